@@ -1,1 +1,65 @@
-"""Symmetry in data, models and designs."""
+"""Symmetry in data, models and designs: name a group and how it acts, once; the rest is a call.
+
+The public names are loaded when first used, so that ``import erlangen`` costs little and never imports a field's engine.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import Any
+
+__version__ = "0.1.0"
+
+#: Public name -> (module, attribute); an empty attribute means the module itself.
+_PUBLIC = {
+    **{name: ("erlangen.groups", name) for name in ("Group", "LieAlgebra", "MatrixGroup", "SO")},
+    "Rep": ("erlangen.reps", "Rep"),
+    "Action": ("erlangen.actions", "Action"),
+    "Record": ("erlangen.actions", "Record"),
+    "Frame": ("erlangen.symmetrize", "Frame"),
+    "Symmetrized": ("erlangen.symmetrize", "Symmetrized"),
+    "symmetrize": ("erlangen.symmetrize", "symmetrize"),
+    "frames": ("erlangen.symmetrize", ""),
+    "Verdict": ("erlangen.verdict", "Verdict"),
+    "equivariance_error": ("erlangen.measure", "equivariance_error"),
+    "assert_equivariant": ("erlangen.measure", "assert_equivariant"),
+    "groups": ("erlangen.groups", ""),
+    "reps": ("erlangen.reps", ""),
+    "actions": ("erlangen.actions", ""),
+    "testing": ("erlangen.testing", ""),
+    "data": ("erlangen.data", ""),
+}
+
+__all__ = [*_PUBLIC, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'erlangen' has no attribute {name!r}")
+    module, attribute = _PUBLIC[name]
+    loaded = importlib.import_module(module)
+    value = getattr(loaded, attribute) if attribute else loaded
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Keeps ``erlangen.symmetrize`` the function although a subpackage has that name.
+
+    Importing a subpackage binds its name in the parent; for names that are public verbs that binding is dropped. Imports by path
+    (``from erlangen.symmetrize import Frame``) are not touched.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and _PUBLIC.get(name, ("", ""))[1]:
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,173 @@
+"""`Action`: how a group acts on data of any kind.
+
+Read this file first. An action needs one method, :meth:`Action.act`. Everything written here once - orbits, stabilizers, orbit
+representatives, Reynolds averages - then works for it, whether a datum is a tensor, a Python integer, a Fraction, a polynomial or
+a whole record.
+
+Batches. A batch of elements ``[*batch, ...]`` is matched with the **leading** axes of the data, from the left; axes between those
+and the datum's own trailing axes are spectators that the element moves all alike. So elements ``[B, 3, 3]`` act on ``[B, 3]``, on
+clouds ``[B, n, 3]`` and on scalars ``[B, 1]`` of one record alike. When the data have *fewer* leading axes than the elements, they
+are broadcast on the left as everywhere in torch: elements ``[K, 3, 3]`` make ``[K, 3]`` of one vector ``[3]``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import optree
+import torch
+from torch import Tensor
+
+from erlangen.errors import ArgumentError, unsupported
+from erlangen.groups.base import Element, Group
+
+#: An orbit larger than this is taken to be infinite.
+LARGEST_ORBIT = 1_000_000
+
+
+class Action(ABC):
+    """How ``group`` acts on some data: ``act(g, x)``, with ``act(g, act(h, x)) == act(g h, x)``.
+
+    A subclass implements :meth:`act`. One whose data are tensors states ``data_shape``, the trailing shape of one datum (``None``
+    in it stands for a size that is free); with it come batches and examples for tests.
+
+    >>> from erlangen.groups import Cyclic
+    >>> class Hue(Action):
+    ...     '''Turn the hue of colours in degrees by sixths of a circle.'''
+    ...     data_shape = (1,)
+    ...     def act(self, g, x):
+    ...         g, x = self.align(g, x)
+    ...         return (x + 60.0 * g) % 360.0
+    >>> hue = Hue(Cyclic(6))
+    >>> len(hue.orbit(torch.tensor([15.0])))
+    6
+    """
+
+    #: Trailing shape of one datum when data are tensors; ``None`` in it stands for a free size.
+    data_shape: tuple[int | None, ...] = (None,)
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+
+    @abstractmethod
+    def act(self, g: Element, x: Any) -> Any:
+        """Move ``x`` by ``g``."""
+
+    # ---- tensors ------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def data_ndim(self) -> int:
+        """How many trailing axes belong to one datum."""
+        return len(self.data_shape)
+
+    def align(self, g: Element, x: Tensor) -> tuple[Element, Tensor]:
+        """Give ``g`` and ``x`` the same number of leading axes, by the rule at the top of this file.
+
+        Raises:
+            ArgumentError: ``x`` lacks the datum's axes, an axis has a wrong length, or the batches do not fit.
+        """
+        self.check(x)
+        batch = self.group.batch_shape(g)
+        lead = x.ndim - self.data_ndim
+        if lead < len(batch):
+            x = x.reshape((1,) * (len(batch) - lead) + tuple(x.shape))
+        for size, axis in zip(batch, x.shape):
+            if size != axis and 1 not in (size, axis):
+                raise ArgumentError(
+                    "g",
+                    f"a batch of elements that fits the leading axes {tuple(x.shape[: x.ndim - self.data_ndim])} of the data",
+                    f"batch {batch}",
+                )
+        return self.group.reshape(g, *batch, *(1,) * max(lead - len(batch), 0)), x
+
+    def check(self, x: Tensor, argument: str = "x") -> None:
+        """Raise ArgumentError unless ``x`` is a tensor that ends in ``data_shape``."""
+        wanted = ", ".join("any" if n is None else str(n) for n in self.data_shape)
+        if not isinstance(x, Tensor):
+            raise ArgumentError(argument, f"a tensor [*batch, {wanted}] for {self!r}", type(x).__name__)
+        tail = x.shape[x.ndim - self.data_ndim :] if x.ndim >= self.data_ndim else None
+        if tail is None or any(n is not None and n != m for n, m in zip(self.data_shape, tail)):
+            raise ArgumentError(argument, f"a tensor [*batch, {wanted}] for {self!r}", f"shape {tuple(x.shape)}")
+
+    def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Any:
+        """Random data ``[*batch, *data_shape]`` for tests; a free size becomes 4."""
+        return torch.randn(*batch, *(4 if n is None else n for n in self.data_shape), generator=generator, dtype=dtype)
+
+    # ---- orbits -------------------------------------------------------------------------------------------------------------------
+
+    def key(self, x: Any) -> Hashable:
+        """What makes two data the same. Floating-point tensors are compared to 8 decimals, everything else exactly."""
+        return tuple(
+            (tuple(leaf.shape), tuple((leaf.detach().double() * 1e8).round().flatten().tolist()))
+            if isinstance(leaf, Tensor) and leaf.is_floating_point()
+            else (tuple(leaf.shape), tuple(leaf.flatten().tolist()))
+            if isinstance(leaf, Tensor)
+            else leaf
+            for leaf in optree.tree_leaves(x)
+        )
+
+    def orbit(self, x: Any) -> list[Any]:
+        """All data that the discrete group makes of ``x``, ``x`` first.
+
+        Raises:
+            UnsupportedError: the group has a continuous part, or the orbit has more than a million members.
+        """
+        return [y for y, _ in self._walk(x)]
+
+    def stabilizer(self, x: Any) -> Element:
+        """The elements of a finite group that leave ``x`` as it is, ``[count, *element_shape]``."""
+        every = self.group.elements()
+        here = self.key(x)
+        keep = [i for i in range(int(self.group.order)) if self.key(self.act(self.group.take(every, i), x)) == here]
+        return self.group.take(every, torch.tensor(keep))
+
+    def representative(self, x: Any) -> tuple[Any, Element]:
+        """The orbit's smallest member by :meth:`key`, and an element that moves ``x`` to it: the same for all of the orbit."""
+        return min(self._walk(x), key=lambda pair: self.key(pair[0]))
+
+    def reynolds(
+        self, x: Any, samples: int = 0, generator: torch.Generator | None = None
+    ) -> Any:
+        """The average of ``x`` over the group: exact over a finite group, else over ``samples`` random elements of a compact one.
+
+        Tensors keep their dtype; exact objects need ``+`` and division by an int (integers become Fractions).
+        """
+        if self.group.is_finite and not samples:
+            every = self.group.elements()
+            count = int(self.group.order)
+        else:
+            if not self.group.is_compact:
+                unsupported(self.group, "invariant probability measure to average over", "average over a compact subgroup")
+            if samples < 1:
+                raise ArgumentError("samples", f"a positive number of random elements, for {self.group} is infinite", samples)
+            count = samples
+            dtype = next((leaf.dtype for leaf in optree.tree_leaves(x) if isinstance(leaf, Tensor) and leaf.is_floating_point()), None)
+            every = self.group.sample(samples, generator=generator, dtype=dtype)
+        total = self.act(self.group.take(every, 0), x)
+        for i in range(1, count):
+            total = optree.tree_map(lambda a, b: a + b, total, self.act(self.group.take(every, i), x))
+        return optree.tree_map(lambda a: Fraction(a, count) if isinstance(a, int) else a / count, total)
+
+    def _walk(self, x: Any) -> Iterator[tuple[Any, Element]]:
+        """Breadth-first over the orbit: members, each with an element that leads to it from ``x``."""
+        if self.group.dim:
+            unsupported(self.group, "finite orbits (it has a continuous part)", "sample the orbit with act(group.sample(n), x)")
+        gens = self.group.generators
+        steps = [] if gens is None else [self.group.take(gens, i) for i in range(self.group.batch_shape(gens)[0])]
+        seen = {self.key(x)}
+        queue = [(x, self.group.identity() if gens is None else self.group.identity_like(steps[0]))]
+        for y, h in queue:
+            yield y, h
+            for step in steps:
+                z = self.act(step, y)
+                if (key := self.key(z)) not in seen:
+                    seen.add(key)
+                    queue.append((z, self.group.multiply(step, h)))
+            if len(queue) > LARGEST_ORBIT:
+                unsupported(self, f"orbit of at most {LARGEST_ORBIT} members", "use a smaller group")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.group})"

@@ -1,0 +1,288 @@
+"""`Group`: a set of transformations, known by its generators, its product and its inverse.
+
+Read this file first. A new group is a subclass that says how elements multiply; everything else - powers, words, orbits,
+representations, frames - follows. The conventions hold for every group:
+
+* An **element** is a tensor of shape ``[*batch, *element_shape]`` (a matrix ``[*batch, n, n]``, a permutation as its index map
+  ``[*batch, n]``, a residue or a row of a Cayley table ``[*batch]``), or, for products of groups, a tuple of its factors' elements.
+* The group never keeps state: sampling takes an explicit ``torch.Generator`` (or uses torch's global one, as dropout does).
+* Groups are immutable, hashable values: ``SO(3) == SO(3)``.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
+
+import optree
+import torch
+from torch import Tensor
+
+from erlangen.errors import ArgumentError, unsupported
+
+if TYPE_CHECKING:
+    from erlangen.actions.base import Action
+    from erlangen.groups.algebra import LieAlgebra
+    from erlangen.reps.base import Rep
+
+#: A tensor, or a (nested) tuple of tensors for a product of groups.
+Element = Any
+
+
+class Group(ABC):
+    """A group of transformations.
+
+    A subclass implements :meth:`identity`, :meth:`multiply`, :meth:`inverse`, :meth:`sample`, the attribute ``element_shape`` and
+    :meth:`_value` (what makes two such groups equal). A finite one also has ``order`` and :meth:`elements`; one with a continuous
+    part has ``algebra``, :meth:`exp` and :meth:`log`.
+
+    >>> from erlangen.groups import Cyclic
+    >>> C = Cyclic(5)
+    >>> g = C.sample(3, generator=torch.Generator().manual_seed(0))
+    >>> bool(C.equal(C.multiply(g, C.inverse(g)), C.identity(3)).all())
+    True
+    """
+
+    #: Name for people and reports, e.g. ``"SO(3)"``.
+    name: str = "G"
+    #: Shape of one element, or a tuple of such for a product.
+    element_shape: Any = ()
+    #: Number of elements; ``math.inf`` for an infinite group.
+    order: int | float = math.inf
+    #: Whether the group is compact, so that its Haar measure is a probability measure.
+    is_compact: bool = False
+    #: The law that :meth:`sample` draws from, in words.
+    measure: str = "Haar"
+
+    # ---- what a subclass states -------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _value(self) -> Hashable:
+        """What identifies this group among those of its class."""
+
+    @abstractmethod
+    def identity(self, *batch: int, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Element:
+        """The neutral element, repeated to ``batch``. ``dtype`` is ignored by groups with integer elements."""
+
+    @abstractmethod
+    def multiply(self, g: Element, h: Element) -> Element:
+        """The product ``g h`` (first ``h``, then ``g``), broadcast over batch axes."""
+
+    @abstractmethod
+    def inverse(self, g: Element) -> Element:
+        """The inverse of each element."""
+
+    @abstractmethod
+    def sample(
+        self,
+        *batch: int,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | None = None,
+        scale: float = 1.0,
+    ) -> Element:
+        """Random elements ``[*batch, *element_shape]`` from ``measure``: Haar where the group is compact or finite.
+
+        ``scale`` widens the stated measure of a group that is not compact (translations' standard deviation, boosts' largest
+        rapidity, the spread of the algebra's coefficients); compact groups do not look at it.
+        """
+
+    # ---- discrete part ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def generators(self) -> Element | None:
+        """Discrete generators ``[m, *element_shape]``; ``None`` when there are none.
+
+        Together with ``exp`` of the Lie algebra they generate the group.
+        """
+        return None
+
+    @property
+    def is_finite(self) -> bool:
+        return self.order != math.inf
+
+    def elements(self) -> Element:
+        """All elements ``[order, *element_shape]`` of a finite group, the identity first.
+
+        Raises:
+            UnsupportedError: the group is infinite.
+        """
+        unsupported(self, "list of elements (it is infinite)", "draw some with .sample(n)")
+
+    # ---- continuous part --------------------------------------------------------------------------------------------------------
+
+    @property
+    def algebra(self) -> LieAlgebra | None:
+        """The Lie algebra; ``None`` for a discrete group."""
+        return None
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the Lie algebra: 0 for a discrete group."""
+        return 0 if self.algebra is None else self.algebra.dim
+
+    def tangents(self, dtype: torch.dtype | None = None) -> Element | None:
+        """A basis of the Lie algebra as a batch of algebra elements ``[dim, *element_shape]``; ``None`` for a discrete group."""
+        return None if self.algebra is None else self.algebra.basis.to(dtype or torch.get_default_dtype())
+
+    def exp(self, a: Element) -> Element:
+        """Group elements ``exp(a)`` of algebra elements ``a`` (for a matrix group, matrices ``[*batch, n, n]``)."""
+        unsupported(self, "exponential (it is discrete)", "use .generators or .elements()")
+
+    def log(self, g: Element) -> Element:
+        """An algebra element whose exponential is ``g``, for ``g`` near enough to the identity."""
+        unsupported(self, "logarithm (it is discrete)", "use .generators or .elements()")
+
+    # ---- what follows from the above --------------------------------------------------------------------------------------------
+
+    def power(self, g: Element, k: int) -> Element:
+        """``g`` multiplied ``k`` times by itself; negative ``k`` inverts. Costs O(log k) products."""
+        if k < 0:
+            return self.power(self.inverse(g), -k)
+        result: Element | None = None
+        square = g
+        while k:
+            if k & 1:
+                result = square if result is None else self.multiply(result, square)
+            k >>= 1
+            if k:
+                square = self.multiply(square, square)
+        return self.identity_like(g) if result is None else result
+
+    def conjugate(self, g: Element, h: Element) -> Element:
+        """``g h g^-1``."""
+        return self.multiply(self.multiply(g, h), self.inverse(g))
+
+    def commutator(self, g: Element, h: Element) -> Element:
+        """``g h g^-1 h^-1``."""
+        return self.multiply(self.multiply(g, h), self.inverse(self.multiply(h, g)))
+
+    def identity_like(self, g: Element) -> Element:
+        """The neutral element with the batch shape, dtype and device of ``g``."""
+        leaf = optree.tree_leaves(g)[0]
+        return self.identity(*self.batch_shape(g), dtype=leaf.dtype if leaf.is_floating_point() else None, device=leaf.device)
+
+    def equal(self, g: Element, h: Element, atol: float | None = None) -> Tensor:
+        """Whether elements agree, ``[*batch]`` bool; exactly for integer elements, to ``atol`` for floating-point ones."""
+        result: Tensor | None = None
+        for shape, a, b in zip(self._shapes(), optree.tree_leaves(g), optree.tree_leaves(h)):
+            if a.is_floating_point() or b.is_floating_point():
+                tolerance = atol if atol is not None else (1e-9 if torch.float64 in (a.dtype, b.dtype) else 1e-4)
+                size = a.abs().amax(tuple(range(-len(shape), 0)), keepdim=True) if shape else a.abs()
+                same = (a - b).abs() <= tolerance * size.clamp_min(1)
+            else:
+                same = a == b
+            same = same.flatten(same.ndim - len(shape)).all(-1) if shape else same
+            result = same if result is None else result & same
+        assert result is not None
+        return result
+
+    def contains(self, g: Element, atol: float | None = None) -> Tensor:
+        """Whether each given element lies in the group, ``[*batch]`` bool. By default: it equals one of the finitely many elements."""
+        if not self.is_finite:
+            unsupported(self, "membership test", "give its class a .contains(g)")
+        every = self.elements()
+        g = self.map(lambda leaf, shape: leaf.unsqueeze(leaf.ndim - len(shape)), g)
+        return self.equal(g, every, atol).any(-1)
+
+    # ---- batches of elements ----------------------------------------------------------------------------------------------------
+
+    def _shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of an element's tensors, in the order of its leaves."""
+        return [tuple(self.element_shape)]
+
+    def map(self, function: Callable[[Tensor, tuple[int, ...]], Tensor], g: Element) -> Element:
+        """Apply ``function(tensor, element_shape)`` to each tensor of ``g`` and put the element together again."""
+        leaves, tree = optree.tree_flatten(g)
+        return optree.tree_unflatten(tree, [function(leaf, shape) for leaf, shape in zip(leaves, self._shapes())])
+
+    def batch_shape(self, g: Element) -> tuple[int, ...]:
+        """The batch axes of ``g``.
+
+        Raises:
+            ArgumentError: ``g`` does not have the shape of this group's elements.
+        """
+        leaf, shape = optree.tree_leaves(g)[0], self._shapes()[0]
+        split = leaf.ndim - len(shape)
+        if split < 0 or tuple(leaf.shape[split:]) != shape:
+            raise ArgumentError("g", f"elements of {self} of shape [*batch{''.join(f', {n}' for n in shape)}]", tuple(leaf.shape))
+        return tuple(leaf.shape[:split])
+
+    def reshape(self, g: Element, *batch: int) -> Element:
+        """The same elements with other batch axes."""
+        return self.map(lambda leaf, shape: leaf.reshape(*batch, *shape), g)
+
+    def take(self, g: Element, index: Any) -> Element:
+        """``g[index]`` on the batch axes."""
+        return self.map(lambda leaf, shape: leaf[index], g)
+
+    def random_word(self, *batch: int, length: int = 8, generator: torch.Generator | None = None) -> Element:
+        """Products of ``length`` random discrete generators and their inverses (none: the identity)."""
+        gens = self.generators
+        if gens is None:
+            return self.identity(*batch)
+        letters = optree.tree_map(lambda g, inverse: torch.cat([g, inverse]), gens, self.inverse(gens))
+        count = self.batch_shape(letters)[0]
+        word = self.identity(*batch)
+        for _ in range(length):
+            word = self.multiply(word, self.take(letters, torch.randint(count, batch, generator=generator)))
+        return word
+
+    # ---- representations that go by a name -------------------------------------------------------------------------------------
+
+    @property
+    def scalar(self) -> Rep:
+        """The trivial representation: a number that no transformation changes."""
+        from erlangen.reps.basic import Trivial
+
+        return Trivial(self)
+
+    @property
+    def pseudoscalar(self) -> Rep:
+        """The one-dimensional representation by the determinant (of a permutation, its sign)."""
+        unsupported(self, "pseudoscalar", "build the character you mean with erlangen.reps.MatrixRep")
+
+    @property
+    def vector(self) -> Rep:
+        """The defining representation (of an affine group, its linear part)."""
+        unsupported(self, "defining representation", "build one with erlangen.reps.MatrixRep(group, function, dim)")
+
+    @property
+    def point(self) -> Action:
+        """The action on points of space: of an affine group, rotation and translation; of a linear group, the same as ``vector``."""
+        return self.vector
+
+    @property
+    def regular(self) -> Rep:
+        """The regular representation of a finite group, on functions of its elements."""
+        from erlangen.reps.finite import Regular
+
+        return Regular(self)
+
+    def tensor(self, k: int) -> Rep:
+        """Rank-``k`` tensors: ``vector ** k``."""
+        return self.vector**k
+
+    def irrep(self, *label: Any) -> Rep:
+        """The irreducible representation with this label, where closed forms are known."""
+        unsupported(self, "closed form of its irreducible representations", "decompose a representation with erlangen.reps.isotypic")
+
+    # ---- values -------------------------------------------------------------------------------------------------------------------
+
+    def __mul__(self, other: Group) -> Group:
+        """The direct product ``G * H``."""
+        from erlangen.groups.products import DirectProduct
+
+        return DirectProduct(self, other)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._value() == other._value()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self._value()))
+
+    def __repr__(self) -> str:
+        return self.name
+

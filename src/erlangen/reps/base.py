@@ -1,0 +1,146 @@
+"""`Rep`: how a group acts linearly on the last axis of a tensor.
+
+Read this file first. A new representation is a subclass with one method, :meth:`Rep.matrix`; a second, :meth:`Rep.apply`, makes it
+fast. Representations are immutable values that compose: ``V + W`` (direct sum), ``V @ W`` (tensor product), ``3 * V``, ``V ** k``,
+``V.dual``, ``V >> W`` (linear maps from V to W), ``V.restrict(H)``.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Hashable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from erlangen.actions.base import Action
+from erlangen.errors import ArgumentError, unsupported
+from erlangen.groups.base import Element, Group
+
+
+class Rep(Action):
+    """A linear representation of ``group`` on ``R^dim``.
+
+    A subclass sets ``group``, ``dim``, ``name`` and implements :meth:`matrix` and :meth:`_value`.
+
+    >>> from erlangen.groups import SO
+    >>> V = SO(3).vector
+    >>> g = SO(3).sample(8)
+    >>> V(g).shape, V.act(g, torch.randn(8, 5, 3)).shape      # 8 rotations of 8 clouds of 5 points
+    (torch.Size([8, 3, 3]), torch.Size([8, 5, 3]))
+    >>> V @ V + 2 * SO(3).scalar
+    V⊗V + 2·1 of SO(3)
+    """
+
+    dim: int
+    #: What stands for it in formulas: ``V``, ``1``, ``V⊗V``.
+    symbol: str = "V"
+    #: Whether every matrix is orthogonal, so that the dual is the representation itself.
+    is_orthogonal: bool = False
+
+    @abstractmethod
+    def _value(self) -> Hashable:
+        """What identifies this representation among those of its class and group."""
+
+    @abstractmethod
+    def matrix(self, g: Element) -> Float[Tensor, "*batch dim dim"]:
+        """The matrices of group elements."""
+
+    def apply(self, g: Element, x: Float[Tensor, "*batch s dim"]) -> Float[Tensor, "*batch s dim"]:
+        """Move ``s`` vectors by each element; batch axes are already matched. Override where no matrix is needed."""
+        return x @ self.matrix(g).to(x.dtype).mT
+
+    def algebra(self, a: Element) -> Float[Tensor, "*batch dim dim"]:
+        """The derivative at the identity in the direction of algebra elements ``a`` (for a matrix group, matrices ``[*batch, n, n]``).
+
+        Here by forward differentiation of :meth:`matrix`, which must then be written as a polynomial or rational function of the
+        element's entries.
+        """
+        if not self.group.dim:
+            unsupported(self.group, "Lie algebra", "use its discrete generators")
+        return torch.func.jvp(self.matrix, (self.group.identity_like(a),), (a,))[1]
+
+    # ---- written once -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def data_shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return (self.dim,)
+
+    def __call__(self, g: Element) -> Float[Tensor, "*batch dim dim"]:
+        return self.matrix(g)
+
+    def act(self, g: Element, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Move ``x`` by ``g``, matrix-free where the representation allows it.
+
+        ``g`` has batch axes ``[*b]``, ``x`` is ``[*b, *spectators, dim]``; see :mod:`erlangen.actions.base` for the rule.
+        """
+        self.check(x)
+        batch = self.group.batch_shape(g)
+        lead = x.ndim - 1
+        if lead < len(batch):
+            x = x.reshape((1,) * (len(batch) - lead) + tuple(x.shape))
+        shape = x.shape
+        for size, axis in zip(batch, shape):
+            if size != axis and 1 not in (size, axis):
+                raise ArgumentError("g", f"a batch of elements that fits the leading axes {tuple(shape[:-1])} of the data", f"batch {batch}")
+        # Between the element's batch and the last axis lie the spectators, here flattened into one axis.
+        moved = self.apply(g, x.unsqueeze(len(batch)).flatten(len(batch), -2))
+        return moved.reshape(*moved.shape[:-2], *shape[len(batch) : -1], self.dim)
+
+    def character(self, g: Element) -> Float[Tensor, "*batch"]:
+        """The trace of the matrices."""
+        return self.matrix(g).diagonal(dim1=-2, dim2=-1).sum(-1)
+
+    def restrict(self, subgroup: Group, embed: Any = None) -> Rep:
+        """The same action of a subgroup; ``embed`` turns its elements into elements of this group (default: they already are)."""
+        from erlangen.reps.pullback import Pullback
+
+        return Pullback(self, subgroup, embed)
+
+    @property
+    def dual(self) -> Rep:
+        """The action on linear forms, ``rho(g^-1)^T``."""
+        if self.is_orthogonal:
+            return self
+        from erlangen.reps.combine import Dual
+
+        return Dual(self)
+
+    def __add__(self, other: Rep) -> Rep:
+        from erlangen.reps.combine import direct_sum
+
+        return direct_sum(self, other)
+
+    def __matmul__(self, other: Rep) -> Rep:
+        from erlangen.reps.combine import tensor_product
+
+        return tensor_product(self, other)
+
+    def __mul__(self, count: int) -> Rep:
+        from erlangen.reps.combine import multiple
+
+        return multiple(self, count)
+
+    __rmul__ = __mul__
+
+    def __pow__(self, k: int) -> Rep:
+        from erlangen.reps.combine import tensor_product
+
+        if not isinstance(k, int) or k < 0:
+            raise ArgumentError("k", "a non-negative integer power", k)
+        return tensor_product(*[self] * k) if k else self.group.scalar
+
+    def __rshift__(self, target: Rep) -> Rep:
+        """``V >> W``: linear maps from V to W, as ``W @ V.dual`` (a matrix ``[dim W, dim V]``, flattened)."""
+        return target @ self.dual
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.group == other.group and self._value() == other._value()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self.group, self._value()))
+
+    def __repr__(self) -> str:
+        return f"{self.symbol} of {self.group}"

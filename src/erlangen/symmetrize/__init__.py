@@ -1,0 +1,7 @@
+"""Any model made symmetric: one class, one formula, and each way to do it is a frame."""
+
+from erlangen.symmetrize.choose import choose_frame
+from erlangen.symmetrize.frames import AllElements, Frame, Haar, Weighted
+from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
+
+__all__ = ["AllElements", "Frame", "Haar", "Symmetrized", "Weighted", "choose_frame", "symmetrize"]

@@ -1,0 +1,132 @@
+"""`Frame`: a function from a datum to a (weighted) handful of group elements.
+
+Read this file first. Every way to make a model symmetric is a choice of frame. A frame ``F`` that moves along with the data,
+``F(g x) = g F(x)`` (as a set, weights included), makes the weighted average over it exactly symmetric for *any* model (Puny et al.,
+arXiv:2110.03336; weighted frames: Dym, Lawrence & Siegel, arXiv:2402.16077).
+
+A new frame is a subclass with one method, :meth:`Frame.forward`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import optree
+import torch
+from torch import Tensor, nn
+
+from erlangen.actions.base import Action
+from erlangen.errors import ArgumentError
+from erlangen.groups.base import Element
+
+
+class Weighted(NamedTuple):
+    """What a frame returns for a batch of ``B`` data: ``k`` elements each.
+
+    Attributes:
+        elements: group elements ``[B, k, *element_shape]``.
+        weights: ``[B, k]``, non-negative, rows summing to one; ``None`` means equal weights ``1/k``.
+    """
+
+    elements: Element
+    weights: Tensor | None = None
+
+
+class Frame(nn.Module, ABC):
+    """A frame; it may have parameters (a learned canonicalization does).
+
+    A subclass implements ``forward(inp, x) -> Weighted``: for data ``x`` (leading axis: the batch) on which the group acts by
+    ``inp``, the elements ``g_i`` such that the ``g_i^-1 x`` are the canonical forms.
+
+    >>> from erlangen.groups import Cyclic
+    >>> C = Cyclic(4)
+    >>> frame = AllElements()
+    >>> frame(C.vector, torch.randn(8, 4)).elements.shape
+    torch.Size([8, 4, 4])
+    """
+
+    #: Whether averaging over the frame is exactly symmetric (else only in distribution, or as an approximation).
+    is_exact: bool = True
+
+    @abstractmethod
+    def forward(self, inp: Action, x: Any) -> Weighted:
+        """The frame of each datum."""
+
+    def refuse(self, inp: Action) -> str:
+        """Why this frame cannot serve ``inp``; empty when it can."""
+        return ""
+
+
+def batch_size(inp: Action, x: Any) -> int:
+    """The length of the leading axis that all tensors of the data share.
+
+    Raises:
+        ArgumentError: a part has no batch axis, or parts disagree.
+    """
+    from erlangen.actions.records import Record
+
+    pairs = zip(inp.leaves, inp.flatten(x)) if isinstance(inp, Record) else [(inp, x)]
+    sizes = set()
+    for action, part in pairs:
+        if action is None:
+            continue
+        action.check(part)
+        if part.ndim <= action.data_ndim:
+            raise ArgumentError("x", f"a leading batch axis before the datum's own {action.data_ndim}", f"shape {tuple(part.shape)}")
+        sizes.add(part.shape[0])
+    if len(sizes) != 1:
+        raise ArgumentError("x", "one batch size in all parts", sorted(sizes))
+    return sizes.pop()
+
+
+class AllElements(Frame):
+    """Group averaging: every element of a finite group. Exact; costs ``order`` evaluations.
+
+    >>> from erlangen.groups import Symmetric
+    >>> AllElements().refuse(Symmetric(3).vector)
+    ''
+    """
+
+    def forward(self, inp: Action, x: Any) -> Weighted:
+        group = inp.group
+        every = group.elements()
+        size, order = batch_size(inp, x), int(group.order)
+        leaf = a_tensor(x)
+        every = group.map(lambda e, shape: e.to(leaf.device), every)
+        return Weighted(group.map(lambda e, shape: e.expand(size, order, *shape), every))
+
+    def refuse(self, inp: Action) -> str:
+        return "" if inp.group.is_finite else f"{inp.group} is infinite"
+
+
+class Haar(Frame):
+    """Averaging over ``k`` random elements of a compact group: symmetric in distribution, with an error of order ``k^-1/2``.
+
+    Draws anew at every call, in training and evaluation alike, from ``generator`` (torch's global one by default, as dropout does).
+
+    >>> from erlangen.groups import SO
+    >>> Haar(16)(SO(3).vector, torch.randn(8, 5, 3)).elements.shape
+    torch.Size([8, 16, 3, 3])
+    """
+
+    is_exact = False
+
+    def __init__(self, k: int = 8, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        if k < 1:
+            raise ArgumentError("k", "a positive number of elements", k)
+        self.k, self.generator = k, generator
+
+    def forward(self, inp: Action, x: Any) -> Weighted:
+        leaf = a_tensor(x)
+        return Weighted(inp.group.sample(batch_size(inp, x), self.k, generator=self.generator, dtype=leaf.dtype, device=leaf.device))
+
+    def refuse(self, inp: Action) -> str:
+        return "" if inp.group.is_compact else f"{inp.group} is not compact: it has no uniform probability measure"
+
+
+def a_tensor(x: Any) -> Tensor:
+    """Some floating-point tensor of the data, for dtype and device."""
+    leaves = [leaf for leaf in optree.tree_leaves(x) if isinstance(leaf, Tensor)]
+    return next((leaf for leaf in leaves if leaf.is_floating_point()), leaves[0])

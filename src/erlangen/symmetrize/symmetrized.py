@@ -1,0 +1,179 @@
+"""`Symmetrized`: any model, made symmetric by averaging over a frame. One formula:
+
+    f_sym(x) = sum_i  w_i  out.act(g_i, f(inp.act(g_i^-1, x)))      with {(w_i, g_i)} the frame of x
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optree
+import torch
+from torch import Tensor, nn
+
+from erlangen.actions.base import Action
+from erlangen.actions.records import Record, as_action
+from erlangen.errors import ArgumentError
+from erlangen.groups.base import Element
+from erlangen.symmetrize.frames import Frame, Weighted, a_tensor
+
+
+class Symmetrized(nn.Module):
+    """A model averaged over a frame. Make it with :func:`erlangen.symmetrize`.
+
+    It is called as the model is: one argument, several (when ``inp`` is a tuple), or keywords (when ``inp`` is a dict and the call
+    uses its names). All data have a leading batch axis; the ``B x k`` evaluations are one forward pass, or several of at most
+    ``chunk`` frame elements to bound memory.
+
+    Attributes:
+        model: the wrapped model; its ``state_dict`` is unchanged under the prefix ``model.``.
+        frame: the frame, a module too.
+        inp, out: the actions on the model's input and output.
+    """
+
+    def __init__(self, model: nn.Module, frame: Frame, inp: Action, out: Action, chunk: int | None = None) -> None:
+        super().__init__()
+        self.model, self.frame = model, frame
+        self.inp, self.out, self.chunk = inp, out, chunk
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        x, rest = self._datum(args, kwargs)
+        frame = self.frame(self.inp, x)
+        group = self.inp.group
+        size, k = group.batch_shape(frame.elements)
+        weights = frame.weights
+        if weights is None:
+            leaf = a_tensor(x)
+            weights = leaf.new_full((size, k), 1 / k, dtype=leaf.dtype if leaf.is_floating_point() else None)
+        step = self.chunk or k
+        total: Any = None
+        for start in range(0, k, step):
+            part = slice(start, start + step)
+            y = self._average(x, Weighted(group.take(frame.elements, (slice(None), part)), weights[:, part]), rest)
+            total = y if total is None else optree.tree_map(torch.add, total, y)
+        return total
+
+    def frames(self, *args: Any, **kwargs: Any) -> Weighted:
+        """The frame of the given input alone."""
+        return self.frame(self.inp, self._datum(args, kwargs)[0])
+
+    def canonical_inputs(self, *args: Any, **kwargs: Any) -> Any:
+        """What the model sees: the input moved by the inverse of each frame element, leading axes ``[B * k, ...]``."""
+        x, _ = self._datum(args, kwargs)
+        return self._canonical(x, self.frame(self.inp, x).elements)
+
+    # ---- the formula ----------------------------------------------------------------------------------------------------------------
+
+    def _canonical(self, x: Any, elements: Element) -> Any:
+        inverse = self.inp.group.inverse(elements)
+        k = self.inp.group.batch_shape(elements)[1]
+
+        def move(action: Action, part: Tensor) -> Tensor:
+            return action.act(inverse, part.unsqueeze(1)).flatten(0, 1)
+
+        if isinstance(self.inp, Record):
+            moved = zip(self.inp.leaves, self.inp.flatten(x))
+            parts = [_repeat(part, k) if action is None else move(action, part) for action, part in moved]
+            return self.inp.unflatten(parts)
+        return move(self.inp, x)
+
+    def _average(self, x: Any, frame: Weighted, rest: dict[str, Any]) -> Any:
+        assert frame.weights is not None
+        weights = frame.weights
+        size, k = self.inp.group.batch_shape(frame.elements)
+        canonical = self._canonical(x, frame.elements)
+        rest = {name: _repeat(value, k) if _batched(value, size) else value for name, value in rest.items()}
+        if rest.pop(_KEYWORDS, False):
+            y = self.model(**canonical, **rest)
+        elif isinstance(canonical, tuple) and isinstance(self.inp, Record):
+            y = self.model(*canonical, **rest)
+        else:
+            y = self.model(canonical, **rest)
+
+        def back(action: Action | None, part: Any) -> Any:
+            if action is None:
+                return part
+            if not isinstance(part, Tensor) or part.ndim == 0 or part.shape[0] != size * k:
+                got = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
+                raise ArgumentError("model", f"an output with leading axis {size} x {k} (batch x frame)", got)
+            part = part.unflatten(0, (size, k))
+            action.check(part, "out")
+            part = action.act(frame.elements, part)
+            return torch.einsum("bk,bk...->b...", weights.to(part.dtype), part)
+
+        if isinstance(self.out, Record):
+            return self.out.unflatten([back(action, part) for action, part in zip(self.out.leaves, self.out.flatten(y))])
+        return back(self.out, y)
+
+    def _datum(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The part of the call that the group acts on, and the rest."""
+        spec = self.inp.parts if isinstance(self.inp, Record) else None
+        if isinstance(spec, tuple) and len(args) == len(spec) > 1:
+            return args, kwargs
+        if isinstance(spec, dict) and not args:
+            missing = [name for name in spec if name not in kwargs]
+            if missing:
+                raise ArgumentError(missing[0], f"the keywords {', '.join(spec)}", ", ".join(kwargs) or "no argument")
+            datum = {name: kwargs[name] for name in spec}
+            return datum, {_KEYWORDS: True} | {name: value for name, value in kwargs.items() if name not in spec}
+        if len(args) != 1:
+            raise ArgumentError("x", f"one datum for {self.inp!r}", f"{len(args)} positional arguments")
+        return args[0], kwargs
+
+    def extra_repr(self) -> str:
+        return f"inp={self.inp!r}, out={self.out!r}"
+
+
+#: Marks, in the rest of a call, that the datum itself came as keywords.
+_KEYWORDS = "\0keywords"
+
+
+def symmetrize(model: nn.Module, inp: Any, out: Any, *, frame: Frame | None = None, chunk: int | None = None) -> Symmetrized:
+    """Make a model symmetric.
+
+    Args:
+        model: any module, called with a leading batch axis.
+        inp: how the group acts on the model's input: an action (``G.vector``, ``G.point``, ...), or a dict/tuple/dataclass of
+            actions for models that take several things; ``None`` inside leaves a part alone.
+        out: the same for the output; ``G.scalar`` makes it invariant.
+        frame: how; by default :func:`erlangen.symmetrize.choose.choose_frame` picks an exact one.
+        chunk: at most so many frame elements in one forward pass, to bound memory.
+
+    Returns:
+        a module that is called as ``model`` is.
+
+    Raises:
+        ArgumentError: ``inp`` and ``out`` belong to different groups, or the frame cannot serve them.
+
+    Source: Puny et al., "Frame Averaging for Invariant and Equivariant Network Design", ICLR 2022, arXiv:2110.03336.
+
+    >>> import erlangen as er
+    >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(15, 1)).double()
+    >>> model = er.symmetrize(net, er.SO(3).vector, er.SO(3).scalar)
+    >>> x, g = torch.randn(8, 5, 3, dtype=torch.float64), er.SO(3).sample(8, dtype=torch.float64)
+    >>> torch.allclose(model(x), model(er.SO(3).vector.act(g, x)))
+    True
+    """
+    from erlangen.symmetrize.choose import choose_frame
+
+    if not callable(model):
+        raise ArgumentError("model", "a torch.nn.Module", type(model).__name__)
+    inp, out = as_action(inp, "inp"), as_action(out, "out")
+    if inp.group != out.group:
+        raise ArgumentError("out", f"an action of {inp.group}, as inp", f"one of {out.group}")
+    if frame is None:
+        frame = choose_frame(inp)
+    elif not isinstance(frame, Frame):
+        raise ArgumentError("frame", "a Frame, e.g. erlangen.frames.Principal()", type(frame).__name__)
+    if reason := frame.refuse(inp):
+        raise ArgumentError("frame", f"a frame that serves {inp!r}", f"{type(frame).__name__}: {reason}")
+    return Symmetrized(model, frame, inp, out, chunk)
+
+
+def _repeat(part: Any, k: int) -> Any:
+    """A part that no action moves, once for each frame element."""
+    return part.repeat_interleave(k, 0) if isinstance(part, Tensor) and part.ndim else part
+
+
+def _batched(value: Any, size: int) -> bool:
+    return isinstance(value, Tensor) and value.ndim > 0 and value.shape[0] == size
