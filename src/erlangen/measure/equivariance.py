@@ -98,18 +98,16 @@ def equivariance_error(
     (count,) = group.batch_shape(g)
 
     with torch.no_grad():
-        y = _call(model, inp, x)
+        y = call_model(model, inp, x)
         relative, absolute = [], []
         for i in range(count):
             element = group.take(g, i)
-            errors = _errors(out, _call(model, inp, inp.act(element, x)), out.act(element, y))
+            errors = _errors(out, call_model(model, inp, inp.act(element, x)), out.act(element, y))
             relative.append(errors[0])
             absolute.append(errors[1])
     rel, abs_ = torch.stack(relative), torch.stack(absolute)
     worst = int(rel.argmax())
-    means = rel.mean(1)
-    half = _normal_quantile(confidence) * float(means.std()) / math.sqrt(count) if count > 1 else math.inf
-    mean = float(rel.mean())
+    mean, interval = mean_interval(rel.mean(1), confidence)
     return Verdict(
         holds=bool(rel.max() <= tolerance),
         claim=f"{getattr(model, '__name__', type(model).__name__)} is {group}-equivariant",
@@ -122,7 +120,7 @@ def equivariance_error(
             "worst_absolute": float(abs_.max()),
             "tolerance": tolerance,
         },
-        interval=(max(mean - half, 0.0), mean + half),
+        interval=(max(interval[0], 0.0), interval[1]),
         confidence=confidence,
         witness=EquivarianceErrors(rel, abs_, g, group.take(g, worst // rel.shape[1]), worst % rel.shape[1]),
         reason=f"relative errors on {rel.shape[1]} data in {str(dtype).removeprefix('torch.')}",
@@ -137,7 +135,8 @@ def assert_equivariant(model: Callable[..., Any], x: Any, inp: Any, out: Any, **
     return verdict
 
 
-def _call(model: Callable[..., Any], inp: Action, x: Any) -> Any:
+def call_model(model: Callable[..., Any], inp: Action, x: Any) -> Any:
+    """``model(x)``, or ``model(*x)`` where ``inp`` is a tuple of actions."""
     return model(*x) if isinstance(inp, Record) and isinstance(inp.parts, tuple) else model(x)
 
 
@@ -158,6 +157,12 @@ def _errors(out: Action, got: Any, wanted: Any) -> tuple[Tensor, Tensor]:
     return torch.stack(relative).amax(0), torch.stack(absolute).amax(0)
 
 
-def _normal_quantile(confidence: float) -> float:
-    """The two-sided standard normal quantile."""
-    return math.sqrt(2) * float(torch.erfinv(torch.tensor(confidence, dtype=torch.float64)))
+def mean_interval(values: Tensor, confidence: float) -> tuple[float, tuple[float, float]]:
+    """The mean of independent values ``[n]`` and its Student interval (infinite for a single value)."""
+    n, mean = len(values), float(values.mean())
+    if n < 2:
+        return mean, (-math.inf, math.inf)
+    from scipy.stats import t
+
+    half = float(t.ppf(0.5 + confidence / 2, n - 1)) * float(values.double().std()) / math.sqrt(n)
+    return mean, (mean - half, mean + half)

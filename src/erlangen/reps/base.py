@@ -46,7 +46,7 @@ class Rep(Action):
 
     @abstractmethod
     def matrix(self, g: Element) -> Float[Tensor, "*batch dim dim"]:
-        """The matrices of group elements."""
+        """The matrices of group elements: in their dtype, or in float64 where elements are integers."""
 
     def apply(self, g: Element, x: Float[Tensor, "*batch s dim"]) -> Float[Tensor, "*batch s dim"]:
         """Move ``s`` vectors by each element; batch axes are already matched. Override where no matrix is needed."""

@@ -119,7 +119,7 @@ class Permutation(Rep):
         return ()
 
     def matrix(self, g: Tensor) -> Tensor:
-        return torch.nn.functional.one_hot(g, self.dim).mT.to(torch.get_default_dtype())
+        return torch.nn.functional.one_hot(g, self.dim).mT.to(torch.float64)
 
     def apply(self, g: Tensor, x: Tensor) -> Tensor:
         index = self.group.inverse(g).unsqueeze(-2)
@@ -143,7 +143,7 @@ class Sign(Rep):
     def matrix(self, g: Tensor) -> Tensor:
         above = torch.triu(torch.ones(g.shape[-1], g.shape[-1], dtype=torch.bool, device=g.device), 1)
         inversions = ((g.unsqueeze(-1) > g.unsqueeze(-2)) & above).sum((-2, -1))
-        return (1 - 2 * (inversions % 2)).to(torch.get_default_dtype())[..., None, None]
+        return (1 - 2 * (inversions % 2)).to(torch.float64)[..., None, None]
 
 
 class MatrixRep(Rep):
@@ -184,7 +184,7 @@ def _first(g: Element) -> Tensor:
 
 def _float_dtype(g: Element) -> torch.dtype:
     dtype = _first(g).dtype
-    return dtype if dtype.is_floating_point else torch.get_default_dtype()
+    return dtype if dtype.is_floating_point else torch.float64
 
 
 def _device(g: Element) -> torch.device:

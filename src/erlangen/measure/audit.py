@@ -1,0 +1,133 @@
+"""`audit`: what a reviewer asks of a model - is it equivariant, do its explanations move along, what does it cost?"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optree
+import torch
+from torch import Tensor
+
+from erlangen.actions.records import as_action
+from erlangen.errors import UnsupportedError
+from erlangen.groups.base import Element
+from erlangen.measure.equivariance import call_model, equivariance_error
+from erlangen.measure.explanations import explanation_equivariance
+from erlangen.symmetrize.frames import batch_size
+from erlangen.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one call of a model takes.
+
+    Attributes:
+        seconds: median over repeated calls on the whole batch, without gradients.
+        samples_per_second: batch size over ``seconds``.
+        parameters: number of trainable numbers; 0 for a plain function.
+    """
+
+    seconds: float
+    samples_per_second: float
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The answer of :func:`audit`: verdicts and cost, printable, and a report in one HTML file."""
+
+    subject: str
+    group: str
+    data: str
+    equivariance: Verdict
+    explanations: Verdict | None
+    cost: Cost
+
+    def __str__(self) -> str:
+        lines = [f"audit of {self.subject} under {self.group} on {self.data}", f"  equivariance: {self.equivariance}"]
+        if self.explanations is not None:
+            lines.append(f"  explanations: {self.explanations}")
+        lines.append(f"  cost: {self.cost.samples_per_second:,.0f} samples/s, {self.cost.parameters:,} parameters")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every number, ready for JSON."""
+        return {
+            "subject": self.subject,
+            "group": self.group,
+            "data": self.data,
+            "equivariance": self.equivariance.as_dict(),
+            "explanations": None if self.explanations is None else self.explanations.as_dict(),
+            "cost": vars(self.cost).copy(),
+        }
+
+    def report(self, path: str | Path) -> Path:
+        """Write a self-contained HTML page, atomically, and return its path."""
+        from erlangen.measure.audit_report import write_report
+
+        return write_report(self, Path(path))
+
+
+def audit(
+    model: Callable[..., Any],
+    x: Any,
+    inp: Any,
+    out: Any,
+    *,
+    elements: int | Element = 32,
+    tolerance: float | None = None,
+    generator: torch.Generator | None = None,
+    scale: float = 1.0,
+) -> Audit:
+    """Audit any callable under a group.
+
+    Args:
+        model, x, inp, out, elements, tolerance, generator, scale: as for :func:`erlangen.equivariance_error`.
+
+    Returns:
+        an :class:`Audit`: ``print`` it, or write ``audit.report("audit.html")``. Explanations are left out (``None``) where the output
+        has no invariant size to explain.
+
+    >>> import erlangen as er
+    >>> G = er.SO(3)
+    >>> result = er.audit(torch.nn.Linear(3, 3), torch.randn(16, 3), G.vector, G.vector)
+    >>> result.equivariance.holds
+    False
+    """
+    inp, out = as_action(inp, "inp"), as_action(out, "out")
+    options: dict[str, Any] = {"elements": elements, "generator": generator, "scale": scale}
+    equivariance = equivariance_error(model, x, inp, out, tolerance=tolerance, **options)
+    try:
+        explanations = explanation_equivariance(model, x, inp, out, **options)
+    except UnsupportedError:
+        explanations = None
+    size = batch_size(inp, x)
+    shapes = ", ".join(str(tuple(t.shape)) for t in optree.tree_leaves(x) if isinstance(t, Tensor))
+    return Audit(
+        subject=getattr(model, "__name__", type(model).__name__),
+        group=str(inp.group),
+        data=f"{size} data of shape {shapes}",
+        equivariance=equivariance,
+        explanations=explanations,
+        cost=measure_cost(lambda: call_model(model, inp, x), size, model),
+    )
+
+
+def measure_cost(run: Callable[[], Any], samples: int, model: Any, repeats: int = 7) -> Cost:
+    """Time ``run`` (the median of ``repeats`` after a warm-up, without gradients) on ``samples`` data."""
+    times = []
+    with torch.no_grad():
+        for _ in range(repeats + 1):
+            start = time.perf_counter()
+            run()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+    seconds = statistics.median(times[1:])
+    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad) if isinstance(model, torch.nn.Module) else 0
+    return Cost(seconds, samples / seconds, parameters)

@@ -1,0 +1,107 @@
+"""How well an explanation moves along with the data: the gradient's equivariance, as a cosine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import optree
+import torch
+from torch import Tensor
+
+from erlangen.actions.records import as_action
+from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.groups.base import Element
+from erlangen.measure.equivariance import call_model, mean_interval
+from erlangen.reps.base import Rep
+from erlangen.verdict import Verdict
+
+
+def explanation_equivariance(
+    model: Callable[..., Any],
+    x: Any,
+    inp: Any,
+    out: Any,
+    *,
+    elements: int | Element = 16,
+    threshold: float = 0.99,
+    generator: torch.Generator | None = None,
+    scale: float = 1.0,
+    confidence: float = 0.95,
+) -> Verdict:
+    """Compare the gradient explanation of ``model`` at ``x`` with that at ``g x``, pulled back by ``g``.
+
+    For an invariant quantity ``s`` the chain rule gives ``grad s(x) = (D act_g)^T grad s(g x)`` exactly; a model without the symmetry
+    gives other gradients, so other explanations, for data that mean the same. The explained quantity is the sum of a scalar output,
+    or the squared norm of an output that moves by an orthogonal representation.
+
+    Args:
+        model, x, inp, out, elements, generator, scale, confidence: as for :func:`erlangen.equivariance_error`.
+        threshold: the mean cosine from which the explanation counts as equivariant.
+
+    Returns:
+        a :class:`Verdict` with numbers ``mean_cosine``, ``worst_cosine`` and ``mean_relative_error``; the interval is that of the mean
+        cosine over elements; the witness is the matrix of cosines ``[elements, B]``.
+
+    Raises:
+        UnsupportedError: the output is neither scalar nor moved by an orthogonal representation.
+
+    Source: Crabbe & van der Schaar, "Evaluating the Robustness of Interpretability Methods through Explanation Invariance and
+    Equivariance", NeurIPS 2023, arXiv:2304.06715.
+
+    >>> import erlangen as er
+    >>> G, x = er.SO(3), torch.randn(4, 3, dtype=torch.float64)
+    >>> verdict = explanation_equivariance(lambda v: (v * v).sum(-1), x, G.vector, G.scalar)
+    >>> round(verdict["mean_cosine"], 10)
+    1.0
+    """
+    inp, out = as_action(inp, "inp"), as_action(out, "out")
+    if not (isinstance(out, Rep) and out.is_orthogonal):
+        raise UnsupportedError(f"explanations are of scalar outputs or of orthogonal representations; out is {out!r}")
+    if inp.group != out.group:
+        raise ArgumentError("out", f"an action of {inp.group}, as inp", f"one of {out.group}")
+    is_scalar = not out.data_shape
+
+    def explained(parts: list[Tensor], tree: Any, move: Callable[[Any], Any]) -> list[Tensor]:
+        """The gradient of the explained quantity at ``move(x)`` with respect to ``x``."""
+        leaves = [p.detach().requires_grad_(p.is_floating_point()) for p in parts]
+        y = call_model(model, inp, move(optree.tree_unflatten(tree, leaves)))
+        total = y.sum() if is_scalar else y.square().sum()
+        wanted = [leaf for leaf in leaves if leaf.requires_grad]
+        gradients = torch.autograd.grad(total, wanted, allow_unused=True)
+        return [torch.zeros_like(w) if g is None else g for w, g in zip(wanted, gradients)]
+
+    parts, tree = optree.tree_flatten(x)
+    dtype = next(p.dtype for p in parts if p.is_floating_point())
+    group = inp.group
+    g = group.sample(elements, generator=generator, dtype=dtype, scale=scale) if isinstance(elements, int) else elements
+    (count,) = group.batch_shape(g)
+    with torch.enable_grad():
+        here = _flat(explained(parts, tree, lambda t: t))
+        moved = [_flat(explained(parts, tree, lambda t, e=group.take(g, i): inp.act(e, t))) for i in range(count)]
+    there = torch.stack(moved)
+    size = (here.norm(dim=-1) * there.norm(dim=-1)).clamp_min(torch.finfo(here.dtype).tiny)
+    cosines = (here * there).sum(-1) / size
+    relative = (there - here).norm(dim=-1) / here.norm(dim=-1).square().mean().sqrt()
+    mean, interval = mean_interval(cosines.mean(1), confidence)
+    return Verdict(
+        holds=mean >= threshold,
+        claim=f"the gradient explanation is {group}-equivariant",
+        how="statistical",
+        tried=count,
+        numbers={
+            "mean_cosine": mean,
+            "worst_cosine": float(cosines.min()),
+            "mean_relative_error": float(relative.mean()),
+            "threshold": threshold,
+        },
+        interval=(max(interval[0], -1.0), min(interval[1], 1.0)) if math.isfinite(interval[0]) else None,
+        confidence=confidence,
+        witness=cosines,
+        reason=f"cosine of gradients on {here.shape[0]} data",
+    )
+
+
+def _flat(parts: list[Tensor]) -> Tensor:
+    return torch.cat([p.flatten(1) for p in parts], 1).double()

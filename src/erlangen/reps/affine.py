@@ -1,0 +1,43 @@
+"""`Point`: an affine group on the points of space. Not a representation, for a translation is not linear."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from erlangen.actions.base import Action
+
+if TYPE_CHECKING:
+    from erlangen.groups.affine import AffineGroup
+
+
+class Point(Action):
+    """Points ``x`` of ``R^n`` on the last axis: ``x -> A x + t``; batches and spectators as for every action.
+
+    >>> from erlangen.groups import SE
+    >>> x = torch.zeros(2, 5, 3)
+    >>> g = SE(3).element(translation=torch.tensor([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]]))
+    >>> SE(3).point.act(g, x)[:, 0]
+    tensor([[1., 0., 0.],
+            [0., 2., 0.]])
+    """
+
+    group: AffineGroup
+
+    def __init__(self, group: AffineGroup) -> None:
+        super().__init__(group)
+        self.dim = group.space_dim
+        self.data_shape = (self.dim,)
+
+    def act(self, g: Tensor, x: Tensor) -> Tensor:
+        turned = self.group.vector.act(g, x)
+        aligned, _ = self.align(g, x)
+        return turned + self.group.translation(aligned).to(turned.dtype)
+
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.group == other.group  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self.group))

@@ -1,0 +1,63 @@
+"""Irreducible representations of SO(2) and O(2): rotation of the plane by a multiple of the angle."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import torch
+from torch import Tensor
+
+from erlangen.errors import ArgumentError
+from erlangen.groups.base import Group
+from erlangen.reps.base import Rep
+
+
+class PlanarIrrep(Rep):
+    """SO(2) or O(2) by ``k``-fold rotation; the reflections of O(2) act as ``diag(1, -1)`` times a rotation.
+
+    Written as the ``k``-th power of the complex number ``cos + i sin`` read off the matrix, so it is exact and differentiable.
+
+    Args:
+        group: a group of orthogonal 2 x 2 matrices.
+        k: the frequency, at least 1.
+
+    >>> from erlangen.groups import SO
+    >>> PlanarIrrep(SO(2), 3).dim
+    2
+    """
+
+    dim, is_orthogonal = 2, True
+
+    def __init__(self, group: Group, k: int) -> None:
+        if not isinstance(k, int) or k < 1:
+            raise ArgumentError("k", "a frequency of at least 1 (0 is the scalar)", k)
+        if group.element_shape != (2, 2) or not group.is_compact:
+            raise ArgumentError("group", "SO(2), O(2) or a subgroup of it", group)
+        super().__init__(group)
+        self.k, self.symbol = k, f"ρ{k}"
+
+    def _value(self) -> Hashable:
+        return self.k
+
+    def matrix(self, g: Tensor) -> Tensor:
+        c, s = g[..., 0, 0], g[..., 1, 0]
+        cos, sin = c, s
+        for _ in range(self.k - 1):
+            cos, sin = cos * c - sin * s, sin * c + cos * s
+        # For a rotation the second column is the first turned by a quarter; a reflection also changes its sign.
+        orientation = g[..., 0, 0] * g[..., 1, 1] - g[..., 0, 1] * g[..., 1, 0]
+        return torch.stack([torch.stack([cos, sin], -1), torch.stack([-sin * orientation, cos * orientation], -1)], -1)
+
+    def algebra(self, a: Tensor) -> Tensor:
+        return self.k * a
+
+
+def rotation_matrix(angle: Tensor) -> Tensor:
+    """Rotations of the plane, ``[*batch, 2, 2]``, counter-clockwise by ``angle`` in radians.
+
+    >>> rotation_matrix(torch.tensor(0.0)).int()
+    tensor([[1, 0],
+            [0, 1]], dtype=torch.int32)
+    """
+    c, s = torch.cos(angle), torch.sin(angle)
+    return torch.stack([torch.stack([c, s], -1), torch.stack([-s, c], -1)], -1)

@@ -1,0 +1,64 @@
+"""`Laws`: collects what was compared and fails with the law's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optree
+import torch
+from torch import Tensor
+
+from erlangen.verdict import Verdict
+
+
+class Laws:
+    """Compares pairs of values law by law.
+
+    >>> laws = Laws("addition", atol=1e-10)
+    >>> laws.equal("commutes", torch.tensor(1.0) + 2, 2 + torch.tensor(1.0))
+    >>> bool(laws.verdict())
+    True
+    """
+
+    def __init__(self, subject: object, atol: float) -> None:
+        self.subject, self.atol = str(subject), atol
+        self.tried: list[str] = []
+        self.worst = 0.0
+
+    def equal(self, law: str, left: Any, right: Any) -> None:
+        """Demand that two values (tensors, pytrees of them, exact objects) agree: to ``atol`` relative to their size, or exactly."""
+        a, b = optree.tree_leaves(left, none_is_leaf=True), optree.tree_leaves(right, none_is_leaf=True)
+        if len(a) != len(b):
+            self._fail(law, f"{len(a)} parts against {len(b)}")
+        for x, y in zip(a, b):
+            if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
+                if x != y:
+                    self._fail(law, f"{x!r} against {y!r}")
+            elif not (x.is_floating_point() or x.is_complex()):
+                if x.shape != y.shape or not torch.equal(x, y):
+                    self._fail(law, f"{x.tolist()} against {y.tolist()}")
+            else:
+                if x.shape != y.shape:
+                    self._fail(law, f"shape {tuple(x.shape)} against {tuple(y.shape)}")
+                if not x.numel():
+                    continue
+                size = max(1.0, float(y.abs().max()))
+                error = float((x - y).abs().max()) / size
+                self.worst = max(self.worst, error)
+                if not error <= self.atol:
+                    self._fail(law, f"relative difference {error:.3g}, allowed {self.atol:.3g}")
+        self.tried.append(law)
+
+    def true(self, law: str, holds: Any, detail: str = "") -> None:
+        """Demand a condition."""
+        if not bool(holds):
+            self._fail(law, detail or "it does not hold")
+        self.tried.append(law)
+
+    def verdict(self) -> Verdict:
+        """What was tried, after everything held."""
+        laws = list(dict.fromkeys(self.tried))
+        return Verdict(True, f"{self.subject} obeys its laws", "statistical", len(self.tried), {"worst": self.worst}, reason=", ".join(laws))
+
+    def _fail(self, law: str, detail: str) -> None:
+        raise AssertionError(f"{self.subject}: the law '{law}' fails: {detail}")

@@ -1,0 +1,40 @@
+"""`check_study`: that a study keeps the contract every study has."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from erlangen.testing.laws import Laws
+from erlangen.verdict import Verdict
+
+
+def check_study(study: Any, config: Any = None, **run_options: Any) -> Verdict:
+    """Run a study on a (small) configuration and check its contract.
+
+    Its configuration is a frozen dataclass whose fields all have defaults; ``run(config)`` returns an
+    :class:`~erlangen.reporting.Outcome` that carries the configuration, at least one claim, plain numbers only, and a figure
+    caption for each figure; all of it survives JSON.
+
+    Args:
+        study: an :class:`erlangen.studies.Study`.
+        config: what to run; by default the study's own defaults, which may take minutes.
+        run_options: passed on to ``study.run``.
+
+    Raises:
+        AssertionError: naming what is missing.
+    """
+    laws = Laws(f"study {study.name}", 0.0)
+    kind = study.config
+    laws.true("the configuration is a frozen dataclass", dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen)
+    laws.true("every field has a default", kind() == kind())
+    laws.true("title and source are stated", study.title and study.source)
+    outcome = study.run(kind() if config is None else config, **run_options)
+    laws.true("at least one claim", len(outcome.claims) > 0)
+    for claim in outcome.claims:
+        laws.true("claims say what was measured", claim.text and claim.measured is not None, repr(claim))
+        laws.true("claims are decided", isinstance(claim.holds, bool), repr(claim))
+    laws.true("figures have captions", all(figure.caption for figure in outcome.figures))
+    laws.true("metrics survive JSON", json.loads(json.dumps(outcome.metrics)) == outcome.metrics)
+    return laws.verdict()
