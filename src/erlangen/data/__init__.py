@@ -1,0 +1,22 @@
+"""Data: tokens of dimension ``d``, from the library by name or from a file of the user's.
+
+``erlangen.data.jets(split="train")`` is the built-in data set ``jets``; every built-in name is reached this way, with
+``_`` for ``-``. Names come from installed packages (entry-point group ``erlangen.data``): this module knows no field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from erlangen.data.dataset import SPLITS, DataSet, Split, Target, check_split
+from erlangen.data.files import read
+from erlangen.data.named import load, loader, names, resolve
+
+__all__ = ["SPLITS", "DataSet", "Split", "Target", "check_split", "load", "names", "read", "resolve"]
+
+
+def __getattr__(name: str) -> Callable[..., DataSet]:
+    spelled = name.replace("_", "-")
+    if name.startswith("_") or spelled not in names():
+        raise AttributeError(f"module 'erlangen.data' has no data set or function '{name}'")
+    return loader(spelled)
