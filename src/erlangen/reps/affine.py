@@ -35,7 +35,6 @@ class Point(Action):
         aligned, _ = self.align(g, x)
         return turned + self.group.translation(aligned).to(turned.dtype)
 
-
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.group == other.group  # type: ignore[attr-defined]
 

@@ -1,0 +1,223 @@
+"""Affine groups: a linear group and all translations of ``R^n``, as homogeneous matrices ``[[A, t], [0, 1]]``."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from erlangen.errors import ArgumentError
+from erlangen.groups.algebra import LieAlgebra
+from erlangen.groups.haar import normal
+from erlangen.groups.matrix import MatrixGroup
+from erlangen.groups.orthogonal import SO, O
+from erlangen.groups.rotations import inverse_translation_factor, translation_factor
+
+if TYPE_CHECKING:
+    from erlangen.actions.base import Action
+    from erlangen.reps.base import Rep
+
+
+def linear_part(g: Float[Tensor, "*batch m m"]) -> Float[Tensor, "*batch n n"]:
+    """The linear part ``A`` of homogeneous matrices ``[[A, t], [0, 1]]`` (or of their derivatives)."""
+    return g[..., :-1, :-1]
+
+
+class AffineGroup(MatrixGroup):
+    """All maps ``x -> A x + t`` with ``A`` in a linear group and any ``t`` in ``R^n``: the semidirect product of the two.
+
+    Elements are homogeneous matrices ``[*batch, n + 1, n + 1]``. Its actions: :attr:`point` moves points (rotation and translation),
+    :attr:`vector` moves directions (translations do nothing).
+
+    Sampling draws ``A`` from the linear group's own measure and ``t ~ N(0, scale^2)``.
+
+    Args:
+        linear_group: any :class:`MatrixGroup` on ``R^n``; a finite one gives a group like ``p4``'s symmetries with free translations.
+
+    >>> poincare = AffineGroup(O(1, 3))
+    >>> poincare.dim, poincare.space_dim
+    (10, 4)
+    """
+
+    def __init__(self, linear_group: MatrixGroup, name: str = "") -> None:
+        if not isinstance(linear_group, MatrixGroup):
+            raise ArgumentError("linear_group", "a MatrixGroup", type(linear_group).__name__)
+        n = linear_group.n
+        self.linear_group, self.space_dim = linear_group, n
+        gens, lie = linear_group.generators, linear_group.algebra
+        shifts = torch.zeros(n, n + 1, n + 1, dtype=torch.float64)
+        shifts[range(n), range(n), n] = 1.0
+        turns = [] if lie is None else [_homogeneous(lie.basis, None, corner=0.0)]
+        label = name or f"{linear_group} ⋉ R^{n}"
+        algebra = LieAlgebra(torch.cat([*turns, shifts]), name=f"algebra of {label}")
+        super().__init__(None if gens is None else _homogeneous(gens, None), algebra, name=label)
+        self.is_compact = False
+        self.measure = f"{linear_group.measure} for the linear part, N(0, scale^2) for the translation"
+
+    def _value(self) -> Hashable:
+        return (self.linear_group, self.name)
+
+    # ---- parts of an element ----------------------------------------------------------------------------------------------------
+
+    def element(
+        self, rotation: Float[Tensor, "*batch n n"] | None = None, translation: Float[Tensor, "*batch n"] | None = None
+    ) -> Float[Tensor, "*batch m m"]:
+        """The element ``x -> rotation x + translation``; a part left out is the identity or zero, batches broadcast.
+
+        >>> g = SE(3).element(translation=torch.tensor([1.0, 2.0, 3.0]))
+        >>> SE(3).point.act(g, torch.zeros(3))
+        tensor([1., 2., 3.])
+        """
+        n = self.space_dim
+        if rotation is None and translation is None:
+            return self.identity()
+        if rotation is not None and tuple(rotation.shape[-2:]) != (n, n):
+            raise ArgumentError("rotation", f"matrices [*batch, {n}, {n}]", f"shape {tuple(rotation.shape)}")
+        if translation is not None and (translation.ndim < 1 or translation.shape[-1] != n):
+            raise ArgumentError("translation", f"vectors [*batch, {n}]", f"shape {tuple(translation.shape)}")
+        if rotation is None:
+            assert translation is not None
+            rotation = torch.eye(n, dtype=translation.dtype, device=translation.device)
+        return _homogeneous(rotation, translation)
+
+    def rotation(self, g: Tensor) -> Tensor:
+        """The linear part ``[*batch, n, n]`` of elements."""
+        return linear_part(g)
+
+    def translation(self, g: Tensor) -> Tensor:
+        """The translation ``[*batch, n]`` of elements."""
+        return g[..., :-1, -1]
+
+    # ---- the group --------------------------------------------------------------------------------------------------------------
+
+    def inverse(self, g: Tensor) -> Tensor:
+        back = self.linear_group.inverse(linear_part(g))
+        return _homogeneous(back, -(back @ g[..., :-1, -1:]).squeeze(-1))
+
+    def exp(self, a: Tensor) -> Tensor:
+        if not self._is_rigid:
+            return super().exp(a)
+        turn = linear_part(a)
+        return _homogeneous(self.linear_group.exp(turn), (translation_factor(turn) @ a[..., :-1, -1:]).squeeze(-1))
+
+    def log(self, g: Tensor) -> Tensor:
+        if not self._is_rigid:
+            return super().log(g)
+        turn = self.linear_group.log(linear_part(g))
+        return _homogeneous(turn, (inverse_translation_factor(turn) @ g[..., :-1, -1:]).squeeze(-1), corner=0.0)
+
+    @property
+    def _is_rigid(self) -> bool:
+        return isinstance(self.linear_group, (SO, O)) and self.linear_group.is_compact and self.space_dim in (2, 3)
+
+    def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
+        self.batch_shape(g)
+        tolerance = atol if atol is not None else (1e-9 if g.dtype == torch.float64 else 1e-4)
+        last = torch.eye(self.n, dtype=g.dtype, device=g.device)[-1]
+        return self.linear_group.contains(linear_part(g), atol) & ((g[..., -1, :] - last).abs().amax(-1) <= tolerance)
+
+    def sample(
+        self,
+        *batch: int,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | None = None,
+        scale: float = 1.0,
+    ) -> Tensor:
+        dtype = dtype or torch.get_default_dtype()
+        turn = self.linear_group.sample(*batch, generator=generator, dtype=dtype, device=device, scale=scale)
+        return _homogeneous(turn, scale * normal((*batch, self.space_dim), generator, dtype, device))
+
+    # ---- how it acts --------------------------------------------------------------------------------------------------------------
+
+    @property
+    def point(self) -> Action:
+        """Points of space: ``x -> A x + t``."""
+        from erlangen.reps.affine import Point
+
+        return Point(self)
+
+    def of_linear_part(self, rep: Rep) -> Rep:
+        """A representation of the linear group as one of this group: translations do nothing.
+
+        >>> E(3).of_linear_part(O(3).vector ** 2).dim
+        9
+        """
+        from erlangen.reps.pullback import Pullback
+
+        return Pullback(rep, self, linear_part)
+
+    @property
+    def vector(self) -> Rep:
+        """Directions: the linear part, ``[n]``."""
+        return self.of_linear_part(self.linear_group.vector)
+
+    @property
+    def pseudoscalar(self) -> Rep:
+        """The determinant of the linear part."""
+        return self.of_linear_part(self.linear_group.pseudoscalar)
+
+    @property
+    def homogeneous(self) -> Rep:
+        """Homogeneous coordinates ``(x, 1)``: the defining matrices on ``R^(n+1)``."""
+        from erlangen.reps.basic import Defining
+
+        return Defining(self)
+
+    def irrep(self, *label: Any) -> Rep:
+        """The linear group's irreducible representation with this label; translations do nothing."""
+        return self.of_linear_part(self.linear_group.irrep(*label))
+
+
+class E(AffineGroup):
+    """The isometries of Euclidean space ``R^n``: rotations, reflections and translations.
+
+    >>> E(3).dim
+    6
+    >>> g = E(3).sample(8)
+    >>> E(3).point.act(g, torch.randn(8, 5, 3)).shape           # 8 motions of 8 clouds of 5 points
+    torch.Size([8, 5, 3])
+    """
+
+    def __init__(self, n: int) -> None:
+        super().__init__(O(n), name=f"E({n})")
+
+
+class SE(AffineGroup):
+    """The rigid motions of ``R^n``: rotations and translations.
+
+    >>> SE(2).dim
+    3
+    """
+
+    def __init__(self, n: int) -> None:
+        super().__init__(SO(n), name=f"SE({n})")
+
+
+class Translations(AffineGroup):
+    """The translations of ``R^n``.
+
+    >>> Translations(3).dim
+    3
+    """
+
+    def __init__(self, n: int) -> None:
+        if not isinstance(n, int) or n < 1:
+            raise ArgumentError("n", "a dimension of at least 1", n)
+        super().__init__(MatrixGroup(generators=[torch.eye(n)], name="1"), name=f"Translations({n})")
+        self._generators = None  # the identity generates nothing
+
+
+def _homogeneous(linear: Tensor, translation: Tensor | None, corner: float = 1.0) -> Tensor:
+    """``[[linear, translation], [0, corner]]``; the two broadcast."""
+    n = linear.shape[-1]
+    batch = (
+        linear.shape[:-2] if translation is None else torch.broadcast_shapes(linear.shape[:-2], translation.shape[:-1])
+    )
+    column = linear.new_zeros(*batch, n, 1) if translation is None else translation.unsqueeze(-1).expand(*batch, n, 1)
+    top = torch.cat([linear.expand(*batch, n, n), column.to(linear.dtype)], -1)
+    last = linear.new_tensor([0.0] * n + [corner]).expand(*batch, 1, n + 1)
+    return torch.cat([top, last], -2)

@@ -1,0 +1,107 @@
+"""Uniform (Haar) random rotations and orthogonal matrices.
+
+Random numbers are drawn on the device of the generator and moved to the asked one, so that a seed means the same everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def normal(
+    shape: tuple[int, ...], generator: torch.Generator | None, dtype: torch.dtype | None, device: torch.device | None
+) -> Tensor:
+    """Standard normal numbers."""
+    source = device if generator is None else generator.device
+    return torch.randn(shape, generator=generator, dtype=dtype, device=source).to(device)
+
+
+def uniform(
+    shape: tuple[int, ...], generator: torch.Generator | None, dtype: torch.dtype | None, device: torch.device | None
+) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    source = device if generator is None else generator.device
+    return torch.rand(shape, generator=generator, dtype=dtype, device=source).to(device)
+
+
+def haar_so(
+    n: int,
+    batch: tuple[int, ...],
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Uniform rotations of ``R^n``, ``[*batch, n, n]``: from the angle (n = 2), unit quaternions (n = 3) or a QR decomposition.
+
+    >>> haar_so(3, (5,), torch.Generator().manual_seed(0)).shape
+    torch.Size([5, 3, 3])
+    """
+    if n == 1:
+        return torch.ones(*batch, 1, 1, dtype=dtype, device=device)
+    if n == 2:
+        return planar_rotation(2 * math.pi * uniform(batch, generator, dtype, device))
+    if n == 3:
+        return quaternion_to_rotation(normal((*batch, 4), generator, dtype, device))
+    q = haar_o(n, batch, generator, dtype, device)
+    return torch.cat([q[..., :1] * torch.linalg.det(q)[..., None, None].sign(), q[..., 1:]], -1)
+
+
+def haar_o(
+    n: int,
+    batch: tuple[int, ...],
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Uniform orthogonal matrices ``[*batch, n, n]``; the determinant is a fair coin.
+
+    Source: F. Mezzadri, "How to generate random matrices from the classical compact groups", Notices AMS 54 (2007), math-ph/0609050.
+    """
+    if n <= 3:
+        g = haar_so(n, batch, generator, dtype, device)
+        flip = 1 - 2 * torch.round(uniform(batch, generator, g.dtype, device))
+        return torch.cat([g[..., :1] * flip[..., None, None], g[..., 1:]], -1)
+    q, r = torch.linalg.qr(normal((*batch, n, n), generator, dtype, device))
+    # QR is unique, and so equivariant under left multiplication, only with a positive diagonal of R.
+    return q * torch.where(r.diagonal(dim1=-2, dim2=-1) < 0, -1, 1).unsqueeze(-2)
+
+
+def planar_rotation(angle: Tensor) -> Tensor:
+    """Rotations ``[*batch, 2, 2]`` by angles ``[*batch]`` in radians."""
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    return torch.stack([cos, -sin, sin, cos], -1).unflatten(-1, (2, 2))
+
+
+def quaternion_to_rotation(q: Tensor) -> Tensor:
+    """Rotations ``[*batch, 3, 3]`` of quaternions ``(w, x, y, z)`` of any non-zero length, ``[*batch, 4]``.
+
+    >>> quaternion_to_rotation(torch.tensor([1.0, 0.0, 0.0, 0.0])).equal(torch.eye(3))
+    True
+    """
+    # The entries are quadratic forms of q: one product of the monomials q_i q_j with a constant [16, 9] matrix.
+    q = q / q.norm(dim=-1, keepdim=True)
+    monomials = (q.unsqueeze(-1) * q.unsqueeze(-2)).flatten(-2)
+    return (monomials @ _forms(q.dtype, q.device)).unflatten(-1, (3, 3))
+
+
+def _forms(dtype: torch.dtype, device: torch.device) -> Tensor:
+    w, x, y, z = range(4)
+    entries = [
+        {(w, w): 1, (x, x): 1, (y, y): -1, (z, z): -1},
+        {(x, y): 2, (w, z): -2},
+        {(x, z): 2, (w, y): 2},
+        {(x, y): 2, (w, z): 2},
+        {(w, w): 1, (y, y): 1, (x, x): -1, (z, z): -1},
+        {(y, z): 2, (w, x): -2},
+        {(x, z): 2, (w, y): -2},
+        {(y, z): 2, (w, x): 2},
+        {(w, w): 1, (z, z): 1, (x, x): -1, (y, y): -1},
+    ]
+    table = [[0.0] * 9 for _ in range(16)]
+    for column, entry in enumerate(entries):
+        for (i, j), value in entry.items():
+            table[4 * i + j][column] = float(value)
+    return torch.tensor(table, dtype=dtype, device=device)
