@@ -1,0 +1,41 @@
+"""Claims, figures, reports and progress: how every run tells what it found.
+
+A run returns an :class:`Outcome`; ``outcome.save(run_directory(name))`` keeps it as JSON and as one self-contained
+HTML page.
+"""
+
+from erlangen.reporting.claims import Claim, Claims, claim_from
+from erlangen.reporting.environment import peak_memory_mb, versions
+from erlangen.reporting.figures import Figure, Line, bars_with_error, heatmap, histogram, lines_with_band, scatter
+from erlangen.reporting.formatting import PlusMinus, format_number, format_value
+from erlangen.reporting.outcome import Outcome, run_directory
+from erlangen.reporting.parts import KeyNumber, Matrix, Section, Table
+from erlangen.reporting.plain import plain, to_json
+from erlangen.reporting.progress import progress
+
+__all__ = [
+    "Claim",
+    "Claims",
+    "Figure",
+    "KeyNumber",
+    "Line",
+    "Matrix",
+    "Outcome",
+    "PlusMinus",
+    "Section",
+    "Table",
+    "bars_with_error",
+    "claim_from",
+    "format_number",
+    "format_value",
+    "heatmap",
+    "histogram",
+    "lines_with_band",
+    "peak_memory_mb",
+    "plain",
+    "progress",
+    "run_directory",
+    "scatter",
+    "to_json",
+    "versions",
+]
