@@ -95,8 +95,8 @@ class DataSet:
     ) -> DataSet:
         """Check raw arrays (NumPy or torch) and make them a data set in float64.
 
-        ``x`` is ``[N, T, d]``, or ``[N, d]`` for one token. ``y`` becomes a class target when it is integer or bool with at
-        most 20 distinct values, a vector target when it is ``[N, T_y, d]``, a scalar target otherwise; ``kind``
+        ``x`` is ``[N, T, d]``, or ``[N, d]`` for one token. ``y`` becomes a class target when it is integer or bool
+        with at most 20 distinct values, a vector target when it is ``[N, T_y, d]``, a scalar target otherwise; ``kind``
         decides where that guess is wrong.
 
         Raises:

@@ -21,9 +21,9 @@ def read(
     """Read a file of samples.
 
     ``.npz``: an array ``x`` ``[N, T, d]``, or ``[N, d]`` for one token, and the array that ``target`` names.
-    ``.csv`` and ``.parquet``: one row for each sample. ``tokens="q1 q2, p1 p2"`` makes two tokens of dimension 2 from four
-    columns; without it all columns but the target's form one token. ``target`` names one column, several (``"a b"``:
-    a scalar target ``[N, 2]``) or tokens (``"a b, c d"``: a vector target ``[N, 2, 2]``).
+    ``.csv`` and ``.parquet``: one row for each sample. ``tokens="q1 q2, p1 p2"`` makes two tokens of dimension 2
+    from four columns; without it all columns but the target's form one token. ``target`` names one column, several
+    (``"a b"``: a scalar target ``[N, 2]``) or tokens (``"a b, c d"``: a vector target ``[N, 2, 2]``).
 
     Args:
         path: the file.

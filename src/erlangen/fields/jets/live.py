@@ -96,9 +96,12 @@ def _jets(label: int, seed: int, constituents: int) -> Iterator[tuple[np.ndarray
             yield found
 
 
-def _hardest_jet(event: Any, label: int, fastjet: Any, anti_kt: Any) -> tuple[np.ndarray, ...] | None:
+def _hardest_jet(
+    event: Any, label: int, fastjet: Any, anti_kt: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """The hardest jet of one collision that passes the cuts, or None."""
-    inputs, ids = [], []
+    inputs: list[Any] = []
+    ids: list[int] = []
     for particle in event:
         if not (particle.isFinal() and particle.isVisible()) or abs(particle.eta()) >= MAX_PARTICLE_ETA:
             continue
