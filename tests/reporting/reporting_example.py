@@ -185,8 +185,8 @@ def example(hostile: bool = False) -> Outcome:
         metrics={"auc" + evil: auc, "cosine": torch.tensor(0.9994), "diverged": float("nan"), "name": "so(1,3)" + evil},
         sections=[algebra, training],
         seconds=214.3,
-        answer="The jets respect the Lorentz group: the algebra found is so(1,3), and a classifier that is made symmetric "
-        "under it keeps its accuracy on boosted jets, where the plain one falls from 0.93 to 0.72." + evil,
+        answer="The jets respect the Lorentz group: the algebra found is so(1,3), and a classifier that is made "
+        "symmetric under it keeps its accuracy on boosted jets, where the plain one falls from 0.93 to 0.72." + evil,
         key_numbers=[
             KeyNumber("Closest algebra" + evil, "so(1,3)" + evil, note="of 14 named ones"),
             KeyNumber("|cos| with Minkowski", 0.9994, note="source: 0.9975"),

@@ -91,20 +91,22 @@ def _policy(scripts: Iterable[str]) -> str:
     )
 
 
+def inert(text: str) -> str:
+    """The same JSON without a ``<``, so that no string in it can close the data block or open a comment there.
+
+    In JSON this character occurs only inside strings, where its escape means the same.
+
+    >>> inert('{"name": "</script>"}')
+    '{"name": "\\\\u003c/script>"}'
+    """
+    return text.replace("<", r"\u003c")
+
+
 def _figure(figure: Figure, identity: str) -> dict[str, Any]:
     from markupsafe import Markup
     from plotly.io import to_json
 
-    text = to_json(figure.plotly_figure, validate=False, engine="json")
-    # "<" occurs in JSON only inside strings; escaped, no string can close the data block.
-    for character, escape in (
-        ("<", r"\u003c"),
-        (">", r"\u003e"),
-        ("&", r"\u0026"),
-        ("\u2028", r"\u2028"),
-        ("\u2029", r"\u2029"),
-    ):
-        text = text.replace(character, escape)
+    text = inert(to_json(figure.plotly_figure, validate=False, engine="json"))
     square = figure.plotly_figure.layout.yaxis.scaleanchor is not None
     return {
         "id": identity,
