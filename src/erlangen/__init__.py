@@ -12,9 +12,11 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+_GROUPS = ("Group", "LieAlgebra", "MatrixGroup", "SO", "O", "SE", "E", "Isometries", "Translations")
+
 #: Public name -> (module, attribute); an empty attribute means the module itself.
 _PUBLIC = {
-    **{name: ("erlangen.groups", name) for name in ("Group", "LieAlgebra", "MatrixGroup", "SO")},
+    **{name: ("erlangen.groups", name) for name in _GROUPS},
     "Rep": ("erlangen.reps", "Rep"),
     "Action": ("erlangen.actions", "Action"),
     "Record": ("erlangen.actions", "Record"),
@@ -22,6 +24,7 @@ _PUBLIC = {
     "Symmetrized": ("erlangen.symmetrize", "Symmetrized"),
     "symmetrize": ("erlangen.symmetrize", "symmetrize"),
     "frames": ("erlangen.symmetrize", ""),
+    "audit": ("erlangen.measure", "audit"),
     "Verdict": ("erlangen.verdict", "Verdict"),
     "equivariance_error": ("erlangen.measure", "equivariance_error"),
     "assert_equivariant": ("erlangen.measure", "assert_equivariant"),

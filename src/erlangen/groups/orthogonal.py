@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,9 @@ from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.haar import haar_o, haar_so, uniform
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.rotations import exp_rotation, log_rotation
+
+if TYPE_CHECKING:
+    from erlangen.reps.base import Rep
 
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
@@ -96,6 +99,22 @@ class FormGroup(MatrixGroup):
     def _standard(self, g: Tensor) -> Tensor:
         """The element in coordinates where the form is diag(+1.., -1..)."""
         return g
+
+    def irrep(self, *label: int) -> Rep:
+        """SO(2), O(2): by frequency, ``irrep(k)``; SO(3), O(3): by degree and, for O(3), parity, ``irrep(l, p)``.
+
+        >>> SO(3).irrep(2).dim, O(3).irrep(1, 1), SO(2).irrep(3).dim
+        (5, 1e of O(3), 2)
+        """
+        from erlangen.reps.planar import PlanarIrrep
+        from erlangen.reps.spatial import SpatialIrrep
+
+        kinds = {2: PlanarIrrep, 3: SpatialIrrep}
+        if not self.is_euclidean or self.n not in kinds or self.dim != self.n * (self.n - 1) // 2:
+            return super().irrep(*label)
+        if label == (0,):
+            return self.scalar
+        return kinds[self.n](self, *label)
 
     def sample(
         self,

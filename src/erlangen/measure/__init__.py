@@ -1,6 +1,18 @@
 """Callables in, numbers with confidence intervals out. Never trains anything."""
 
+from erlangen.measure.audit import Audit, Cost, audit, measure_cost
 from erlangen.measure.equivariance import EquivarianceErrors, assert_equivariant, equivariance_error
+from erlangen.measure.explanations import explanation_equivariance
 from erlangen.verdict import Verdict
 
-__all__ = ["EquivarianceErrors", "Verdict", "assert_equivariant", "equivariance_error"]
+__all__ = [
+    "Audit",
+    "Cost",
+    "EquivarianceErrors",
+    "Verdict",
+    "assert_equivariant",
+    "audit",
+    "equivariance_error",
+    "explanation_equivariance",
+    "measure_cost",
+]

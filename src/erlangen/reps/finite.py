@@ -12,10 +12,10 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element, Group
+from erlangen.groups.haar import planar_rotation
 from erlangen.groups.finite import index_of, multiplication_table
 from erlangen.reps.base import Rep
 from erlangen.reps.basic import Trivial
-from erlangen.reps.planar import rotation_matrix
 
 if TYPE_CHECKING:
     from erlangen.groups.cyclic import Cyclic, Dihedral
@@ -154,4 +154,4 @@ def _rotation_power(steps: Tensor, n: int, dim: int) -> Tensor:
     angle = (2 * math.pi / n) * (steps % n).to(torch.float64)
     if dim == 1:
         return torch.cos(angle).round()[..., None, None].to(torch.float64)
-    return rotation_matrix(angle).to(torch.float64)
+    return planar_rotation(angle)

@@ -50,14 +50,3 @@ class PlanarIrrep(Rep):
 
     def algebra(self, a: Tensor) -> Tensor:
         return self.k * a
-
-
-def rotation_matrix(angle: Tensor) -> Tensor:
-    """Rotations of the plane, ``[*batch, 2, 2]``, counter-clockwise by ``angle`` in radians.
-
-    >>> rotation_matrix(torch.tensor(0.0)).int()
-    tensor([[1, 0],
-            [0, 1]], dtype=torch.int32)
-    """
-    c, s = torch.cos(angle), torch.sin(angle)
-    return torch.stack([torch.stack([c, s], -1), torch.stack([-s, c], -1)], -1)

@@ -1,0 +1,72 @@
+"""The HTML report of an :class:`~erlangen.measure.audit.Audit`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from erlangen.reporting import Claims, KeyNumber, Outcome, Section, claim_from, histogram
+
+if TYPE_CHECKING:
+    from erlangen.measure.audit import Audit
+
+
+def audit_outcome(audit: Audit) -> Outcome:
+    """The audit as an outcome: claims with verdicts, a histogram of errors, key numbers."""
+    errors = audit.equivariance.witness.relative.flatten()
+    shown = errors.clamp_min(1e-18).log10()
+    figure = histogram(
+        {"relative error": shown},
+        title="Equivariance error of every datum under every group element",
+        x_label="log10 of the relative error",
+        y_label="share of pairs",
+        caption=f"{audit.equivariance.tried} elements of {audit.group} on {audit.data}; tolerance {audit.equivariance['tolerance']:.0e}.",
+    )
+    claims = [claim_from(audit.equivariance, measured=audit.equivariance["worst"], note="the worst relative error")]
+    sections = [Section("Equivariance", [str(audit.equivariance)], figures=[figure])]
+    numbers = [
+        KeyNumber("worst relative error", audit.equivariance["worst"]),
+        KeyNumber("mean relative error", audit.equivariance["mean"]),
+    ]
+    if audit.explanations is not None:
+        cosine = audit.explanations["mean_cosine"]
+        claims.append(claim_from(audit.explanations, measured=cosine, note="mean cosine of gradients, 1 is perfect"))
+        sections.append(
+            Section(
+                "Explanations",
+                [
+                    "The gradient at a moved datum, pulled back, against the gradient at the datum itself: an equivariant model explains "
+                    "two views of the same thing alike.",
+                    str(audit.explanations),
+                ],
+                figures=[
+                    histogram(
+                        {"cosine": audit.explanations.witness.flatten()},
+                        title="Agreement of explanations",
+                        x_label="cosine of gradients",
+                        y_label="share of pairs",
+                        caption=f"{audit.explanations.tried} elements of {audit.group}; 1 is perfect agreement.",
+                    )
+                ],
+            )
+        )
+        numbers.append(KeyNumber("mean cosine of explanations", cosine))
+    numbers.append(KeyNumber("throughput", audit.cost.samples_per_second, unit="samples/s"))
+    answer = f"{audit.subject} {'is' if audit.equivariance else 'is not'} {audit.group}-equivariant"
+    worst = audit.equivariance["worst"]
+    return Outcome(
+        name="audit",
+        title=f"Audit of {audit.subject} under {audit.group}",
+        config={"group": audit.group, "data": audit.data, "elements": audit.equivariance.tried},
+        claims=Claims(claims),
+        metrics=audit.as_dict(),
+        sections=sections,
+        answer=f"{answer}: the worst relative error is {worst:.2g}." if math.isfinite(worst) else f"{answer}.",
+        key_numbers=numbers,
+    )
+
+
+def write_report(audit: Audit, path: Path) -> Path:
+    """Write the page."""
+    return audit_outcome(audit).report(path)
