@@ -35,10 +35,11 @@ def test_the_table_says_what_holds_and_what_does_not():
     assert "DOES NOT HOLD" in kept
     assert "[bold]kept[/bold]" in kept  # markup in a user's words is words
     assert "0.610 ± 0.020 nats" in kept
-    for part in ("0.9975", "0.9994", "0.61", "3,000 jets", "holds"):
+    for part in ("0.9975", "0.9994", "0.61", "holds"):
         assert part in metric
     assert "DOES NOT HOLD" not in metric
     assert any("it falls" in line for line in lines)
+    assert any("3,000 jets" in line for line in lines)
     assert any("arXiv:2302.00236" in line for line in lines)
 
 
@@ -53,7 +54,6 @@ def test_no_number_is_cut_off_in_a_narrow_terminal(width):
 def test_columns_that_nothing_fills_are_left_out():
     text = text_of(Claims([Claim("a", 1, 2, True)]))
     assert "baseline" not in text
-    assert "scale" not in text
 
 
 def test_a_verdict_becomes_a_claim():

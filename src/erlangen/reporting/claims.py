@@ -202,21 +202,18 @@ class Claims(Sequence[Claim]):
         from rich.text import Text  # Text, not str: a "[bold]" in a user's words is not markup
 
         with_baseline = any(claim.baseline is not None for claim in self)
-        with_scale = any(claim.scale for claim in self)
         table = Table(box=box.SIMPLE, pad_edge=True, show_lines=False)
         table.add_column("claim", overflow="fold", ratio=1, min_width=16)
         table.add_column("reported", justify="right", overflow="fold")
         table.add_column("measured", justify="right", overflow="fold", style="bold")
         if with_baseline:
             table.add_column("baseline", justify="right", overflow="fold")
-        if with_scale:
-            table.add_column("scale", overflow="fold")
         table.add_column("verdict", overflow="fold")
         for claim in self:
             statement = Text(claim.text)
-            for extra in (claim.note, claim.source):
-                if extra:
-                    statement.append(f"\n{extra}", style="dim")
+            for detail in (claim.note, claim.scale, claim.source):
+                if detail:
+                    statement.append(f"\n{detail}", style="dim")
             row = [
                 statement,
                 Text(format_value(claim.reported, claim.unit)),
@@ -224,8 +221,6 @@ class Claims(Sequence[Claim]):
             ]
             if with_baseline:
                 row.append(Text(format_value(claim.baseline, claim.unit)))
-            if with_scale:
-                row.append(Text(claim.scale))
             row.append(Text(HOLDS, style="green") if claim.holds else Text(FAILS.upper(), style="bold red"))
             table.add_row(*row)
         return table
