@@ -13,6 +13,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.haar import normal
 from erlangen.groups.matrix import MatrixGroup
+from erlangen.groups.membership import tolerance
 from erlangen.groups.orthogonal import SO, O
 from erlangen.groups.rotations import inverse_translation_factor, translation_factor
 
@@ -115,9 +116,10 @@ class AffineGroup(MatrixGroup):
 
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         self.batch_shape(g)
-        tolerance = atol if atol is not None else (1e-9 if g.dtype == torch.float64 else 1e-4)
         last = torch.eye(self.n, dtype=g.dtype, device=g.device)[-1]
-        return self.linear_group.contains(linear_part(g), atol) & ((g[..., -1, :] - last).abs().amax(-1) <= tolerance)
+        return self.linear_group.contains(linear_part(g), atol) & (
+            (g[..., -1, :] - last).abs().amax(-1) <= tolerance(g, atol)
+        )
 
     def sample(
         self,

@@ -13,7 +13,11 @@ from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.haar import haar_o, haar_so, uniform
 from erlangen.groups.matrix import MatrixGroup
+from erlangen.groups.membership import tolerance
 from erlangen.groups.rotations import exp_rotation, log_rotation
+
+if TYPE_CHECKING:
+    from erlangen.reps.base import Rep
 
 if TYPE_CHECKING:
     from erlangen.reps.base import Rep
@@ -28,10 +32,11 @@ def so_basis(p: int, q: int = 0) -> Tensor:
     torch.Size([6, 4, 4])
     """
     n = p + q
-    basis = torch.zeros(n * (n - 1) // 2, n, n, dtype=torch.float64)
-    planes = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    for L, (i, j) in zip(basis, planes):
-        L[j, i], L[i, j] = 1.0, (1.0 if i < p <= j else -1.0)
+    i, j = torch.triu_indices(n, n, 1)
+    plane = torch.arange(len(i))
+    basis = torch.zeros(len(i), n, n, dtype=torch.float64)
+    basis[plane, j, i] = 1.0
+    basis[plane, i, j] = torch.where((i < p) & (j >= p), 1.0, -1.0).to(torch.float64)
     return basis
 
 
@@ -86,15 +91,32 @@ class FormGroup(MatrixGroup):
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         """Whether matrices keep the form, to ``atol`` relative to their squared norm, and lie in the right component."""
         self.batch_shape(g)
-        tolerance = atol if atol is not None else (1e-9 if g.dtype == torch.float64 else 1e-4)
         form = self.form.to(g.dtype).to(g.device)
         error = (g.mT @ form @ g - form).flatten(-2).abs().amax(-1)
-        kept = error <= tolerance * g.flatten(-2).norm(dim=-1).square().clamp_min(1) * form.abs().max()
+        kept = error <= tolerance(g, atol) * g.flatten(-2).norm(dim=-1).square().clamp_min(1) * form.abs().max()
         if self._components != "all":
             kept = kept & (torch.linalg.det(g) > 0)
         if self._components == "identity" and not self.is_compact:
             kept = kept & (torch.linalg.det(self._standard(g)[..., : self.signature[0], : self.signature[0]]) > 0)
         return kept
+
+    def irrep(self, *label: Any) -> Rep:
+        """Of SO(2) and O(2), the frequency ``k``; of SO(3) and O(3), the degree ``l`` and, optionally, the parity 1 or -1.
+
+        >>> O(3).irrep(1, 1), SO(2).irrep(3).dim
+        (1e of O(3), 2)
+        """
+        if not self.is_euclidean or not label or self.dim != self.n * (self.n - 1) // 2:
+            return super().irrep(*label)
+        if self.n == 2:
+            from erlangen.reps.planar import PlanarIrrep
+
+            return PlanarIrrep(self, *label) if label != (0,) else self.scalar
+        if self.n == 3:
+            from erlangen.reps.spatial import SpatialIrrep
+
+            return SpatialIrrep(self, *label)
+        return super().irrep(*label)
 
     def _standard(self, g: Tensor) -> Tensor:
         """The element in coordinates where the form is diag(+1.., -1..)."""
@@ -210,8 +232,7 @@ class SO(FormGroup):
         kept = super().contains(g, atol)
         if self.axis is not None:
             axis = torch.tensor(self.axis, dtype=g.dtype, device=g.device)
-            tolerance = atol if atol is not None else (1e-9 if g.dtype == torch.float64 else 1e-4)
-            kept = kept & ((g @ axis - axis).norm(dim=-1) <= tolerance)
+            kept = kept & ((g @ axis - axis).norm(dim=-1) <= tolerance(g, atol))
         return kept
 
 
