@@ -29,7 +29,7 @@ class DataSet:
         y: the target, or None: ``[N]`` or ``[N, k]`` floating (scalar), ``[N, T_y, d]`` floating (vector), ``[N]``
             int64 from 0 (class).
         target: how a group acts on ``y``: ``"vector"`` (as on ``x``), ``"scalar"`` or ``"class"`` (not at all).
-        names: the names of the ``d`` components of a token.
+        names: the names of the ``d`` components of a token; from a table of several tokens, ``q1/p1``.
         units: the unit of ``x``, if all components share one.
         source: where the data come from.
         about: one line for a person.

@@ -98,7 +98,7 @@ def _from_columns(table: Columns, path: Path, target: str | None, tokens: str | 
     shared = [name for group in groups for name in group if name in answer]
     if shared:
         raise ArgumentError("tokens", "columns that are not the target's", f"'{shared[0]}' in both")
-    names = tuple(", ".join(parts) for parts in zip(*groups))
+    names = tuple("/".join(parts) for parts in zip(*groups))
     x = np.stack([table.matrix(group) for group in groups], 1)
     if target is None:
         y = None

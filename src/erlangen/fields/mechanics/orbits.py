@@ -30,8 +30,8 @@ def two_body_orbits(split: Split = "train") -> Tensor:
     The centre of mass rests at the origin, so ``q2 = -q1`` and ``p2 = -p1``. The radius is uniform in ``[1.5, 3]``; the
     motion is counter-clockwise at the circular speed times ``1 + N(0, 1e-3)``; states are ``20/49`` apart. The 814
     training orbits start with the first body in the lower half-plane, the 790 test orbits in the upper one: a model
-    without the symmetry has to extrapolate. After the two-body task of Yang et al. 2023 (arXiv:2302.00236), itself after
-    Greydanus et al. 2019 (arXiv:1906.01563); computed in closed form.
+    without the symmetry has to extrapolate. After the two-body task of Yang et al. 2023 (arXiv:2302.00236),
+    itself after Greydanus et al. 2019 (arXiv:1906.01563); computed in closed form.
 
     Raises:
         ArgumentError: ``split`` is unknown.

@@ -1,0 +1,348 @@
+"""Files of a user's: what is read, and the one clear error for each way they can be wrong."""
+
+from __future__ import annotations
+
+import builtins
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from erlangen.data import read, resolve
+from erlangen.errors import ArgumentError, MissingExtra
+
+N = 40
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(N, 4))
+LABELS = np.arange(N) % 2
+NAMES = ("q1", "q2", "p1", "p2")
+
+
+def write_csv(path, columns, delimiter=","):
+    lines = [delimiter.join(columns)]
+    lines += [
+        delimiter.join(repr(v) if isinstance(v, float) else str(v) for v in row) for row in zip(*columns.values())
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def columns(**extra):
+    return {name: X[:, i].tolist() for i, name in enumerate(NAMES)} | {k: list(v) for k, v in extra.items()}
+
+
+def message(call, *arguments, **options):
+    with pytest.raises(ArgumentError) as caught:
+        call(*arguments, **options)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_three_formats_read_alike(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+
+    table = columns(y=LABELS.tolist())
+    write_csv(tmp_path / "a.csv", table)
+    parquet.write_table(pyarrow.table(table), tmp_path / "a.parquet")
+    np.savez(tmp_path / "a.npz", x=X.reshape(N, 2, 2), y=LABELS)
+    one = read(tmp_path / "a.npz")
+    for suffix in ("csv", "parquet"):
+        other = read(tmp_path / f"a.{suffix}", tokens="q1 q2, p1 p2")
+        assert torch.equal(one.x, other.x)
+        assert torch.equal(one.y, other.y)
+        assert other.target == "class"
+        assert other.names == ("q1/p1", "q2/p2")
+        assert other.name == "a"
+        flat = read(tmp_path / f"a.{suffix}")
+        assert flat.x.shape == (N, 1, 4)
+        assert flat.names == NAMES
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_delimiters_blank_lines_and_a_byte_order_mark(tmp_path, delimiter):
+    path = write_csv(tmp_path / "a.csv", columns(), delimiter)
+    path.write_text("\ufeff" + path.read_text(encoding="utf-8") + "\n\n", encoding="utf-8")
+    assert np.array_equal(read(path).x[:, 0].numpy(), X)
+
+
+def test_targets_of_columns(tmp_path):
+    path = write_csv(
+        tmp_path / "a.csv", columns(a=X[:, 0].tolist(), b=X[:, 1].tolist(), kind=["up", "down"] * (N // 2))
+    )
+    assert read(path, target="a", tokens="q1 q2").y.shape == (N,)
+    assert read(path, target="a b", tokens="q1 q2").target == "scalar"
+    assert read(path, target="a b", tokens="q1 q2", kind="vector").y.shape == (N, 1, 2)
+    vector = read(path, target="a b, p1 p2", tokens="q1 q2")
+    assert vector.target == "vector"
+    assert np.array_equal(vector.y.numpy(), X.reshape(N, 2, 2))
+    named = read(path, target="kind", tokens="q1 q2", kind="class")
+    assert named.classes == ("down", "up")
+    assert named.y[:2].tolist() == [1, 0]
+
+
+def test_true_and_false_are_classes(tmp_path):
+    path = write_csv(tmp_path / "a.csv", columns(y=["True", "False"] * (N // 2)))
+    assert read(path).y[:2].tolist() == [1, 0]
+
+
+def test_named_target_in_npz(tmp_path):
+    np.savez(tmp_path / "a.npz", x=X.astype(np.float32), y=LABELS, energy=X[:, 0])
+    assert read(tmp_path / "a.npz", target="energy").target == "scalar"
+    assert read(tmp_path / "a.npz").target == "class"
+    assert read(tmp_path / "a.npz").x.dtype == torch.float64
+
+
+def nan_at(*where, value=np.nan, array=None):
+    array = (X if array is None else array).astype(float)
+    for place in where:
+        array[place] = value
+    return array
+
+
+BAD_ARRAYS = {
+    "empty": (
+        {"x": np.zeros((0, 4))},
+        {},
+        "argument 'x': expected at least one number; got an empty array of shape [0, 4]",
+    ),
+    "nan": (
+        {"x": nan_at((3, 1), (7, 0))},
+        {},
+        "argument 'x': expected finite numbers; got 2 NaN of 160 values, the first at x[3, 1]",
+    ),
+    "inf": ({"x": nan_at((3, 1), value=-np.inf)}, {}, "got 1 infinite of 160 values, the first at x[3, 1]"),
+    "nan in y": (
+        {"x": X, "e": nan_at(5, array=X[:, 0])},
+        {"target": "e"},
+        "argument 'e': expected finite numbers; got 1 NaN of 40",
+    ),
+    "objects": (
+        {"x": np.array([{}] * N)},
+        {},
+        "argument 'x': expected an array of real numbers; got an array of Python obj",
+    ),
+    "text": ({"x": np.array([["a"]] * N)}, {}, "argument 'x': expected an array of real numbers; got text"),
+    "complex": ({"x": X + 1j}, {}, "complex numbers"),
+    "records": ({"x": np.zeros(N, [("a", float)])}, {}, "structured records"),
+    "one axis": (
+        {"x": X[:, 0]},
+        {},
+        "argument 'x': expected an array [N, T, d], or [N, d] for one token; got shape [40]",
+    ),
+    "four axes": ({"x": X[None, None]}, {}, "got shape [1, 1, 40, 4]"),
+    "few": ({"x": X[:31]}, {}, "argument 'x': expected at least 32 samples; got 31"),
+    "length": (
+        {"x": X, "y": LABELS[:39]},
+        {},
+        "argument 'y': expected one entry for each of the 40 samples of x; got shape [39]",
+    ),
+    "scalar y": ({"x": X, "y": np.array(3)}, {}, "argument 'y': expected one entry for each"),
+    "no y": ({"x": X, "y": np.zeros((40, 0))}, {}, "argument 'y': expected at least one number"),
+    "one class": (
+        {"x": X, "y": 0 * LABELS},
+        {},
+        "argument 'y': expected at least two classes; got one class only, 0, in all 40",
+    ),
+    "constant": ({"x": X, "y": 0.0 * LABELS}, {}, "argument 'y': expected a target that varies"),
+    "no x": ({"data": X}, {}, "argument 'x': expected an array named 'x' in 'a.npz'; got the arrays: data"),
+    "no target": (
+        {"x": X, "y": LABELS},
+        {"target": "z"},
+        "argument 'target': expected one of the arrays of 'a.npz'; got 'z'; it has: x, y",
+    ),
+    "half class": (
+        {"x": X, "y": LABELS + 0.5},
+        {"kind": "class"},
+        "whole numbers or text as class labels; got 0.5 at y[0]",
+    ),
+    "class matrix": ({"x": X, "y": X.round()}, {"kind": "class"}, "argument 'y': expected a class target [N]"),
+    "vector of another dimension": ({"x": X, "y": X[:, :3]}, {"kind": "vector"}, "a vector target [N, T_y, 4]"),
+    "kind without target": ({"x": X}, {"kind": "class"}, "argument 'kind': expected nothing, as there is no target"),
+    "unknown kind": (
+        {"x": X, "y": LABELS},
+        {"kind": "spinor"},
+        "argument 'kind': expected one of scalar, vector, class",
+    ),
+    "tokens": ({"x": X}, {"tokens": "a b"}, "argument 'tokens': expected nothing for an .npz file"),
+    "deep y": ({"x": X, "y": X[..., None, None]}, {}, "argument 'y'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ARRAYS)
+def test_bad_npz(tmp_path, case):
+    arrays, options, expected = BAD_ARRAYS[case]
+    np.savez(tmp_path / "a.npz", allow_pickle=True, **arrays)
+    assert expected in message(read, tmp_path / "a.npz", **options)
+
+
+def test_object_arrays_are_never_unpickled(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("a pickle from a user's file was loaded",))
+
+    x = np.empty(N, object)
+    x[:] = [Bomb() for _ in range(N)]
+    np.savez(tmp_path / "a.npz", x=x)
+    assert "never unpickled" in message(read, tmp_path / "a.npz")
+    (tmp_path / "b.npz").write_bytes(pickle.dumps(Bomb()))
+    assert "expected an .npz archive of arrays" in message(read, tmp_path / "b.npz")
+
+
+def test_bad_files(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"not a zip archive")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "a.txt").write_text("q1\n1\n")
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 not parquet")
+    with (tmp_path / "single.npz").open("wb") as stream:
+        np.save(stream, X)
+    with zipfile.ZipFile(tmp_path / "member.npz", "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY nonsense")
+    np.savez_compressed(tmp_path / "cut.npz", x=X)
+    whole = (tmp_path / "cut.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 0xFF
+    (tmp_path / "flipped.npz").write_bytes(damaged)
+    assert "no file at" in message(read, tmp_path / "missing.npz")
+    assert "no file at" in message(read, tmp_path)
+    assert "ends in .npz, .csv, .parquet; got 'a.txt'" in message(read, tmp_path / "a.txt")
+    for name in ("a", "empty", "cut"):
+        assert "an .npz archive of arrays" in message(read, tmp_path / f"{name}.npz")
+    assert "np.savez(path, x=x, y=y) writes one" in message(read, tmp_path / "single.npz")
+    for name in ("member", "flipped"):
+        assert "argument 'x': expected a readable array; got a damaged one" in message(read, tmp_path / f"{name}.npz")
+    pytest.importorskip("pyarrow")
+    assert "expected a Parquet file; got 'a.parquet'" in message(read, tmp_path / "a.parquet")
+
+
+TEXT = ["1.5"] * N
+TEXT[4] = "abc"
+GAP = ["1.5"] * N
+GAP[7] = ""
+NOT = ["1.5"] * N
+NOT[2] = "nan"
+CLASSES = ["top", "qcd"] * (N // 2)
+ROWS = [f"{a},{b}" for a, b in X[:, :2]]
+
+BAD_CSV = {
+    "text": (
+        columns(t=TEXT),
+        {},
+        "argument 't': expected a number in every row of this column; got 'abc' in line 6 of 'a.csv'",
+    ),
+    "gap": (
+        columns(t=GAP),
+        {},
+        "argument 't': expected a number in every row of this column; got an empty cell in line 9",
+    ),
+    "nan": (
+        columns(t=NOT),
+        {},
+        "argument 't': expected finite numbers in this column; got 1 NaN of 40 values, the first in line 4",
+    ),
+    "text target": (
+        columns(y=CLASSES),
+        {},
+        "'top' in line 2 of 'a.csv'. Text is read as class labels with kind='class'",
+    ),
+    "gap in labels": (
+        columns(y=["", *CLASSES[1:]]),
+        {"kind": "class"},
+        "a class label in every row of this column; got an empty cell in line 2",
+    ),
+    "unknown token": (
+        columns(),
+        {"tokens": "q1 q9, p1 p2"},
+        "argument 'tokens': expected columns of 'a.csv' (q1, q2, p1, p2); got 'q9'",
+    ),
+    "unequal tokens": (
+        columns(),
+        {"tokens": "q1 q2, p1"},
+        "tokens of equal length; got 'q1 q2' of length 2, 'p1' of length 1",
+    ),
+    "twice": (columns(), {"tokens": "q1 q1"}, "argument 'tokens': expected each column once; got 'q1' 2 times"),
+    "comma": (columns(), {"tokens": "q1 q2,"}, "column names between the commas"),
+    "blank tokens": (columns(), {"tokens": ""}, "column names between the commas"),
+    "target in tokens": (
+        columns(),
+        {"tokens": "q1 q2", "target": "q2"},
+        "columns that are not the target's; got 'q2' in both",
+    ),
+    "unknown target": (
+        columns(),
+        {"target": "z"},
+        "argument 'target': expected columns of 'a.csv' (q1, q2, p1, p2); got 'z'",
+    ),
+    "only a target": ({"y": LABELS}, {}, "columns besides the target"),
+    "one class": (columns(y=["1"] * N), {}, "argument 'y': expected at least two classes; got one class only, 1"),
+    "few": ({"q1": X[:31, 0].tolist()}, {}, "at least 32 samples; got 31"),
+    "no header": (
+        "1,2\n" + "\n".join(ROWS),
+        {},
+        "a header with the columns' names; got numbers in the first line of 'a.csv' (1, 2)",
+    ),
+    "duplicate": ("a,a\n" + "\n".join(ROWS), {}, "distinct column names; got 'a' 2 times"),
+    "index column": (",a\n" + "\n".join(ROWS), {}, "a name for every column; got none for column 1 of 'a.csv'. pandas"),
+    "ragged": ("a,b\n1,2\n1,2,3\n", {}, "2 cells in every line, as in the header; got 3 in line 3"),
+    "empty": ("", {}, "a CSV file with a header and rows; got 'a.csv', which is empty"),
+    "no rows": ("a,b\n", {}, "rows below the header"),
+    "open quote": ('a,b\n"1,2\n', {}, "a CSV file in UTF-8; got 'a.csv', which cannot be read"),
+    "not text": (b"a,b\n\xff\xfe\x00", {}, "a CSV file in UTF-8"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CSV)
+def test_bad_csv(tmp_path, case):
+    content, options, expected = BAD_CSV[case]
+    path = tmp_path / "a.csv"
+    if isinstance(content, dict):
+        write_csv(path, content)
+    elif isinstance(content, str):
+        path.write_text(content, encoding="utf-8")
+    else:
+        path.write_bytes(content)
+    assert expected in message(read, path, **options)
+
+
+def test_bad_parquet(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+
+    def wrong(table, **options):
+        parquet.write_table(pyarrow.table(table), tmp_path / "a.parquet")
+        return message(read, tmp_path / "a.parquet", **options)
+
+    assert "argument 't': expected no empty cells in this column; got 1, the first in row 3" in wrong(
+        columns(t=[None if i == 3 else 1.0 for i in range(N)])
+    )
+    assert "'abc' in row 4 of 'a.parquet'" in wrong(columns(t=TEXT))
+    assert "numbers or text in this column; got the Parquet type list" in wrong(columns(t=[[1.0]] * N))
+    assert "1 infinite of 40 values, the first in row 2" in wrong(columns(t=nan_at(2, value=np.inf, array=X[:, 0])))
+    assert "rows; got none" in wrong({"a": pyarrow.array([], pyarrow.float64())})
+    assert "Text is read as class labels" in wrong(columns(y=CLASSES))
+
+
+def test_parquet_without_pyarrow(tmp_path, monkeypatch):
+    (tmp_path / "a.parquet").write_bytes(b"")
+    original = builtins.__import__
+
+    def refuse(name, *rest):
+        if name.split(".")[0] == "pyarrow":
+            raise ImportError(name)
+        return original(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(MissingExtra, match=r"erlangen\[parquet\]"):
+        read(tmp_path / "a.parquet")
+
+
+def test_resolve_a_file_splits_it_disjointly(tmp_path):
+    np.savez(tmp_path / "a.npz", x=X, y=LABELS)
+    parts = {split: resolve(str(tmp_path / "a.npz"), split=split) for split in ("train", "test", "all")}
+    assert [len(part) for part in parts.values()] == [28, 12, 40]
+    both = torch.cat([parts["train"].x, parts["test"].x]).flatten().sort().values
+    assert torch.equal(both, parts["all"].x.flatten().sort().values)
