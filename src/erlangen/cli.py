@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 from tyro.conf import Positional, arg
@@ -28,6 +28,8 @@ class Fit:
     """The array or column(s) to predict; by default 'y'."""
     tokens: str | None = None
     """Columns of a table that form vectors: "q1 q2, p1 p2" makes two tokens of dimension 2."""
+    kind: Literal["scalar", "vector", "class"] | None = None
+    """What the target is; by default it is recognised. Text labels need "class"."""
     group: str | None = None
     """Use this group, e.g. "SO(3)", instead of discovering one."""
     seeds: int = 3
@@ -56,6 +58,8 @@ class Discover:
     """The array or column(s) that belong to the inputs; by default 'y' where present."""
     tokens: str | None = None
     """Columns of a table that form vectors: "q1 q2, p1 p2" makes two tokens of dimension 2."""
+    kind: Literal["scalar", "vector", "class"] | None = None
+    """What the target is; by default it is recognised. Text labels need "class"."""
     steps: int | None = None
     """Training steps of the learned discoverer."""
     seed: int = 0
@@ -144,19 +148,17 @@ def run_fit(args: Fit) -> None:
     from erlangen.data import resolve
     from erlangen.fitting import FitConfig, fit
 
-    data = resolve(args.data, target=args.target, tokens=args.tokens)
-    config = FitConfig(
-        group=args.group, seeds=args.seeds, steps=args.steps, discover_steps=args.discover_steps, seed=args.seed
-    )
-    fit(data, config, root=args.out, resume=args.resume, quiet=args.quiet)
+    train, test = (resolve(args.data, split=split, target=args.target, tokens=args.tokens, kind=args.kind) for split in ("train", "test"))
+    config = FitConfig(group=args.group, seeds=args.seeds, steps=args.steps, discover_steps=args.discover_steps, seed=args.seed)
+    fit(train, test, config, root=args.out, resume=args.resume, quiet=args.quiet)
 
 
 def run_discover(args: Discover) -> None:
     """``erlangen discover DATA``."""
-    from erlangen.data import resolve
+    from erlangen.data import names, resolve
     from erlangen.discover import discover
 
-    data = resolve(args.data, target=args.target, tokens=args.tokens)
+    data = resolve(args.data, split="train" if args.data in names() else "all", target=args.target, tokens=args.tokens, kind=args.kind)
     found = discover(data.x, data.y, steps=args.steps, seed=args.seed, quiet=args.quiet or args.json)
     print(json.dumps(found.as_dict(), indent=2) if args.json else found)
 

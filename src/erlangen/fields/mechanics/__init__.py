@@ -3,7 +3,13 @@
 from erlangen.fields.mechanics.charged import ChargedBodies, n_body
 from erlangen.fields.mechanics.gravity import angular_momentum, energy, trajectories
 from erlangen.fields.mechanics.kepler import circular_speed, kepler
-from erlangen.fields.mechanics.orbits import three_body, three_body_orbits, two_body, two_body_orbits
+from erlangen.fields.mechanics.orbits import (
+    three_body,
+    three_body_orbits,
+    two_body,
+    two_body_forecast,
+    two_body_orbits,
+)
 
 __all__ = [
     "ChargedBodies",
@@ -16,5 +22,6 @@ __all__ = [
     "three_body_orbits",
     "trajectories",
     "two_body",
+    "two_body_forecast",
     "two_body_orbits",
 ]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from erlangen.data import DataSet, Split, check_split
+from erlangen.errors import ArgumentError
 from erlangen.fields.mechanics.gravity import trajectories
 from erlangen.fields.mechanics.kepler import circular_speed, kepler
 
@@ -68,6 +69,31 @@ def two_body(split: Split = "train") -> DataSet:
     return _pairs("two-body", orbits, PAIRS_PER_ORBIT, "two unit masses on nearly circular orbits; a state to the next")
 
 
+def two_body_forecast(split: Split = "train", steps: int = 5) -> DataSet:
+    """The orbits of :func:`two_body_orbits` as a forecast: ``steps`` states in, the ``steps`` states that follow out.
+
+    All windows of an orbit: with 5 steps, ``[814 * 11, 5, 8]`` for training, ``[790 * 11, 5, 8]`` for test.
+
+    Raises:
+        ArgumentError: ``split`` is unknown, or ``steps`` is not between 1 and 10.
+
+    >>> two_body_forecast("test").x.shape
+    torch.Size([8690, 5, 8])
+    """
+    if not 1 <= steps <= SAMPLES // 2:
+        raise ArgumentError("steps", f"1 to {SAMPLES // 2} states", steps)
+    windows = two_body_orbits(split).unfold(1, 2 * steps, 1).mT.flatten(0, 1)  # [orbits * windows, 2 steps, 8]
+    return DataSet(
+        "two-body",
+        windows[:, :steps].contiguous(),
+        windows[:, steps:].contiguous(),
+        "vector",
+        names=_state_names(8),
+        source="closed-form Kepler orbits of erlangen.fields.mechanics, G = m = 1",
+        about=f"two unit masses on nearly circular orbits; {steps} states to the next {steps}",
+    )
+
+
 def three_body_orbits(split: Split = "train") -> Tensor:
     """Three unit masses near a rotating triangle: float64 ``[orbits, 20, 12]``, ``(q1, p1, q2, p2, q3, p3)``.
 
@@ -105,14 +131,17 @@ def three_body(split: Split = "train") -> DataSet:
 def _pairs(name: str, orbits: Tensor, steps: int, about: str) -> DataSet:
     """``[orbits, 20, d]`` as the first ``steps`` steps of each orbit, orbit by orbit."""
     dim = orbits.shape[-1]
-    states = tuple(f"{kind}{body + 1}{axis}" for body in range(dim // 4) for kind in "qp" for axis in "xy")
     x, y = orbits[:, :steps], orbits[:, 1 : steps + 1]
     return DataSet(
         name,
         x.reshape(-1, 1, dim),
         y.reshape(-1, 1, dim),
         "vector",
-        names=states,
+        names=_state_names(dim),
         source="integrated by erlangen.fields.mechanics, G = m = 1",
         about=about,
     )
+
+
+def _state_names(dim: int) -> tuple[str, ...]:
+    return tuple(f"{kind}{body + 1}{axis}" for body in range(dim // 4) for kind in "qp" for axis in "xy")

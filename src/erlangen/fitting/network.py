@@ -1,0 +1,54 @@
+"""The plain network that ``fit`` trains, alone and symmetrized: a multilayer perceptron that standardises what it sees."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class TokenNetwork(nn.Module):
+    """A perceptron on the flattened tokens of a sample.
+
+    It first standardises each input number with statistics of *its own* training inputs (for a symmetrized model: of the canonical
+    ones), set once by :meth:`standardise`; its output is scaled back by one number, which commutes with every linear action.
+
+    Args:
+        tokens, dim: the input is ``[B, tokens, dim]``.
+        shape: the shape of one output, ``(classes,)``, ``(k,)`` or ``(T_y, dim)``.
+        width, depth: of the hidden layers.
+        dropout: rate after each hidden layer.
+
+    >>> net = TokenNetwork(5, 3, (2,))
+    >>> net(torch.randn(8, 5, 3)).shape
+    torch.Size([8, 2])
+    """
+
+    def __init__(self, tokens: int, dim: int, shape: tuple[int, ...], width: int = 128, depth: int = 2, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.shape = shape
+        inputs = tokens * dim
+        self.register_buffer("shift", torch.zeros(inputs))
+        self.register_buffer("scale", torch.ones(inputs))
+        self.register_buffer("out_scale", torch.ones(()))
+        layers: list[nn.Module] = []
+        for size in [inputs, *[width] * (depth - 1)]:
+            layers += [nn.Linear(size, width), nn.ReLU(), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(width, math.prod(shape)))
+
+    def standardise(self, x: Float[Tensor, "B T d"], out_scale: float = 1.0) -> None:
+        """Set the input statistics from training inputs, and the size of the output.
+
+        A component that hardly varies (as frames make some) is not blown up: its scale is at least a thousandth of the largest.
+        """
+        flat = x.detach().flatten(1).double()
+        scale = flat.std(0)
+        self.shift.copy_(flat.mean(0))
+        self.scale.copy_(scale.clamp_min(1e-3 * float(scale.max())))
+        self.out_scale.fill_(out_scale)
+
+    def forward(self, x: Float[Tensor, "B T d"]) -> Tensor:
+        y = self.layers((x.flatten(1) - self.shift) / self.scale)
+        return (y * self.out_scale).unflatten(-1, self.shape)

@@ -1,0 +1,92 @@
+"""What is predicted decides the loss, the score and how a group acts on the output: classes, numbers or vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from erlangen.actions.base import Action
+from erlangen.data import DataSet
+from erlangen.groups.base import Group
+
+
+@dataclass(frozen=True)
+class Task:
+    """How to train and score a target.
+
+    Attributes:
+        kind: ``"class"``, ``"scalar"`` or ``"vector"``.
+        shape: of one output of the network.
+        loss: ``loss(prediction, target)``, a mean over samples.
+        score: ``score(prediction, target)``, a number that is better when larger.
+        score_name: what that is called.
+        chance: the score of knowing nothing.
+        out_scale: the root mean square of the target, by which outputs are scaled; 1 for classes.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    loss: Callable[[Tensor, Tensor], Tensor]
+    score: Callable[[Tensor, Tensor], float]
+    score_name: str
+    chance: float
+    out_scale: float = 1.0
+
+    def output_action(self, group: Group) -> Action:
+        """How the prediction moves when the input does."""
+        return group.vector if self.kind == "vector" else group.scalar
+
+    def move(self, g: Tensor, y: Tensor, group: Group) -> Tensor:
+        """The target of a moved input."""
+        return group.vector.act(g, y) if self.kind == "vector" else y
+
+
+def task_of(data: DataSet) -> Task:
+    """The task that a data set's target sets.
+
+    >>> data = DataSet("d", torch.randn(64, 1, 2), torch.arange(64) % 2, "class")
+    >>> task_of(data).score_name
+    'AUC'
+    """
+    assert data.y is not None
+    if data.target == "class":
+        classes = int(data.y.max()) + 1
+        if classes == 2:
+            return Task("class", (2,), F.cross_entropy, lambda p, y: auc(p[:, 1] - p[:, 0], y), "AUC", 0.5)
+        return Task("class", (classes,), F.cross_entropy, accuracy, "accuracy", 1 / classes)
+    scale = float(data.y.double().square().mean().sqrt()) or 1.0
+    shape = tuple(data.y.shape[1:]) or (1,)
+
+    def loss(p: Tensor, y: Tensor) -> Tensor:
+        return F.mse_loss(p / scale, y.reshape(p.shape) / scale)
+
+    return Task(data.target or "scalar", shape, loss, r_squared, "R²", 0.0, scale)
+
+
+def auc(score: Tensor, label: Tensor) -> float:
+    """Area under the ROC curve: how often a member of class 1 scores above one of class 0, ties counting half.
+
+    >>> auc(torch.tensor([0.1, 0.4, 0.35, 0.8]), torch.tensor([0, 0, 1, 1]))
+    0.75
+    """
+    from scipy.stats import rankdata
+
+    positive = (label == 1).cpu().numpy()
+    ranks = rankdata(score.detach().double().cpu().numpy())
+    m, n = int(positive.sum()), int((~positive).sum())
+    return float((ranks[positive].sum() - m * (m + 1) / 2) / (m * n))
+
+
+def accuracy(logits: Tensor, label: Tensor) -> float:
+    """Share of samples whose largest logit is the right class."""
+    return float((logits.argmax(1) == label).double().mean())
+
+
+def r_squared(prediction: Tensor, target: Tensor) -> float:
+    """One minus the mean square error over the target's variance."""
+    p, y = prediction.detach().double(), target.reshape(prediction.shape).double()
+    return float(1 - (p - y).square().mean() / (y - y.mean(0)).square().mean())

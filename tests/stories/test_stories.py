@@ -1,0 +1,120 @@
+"""The stories that the documentation tells, run as written."""
+
+import math
+
+import pytest
+import torch
+
+
+def test_story_1_make_my_model_symmetric():
+    import erlangen as er
+
+    G = er.E(3)
+    net = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(15, 64), torch.nn.ReLU(), torch.nn.Linear(64, 15), torch.nn.Unflatten(1, (5, 3))
+    )
+    model = er.symmetrize(net, G.point, G.point)
+    x = torch.randn(8, 5, 3, dtype=torch.float64)
+    verdict = er.equivariance_error(model.double(), x, G.point, G.point)
+    print(verdict)
+    assert verdict
+    assert verdict["worst"] < 1e-10
+
+    named = er.symmetrize(net, G.point, G.point, frame=er.frames.Principal())
+    assert torch.allclose(named(x), model(x))
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = torch.nn.Linear(5 * 3 + 5 * 3 + 5, 1 + 15)
+
+        def forward(self, data):
+            flat = torch.cat([data["pos"].flatten(1), data["vel"].flatten(1), data["charge"].flatten(1)], 1)
+            y = torch.tanh(self.inner(flat))
+            return {"energy": y[:, :1], "force": y[:, 1:].unflatten(1, (5, 3))}
+
+    inp, out = {"pos": G.point, "vel": G.vector, "charge": G.scalar}, {"energy": G.scalar, "force": G.vector}
+    record = er.symmetrize(Net().double(), inp, out)
+    data = {"pos": x, "vel": torch.randn_like(x), "charge": torch.randn(8, 5, dtype=torch.float64)}
+    assert er.equivariance_error(record, data, inp, out)["worst"] < 1e-10
+
+
+@pytest.mark.slow
+def test_story_2_which_symmetry_do_my_data_have():
+    import erlangen as er
+
+    jets = er.data.jets(split="train")
+    found = er.discover(jets.x, jets.y)
+    print(found)
+    assert found
+    assert "so(1,3)" in str(found)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(80, 1)).double()
+    model = er.symmetrize(net, found.group.vector, found.group.scalar)
+    assert er.equivariance_error(model, jets.x[:32], found.group.vector, found.group.scalar)["worst"] < 1e-8
+
+
+def test_story_2_on_data_without_symmetry_found_is_falsy_and_says_so():
+    import erlangen as er
+
+    rng = torch.Generator().manual_seed(0)
+    u = torch.rand(2000, 3, generator=rng, dtype=torch.float64).clamp_min(1e-9)
+    x = torch.stack([-u[:, 0].log(), (-u[:, 1].log()) ** 2, torch.exp(torch.randn(2000, generator=rng, dtype=torch.float64))], -1)
+    found = er.discover(x[:, None], quiet=True)
+    assert not found
+    assert "no symmetry found" in str(found)
+
+
+def test_story_4_audit_what_i_have(tmp_path):
+    import erlangen as er
+
+    G = er.E(3)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(15, 15), torch.nn.Unflatten(1, (5, 3))).double()
+    model = er.symmetrize(net, G.point, G.point)
+    x = torch.randn(8, 5, 3, dtype=torch.float64)
+    audit = er.audit(model, x, G.point, G.point)
+    audit.report(tmp_path / "audit.html")
+    assert audit.equivariance
+    assert (tmp_path / "audit.html").stat().st_size > 10_000
+
+
+def test_story_6_my_own_group_rep_action_and_frame():
+    import erlangen as er
+
+    angle = 2 * math.pi / 5
+    rotation_by_72_degrees = torch.tensor(
+        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]], dtype=torch.float64
+    )
+    C = er.MatrixGroup(generators=[rotation_by_72_degrees])
+    er.testing.check_group(C)
+    assert C.order == 5
+    assert len(C.elements()) == 5
+    er.testing.check_rep(C.vector**2)
+    er.testing.check_rep(C.regular)
+    net = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.Tanh(), torch.nn.Linear(16, 2)).double()
+    model = er.symmetrize(net, C.vector, C.vector)
+    assert er.equivariance_error(model, torch.randn(8, 2, dtype=torch.float64), C.vector, C.vector)["worst"] < 1e-12
+
+    class Hue(er.Action):
+        """Colours (red, green, blue), hue turned by sixths of a circle: rotation about the grey axis."""
+
+        data_shape = (3,)
+
+        def act(self, g, x):
+            g, x = self.align(g, x)
+            turns = g[..., 0].to(x.dtype) * math.pi / 3  # where the group's element sends the first of its six points
+            grey = x.mean(-1, keepdim=True)
+            colour = x - grey
+            side = (colour.roll(1, -1) - colour.roll(-1, -1)) / math.sqrt(3)
+            return grey + turns.cos()[..., None] * colour + turns.sin()[..., None] * side
+
+    er.testing.check_action(Hue(er.Cyclic(6)))
+
+    class First(er.Frame):
+        """Turn the first vector to the first of the pentagon's corners that it is nearest to."""
+
+        def forward(self, inp, x):
+            every = inp.group.elements().to(x)
+            scores = torch.einsum("bd,gd->bg", x.reshape(len(x), -1, 2)[:, 0], every[:, :, 0])
+            return er.frames.Weighted(every[scores.argmax(1)][:, None])
+
+    er.testing.check_frame(First(), C.vector)
