@@ -59,4 +59,4 @@ def test_the_librarys_own_names():
     assert {"jets", "two-body", "three-body"} <= set(names())
     assert len(load("jets", "test")) == 2000
     assert len(erlangen.data.jets()) == 4000
-    assert erlangen.data.two_body(split="test").x.shape == (14220, 1, 8)
+    assert erlangen.data.two_body(split="test").x.shape == (8690, 5, 8)
