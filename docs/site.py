@@ -1,0 +1,113 @@
+"""What the site's pages and menu follow from: the files that are there. A MkDocs hook; nothing here is a page.
+
+Every module of the package gets a reference page, every decision and guide page a line of the menu, and CONTRIBUTING.md and
+CHANGELOG.md, which live beside the code, are pages too. So a new file needs no edit of `mkdocs.yml`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+SOURCE = ROOT / "src" / "erlangen"
+
+#: The guide's order; a page that is not named here follows in alphabetical order.
+GUIDE = ["groups", "reps", "actions", "frames", "measure", "discover", "training"]
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Write the menu."""
+    guide = sorted((DOCS / "guide").glob("*.md"), key=lambda p: (GUIDE.index(p.stem) if p.stem in GUIDE else len(GUIDE), p.stem))
+    pages = [str(p.relative_to(DOCS)) for p in guide]
+    pages += [name for name in ("data.md", "command-line.md") if (DOCS / name).exists()]
+    known = {"index.md", "get-started.md", "licences.md", "data.md", "command-line.md"}
+    pages += [p.name for p in sorted(DOCS.glob("*.md")) if p.name not in known]
+    config.nav = [
+        {"Home": "index.md"},
+        {"Get started": "get-started.md"},
+        {"Guide": pages},
+        {"Reference": ["reference/index.md", *_menu(SOURCE)]},
+        {"Decisions": ["decisions/README.md", *(f"decisions/{p.name}" for p in sorted((DOCS / "decisions").glob("[0-9]*.md")))]},
+        {"Contributing": "contributing.md"},
+        {"Changes": "changelog.md"},
+        {"Licences": "licences.md"},
+    ]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that no file of `docs/` holds."""
+
+    def add(path: str, text: str) -> None:
+        files.append(File.generated(config, path, content=text))
+
+    add("contributing.md", _beside_the_code("CONTRIBUTING.md"))
+    add("changelog.md", _beside_the_code("CHANGELOG.md"))
+    add("reference/index.md", _index())
+    for path in _modules():
+        add(_page(path), f"# {_name(path)}\n\n::: {_name(path)}\n    options: {{{_options(path)}}}\n")
+    return files
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Let a name that a docstring gives with its role (`:class:` and so on) stand as code, linked where the reference has it."""
+
+    def code(match: re.Match[str]) -> str:
+        name = match[1].removeprefix("~")
+        shown = name if name == match[1] else name.rsplit(".", 1)[-1]
+        return f'<autoref identifier="{name}" optional><code>{shown}</code></autoref>'
+
+    return re.sub(r":(?:class|meth|func|mod|attr|data|exc):<code>([\w.~]+)</code>", code, html)
+
+
+def _modules() -> list[Path]:
+    """The public modules' files, packages as their `__init__.py`."""
+    files = (p for p in sorted(SOURCE.rglob("*.py")) if p.parent != SOURCE or p.stem not in ("__init__", "__main__"))
+    return [p for p in files if not any(part.startswith("_") and part != "__init__" for part in (*p.parent.parts, p.stem))]
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _page(path: Path) -> str:
+    relative = path.relative_to(SOURCE).with_suffix(".md")
+    return str(Path("reference") / (relative.with_name("index.md") if path.stem == "__init__" else relative))
+
+
+def _options(path: Path) -> str:
+    # A package's own page is its docstring; its members are on the pages of the modules that define them.
+    return "show_root_heading: false, members: false" if path.stem == "__init__" else "show_root_heading: false"
+
+
+def _menu(folder: Path) -> list[Any]:
+    """The menu of one package: its own page first, then its modules and packages."""
+    here = {p for p in _modules() if p.parent == folder}
+    entries: list[Any] = [_page(p) for p in sorted(here, key=lambda p: (p.stem != "__init__", p.stem))]
+    for child in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("_")):
+        if below := _menu(child):
+            entries.append({child.name: below})
+    return entries
+
+
+def _index() -> str:
+    lines = ["# Reference", "", "One page for each module. A package's public names can be imported from the package itself.", ""]
+    for path in _modules():
+        text = ast.get_docstring(ast.parse(path.read_text())) or ""
+        link = str(Path(_page(path)).relative_to("reference"))
+        depth = _name(path).count(".") - 1
+        lines.append(f"{'    ' * depth}- [`{_name(path)}`]({link}): {text.splitlines()[0] if text else ''}")
+    return "\n".join(lines) + "\n"
+
+
+def _beside_the_code(name: str) -> str:
+    """A Markdown file of the top folder, its links to `docs/` made relative to the site."""
+    return (ROOT / name).read_text().replace("](docs/", "](").replace("](CONTRIBUTING.md)", "](contributing.md)")
