@@ -28,15 +28,16 @@ def linear_part(g: Float[Tensor, "*batch m m"]) -> Float[Tensor, "*batch n n"]:
 
 
 class AffineGroup(MatrixGroup):
-    """All maps ``x -> A x + t`` with ``A`` in a linear group and any ``t`` in ``R^n``: the semidirect product of the two.
+    """All maps ``x -> A x + t`` with ``A`` in a linear group and any ``t`` in ``R^n``: their semidirect product.
 
-    Elements are homogeneous matrices ``[*batch, n + 1, n + 1]``. Its actions: :attr:`point` moves points (rotation and translation),
-    :attr:`vector` moves directions (translations do nothing).
+    Elements are homogeneous matrices ``[*batch, n + 1, n + 1]``. Its actions: :attr:`point` moves points (rotation
+    and translation), :attr:`vector` moves directions (translations do nothing).
 
     Sampling draws ``A`` from the linear group's own measure and ``t ~ N(0, scale^2)``.
 
     Args:
-        linear_group: any :class:`MatrixGroup` on ``R^n``; a finite one gives a group like ``p4``'s symmetries with free translations.
+        linear_group: any :class:`MatrixGroup` on ``R^n``; a finite one gives a group like ``p4``'s symmetries with
+            free translations.
 
     >>> poincare = AffineGroup(O(1, 3))
     >>> poincare.dim, poincare.space_dim
@@ -61,7 +62,7 @@ class AffineGroup(MatrixGroup):
     def _value(self) -> Hashable:
         return (self.linear_group, self.name)
 
-    # ---- parts of an element ----------------------------------------------------------------------------------------------------
+    # ---- parts of an element -----------------------------------------------------------------------------------------
 
     def element(
         self, rotation: Float[Tensor, "*batch n n"] | None = None, translation: Float[Tensor, "*batch n"] | None = None
@@ -92,7 +93,7 @@ class AffineGroup(MatrixGroup):
         """The translation ``[*batch, n]`` of elements."""
         return g[..., :-1, -1]
 
-    # ---- the group --------------------------------------------------------------------------------------------------------------
+    # ---- the group ---------------------------------------------------------------------------------------------------
 
     def inverse(self, g: Tensor) -> Tensor:
         back = self.linear_group.inverse(linear_part(g))
@@ -133,7 +134,7 @@ class AffineGroup(MatrixGroup):
         turn = self.linear_group.sample(*batch, generator=generator, dtype=dtype, device=device, scale=scale)
         return _homogeneous(turn, scale * normal((*batch, self.space_dim), generator, dtype, device))
 
-    # ---- how it acts --------------------------------------------------------------------------------------------------------------
+    # ---- how it acts -------------------------------------------------------------------------------------------------
 
     @property
     def point(self) -> Action:

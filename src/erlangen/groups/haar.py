@@ -1,6 +1,7 @@
 """Uniform (Haar) random rotations and orthogonal matrices.
 
-Random numbers are drawn on the device of the generator and moved to the asked one, so that a seed means the same everywhere.
+Random numbers are drawn on the device of the generator and moved to the asked one, so that a seed means the same
+everywhere.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def haar_so(
     dtype: torch.dtype | None = None,
     device: torch.device | None = None,
 ) -> Tensor:
-    """Uniform rotations of ``R^n``, ``[*batch, n, n]``: from the angle (n = 2), unit quaternions (n = 3) or a QR decomposition.
+    """Uniform rotations of ``R^n``, ``[*batch, n, n]``: from an angle, a unit quaternion, or (n > 3) by QR.
 
     >>> haar_so(3, (5,), torch.Generator().manual_seed(0)).shape
     torch.Size([5, 3, 3])
@@ -58,7 +59,8 @@ def haar_o(
 ) -> Tensor:
     """Uniform orthogonal matrices ``[*batch, n, n]``; the determinant is a fair coin.
 
-    Source: F. Mezzadri, "How to generate random matrices from the classical compact groups", Notices AMS 54 (2007), math-ph/0609050.
+    Source: F. Mezzadri, "How to generate random matrices from the classical compact groups", Notices AMS 54 (2007),
+    math-ph/0609050.
     """
     if n <= 3:
         g = haar_so(n, batch, generator, dtype, device)

@@ -67,7 +67,8 @@ class _Volume(MatrixGroup):
 class GLplus(_Volume):
     """GL+(n): the linear maps of ``R^n`` that keep its orientation.
 
-    Sampling: ``R exp(S)``, ``R`` Haar in SO(n), ``S`` symmetric with entries of variance ``scale^2`` (half of it off the diagonal).
+    Sampling: ``R exp(S)``, ``R`` Haar in SO(n), ``S`` symmetric with entries of variance ``scale^2`` (half of it off
+    the diagonal).
 
     >>> GLplus(3).dim, bool(GLplus(2).contains(2 * torch.eye(2)))
     (9, True)

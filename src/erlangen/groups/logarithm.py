@@ -17,9 +17,10 @@ MOST_ROOTS, MOST_STEPS = 60, 60
 def matrix_log(g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
     """The principal logarithm: the real ``a`` with ``exp(a) = g`` whose eigenvalues have imaginary parts in (-pi, pi).
 
-    Inverse scaling and squaring: square roots (Denman-Beavers iteration in product form) until ``g`` is near the identity, then a
-    Pade approximant, then doubling. Computed in float64, returned in the dtype of ``g``. Sources: N. Higham, "Functions of Matrices"
-    (2008), chapters 6 and 11; E. Denman and A. Beavers, Appl. Math. Comput. 2 (1976).
+    Inverse scaling and squaring: square roots (Denman-Beavers iteration in product form) until ``g`` is near the
+    identity, then a Pade approximant, then doubling. Computed in float64, returned in the dtype of ``g``. Sources:
+    N. Higham, "Functions of Matrices" (2008), chapters 6 and 11; E. Denman and A. Beavers, Appl. Math. Comput. 2
+    (1976).
 
     Raises:
         ArgumentError: ``g`` is not square, not real or not finite.
@@ -49,7 +50,7 @@ def matrix_log(g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
 
 
 def _square_root(g: Tensor, eye: Tensor) -> Tensor:
-    """The principal square root by the product form of the Denman-Beavers iteration, scaled by determinants while it is far."""
+    """The principal square root by the product form of the Denman-Beavers iteration, scaled while it is far."""
     x, m = g, g
     power = -1 / (2 * g.shape[-1])
     last = False

@@ -1,4 +1,4 @@
-"""Orthogonal groups: O(n) and SO(n), O(p, q) and SO(p, q) (the Lorentz groups), and the isometries of any quadratic form."""
+"""Orthogonal groups: O(n), SO(n), O(p, q), SO(p, q) (the Lorentz groups), and the isometries of any quadratic form."""
 
 from __future__ import annotations
 
@@ -19,14 +19,11 @@ from erlangen.groups.rotations import exp_rotation, log_rotation
 if TYPE_CHECKING:
     from erlangen.reps.base import Rep
 
-if TYPE_CHECKING:
-    from erlangen.reps.base import Rep
-
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
 
 def so_basis(p: int, q: int = 0) -> Tensor:
-    """The standard basis of so(p, q), ``[n(n-1)/2, n, n]``: a rotation ``E_ji - E_ij`` or a boost ``E_ji + E_ij`` for each plane i < j.
+    """The standard basis of so(p, q), ``[n(n-1)/2, n, n]``: ``E_ji - E_ij``, or a boost ``E_ji + E_ij``, for i < j.
 
     >>> so_basis(1, 3).shape
     torch.Size([6, 4, 4])
@@ -41,7 +38,7 @@ def so_basis(p: int, q: int = 0) -> Tensor:
 
 
 class FormGroup(MatrixGroup):
-    """Linear maps that keep a symmetric form: ``g^T J g = J``. The shared part of :class:`SO`, :class:`O` and :class:`Isometries`.
+    """Linear maps that keep a symmetric form, ``g^T J g = J``: the shared part of the classes below.
 
     Attributes:
         form: ``J``, ``[n, n]`` in float64.
@@ -89,7 +86,7 @@ class FormGroup(MatrixGroup):
         return self.is_compact and self.n in (2, 3)
 
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
-        """Whether matrices keep the form, to ``atol`` relative to their squared norm, and lie in the right component."""
+        """Whether matrices keep the form, to ``atol`` relative to their squared norm, and lie in the component."""
         self.batch_shape(g)
         form = self.form.to(g.dtype).to(g.device)
         error = (g.mT @ form @ g - form).flatten(-2).abs().amax(-1)
@@ -99,24 +96,6 @@ class FormGroup(MatrixGroup):
         if self._components == "identity" and not self.is_compact:
             kept = kept & (torch.linalg.det(self._standard(g)[..., : self.signature[0], : self.signature[0]]) > 0)
         return kept
-
-    def irrep(self, *label: Any) -> Rep:
-        """Of SO(2) and O(2), the frequency ``k``; of SO(3) and O(3), the degree ``l`` and, optionally, the parity 1 or -1.
-
-        >>> O(3).irrep(1, 1), SO(2).irrep(3).dim
-        (1e of O(3), 2)
-        """
-        if not self.is_euclidean or not label or self.dim != self.n * (self.n - 1) // 2:
-            return super().irrep(*label)
-        if self.n == 2:
-            from erlangen.reps.planar import PlanarIrrep
-
-            return PlanarIrrep(self, *label) if label != (0,) else self.scalar
-        if self.n == 3:
-            from erlangen.reps.spatial import SpatialIrrep
-
-            return SpatialIrrep(self, *label)
-        return super().irrep(*label)
 
     def _standard(self, g: Tensor) -> Tensor:
         """The element in coordinates where the form is diag(+1.., -1..)."""
@@ -132,7 +111,7 @@ class FormGroup(MatrixGroup):
         from erlangen.reps.spatial import SpatialIrrep
 
         kinds = {2: PlanarIrrep, 3: SpatialIrrep}
-        if not self.is_euclidean or self.n not in kinds or self.dim != self.n * (self.n - 1) // 2:
+        if not label or not self.is_euclidean or self.n not in kinds or self.dim != self.n * (self.n - 1) // 2:
             return super().irrep(*label)
         if label == (0,):
             return self.scalar
@@ -184,10 +163,11 @@ class SO(FormGroup):
         p: number of positive directions (the dimension, when ``q`` is 0).
         q: number of negative directions.
         axis: with ``p = 2``, rotations of ``R^3`` about this axis: ``"x"``, ``"y"``, ``"z"`` or a 3-vector.
-        connected: for ``q > 0``, only the component of the identity (of SO(1, 3): no reversal of time), named ``SO+(p,q)``.
+        connected: for ``q > 0``, only the component of the identity (of SO(1, 3): no reversal of time), named
+            ``SO+(p,q)``.
 
-    Sampling is Haar when ``q`` is 0; otherwise ``K A K`` with rapidities uniform in ``[0, scale]``, so ``scale=math.acosh(5)`` gives
-    Lorentz factors up to 5.
+    Sampling is Haar when ``q`` is 0; otherwise ``K A K`` with rapidities uniform in ``[0, scale]``, so
+    ``scale=math.acosh(5)`` gives Lorentz factors up to 5.
 
     >>> SO(3).dim, SO(1, 3, connected=True), SO(2, axis="z").n
     (3, SO+(1,3), 3)
@@ -239,8 +219,8 @@ class SO(FormGroup):
 class O(FormGroup):  # noqa: E742 - the group's name
     """Rotations and reflections of ``R^n``, or all isometries of ``diag(+1 * p, -1 * q)``.
 
-    The discrete generators are the reflection of the first axis and, when ``q > 0``, that of the first negative axis (for O(1, 3):
-    reversal of time, and of one direction of space).
+    The discrete generators are the reflection of the first axis and, when ``q > 0``, that of the first negative axis
+    (for O(1, 3): reversal of time, and of one direction of space).
 
     >>> O(3).dim, len(O(3).generators), len(O(1, 3).generators)
     (3, 1, 2)
@@ -260,7 +240,8 @@ class O(FormGroup):  # noqa: E742 - the group's name
 class Isometries(FormGroup):
     """The linear maps that keep any non-degenerate symmetric form ``J``, e.g. a metric found in data.
 
-    With ``J = S^T diag(+1.., -1..) S`` its elements are ``S^-1 g S`` with ``g`` in O(p, q); :attr:`to_standard` is ``S``.
+    With ``J = S^T diag(+1.., -1..) S`` its elements are ``S^-1 g S`` with ``g`` in O(p, q); :attr:`to_standard` is
+    ``S``.
 
     Args:
         form: ``J``, ``[n, n]``, real, symmetric, non-degenerate.

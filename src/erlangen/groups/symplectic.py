@@ -45,8 +45,8 @@ def sp_basis(m: int) -> Tensor:
 class Sp(MatrixGroup):
     """Sp(2m): the linear maps of phase space ``R^2m`` that keep ``form``, ``g^T Omega g = Omega``.
 
-    Sampling: ``K Z K'`` (the Bloch-Messiah decomposition) with ``K, K'`` Haar in U(m) and squeezings ``Z = diag(e^r, e^-r)``, ``r``
-    uniform in ``[0, scale]``.
+    Sampling: ``K Z K'`` (the Bloch-Messiah decomposition) with ``K, K'`` Haar in U(m) and squeezings ``Z = diag(e^r,
+    e^-r)``, ``r`` uniform in ``[0, scale]``.
 
     Args:
         n: the dimension 2m, even.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class Point(Action):
     """Points ``x`` of ``R^n`` on the last axis: ``x -> A x + t``; batches and spectators as for every action.
 
+    >>> import torch
     >>> from erlangen.groups import SE
     >>> x = torch.zeros(2, 5, 3)
     >>> g = SE(3).element(translation=torch.tensor([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]]))
