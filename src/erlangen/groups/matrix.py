@@ -107,7 +107,8 @@ class MatrixGroup(Group):
     # ---- elements -----------------------------------------------------------------------------------------------------------------
 
     def identity(self, *batch: int, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Tensor:
-        return torch.eye(self.n, dtype=dtype, device=device).expand(*batch, self.n, self.n)
+        # Its own memory: an expanded view cannot be differentiated forward nor written to.
+        return torch.eye(self.n, dtype=dtype, device=device).repeat(*batch, 1, 1)
 
     def multiply(self, g: Tensor, h: Tensor) -> Tensor:
         return g @ h
