@@ -1,7 +1,7 @@
 """What the site's pages and menu follow from: the files that are there. A MkDocs hook; nothing here is a page.
 
-Every module of the package gets a reference page, every decision and guide page a line of the menu, and CONTRIBUTING.md and
-CHANGELOG.md, which live beside the code, are pages too. So a new file needs no edit of `mkdocs.yml`.
+Every module of the package gets a reference page, every decision and guide page a line of the menu, and CONTRIBUTING.md
+and CHANGELOG.md, which live beside the code, are pages too. So a new file needs no edit of `mkdocs.yml`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,15 @@ GUIDE = ["groups", "reps", "actions", "frames", "measure", "discover", "training
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Write the menu."""
-    guide = sorted((DOCS / "guide").glob("*.md"), key=lambda p: (GUIDE.index(p.stem) if p.stem in GUIDE else len(GUIDE), p.stem))
-    pages = [str(p.relative_to(DOCS)) for p in guide]
-    pages += [name for name in ("data.md", "command-line.md") if (DOCS / name).exists()]
-    known = {"index.md", "get-started.md", "licences.md", "data.md", "command-line.md"}
-    pages += [p.name for p in sorted(DOCS.glob("*.md")) if p.name not in known]
+    guide = sorted(p.stem for p in (DOCS / "guide").glob("*.md"))
+    ordered = [name for name in GUIDE if name in guide] + [name for name in guide if name not in GUIDE]
+    decisions = sorted(p.name for p in (DOCS / "decisions").glob("[0-9]*.md"))
     config.nav = [
         {"Home": "index.md"},
         {"Get started": "get-started.md"},
-        {"Guide": pages},
+        {"Guide": [*(f"guide/{name}.md" for name in ordered), "data.md", "command-line.md"]},
         {"Reference": ["reference/index.md", *_menu(SOURCE)]},
-        {"Decisions": ["decisions/README.md", *(f"decisions/{p.name}" for p in sorted((DOCS / "decisions").glob("[0-9]*.md")))]},
+        {"Decisions": ["decisions/README.md", *(f"decisions/{name}" for name in decisions)]},
         {"Contributing": "contributing.md"},
         {"Changes": "changelog.md"},
         {"Licences": "licences.md"},
@@ -57,7 +55,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Let a name that a docstring gives with its role (`:class:` and so on) stand as code, linked where the reference has it."""
+    """Let a name with its role (`:class:` ...) in a docstring stand as code, linked where the reference has it."""
 
     def code(match: re.Match[str]) -> str:
         name = match[1].removeprefix("~")
@@ -69,8 +67,8 @@ def on_page_content(html: str, **_: Any) -> str:
 
 def _modules() -> list[Path]:
     """The public modules' files, packages as their `__init__.py`."""
-    files = (p for p in sorted(SOURCE.rglob("*.py")) if p.parent != SOURCE or p.stem not in ("__init__", "__main__"))
-    return [p for p in files if not any(part.startswith("_") and part != "__init__" for part in (*p.parent.parts, p.stem))]
+    files = (p for p in sorted(SOURCE.rglob("*.py")) if p != SOURCE / "__init__.py")
+    return [p for p in files if p.stem == "__init__" or not p.stem.startswith("_")]
 
 
 def _name(path: Path) -> str:
@@ -99,7 +97,8 @@ def _menu(folder: Path) -> list[Any]:
 
 
 def _index() -> str:
-    lines = ["# Reference", "", "One page for each module. A package's public names can be imported from the package itself.", ""]
+    about = "One page for each module. A package's public names can be imported from the package itself."
+    lines = ["# Reference", "", about, ""]
     for path in _modules():
         text = ast.get_docstring(ast.parse(path.read_text())) or ""
         link = str(Path(_page(path)).relative_to("reference"))
@@ -109,5 +108,6 @@ def _index() -> str:
 
 
 def _beside_the_code(name: str) -> str:
-    """A Markdown file of the top folder, its links to `docs/` made relative to the site."""
-    return (ROOT / name).read_text().replace("](docs/", "](").replace("](CONTRIBUTING.md)", "](contributing.md)")
+    """A Markdown file of the top folder, with its links led to the pages of the site."""
+    text = (ROOT / name).read_text().replace("](docs/", "](")
+    return re.sub(r"\]\(src/erlangen/([\w/]+)\.py\)", r"](reference/\1.md)", text)

@@ -1,0 +1,150 @@
+"""The floors of the plan: that the contracts of pyproject.toml catch what they are there to catch."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "erlangen"
+LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
+
+#: From here on, up: what may use the library as its users do.
+TOP = {"__main__", "cli", "testing", "studies", "fitting"}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package and its contracts, with an empty package for every place that is still to be built."""
+    root = tmp_path_factory.mktemp("floors")
+    shutil.copy(ROOT / "pyproject.toml", root)
+    shutil.copytree(SOURCE, root / "erlangen", ignore=shutil.ignore_patterns("__pycache__"))
+    for place in ("maps", "nn", "discover", "parameters", "fields/jets", "fields/mechanics", "fitting", "studies"):
+        (root / "erlangen" / place).mkdir(parents=True, exist_ok=True)
+        (root / "erlangen" / place / "__init__.py").touch()
+    return root
+
+
+def contracts(root: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(LINT_IMPORTS), "--no-cache", "--no-logo"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_contracts_hold(package: Path) -> None:
+    result = contracts(package)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "contract"),
+    [
+        ("groups", "symmetrize", "floors"),
+        ("linalg", "groups", "floors"),
+        ("measure", "testing", "floors"),
+        ("symmetrize", "fields.jets", "floors"),
+        ("maps", "nn", "floors"),
+        ("fields.jets", "studies", "floors"),
+        ("fitting", "cli", "floors"),
+        ("measure", "discover", "measure"),
+        ("fields.jets", "fields.mechanics", "fields"),
+    ],
+)
+def test_an_import_against_the_floors_is_caught(package: Path, importer: str, imported: str, contract: str) -> None:
+    intruder = package / "erlangen" / importer.replace(".", "/") / "intruder.py"
+    # Inside a function, where it would do no harm to importing the package: it is against the plan all the same.
+    intruder.write_text(f'"""Reaches up."""\n\n\ndef reach():\n    import erlangen.{imported}\n')
+    try:
+        result = contracts(package)
+    finally:
+        intruder.unlink()
+    assert result.returncode != 0
+    assert f"erlangen.{importer}.intruder -> erlangen.{imported}" in result.stdout
+    assert f"{contract_name(contract)} BROKEN" in result.stdout
+
+
+def test_an_engine_outside_its_field_is_caught(package: Path) -> None:
+    intruder = package / "erlangen" / "groups" / "intruder.py"
+    intruder.write_text('"""Knows an engine."""\n\nimport pythia8\n')
+    try:
+        result = contracts(package)
+    finally:
+        intruder.unlink()
+    assert result.returncode != 0
+    assert "erlangen.groups.intruder -> pythia8" in result.stdout
+
+
+def test_a_module_without_a_floor_is_caught(package: Path) -> None:
+    stray = package / "erlangen" / "stray.py"
+    stray.write_text('"""On no floor."""\n')
+    try:
+        result = contracts(package)
+    finally:
+        stray.unlink()
+    assert result.returncode != 0
+    assert "stray" in result.stdout
+
+
+def contract_name(ident: str) -> str:
+    tables = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    return next(table["name"] for table in tables if table["id"] == ident)
+
+
+def imports(path: Path) -> list[str]:
+    """What a file imports when it is imported: not inside functions, nor for type checkers only."""
+    found: list[str] = []
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def test_floor_1_is_loaded_in_order() -> None:
+    """Groups, what an action is, representations, actions made of representations: none needs a later one.
+
+    A contract cannot say this, for it sees the doors that lead back too: `group.vector` builds a representation.
+    """
+    order = ("erlangen.groups", "erlangen.actions.base", "erlangen.reps", "erlangen.actions")
+
+    def rank(module: str) -> int | None:
+        return next((i for i, name in enumerate(order) if f"{module}.".startswith(f"{name}.")), None)
+
+    for folder in ("groups", "reps", "actions"):
+        for path in (SOURCE / folder).rglob("[!_]*.py"):
+            here = rank(".".join(path.relative_to(SOURCE.parent).with_suffix("").parts))
+            assert here is not None
+            up = [module for module in imports(path) if (rank(module) or 0) > here]
+            assert not up, f"{path.relative_to(SOURCE)} imports {up} when it is loaded"
+
+
+def test_nobody_below_the_studies_imports_the_public_face() -> None:
+    """`import erlangen as er` and `from erlangen import SO` would hide from the contracts what is used."""
+    for path in SOURCE.rglob("*.py"):
+        place = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        if place in TOP | {"__init__"}:
+            continue
+        for module in imports(path):
+            root, _, rest = module.partition(".")
+            if root == "erlangen":
+                name = rest.split(".")[0]
+                there = bool(name) and ((SOURCE / name).is_dir() or (SOURCE / f"{name}.py").is_file())
+                assert there, f"{path.relative_to(SOURCE)}: import {module} from where it is defined"
