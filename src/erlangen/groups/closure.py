@@ -1,0 +1,128 @@
+"""Closing a handful of generators to a finite group, breadth first: floating-point matrices up to a tolerance, anything else exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+#: Matrices nearer than this (entry-wise, relative to their size) count as the same element. Generators given in float32 stay far
+#: below it, and two elements of a group of 20 000 orthogonal matrices stay above it.
+CLOSE = 1e-5
+
+
+def close_objects(
+    identity: Any,
+    generators: Sequence[Any],
+    multiply: Callable[[Any, Any], Any],
+    key: Callable[[Any], Hashable],
+    largest: int,
+) -> tuple[list[Any], dict[Hashable, int]] | None:
+    """All products of exact objects: the elements, identity first, and where each key stands; ``None`` beyond ``largest``.
+
+    >>> elements, where = close_objects(1, [2], lambda a, b: a * b % 7, lambda a: a, 100)
+    >>> elements
+    [1, 2, 4]
+    """
+    elements, where = [identity], {key(identity): 0}
+    for x in elements:
+        for g in generators:
+            y = multiply(g, x)
+            if (name := key(y)) not in where:
+                if len(elements) == largest:
+                    return None
+                where[name] = len(elements)
+                elements.append(y)
+    return elements, where
+
+
+def close_matrices(generators: Float[Tensor, "m n n"], largest: int) -> Float[Tensor, "order n n"] | None:
+    """All products of given invertible matrices, the identity first, then by length of word; ``None`` beyond ``largest``.
+
+    Elements are told apart by their distance, not by rounding, so no entry can fall on a rounding boundary. The result is then
+    polished: averaging ``rho(s h) rho(h)^-1`` over the group turns a nearly multiplicative map into a multiplicative one,
+    quadratically (the argument behind Kazhdan, "On epsilon-representations", 1982), so generators known to float32 alone give
+    elements that multiply exactly to float64.
+
+    >>> quarter = torch.tensor([[[0.0, -1.0], [1.0, 0.0]]], dtype=torch.float64)
+    >>> close_matrices(quarter, 100).shape
+    torch.Size([4, 2, 2])
+    >>> close_matrices(2 * quarter, 100) is None
+    True
+    """
+    gens = generators.detach().to(torch.float64).cpu().numpy()
+    n = gens.shape[-1]
+    # A finite group's elements have determinant +-1: no need to walk the powers of a scaling.
+    if (np.abs(np.abs(np.linalg.det(gens)) - 1) > n * 10 * CLOSE * max(1.0, np.abs(gens).max()) ** n).any():
+        return None
+    known = _Known(n)
+    known.add(np.eye(n))
+    images: list[list[int]] = []  # images[i][s]: where generator s takes element i
+    parents: list[tuple[int, int]] = [(0, 0)]
+    start = 0
+    while start < len(known):
+        level = np.stack(known.matrices[start:])
+        products = gens[None] @ level[:, None]
+        if not np.isfinite(products).all():
+            return None
+        for i, row in enumerate(products):
+            images.append([])
+            for s, product in enumerate(row):
+                where = known.find(product)
+                if where is None:
+                    if len(known) == largest:
+                        return None
+                    where = known.add(product)
+                    parents.append((start + i, s))
+                images[-1].append(where)
+        start += len(level)
+    return torch.from_numpy(_polish(np.stack(known.matrices), gens, np.array(images), parents))
+
+
+class _Known:
+    """Matrices found so far, looked up within the tolerance through cells of a one-dimensional projection."""
+
+    def __init__(self, n: int) -> None:
+        self.matrices: list[np.ndarray] = []
+        self._cells: dict[int, list[int]] = {}
+        direction = np.random.default_rng(0).standard_normal((n, n))
+        self._direction = direction / np.abs(direction).sum()  # |projection of x - y| <= max |x - y|
+
+    def __len__(self) -> int:
+        return len(self.matrices)
+
+    def _cell(self, x: np.ndarray) -> int:
+        return int(np.vdot(self._direction, x) // (4 * CLOSE))
+
+    def add(self, x: np.ndarray) -> int:
+        self._cells.setdefault(self._cell(x), []).append(len(self.matrices))
+        self.matrices.append(x)
+        return len(self.matrices) - 1
+
+    def find(self, x: np.ndarray) -> int | None:
+        size = max(1.0, float(np.abs(x).max()))
+        cell = self._cell(x)
+        reach = 1 + int(size // 4)
+        for c in range(cell - reach, cell + reach + 1):
+            for i in self._cells.get(c, ()):
+                if np.abs(self.matrices[i] - x).max() <= CLOSE * size:
+                    return i
+        return None
+
+
+def _polish(elements: np.ndarray, gens: np.ndarray, images: np.ndarray, parents: list[tuple[int, int]]) -> np.ndarray:
+    """Make generators multiply as their Cayley graph says, and write every element again as its word in them."""
+    for _ in range(4):
+        error = np.abs(gens[None] @ elements[:, None] - elements[images]).max()
+        if error < 1e-14 * max(1.0, np.abs(elements).max()):
+            break
+        inverses = np.linalg.inv(elements)
+        gens = np.stack([(elements[images[:, s]] @ inverses).mean(0) for s in range(len(gens))])
+        elements = elements.copy()
+        for i, (parent, s) in enumerate(parents[1:], start=1):
+            elements[i] = gens[s] @ elements[parent]
+    return elements
