@@ -85,12 +85,13 @@ class Action(ABC):
 
     def check(self, x: Tensor, argument: str = "x") -> None:
         """Raise ArgumentError unless ``x`` is a tensor that ends in ``data_shape``."""
-        wanted = ", ".join("any" if n is None else str(n) for n in self.data_shape)
-        if not isinstance(x, Tensor):
-            raise ArgumentError(argument, f"a tensor [*batch, {wanted}] for {self!r}", type(x).__name__)
-        tail = x.shape[x.ndim - self.data_ndim :] if x.ndim >= self.data_ndim else None
-        if tail is None or any(n is not None and n != m for n, m in zip(self.data_shape, tail)):
-            raise ArgumentError(argument, f"a tensor [*batch, {wanted}] for {self!r}", f"shape {tuple(x.shape)}")
+        if isinstance(x, Tensor) and x.ndim >= self.data_ndim:
+            tail = x.shape[x.ndim - self.data_ndim :]
+            if all(n is None or n == m for n, m in zip(self.data_shape, tail)):
+                return
+        wanted = "".join(", any" if n is None else f", {n}" for n in self.data_shape)
+        got = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise ArgumentError(argument, f"a tensor [*batch{wanted}] for {self!r}", got)
 
     def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Any:
         """Random data ``[*batch, *data_shape]`` for tests; a free size becomes 4."""

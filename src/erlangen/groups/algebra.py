@@ -240,7 +240,7 @@ class LieAlgebra:
 
         Args:
             symmetric: symmetric forms (metrics), or antisymmetric ones (symplectic forms).
-            tolerance: forms with a singular value below this part of the largest one are kept.
+            tolerance: forms with a singular value below this part of the norm of the basis are kept.
 
         >>> from erlangen.groups import SO
         >>> SO(3).algebra.invariant_forms().forms[0].diagonal().abs()
@@ -254,7 +254,7 @@ class LieAlgebra:
         """The symmetric form that the algebra keeps best; falsy when it is not within ``tolerance`` or degenerate.
 
         Args:
-            tolerance: how large the form's residual may be, relative to the largest of any form.
+            tolerance: how large the form's residual may be, relative to the norm of the basis.
             conformal: a form kept up to scale will do: dilations are taken out of the generators first.
 
         >>> from erlangen.groups.linear import SL

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 
-#: A form counts as kept when its residual is below this part of the largest one.
+#: A form counts as kept exactly when its residual (relative to the size of the basis) is below this.
 EXACT = 1e-8
 #: An eigenvalue of a form below this part of its largest one makes the form degenerate.
 DEGENERATE = 1e-6
-#: Below this part of the largest singular value, values are computed anew from the vectors themselves.
+#: Singular values below this part of the size of the basis are computed anew from the vectors themselves.
 REFINE = 1e-2
 
 
@@ -27,12 +27,14 @@ class InvariantForms:
         singular_values: the whole spectrum of ``J -> (L_i^T J + J L_i)_i`` on unit forms, ascending. It scales with
             the basis.
         vectors: the forms that belong to ``singular_values``, ``[len, n, n]``.
+        size: the norm of the basis, ``(sum_i |L_i|^2)^(1/2)``, beside which singular values are large or small.
         found: whether there is one.
     """
 
     forms: Tensor
     singular_values: Tensor
     vectors: Tensor
+    size: float
     found: bool
 
     def __bool__(self) -> bool:
@@ -51,7 +53,7 @@ class Metric:
             negative directions.
         signature: ``(p, q)``, the numbers of positive and negative eigenvalues.
         singular_value: ``(sum_i |L_i^T J + J L_i|^2)^(1/2)``.
-        residual: ``singular_value`` divided by the largest one: 0 for a form kept exactly, of order 1 where there is
+        residual: ``singular_value`` over the norm of the basis: 0 for a form kept exactly, of order 1 where there is
             none.
         next_singular_value: that of the next best form; ``inf`` when there is none.
         dimension: how many independent forms are kept within the tolerance; above 1 the metric is not unique.
@@ -82,9 +84,9 @@ def invariant_forms(basis: Float[Tensor, "k n n"], symmetric: bool = True, toler
     normal = torch.kron(square, eye) + torch.kron(eye, square) + mixed + mixed.mT
     values, vectors = torch.linalg.eigh(flat @ normal @ flat.mT)
     singular = values.clamp_min(0).sqrt()
-    largest = float(singular[-1]) if len(singular) else 0.0
+    size = float(basis.norm())
     # Squaring costs half the digits of small values: those are computed again from the residuals themselves.
-    few = int((singular <= REFINE * largest).sum()) if largest > 0 else len(singular)
+    few = int((singular <= REFINE * size).sum())
     if few:
         forms = torch.einsum("ai,ajk->ijk", vectors[:, :few], coordinates)
         half = basis.mT.unsqueeze(0) @ forms.unsqueeze(1)
@@ -95,23 +97,22 @@ def invariant_forms(basis: Float[Tensor, "k n n"], symmetric: bool = True, toler
             vectors = torch.cat([(vectors[:, :few] @ turn.mT).flip(-1), vectors[:, few:]], -1)
         singular = torch.cat([small.flip(-1), singular[few:]])
     every = torch.einsum("ai,ajk->ijk", vectors, coordinates)
-    count = int((singular <= tolerance * largest).sum())
-    return InvariantForms(every[:count], singular, every, count > 0)
+    count = int((singular <= tolerance * size).sum())
+    return InvariantForms(every[:count], singular, every, size, count > 0)
 
 
 def best_metric(forms: InvariantForms, tolerance: float) -> Metric:
     """The best symmetric form among ``forms``; of equally good ones the least degenerate."""
     values, every = forms.singular_values, forms.vectors
-    largest = float(values[-1])
-    count = int((values <= tolerance * largest).sum())
+    count = int((values <= tolerance * forms.size).sum())
     exact = max(count, 1)
     # Forms whose residuals agree up to rounding are equally good: mix them for one that is not degenerate.
-    ties = max(int((values <= float(values[0]) + EXACT * max(largest, 1e-300)).sum()), 1)
+    ties = max(int((values <= float(values[0]) + EXACT * forms.size).sum()), 1)
     candidates = [every[0]] if ties == 1 else _simple_mixtures(every[:ties])
     form = max(candidates, key=_conditioning)
     form = orient(form / form.norm())
     eigenvalues = torch.linalg.eigvalsh(form)
-    residual = float(values[0]) / largest if largest > 0 else 0.0
+    residual = float(values[0]) / forms.size if forms.size else 0.0
     return Metric(
         form=form,
         signature=_signature(eigenvalues),
