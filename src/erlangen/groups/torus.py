@@ -38,7 +38,8 @@ class Torus(MatrixGroup):
         if not isinstance(k, int) or isinstance(k, bool) or k < 1:
             raise ArgumentError("k", "a number of planes of at least 1", k)
         self.k = k
-        super().__init__(algebra=LieAlgebra(torus_basis(k), name=f"u(1)^{k}"), name=f"U(1)^{k}")
+        power = f"^{k}" if k > 1 else ""
+        super().__init__(algebra=LieAlgebra(torus_basis(k), name=f"u(1){power}"), name=f"U(1){power}")
         self.measure = "Haar"
 
     def _value(self) -> Hashable:
@@ -89,13 +90,10 @@ class Torus(MatrixGroup):
         return spread.reshape(*blocks.shape[:-3], self.n, self.n)
 
 
-class U1(Torus):
-    """U(1): the rotations of the plane, as the unit complex numbers.
+def U1() -> Torus:
+    """U(1): the rotations of the plane, as the unit complex numbers; ``Torus(1)``.
 
-    >>> U1().order
-    inf
+    >>> U1(), U1() == Torus(1)
+    (U(1), True)
     """
-
-    def __init__(self) -> None:
-        super().__init__(1)
-        self.name = "U(1)"
+    return Torus(1)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from catalogue import rng
+from lie_catalogue import rng
 from scipy.stats import kstest, uniform
 
 from erlangen.groups.haar import haar_o, haar_so

@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
-from catalogue import rng
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lie_catalogue import rng
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.affine import SE, Translations

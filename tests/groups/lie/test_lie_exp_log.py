@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from catalogue import GROUPS, IDS, rng
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lie_catalogue import GROUPS, IDS, rng
 from torch.autograd import gradcheck, gradgradcheck
 
 from erlangen.errors import ArgumentError, UnsupportedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from catalogue import rng
+from lie_catalogue import rng
 
 from erlangen.groups.affine import E
 from erlangen.groups.orthogonal import SO

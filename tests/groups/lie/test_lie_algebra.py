@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from catalogue import GROUPS, IDS, rng
+from lie_catalogue import GROUPS, IDS, rng
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra

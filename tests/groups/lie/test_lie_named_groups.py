@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from catalogue import ELLIPSOID, GROUPS, IDS, rng
+from lie_catalogue import ELLIPSOID, GROUPS, IDS, rng
 
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.affine import SE, E
