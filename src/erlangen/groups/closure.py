@@ -116,12 +116,18 @@ class _Known:
 
 def _polish(elements: np.ndarray, gens: np.ndarray, images: np.ndarray, parents: list[tuple[int, int]]) -> np.ndarray:
     """Make generators multiply as their Cayley graph says, and write every element again as its word in them."""
+    orthogonal = np.abs(gens @ gens.swapaxes(-1, -2) - np.eye(gens.shape[-1])).max() < CLOSE
     for _ in range(4):
         error = np.abs(gens[None] @ elements[:, None] - elements[images]).max()
-        if error < 1e-14 * max(1.0, np.abs(elements).max()):
+        if orthogonal:
+            error = max(error, np.abs(gens @ gens.swapaxes(-1, -2) - np.eye(gens.shape[-1])).max())
+        if error < 2e-15 * max(1.0, np.abs(elements).max()):
             break
         inverses = np.linalg.inv(elements)
         gens = np.stack([(elements[images[:, s]] @ inverses).mean(0) for s in range(len(gens))])
+        if orthogonal:
+            left, _, right = np.linalg.svd(gens)
+            gens = left @ right
         elements = elements.copy()
         for i, (parent, s) in enumerate(parents[1:], start=1):
             elements[i] = gens[s] @ elements[parent]
