@@ -101,6 +101,30 @@ class FormGroup(MatrixGroup):
         """The element in coordinates where the form is diag(+1.., -1..)."""
         return g
 
+    def standard_basis(self) -> Float[Tensor, "n n"]:
+        """Columns ``b_i`` with ``b_i^T J b_j = diag(+1.., -1..)``: the coordinate axes, for a standard form."""
+        return torch.eye(self.n, dtype=torch.float64)
+
+    def into_component(self, g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
+        """Change signs of columns (the images of the standard basis) of isometries so that they lie in this group's components.
+
+        The last positive or last negative column decides orientations, the first ones are kept where the group allows.
+        """
+        if self._components == "all":
+            return g
+        p, q = self.signature
+        basis = self.standard_basis().to(g.dtype).to(g.device)
+        inverse = torch.linalg.inv(basis)
+        columns, standard = g @ basis, self._standard(g)
+        flips = torch.ones_like(columns[..., 0, :])
+        if self._components == "identity" and p and q:
+            # Each block keeps its own orientation.
+            flips[..., p - 1] = torch.linalg.det(standard[..., :p, :p]).sign()
+            flips[..., -1] = torch.linalg.det(standard[..., p:, p:]).sign()
+        else:
+            flips[..., -1] = torch.linalg.det(g).sign()
+        return columns * flips.unsqueeze(-2) @ inverse
+
     def irrep(self, *label: int) -> Rep:
         """SO(2), O(2): by frequency, ``irrep(k)``; SO(3), O(3): by degree and, for O(3), parity, ``irrep(l, p)``.
 
@@ -281,6 +305,9 @@ class Isometries(FormGroup):
 
     def _value(self) -> Hashable:
         return (tuple(self.form.flatten().tolist()), self._components)
+
+    def standard_basis(self) -> Float[Tensor, "n n"]:
+        return self._from_standard.clone()
 
     def _standard(self, g: Tensor) -> Tensor:
         return self.to_standard.to(g.dtype).to(g.device) @ g @ self._from_standard.to(g.dtype).to(g.device)

@@ -68,8 +68,13 @@ class Symmetrized(nn.Module):
         inverse = self.inp.group.inverse(elements)
         k = self.inp.group.batch_shape(elements)[1]
 
+        # A frame that comes in double precision was worth it: move the data in it, too.
+        leaf = a_tensor(elements)
+        double = leaf.dtype == torch.float64
+
         def move(action: Action, part: Tensor) -> Tensor:
-            return action.act(inverse, part.unsqueeze(1)).flatten(0, 1)
+            wide = part.double() if double and part.is_floating_point() else part
+            return action.act(inverse, wide.unsqueeze(1)).flatten(0, 1).to(part.dtype)
 
         if isinstance(self.inp, Record):
             moved = zip(self.inp.leaves, self.inp.flatten(x))
