@@ -12,7 +12,7 @@ from torch import Tensor, nn
 class TokenNetwork(nn.Module):
     """A perceptron on the flattened tokens of a sample.
 
-    It first standardises each input number with statistics of *its own* training inputs (for a symmetrized model: of the canonical
+    Inputs may come in double precision; the network computes in the precision of its weights. It first standardises each input number with statistics of *its own* training inputs (for a symmetrized model: of the canonical
     ones), set once by :meth:`standardise`; its output is scaled back by one number, which commutes with every linear action.
 
     Args:
@@ -28,8 +28,12 @@ class TokenNetwork(nn.Module):
 
     def __init__(self, tokens: int, dim: int, shape: tuple[int, ...], width: int = 128, depth: int = 2, dropout: float = 0.2) -> None:
         super().__init__()
+        self.settings = {"tokens": tokens, "dim": dim, "shape": list(shape), "width": width, "depth": depth, "dropout": dropout}
         self.shape = shape
         inputs = tokens * dim
+        self.shift: Tensor
+        self.scale: Tensor
+        self.out_scale: Tensor
         self.register_buffer("shift", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
         self.register_buffer("out_scale", torch.ones(()))
@@ -50,5 +54,6 @@ class TokenNetwork(nn.Module):
         self.out_scale.fill_(out_scale)
 
     def forward(self, x: Float[Tensor, "B T d"]) -> Tensor:
-        y = self.layers((x.flatten(1) - self.shift) / self.scale)
+        # Subtract in the precision of the input, compute in that of the weights.
+        y = self.layers(((x.flatten(1) - self.shift) / self.scale).to(self.scale.dtype))
         return (y * self.out_scale).unflatten(-1, self.shape)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
+from erlangen.serialization import weights_bytes, write_bytes
 from erlangen.training.config import History, TrainingConfig
 
 FILE = "training.safetensors"
@@ -58,15 +57,7 @@ def write(directory: Path, state: State, who: dict[str, Any]) -> None:
         "groups": state.optimizer["param_groups"],
         "who": who,
     }
-    # Copies: safetensors refuses tensors that share memory.
-    data = save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, {"state": json.dumps(meta)})
-    directory.mkdir(parents=True, exist_ok=True)
-    part = directory / f".{FILE}.part"
-    with open(part, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, directory / FILE)
+    write_bytes(directory / FILE, weights_bytes(tensors, {"state": json.dumps(meta)}))
 
 
 def read(directory: Path, who: dict[str, Any]) -> State | None:

@@ -1,0 +1,116 @@
+"""What a fit measures of trained models: scores in and out of distribution, equivariance, explanations, cost."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from erlangen.data import DataSet
+from erlangen.errors import UnsupportedError
+from erlangen.fitting.config import FitConfig
+from erlangen.fitting.members import Members, input_action, prepare
+from erlangen.fitting.task import Task
+from erlangen.groups.base import Group
+from erlangen.measure import Cost, equivariance_error, explanation_equivariance, measure_cost
+from erlangen.verdict import Verdict
+
+#: Data that equivariance and explanations are measured on.
+SAMPLE = 128
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What was measured of all models of one kind.
+
+    Attributes:
+        name, about: of the kind.
+        scores: on the test data, one for each seed.
+        moved: on test data moved by random group elements, one for each seed (the mean over several moves); empty without a group.
+        equivariance: verdicts of the best model by precision: ``"float64"`` (everything), ``"mixed"`` (network in float32, data in
+            float64, as trained) and ``"float32"`` (everything).
+        explanations: of the best model's gradients; ``None`` where they are not defined.
+        seconds_per_step: of training, the median over seeds.
+        cost: of evaluating the best model.
+    """
+
+    name: str
+    about: str
+    scores: list[float]
+    moved: list[float] = field(default_factory=list)
+    equivariance: dict[str, Verdict] = field(default_factory=dict)
+    explanations: Verdict | None = None
+    seconds_per_step: float = 0.0
+    cost: Cost | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every number, ready for JSON."""
+        return {
+            "name": self.name,
+            "scores": self.scores,
+            "moved": self.moved,
+            "equivariance": {name: verdict.as_dict() for name, verdict in self.equivariance.items()},
+            "explanations": None if self.explanations is None else self.explanations.as_dict(),
+            "seconds_per_step": self.seconds_per_step,
+            "cost": None if self.cost is None else vars(self.cost).copy(),
+        }
+
+
+def moved_copies(data: DataSet, group: Group, task: Task, config: FitConfig) -> list[tuple[Tensor, Tensor]]:
+    """The test data, each sample moved by its own random element (targets too, if they are vectors), several times."""
+    inp = input_action(group, data.dim)
+    assert inp is not None and data.y is not None
+    out = task.output_action(group)
+    rng = torch.Generator().manual_seed(config.seed + 77)
+    copies = []
+    for _ in range(config.moves):
+        g = group.sample(len(data), generator=rng, dtype=torch.float64, scale=config.spread)
+        copies.append((inp.act(g, data.x), out.act(g, data.y) if task.kind == "vector" else data.y))
+    return copies
+
+
+def assess(members: Members, test: DataSet, group: Group | None, task: Task, config: FitConfig) -> Assessment:
+    """Measure the models of one kind; ``group`` is the one that data are moved by (also for plain models)."""
+
+    def score(model: nn.Module, x: Tensor, y: Tensor) -> float:
+        with torch.no_grad():
+            return task.score(model(x), y)
+
+    x, y = prepare(members.models[0], test)
+    scores = [score(model, x, y) for model in members.models]
+    best = members.best
+    common = {
+        "name": members.kind.name,
+        "about": members.kind.about,
+        "scores": scores,
+        "seconds_per_step": statistics.median(h.seconds_per_step for h in members.histories),
+        "cost": measure_cost(lambda: best(x[:SAMPLE]), min(SAMPLE, len(x)), best),
+    }
+    inp = None if group is None else input_action(group, test.dim)
+    if group is None or inp is None:
+        return Assessment(**common)
+    copies = moved_copies(test, group, task, config)
+    moved = [statistics.mean(score(model, *c) for c in copies) for model in members.models]
+    out = task.output_action(group)
+    some = test.x[torch.randperm(len(test), generator=torch.Generator().manual_seed(config.seed))[:SAMPLE]]
+
+    def error(model: nn.Module, data: Tensor, tolerance: float) -> Verdict:
+        rng = torch.Generator().manual_seed(config.seed + 5)
+        return equivariance_error(model, data, inp, out, scale=config.spread, generator=rng, tolerance=tolerance)
+
+    double = copy.deepcopy(best).double()
+    verdicts = {
+        "float64": error(double, some.double(), 1e-10),
+        "mixed": error(best, some.double(), 1e-4),
+        "float32": error(best, some.float(), 1e-4),
+    }
+    try:
+        rng = torch.Generator().manual_seed(config.seed + 6)
+        explained: Verdict | None = explanation_equivariance(double, some.double(), inp, out, scale=config.spread, generator=rng)
+    except UnsupportedError:
+        explained = None
+    return Assessment(**common, moved=moved, equivariance=verdicts, explanations=explained)

@@ -1,0 +1,115 @@
+"""Training several networks of one kind: the plain one, or one symmetrized with a group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from erlangen.actions.base import Action
+from erlangen.data import DataSet
+from erlangen.fitting.config import FitConfig
+from erlangen.fitting.network import TokenNetwork
+from erlangen.fitting.task import Task
+from erlangen.groups.base import Group
+from erlangen.symmetrize import Symmetrized, symmetrize
+from erlangen.training import History, TrainingConfig, train
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of model to train.
+
+    Attributes:
+        name: for tables and folders, e.g. ``"plain"``.
+        about: one line for the report.
+        group: the group of the model (``None`` for a plain one).
+    """
+
+    name: str
+    about: str
+    group: Group | None = None
+
+
+@dataclass(frozen=True)
+class Members:
+    """The trained models of one kind, one for each seed."""
+
+    kind: Kind
+    models: list[nn.Module]
+    histories: list[History]
+
+    @property
+    def best(self) -> nn.Module:
+        """The model with the best score on the validation data."""
+        return max(zip(self.histories, self.models), key=lambda pair: pair[0].best)[1]
+
+
+def input_action(group: Group, dim: int) -> Action | None:
+    """How the group moves tokens: as points of an affine group, else as vectors; ``None`` when it does not act on ``R^dim``."""
+    try:
+        action = group.point
+    except TypeError:
+        return None
+    return action if action.data_shape == (dim,) else None
+
+
+def build(kind: Kind, data: DataSet, task: Task, config: FitConfig) -> nn.Module:
+    """An untrained model of this kind, in float32, with the input statistics of its own training inputs."""
+    network = TokenNetwork(data.tokens, data.dim, task.shape, config.width, config.depth, config.dropout)
+    if kind.group is None:
+        network.standardise(data.x, task.out_scale)
+        return network
+    inp = input_action(kind.group, data.dim)
+    assert inp is not None
+    model = symmetrize(network, inp, task.output_action(kind.group))
+    with torch.no_grad():
+        network.standardise(model.canonical_inputs(data.x), task.out_scale)
+    return model
+
+
+def train_members(
+    kind: Kind, data: DataSet, held: DataSet, task: Task, config: FitConfig, checkpoints: Path | None, quiet: bool = False
+) -> Members:
+    """Train ``config.seeds`` models of one kind on the same data with the same budget; early stopping on ``held``."""
+    models, histories = [], []
+    for member in range(config.seeds):
+        seed = config.seed * 1000 + member
+        torch.manual_seed(seed)
+        model = build(kind, data, task, config)
+        settings = TrainingConfig(
+            steps=config.steps,
+            batch_size=config.batch_size,
+            lr=config.lr,
+            weight_decay=config.weight_decay,
+            evaluate_every=max(1, config.steps // 30),
+            patience=10,
+            seed=seed,
+        )
+        history = train(
+            model,
+            prepare(model, data),
+            lambda net, x, y: task.loss(net(x), y),
+            settings,
+            validation=prepare(model, held),
+            metric=lambda net, x, y: task.score(net(x), y),
+            checkpoint=None if checkpoints is None else checkpoints / f"{kind.name}-{member}",
+            description=f"training {kind.name} {member + 1}/{config.seeds}",
+            quiet=quiet,
+        )
+        models.append(model)
+        histories.append(history)
+    return Members(kind, models, histories)
+
+
+def prepare(model: nn.Module, data: DataSet) -> tuple[Tensor, Tensor]:
+    """Inputs in double precision (frames need it; the network computes in its own), targets as the loss takes them."""
+    assert data.y is not None
+    return data.x, data.y if data.target == "class" else data.y.to(next(model.parameters()).dtype)
+
+
+def is_symmetrized(model: nn.Module) -> bool:
+    """Whether the model is wrapped by a frame."""
+    return isinstance(model, Symmetrized)

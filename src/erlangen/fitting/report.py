@@ -1,0 +1,241 @@
+"""What a fit has to say: claims, figures and text, from its measurements."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+import torch
+
+from erlangen.data import DataSet
+from erlangen.discover import Discovered
+from erlangen.fitting.assess import Assessment
+from erlangen.fitting.config import FitConfig
+from erlangen.fitting.members import Members
+from erlangen.fitting.task import Task
+from erlangen.groups.base import Group
+from erlangen.reporting import (
+    Claim,
+    Claims,
+    Figure,
+    KeyNumber,
+    Line,
+    Matrix,
+    Outcome,
+    PlusMinus,
+    Section,
+    Table,
+    bars_with_error,
+    heatmap,
+    lines_with_band,
+)
+
+#: How much of its score a symmetrized model may lose when the test data are moved.
+KEPT = 1e-3
+#: How far below the plain model a symmetrized one may lie on the test data as they are.
+NEAR = 0.01
+
+
+def build_outcome(
+    data: DataSet,
+    test: DataSet,
+    config: FitConfig,
+    task: Task,
+    group: Group | None,
+    found: Discovered | None,
+    members: list[Members],
+    assessments: dict[str, Assessment],
+    seconds: float,
+) -> Outcome:
+    """The report's content."""
+    plain, sym = assessments["plain"], assessments.get("symmetrized")
+    sections = [_data_section(data, test)]
+    if found is not None:
+        sections.append(_found_section(found, data))
+    sections += [_training_section(members, task), _audit_section(assessments, group, task, config)]
+    return Outcome(
+        name=f"fit-{data.name}",
+        title=f"Fit of {data.name}: {group if group is not None else 'no symmetry found'}",
+        config={"data": data.name, **vars(config)},
+        claims=Claims(_claims(plain, sym, found, group, task, config, len(test))),
+        metrics={
+            "found": None if found is None else found.as_dict(),
+            "assessments": {name: a.as_dict() for name, a in assessments.items()},
+            "histories": {m.kind.name: [h.as_dict() for h in m.histories] for m in members},
+        },
+        sections=sections,
+        seconds=seconds,
+        answer=_answer(plain, sym, found, group, task),
+        key_numbers=_key_numbers(plain, sym, found, group, task),
+    )
+
+
+def _spread(values: list[float]) -> Any:
+    return PlusMinus.of(values) if len(values) > 1 else values[0]
+
+
+def _answer(plain: Assessment, sym: Assessment | None, found: Discovered | None, group: Group | None, task: Task) -> str:
+    score = statistics.mean(plain.scores)
+    if sym is None:
+        return f"No symmetry found; the plain network reaches {task.score_name} {score:.4f} on the test data."
+    how = "was given" if found is None else "was found"
+    return (
+        f"{group} {how}. On the test data the symmetrized network reaches {task.score_name} {statistics.mean(sym.scores):.4f}, the plain one "
+        f"{score:.4f}; on the same data moved by random elements of the group {statistics.mean(sym.moved):.4f} and "
+        f"{statistics.mean(plain.moved):.4f}."
+    )
+
+
+def _key_numbers(
+    plain: Assessment, sym: Assessment | None, found: Discovered | None, group: Group | None, task: Task
+) -> list[KeyNumber]:
+    name = task.score_name
+    if sym is None:
+        return [KeyNumber(f"{name}, plain", _spread(plain.scores))]
+    numbers = [KeyNumber("group", str(group), note="" if found is None else found.summary)]
+    numbers += [
+        KeyNumber(f"{name}, symmetrized", _spread(sym.scores), note=f"plain: {statistics.mean(plain.scores):.4f}"),
+        KeyNumber(f"{name}, moved data", _spread(sym.moved), note=f"plain: {statistics.mean(plain.moved):.4f}"),
+        KeyNumber("equivariance error", sym.equivariance["float64"]["mean"], note=f"plain: {plain.equivariance['float64']['mean']:.2g}"),
+    ]
+    return numbers
+
+
+def _claims(
+    plain: Assessment, sym: Assessment | None, found: Discovered | None, group: Group | None, task: Task, config: FitConfig, size: int
+) -> list[Claim]:
+    name, scale = task.score_name, f"{size} test samples, {config.seeds} seeds"
+    claims = []
+    if found is not None:
+        claims += found.claims()
+    if sym is None:
+        return claims
+    loss = statistics.mean(a - b for a, b in zip(sym.scores, sym.moved))
+    plain_loss = statistics.mean(a - b for a, b in zip(plain.scores, plain.moved))
+    ahead = statistics.mean(sym.scores) - statistics.mean(plain.scores)
+    exact = sym.equivariance
+    return [
+        *claims,
+        Claim(
+            f"the symmetrized model keeps its {name} on randomly moved data, to {KEPT:g}",
+            None, loss, abs(loss) <= KEPT, baseline=plain_loss, scale=scale, note=f"{name} lost; elements of {group}",
+        ),
+        Claim(f"the plain model falls on moved data", None, plain_loss, plain_loss > KEPT, scale=scale, note=f"{name} lost"),
+        Claim(
+            f"in distribution the symmetrized model is within {NEAR} of the plain one or better",
+            None, _spread(sym.scores), ahead >= -NEAR, baseline=_spread(plain.scores), scale=scale, note=f"{name}, mean over seeds",
+        ),
+        Claim(
+            "in float64 the relative equivariance error is at most 1e-10, on average",
+            None, exact["float64"]["mean"], exact["float64"]["mean"] <= 1e-10, baseline=plain.equivariance["float64"]["mean"],
+            scale=f"{exact['float64'].tried} elements", note=f"worst {exact['float64']['worst']:.2g}",
+        ),
+        Claim(
+            "with a float32 network on float64 data it is at most 1e-4, at worst",
+            None, exact["mixed"]["worst"], exact["mixed"]["worst"] <= 1e-4, baseline=plain.equivariance["mixed"]["worst"],
+            scale=f"{exact['mixed'].tried} elements", note="as trained and saved",
+        ),
+        Claim(
+            "with data rounded to float32, too, it is at most 1e-4, on average",
+            None, exact["float32"]["mean"], exact["float32"]["mean"] <= 1e-4, baseline=plain.equivariance["float32"]["mean"],
+            scale=f"{exact['float32'].tried} elements",
+            note=f"median {exact['float32']['median']:.2g}; rounding moved data changes what is invariant in them",
+        ),
+    ]
+
+
+def _data_section(data: DataSet, test: DataSet) -> Section:
+    lines = [str(data), f"Test: {test}"]
+    lines += [data.about] if data.about else []
+    lines += [f"Source: {data.source}"] if data.source else []
+    return Section("The data", lines)
+
+
+def _found_section(found: Discovered, data: DataSet) -> Section:
+    labels = data.names
+    matrices, figures = [], []
+    if found.algebra is not None:
+        matrices = [
+            Matrix(f"L{i + 1}", L, row_labels=labels, column_labels=labels, decimals=2) for i, L in enumerate(found.algebra.basis[:12])
+        ]
+    if found.metric is not None and found.metric.found:
+        form = found.metric.form
+        figures.append(
+            heatmap(
+                form / form.abs().max(),
+                title="The metric that the algebra preserves",
+                row_labels=labels,
+                column_labels=labels,
+                caption=f"Scaled to a largest entry of one; signature {found.metric.signature}.",
+            )
+        )
+    rows = [c.row() for c in found.candidates]
+    table = Table("What each discoverer found", found.candidate_columns, rows, caption="AUC of a held-out discriminator: 0.5 cannot be told apart")
+    return Section("The symmetry", str(found).splitlines(), tables=[table], figures=figures, matrices=matrices)
+
+
+def _training_section(members: list[Members], task: Task) -> Section:
+    lines = {}
+    for m in members:
+        shortest = min(len(h.evaluations) for h in m.histories)
+        steps = [step for step, _ in m.histories[0].evaluations[:shortest]]
+        runs = [[value for _, value in h.evaluations[:shortest]] for h in m.histories]
+        lines[m.kind.name] = Line.of_runs(steps, runs) if len(runs) > 1 else Line(steps, runs[0])
+    figure = lines_with_band(
+        lines,
+        title="Validation score while training",
+        x_label="step",
+        y_label=f"{task.score_name} on held-out training data",
+        caption="Mean over seeds and one standard deviation, as far as all seeds went; each model keeps its best weights.",
+    )
+    rows = [
+        [m.kind.name, m.kind.about, len(m.models), round(statistics.mean(len(h.losses) for h in m.histories)), round(statistics.mean(h.best_step for h in m.histories))]
+        for m in members
+    ]
+    table = Table("Training", ["model", "what it is", "seeds", "steps", "best at step"], rows, caption="The same budget; stopped early on the same held-out data.")
+    return Section("Training", figures=[figure], tables=[table])
+
+
+def _audit_section(assessments: dict[str, Assessment], group: Group | None, task: Task, config: FitConfig) -> Section:
+    name = task.score_name
+    rows, values, errors = [], {}, {}
+    for a in assessments.values():
+        error = a.equivariance
+        rows.append(
+            [
+                a.name,
+                _spread(a.scores),
+                _spread(a.moved) if a.moved else None,
+                error["float64"]["mean"] if error else None,
+                error["float64"]["worst"] if error else None,
+                error["mixed"]["worst"] if error else None,
+                error["float32"]["median"] if error else None,
+                a.explanations["mean_cosine"] if a.explanations is not None else None,
+                1e3 * a.seconds_per_step,
+                1e6 / a.cost.samples_per_second if a.cost else None,
+                a.cost.parameters if a.cost else None,
+            ]
+        )
+        both = [a.scores, a.moved] if a.moved else [a.scores]
+        values[a.name] = [statistics.mean(v) for v in both]
+        errors[a.name] = [statistics.stdev(v) if len(v) > 1 else 0.0 for v in both]
+    columns = [
+        "model", name, f"{name}, moved", "error f64, mean", "error f64, worst", "error f32 net, worst", "error f32, median",
+        "explanations", "ms/step", "µs/sample", "parameters",
+    ]
+    moved = group is not None and bool(assessments["plain"].moved)
+    figure: Figure = bars_with_error(
+        ["test data", f"moved by {group}"] if moved else ["test data"],
+        values,
+        errors,
+        title=f"{name} in and out of distribution",
+        y_label=name,
+        floor=task.chance,
+        caption="Mean over seeds; bars of one standard deviation. Each test sample is moved by its own random element.",
+    )
+    text = ["Errors are relative equivariance errors; explanations: the mean cosine of gradients at a datum and at its moved copy, 1 is perfect."]
+    if group is not None:
+        text.append(f"Elements of {group} are drawn from: {group.measure} (scale {config.spread:.3g}).")
+    return Section("The audit", text, tables=[Table("Both models, the same data", columns, rows)], figures=[figure])
+
+

@@ -1,0 +1,161 @@
+"""`fit`: the main job. Raw arrays in; a symmetric, trained, audited model and a readable report out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from erlangen.data import DataSet
+from erlangen.discover import Discovered, discover
+from erlangen.errors import ArgumentError
+from erlangen.fitting.assess import Assessment, assess
+from erlangen.fitting.config import FitConfig
+from erlangen.fitting.members import Kind, Members, input_action, train_members
+from erlangen.fitting.report import build_outcome
+from erlangen.fitting.store import save_fitted
+from erlangen.fitting.task import Task, task_of
+from erlangen.groups.base import Group
+from erlangen.groups.names import parse_group
+from erlangen.reporting import Outcome, run_directory
+from erlangen.serialization import write_json
+
+#: Smallest number of training samples.
+FEWEST = 32
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What :func:`fit` returns.
+
+    Attributes:
+        model: the best symmetrized model, or the best plain one where no symmetry was found.
+        group: of the symmetrized model; ``None`` without one.
+        found: the discoverer's answer; ``None`` when the group was given.
+        assessments: what was measured, by kind of model.
+        outcome: claims, figures and every number.
+        directory: where all of it was written.
+    """
+
+    model: nn.Module
+    group: Group | None
+    found: Discovered | None
+    assessments: dict[str, Assessment]
+    outcome: Outcome
+    directory: Path
+
+
+def fit(
+    data: DataSet,
+    test: DataSet | None = None,
+    config: FitConfig | None = None,
+    *,
+    root: str | Path = "runs",
+    resume: str | Path | None = None,
+    quiet: bool = False,
+) -> Fitted:
+    """Discover the symmetry of data, train a plain and a symmetrized network on the same budget, audit both, write a report.
+
+    Args:
+        data: training data with a target.
+        test: test data; by default 30 % of ``data``.
+        config: see :class:`FitConfig`.
+        root: the run is written to ``root/NAME/DATE``.
+        resume: the directory of an interrupted run, to continue it instead.
+        quiet: print nothing.
+
+    Returns:
+        :class:`Fitted`. The directory holds ``report.html``, ``metrics.json`` (every number), ``claims.json``, ``config.json``,
+        ``model.safetensors`` and ``model.json`` (see :func:`erlangen.fitting.load_fitted`).
+
+    Raises:
+        ArgumentError: no target, too few samples, an unknown group or one that does not act on the data, a foreign ``resume``.
+        KeyboardInterrupt: with the call that continues.
+    """
+    config = config or FitConfig()
+    if data.y is None:
+        raise ArgumentError("target", "a target to predict", f"none in {data.name}")
+    if test is None:
+        data, test = data.split(0.7, config.seed)
+    if len(data) < FEWEST:
+        raise ArgumentError("data", f"at least {FEWEST} training samples", len(data))
+    group = None if config.group is None else parse_group(config.group)
+    if group is not None and input_action(group, data.dim) is None:
+        raise ArgumentError("group", f"a group that acts on R^{data.dim}, the tokens of {data.name}", group)
+    started = time.perf_counter()
+    directory = _open(data, config, root, resume)
+    try:
+        found = None
+        if group is None:
+            found = _discovered(data, config, directory, quiet)
+            group = found.group if found else None
+        task = task_of(data)
+        train, held = data.split(1 - config.validation, config.seed)
+        members = _train(_kinds(group, found), train, held, task, config, directory, quiet)
+        assessments = {m.kind.name: assess(m, test, group, task, config) for m in members}
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(f"{stop}; continue with --resume {directory}") from None
+    best = members[-1].best
+    outcome = build_outcome(data, test, config, task, group, found, members, assessments, time.perf_counter() - started)
+    report = outcome.save(directory, files=save_fitted(best, group))
+    if not quiet:
+        from rich.console import Console
+
+        console = Console()
+        console.print(outcome.claims.table())
+        console.print(outcome.answer)
+        console.print(f"report: {report}", soft_wrap=True)
+    return Fitted(best, group, found, assessments, outcome, directory)
+
+
+def _open(data: DataSet, config: FitConfig, root: str | Path, resume: str | Path | None) -> Path:
+    """The run's directory, with a note of what is being fitted, so that only the same fit can continue it."""
+    who = {"data": data.name, "shape": list(data.x.shape), "target": data.target, "config": dataclasses.asdict(config)}
+    if resume is None:
+        directory = run_directory(data.name, root)
+        write_json(directory / "fit.json", who)
+        return directory
+    directory = Path(resume)
+    note = directory / "fit.json"
+    if not note.is_file():
+        raise ArgumentError("resume", "the directory of an interrupted fit", directory)
+    there = json.loads(note.read_text())
+    if there != json.loads(json.dumps(who)):
+        different = [key for key in who if there.get(key) != json.loads(json.dumps(who[key]))]
+        raise ArgumentError("resume", f"the directory of this fit (the same {', '.join(different)})", directory)
+    return directory
+
+
+def _discovered(data: DataSet, config: FitConfig, directory: Path, quiet: bool) -> Discovered:
+    """Discover, or read what was discovered before the interruption."""
+    path = directory / "discovered.safetensors"
+    if path.is_file():
+        return Discovered.load(path)
+    found = discover(data.x, data.y, names=data.names, kind=data.target, steps=config.discover_steps, seed=config.seed, quiet=quiet)
+    found.save(path)
+    if not quiet:
+        from rich.console import Console
+
+        Console().print(str(found))
+    return found
+
+
+def _kinds(group: Group | None, found: Discovered | None) -> list[Kind]:
+    kinds = [Kind("plain", "a multilayer perceptron on the raw numbers")]
+    if group is not None:
+        how = "the group given" if found is None else "the group found"
+        kinds.append(Kind("symmetrized", f"the same perceptron behind a frame of {group}, {how}", group))
+    return kinds
+
+
+def _train(
+    kinds: list[Kind], train: DataSet, held: DataSet, task: Task, config: FitConfig, directory: Path, quiet: bool
+) -> list[Members]:
+    return [train_members(kind, train, held, task, config, directory / "checkpoints", quiet) for kind in kinds]
+
+

@@ -1,0 +1,91 @@
+"""A fitted model on disk: weights as safetensors, and what is needed to build it again as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from erlangen.errors import ArgumentError
+from erlangen.fitting.members import input_action
+from erlangen.fitting.network import TokenNetwork
+from erlangen.groups.base import Group
+from erlangen.groups.matrix import MatrixGroup
+from erlangen.groups.names import parse_group
+from erlangen.groups.orthogonal import Isometries
+from erlangen.serialization import load_weights, save_weights, write_json
+from erlangen.symmetrize import Symmetrized, symmetrize
+
+
+def save_fitted(model: nn.Module, group: Group | None) -> dict[str, Callable[[Path], object]]:
+    """The files that keep a fitted model, each with a function that writes it."""
+    network = model.model if isinstance(model, Symmetrized) else model
+    assert isinstance(network, TokenNetwork)
+    about = {
+        "network": network.settings,
+        "group": None if group is None else group_to_dict(group),
+        "output": None if not isinstance(model, Symmetrized) else ("vector" if model.out.data_shape else "scalar"),
+    }
+    return {"model.safetensors": lambda path: save_weights(network, path), "model.json": lambda path: write_json(path, about)}
+
+
+def load_fitted(directory: str | Path) -> nn.Module:
+    """The model that :func:`erlangen.fit` wrote to a directory, in evaluation mode.
+
+    Raises:
+        ArgumentError: the directory does not hold one.
+    """
+    path = Path(directory) / "model.json"
+    if not path.is_file():
+        raise ArgumentError("directory", "a directory with model.json and model.safetensors", directory)
+    about = json.loads(path.read_text())
+    settings = about["network"]
+    network = TokenNetwork(**{**settings, "shape": tuple(settings["shape"])})
+    load_weights(network, Path(directory) / "model.safetensors")
+    if about["group"] is None:
+        return network.eval()
+    group = group_from_dict(about["group"])
+    inp = input_action(group, settings["dim"])
+    assert inp is not None
+    return symmetrize(network, inp, group.vector if about["output"] == "vector" else group.scalar).eval()
+
+
+def group_to_dict(group: Group) -> dict[str, Any]:
+    """A group in numbers and names: by name where that suffices, else by its form, or by algebra and generators.
+
+    >>> from erlangen.groups import SO
+    >>> group_from_dict(group_to_dict(SO(1, 3, connected=True)))
+    SO+(1,3)
+    """
+    try:
+        if parse_group(group.name) == group:
+            return {"name": group.name}
+    except ArgumentError:
+        pass
+    if isinstance(group, Isometries):
+        return {"form": group.form.tolist(), "connected": group.generators is None}
+    if not isinstance(group, MatrixGroup):
+        raise ArgumentError("group", "a matrix group", group)
+    generators = group.generators
+    return {
+        "name": group.name,
+        "algebra": None if group.algebra is None else group.algebra.basis.tolist(),
+        "generators": None if generators is None else generators.tolist(),
+    }
+
+
+def group_from_dict(data: dict[str, Any]) -> Group:
+    """The inverse of :func:`group_to_dict`."""
+    if "form" in data:
+        return Isometries(torch.tensor(data["form"], dtype=torch.float64), connected=data["connected"])
+    if "algebra" not in data:
+        return parse_group(data["name"])
+
+    def tensor(rows: Any) -> Any:
+        return None if rows is None else torch.tensor(rows, dtype=torch.float64)
+
+    return MatrixGroup(tensor(data["generators"]), tensor(data["algebra"]), name=data["name"])

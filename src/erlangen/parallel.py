@@ -1,0 +1,79 @@
+"""Independent jobs on several cores or machines, through joblib: one function, and a backend by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from typing import Any, Literal, TypeVar
+
+from erlangen.errors import ArgumentError, ErlangenError, MissingExtra
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Backend = Literal["sequential", "threading", "loky", "dask"]
+
+
+class JobError(ErlangenError):
+    """A job failed; the message names its item and the cause is attached."""
+
+
+def run_jobs(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    jobs: int = 1,
+    backend: Backend = "loky",
+    cluster: str | None = None,
+) -> list[Result]:
+    """Apply ``function`` to each item and return the results in the order of the items.
+
+    Every worker keeps torch to one thread, so that ``jobs`` workers use ``jobs`` cores. Randomness belongs into the items (a seed each).
+
+    Args:
+        function: a picklable function for backends with processes.
+        items: one argument each.
+        jobs: workers; 1 runs them here, one after another, whatever the backend.
+        backend: ``"sequential"``, ``"threading"``, ``"loky"`` (processes) or ``"dask"``.
+        cluster: address of a Dask scheduler, e.g. ``"tcp://host:8786"``; with ``"dask"`` and no address a local cluster is started.
+
+    Raises:
+        ArgumentError: an unknown backend or ``jobs`` below 1.
+        MissingExtra: ``"dask"`` without ``erlangen[cluster]``.
+        JobError: a job raised; it names the item.
+
+    >>> run_jobs(abs, [-1, 2, -3])
+    [1, 2, 3]
+    """
+    if backend not in ("sequential", "threading", "loky", "dask"):
+        raise ArgumentError("backend", "'sequential', 'threading', 'loky' or 'dask'", repr(backend))
+    if jobs < 1:
+        raise ArgumentError("jobs", "at least one worker", jobs)
+    work = [(function, item) for item in items]
+    if backend == "sequential" or (jobs == 1 and backend != "dask"):
+        return [_named(function, item) for _, item in work]
+    from joblib import Parallel, delayed, parallel_config
+
+    with _client(jobs, cluster) if backend == "dask" else nullcontext(), parallel_config(backend=backend, n_jobs=jobs):
+        return Parallel()(delayed(_one_thread)(f, item) for f, item in work)
+
+
+def _one_thread(function: Callable[[Any], Any], item: Any) -> Any:
+    import torch
+
+    torch.set_num_threads(1)
+    return _named(function, item)
+
+
+def _named(function: Callable[[Any], Any], item: Any) -> Any:
+    try:
+        return function(item)
+    except Exception as error:
+        raise JobError(f"the job for {item!r} failed: {type(error).__name__}: {error}") from error
+
+
+def _client(jobs: int, cluster: str | None) -> Any:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MissingExtra("cluster", "distributed") from None
+    return Client(cluster) if cluster else Client(n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None)

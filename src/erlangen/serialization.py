@@ -1,0 +1,77 @@
+"""Files that are whole or not there: atomic writes, weights as safetensors, settings as JSON. Nothing is pickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from erlangen.errors import ArgumentError
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
+    """Write a file in one step: beside it first, flushed to disk, then moved over it."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> Path:
+    """Write JSON in one step."""
+    return write_bytes(path, json.dumps(value, indent=2).encode())
+
+
+def weights_bytes(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    """Tensors as the bytes of a safetensors file; tensors that share memory are written apart.
+
+    >>> len(weights_bytes({"w": torch.zeros(2)})) > 8
+    True
+    """
+    return save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, metadata)
+
+
+def save_weights(model: nn.Module, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> Path:
+    """Write a module's ``state_dict`` as safetensors, in one step."""
+    return write_bytes(path, weights_bytes(model.state_dict(), metadata))
+
+
+def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Load a safetensors file into a module.
+
+    Raises:
+        ArgumentError: there is no such file, it is not safetensors, or its tensors are not the module's.
+
+    >>> import tempfile
+    >>> path = save_weights(nn.Linear(2, 1), tempfile.mkdtemp() + "/w.safetensors")
+    >>> load_weights(nn.Linear(2, 1), path)
+    """
+    if not Path(path).is_file():
+        raise ArgumentError("weights", "an existing .safetensors file", path)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ArgumentError("weights", "a .safetensors file", f"{path} ({error})") from None
+    own = model.state_dict()
+    missing, foreign = sorted(set(own) - set(tensors)), sorted(set(tensors) - set(own))
+    shapes = [f"{n} {list(tensors[n].shape)} for {list(own[n].shape)}" for n in own if n in tensors and tensors[n].shape != own[n].shape]
+    if missing or foreign or shapes:
+        said = [f"{what} {', '.join(names[:4])}" for what, names in (("missing", missing), ("unknown", foreign), ("shapes", shapes)) if names]
+        raise ArgumentError("weights", f"the tensors of {type(model).__name__}", "; ".join(said))
+    with torch.no_grad():
+        model.load_state_dict(tensors)

@@ -1,0 +1,39 @@
+"""Jobs keep their order and name their failures, on every backend."""
+
+import pytest
+import torch
+
+from erlangen.errors import ArgumentError
+from erlangen.parallel import JobError, run_jobs
+
+
+def draw(seed):
+    """A number that depends on the seed alone."""
+    return float(torch.rand((), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)), torch.get_num_threads()
+
+
+def fails_on_three(item):
+    if item == 3:
+        raise ValueError("three")
+    return item
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky", "dask"])
+def test_backends_agree_with_one_after_another(backend):
+    here = [draw(seed)[0] for seed in range(6)]
+    there = run_jobs(draw, range(6), jobs=2, backend=backend)
+    assert [value for value, _ in there] == here
+    assert {threads for _, threads in there} == {1}
+
+
+@pytest.mark.parametrize("backend", ["sequential", "loky"])
+def test_a_failure_names_its_item(backend):
+    with pytest.raises(JobError, match="the job for 3 failed: ValueError: three"):
+        run_jobs(fails_on_three, range(5), jobs=2, backend=backend)
+
+
+def test_bad_arguments():
+    with pytest.raises(ArgumentError, match="'backend'"):
+        run_jobs(abs, [1], backend="mpi")
+    with pytest.raises(ArgumentError, match="'jobs'"):
+        run_jobs(abs, [1], jobs=0)
