@@ -74,7 +74,7 @@ class Symmetrized(nn.Module):
 
         def move(action: Action, part: Tensor) -> Tensor:
             wide = part.double() if double and part.is_floating_point() else part
-            return action.act(inverse, wide.unsqueeze(1)).flatten(0, 1).to(part.dtype)
+            return action.act(inverse, wide.unsqueeze(1)).flatten(0, 1).to(part.dtype).contiguous()
 
         if isinstance(self.inp, Record):
             moved = zip(self.inp.leaves, self.inp.flatten(x))
