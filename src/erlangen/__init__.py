@@ -12,7 +12,10 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_GROUPS = ("Group", "LieAlgebra", "MatrixGroup", "SO", "O", "SE", "E", "Isometries", "Translations")
+_GROUPS = (
+    "Affine", "AffineGroup", "Alternating", "Cyclic", "Dihedral", "E", "GLplus", "Group", "Isometries", "LieAlgebra", "MatrixGroup", "O",
+    "PermutationGroup", "SE", "SL", "SO", "Scalings", "Sp", "Symmetric", "Torus", "Translations", "U1",
+)
 
 #: Public name -> (module, attribute); an empty attribute means the module itself.
 _PUBLIC = {

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
+from erlangen.groups.permutation import is_even
 from erlangen.reps.base import Rep
 
 if TYPE_CHECKING:
@@ -141,9 +142,7 @@ class Sign(Rep):
         return ()
 
     def matrix(self, g: Tensor) -> Tensor:
-        above = torch.triu(torch.ones(g.shape[-1], g.shape[-1], dtype=torch.bool, device=g.device), 1)
-        inversions = ((g.unsqueeze(-1) > g.unsqueeze(-2)) & above).sum((-2, -1))
-        return (1 - 2 * (inversions % 2)).to(torch.float64)[..., None, None]
+        return torch.where(is_even(g), 1.0, -1.0).to(torch.float64)[..., None, None]
 
 
 class MatrixRep(Rep):
