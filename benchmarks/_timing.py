@@ -1,4 +1,4 @@
-"""How every benchmark times: warm-up, then the median of several runs, peers alternating in one process."""
+"""How every benchmark times: warm-up, then the median of several runs, peers in turns in one process."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable
 
 
-def compare(ours: Callable[[], object], peer: Callable[[], object], repeats: int = 15, warmup: int = 3) -> tuple[float, float]:
-    """Median seconds of ours and of the peer, run in turns so that both see the same machine."""
+def compare(ours: Callable[[], object], peer: Callable[[], object], repeats: int = 16, warmup: int = 3) -> tuple[float, float]:
+    """Median seconds of ours and of the peer: blocks of runs, in turns, so that both see the same machine and a warm allocator."""
     times: tuple[list[float], list[float]] = ([], [])
-    for i in range(warmup + repeats):
+    for _ in range(2):
         for run, kept in zip((ours, peer), times):
-            start = time.perf_counter()
-            run()
-            if i >= warmup:
-                kept.append(time.perf_counter() - start)
+            for i in range(warmup + repeats // 2):
+                start = time.perf_counter()
+                run()
+                if i >= warmup:
+                    kept.append(time.perf_counter() - start)
     return statistics.median(times[0]), statistics.median(times[1])
 
 

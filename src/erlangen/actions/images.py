@@ -7,8 +7,6 @@ far as interpolation allows.
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import torch
 from torch import Tensor
 
@@ -31,6 +29,9 @@ class Images(Action):
         interpolation: ``"bilinear"`` (also trilinear), ``"nearest"`` or ``"bicubic"`` (planes only), for elements that do not map
             the grid to itself.
 
+    Attributes:
+        keeps_grid: whether every element maps the grid to itself, so that the action is exact.
+
     Raises:
         ArgumentError: the representations do not fit, or (when acting) the grid is not square.
 
@@ -50,6 +51,7 @@ class Images(Action):
             raise ArgumentError("interpolation", "'bilinear', 'nearest' or, for planes, 'bicubic'", interpolation)
         super().__init__(space.group)
         self.space, self.value, self.interpolation = space, value, interpolation
+        self.keeps_grid = _keeps_grid(space)
         self.data_shape = (None if value is None else value.dim, *(None,) * space.dim)
 
     def act(self, g: Element, x: Tensor) -> Tensor:
@@ -73,14 +75,6 @@ class Images(Action):
         channels = moved.movedim(-d - 1, -1)
         return self.value.act(g, channels).movedim(-1, -d - 1)
 
-    @cached_property
-    def keeps_grid(self) -> bool:
-        """Whether every element maps the grid to itself, so that the action is exact."""
-        if not self.group.is_finite or self.group.order > 48:
-            return False
-        matrices = self.space.matrix(self.group.elements())
-        return bool((matrices - matrices.round()).abs().max() < 1e-9)
-
     def _interpolate(self, x: Tensor, matrices: Tensor) -> Tensor:
         d = self.space.dim
         flip = torch.ones(d, dtype=x.dtype, device=x.device)
@@ -99,6 +93,13 @@ class Images(Action):
     def __repr__(self) -> str:
         value = "scalars" if self.value is None else self.value.symbol
         return f"Images({value} on {self.space!r})"
+
+
+def _keeps_grid(space: Rep) -> bool:
+    if not space.group.is_finite or space.group.order > 48:
+        return False
+    matrices = space.matrix(space.group.elements())
+    return bool((matrices - matrices.round()).abs().max() < 1e-9)
 
 
 def _permute_pixels(x: Tensor, matrices: Tensor) -> Tensor:

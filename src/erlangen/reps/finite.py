@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element, Group
 from erlangen.groups.haar import planar_rotation
-from erlangen.groups.finite import index_of, multiplication_table
+from erlangen.groups.finite import index_of, inverse_positions, multiplication_table
 from erlangen.reps.base import Rep
 from erlangen.reps.basic import Trivial
 
@@ -39,21 +38,15 @@ class Regular(Rep):
             unsupported(group, "regular representation of finite dimension", "use a finite subgroup, or irreps")
         super().__init__(group)
         self.dim = int(group.order)
+        table = multiplication_table(group)
+        self._rows = table[inverse_positions(table)]  # rows[i, j]: the position of g_i^-1 h_j
 
     def _value(self) -> Hashable:
         return ()
 
-    @cached_property
-    def _rows(self) -> Tensor:
-        """``rows[i, j]``: the position of ``g_i^-1 h_j``."""
-        table = multiplication_table(self.group)
-        inverse = torch.empty_like(table[0])
-        inverse.scatter_(0, (table == 0).int().argmax(1), torch.arange(self.dim))
-        return table[inverse]
-
     def _gather_index(self, g: Element) -> Tensor:
         position = index_of(self.group, g)
-        return self._rows.to(position.device)[position]
+        return self._rows.to(position.device).index_select(0, position.flatten()).view(*position.shape, self.dim)
 
     def matrix(self, g: Element) -> Tensor:
         return torch.nn.functional.one_hot(self._gather_index(g), self.dim).to(torch.float64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -79,20 +78,11 @@ class SpatialIrrep(Rep):
         super().__init__(group)
         self.degree, self.parity = degree, parity if parity is not None else (-1) ** degree
         self.dim, self.symbol = 2 * degree + 1, f"{degree}{'e' if self.parity == 1 else 'o'}"
+        points = _sphere(4 * self.dim)
+        self._points = points, torch.linalg.pinv(solid_harmonics(degree, points))
 
     def _value(self) -> Hashable:
         return (self.degree, self.parity)
-
-    @cached_property
-    def _points(self) -> tuple[Tensor, Tensor]:
-        """Points spread over the sphere (a Fibonacci spiral) and the pseudo-inverse of the harmonics there."""
-        count = 4 * self.dim
-        i = torch.arange(count, dtype=torch.float64)
-        z = 1 - (2 * i + 1) / count
-        azimuth = i * math.pi * (3 - math.sqrt(5))
-        r = (1 - z * z).sqrt()
-        points = torch.stack([r * azimuth.cos(), r * azimuth.sin(), z], -1)
-        return points, torch.linalg.pinv(solid_harmonics(self.degree, points))
 
     def matrix(self, g: Tensor) -> Tensor:
         if self.degree == 0:
@@ -112,5 +102,14 @@ class SpatialIrrep(Rep):
             return a
         points, inverse = (t.to(a.dtype).to(a.device) for t in self._points)
         moved = points @ a.mT
-        _, derivative = torch.func.jvp(lambda p: solid_harmonics(self.degree, p), (points.expand_as(moved),), (moved,))
+        _, derivative = torch.func.jvp(lambda p: solid_harmonics(self.degree, p), (points.expand_as(moved).clone(),), (moved,))
         return (inverse @ derivative).mT
+
+
+def _sphere(count: int) -> Tensor:
+    """Points spread over the unit sphere, a Fibonacci spiral, ``[count, 3]`` in float64."""
+    i = torch.arange(count, dtype=torch.float64)
+    z = 1 - (2 * i + 1) / count
+    azimuth = i * math.pi * (3 - math.sqrt(5))
+    r = (1 - z * z).sqrt()
+    return torch.stack([r * azimuth.cos(), r * azimuth.sin(), z], -1)
