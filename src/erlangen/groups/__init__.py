@@ -1,17 +1,23 @@
 """Groups, by their generators."""
 
+from erlangen.groups.abelian import FiniteAbelian
 from erlangen.groups.affine import SE, AffineGroup, E, Translations
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.algebra_forms import InvariantForms, Metric, algebra_of_form
 from erlangen.groups.base import Element, Group
 from erlangen.groups.cyclic import Cyclic, Dihedral
+from erlangen.groups.finite import centre, conjugacy_classes, element_orders, index_of, is_abelian, multiplication_table
+from erlangen.groups.integer import IntegerMatrixGroup
 from erlangen.groups.linear import SL, Affine, GLplus, Scalings
 from erlangen.groups.logarithm import matrix_log
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.named_algebras import Named, nearest_named
 from erlangen.groups.orthogonal import SO, Isometries, O, so_basis
 from erlangen.groups.permutation import Alternating, PermutationGroup, Symmetric
+from erlangen.groups.products import DirectProduct, SemidirectProduct
+from erlangen.groups.subgroups import Subgroup, SubgroupLattice, generated, subgroup_lattice
 from erlangen.groups.symplectic import Sp
+from erlangen.groups.table import TableGroup
 from erlangen.groups.torus import U1, Torus
 
 __all__ = [
@@ -20,10 +26,13 @@ __all__ = [
     "Alternating",
     "Cyclic",
     "Dihedral",
+    "DirectProduct",
     "E",
     "Element",
+    "FiniteAbelian",
     "GLplus",
     "Group",
+    "IntegerMatrixGroup",
     "InvariantForms",
     "Isometries",
     "LieAlgebra",
@@ -36,13 +45,25 @@ __all__ = [
     "SL",
     "SO",
     "Scalings",
+    "SemidirectProduct",
     "Sp",
+    "Subgroup",
+    "SubgroupLattice",
     "Symmetric",
+    "TableGroup",
     "Torus",
     "Translations",
     "U1",
     "algebra_of_form",
+    "centre",
+    "conjugacy_classes",
+    "element_orders",
+    "generated",
+    "index_of",
+    "is_abelian",
     "matrix_log",
+    "multiplication_table",
     "nearest_named",
     "so_basis",
+    "subgroup_lattice",
 ]

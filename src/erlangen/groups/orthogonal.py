@@ -327,13 +327,6 @@ class Isometries(FormGroup):
             dtype or torch.get_default_dtype()
         )
 
-    @property
-    def vector(self):
-        rep = super().vector
-        # A compact group of a form that is not a multiple of the identity has matrices that are not orthogonal.
-        rep.is_orthogonal = self.is_euclidean
-        return rep
-
 
 def standard_coordinates(form: Tensor) -> tuple[Tensor, int, int]:
     """``S``, ``p`` and ``q`` with ``form = S^T diag(+1 * p, -1 * q) S`` (Sylvester's law of inertia).

@@ -30,9 +30,10 @@ class Point(Action):
         super().__init__(group)
         self.dim = group.space_dim
         self.data_shape = (self.dim,)
+        self.linear = group.vector
 
     def act(self, g: Tensor, x: Tensor) -> Tensor:
-        turned = self.group.vector.act(g, x)
+        turned = self.linear.act(g, x)
         aligned, _ = self.align(g, x)
         return turned + self.group.translation(aligned).to(turned.dtype)
 

@@ -64,7 +64,7 @@ class Defining(Rep):
 
     def __init__(self, group: MatrixGroup) -> None:
         super().__init__(group)
-        self.dim, self.is_orthogonal = group.n, group.is_compact
+        self.dim, self.is_orthogonal = group.n, _is_orthogonal(group)
 
     def _value(self) -> Hashable:
         return ()
@@ -88,7 +88,11 @@ class Determinant(Rep):
 
     def __init__(self, group: MatrixGroup) -> None:
         super().__init__(group)
-        self.is_orthogonal = group.is_compact
+        gens, algebra = group.generators, group.algebra
+        self.is_orthogonal = bool(
+            (gens is None or (torch.linalg.det(gens.double()).abs() - 1).abs().max() < 1e-9)
+            and (algebra is None or algebra.basis.diagonal(dim1=-2, dim2=-1).sum(-1).abs().max() < 1e-9)
+        )
 
     def _value(self) -> Hashable:
         return ()
@@ -173,6 +177,16 @@ class MatrixRep(Rep):
 
     def matrix(self, g: Element) -> Tensor:
         return self.function(g)
+
+
+def _is_orthogonal(group: Group) -> bool:
+    """Whether generators are orthogonal matrices and the algebra is skew."""
+    gens, algebra = group.generators, group.algebra
+    eye = torch.eye(group.element_shape[0], dtype=torch.float64)
+    return bool(
+        (gens is None or (gens.double() @ gens.double().mT - eye).abs().max() < 1e-9)
+        and (algebra is None or (algebra.basis + algebra.basis.mT).abs().max() < 1e-9)
+    )
 
 
 def _first(g: Element) -> Tensor:

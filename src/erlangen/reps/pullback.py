@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
+import optree
 import torch
 from torch import Tensor
 
-from erlangen.errors import UnsupportedError
 from erlangen.groups.base import Element, Group
 from erlangen.reps.base import Rep
 
@@ -18,7 +18,8 @@ class Pullback(Rep):
     Args:
         rep: a representation of the target group.
         group: the group that acts.
-        homomorphism: takes elements of ``group`` to elements of ``rep.group``; ``None`` when they already are (a subgroup).
+        homomorphism: takes elements of ``group`` to elements of ``rep.group``; ``None`` when they already are (a subgroup). Its
+            derivative is taken by forward differentiation, or from its own ``derivative(a)`` where it has one.
 
     >>> from erlangen.groups import MatrixGroup, SO
     >>> quarter = MatrixGroup(generators=[torch.tensor([[0.0, -1.0], [1.0, 0.0]])])
@@ -47,7 +48,10 @@ class Pullback(Rep):
     def algebra(self, a: Element) -> Tensor:
         if self.homomorphism is None:
             return self.rep.algebra(a)
-        try:
-            return self.rep.algebra(torch.func.jvp(self.homomorphism, (self.group.identity_like(a),), (a,))[1])
-        except RuntimeError as error:
-            raise UnsupportedError(f"{self!r} cannot differentiate its homomorphism: {error}") from error
+        if not self.rep.group.dim:  # the image is discrete: nothing moves
+            leaf = next(t for t in optree.tree_leaves(a) if t.is_floating_point())
+            return leaf.new_zeros(*self.group.batch_shape(a), self.dim, self.dim)
+        derivative = getattr(self.homomorphism, "derivative", None)
+        if derivative is not None:
+            return self.rep.algebra(derivative(a))
+        return self.rep.algebra(torch.func.jvp(self.homomorphism, (self.group.identity_like(a),), (a,))[1])

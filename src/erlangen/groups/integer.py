@@ -1,0 +1,124 @@
+"""Groups of integer matrices, exact, if wanted modulo a number: lattices' symmetries, space groups with fractional translations."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from erlangen.errors import ArgumentError
+from erlangen.groups.base import Group
+from erlangen.groups.closure import close_objects
+
+if TYPE_CHECKING:
+    from erlangen.reps.base import Rep
+
+
+class IntegerMatrixGroup(Group):
+    """The finite group that invertible integer matrices generate, computed in integers.
+
+    With a ``modulus`` the entries are residues: a space group with translations in 24ths is the group of the matrices
+    ``[[W, 24 w], [0, 1]]`` modulo 24, its quotient by the lattice.
+
+    Args:
+        generators: ``[m, n, n]`` integers.
+        modulus: reduce entries modulo this.
+        largest: give up beyond this order.
+        name: a name for people.
+
+    Raises:
+        ArgumentError: not integers, not invertible, or more than ``largest`` elements.
+
+    >>> quarter = torch.tensor([[0, -1], [1, 0]])
+    >>> IntegerMatrixGroup([quarter]).order
+    4
+    """
+
+    is_compact = True
+
+    def __init__(self, generators: Int[Tensor, "m n n"] | Sequence[Tensor], modulus: int | None = None, largest: int = 20_000, name: str = "") -> None:
+        gens = torch.stack([torch.as_tensor(g) for g in generators])
+        if gens.is_floating_point() or gens.ndim != 3 or gens.shape[-1] != gens.shape[-2]:
+            raise ArgumentError("generators", "integer matrices [m, n, n]", f"{gens.dtype} {tuple(gens.shape)}")
+        self.modulus, self.n = modulus, gens.shape[-1]
+        self._generators = self._reduce(gens.to(torch.int64))
+        self.element_shape = (self.n, self.n)
+        self._largest = largest
+        self.name = name or f"IntegerMatrixGroup(n={self.n}" + (f", modulus={modulus})" if modulus else ")")
+        # Elements of a finite group have finite order; a singular matrix never returns to the identity.
+        if modulus is None and (torch.linalg.det(gens.double()).abs() - 1).abs().max() > 1e-6:
+            raise ArgumentError("generators", "matrices of determinant 1 or -1", "another determinant")
+        _ = self._listed
+
+    def _reduce(self, g: Tensor) -> Tensor:
+        return g if self.modulus is None else g % self.modulus
+
+    def _value(self) -> Hashable:
+        return (self.modulus, tuple(self._generators.flatten().tolist()))
+
+    @cached_property
+    def _listed(self) -> Tensor:
+        gens = [g.numpy() for g in self._generators]
+
+        def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+            return a @ b if self.modulus is None else a @ b % self.modulus
+
+        closed = close_objects(np.eye(self.n, dtype=np.int64), gens, product, lambda a: a.tobytes(), self._largest)
+        if closed is None:
+            raise ArgumentError("generators", f"generators of a group of at most {self._largest} elements", f"more than {self._largest}")
+        every = torch.from_numpy(np.stack(closed[0]))
+        if not bool((self.multiply(every.unsqueeze(1), every[: min(8, len(every))]) == self.identity()).flatten(2).all(2).any(0).all()):
+            raise ArgumentError("generators", f"matrices that are invertible{f' modulo {self.modulus}' if self.modulus else ''}", "a singular one")
+        return every
+
+    @property
+    def order(self) -> int:  # type: ignore[override]
+        return len(self._listed)
+
+    @property
+    def generators(self) -> Int[Tensor, "m n n"]:
+        return self._generators
+
+    def elements(self) -> Int[Tensor, "order n n"]:
+        return self._listed.clone()
+
+    def identity(self, *batch: int, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Tensor:
+        return torch.eye(self.n, dtype=torch.int64, device=device).repeat(*batch, 1, 1)
+
+    def multiply(self, g: Tensor, h: Tensor) -> Tensor:
+        return self._reduce(g @ h)
+
+    def inverse(self, g: Tensor) -> Tensor:
+        from erlangen.groups.finite import index_of
+
+        return self._listed.to(g.device)[self._inverses.to(g.device)[index_of(self, g)]]
+
+    @cached_property
+    def _inverses(self) -> Tensor:
+        from erlangen.groups.finite import inverse_positions, multiplication_table
+
+        return inverse_positions(multiplication_table(self))
+
+    def sample(
+        self,
+        *batch: int,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | None = None,
+        scale: float = 1.0,
+    ) -> Tensor:
+        return self._listed[torch.randint(self.order, batch, generator=generator)].to(device)
+
+    @property
+    def vector(self) -> Rep:
+        """``Z^n`` and ``R^n`` by multiplication (without a modulus; integer data stay integers)."""
+        if self.modulus is not None:
+            return super().vector
+        from erlangen.reps.basic import Defining
+
+        return Defining(self)
