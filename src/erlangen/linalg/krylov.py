@@ -22,7 +22,7 @@ _CONVERGED = 1e-10
 def krylov_null_space(
     operator: LinearOperator, *, rtol: float | None, dim: int | None, scale: float | None, iterations: int = 400
 ) -> NullSpace:
-    """Null space by LOBPCG on ``a^H a`` in deflated blocks, until a block brings a direction that is not null.
+    """Null space by LOBPCG on ``a^H a`` in deflated blocks, until a block brings no null direction.
 
     Blocks see repeated zeros, which single-vector Lanczos may miss. Each candidate is polished by LSQR (its row-space
     part is solved for and taken off), and singular values are read off ``a @ basis``, not the normal operator,
@@ -58,8 +58,11 @@ def krylov_null_space(
             _, block = lobpcg(normal, guess, Y=known, largest=False, tol=_CONVERGED * top**2, maxiter=iterations)
         block = _orthonormal(_polish(operator, block, flat), basis)
         _, values, right = np.linalg.svd(operator.matmat(block), full_matrices=False)
-        basis = np.concatenate([basis, (block @ right.conj().T)[:, ::-1]], axis=1)
-        if dim is None and values[0] > flat:
+        turned, null = block @ right.conj().T, values <= flat
+        # Steep directions of a block that has null ones may not have converged, and still hide null vectors: they are not
+        # deflated. A block without any null direction is the witness that there are no more.
+        basis = np.concatenate([basis, turned[:, null] if null.any() else turned[:, ::-1]], axis=1)
+        if not null.any():
             break
     _, values, right = np.linalg.svd(operator.matmat(basis), full_matrices=False)
     basis = basis @ right.conj().T
