@@ -3,8 +3,25 @@
 from erlangen.symmetrize.choose import choose_frame
 from erlangen.symmetrize.frames import AllElements, Frame, Haar, Weighted
 from erlangen.symmetrize.gram_schmidt import GramSchmidt
+from erlangen.symmetrize.pairs import Pairs
 from erlangen.symmetrize.phase import Phase
 from erlangen.symmetrize.principal import Principal
+from erlangen.symmetrize.sign_fixed import SignFixed
+from erlangen.symmetrize.stochastic import Stochastic
 from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
 
-__all__ = ["AllElements", "Frame", "GramSchmidt", "Haar", "Phase", "Principal", "Symmetrized", "Weighted", "choose_frame", "symmetrize"]
+__all__ = [
+    "AllElements",
+    "Frame",
+    "GramSchmidt",
+    "Haar",
+    "Pairs",
+    "Phase",
+    "Principal",
+    "SignFixed",
+    "Stochastic",
+    "Symmetrized",
+    "Weighted",
+    "choose_frame",
+    "symmetrize",
+]

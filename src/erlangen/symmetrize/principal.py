@@ -12,13 +12,13 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
-from erlangen.groups.affine import AffineGroup
+from erlangen.groups.affine import AffineGroup, Translations
 from erlangen.groups.base import Group
 from erlangen.groups.orthogonal import SO, O
-from erlangen.symmetrize.cloud import cloud_of, cloud_refusal
+from erlangen.symmetrize.cloud import cloud_of, cloud_refusal, weights_of
 from erlangen.symmetrize.frames import Frame, Weighted
 
-Degenerate = Literal["warn", "raise", "ignore"]
+Degenerate = Literal["warn", "raise", "weighted", "ignore"]
 
 
 class Principal(Frame):
@@ -31,9 +31,13 @@ class Principal(Frame):
     Args:
         order: whether axes go from the smallest eigenvalue up (as in the source) or from the largest down.
         degenerate: what to do where neighbouring eigenvalues differ by less than 1e-8 (float64; 1e-4 for float32) of the largest:
-            ``"warn"``, ``"raise"`` or ``"ignore"``.
+            ``"warn"``, ``"raise"``, ``"weighted"`` (take the elements of :class:`~erlangen.symmetrize.Pairs` for those clouds, in the
+            plane and in space) or ``"ignore"``.
         grad: differentiate the axes too. By default gradients flow through the canonical coordinates alone, as in the source; they
             are then not the gradients of the averaged model, which forces as ``-dE/dx`` need.
+
+        of: the part of a dict that spans the frame; by default the first one that moves as points or vectors.
+        weights: the part of a dict (with action ``None``) that holds weights of the points or a boolean mask, ``[B, n]``.
 
     Source: Puny et al., "Frame Averaging for Invariant and Equivariant Network Design", ICLR 2022, arXiv:2110.03336.
 
@@ -43,52 +47,79 @@ class Principal(Frame):
     """
 
     def __init__(
-        self, order: Literal["ascending", "descending"] = "ascending", degenerate: Degenerate = "warn", grad: bool = False
+        self,
+        order: Literal["ascending", "descending"] = "ascending",
+        degenerate: Degenerate = "warn",
+        grad: bool = False,
+        of: str | None = None,
+        weights: str | None = None,
     ) -> None:
         super().__init__()
-        for name, value, known in (("order", order, ("ascending", "descending")), ("degenerate", degenerate, ("warn", "raise", "ignore"))):
+        for name, value, known in (
+            ("order", order, ("ascending", "descending")),
+            ("degenerate", degenerate, ("warn", "raise", "weighted", "ignore")),
+        ):
             if value not in known:
                 raise ArgumentError(name, f"one of {', '.join(known)}", repr(value))
-        self.order, self.degenerate, self.grad = order, degenerate, grad
+        self.order, self.degenerate, self.grad, self.of, self.weights = order, degenerate, grad, of, weights
 
     def forward(self, inp: Action, x: Any) -> Weighted:
-        cloud = cloud_of(inp, x)
+        cloud = cloud_of(inp, x, self.of)
         cloud = cloud if self.grad else cloud.detach()
+        weights = None if self.weights is None else weights_of(inp, x, self.weights, cloud).unsqueeze(-1)
         group = inp.group
-        if isinstance(group, AffineGroup):
-            centre = cloud.mean(1)
-            if not group.linear_group.dim:  # translations alone
-                return Weighted(group.element(translation=centre.unsqueeze(1)))
-            axes = self._axes(cloud - centre.unsqueeze(1))
-            rotations = _signed(axes, group.linear_group)
-            return Weighted(group.element(rotations, centre.unsqueeze(1).expand(*rotations.shape[:2], -1)))
-        return Weighted(_signed(self._axes(cloud), group))
+        if not isinstance(group, AffineGroup):
+            axes, bad = self._axes(cloud, weights)
+            return self._robust(Weighted(_signed(axes, group)), bad, inp, x)
+        centre = cloud.mean(1) if weights is None else (weights * cloud).sum(1) / weights.sum(1)
+        if isinstance(group, Translations):
+            return Weighted(group.element(translation=centre.unsqueeze(1)))
+        axes, bad = self._axes(cloud - centre.unsqueeze(1), weights)
+        rotations = _signed(axes, group.linear_group)
+        found = Weighted(group.element(rotations, centre.unsqueeze(1).expand(*rotations.shape[:2], -1)))
+        return self._robust(found, bad, inp, x)
 
-    def _axes(self, cloud: Float[Tensor, "B n d"]) -> Float[Tensor, "B d d"]:
-        values, axes = torch.linalg.eigh((cloud.mT @ cloud).double())
+    def _axes(self, cloud: Float[Tensor, "B n d"], weights: Tensor | None) -> tuple[Float[Tensor, "B d d"], Tensor | None]:
+        """The axes as columns, and which clouds do not define them (``None`` when nobody asks)."""
+        second = cloud.mT @ (cloud if weights is None else weights * cloud)
+        values, axes = torch.linalg.eigh(second.double())
+        bad = None
         if self.degenerate != "ignore" and not torch.compiler.is_compiling():
-            self._complain(values, cloud.dtype)
-        axes = axes.flip(-1) if self.order == "descending" else axes
-        return axes.to(cloud.dtype)
+            tolerance = 1e-8 if cloud.dtype == torch.float64 else 1e-4
+            gaps = values.diff(dim=-1).amin(-1) if values.shape[-1] > 1 else values.new_ones(len(values))
+            bad = gaps <= tolerance * values[:, -1]
+            self._complain(bad)
+        return (axes.flip(-1) if self.order == "descending" else axes).to(cloud.dtype), bad
 
-    def _complain(self, values: Tensor, dtype: torch.dtype) -> None:
-        tolerance = 1e-8 if dtype == torch.float64 else 1e-4
-        gaps = values.diff(dim=-1).amin(-1)
-        bad = int((gaps < tolerance * values[:, -1].clamp_min(torch.finfo(dtype).tiny)).sum())
-        if not bad:
+    def _complain(self, bad: Tensor) -> None:
+        if self.degenerate == "weighted" or not bool(bad.any()):
             return
         message = (
-            f"{bad} of {len(values)} clouds have principal axes that are not defined (equal eigenvalues): their average is not symmetric; "
-            "a frame without eigenvalues, e.g. erlangen.frames.GramSchmidt(), has none of these cases"
+            f"{int(bad.sum())} of {len(bad)} clouds have principal axes that are not defined (equal eigenvalues): their average is not "
+            "symmetric; degenerate='weighted' gives them a robust frame"
         )
         if self.degenerate == "raise":
             raise ArgumentError("x", "clouds with distinct principal values", message)
         warnings.warn(message, stacklevel=2)
 
+    def _robust(self, found: Weighted, bad: Tensor | None, inp: Action, x: Any) -> Weighted:
+        """Give the clouds without axes the elements of :class:`Pairs` instead; every cloud then has slots for both."""
+        if self.degenerate != "weighted" or bad is None or not bool(bad.any()):
+            return found
+        from erlangen.symmetrize.pairs import Pairs
+
+        group = inp.group
+        more = Pairs(of=self.of, weights=self.weights)(inp, x)
+        assert more.weights is not None
+        k = group.batch_shape(found.elements)[1]
+        own = torch.where(bad, 0.0, 1 / k).to(more.weights.dtype).unsqueeze(1).expand(-1, k)
+        weights = torch.cat([own, more.weights * bad.unsqueeze(1)], 1)
+        return Weighted(torch.cat([found.elements.to(more.elements.dtype), more.elements], 1), weights)
+
     def refuse(self, inp: Action) -> str:
         group = inp.group
         if isinstance(group, AffineGroup):
-            if not group.linear_group.dim and group.space_dim:
+            if isinstance(group, Translations):
                 return cloud_refusal(inp)
             group = group.linear_group
         full = isinstance(group, (SO, O)) and group.is_euclidean and group.dim == group.n * (group.n - 1) // 2
