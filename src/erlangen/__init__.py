@@ -13,8 +13,33 @@ from typing import Any
 __version__ = "0.1.0"
 
 _GROUPS = (
-    "Affine", "AffineGroup", "Alternating", "Cyclic", "Dihedral", "DirectProduct", "E", "FiniteAbelian", "GLplus", "Group", "IntegerMatrixGroup", "Isometries", "LieAlgebra", "MatrixGroup", "O",
-    "PermutationGroup", "SE", "SL", "SO", "Scalings", "SemidirectProduct", "Sp", "Symmetric", "TableGroup", "Torus", "Translations", "U1",
+    "Affine",
+    "AffineGroup",
+    "Alternating",
+    "Cyclic",
+    "Dihedral",
+    "DirectProduct",
+    "E",
+    "FiniteAbelian",
+    "GLplus",
+    "Group",
+    "IntegerMatrixGroup",
+    "Isometries",
+    "LieAlgebra",
+    "MatrixGroup",
+    "O",
+    "PermutationGroup",
+    "SE",
+    "SL",
+    "SO",
+    "Scalings",
+    "SemidirectProduct",
+    "Sp",
+    "Symmetric",
+    "TableGroup",
+    "Torus",
+    "Translations",
+    "U1",
 )
 
 #: Public name -> (module, attribute); an empty attribute means the module itself.

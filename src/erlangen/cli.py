@@ -148,7 +148,9 @@ def run_fit(args: Fit) -> None:
     from erlangen.data import resolve
     from erlangen.fitting import FitConfig, fit
 
-    train, test = (resolve(args.data, split=split, target=args.target, tokens=args.tokens, kind=args.kind) for split in ("train", "test"))
+    train, test = (
+        resolve(args.data, split=split, target=args.target, tokens=args.tokens, kind=args.kind) for split in ("train", "test")
+    )
     config = FitConfig(group=args.group, seeds=args.seeds, steps=args.steps, discover_steps=args.discover_steps, seed=args.seed)
     fit(train, test, config, root=args.out, resume=args.resume, quiet=args.quiet)
 
@@ -158,7 +160,9 @@ def run_discover(args: Discover) -> None:
     from erlangen.data import names, resolve
     from erlangen.discover import discover
 
-    data = resolve(args.data, split="train" if args.data in names() else "all", target=args.target, tokens=args.tokens, kind=args.kind)
+    data = resolve(
+        args.data, split="train" if args.data in names() else "all", target=args.target, tokens=args.tokens, kind=args.kind
+    )
     found = discover(data.x, data.y, steps=args.steps, seed=args.seed, quiet=args.quiet or args.json)
     print(json.dumps(found.as_dict(), indent=2) if args.json else found)
 
@@ -199,7 +203,8 @@ def build_model(spec: str, weights: Path | None) -> Any:
     if not Path(path).is_file():
         raise ArgumentError("model", "an existing Python file before the colon", path)
     loaded = importlib.util.spec_from_file_location("audited_model", path)
-    assert loaded is not None and loaded.loader is not None
+    if loaded is None or loaded.loader is None:
+        raise ArgumentError("model", "a Python file before the colon", path)
     module = importlib.util.module_from_spec(loaded)
     loaded.loader.exec_module(module)
     if not callable(getattr(module, factory, None)):
@@ -227,7 +232,7 @@ def run_study(name: str, argv: list[str]) -> None:
     collect.__annotations__ = {"config": Annotated[study.config, arg(name="")], "out": Path, "quiet": bool}
     config, out, quiet = tyro.cli(collect, prog=f"erlangen run {name}", args=argv, description=study.title)
     outcome = study.run(config, quiet=quiet)
-    path = outcome.save(run_directory(out, name))
+    path = outcome.save(run_directory(name, out))
     from rich.console import Console
 
     console = Console()

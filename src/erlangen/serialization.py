@@ -69,9 +69,15 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
         raise ArgumentError("weights", "a .safetensors file", f"{path} ({error})") from None
     own = model.state_dict()
     missing, foreign = sorted(set(own) - set(tensors)), sorted(set(tensors) - set(own))
-    shapes = [f"{n} {list(tensors[n].shape)} for {list(own[n].shape)}" for n in own if n in tensors and tensors[n].shape != own[n].shape]
+    shapes = [
+        f"{n} {list(tensors[n].shape)} for {list(own[n].shape)}" for n in own if n in tensors and tensors[n].shape != own[n].shape
+    ]
     if missing or foreign or shapes:
-        said = [f"{what} {', '.join(names[:4])}" for what, names in (("missing", missing), ("unknown", foreign), ("shapes", shapes)) if names]
+        said = [
+            f"{what} {', '.join(names[:4])}"
+            for what, names in (("missing", missing), ("unknown", foreign), ("shapes", shapes))
+            if names
+        ]
         raise ArgumentError("weights", f"the tensors of {type(model).__name__}", "; ".join(said))
     with torch.no_grad():
         model.load_state_dict(tensors)

@@ -72,7 +72,12 @@ def test_records_move_their_parts_and_keep_the_rest():
     G = SE(3)
     act = Record({"pos": G.point, "vel": G.vector, "charge": G.scalar, "name": None})
     g = G.sample(2, dtype=F64)
-    x = {"pos": torch.randn(2, 5, 3, dtype=F64), "vel": torch.randn(2, 5, 3, dtype=F64), "charge": torch.ones(2, 5, dtype=F64), "name": "ion"}
+    x = {
+        "pos": torch.randn(2, 5, 3, dtype=F64),
+        "vel": torch.randn(2, 5, 3, dtype=F64),
+        "charge": torch.ones(2, 5, dtype=F64),
+        "name": "ion",
+    }
     y = act.act(g, x)
     assert y["name"] == "ion"
     assert torch.equal(y["charge"], x["charge"])

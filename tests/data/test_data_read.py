@@ -22,9 +22,7 @@ NAMES = ("q1", "q2", "p1", "p2")
 
 def write_csv(path, columns, delimiter=","):
     lines = [delimiter.join(columns)]
-    lines += [
-        delimiter.join(repr(v) if isinstance(v, float) else str(v) for v in row) for row in zip(*columns.values())
-    ]
+    lines += [delimiter.join(repr(v) if isinstance(v, float) else str(v) for v in row) for row in zip(*columns.values())]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
@@ -70,9 +68,7 @@ def test_delimiters_blank_lines_and_a_byte_order_mark(tmp_path, delimiter):
 
 
 def test_targets_of_columns(tmp_path):
-    path = write_csv(
-        tmp_path / "a.csv", columns(a=X[:, 0].tolist(), b=X[:, 1].tolist(), kind=["up", "down"] * (N // 2))
-    )
+    path = write_csv(tmp_path / "a.csv", columns(a=X[:, 0].tolist(), b=X[:, 1].tolist(), kind=["up", "down"] * (N // 2)))
     assert read(path, target="a", tokens="q1 q2").y.shape == (N,)
     assert read(path, target="a b", tokens="q1 q2").target == "scalar"
     assert read(path, target="a b", tokens="q1 q2", kind="vector").y.shape == (N, 1, 2)

@@ -94,9 +94,7 @@ class TestKepler:
     )
     def test_refuses(self, argument, velocity, mu):
         with pytest.raises(ArgumentError, match=f"argument '{argument}'"):
-            kepler(
-                torch.tensor([[1.0, 0.0]], dtype=F64), torch.tensor([velocity], dtype=F64), torch.ones(1, dtype=F64), mu
-            )
+            kepler(torch.tensor([[1.0, 0.0]], dtype=F64), torch.tensor([velocity], dtype=F64), torch.ones(1, dtype=F64), mu)
 
 
 class TestTwoBody:

@@ -45,7 +45,9 @@ def test_small_finite_groups_are_gone_through_exhaustively():
 
 def test_the_interval_covers_the_mean():
     G, x = er.SO(3), torch.randn(8, 3, dtype=F64, generator=torch.Generator().manual_seed(0))
-    truth = er.equivariance_error(torch.relu, x, G.vector, G.vector, elements=4000, generator=torch.Generator().manual_seed(9))["mean"]
+    truth = er.equivariance_error(torch.relu, x, G.vector, G.vector, elements=4000, generator=torch.Generator().manual_seed(9))[
+        "mean"
+    ]
     covered = 0
     for seed in range(40):
         low, high = er.equivariance_error(

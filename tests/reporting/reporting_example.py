@@ -78,9 +78,7 @@ def example(hostile: bool = False) -> Outcome:
                 note="Two constituents carry too little for the larger network of the source.",
                 source="Yang et al. 2023, table 2",
             ),
-            Claim(
-                "Equivariance error in float64 is at most 1e-10", None, 3.1e-13, True, baseline=0.41, scale="64 boosts"
-            ),
+            Claim("Equivariance error in float64 is at most 1e-10", None, 3.1e-13, True, baseline=0.41, scale="64 boosts"),
             Claim("A symmetrized step costs at most three plain ones", None, 2.4, True, baseline=1.0, unit="×"),
         ]
     )
@@ -110,9 +108,7 @@ def example(hostile: bool = False) -> Outcome:
             "others rotate." + evil
         ],
         matrices=[
-            Matrix(
-                f"L{'₁₂₃₄₅₆'[i]}" + evil, generator, MOMENTUM if i == 0 else (), MOMENTUM if i == 0 else (), decimals=2
-            )
+            Matrix(f"L{'₁₂₃₄₅₆'[i]}" + evil, generator, MOMENTUM if i == 0 else (), MOMENTUM if i == 0 else (), decimals=2)
             for i, generator in enumerate(lorentz_generators())
         ],
         figures=[
@@ -122,8 +118,7 @@ def example(hostile: bool = False) -> Outcome:
                 row_labels=MOMENTUM,
                 column_labels=[name + evil for name in MOMENTUM],
                 colour_label="entry" + evil,
-                caption="The symmetric form that the generators leave unchanged, of unit norm. Its signature is (1, 3)."
-                + evil,
+                caption="The symmetric form that the generators leave unchanged, of unit norm. Its signature is (1, 3)." + evil,
                 alt="Heat map" + evil,
             ),
             histogram(

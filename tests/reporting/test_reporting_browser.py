@@ -103,9 +103,7 @@ def test_figures_follow_the_colours_of_the_page(browser, reports):
     for scheme in ("light", "dark"):
         open_at(browser, reports[False], 1280, scheme)
         colours.append(browser.execute_script("return getComputedStyle(document.querySelector('.plot .xtitle')).fill"))
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "light"}]}
-    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "light"}]})
     from selenium.webdriver.support.ui import WebDriverWait
 
     script = "return getComputedStyle(document.querySelector('.plot .xtitle')).fill"

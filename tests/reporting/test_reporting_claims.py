@@ -20,9 +20,7 @@ def text_of(claims: Claims, width: int = 120) -> str:
 
 CLAIMS = Claims(
     [
-        Claim(
-            "metric is Minkowski's", 0.9975, 0.99941, True, baseline=0.61, scale="3,000 jets", source="arXiv:2302.00236"
-        ),
+        Claim("metric is Minkowski's", 0.9975, 0.99941, True, baseline=0.61, scale="3,000 jets", source="arXiv:2302.00236"),
         Claim("AUC is [bold]kept[/bold]", None, PlusMinus(0.61, 0.02), False, note="it falls", unit="nats"),
     ]
 )

@@ -74,9 +74,7 @@ def test_figure_data_survive_their_escaping(hostile):
     assert len(blocks) == 5
     assert all("<" not in text for text in blocks)
     bars = json.loads(blocks[2])
-    assert (
-        bars["data"][0]["name"] == "plain &lt;script&gt;alert(1)&lt;/script&gt;"
-    )  # plotly's own markup is escaped as well
+    assert bars["data"][0]["name"] == "plain &lt;script&gt;alert(1)&lt;/script&gt;"  # plotly's own markup is escaped as well
     assert bars["data"][0]["error_y"]["array"] == [0.0021, 0.0141, 0.0088, 0.0173]
 
 
@@ -95,9 +93,7 @@ def test_only_the_pages_own_scripts_may_run_and_nothing_is_fetched(friendly):
     assert "connect-src" not in rules
     running = [text for attrs, text in friendly.scripts if "type" not in attrs]
     assert len(running) == 2
-    assert rules["script-src"] == [
-        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in running
-    ]
+    assert rules["script-src"] == [f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in running]
     addresses = [v for _, k, v in friendly.attributes if k in ("src", "href", "action", "srcset")]
     assert addresses == ["data:,"]
 
@@ -127,11 +123,7 @@ def test_headings_claims_and_answer(friendly):
 
 def test_an_empty_outcome_and_empty_parts_render():
     page = Page(
-        render(
-            Outcome(
-                "a", "b", {}, Claims(), sections=[Section("s", "one text"), Section("t", [], [Table("x", ["a"], [])])]
-            )
-        )
+        render(Outcome("a", "b", {}, Claims(), sections=[Section("s", "one text"), Section("t", [], [Table("x", ["a"], [])])]))
     )
     assert "one text" in page.words
     assert "details" in page.tags  # the versions

@@ -17,9 +17,12 @@ def build(group, word):
     """A representation from a word over sum, product and dual."""
     rep = group.vector
     for letter in word:
-        rep = {"+": lambda r: r + group.vector, "s": lambda r: r + group.scalar, "x": lambda r: r @ group.vector, "d": lambda r: r.dual}[
-            letter
-        ](rep)
+        rep = {
+            "+": lambda r: r + group.vector,
+            "s": lambda r: r + group.scalar,
+            "x": lambda r: r @ group.vector,
+            "d": lambda r: r.dual,
+        }[letter](rep)
     return rep
 
 
@@ -37,7 +40,7 @@ def test_dimensions_and_symbols():
     assert (2 * V + SO(3).scalar).dim == 7
     assert (V >> (V + V)).dim == 18
     assert repr(V @ V + 2 * SO(3).scalar) == "V⊗V + 2·1 of SO(3)"
-    assert V**0 == SO(3).scalar
+    assert SO(3).scalar == V**0
 
 
 def test_trivial_factors_vanish_and_nesting_is_flat():

@@ -26,7 +26,9 @@ class Net(nn.Module):
     def __init__(self, n, d, out):
         super().__init__()
         torch.manual_seed(0)
-        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(n * d, 32), nn.Tanh(), nn.Linear(32, math.prod(out)), nn.Unflatten(1, out))
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(n * d, 32), nn.Tanh(), nn.Linear(32, math.prod(out)), nn.Unflatten(1, out)
+        )
 
     def forward(self, x):
         return self.layers(x)
@@ -37,7 +39,9 @@ def groups(d):
 
 
 @pytest.mark.parametrize("d", [2, 3, 4])
-@pytest.mark.parametrize("frame", [Principal(), Principal("descending"), SignFixed(), GramSchmidt()], ids=lambda f: type(f).__name__)
+@pytest.mark.parametrize(
+    "frame", [Principal(), Principal("descending"), SignFixed(), GramSchmidt()], ids=lambda f: type(f).__name__
+)
 def test_exact_frames_are_exact(d, frame):
     x = cloud(6, 9, d)
     for group in groups(d):
@@ -81,7 +85,7 @@ def test_translations_have_one_element():
     check_frame(Principal(), T.point)
 
 
-# ---- closed forms -----------------------------------------------------------------------------------------------------------------------
+# ---- closed forms ----
 
 
 def test_square_of_a_projection_averages_to_the_eigenvalues():
@@ -155,12 +159,14 @@ def test_finite_groups_average_over_all_elements(group):
     net, x = Net(1, V.dim, (V.dim,)).double(), cloud(5, V.dim)
     model = er.symmetrize(net, V, V)
     every = group.elements()
-    by_hand = torch.stack([V.act(group.take(every, i), net(V.act(group.inverse(group.take(every, i)), x))) for i in range(int(group.order))]).mean(0)
+    by_hand = torch.stack(
+        [V.act(group.take(every, i), net(V.act(group.inverse(group.take(every, i)), x))) for i in range(int(group.order))]
+    ).mean(0)
     assert torch.allclose(model(x), by_hand, atol=1e-13)
     assert er.equivariance_error(model, x, V, V, elements=100)["worst"] < 1e-12
 
 
-# ---- degenerate clouds --------------------------------------------------------------------------------------------------------------------
+# ---- degenerate clouds ----
 
 TETRAHEDRON = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=F64)
 CUBE = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=3)), dtype=F64)
@@ -204,7 +210,7 @@ def test_pairs_in_the_plane():
     check_frame(Pairs(), er.E(2).point)
 
 
-# ---- cheaper and stochastic ------------------------------------------------------------------------------------------------------------------
+# ---- cheaper and stochastic ----
 
 
 def test_sign_fixed_evaluates_once():
@@ -236,12 +242,16 @@ def test_stochastic_draws_average_to_the_whole_frame():
     assert abs(float(draws.mean() - whole)) < 4 * float(draws.std()) / math.sqrt(20_000)
     model.eval()
     assert torch.allclose(model(x), whole)
-    again = er.symmetrize(net, group.point, group.scalar, frame=Stochastic(Principal(), generator=torch.Generator().manual_seed(0))).train()
-    first = er.symmetrize(net, group.point, group.scalar, frame=Stochastic(Principal(), generator=torch.Generator().manual_seed(0))).train()
+    again = er.symmetrize(
+        net, group.point, group.scalar, frame=Stochastic(Principal(), generator=torch.Generator().manual_seed(0))
+    ).train()
+    first = er.symmetrize(
+        net, group.point, group.scalar, frame=Stochastic(Principal(), generator=torch.Generator().manual_seed(0))
+    ).train()
     assert torch.equal(again(x.expand(9, -1, -1)), first(x.expand(9, -1, -1)))
 
 
-# ---- Lorentz -------------------------------------------------------------------------------------------------------------------------------
+# ---- Lorentz ----
 
 
 def jets(count, particles, seed=0):
@@ -255,7 +265,14 @@ def jets(count, particles, seed=0):
 
 @pytest.mark.parametrize(
     "group",
-    [er.SO(1, 3, connected=True), er.SO(1, 3), er.O(1, 3), er.SO(3, 1), er.SO(2, 2), er.Isometries(torch.diag(torch.tensor([2.0, -1, -1, -1.5])))],
+    [
+        er.SO(1, 3, connected=True),
+        er.SO(1, 3),
+        er.O(1, 3),
+        er.SO(3, 1),
+        er.SO(2, 2),
+        er.Isometries(torch.diag(torch.tensor([2.0, -1, -1, -1.5]))),
+    ],
     ids=str,
 )
 def test_lorentz_frames_on_jets(group):
@@ -286,7 +303,7 @@ def test_lorentz_vectors_come_back():
     assert er.equivariance_error(model, x, group.vector, group.vector, scale=1.0)["worst"] < 1e-10
 
 
-# ---- circles ---------------------------------------------------------------------------------------------------------------------------------
+# ---- circles ----
 
 
 def test_phase_serves_circles_in_any_representation():
@@ -299,7 +316,7 @@ def test_phase_serves_circles_in_any_representation():
     )
 
 
-# ---- the wrapper ------------------------------------------------------------------------------------------------------------------------------
+# ---- the wrapper ----
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,9 @@ def test_early_stopping_restores_the_best_weights():
         kept[score] = m.weight.detach().clone()
         return score
 
-    history = train(net, data, loss, TrainingConfig(steps=100, evaluate_every=5, patience=2), validation=data, metric=metric, quiet=True)
+    history = train(
+        net, data, loss, TrainingConfig(steps=100, evaluate_every=5, patience=2), validation=data, metric=metric, quiet=True
+    )
     assert history.stopped == "patience"
     assert (history.best, history.best_step, len(history.losses)) == (3.0, 10, 20)
     assert torch.equal(net.weight, kept[3.0])

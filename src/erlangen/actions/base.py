@@ -13,7 +13,7 @@ are broadcast on the left as everywhere in torch: elements ``[K, 3, 3]`` make ``
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -56,7 +56,7 @@ class Action(ABC):
     def act(self, g: Element, x: Any) -> Any:
         """Move ``x`` by ``g``."""
 
-    # ---- tensors ------------------------------------------------------------------------------------------------------------------
+    # ---- tensors ----
 
     @property
     def data_ndim(self) -> int:
@@ -97,10 +97,10 @@ class Action(ABC):
         """Random data ``[*batch, *data_shape]`` for tests; a free size becomes 4."""
         return torch.randn(*batch, *(4 if n is None else n for n in self.data_shape), generator=generator, dtype=dtype)
 
-    # ---- orbits -------------------------------------------------------------------------------------------------------------------
+    # ---- orbits ----
 
-    def key(self, x: Any) -> Hashable:
-        """What makes two data the same. Floating-point tensors are compared to 8 decimals, everything else exactly."""
+    def key(self, x: Any) -> Any:
+        """What makes two data the same, hashable and ordered: floats to 8 decimals, everything else exactly."""
         return tuple(
             (tuple(leaf.shape), tuple((leaf.detach().double() * 1e8).round().flatten().tolist()))
             if isinstance(leaf, Tensor) and leaf.is_floating_point()
@@ -129,9 +129,7 @@ class Action(ABC):
         """The orbit's smallest member by :meth:`key`, and an element that moves ``x`` to it: the same for all of the orbit."""
         return min(self._walk(x), key=lambda pair: self.key(pair[0]))
 
-    def reynolds(
-        self, x: Any, samples: int = 0, generator: torch.Generator | None = None
-    ) -> Any:
+    def reynolds(self, x: Any, samples: int = 0, generator: torch.Generator | None = None) -> Any:
         """The average of ``x`` over the group: exact over a finite group, else over ``samples`` random elements of a compact one.
 
         Tensors keep their dtype; exact objects need ``+`` and division by an int (integers become Fractions).
@@ -145,7 +143,9 @@ class Action(ABC):
             if samples < 1:
                 raise ArgumentError("samples", f"a positive number of random elements, for {self.group} is infinite", samples)
             count = samples
-            dtype = next((leaf.dtype for leaf in optree.tree_leaves(x) if isinstance(leaf, Tensor) and leaf.is_floating_point()), None)
+            dtype = next(
+                (leaf.dtype for leaf in optree.tree_leaves(x) if isinstance(leaf, Tensor) and leaf.is_floating_point()), None
+            )
             every = self.group.sample(samples, generator=generator, dtype=dtype)
         total = self.act(self.group.take(every, 0), x)
         for i in range(1, count):

@@ -157,9 +157,7 @@ class DataSet:
             order = order[torch.argsort(position[order], stable=True)]
         first = round(fraction * len(self))
         if first in (0, len(self)):
-            raise ArgumentError(
-                "fraction", f"a fraction that leaves both parts of {len(self)} samples filled", fraction
-            )
+            raise ArgumentError("fraction", f"a fraction that leaves both parts of {len(self)} samples filled", fraction)
         return self.subset(order[:first]), self.subset(order[first:])
 
     def to(self, dtype: torch.dtype) -> DataSet:

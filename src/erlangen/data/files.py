@@ -15,9 +15,7 @@ from erlangen.errors import ArgumentError
 SUFFIXES = (".npz", ".csv", ".parquet")
 
 
-def read(
-    path: str | Path, *, target: str | None = None, tokens: str | None = None, kind: Target | None = None
-) -> DataSet:
+def read(path: str | Path, *, target: str | None = None, tokens: str | None = None, kind: Target | None = None) -> DataSet:
     """Read a file of samples.
 
     ``.npz``: an array ``x`` ``[N, T, d]``, or ``[N, d]`` for one token, and the array that ``target`` names.
@@ -90,9 +88,7 @@ def _from_columns(table: Columns, path: Path, target: str | None, tokens: str | 
         target = "y"
     wanted = [] if target is None else table.groups("target", target)
     answer = [name for group in wanted for name in group]
-    groups = (
-        [[name for name in table.names if name not in answer]] if tokens is None else table.groups("tokens", tokens)
-    )
+    groups = [[name for name in table.names if name not in answer]] if tokens is None else table.groups("tokens", tokens)
     if not groups[0]:
         raise ArgumentError("data", f"columns besides the target in '{path.name}'", f"only {', '.join(table.names)}")
     shared = [name for group in groups for name in group if name in answer]

@@ -63,7 +63,8 @@ class Assessment:
 def moved_copies(data: DataSet, group: Group, task: Task, config: FitConfig) -> list[tuple[Tensor, Tensor]]:
     """The test data, each sample moved by its own random element (targets too, if they are vectors), several times."""
     inp = input_action(group, data.dim)
-    assert inp is not None and data.y is not None
+    assert inp is not None
+    assert data.y is not None
     out = task.output_action(group)
     rng = torch.Generator().manual_seed(config.seed + 77)
     copies = []
@@ -83,7 +84,7 @@ def assess(members: Members, test: DataSet, group: Group | None, task: Task, con
     x, y = prepare(members.models[0], test)
     scores = [score(model, x, y) for model in members.models]
     best = members.best
-    common = {
+    common: dict[str, Any] = {
         "name": members.kind.name,
         "about": members.kind.about,
         "scores": scores,

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 class TokenNetwork(nn.Module):
     """A perceptron on the flattened tokens of a sample.
 
-    Inputs may come in double precision; the network computes in the precision of its weights. It first standardises each input number with statistics of *its own* training inputs (for a symmetrized model: of the canonical
+    Inputs may come in double precision; the network computes in the precision of its weights.
+    It first standardises each input number with statistics of *its own* training inputs (for a symmetrized model: of the canonical
     ones), set once by :meth:`standardise`; its output is scaled back by one number, which commutes with every linear action.
 
     Args:
@@ -26,7 +27,9 @@ class TokenNetwork(nn.Module):
     torch.Size([8, 2])
     """
 
-    def __init__(self, tokens: int, dim: int, shape: tuple[int, ...], width: int = 128, depth: int = 2, dropout: float = 0.2) -> None:
+    def __init__(
+        self, tokens: int, dim: int, shape: tuple[int, ...], width: int = 128, depth: int = 2, dropout: float = 0.2
+    ) -> None:
         super().__init__()
         self.settings = {"tokens": tokens, "dim": dim, "shape": list(shape), "width": width, "depth": depth, "dropout": dropout}
         self.shape = shape

@@ -5,8 +5,6 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-import torch
-
 from erlangen.data import DataSet
 from erlangen.discover import Discovered
 from erlangen.fitting.assess import Assessment
@@ -80,7 +78,8 @@ def _answer(plain: Assessment, sym: Assessment | None, found: Discovered | None,
         return f"No symmetry found; the plain network reaches {task.score_name} {score:.4f} on the test data."
     how = "was given" if found is None else "was found"
     return (
-        f"{group} {how}. On the test data the symmetrized network reaches {task.score_name} {statistics.mean(sym.scores):.4f}, the plain one "
+        f"{group} {how}. On the test data the symmetrized network reaches {task.score_name} {statistics.mean(sym.scores):.4f}, "
+        f"the plain one "
         f"{score:.4f}; on the same data moved by random elements of the group {statistics.mean(sym.moved):.4f} and "
         f"{statistics.mean(plain.moved):.4f}."
     )
@@ -96,13 +95,21 @@ def _key_numbers(
     numbers += [
         KeyNumber(f"{name}, symmetrized", _spread(sym.scores), note=f"plain: {statistics.mean(plain.scores):.4f}"),
         KeyNumber(f"{name}, moved data", _spread(sym.moved), note=f"plain: {statistics.mean(plain.moved):.4f}"),
-        KeyNumber("equivariance error", sym.equivariance["float64"]["mean"], note=f"plain: {plain.equivariance['float64']['mean']:.2g}"),
+        KeyNumber(
+            "equivariance error", sym.equivariance["float64"]["mean"], note=f"plain: {plain.equivariance['float64']['mean']:.2g}"
+        ),
     ]
     return numbers
 
 
 def _claims(
-    plain: Assessment, sym: Assessment | None, found: Discovered | None, group: Group | None, task: Task, config: FitConfig, size: int
+    plain: Assessment,
+    sym: Assessment | None,
+    found: Discovered | None,
+    group: Group | None,
+    task: Task,
+    config: FitConfig,
+    size: int,
 ) -> list[Claim]:
     name, scale = task.score_name, f"{size} test samples, {config.seeds} seeds"
     claims = []
@@ -118,26 +125,47 @@ def _claims(
         *claims,
         Claim(
             f"the symmetrized model keeps its {name} on randomly moved data, to {KEPT:g}",
-            None, loss, abs(loss) <= KEPT, baseline=plain_loss, scale=scale, note=f"{name} lost; elements of {group}",
+            None,
+            loss,
+            abs(loss) <= KEPT,
+            baseline=plain_loss,
+            scale=scale,
+            note=f"{name} lost; elements of {group}",
         ),
-        Claim(f"the plain model falls on moved data", None, plain_loss, plain_loss > KEPT, scale=scale, note=f"{name} lost"),
+        Claim("the plain model falls on moved data", None, plain_loss, plain_loss > KEPT, scale=scale, note=f"{name} lost"),
         Claim(
             f"in distribution the symmetrized model is within {NEAR} of the plain one or better",
-            None, _spread(sym.scores), ahead >= -NEAR, baseline=_spread(plain.scores), scale=scale, note=f"{name}, mean over seeds",
+            None,
+            _spread(sym.scores),
+            ahead >= -NEAR,
+            baseline=_spread(plain.scores),
+            scale=scale,
+            note=f"{name}, mean over seeds",
         ),
         Claim(
             "in float64 the relative equivariance error is at most 1e-10, on average",
-            None, exact["float64"]["mean"], exact["float64"]["mean"] <= 1e-10, baseline=plain.equivariance["float64"]["mean"],
-            scale=f"{exact['float64'].tried} elements", note=f"worst {exact['float64']['worst']:.2g}",
+            None,
+            exact["float64"]["mean"],
+            exact["float64"]["mean"] <= 1e-10,
+            baseline=plain.equivariance["float64"]["mean"],
+            scale=f"{exact['float64'].tried} elements",
+            note=f"worst {exact['float64']['worst']:.2g}",
         ),
         Claim(
             "with a float32 network on float64 data it is at most 1e-4, at worst",
-            None, exact["mixed"]["worst"], exact["mixed"]["worst"] <= 1e-4, baseline=plain.equivariance["mixed"]["worst"],
-            scale=f"{exact['mixed'].tried} elements", note="as trained and saved",
+            None,
+            exact["mixed"]["worst"],
+            exact["mixed"]["worst"] <= 1e-4,
+            baseline=plain.equivariance["mixed"]["worst"],
+            scale=f"{exact['mixed'].tried} elements",
+            note="as trained and saved",
         ),
         Claim(
             "with data rounded to float32, too, it is at most 1e-4, on average",
-            None, exact["float32"]["mean"], exact["float32"]["mean"] <= 1e-4, baseline=plain.equivariance["float32"]["mean"],
+            None,
+            exact["float32"]["mean"],
+            exact["float32"]["mean"] <= 1e-4,
+            baseline=plain.equivariance["float32"]["mean"],
             scale=f"{exact['float32'].tried} elements",
             note=f"median {exact['float32']['median']:.2g}; rounding moved data changes what is invariant in them",
         ),
@@ -156,7 +184,8 @@ def _found_section(found: Discovered, data: DataSet) -> Section:
     matrices, figures = [], []
     if found.algebra is not None:
         matrices = [
-            Matrix(f"L{i + 1}", L, row_labels=labels, column_labels=labels, decimals=2) for i, L in enumerate(found.algebra.basis[:12])
+            Matrix(f"L{i + 1}", L, row_labels=labels, column_labels=labels, decimals=2)
+            for i, L in enumerate(found.algebra.basis[:12])
         ]
     if found.metric is not None and found.metric.found:
         form = found.metric.form
@@ -170,7 +199,12 @@ def _found_section(found: Discovered, data: DataSet) -> Section:
             )
         )
     rows = [c.row() for c in found.candidates]
-    table = Table("What each discoverer found", found.candidate_columns, rows, caption="AUC of a held-out discriminator: 0.5 cannot be told apart")
+    table = Table(
+        "What each discoverer found",
+        found.candidate_columns,
+        rows,
+        caption="AUC of a held-out discriminator: 0.5 cannot be told apart",
+    )
     return Section("The symmetry", str(found).splitlines(), tables=[table], figures=figures, matrices=matrices)
 
 
@@ -189,10 +223,21 @@ def _training_section(members: list[Members], task: Task) -> Section:
         caption="Mean over seeds and one standard deviation, as far as all seeds went; each model keeps its best weights.",
     )
     rows = [
-        [m.kind.name, m.kind.about, len(m.models), round(statistics.mean(len(h.losses) for h in m.histories)), round(statistics.mean(h.best_step for h in m.histories))]
+        [
+            m.kind.name,
+            m.kind.about,
+            len(m.models),
+            round(statistics.mean(len(h.losses) for h in m.histories)),
+            round(statistics.mean(h.best_step for h in m.histories)),
+        ]
         for m in members
     ]
-    table = Table("Training", ["model", "what it is", "seeds", "steps", "best at step"], rows, caption="The same budget; stopped early on the same held-out data.")
+    table = Table(
+        "Training",
+        ["model", "what it is", "seeds", "steps", "best at step"],
+        rows,
+        caption="The same budget; stopped early on the same held-out data.",
+    )
     return Section("Training", figures=[figure], tables=[table])
 
 
@@ -220,8 +265,17 @@ def _audit_section(assessments: dict[str, Assessment], group: Group | None, task
         values[a.name] = [statistics.mean(v) for v in both]
         errors[a.name] = [statistics.stdev(v) if len(v) > 1 else 0.0 for v in both]
     columns = [
-        "model", name, f"{name}, moved", "error f64, mean", "error f64, worst", "error f32 net, worst", "error f32, median",
-        "explanations", "ms/step", "µs/sample", "parameters",
+        "model",
+        name,
+        f"{name}, moved",
+        "error f64, mean",
+        "error f64, worst",
+        "error f32 net, worst",
+        "error f32, median",
+        "explanations",
+        "ms/step",
+        "µs/sample",
+        "parameters",
     ]
     moved = group is not None and bool(assessments["plain"].moved)
     figure: Figure = bars_with_error(
@@ -233,9 +287,9 @@ def _audit_section(assessments: dict[str, Assessment], group: Group | None, task
         floor=task.chance,
         caption="Mean over seeds; bars of one standard deviation. Each test sample is moved by its own random element.",
     )
-    text = ["Errors are relative equivariance errors; explanations: the mean cosine of gradients at a datum and at its moved copy, 1 is perfect."]
+    text = [
+        "Errors are relative equivariance errors; explanations: the mean cosine of gradients at a datum and its moved copy, 1 is perfect."
+    ]
     if group is not None:
         text.append(f"Elements of {group} are drawn from: {group.measure} (scale {config.spread:.3g}).")
     return Section("The audit", text, tables=[Table("Both models, the same data", columns, rows)], figures=[figure])
-
-

@@ -7,7 +7,6 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -157,5 +156,3 @@ def _train(
     kinds: list[Kind], train: DataSet, held: DataSet, task: Task, config: FitConfig, directory: Path, quiet: bool
 ) -> list[Members]:
     return [train_members(kind, train, held, task, config, directory / "checkpoints", quiet) for kind in kinds]
-
-

@@ -21,6 +21,10 @@ from erlangen.groups.table import TableGroup
 from erlangen.groups.torus import U1, Torus
 
 __all__ = [
+    "SE",
+    "SL",
+    "SO",
+    "U1",
     "Affine",
     "AffineGroup",
     "Alternating",
@@ -41,9 +45,6 @@ __all__ = [
     "Named",
     "O",
     "PermutationGroup",
-    "SE",
-    "SL",
-    "SO",
     "Scalings",
     "SemidirectProduct",
     "Sp",
@@ -53,7 +54,6 @@ __all__ = [
     "TableGroup",
     "Torus",
     "Translations",
-    "U1",
     "algebra_of_form",
     "centre",
     "conjugacy_classes",

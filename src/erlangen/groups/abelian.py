@@ -57,7 +57,9 @@ class FiniteAbelian(Group):
         form = smith_normal_form(columns)
         factors = form.invariants + [0] * (len(columns) - len(form.invariants))
         if 0 in factors:
-            raise ArgumentError("relations", f"relations of rank {len(columns)} (a finite group)", f"rank {len(columns) - factors.count(0)}")
+            raise ArgumentError(
+                "relations", f"relations of rank {len(columns)} (a finite group)", f"rank {len(columns) - factors.count(0)}"
+            )
         kept = [i for i, n in enumerate(factors) if n > 1] or [0]
         group = cls(*[factors[i] for i in kept])
         images = torch.tensor([[form.u[i][j] % factors[i] for j in range(len(columns))] for i in kept])

@@ -62,7 +62,7 @@ class AffineGroup(MatrixGroup):
     def _value(self) -> Hashable:
         return (self.linear_group, self.name)
 
-    # ---- parts of an element -----------------------------------------------------------------------------------------
+    # ---- parts of an element ----
 
     def element(
         self, rotation: Float[Tensor, "*batch n n"] | None = None, translation: Float[Tensor, "*batch n"] | None = None
@@ -93,7 +93,7 @@ class AffineGroup(MatrixGroup):
         """The translation ``[*batch, n]`` of elements."""
         return g[..., :-1, -1]
 
-    # ---- the group ---------------------------------------------------------------------------------------------------
+    # ---- the group ----
 
     def inverse(self, g: Tensor) -> Tensor:
         back = self.linear_group.inverse(linear_part(g))
@@ -118,9 +118,7 @@ class AffineGroup(MatrixGroup):
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         self.batch_shape(g)
         last = torch.eye(self.n, dtype=g.dtype, device=g.device)[-1]
-        return self.linear_group.contains(linear_part(g), atol) & (
-            (g[..., -1, :] - last).abs().amax(-1) <= tolerance(g, atol)
-        )
+        return self.linear_group.contains(linear_part(g), atol) & ((g[..., -1, :] - last).abs().amax(-1) <= tolerance(g, atol))
 
     def sample(
         self,
@@ -134,7 +132,7 @@ class AffineGroup(MatrixGroup):
         turn = self.linear_group.sample(*batch, generator=generator, dtype=dtype, device=device, scale=scale)
         return _homogeneous(turn, scale * normal((*batch, self.space_dim), generator, dtype, device))
 
-    # ---- how it acts -------------------------------------------------------------------------------------------------
+    # ---- how it acts ----
 
     @property
     def point(self) -> Action:
@@ -217,9 +215,7 @@ class Translations(AffineGroup):
 def _homogeneous(linear: Tensor, translation: Tensor | None, corner: float = 1.0) -> Tensor:
     """``[[linear, translation], [0, corner]]``; the two broadcast."""
     n = linear.shape[-1]
-    batch = (
-        linear.shape[:-2] if translation is None else torch.broadcast_shapes(linear.shape[:-2], translation.shape[:-1])
-    )
+    batch = linear.shape[:-2] if translation is None else torch.broadcast_shapes(linear.shape[:-2], translation.shape[:-1])
     column = linear.new_zeros(*batch, n, 1) if translation is None else translation.unsqueeze(-1).expand(*batch, n, 1)
     top = torch.cat([linear.expand(*batch, n, n), column.to(linear.dtype)], -1)
     last = linear.new_tensor([0.0] * n + [corner]).expand(*batch, 1, n + 1)

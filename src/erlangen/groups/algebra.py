@@ -65,7 +65,7 @@ class LieAlgebra:
         """Size of the matrices."""
         return self._basis.shape[-1]
 
-    # ---- coordinates -------------------------------------------------------------------------------------------------
+    # ---- coordinates ----
 
     def combine(self, coefficients: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch n n"]:
         """The algebra elements ``sum_i c_i L_i``, in the dtype and on the device of ``coefficients``."""
@@ -107,7 +107,7 @@ class LieAlgebra:
         """
         return LieAlgebra(self._columns.mT.reshape(-1, self.n, self.n), self.name)
 
-    # ---- the bracket -------------------------------------------------------------------------------------------------
+    # ---- the bracket ----
 
     def bracket(self, a: Float[Tensor, "*batch n n"], b: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
         """The commutator ``a b - b a``."""
@@ -181,7 +181,7 @@ class LieAlgebra:
             columns = torch.cat([span._columns, orthonormal_span(outside, rtol=1e-9)], 1)
             span = LieAlgebra(columns.mT.reshape(-1, self.n, self.n))
 
-    # ---- comparison --------------------------------------------------------------------------------------------------
+    # ---- comparison ----
 
     def principal_cosines(self, other: LieAlgebra) -> Float[Tensor, " m"]:
         """Cosines of the principal angles between the two spans, descending, ``[min(dim, other.dim)]``.
@@ -229,7 +229,7 @@ class LieAlgebra:
         inside = LieAlgebra(q.mT @ self._basis @ q, f"{self.name} on a subspace")
         return inside if inside._columns.shape[1] == inside.dim else inside.orthonormal()
 
-    # ---- forms and names ---------------------------------------------------------------------------------------------
+    # ---- forms and names ----
 
     def invariant_forms(self, symmetric: bool = True, tolerance: float = 1e-8) -> InvariantForms:
         """The bilinear forms ``J`` (symmetric, or antisymmetric) with ``L^T J + J L = 0`` for all of the algebra.
@@ -303,13 +303,9 @@ class LieAlgebra:
         from erlangen.groups.matrix import MatrixGroup
 
         named = self.nearest_named()
-        return (
-            named.group
-            if self.same_span(named.algebra, 1e-6)
-            else MatrixGroup(algebra=self, name=f"group of {self.name}")
-        )
+        return named.group if self.same_span(named.algebra, 1e-6) else MatrixGroup(algebra=self, name=f"group of {self.name}")
 
-    # ---- values ------------------------------------------------------------------------------------------------------
+    # ---- values ----
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LieAlgebra) and torch.equal(self._basis, other._basis)

@@ -56,7 +56,7 @@ class Group(ABC):
     #: The law that :meth:`sample` draws from, in words.
     measure: str = "Haar"
 
-    # ---- what a subclass states -------------------------------------------------------------------------------------------------
+    # ---- what a subclass states ----
 
     @abstractmethod
     def _value(self) -> Hashable:
@@ -89,7 +89,7 @@ class Group(ABC):
         rapidity, the spread of the algebra's coefficients); compact groups do not look at it.
         """
 
-    # ---- discrete part ----------------------------------------------------------------------------------------------------------
+    # ---- discrete part ----
 
     @property
     def generators(self) -> Element | None:
@@ -111,7 +111,7 @@ class Group(ABC):
         """
         unsupported(self, "list of elements (it is infinite)", "draw some with .sample(n)")
 
-    # ---- continuous part --------------------------------------------------------------------------------------------------------
+    # ---- continuous part ----
 
     @property
     def algebra(self) -> LieAlgebra | None:
@@ -135,7 +135,7 @@ class Group(ABC):
         """An algebra element whose exponential is ``g``, for ``g`` near enough to the identity."""
         unsupported(self, "logarithm (it is discrete)", "use .generators or .elements()")
 
-    # ---- what follows from the above --------------------------------------------------------------------------------------------
+    # ---- what follows from the above ----
 
     def power(self, g: Element, k: int) -> Element:
         """``g`` multiplied ``k`` times by itself; negative ``k`` inverts. Costs O(log k) products."""
@@ -187,7 +187,7 @@ class Group(ABC):
         g = self.map(lambda leaf, shape: leaf.unsqueeze(leaf.ndim - len(shape)), g)
         return self.equal(g, every, atol).any(-1)
 
-    # ---- batches of elements ----------------------------------------------------------------------------------------------------
+    # ---- batches of elements ----
 
     def _shapes(self) -> list[tuple[int, ...]]:
         """The shapes of an element's tensors, in the order of its leaves."""
@@ -230,7 +230,7 @@ class Group(ABC):
             word = self.multiply(word, self.take(letters, torch.randint(count, batch, generator=generator)))
         return word
 
-    # ---- representations that go by a name -------------------------------------------------------------------------------------
+    # ---- representations that go by a name ----
 
     @property
     def scalar(self) -> Rep:
@@ -267,9 +267,11 @@ class Group(ABC):
 
     def irrep(self, *label: Any) -> Rep:
         """The irreducible representation with this label, where closed forms are known."""
-        unsupported(self, "closed form of its irreducible representations", "decompose a representation with erlangen.reps.isotypic")
+        unsupported(
+            self, "closed form of its irreducible representations", "decompose a representation with erlangen.reps.isotypic"
+        )
 
-    # ---- values -------------------------------------------------------------------------------------------------------------------
+    # ---- values ----
 
     def __mul__(self, other: Group) -> Group:
         """The direct product ``G * H``."""
@@ -285,4 +287,3 @@ class Group(ABC):
 
     def __repr__(self) -> str:
         return self.name
-

@@ -51,7 +51,7 @@ class Cyclic(PermutationGroup):
     def inverse(self, g: Tensor) -> Tensor:
         return self.element(-g[..., 0] % self.n)
 
-    def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:  # noqa: ANN001
+    def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:
         return self.element(torch.randint(self.n, batch, generator=generator)).to(device)
 
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
@@ -94,9 +94,9 @@ class Dihedral(PermutationGroup):
 
     def element(self, k: int | Int[Tensor, "*batch"], s: int | Int[Tensor, "*batch"] = 0) -> Int[Tensor, "*batch n"]:
         """The rotation by ``k`` steps, after the reflection that fixes corner 0 if ``s`` is 1."""
-        k, s = torch.broadcast_tensors(torch.as_tensor(k), torch.as_tensor(s))
-        points = torch.arange(self.n, device=k.device)
-        return (k.unsqueeze(-1) * self._step + (1 - 2 * s).unsqueeze(-1) * points) % self.n
+        turns, flips = torch.broadcast_tensors(torch.as_tensor(k), torch.as_tensor(s))
+        points = torch.arange(self.n, device=turns.device)
+        return (turns.unsqueeze(-1) * self._step + (1 - 2 * flips).unsqueeze(-1) * points) % self.n
 
     def parts(self, g: Int[Tensor, "*batch n"]) -> tuple[Int[Tensor, "*batch"], Int[Tensor, "*batch"]]:
         """``(k, s)`` of elements."""
@@ -112,7 +112,7 @@ class Dihedral(PermutationGroup):
         i = torch.arange(2 * self.corners)
         return self.element(i % self.corners, i // self.corners)
 
-    def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:  # noqa: ANN001
+    def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:
         i = torch.randint(2 * self.corners, batch, generator=generator)
         return self.element(i % self.corners, i // self.corners).to(device)
 

@@ -66,7 +66,7 @@ def multiplication_table(group: Group) -> Int[Tensor, "order order"]:
     return torch.stack(rows)
 
 
-def inverse_positions(table: Int[Tensor, "order order"]) -> Int[Tensor, "order"]:
+def inverse_positions(table: Int[Tensor, "order order"]) -> Int[Tensor, order]:
     """The position of each element's inverse, from the multiplication table (the identity is at 0)."""
     return (table == 0).to(torch.uint8).argmax(1)
 
@@ -81,7 +81,7 @@ def is_abelian(group: Group) -> bool:
     return bool(group.equal(group.multiply(left, right), group.multiply(right, left)).all())
 
 
-def element_orders(group: Group) -> Int[Tensor, "order"]:
+def element_orders(group: Group) -> Int[Tensor, order]:
     """How often each element must be multiplied by itself to give the identity."""
     table = multiplication_table(group)
     here = torch.arange(len(table))
@@ -94,7 +94,7 @@ def element_orders(group: Group) -> Int[Tensor, "order"]:
     return orders
 
 
-def conjugacy_classes(group: Group) -> list[Int[Tensor, "size"]]:
+def conjugacy_classes(group: Group) -> list[Int[Tensor, size]]:
     """The conjugacy classes as positions, each ascending, the class of the identity first.
 
     >>> from erlangen.groups import Symmetric
@@ -115,7 +115,7 @@ def conjugacy_classes(group: Group) -> list[Int[Tensor, "size"]]:
     return classes
 
 
-def centre(group: Group) -> Int[Tensor, "size"]:
+def centre(group: Group) -> Int[Tensor, size]:
     """The positions of the elements that commute with all."""
     table = multiplication_table(group)
     return (table == table.T).all(1).nonzero().flatten()
@@ -123,9 +123,7 @@ def centre(group: Group) -> Int[Tensor, "size"]:
 
 def _rows(group: Group, g: Element, batch: tuple[int, ...]) -> Tensor:
     """Elements as rows of float64 numbers, ``[*batch, numbers]`` (integers up to 2^53 stay exact)."""
-    parts = [
-        leaf.to(torch.float64).reshape(*batch, -1) for leaf in optree.tree_leaves(g)
-    ]
+    parts = [leaf.to(torch.float64).reshape(*batch, -1) for leaf in optree.tree_leaves(g)]
     flat = torch.cat(parts, -1)
     return flat if batch else flat.unsqueeze(0)
 

@@ -41,7 +41,9 @@ class IntegerMatrixGroup(Group):
 
     is_compact = True
 
-    def __init__(self, generators: Int[Tensor, "m n n"] | Sequence[Tensor], modulus: int | None = None, largest: int = 20_000, name: str = "") -> None:
+    def __init__(
+        self, generators: Int[Tensor, "m n n"] | Sequence[Tensor], modulus: int | None = None, largest: int = 20_000, name: str = ""
+    ) -> None:
         gens = torch.stack([torch.as_tensor(g) for g in generators])
         if gens.is_floating_point() or gens.ndim != 3 or gens.shape[-1] != gens.shape[-2]:
             raise ArgumentError("generators", "integer matrices [m, n, n]", f"{gens.dtype} {tuple(gens.shape)}")
@@ -70,10 +72,16 @@ class IntegerMatrixGroup(Group):
 
         closed = close_objects(np.eye(self.n, dtype=np.int64), gens, product, lambda a: a.tobytes(), self._largest)
         if closed is None:
-            raise ArgumentError("generators", f"generators of a group of at most {self._largest} elements", f"more than {self._largest}")
+            raise ArgumentError(
+                "generators", f"generators of a group of at most {self._largest} elements", f"more than {self._largest}"
+            )
         every = torch.from_numpy(np.stack(closed[0]))
-        if not bool((self.multiply(every.unsqueeze(1), every[: min(8, len(every))]) == self.identity()).flatten(2).all(2).any(0).all()):
-            raise ArgumentError("generators", f"matrices that are invertible{f' modulo {self.modulus}' if self.modulus else ''}", "a singular one")
+        if not bool(
+            (self.multiply(every.unsqueeze(1), every[: min(8, len(every))]) == self.identity()).flatten(2).all(2).any(0).all()
+        ):
+            raise ArgumentError(
+                "generators", f"matrices that are invertible{f' modulo {self.modulus}' if self.modulus else ''}", "a singular one"
+            )
         return every
 
     @property
@@ -121,4 +129,4 @@ class IntegerMatrixGroup(Group):
             return super().vector
         from erlangen.reps.basic import Defining
 
-        return Defining(self)
+        return Defining(self)  # type: ignore[arg-type]  # it only needs n and the generators

@@ -73,11 +73,13 @@ class MatrixGroup(Group):
     def _preserves_inner_product(self) -> bool:
         """Whether generators are orthogonal and the algebra skew: sufficient for compactness of the closure."""
         eye = torch.eye(self.n, dtype=torch.float64)
-        orthogonal = self._generators is None or torch.allclose(self._generators @ self._generators.mT, eye.expand_as(self._generators))
+        orthogonal = self._generators is None or torch.allclose(
+            self._generators @ self._generators.mT, eye.expand_as(self._generators)
+        )
         skew = self._algebra is None or torch.allclose(self._algebra.basis, -self._algebra.basis.mT)
         return bool(orthogonal and skew)
 
-    # ---- structure ----------------------------------------------------------------------------------------------------------------
+    # ---- structure ----
 
     @property
     def generators(self) -> Tensor | None:
@@ -104,7 +106,7 @@ class MatrixGroup(Group):
             unsupported(self, "list of elements (it is infinite)", "draw some with .sample(n)")
         return self._closure.clone()
 
-    # ---- elements -----------------------------------------------------------------------------------------------------------------
+    # ---- elements ----
 
     def identity(self, *batch: int, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Tensor:
         # Its own memory: an expanded view cannot be differentiated forward nor written to.
@@ -146,16 +148,16 @@ class MatrixGroup(Group):
             g = torch.linalg.matrix_exp(self._algebra.combine(coefficients)) @ g
         return g.to(dtype).to(device)
 
-    # ---- representations ------------------------------------------------------------------------------------------------------------
+    # ---- representations ----
 
     @property
-    def vector(self):  # noqa: ANN201 - see Group.vector
+    def vector(self):
         from erlangen.reps.basic import Defining
 
         return Defining(self)
 
     @property
-    def pseudoscalar(self):  # noqa: ANN201 - see Group.pseudoscalar
+    def pseudoscalar(self):
         from erlangen.reps.basic import Determinant
 
         return Determinant(self)

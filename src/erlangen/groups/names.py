@@ -52,5 +52,7 @@ def parse_group(text: str) -> Group:
         build, counts = _NAMED.get(name + plus, (None, ()))
         if build is not None and len(sizes) in counts:
             return build(*sizes)
-    known = "SO(n), O(n), SE(n), E(n), SO(p,q), SO+(p,q), O(p,q), SL(n), GL+(n), Sp(2m), T(n), U(1), Cn, Dn, Sn, An, 'SO(2) about z'"
+    known = (
+        "SO(n), O(n), SE(n), E(n), SO(p,q), SO+(p,q), O(p,q), SL(n), GL+(n), Sp(2m), T(n), U(1), Cn, Dn, Sn, An, 'SO(2) about z'"
+    )
     raise ArgumentError("group", f"a group such as {known}", repr(text))

@@ -53,16 +53,12 @@ class FormGroup(MatrixGroup):
     def _state(self, form: Tensor, signature: tuple[int, int], components: str) -> None:
         self.form, self.signature, self._components = form, signature, components
         self.is_compact = 0 in signature
-        self.measure = (
-            "Haar" if self.is_compact else "K A K with K Haar on the compact part and rapidities uniform in [0, scale]"
-        )
+        self.measure = "Haar" if self.is_compact else "K A K with K Haar on the compact part and rapidities uniform in [0, scale]"
 
     @property
     def is_euclidean(self) -> bool:
         """Whether the elements are orthogonal matrices."""
-        return self.is_compact and bool(
-            torch.equal(self.form, self.form[0, 0] * torch.eye(self.n, dtype=torch.float64))
-        )
+        return self.is_compact and bool(torch.equal(self.form, self.form[0, 0] * torch.eye(self.n, dtype=torch.float64)))
 
     def inverse(self, g: Tensor) -> Tensor:
         """``J^-1 g^T J``, without solving a linear system."""
@@ -76,9 +72,7 @@ class FormGroup(MatrixGroup):
         if not self._is_planar_or_spatial:
             return super().log(g)
         if self._components == "all" and bool((torch.linalg.det(g) < 0).any()):
-            raise UnsupportedError(
-                f"{self} has no logarithm of a reflection; it lies in another component than the identity"
-            )
+            raise UnsupportedError(f"{self} has no logarithm of a reflection; it lies in another component than the identity")
         return log_rotation(g)
 
     @property
@@ -164,11 +158,7 @@ class FormGroup(MatrixGroup):
             cosh, sinh = torch.cosh(rapidity[..., i]), torch.sinh(rapidity[..., i])
             boost[..., i, i], boost[..., p + i, p + i] = cosh, cosh
             boost[..., i, p + i], boost[..., p + i, i] = sinh, sinh
-        return (
-            self._component(batch, rest) @ outer @ boost @ inner
-            if self._components != "identity"
-            else outer @ boost @ inner
-        )
+        return self._component(batch, rest) @ outer @ boost @ inner if self._components != "identity" else outer @ boost @ inner
 
     def _component(self, batch: tuple[int, ...], rest: dict[str, Any]) -> Tensor:
         """A random representative of the group's components: reflections of the first axis of either sign."""
@@ -200,9 +190,7 @@ class SO(FormGroup):
     True
     """
 
-    def __init__(
-        self, p: int, q: int = 0, *, axis: str | Sequence[float] | Tensor | None = None, connected: bool = False
-    ) -> None:
+    def __init__(self, p: int, q: int = 0, *, axis: str | Sequence[float] | Tensor | None = None, connected: bool = False) -> None:
         _check_signature(p, q, 2)
         self.axis: tuple[float, float, float] | None = None
         if axis is not None:
@@ -283,9 +271,7 @@ class Isometries(FormGroup):
         form = torch.as_tensor(form).detach().to(torch.float64).cpu()
         if form.ndim != 2 or form.shape[0] != form.shape[1]:
             raise ArgumentError("form", "a square matrix [n, n]", f"shape {tuple(form.shape)}")
-        if not torch.isfinite(form).all() or not torch.allclose(
-            form, form.mT, rtol=0, atol=1e-9 * float(form.abs().max())
-        ):
+        if not torch.isfinite(form).all() or not torch.allclose(form, form.mT, rtol=0, atol=1e-9 * float(form.abs().max())):
             raise ArgumentError("form", "a finite symmetric matrix", "one that is not")
         form = 0.5 * (form + form.mT)
         stretch, p, q = standard_coordinates(form)
@@ -323,9 +309,7 @@ class Isometries(FormGroup):
 
     def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:
         g = super().sample(*batch, generator=generator, dtype=torch.float64, device=device, scale=scale)
-        return (self._from_standard.to(g.device) @ g @ self.to_standard.to(g.device)).to(
-            dtype or torch.get_default_dtype()
-        )
+        return (self._from_standard.to(g.device) @ g @ self.to_standard.to(g.device)).to(dtype or torch.get_default_dtype())
 
 
 def standard_coordinates(form: Tensor) -> tuple[Tensor, int, int]:

@@ -65,7 +65,7 @@ class PermutationGroup(Group):
     def generators(self) -> Int[Tensor, "m n"]:
         return self._generators
 
-    # ---- elements -----------------------------------------------------------------------------------------------------------------
+    # ---- elements ----
 
     def identity(self, *batch: int, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Tensor:
         return torch.arange(self.n, device=device).repeat(*batch, 1)
@@ -120,7 +120,7 @@ class PermutationGroup(Group):
     def order(self) -> int:  # type: ignore[override]
         return math.prod(len(coset) for coset in self._transversals)
 
-    # ---- the chain of stabilizers -------------------------------------------------------------------------------------------------
+    # ---- the chain of stabilizers ----
 
     @cached_property
     def _chain(self) -> tuple[list[int], list[Tensor]]:
@@ -143,7 +143,7 @@ class PermutationGroup(Group):
     def _transversals(self) -> list[Tensor]:
         return self._chain[1]
 
-    # ---- representations ------------------------------------------------------------------------------------------------------------
+    # ---- representations ----
 
     @property
     def vector(self) -> Rep:
@@ -177,7 +177,7 @@ class Symmetric(PermutationGroup):
     def order(self) -> int:  # type: ignore[override]
         return math.factorial(self.n)
 
-    def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:  # noqa: ANN001
+    def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:
         # Float64 keys: equal ones are as good as impossible.
         return torch.rand(*batch, self.n, generator=generator, dtype=torch.float64).argsort(-1).to(device)
 
@@ -199,14 +199,14 @@ class Alternating(PermutationGroup):
 
     def __init__(self, n: int) -> None:
         _check_degree(n, 1)
-        threes = [[*range(i)] + [i + 1, i + 2, i] + [*range(i + 3, n)] for i in range(n - 2)]
+        threes = [[*range(i), i + 1, i + 2, i, *range(i + 3, n)] for i in range(n - 2)]
         super().__init__(threes or [list(range(n))], name=f"A_{n}")
 
     @property
     def order(self) -> int:  # type: ignore[override]
         return max(1, math.factorial(self.n) // 2)
 
-    def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:  # noqa: ANN001
+    def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:
         g = torch.rand(*batch, self.n, generator=generator, dtype=torch.float64).argsort(-1)
         if self.n < 2:
             return g.to(device)
@@ -241,7 +241,8 @@ def _from_cycles(text: str, degree: int | None) -> Tensor:
         raise ArgumentError("degree", "the number of points, for generators given as cycles", None)
     if not re.fullmatch(r"(\s*\(\s*\d+(?:[\s,]+\d+)*\s*\))*\s*", text):
         raise ArgumentError("generators", "disjoint cycles such as '(0 1 2)(3 4)'", repr(text))
-    g, seen = list(range(degree)), set()
+    g = list(range(degree))
+    seen: set[int] = set()
     for cycle in re.findall(r"\(([^)]*)\)", text):
         points = [int(p) for p in re.split(r"[\s,]+", cycle.strip())]
         if seen & set(points) or max(points) >= degree:

@@ -67,7 +67,11 @@ class _Tuples(Group):
                 (count,) = f.batch_shape(own)
                 dtype = next((t.dtype for t in optree.tree_leaves(own) if t.is_floating_point()), torch.float64)
                 blocks.append(tuple(own if j == i else h.identity(count, dtype=dtype) for j, h in enumerate(self.factors)))
-        return optree.tree_map(lambda *parts: torch.cat(parts), *blocks) if blocks else None
+        if not blocks:
+            return None
+        leaves = [optree.tree_leaves(block) for block in blocks]
+        joined = [torch.cat(parts) for parts in zip(*leaves)]
+        return optree.tree_unflatten(optree.tree_structure(blocks[0]), joined)
 
     def include(self, i: int, g: Element) -> Element:
         """An element of factor ``i`` as an element of the product."""

@@ -58,7 +58,11 @@ class Subgroup:
         members = sorted(self.positions)
         place = {p: i for i, p in enumerate(members)}
         table = multiplication_table(self.parent)
-        return TableGroup([[place[int(table[a, b])] for b in members] for a in members], members, f"subgroup of order {self.order} of {self.parent}")
+        return TableGroup(
+            [[place[int(table[a, b])] for b in members] for a in members],
+            members,
+            f"subgroup of order {self.order} of {self.parent}",
+        )
 
     def cosets(self) -> Int[Tensor, "index order"]:
         """The left cosets ``g H`` as rows of positions; the first is the subgroup."""
@@ -141,7 +145,9 @@ def subgroup_lattice(group: Group) -> SubgroupLattice:
     (6, 4)
     """
     if not group.is_finite or group.order > LARGEST_LATTICE:
-        unsupported(group, f"subgroup lattice (order above {LARGEST_LATTICE})", "generate the subgroups you need with generated(...)")
+        unsupported(
+            group, f"subgroup lattice (order above {LARGEST_LATTICE})", "generate the subgroups you need with generated(...)"
+        )
     table = multiplication_table(group)
     cyclic = {_closure(table, [g]) for g in range(len(table))}
     found, fresh = set(cyclic), set(cyclic)

@@ -32,7 +32,9 @@ class TableGroup(Group):
 
     is_compact = True
 
-    def __init__(self, table: Int[Tensor, "n n"] | Sequence[Sequence[int]], objects: Sequence[Any] | None = None, name: str = "") -> None:
+    def __init__(
+        self, table: Int[Tensor, "n n"] | Sequence[Sequence[int]], objects: Sequence[Any] | None = None, name: str = ""
+    ) -> None:
         table = torch.as_tensor(table)
         self._inverses = _check(table)
         self.table = table
@@ -66,7 +68,9 @@ class TableGroup(Group):
         """
         closed = close_objects(identity, list(generators), multiply, key, largest)
         if closed is None:
-            raise ArgumentError("generators", f"generators of a group of at most {largest} elements", f"more than {largest} products")
+            raise ArgumentError(
+                "generators", f"generators of a group of at most {largest} elements", f"more than {largest} products"
+            )
         objects, where = closed
         table = torch.tensor([[where[key(multiply(a, b))] for b in objects] for a in objects])
         return cls(table, objects, name)
@@ -79,7 +83,7 @@ class TableGroup(Group):
         return len(self.table)
 
     @property
-    def generators(self) -> Int[Tensor, "m"]:
+    def generators(self) -> Int[Tensor, m]:
         """A generating set: each member is outside of what the earlier ones generate."""
         found, inside = [], {0}
         for g in range(1, self.order):
@@ -109,7 +113,7 @@ class TableGroup(Group):
     ) -> Tensor:
         return torch.randint(self.order, batch, generator=generator).to(device)
 
-    def elements(self) -> Int[Tensor, "order"]:
+    def elements(self) -> Int[Tensor, order]:
         return torch.arange(self.order)
 
     def index(self, g: Int[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:

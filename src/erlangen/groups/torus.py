@@ -75,9 +75,7 @@ class Torus(MatrixGroup):
         device: torch.device | None = None,
         scale: float = 1.0,
     ) -> Tensor:
-        return self.element(
-            2 * math.pi * uniform((*batch, self.k), generator, dtype or torch.get_default_dtype(), device)
-        )
+        return self.element(2 * math.pi * uniform((*batch, self.k), generator, dtype or torch.get_default_dtype(), device))
 
     def _blocks(self, g: Tensor) -> Tensor:
         """The diagonal blocks ``[*batch, k, 2, 2]``."""

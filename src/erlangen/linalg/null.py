@@ -160,9 +160,7 @@ def _finish(
         # A wide matrix needs the full right factor: its null space is mostly in the part that SVD leaves out.
         _, values, right = torch.linalg.svd(factor, full_matrices=factor.shape[0] < columns)
     values = torch.cat([values, values.new_zeros(columns - values.numel())])
-    eps = (
-        torch.finfo(like.dtype).eps if like.is_floating_point() or like.is_complex() else torch.finfo(torch.float64).eps
-    )
+    eps = torch.finfo(like.dtype).eps if like.is_floating_point() or like.is_complex() else torch.finfo(torch.float64).eps
     decision: Cut = cut(
         values,
         shape=(rows, columns),

@@ -68,8 +68,7 @@ def numerical_ranks(a: Tensor, rtol: float | None = None, *, scale: float | None
     values = torch.linalg.svdvals(_work(a))
     rows, columns, batch = a.shape[-2], a.shape[-1], a.shape[:-2]
     found = [
-        cut(v, shape=(rows, columns), eps=_eps(a), rtol=rtol, scale=scale)
-        for v in values.reshape(batch.numel(), values.shape[-1])
+        cut(v, shape=(rows, columns), eps=_eps(a), rtol=rtol, scale=scale) for v in values.reshape(batch.numel(), values.shape[-1])
     ]
     return Ranks(
         torch.tensor([f.rank for f in found], dtype=torch.int64, device=a.device).reshape(batch),

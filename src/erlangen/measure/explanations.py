@@ -77,9 +77,14 @@ def explanation_equivariance(
     group = inp.group
     g = group.sample(elements, generator=generator, dtype=dtype, scale=scale) if isinstance(elements, int) else elements
     (count,) = group.batch_shape(g)
+
+    def moving(i: int) -> Callable[[Any], Any]:
+        element = group.take(g, i)
+        return lambda t: inp.act(element, t)
+
     with torch.enable_grad():
         here = _flat(explained(parts, tree, lambda t: t))
-        moved = [_flat(explained(parts, tree, lambda t, e=group.take(g, i): inp.act(e, t))) for i in range(count)]
+        moved = [_flat(explained(parts, tree, moving(i))) for i in range(count)]
     there = torch.stack(moved)
     size = (here.norm(dim=-1) * there.norm(dim=-1)).clamp_min(torch.finfo(here.dtype).tiny)
     cosines = (here * there).sum(-1) / size

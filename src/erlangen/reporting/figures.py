@@ -105,12 +105,7 @@ def heatmap(
     Signed entries get a scale that is symmetric about zero, so that neutral means zero.
     """
     rows = _numbers(matrix)
-    if not (
-        isinstance(rows, list)
-        and rows
-        and all(isinstance(r, list) and r for r in rows)
-        and len({len(r) for r in rows}) == 1
-    ):
+    if not (isinstance(rows, list) and rows and all(isinstance(r, list) and r for r in rows) and len({len(r) for r in rows}) == 1):
         raise ArgumentError("matrix", "[m, n] with m, n >= 1", f"shape {getattr(matrix, 'shape', 'ragged')}")
     height, width = len(rows), len(rows[0])
     for argument, labels, length in (("row_labels", row_labels, height), ("column_labels", column_labels, width)):
@@ -371,9 +366,7 @@ def _blank(x_label: str, y_label: str) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    figure.update_layout(
-        template=house_template(), autosize=True, xaxis_title_text=_text(x_label), yaxis_title_text=_text(y_label)
-    )
+    figure.update_layout(template=house_template(), autosize=True, xaxis_title_text=_text(x_label), yaxis_title_text=_text(y_label))
     return figure
 
 

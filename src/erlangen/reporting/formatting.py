@@ -86,9 +86,7 @@ def format_value(value: Any, unit: str = "") -> str:
         return value
     value = _item(value)
     if isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real):
-        text = (
-            f"{format_number(value.real)} {'-' if complex(value).imag < 0 else '+'} {format_number(abs(value.imag))}i"
-        )
+        text = f"{format_number(value.real)} {'-' if complex(value).imag < 0 else '+'} {format_number(abs(value.imag))}i"
     elif isinstance(value, PlusMinus) or not isinstance(value, numbers.Real):
         text = str(value)
     else:

@@ -52,8 +52,7 @@ def render(outcome: Outcome) -> str:
         claims=[_claim(claim) for claim in outcome.claims],
         claims_summary=_sentence(outcome.claims.summary()),
         columns={
-            name: any(getattr(c, name) not in (None, "") for c in outcome.claims)
-            for name in ("reported", "baseline", "scale")
+            name: any(getattr(c, name) not in (None, "") for c in outcome.claims) for name in ("reported", "baseline", "scale")
         },
         sections=sections,
         config=list(_flat(outcome.config, formatted=False)),
@@ -171,9 +170,7 @@ def _card(number: KeyNumber) -> dict[str, str]:
 
 
 def _claim(claim: Claim) -> dict[str, Any]:
-    values = {
-        name: typeset(format_value(getattr(claim, name), claim.unit)) for name in ("reported", "measured", "baseline")
-    }
+    values = {name: typeset(format_value(getattr(claim, name), claim.unit)) for name in ("reported", "measured", "baseline")}
     return {"text": claim.text, "holds": claim.holds, "verdict": claim.verdict, "scale": claim.scale} | {
         **values,
         "note": claim.note,

@@ -90,9 +90,7 @@ class Outcome:
             "versions": dict(self.versions),
         }
 
-    def save(
-        self, directory: str | os.PathLike[str], files: Mapping[str, Callable[[Path], object]] | None = None
-    ) -> Path:
+    def save(self, directory: str | os.PathLike[str], files: Mapping[str, Callable[[Path], object]] | None = None) -> Path:
         """Write ``config.json``, ``metrics.json``, ``claims.json`` and ``report.html``, all or nothing.
 
         They are written beside ``directory`` first and moved there when all of them are complete. A new or empty

@@ -82,9 +82,7 @@ class Matrix:
 
     def rows(self) -> list[list[Any]]:
         """The entries as Python numbers."""
-        values = (
-            self.values.tolist() if callable(getattr(self.values, "tolist", None)) else [list(r) for r in self.values]
-        )
+        values = self.values.tolist() if callable(getattr(self.values, "tolist", None)) else [list(r) for r in self.values]
         if not (isinstance(values, list) and values and all(isinstance(r, list) and r for r in values)):
             raise ArgumentError("values", "a matrix [m, n] with m, n >= 1", _shape(self.values))
         if len({len(r) for r in values}) != 1 or any(isinstance(v, list) for r in values for v in r):

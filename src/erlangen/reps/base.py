@@ -62,7 +62,7 @@ class Rep(Action):
             unsupported(self.group, "Lie algebra", "use its discrete generators")
         return torch.func.jvp(self.matrix, (self.group.identity_like(a),), (a,))[1]
 
-    # ---- written once -----------------------------------------------------------------------------------------------------------
+    # ---- written once ----
 
     @property
     def data_shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -84,7 +84,9 @@ class Rep(Action):
         shape = x.shape
         for size, axis in zip(batch, shape):
             if size != axis and 1 not in (size, axis):
-                raise ArgumentError("g", f"a batch of elements that fits the leading axes {tuple(shape[:-1])} of the data", f"batch {batch}")
+                raise ArgumentError(
+                    "g", f"a batch of elements that fits the leading axes {tuple(shape[:-1])} of the data", f"batch {batch}"
+                )
         # Between the element's batch and the last axis lie the spectators, here flattened into one axis.
         moved = self.apply(g, x.unsqueeze(len(batch)).flatten(len(batch), -2))
         return moved.reshape(*moved.shape[:-2], *shape[len(batch) : -1], self.dim)

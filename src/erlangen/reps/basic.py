@@ -166,7 +166,9 @@ class MatrixRep(Rep):
     2
     """
 
-    def __init__(self, group: Group, function: Callable[[Element], Tensor], dim: int, symbol: str = "V", orthogonal: bool = False) -> None:
+    def __init__(
+        self, group: Group, function: Callable[[Element], Tensor], dim: int, symbol: str = "V", orthogonal: bool = False
+    ) -> None:
         if dim < 1:
             raise ArgumentError("dim", "a positive size", dim)
         super().__init__(group)

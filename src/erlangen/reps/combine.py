@@ -147,7 +147,9 @@ def _same_group(parts: tuple[Rep, ...]) -> None:
         if not isinstance(p, Rep):
             raise ArgumentError("other", "a representation", type(p).__name__)
         if p.group != parts[0].group:
-            raise ArgumentError("other", f"a representation of {parts[0].group}", f"one of {p.group}", "restrict one of them to a common group")
+            raise ArgumentError(
+                "other", f"a representation of {parts[0].group}", f"one of {p.group}", "restrict one of them to a common group"
+            )
 
 
 def _block_diagonal(blocks: list[Tensor]) -> Tensor:

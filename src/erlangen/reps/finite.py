@@ -11,8 +11,8 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element, Group
-from erlangen.groups.haar import planar_rotation
 from erlangen.groups.finite import index_of, inverse_positions, multiplication_table
+from erlangen.groups.haar import planar_rotation
 from erlangen.reps.base import Rep
 from erlangen.reps.basic import Trivial
 

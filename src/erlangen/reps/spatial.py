@@ -102,7 +102,8 @@ class SpatialIrrep(Rep):
             return a
         points, inverse = (t.to(a.dtype).to(a.device) for t in self._points)
         moved = points @ a.mT
-        _, derivative = torch.func.jvp(lambda p: solid_harmonics(self.degree, p), (points.expand_as(moved).clone(),), (moved,))
+        here = points.expand_as(moved).clone()
+        derivative = torch.func.jvp(lambda p: solid_harmonics(self.degree, p), (here,), (moved,))[1]
         return (inverse @ derivative).mT
 
 

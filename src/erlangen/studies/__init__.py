@@ -40,7 +40,8 @@ def catalogue() -> list[dict[str, Any]]:
     """All systems with their studies and claims, ready for JSON."""
     studies = [load_study(name) for name in _MODULES]
     return [
-        {**system._asdict(), "studies": {s.name: list(s.claims) for s in studies if s.system == system.number}} for system in SYSTEMS
+        {**system._asdict(), "studies": {s.name: list(s.claims) for s in studies if s.system == system.number}}
+        for system in SYSTEMS
     ]
 
 
@@ -52,7 +53,9 @@ def catalogue_table() -> Table:
     for column in ("", "system", "lives in", "today", "studies and what they claim"):
         table.add_column(column)
     for entry in catalogue():
-        claims = "\n".join(f"[bold]{name}[/bold]\n" + "\n".join(f"  {c}" for c in lines) for name, lines in entry["studies"].items())
+        claims = "\n".join(
+            f"[bold]{name}[/bold]\n" + "\n".join(f"  {c}" for c in lines) for name, lines in entry["studies"].items()
+        )
         about = f"[bold]{entry['name']}[/bold]\n{entry['title']}"
         table.add_row(str(entry["number"]), about, entry["place"], "works" if entry["works"] else "planned", claims)
     return table

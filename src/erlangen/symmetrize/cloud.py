@@ -73,6 +73,7 @@ def _is_cloud(inp: Action, action: Any) -> bool:
 def _parts(inp: Action, x: Any) -> list[tuple[str | None, Any, Any]]:
     if not isinstance(inp, Record):
         return [(None, inp, x)]
-    names = list(inp.parts) if isinstance(inp.parts, dict) and len(inp.parts) == len(inp.leaves) else [None] * len(inp.leaves)
+    flat = isinstance(inp.parts, dict) and len(inp.parts) == len(inp.leaves)
     # A dict's leaves come in the order of its sorted keys.
-    return list(zip(sorted(names) if names[:1] != [None] else names, inp.leaves, inp.flatten(x)))
+    names: list[str | None] = [*sorted(inp.parts)] if flat else [None] * len(inp.leaves)
+    return list(zip(names, inp.leaves, inp.flatten(x)))

@@ -73,7 +73,9 @@ def batch_size(inp: Action, x: Any) -> int:
             continue
         action.check(part)
         if part.ndim <= action.data_ndim:
-            raise ArgumentError("x", f"a leading batch axis before the datum's own {action.data_ndim}", f"shape {tuple(part.shape)}")
+            raise ArgumentError(
+                "x", f"a leading batch axis before the datum's own {action.data_ndim}", f"shape {tuple(part.shape)}"
+            )
         sizes.add(part.shape[0])
     if len(sizes) != 1:
         raise ArgumentError("x", "one batch size in all parts", sorted(sizes))
@@ -120,7 +122,9 @@ class Haar(Frame):
 
     def forward(self, inp: Action, x: Any) -> Weighted:
         leaf = a_tensor(x)
-        return Weighted(inp.group.sample(batch_size(inp, x), self.k, generator=self.generator, dtype=leaf.dtype, device=leaf.device))
+        return Weighted(
+            inp.group.sample(batch_size(inp, x), self.k, generator=self.generator, dtype=leaf.dtype, device=leaf.device)
+        )
 
     def refuse(self, inp: Action) -> str:
         return "" if inp.group.is_compact else f"{inp.group} is not compact: it has no uniform probability measure"

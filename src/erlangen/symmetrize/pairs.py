@@ -88,7 +88,11 @@ def _space(cloud: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     pair_bases = _completed(a[:, distinct], b[:, distinct])
     areas = torch.linalg.cross(a[:, distinct], b[:, distinct]).norm(dim=-1)
     scale = cloud.square().sum((1, 2)).clamp_min(torch.finfo(cloud.dtype).tiny)
-    flat = areas.amax(1, keepdim=True) <= 1e-12 * scale.unsqueeze(1) if n > 1 else torch.ones(size, 1, dtype=torch.bool, device=cloud.device)
+    flat = (
+        areas.amax(1, keepdim=True) <= 1e-12 * scale.unsqueeze(1)
+        if n > 1
+        else torch.ones(size, 1, dtype=torch.bool, device=cloud.device)
+    )
     # One basis for each point, completed by the coordinate axis that it is least along, turned about it.
     helper = torch.nn.functional.one_hot(cloud.abs().argmin(-1), 3).to(cloud.dtype)
     line = _completed(cloud, helper)

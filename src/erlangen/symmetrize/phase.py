@@ -87,7 +87,9 @@ def _frequencies(generator: Tensor) -> tuple[Tensor, Tensor]:
     """Positive frequencies of a real matrix with imaginary spectrum, ascending, and the left eigenvectors that belong to them."""
     values, vectors = torch.linalg.eig(generator.mT)
     if values.real.abs().max() > 1e-8 * values.abs().max():
-        raise ArgumentError("inp", "a generator with purely imaginary spectrum", f"real parts up to {float(values.real.abs().max()):.3g}")
+        raise ArgumentError(
+            "inp", "a generator with purely imaginary spectrum", f"real parts up to {float(values.real.abs().max()):.3g}"
+        )
     keep = values.imag > 1e-9 * values.abs().max()
     order = values.imag[keep].argsort()
     return values.imag[keep][order], vectors.mT[keep][order]

@@ -1,6 +1,6 @@
 """`Symmetrized`: any model, made symmetric by averaging over a frame. One formula:
 
-    f_sym(x) = sum_i  w_i  out.act(g_i, f(inp.act(g_i^-1, x)))      with {(w_i, g_i)} the frame of x
+f_sym(x) = sum_i  w_i  out.act(g_i, f(inp.act(g_i^-1, x)))      with {(w_i, g_i)} the frame of x
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Symmetrized(nn.Module):
         x, _ = self._datum(args, kwargs)
         return self._canonical(x, self.frame(self.inp, x).elements)
 
-    # ---- the formula ----------------------------------------------------------------------------------------------------------------
+    # ---- the formula ----
 
     def _canonical(self, x: Any, elements: Element) -> Any:
         inverse = self.inp.group.inverse(elements)

@@ -13,7 +13,9 @@ from erlangen.testing.laws import Laws
 from erlangen.verdict import Verdict
 
 
-def check_action(action: Action, x: Any = None, *, seed: int = 0, trials: int = 8, scale: float = 0.5, atol: float = 1e-9) -> Verdict:
+def check_action(
+    action: Action, x: Any = None, *, seed: int = 0, trials: int = 8, scale: float = 0.5, atol: float = 1e-9
+) -> Verdict:
     """Check an action on random elements.
 
     That ``1 x = x``, ``(g h) x = g (h x)``, ``g^-1 g x = x``; and, when ``x`` is not given and data are therefore tensors, that a
@@ -47,8 +49,12 @@ def check_action(action: Action, x: Any = None, *, seed: int = 0, trials: int = 
     try:
         moved = action.act(g, data)
     except (RuntimeError, IndexError, TypeError) as error:
-        raise ArgumentError("action", f"an action that can move its own example {_shapes(data)}", str(error),
-                            "state data_shape on the class, or pass x") from error
+        raise ArgumentError(
+            "action",
+            f"an action that can move its own example {_shapes(data)}",
+            str(error),
+            "state data_shape on the class, or pass x",
+        ) from error
     _check_one(action, g, h, data, laws)
     before = _copy(data)
     action.act(g, data)

@@ -58,7 +58,9 @@ class Laws:
     def verdict(self) -> Verdict:
         """What was tried, after everything held."""
         laws = list(dict.fromkeys(self.tried))
-        return Verdict(True, f"{self.subject} obeys its laws", "statistical", len(self.tried), {"worst": self.worst}, reason=", ".join(laws))
+        return Verdict(
+            True, f"{self.subject} obeys its laws", "statistical", len(self.tried), {"worst": self.worst}, reason=", ".join(laws)
+        )
 
     def _fail(self, law: str, detail: str) -> None:
         raise AssertionError(f"{self.subject}: the law '{law}' fails: {detail}")

@@ -44,7 +44,9 @@ def check_rep(rep: Rep, *, seed: int = 0, trials: int = 8, scale: float = 0.5, a
     if group.dim:
         tangents = group.tangents(torch.float64)
         step = 1e-4
-        ahead, behind = (rep.matrix(group.exp(combine(group, e * torch.eye(group.dim, dtype=torch.float64), tangents))) for e in (step, -step))
+        ahead, behind = (
+            rep.matrix(group.exp(combine(group, e * torch.eye(group.dim, dtype=torch.float64), tangents))) for e in (step, -step)
+        )
         numeric = (ahead - behind) / (2 * step)
         loose = Laws(rep, 1e-6)
         loose.equal("derivative = that of rho(exp ta)", rep.algebra(tangents), numeric)

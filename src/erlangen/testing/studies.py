@@ -27,7 +27,9 @@ def check_study(study: Any, config: Any = None, **run_options: Any) -> Verdict:
     """
     laws = Laws(f"study {study.name}", 0.0)
     kind = study.config
-    laws.true("the configuration is a frozen dataclass", dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen)
+    laws.true(
+        "the configuration is a frozen dataclass", dataclasses.is_dataclass(kind) and vars(kind)["__dataclass_params__"].frozen
+    )
     laws.true("every field has a default", kind() == kind())
     laws.true("title and source are stated", study.title and study.source)
     outcome = study.run(kind() if config is None else config, **run_options)

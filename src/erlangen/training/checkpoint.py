@@ -78,7 +78,9 @@ def read(directory: Path, who: dict[str, Any]) -> State | None:
         if "config" in differences:
             old, new = meta["who"]["config"], who["config"]
             differences += [f"{name} {old.get(name)} there, {new[name]} here" for name in new if old.get(name) != new[name]]
-        raise ArgumentError("checkpoint", "a checkpoint of this training", f"one of another ({'; '.join(differences)}) in {directory}")
+        raise ArgumentError(
+            "checkpoint", "a checkpoint of this training", f"one of another ({'; '.join(differences)}) in {directory}"
+        )
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

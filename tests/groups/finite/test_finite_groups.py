@@ -45,7 +45,12 @@ def quaternions():
     def multiply(p, q):
         a, b, c, d = p
         e, f, g, h = q
-        return (a * e - b * f - c * g - d * h, a * f + b * e + c * h - d * g, a * g - b * h + c * e + d * f, a * h + b * g - c * f + d * e)
+        return (
+            a * e - b * f - c * g - d * h,
+            a * f + b * e + c * h - d * g,
+            a * g - b * h + c * e + d * f,
+            a * h + b * g - c * f + d * e,
+        )
 
     return TableGroup.generated_by([(0, 1, 0, 0), (0, 0, 1, 0)], multiply, identity=(1, 0, 0, 0), name="Q8")
 
@@ -215,7 +220,7 @@ def test_cycles_and_bad_generators():
         IntegerMatrixGroup([torch.tensor([[1, 1], [0, 1]])], largest=500)
 
 
-# ---- finite abelian groups ----------------------------------------------------------------------------------------------------------
+# ---- finite abelian groups ----
 
 
 @settings(max_examples=40, deadline=None)
@@ -249,7 +254,7 @@ def test_groups_from_relations():
         FiniteAbelian.from_relations([[2, 0]])
 
 
-# ---- exact data -----------------------------------------------------------------------------------------------------------------------
+# ---- exact data ----
 
 
 def test_fractions_under_an_exact_group():

@@ -33,12 +33,8 @@ def test_identities_of_closed_algebras(group):
     assert float(jacobi.abs().max()) < 1e-11
     # ad is a homomorphism, and Ad(exp a) = exp(ad a).
     a, b = lie.combine(0.4 * torch.randn(2, lie.dim, generator=rng(), dtype=torch.float64) / math.sqrt(lie.dim))
-    torch.testing.assert_close(
-        lie.adjoint(lie.bracket(a, b)), lie.bracket(lie.adjoint(a), lie.adjoint(b)), rtol=0, atol=1e-12
-    )
-    torch.testing.assert_close(
-        lie.conjugation(group.exp(a)), torch.linalg.matrix_exp(lie.adjoint(a)), atol=1e-12, rtol=0
-    )
+    torch.testing.assert_close(lie.adjoint(lie.bracket(a, b)), lie.bracket(lie.adjoint(a), lie.adjoint(b)), rtol=0, atol=1e-12)
+    torch.testing.assert_close(lie.conjugation(group.exp(a)), torch.linalg.matrix_exp(lie.adjoint(a)), atol=1e-12, rtol=0)
     # The Killing form is invariant: B([x, y], z) = B(x, [y, z]).
     killing = lie.killing_form()
     left = torch.einsum("ijm,mk->ijk", c, killing)

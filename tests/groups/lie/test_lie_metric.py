@@ -141,9 +141,7 @@ def test_algebra_of_an_antisymmetric_form_is_symplectic():
     assert LieAlgebra(algebra_of_form(symplectic_form(2))).same_span(Sp(4).algebra)
 
 
-@pytest.mark.parametrize(
-    "form", [torch.diag(torch.tensor([1.0, 0.0])), torch.tensor([[1.0, 2], [0, 1]]), torch.zeros(2, 3)]
-)
+@pytest.mark.parametrize("form", [torch.diag(torch.tensor([1.0, 0.0])), torch.tensor([[1.0, 2], [0, 1]]), torch.zeros(2, 3)])
 def test_algebra_of_a_bad_form_is_refused(form):
     with pytest.raises(ArgumentError, match="form"):
         algebra_of_form(form)

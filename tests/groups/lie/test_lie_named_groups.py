@@ -92,9 +92,7 @@ def test_minkowski_products_are_kept():
     g = SO(1, 3).sample(50, generator=rng(), dtype=torch.float64, scale=math.acosh(5))
     u, v = (torch.randn(50, 4, generator=rng(i), dtype=torch.float64) for i in range(2))
     form = SO(1, 3).form
-    before, after = (
-        (a @ form * b).sum(-1) for a, b in ((u, v), (SO(1, 3).vector.act(g, u), SO(1, 3).vector.act(g, v)))
-    )
+    before, after = ((a @ form * b).sum(-1) for a, b in ((u, v), (SO(1, 3).vector.act(g, u), SO(1, 3).vector.act(g, v))))
     torch.testing.assert_close(before, after, rtol=1e-10, atol=1e-10)
 
 

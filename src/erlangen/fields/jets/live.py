@@ -39,9 +39,7 @@ PROCESS = {
 }
 
 
-def generate(
-    n: int, seed: int = 0, constituents: int = 200, progress: Callable[[int, int], None] | None = None
-) -> JetTable:
+def generate(n: int, seed: int = 0, constituents: int = 200, progress: Callable[[int, int], None] | None = None) -> JetTable:
     """``n`` new jets, half of them (the larger half, if odd) from top quarks, alternating top, QCD, top, ...
 
     At most one jet, the hardest in the window, is taken from a collision, so that jets are independent.
@@ -96,9 +94,7 @@ def _jets(label: int, seed: int, constituents: int) -> Iterator[tuple[np.ndarray
             yield found
 
 
-def _hardest_jet(
-    event: Any, label: int, fastjet: Any, anti_kt: Any
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def _hardest_jet(event: Any, label: int, fastjet: Any, anti_kt: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """The hardest jet of one collision that passes the cuts, or None."""
     inputs: list[Any] = []
     ids: list[int] = []

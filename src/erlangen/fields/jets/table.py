@@ -81,9 +81,7 @@ class JetTable:
 
     def subset(self, index: np.ndarray) -> JetTable:
         """The jets at ``index`` (int or bool ``[M]``), in that order."""
-        return JetTable(
-            self.momenta[index], self.particles[index], self.jets[index], self.counts[index], self.labels[index]
-        )
+        return JetTable(self.momenta[index], self.particles[index], self.jets[index], self.counts[index], self.labels[index])
 
     def data(self, constituents: int, source: str) -> DataSet:
         """The table as a labelled :class:`~erlangen.data.DataSet` of ``constituents`` four-vectors each."""

@@ -36,9 +36,7 @@ class ChargedBodies:
         return len(self.position)
 
 
-def n_body(
-    simulations: int, seed: int = 0, bodies: int = 5, input_frame: int = 30, target_frame: int = 40
-) -> ChargedBodies:
+def n_body(simulations: int, seed: int = 0, bodies: int = 5, input_frame: int = 30, target_frame: int = 40) -> ChargedBodies:
     """Simulate systems of unit charges, from two frames of which a model learns to predict the later positions.
 
     Charges +-1 are equally likely, positions are ``N(0, 1)`` times ``(bodies / 5)^(1/3)``, velocities have length
@@ -80,9 +78,7 @@ def _simulate(
     """Positions and velocities at the first frame, positions at the second, each ``[n, B, 3]``."""
     bodies = charge.shape[1]
     i, j = np.tril_indices(bodies, -1)
-    incidence = np.zeros(
-        (len(i), bodies)
-    )  # pairs x bodies: a difference of positions, and, transposed, a sum of forces
+    incidence = np.zeros((len(i), bodies))  # pairs x bodies: a difference of positions, and, transposed, a sum of forces
     incidence[np.arange(len(i)), i], incidence[np.arange(len(i)), j] = 1.0, -1.0
     product = (charge[:, i] * charge[:, j]).T
     x = np.ascontiguousarray(position.transpose(2, 1, 0))  # [3, B, n]: simulations run along the fast axis
