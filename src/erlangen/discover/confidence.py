@@ -1,0 +1,118 @@
+"""Is a discovered symmetry one of the data? A fresh judge, trained on data the discoverer has not seen, tries to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from erlangen.discover.discriminator import Discriminator
+from erlangen.discover.exponential import matrix_exp
+from erlangen.discover.samples import Samples
+from erlangen.measure import auc, auc_interval
+from erlangen.verdict import Verdict
+
+#: Moved and unmoved data that a judge tells apart with at least this area under the curve do not share a symmetry.
+TELLABLE = 0.6
+#: An interval wider than this, to either side, is no evidence for anything.
+TOO_WIDE = 0.1
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a judge found.
+
+    Attributes:
+        verdict: holds when moved data cannot be told from unmoved ones: the upper end of the interval of the area under the curve
+            lies below 0.6.
+        displacement: how far the elements moved tokens, root mean square, relative to the tokens.
+    """
+
+    verdict: Verdict
+    displacement: float
+
+
+def judge(
+    basis: Float[Tensor, "k n n"],
+    data: Samples,
+    *,
+    steps: int = 600,
+    width: int = 128,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Judged:
+    """Train a discriminator on half of ``data`` against the same half moved by ``exp(sum_k w_k L_k)``, ``w ~ N(0, 1)``; test on the rest.
+
+    Weights decay and the best of several stops on a part of the training half is kept, so that a judge does not lose to noise.
+
+    Args:
+        basis: generators at the scale to be tried.
+        data: samples that were not used for finding them.
+        steps: of the judge.
+        width: of its hidden layers.
+        seed: of everything random.
+        confidence: level of the interval.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    data, _ = data.scaled()
+    basis = basis.to(torch.float32)
+    w = torch.randn(len(data), len(basis), generator=rng)
+    tokens = data.tokens
+    moved = tokens @ matrix_exp((w @ basis.flatten(1)).view(len(data), *basis.shape[1:])).mT
+    displacement = float(((moved - tokens).square().sum(-1) / tokens.square().sum(-1).clamp_min(1e-12)).mean().sqrt())
+    order = torch.randperm(len(data), generator=rng)
+    cut, early = len(data) // 2, max(1, len(data) // 8)
+    fit, stop, test = order[early:cut], order[:early], order[cut:]
+    flat = [torch.cat([t.flatten(1), data.scalars], 1) for t in (tokens, moved)]
+    both = torch.cat([flat[0][fit], flat[1][fit]])
+    centre, spread = both.mean(0), both.std(0).clamp_min(1e-6)
+    flat = [((t - centre) / spread).clamp(-10, 10) for t in flat]
+    model = Discriminator(data.features, width, data.classes, rng)
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.05)
+
+    def logits(which: int, index: Tensor) -> Tensor:
+        return model(flat[which][index], None if data.labels is None else data.labels[index])
+
+    def area(index: Tensor) -> float:
+        with torch.no_grad():
+            scores = torch.cat([logits(0, index), logits(1, index)])
+        return auc(scores, torch.cat([torch.ones(len(index)), torch.zeros(len(index))]))
+
+    best, kept = -1.0, None
+    for step in range(steps):
+        index = fit[torch.randint(len(fit), (min(256, len(fit)),), generator=rng)]
+        loss = (F.softplus(-logits(0, index)).mean() + F.softplus(logits(1, index)).mean()) / 2
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if (step + 1) % max(1, steps // 12) == 0 and (now := area(stop)) > best:
+            best, kept = now, {name: t.detach().clone() for name, t in model.state_dict().items()}
+    if kept is not None:
+        model.load_state_dict(kept)
+    value = area(test)
+    low, high = auc_interval(value, len(test), len(test), confidence)
+    enough = high - value <= TOO_WIDE
+    told = "can be told apart" if value >= TELLABLE else "cannot be told apart"
+    return Judged(
+        Verdict(
+            holds=enough and high < TELLABLE,
+            claim="moved and unmoved data cannot be told apart",
+            how="statistical",
+            tried=2 * len(test),
+            numbers={"auc": value},
+            interval=(low, high),
+            confidence=confidence,
+            reason=told if enough else "not enough data to tell",
+        ),
+        displacement,
+    )
+
+
+def at_displacement(basis: Float[Tensor, "k n n"], tokens: Float[Tensor, "N T n"], displacement: float) -> Float[Tensor, "k n n"]:
+    """The generators scaled so that ``w ~ N(0, 1)`` moves tokens by about ``displacement``, root mean square and to first order."""
+    unit = torch.einsum("kij,ntj->knti", basis, tokens.to(basis.dtype)).square().sum(-1).sum(0)
+    rate = (unit / tokens.to(basis.dtype).square().sum(-1).clamp_min(1e-12)).mean().sqrt()
+    return basis * (displacement / rate.clamp_min(1e-12))

@@ -1,0 +1,244 @@
+"""`Discovered`: the one answer of all discoverers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from erlangen.groups.algebra import LieAlgebra
+from erlangen.groups.algebra_forms import Metric
+from erlangen.groups.base import Group
+from erlangen.groups.matrix import MatrixGroup
+from erlangen.groups.named_algebras import nearest_named
+from erlangen.serialization import weights_bytes, write_bytes
+from erlangen.verdict import Verdict
+
+#: A metric this close to a standard one (cosine) counts as it.
+SAME = 0.98
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What one discoverer found.
+
+    Attributes:
+        method: e.g. ``"LieGAN, 7 channels"``.
+        name: of the algebra found, e.g. ``"so(1,3)"``; empty when nothing was.
+        algebra: the exact (snapped) algebra.
+        learned: the matrices before snapping.
+        overlap: how well the two agree, from 0 to 1.
+        verdict: the held-out evidence for ``algebra``.
+        seconds: what it took.
+        note: one line.
+    """
+
+    method: str
+    name: str = ""
+    algebra: LieAlgebra | None = None
+    learned: Tensor | None = None
+    overlap: float = 0.0
+    verdict: Verdict | None = None
+    seconds: float = 0.0
+    note: str = ""
+
+    def row(self) -> list[Any]:
+        """For a table, in the order of :data:`COLUMNS`."""
+        v = self.verdict
+        held = None if v is None else ("yes" if v else "no")
+        return [
+            self.method,
+            self.name or "nothing",
+            None if self.algebra is None else self.algebra.dim,
+            self.overlap if self.algebra is not None else None,
+            None if v is None else v["auc"],
+            None if v is None else v["auc_random"],
+            held,
+            self.seconds,
+            self.note,
+        ]
+
+
+#: The columns of a table of candidates.
+COLUMNS = ("method", "found", "dim", "overlap", "AUC", "AUC, random moves", "holds", "seconds", "note")
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """Which symmetry the data have. Falsy when none was found.
+
+    Attributes:
+        algebra: the Lie algebra found, exact; ``None`` when there is none.
+        verdict: the held-out evidence for it (or against the best candidate).
+        candidates: what every discoverer found.
+        metric: the symmetric form that the learned generators keep best; ``None`` where no generator was learned.
+        cosine: of that metric with the standard form of the same signature (Minkowski, Euclidean); 0 without a metric.
+        ambiguity: what the data leave open.
+        note: one line more.
+        names: of the token's components.
+    """
+
+    algebra: LieAlgebra | None
+    verdict: Verdict
+    candidates: Sequence[Candidate] = ()
+    metric: Metric | None = None
+    cosine: float = 0.0
+    ambiguity: str = ""
+    note: str = ""
+    names: Sequence[str] = field(default=())
+
+    def __bool__(self) -> bool:
+        return self.algebra is not None
+
+    @property
+    def group(self) -> Group:
+        """The connected group of the algebra: a named one where it has a name.
+
+        Raises:
+            ValueError: no symmetry was found.
+        """
+        if self.algebra is None:
+            raise ValueError("no symmetry was found, so there is no group")
+        named = nearest_named(self.algebra)
+        return named.group if named.overlap > 1 - 1e-9 else MatrixGroup(algebra=self.algebra, name=f"exp {self.algebra.name}")
+
+    @property
+    def best(self) -> Candidate | None:
+        """The candidate that was taken."""
+        return next((c for c in self.candidates if c.algebra is self.algebra or (c.algebra == self.algebra and c.verdict)), None)
+
+    @property
+    def summary(self) -> str:
+        """The finding in a few words."""
+        if self.algebra is None:
+            return "no symmetry found"
+        parts = []
+        if self.metric is not None and self.cosine:
+            parts.append(f"|cos| of the metric {self.cosine:.4f}, signature {self.metric.signature}")
+        interval = self.verdict.interval
+        if interval is not None:
+            parts.append(f"held-out AUC {self.verdict['auc']:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]")
+        return "; ".join(parts)
+
+    def __str__(self) -> str:
+        if self.algebra is None:
+            lines = [f"no symmetry found: {self.verdict.reason}"]
+        else:
+            lines = [f"{self.algebra.name}: {self.summary}", self.verdict.reason]
+            if self.best is not None and self.best.learned is not None:
+                cosines = LieAlgebra(self.best.learned).principal_cosines(self.algebra)
+                close = int((cosines >= 0.98).sum())
+                lines.append(f"principal cosines with {self.algebra.name}: {close} of {len(cosines)} at least 0.98 ({_numbers(cosines)})")
+        lines += [f"ambiguity: {self.ambiguity}"] if self.ambiguity else []
+        lines += [self.note] if self.note else []
+        tried = [f"{c.method} ({c.seconds:.1f} s{f', {c.name}' if c.name else ''})" for c in self.candidates]
+        lines.append(f"tried: {', '.join(tried) or 'nothing'}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every number, ready for JSON."""
+        return {
+            "found": bool(self),
+            "name": None if self.algebra is None else self.algebra.name,
+            "group": None if self.algebra is None else str(self.group),
+            "algebra": None if self.algebra is None else self.algebra.basis.tolist(),
+            "verdict": self.verdict.as_dict(),
+            "metric": None
+            if self.metric is None
+            else {
+                "form": self.metric.form.tolist(),
+                "signature": list(self.metric.signature),
+                "residual": self.metric.residual,
+                "cosine": self.cosine,
+            },
+            "ambiguity": self.ambiguity,
+            "note": self.note,
+            "candidates": [dict(zip(COLUMNS, c.row())) for c in self.candidates],
+        }
+
+    # ---- on disk ----
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything to one safetensors file, in one step."""
+        tensors, items = {}, []
+        for i, c in enumerate(self.candidates):
+            item = {k: getattr(c, k) for k in ("method", "name", "overlap", "seconds", "note")}
+            item["verdict"] = None if c.verdict is None else c.verdict.as_dict()
+            item["algebra"] = None if c.algebra is None else c.algebra.name
+            if c.algebra is not None:
+                tensors[f"algebra.{i}"] = c.algebra.basis
+            if c.learned is not None:
+                tensors[f"learned.{i}"] = c.learned
+            items.append(item)
+        if self.algebra is not None:
+            tensors["algebra"] = self.algebra.basis
+        metric = None
+        if self.metric is not None:
+            tensors["metric"] = self.metric.form
+            metric = {k: v for k, v in vars(self.metric).items() if k != "form"}
+        meta = {
+            "name": None if self.algebra is None else self.algebra.name,
+            "verdict": self.verdict.as_dict(),
+            "candidates": items,
+            "metric": metric,
+            **{k: getattr(self, k) for k in ("cosine", "ambiguity", "note")},
+            "names": list(self.names),
+        }
+        return write_bytes(path, weights_bytes(tensors or {"nothing": torch.zeros(1)}, {"discovered": json.dumps(meta)}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Discovered:
+        """The inverse of :meth:`save`."""
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads(file.metadata()["discovered"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        candidates = [
+            Candidate(
+                **{k: item[k] for k in ("method", "name", "overlap", "seconds", "note")},
+                verdict=_verdict(item["verdict"]),
+                algebra=None if item["algebra"] is None else LieAlgebra(tensors[f"algebra.{i}"], item["algebra"]),
+                learned=tensors.get(f"learned.{i}"),
+            )
+            for i, item in enumerate(meta["candidates"])
+        ]
+        metric = meta["metric"]
+        verdict = _verdict(meta["verdict"])
+        assert verdict is not None
+        return cls(
+            None if meta["name"] is None else LieAlgebra(tensors["algebra"], meta["name"]),
+            verdict,
+            candidates,
+            None if metric is None else Metric(form=tensors["metric"], **{**metric, "signature": tuple(metric["signature"])}),
+            meta["cosine"],
+            meta["ambiguity"],
+            meta["note"],
+            meta["names"],
+        )
+
+
+def standard_cosine(metric: Metric) -> float:
+    """``|cos|`` of a metric with the standard form of its signature, on the coordinate axes in either order of signs."""
+    p, q = metric.signature
+    n = metric.form.shape[0]
+    if p + q != n:
+        return 0.0
+    diagonal = metric.form.diagonal()
+    orders = ([1.0] * p + [-1.0] * q, [-1.0] * q + [1.0] * p)
+    return max(abs(float(diagonal @ diagonal.new_tensor(signs))) for signs in orders) / n**0.5 / float(metric.form.norm())
+
+
+def _verdict(data: dict[str, Any] | None) -> Verdict | None:
+    if data is None:
+        return None
+    interval = data["interval"]
+    return Verdict(**{**data, "interval": None if interval is None else tuple(interval)})
+
+
+def _numbers(values: Tensor) -> str:
+    return ", ".join(f"{float(v):.3f}" for v in values)

@@ -1,0 +1,284 @@
+"""`LieGAN`: an algebra whose exponentials leave the distribution of the data unchanged, found by a game."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from erlangen.discover.coefficients import Coefficients, Law
+from erlangen.discover.discriminator import Discriminator
+from erlangen.discover.exponential import act, is_block_mask
+from erlangen.discover.regularizers import (
+    DECORRELATIONS,
+    REGULARIZERS,
+    Decorrelation,
+    Regularizer,
+    correlation,
+    triviality,
+)
+from erlangen.discover.samples import TARGETS, Samples, Target, samples_of
+from erlangen.errors import ArgumentError
+from erlangen.groups.algebra import LieAlgebra
+from erlangen.reporting.progress import progress
+
+Init = Literal["random", "zero", "small", "masked", "affine"]
+INITS = ("random", "zero", "small", "masked", "affine")
+#: Channels below this part of the largest one's norm are dropped: they have shrunk away.
+DROPPED = 0.05
+#: How many points of the loss curves are kept.
+HISTORY = 200
+
+
+class LieGAN:
+    """Generative adversarial symmetry discovery.
+
+    A generator holds a basis ``L_1 .. L_K`` and moves each sample by ``g = exp(sum_k w_k L_k)`` with random ``w``; a
+    discriminator learns to tell moved samples from unmoved ones; the basis is changed until it cannot. Every sub-algebra
+    of the true one is a solution, so penalties keep the channels from being trivial and alike. The scale and sign of a
+    generator mean nothing. Source: J. Yang, R. Walters, N. Dehmamy, R. Yu, "Generative Adversarial Symmetry
+    Discovery", ICML 2023, arXiv:2302.00236.
+
+    The data are brought to root mean square 1, training is in float32. On the CPU, one seed gives one result to the bit.
+
+    Args:
+        n: size of a token.
+        channels: ``K``, how many generators to look for.
+        mask: 0/1, ``[n, n]`` or ``[K, n, n]``: where the matrices may be non-zero.
+        coefficients: the law of ``w``: ``"normal"``, ``"uniform"``, ``"int_grid"`` (for a cyclic group).
+        scale: its width.
+        init: ``"random"`` (uniform, Kaiming's bound), ``"zero"``, ``"small"`` (0.01 N(0, 1)), ``"masked"``
+            (0.3 N(0, 1)), ``"affine"`` (random, the last row kept at zero), or a basis ``[K, n, n]``.
+        homogeneous: divide moved tokens by this component (translations and affine maps).
+        regularizer: against trivial generators, with weight ``lam``: ``"cosine"``, ``"rel_diff"``, ``"norm"``.
+        lam: its weight.
+        decorrelation: against channels that are alike, with weight ``eta``: ``"frobenius"`` or ``"killing"``.
+        eta: its weight.
+        mu: weight of ``sum |L|``, for sparse matrices.
+        target: what ``y`` is: ``"vector"`` (moves like x), ``"scalar"``, ``"class"``; by default as its type says.
+        incremental: train the channels one after another, each against those before it.
+        fit_distribution: freeze the basis and learn the law of ``w`` (``coefficients_.sigma`` and ``.mu``).
+        steps: of both players.
+        batch_size: samples per step.
+        width: of the discriminator.
+        lr_generator: Adam's step for the basis.
+        lr_discriminator: Adam's step for the discriminator.
+        seed: of everything random.
+        quiet: no progress bar.
+
+    Attributes:
+        algebra_: :class:`erlangen.LieAlgebra`, matrices of norm ``sqrt(n)``; channels below 5 % of the largest are out.
+        norms_: the norm of every channel as trained, ``[K]``, which is where the fitted scale is.
+        basis_: the matrices as trained, ``[K, n, n]``.
+        coefficients_: the law of ``w``.
+        history_: loss curves by name: ``step``, ``generator``, ``discriminator``, ``triviality``, ``correlation``.
+
+    Raises:
+        ArgumentError: naming the argument that does not fit.
+
+    >>> circle = torch.randn(512, 2, generator=torch.Generator().manual_seed(0))
+    >>> LieGAN(2, steps=5, width=8).fit(circle).algebra_.dim
+    1
+    """
+
+    algebra_: LieAlgebra
+    basis_: Tensor
+    norms_: Tensor
+    coefficients_: Coefficients
+    history_: dict[str, list[float]]
+
+    def __init__(
+        self,
+        n: int,
+        channels: int = 1,
+        mask: Float[Tensor, "*k n n"] | None = None,
+        coefficients: Law = "normal",
+        scale: float = 1.0,
+        init: Init | Float[Tensor, "k n n"] = "random",
+        homogeneous: int | None = None,
+        regularizer: Regularizer = "cosine",
+        lam: float = 1.0,
+        decorrelation: Decorrelation = "frobenius",
+        eta: float = 1.0,
+        mu: float = 0.0,
+        target: Target | None = None,
+        incremental: bool = False,
+        fit_distribution: bool = False,
+        steps: int = 3000,
+        batch_size: int = 128,
+        width: int = 256,
+        lr_generator: float = 1e-3,
+        lr_discriminator: float = 2e-4,
+        seed: int = 0,
+        quiet: bool = True,
+    ) -> None:
+        for name, value in {
+            "n": n,
+            "channels": channels,
+            "steps": steps,
+            "batch_size": batch_size,
+            "width": width,
+        }.items():
+            if value < 1:
+                raise ArgumentError(name, "a whole number of at least 1", value)
+        _one_of("regularizer", regularizer, REGULARIZERS)
+        _one_of("decorrelation", decorrelation, DECORRELATIONS)
+        if target is not None:
+            _one_of("target", target, TARGETS)
+        if homogeneous is not None and not -n <= homogeneous < n:
+            raise ArgumentError("homogeneous", f"the index of one of {n} components", homogeneous)
+        if isinstance(init, str):
+            _one_of("init", init, INITS)
+        elif tuple(init.shape) != (channels, n, n):
+            raise ArgumentError("init", f"a basis [{channels}, {n}, {n}]", f"shape {tuple(init.shape)}")
+        Coefficients(channels, coefficients, scale, fit_distribution)
+        self.n, self.channels, self.coefficients, self.scale = n, channels, coefficients, scale
+        self.mask = _mask(mask, channels, n, init == "affine" if isinstance(init, str) else False)
+        self.init, self.homogeneous = init, homogeneous
+        self.regularizer, self.lam, self.decorrelation, self.eta, self.mu = regularizer, lam, decorrelation, eta, mu
+        self.target, self.incremental, self.fit_distribution = target, incremental, fit_distribution
+        self.steps, self.batch_size, self.width = steps, batch_size, width
+        self.lr_generator, self.lr_discriminator, self.seed, self.quiet = lr_generator, lr_discriminator, seed, quiet
+        self._blocks = is_block_mask(self.mask)
+
+    def fit(self, x: Any, y: Any = None) -> LieGAN:
+        """Find the algebra of ``x``, or of pairs ``(x, y)``.
+
+        Args:
+            x: ``[N, T, n]`` or ``[N, n]``, NumPy or torch, or a DataLoader of ``x`` or ``(x, y)`` batches.
+            y: ``[N, T_y, n]`` moves like ``x``; ``[N]`` or ``[N, k]`` floating, or ``[N]`` whole numbers, do not.
+
+        Raises:
+            ArgumentError: the data are not finite, empty, or of a shape that does not fit.
+        """
+        return self.fit_samples(samples_of(x, y, self.target, self.n))
+
+    def fit_samples(self, samples: Samples) -> LieGAN:
+        """:meth:`fit` on data that were checked before."""
+        data = self._prepared(samples)
+        generator = torch.Generator().manual_seed(self.seed)
+        device = data.x.device
+        basis = self._first(generator).to(device).requires_grad_(not self.fit_distribution)
+        law = Coefficients(self.channels, self.coefficients, self.scale, self.fit_distribution)
+        judge = Discriminator(data.features, self.width, data.classes, generator).to(device)
+        learned = list(law.parameters()) if self.fit_distribution else [basis]
+        maker = torch.optim.Adam(learned, self.lr_generator, betas=(0.5, 0.999))
+        fused = device.type in ("cpu", "cuda")
+        judges = torch.optim.Adam(judge.parameters(), self.lr_discriminator, betas=(0.9, 0.999), fused=fused)
+        self.history_ = {name: [] for name in ("step", "generator", "discriminator", "triviality", "correlation")}
+        with progress(self.steps, "LieGAN", self.quiet) as bar:
+            for step in range(self.steps):
+                channel = step * self.channels // self.steps if self.incremental else None
+                losses = self.step(data, basis, law, judge, maker, judges, generator, channel)
+                if step % max(self.steps // HISTORY, 1) == 0 or step == self.steps - 1:
+                    self.history_["step"].append(step)
+                    for name, value in losses.items():
+                        self.history_[name].append(float(value))
+                    bar.advance(step + 1 - bar.done, discriminator=self.history_["discriminator"][-1])
+        self.coefficients_ = law
+        self._keep((basis * self.mask.to(device)).detach().cpu())
+        return self
+
+    def step(
+        self,
+        data: Samples,
+        basis: Tensor,
+        law: Coefficients,
+        judge: Discriminator,
+        maker: torch.optim.Optimizer,
+        judges: torch.optim.Optimizer,
+        generator: torch.Generator,
+        channel: int | None = None,
+    ) -> dict[str, Tensor]:
+        """One step of the generator and one of the discriminator, on one batch and one pass of the discriminator."""
+        index = torch.randint(len(data), (self.batch_size,), generator=generator)
+        w = law.sample(self.batch_size, generator)
+        if channel is not None:
+            w = w * F.one_hot(torch.tensor(channel), self.channels)
+        batch, w, masked = data.subset(index.to(data.x.device)), w.to(data.x.device), basis * self.mask.to(basis.device)
+        tokens = batch.tokens
+        moved = self._move(masked, w, tokens)
+        labels = None if batch.labels is None else batch.labels.repeat(2)
+        both = torch.cat([tokens, moved]).flatten(1)
+        if batch.scalars.shape[1]:
+            both = torch.cat([both, batch.scalars.repeat(2, 1)], 1)
+        real, fake = judge(both, labels).chunk(2)
+        seen = masked if channel is None else masked[: channel + 1]
+        trivial = triviality(self.regularizer, batch.x, moved[:, : batch.x.shape[1]], masked)
+        alike = correlation(self.decorrelation, seen)
+        # Non-saturating: the generator maximises log D(gx).
+        fooling = F.softplus(-fake).mean()
+        loss = fooling + self.lam * trivial + self.eta * alike + self.mu * masked.abs().sum()
+        telling = (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
+        learned = [p for group in maker.param_groups for p in group["params"]]
+        weights = list(judge.parameters())
+        # Neither step changes what the other one's gradient was taken of: both come from the same pass.
+        gradients = torch.autograd.grad(loss, learned, retain_graph=True)
+        for p, grad in zip(learned, gradients):
+            p.grad = grad if channel is None else _only(grad, channel)
+        for p, grad in zip(weights, torch.autograd.grad(telling, weights)):
+            p.grad = grad
+        maker.step()
+        judges.step()
+        return {
+            "generator": fooling.detach(),
+            "discriminator": telling.detach(),
+            "triviality": trivial.detach(),
+            "correlation": alike.detach(),
+        }
+
+    def _move(self, basis: Tensor, w: Tensor, tokens: Tensor) -> Tensor:
+        moved = act(basis, w, tokens, self._blocks)
+        return moved if self.homogeneous is None else moved / moved[..., self.homogeneous, None]
+
+    def _prepared(self, samples: Samples) -> Samples:
+        """At root mean square 1, except in homogeneous coordinates, whose last component must stay 1."""
+        scaled, scale = samples.scaled()
+        if self.homogeneous is None:
+            return scaled
+        return Samples(scaled.x * scale, scaled.y * scale, scaled.scalars, scaled.labels, scaled.classes)
+
+    def _first(self, generator: torch.Generator) -> Tensor:
+        if isinstance(self.init, Tensor):
+            return self.init.detach().float().clone() * self.mask
+        shape = (self.channels, self.n, self.n)
+        if self.init == "zero":
+            return torch.zeros(shape)
+        if self.init in ("small", "masked"):
+            return (0.01 if self.init == "small" else 0.3) * torch.randn(shape, generator=generator) * self.mask
+        return (2 * torch.rand(shape, generator=generator) - 1) * (3 / self.n) ** 0.5 * self.mask
+
+    def _keep(self, basis: Tensor) -> None:
+        self.basis_ = basis
+        self.norms_ = basis.flatten(1).norm(dim=1)
+        kept = basis[self.norms_ > DROPPED * self.norms_.max()]
+        unit = kept.double() * (self.n**0.5 / kept.double().flatten(1).norm(dim=1))[:, None, None]
+        self.algebra_ = LieAlgebra(unit, f"learned, {len(unit)} generators")
+
+
+def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ArgumentError(name, f"one of {', '.join(known)}", repr(value))
+
+
+def _only(gradient: Tensor, channel: int) -> Tensor:
+    out = torch.zeros_like(gradient)
+    out[channel] = gradient[channel]
+    return out
+
+
+def _mask(mask: Tensor | None, channels: int, n: int, affine: bool) -> Tensor:
+    out = torch.ones(channels, n, n)
+    if mask is not None:
+        mask = torch.as_tensor(mask).detach().float().cpu()
+        if tuple(mask.shape) not in ((n, n), (channels, n, n)):
+            raise ArgumentError("mask", f"shape [{n}, {n}] or [{channels}, {n}, {n}]", f"shape {tuple(mask.shape)}")
+        if bool(((mask != 0) & (mask != 1)).any()):
+            raise ArgumentError("mask", "zeros and ones", "other numbers")
+        out = out * mask
+    if affine:
+        out[:, -1] = 0
+    return out

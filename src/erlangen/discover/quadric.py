@@ -1,0 +1,100 @@
+"""The quadric that tokens lie on, in closed form: ``v^T J v`` the same for all of them, and the algebra that keeps ``J``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from erlangen.errors import ArgumentError
+from erlangen.groups.algebra import LieAlgebra
+from erlangen.groups.algebra_forms import algebra_of_form
+
+#: The largest relative residual at which data count as lying on a quadric: room for rounding and for masses that are small, not zero.
+EXACT = 1e-4
+
+
+@dataclass(frozen=True)
+class Quadric:
+    """The quadratic form that varies least over the data.
+
+    Attributes:
+        form: ``J``, symmetric ``[n, n]`` of unit Frobenius norm.
+        residual: the spread of ``v^T J v``, relative to that of a typical quadratic form: 0 when the data lie on the quadric.
+        gap: the next form's residual over this one's.
+        is_cone: whether ``v^T J v`` vanishes: then dilations keep the data, too.
+        exact: whether the residual is at most 1e-4, no other form comes near, and the form is not degenerate.
+    """
+
+    form: Tensor
+    residual: float
+    gap: float
+    is_cone: bool
+    exact: bool
+
+    def __bool__(self) -> bool:
+        return self.exact
+
+    def algebra(self) -> LieAlgebra:
+        """``so(J)``, the algebra of the linear maps that keep the form."""
+        p, q = self.signature
+        return LieAlgebra(algebra_of_form(self.form), f"so({p},{q})" if q else f"so({p})")
+
+    @property
+    def signature(self) -> tuple[int, int]:
+        """Numbers of positive and negative eigenvalues."""
+        values = torch.linalg.eigvalsh(self.form)
+        return int((values > 0).sum()), int((values < 0).sum())
+
+
+def fit_quadric(x: Float[Tensor, "*samples n"]) -> Quadric:
+    """Fit ``v^T J v ~ const`` to tokens by the singular values of their degree-2 monomials; zero tokens (padding) are left out.
+
+    Tokens are scaled to unit length first, which a cone does not mind; if no cone fits exactly, a constant is allowed for.
+
+    Args:
+        x: tokens.
+
+    Raises:
+        ArgumentError: fewer tokens than a form has coefficients.
+
+    >>> v = torch.randn(200, 3, dtype=torch.float64)
+    >>> light = torch.cat([v.norm(dim=1, keepdim=True), v], 1)
+    >>> quadric = fit_quadric(light)
+    >>> quadric.exact, quadric.is_cone, quadric.signature
+    (True, True, (1, 3))
+    """
+    tokens = x.detach().reshape(-1, x.shape[-1]).to(torch.float64).cpu()
+    tokens = tokens[tokens.norm(dim=1) > 0]
+    n = tokens.shape[1]
+    if len(tokens) <= n * (n + 1) // 2 + 1:
+        raise ArgumentError("x", f"more than {n * (n + 1) // 2 + 1} non-zero tokens of dimension {n}", len(tokens))
+    cone = _smallest(tokens / tokens.norm(dim=1, keepdim=True), constant=False)
+    if cone.exact:
+        return cone
+    return _smallest(tokens / tokens.square().mean().sqrt(), constant=True)
+
+
+def _smallest(tokens: Tensor, constant: bool) -> Quadric:
+    n = tokens.shape[1]
+    i, j = torch.triu_indices(n, n)
+    root = torch.where(i == j, 1.0, 2.0**0.5).to(torch.float64)  # an orthonormal basis of symmetric matrices
+    monomials = tokens[:, i] * tokens[:, j] * root
+    rows = monomials - monomials.mean(0) if constant else monomials
+    _, values, right = torch.linalg.svd(rows, full_matrices=False)
+    form = torch.zeros(n, n, dtype=torch.float64)
+    form[i, j] = right[-1] / root
+    form = form + form.T - torch.diag(form.diagonal())
+    eigenvalues = torch.linalg.eigvalsh(form)
+    # Timelike first: no more positive than negative directions; a definite form is positive.
+    positive, negative = int((eigenvalues > 0).sum()), int((eigenvalues < 0).sum())
+    if positive > negative > 0 or positive == 0:
+        form = -form
+    typical = float(values.square().mean().sqrt())
+    residual = float(values[-1]) / typical if typical else 0.0
+    regular = bool(eigenvalues.abs().min() > 1e-3 * eigenvalues.abs().max())
+    # Two vanishing forms leave the quadric undecided.
+    alone = bool(values[-2] > 100 * values[-1]) and float(values[-2]) > EXACT * typical
+    return Quadric(form, residual, float(values[-2] / values[-1].clamp_min(1e-300)), not constant, residual < EXACT and regular and alone)

@@ -1,0 +1,156 @@
+"""What the discoverers work on: checked samples of tokens, with what is attached to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from erlangen.errors import ArgumentError
+
+Target = Literal["vector", "scalar", "class"]
+TARGETS: tuple[str, ...] = get_args(Target)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """``N`` samples: tokens that the group moves, and numbers and a label that it does not.
+
+    Attributes:
+        x: ``[N, T_x, n]``, moved.
+        y: ``[N, T_y, n]``, moved alike; ``T_y = 0`` unless the target is a vector.
+        scalars: ``[N, k]``, not moved; ``k = 0`` unless the target is scalar.
+        labels: ``[N]`` int64 from 0, or None.
+        classes: how many labels; 0 without.
+    """
+
+    x: Tensor
+    y: Tensor
+    scalars: Tensor
+    labels: Tensor | None
+    classes: int
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def tokens(self) -> Tensor:
+        """All that is moved, ``[N, T_x + T_y, n]``."""
+        return torch.cat([self.x, self.y], 1) if self.y.shape[1] else self.x
+
+    @property
+    def features(self) -> int:
+        """Length of a flattened sample."""
+        return (self.x.shape[1] + self.y.shape[1]) * self.x.shape[2] + self.scalars.shape[1]
+
+    def subset(self, index: Tensor) -> Samples:
+        """The samples at ``index``."""
+        labels = None if self.labels is None else self.labels[index]
+        return Samples(self.x[index], self.y[index], self.scalars[index], labels, self.classes)
+
+    def scaled(self) -> tuple[Samples, float]:
+        """In float32, vector tokens at root mean square 1, scalars standardised; and the scale taken out."""
+        tokens = self.tokens.double()
+        scale = float(tokens.square().mean().sqrt())
+        if scale == 0:
+            raise ArgumentError("x", "data that are not all zero", "zeros")
+        scalars = self.scalars.double()
+        if scalars.shape[1]:
+            spread = scalars.std(0)
+            scalars = (scalars - scalars.mean(0)) / torch.where(spread > 0, spread, torch.ones_like(spread))
+        x, y = ((part.double() / scale).float() for part in (self.x, self.y))
+        return Samples(x, y, scalars.float(), self.labels, self.classes), scale
+
+
+def samples_of(x: Any, y: Any = None, target: Target | None = None, n: int | None = None) -> Samples:
+    """Check raw data (NumPy arrays, tensors, or a DataLoader of ``x`` or ``(x, y)`` batches as ``x``).
+
+    Args:
+        x: ``[N, T, n]``, or ``[N, n]`` for one token.
+        y: None, ``[N, T_y, n]`` (vector), ``[N]`` or ``[N, k]`` floating (scalar), ``[N]`` whole numbers (class).
+        target: what ``y`` is; by default as its shape and type say.
+        n: the size of a token that is expected.
+
+    Raises:
+        ArgumentError: naming ``x``, ``y`` or ``target``: not finite, empty, or of a shape or type that does not fit.
+
+    >>> samples_of(torch.randn(8, 3), torch.arange(8) % 2).classes
+    2
+    """
+    if not isinstance(x, Tensor | np.ndarray) and isinstance(x, Iterable) and not isinstance(x, list | tuple):
+        if y is not None:
+            raise ArgumentError("y", "nothing beside a loader, whose batches hold it", type(y).__name__)
+        x, y = _collect(x)
+    x = _tensor("x", x)
+    if x.ndim == 2:
+        x = x.unsqueeze(1)
+    if x.ndim != 3 or 0 in x.shape:
+        raise ArgumentError("x", "at least one sample of one token, [N, T, n] or [N, n]", f"shape {tuple(x.shape)}")
+    if not x.is_floating_point():
+        x = x.float()
+    if n is not None and x.shape[-1] != n:
+        raise ArgumentError("x", f"tokens of n = {n} components", f"{x.shape[-1]} components")
+    _check_finite("x", x)
+    moved, scalars = x[:, :0], x[:, 0, :0]
+    if y is None:
+        if target is not None:
+            raise ArgumentError("y", f"a {target} target", "None")
+        return Samples(x, moved, scalars, None, 0)
+    y = _tensor("y", y).to(x.device)
+    if len(y) != len(x) if y.ndim else True:
+        raise ArgumentError("y", f"one entry for each of the {len(x)} samples of x", f"shape {tuple(y.shape)}")
+    _check_finite("y", y)
+    if target is None:
+        target = "vector" if y.ndim == 3 else "scalar" if y.is_floating_point() else "class"
+    if target == "class":
+        labels = _labels(y)
+        return Samples(x, moved, scalars, labels, int(labels.max()) + 1)
+    if target == "scalar":
+        if y.ndim > 2:
+            raise ArgumentError("y", "a scalar target [N] or [N, k]", f"shape {tuple(y.shape)}")
+        return Samples(x, moved, y.reshape(len(x), -1).to(x.dtype), None, 0)
+    if target != "vector":
+        raise ArgumentError("target", f"one of {', '.join(TARGETS)}", repr(target))
+    y = y.unsqueeze(1) if y.ndim == 2 else y
+    if y.ndim != 3 or y.shape[-1] != x.shape[-1]:
+        raise ArgumentError("y", f"a vector target [N, T_y, {x.shape[-1]}]", f"shape {tuple(y.shape)}")
+    return Samples(x, y.to(x.dtype), scalars, None, 0)
+
+
+def _collect(loader: Iterable[Any]) -> tuple[Tensor, Tensor | None]:
+    xs, ys = [], []
+    for batch in loader:
+        parts = list(batch) if isinstance(batch, list | tuple) else [batch]
+        xs.append(_tensor("x", parts[0]))
+        if len(parts) > 1:
+            ys.append(_tensor("y", parts[1]))
+    if not xs:
+        raise ArgumentError("x", "a loader with at least one batch", "none")
+    return torch.cat(xs), torch.cat(ys) if ys else None
+
+
+def _tensor(name: str, values: Any) -> Tensor:
+    if isinstance(values, Tensor):
+        return values.detach()
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise ArgumentError(name, "numbers", f"an array of {array.dtype}")
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _check_finite(name: str, values: Tensor) -> None:
+    if values.is_floating_point() and not bool(torch.isfinite(values).all()):
+        raise ArgumentError(name, "finite numbers", "NaN or infinity")
+
+
+def _labels(y: Tensor) -> Tensor:
+    """Whole numbers from 0, in the order of the labels' values."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or (y.is_floating_point() and bool((y != y.round()).any())):
+        raise ArgumentError("y", "a class target [N] of whole numbers", f"{y.dtype} of shape {tuple(y.shape)}")
+    return torch.unique(y, return_inverse=True)[1]
