@@ -134,7 +134,9 @@ class Discovered:
             if self.best is not None and self.best.learned is not None:
                 cosines = LieAlgebra(self.best.learned).principal_cosines(self.algebra)
                 close = int((cosines >= 0.98).sum())
-                lines.append(f"principal cosines with {self.algebra.name}: {close} of {len(cosines)} at least 0.98 ({_numbers(cosines)})")
+                lines.append(
+                    f"principal cosines with {self.algebra.name}: {close} of {len(cosines)} at least 0.98 ({_numbers(cosines)})"
+                )
         lines += [f"ambiguity: {self.ambiguity}"] if self.ambiguity else []
         lines += [self.note] if self.note else []
         tried = [f"{c.method} ({c.seconds:.1f} s{f', {c.name}' if c.name else ''})" for c in self.candidates]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from erlangen.discover.coefficients import Coefficients, Law
 from erlangen.discover.discriminator import Discriminator
+from erlangen.discover.evidence import evidence
 from erlangen.discover.exponential import act, is_block_mask
 from erlangen.discover.regularizers import (
     DECORRELATIONS,
@@ -24,11 +26,15 @@ from erlangen.discover.samples import TARGETS, Samples, Target, samples_of
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.reporting.progress import progress
+from erlangen.verdict import Verdict
 
 Init = Literal["random", "zero", "small", "masked", "affine"]
 INITS = ("random", "zero", "small", "masked", "affine")
 #: Channels below this part of the largest one's norm are dropped: they have shrunk away.
 DROPPED = 0.05
+#: Share of the data that :meth:`LieGAN.fit` keeps from the game, for its confidence; and how few are too few.
+HELD_OUT = 0.2
+FEWEST_HELD_OUT = 8
 #: How many points of the loss curves are kept.
 HISTORY = 200
 
@@ -74,6 +80,8 @@ class LieGAN:
         norms_: the norm of every channel as trained, ``[K]``, which is where the fitted scale is.
         basis_: the matrices as trained, ``[K, n, n]``.
         coefficients_: the law of ``w``.
+        confidence_: a :class:`Verdict` from data kept from the game: whether a fresh judge fails to tell them from moved
+            ones; ``auc`` at moves of half the size of the tokens, ``auc_unit`` at matrices of norm ``sqrt(n)``.
         history_: loss curves by name: ``step``, ``generator``, ``discriminator``, ``triviality``, ``correlation``.
 
     Raises:
@@ -88,6 +96,7 @@ class LieGAN:
     basis_: Tensor
     norms_: Tensor
     coefficients_: Coefficients
+    confidence_: Verdict
     history_: dict[str, list[float]]
 
     def __init__(
@@ -154,10 +163,17 @@ class LieGAN:
         Raises:
             ArgumentError: the data are not finite, empty, or of a shape that does not fit.
         """
-        return self.fit_samples(samples_of(x, y, self.target, self.n))
+        samples = samples_of(x, y, self.target, self.n)
+        order = torch.randperm(len(samples), generator=torch.Generator().manual_seed(self.seed))
+        held = int(len(samples) * HELD_OUT)
+        if held < FEWEST_HELD_OUT:
+            raise ArgumentError("x", f"at least {math.ceil(FEWEST_HELD_OUT / HELD_OUT)} samples", len(samples))
+        self.fit_samples(samples.subset(order[held:]))
+        self.confidence_ = evidence(self.algebra_.basis, samples.subset(order[:held]), self.mask.amax(0), self.seed)
+        return self
 
     def fit_samples(self, samples: Samples) -> LieGAN:
-        """:meth:`fit` on data that were checked before."""
+        """:meth:`fit` on checked data, all of them: nothing is held out, and ``confidence_`` is not set."""
         data = self._prepared(samples)
         generator = torch.Generator().manual_seed(self.seed)
         device = data.x.device
@@ -229,6 +245,15 @@ class LieGAN:
             "triviality": trivial.detach(),
             "correlation": alike.detach(),
         }
+
+    def __str__(self) -> str:
+        if not hasattr(self, "algebra_"):
+            return f"LieGAN of {self.channels} channel{'s' * (self.channels > 1)} on R^{self.n}, not fitted"
+        judged = getattr(self, "confidence_", None)
+        if judged is not None and not judged:
+            return f"no symmetry found: {judged.reason}"
+        named = self.algebra_.nearest_named()
+        return f"{self.algebra_}, nearest {named}" + (f"; {judged.reason}" if judged is not None else "")
 
     def _move(self, basis: Tensor, w: Tensor, tokens: Tensor) -> Tensor:
         moved = act(basis, w, tokens, self._blocks)

@@ -95,6 +95,8 @@ def _smallest(tokens: Tensor, constant: bool) -> Quadric:
     typical = float(values.square().mean().sqrt())
     residual = float(values[-1]) / typical if typical else 0.0
     regular = bool(eigenvalues.abs().min() > 1e-3 * eigenvalues.abs().max())
+    # A constant beneath what counts as a residual is none: particles of tiny mass lie on the light cone.
+    cone = not constant or abs(float((monomials @ right[-1]).mean())) < EXACT * float(tokens.square().sum(1).mean())
     # Two vanishing forms leave the quadric undecided.
     alone = bool(values[-2] > 100 * values[-1]) and float(values[-2]) > EXACT * typical
-    return Quadric(form, residual, float(values[-2] / values[-1].clamp_min(1e-300)), not constant, residual < EXACT and regular and alone)
+    return Quadric(form, residual, float(values[-2] / values[-1].clamp_min(1e-300)), cone, residual < EXACT and regular and alone)

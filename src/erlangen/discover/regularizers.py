@@ -16,9 +16,7 @@ DECORRELATIONS: tuple[str, ...] = get_args(Decorrelation)
 TINY = 1e-12
 
 
-def triviality(
-    kind: Regularizer, x: Float[Tensor, "*b n"], moved: Float[Tensor, "*b n"], basis: Float[Tensor, "k n n"]
-) -> Tensor:
+def triviality(kind: Regularizer, x: Float[Tensor, "*b n"], moved: Float[Tensor, "*b n"], basis: Float[Tensor, "k n n"]) -> Tensor:
     """How near the transformation is to doing nothing; smaller is better.
 
     ``cosine``: ``|mean cos(x, gx)|`` over samples and tokens; it rewards rotations and is blind to dilations.

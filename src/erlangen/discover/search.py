@@ -28,8 +28,6 @@ HELD_OUT = 0.3
 AGREES = 0.7
 #: A metric with at most this residual is worth a try; the evidence decides.
 WORTH_A_TRY = 0.35
-#: Data on a quadric say twice that they are symmetric: then this share of chance is enough (see :mod:`erlangen.discover.evidence`).
-SHARE_ON_QUADRIC = 0.5
 #: Most channels of the learned discoverer.
 MOST_CHANNELS = 7
 #: Channels whose norm is at least this part of the largest are taken for generators.
@@ -194,16 +192,13 @@ class _Search:
             learned = learned.to(torch.float64)
         else:
             learned = self.span @ learned.to(torch.float64) @ self.span.mT
-        self.candidates.append(
-            Candidate(method, exact.name, exact, learned, overlap, verdict, time.perf_counter() - started, note)
-        )
+        self.candidates.append(Candidate(method, exact.name, exact, learned, overlap, verdict, time.perf_counter() - started, note))
 
     def _evidence(self, exact: LieAlgebra) -> Verdict:
         for c in self.candidates:
             if c.verdict is not None and c.algebra is not None and c.algebra.same_span(exact):
                 return c.verdict
-        share = SHARE_ON_QUADRIC if exact is self.on_quadric else None
-        return evidence(exact.basis, self.held, self.mask, self.seed, share)
+        return evidence(exact.basis, self.held, self.mask, self.seed, on_quadric=exact is self.on_quadric)
 
     # ---- coordinates ----
 
@@ -277,4 +272,6 @@ def _channel_counts(n: int, channels: int | None, mask: Tensor | None) -> list[i
 
 
 def _nothing() -> Verdict:
-    return Verdict(False, "the data look the same after the moves of some algebra", "search", reason="no candidate came near a known algebra")
+    return Verdict(
+        False, "the data look the same after the moves of some algebra", "search", reason="no candidate came near a known algebra"
+    )

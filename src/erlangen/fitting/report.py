@@ -7,6 +7,7 @@ from typing import Any
 
 from erlangen.data import DataSet
 from erlangen.discover import Discovered
+from erlangen.discover.found import COLUMNS, SAME
 from erlangen.fitting.assess import Assessment
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.members import Members
@@ -114,7 +115,7 @@ def _claims(
     name, scale = task.score_name, f"{size} test samples, {config.seeds} seeds"
     claims = []
     if found is not None:
-        claims += found.claims()
+        claims += _found_claims(found)
     if sym is None:
         return claims
     loss = statistics.mean(a - b for a, b in zip(sym.scores, sym.moved))
@@ -172,6 +173,29 @@ def _claims(
     ]
 
 
+def _found_claims(found: Discovered) -> list[Claim]:
+    verdict = found.verdict
+    scale = f"{verdict.tried // 2} held-out samples" if verdict.tried else ""
+    measured = verdict.numbers.get("auc")
+    text = "data moved by the algebra found look like unmoved ones" if found else "a symmetry was found"
+    baseline = verdict.numbers.get("auc_random")
+    note = f"AUC of a judge; {verdict.reason}"
+    claims = [Claim(text, None, measured if measured is not None else "none", bool(found), baseline=baseline, scale=scale, note=note)]
+    if found and found.metric is not None and found.cosine:
+        p, q = found.metric.signature
+        kind = "Euclidean" if not q else "Minkowski" if 1 in (p, q) else "standard"
+        claims.append(
+            Claim(
+                f"the learned metric is the {kind} one of signature ({p},{q})",
+                None,
+                found.cosine,
+                found.cosine >= SAME,
+                note="|cos| of the two forms",
+            )
+        )
+    return claims
+
+
 def _data_section(data: DataSet, test: DataSet) -> Section:
     lines = [str(data), f"Test: {test}"]
     lines += [data.about] if data.about else []
@@ -201,7 +225,7 @@ def _found_section(found: Discovered, data: DataSet) -> Section:
     rows = [c.row() for c in found.candidates]
     table = Table(
         "What each discoverer found",
-        found.candidate_columns,
+        COLUMNS,
         rows,
         caption="AUC of a held-out discriminator: 0.5 cannot be told apart",
     )

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from erlangen.actions.base import Action
 from erlangen.data import DataSet
 from erlangen.groups.base import Group
+from erlangen.measure import auc
 
 
 @dataclass(frozen=True)
@@ -64,20 +65,6 @@ def task_of(data: DataSet) -> Task:
         return F.mse_loss(p / scale, y.reshape(p.shape) / scale)
 
     return Task(data.target or "scalar", shape, loss, r_squared, "R²", 0.0, scale)
-
-
-def auc(score: Tensor, label: Tensor) -> float:
-    """Area under the ROC curve: how often a member of class 1 scores above one of class 0, ties counting half.
-
-    >>> auc(torch.tensor([0.1, 0.4, 0.35, 0.8]), torch.tensor([0, 0, 1, 1]))
-    0.75
-    """
-    from scipy.stats import rankdata
-
-    positive = (label == 1).cpu().numpy()
-    ranks = rankdata(score.detach().double().cpu().numpy())
-    m, n = int(positive.sum()), int((~positive).sum())
-    return float((ranks[positive].sum() - m * (m + 1) / 2) / (m * n))
 
 
 def accuracy(logits: Tensor, label: Tensor) -> float:

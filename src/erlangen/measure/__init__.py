@@ -3,6 +3,7 @@
 from erlangen.measure.audit import Audit, Cost, audit, measure_cost
 from erlangen.measure.equivariance import EquivarianceErrors, assert_equivariant, equivariance_error
 from erlangen.measure.explanations import explanation_equivariance
+from erlangen.measure.scores import auc, auc_interval
 from erlangen.verdict import Verdict
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "Verdict",
     "assert_equivariant",
     "audit",
+    "auc",
+    "auc_interval",
     "equivariance_error",
     "explanation_equivariance",
     "measure_cost",
