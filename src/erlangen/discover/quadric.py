@@ -83,7 +83,8 @@ def _smallest(tokens: Tensor, constant: bool) -> Quadric:
     root = torch.where(i == j, 1.0, 2.0**0.5).to(torch.float64)  # an orthonormal basis of symmetric matrices
     monomials = tokens[:, i] * tokens[:, j] * root
     rows = monomials - monomials.mean(0) if constant else monomials
-    _, values, right = torch.linalg.svd(rows, full_matrices=False)
+    # The triangular factor has the same singular values and right vectors, at a fraction of the cost.
+    _, values, right = torch.linalg.svd(torch.linalg.qr(rows, mode="r").R, full_matrices=False)
     form = torch.zeros(n, n, dtype=torch.float64)
     form[i, j] = right[-1] / root
     form = form + form.T - torch.diag(form.diagonal())
