@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal, TypeVar
 
 from erlangen.errors import ArgumentError, ErlangenError, MissingExtra
@@ -11,6 +11,25 @@ from erlangen.errors import ArgumentError, ErlangenError, MissingExtra
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Backend = Literal["sequential", "threading", "loky", "dask"]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread inside: small networks lose more by dividing their work than they gain.
+
+    >>> import torch
+    >>> with one_thread():
+    ...     torch.get_num_threads()
+    1
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class JobError(ErlangenError):
@@ -58,10 +77,8 @@ def run_jobs(
 
 
 def _one_thread(function: Callable[[Any], Any], item: Any) -> Any:
-    import torch
-
-    torch.set_num_threads(1)
-    return _named(function, item)
+    with one_thread():
+        return _named(function, item)
 
 
 def _named(function: Callable[[Any], Any], item: Any) -> Any:

@@ -20,6 +20,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.algebra_forms import Metric, algebra_of_form
 from erlangen.groups.named_algebras import nearest_named
+from erlangen.parallel import one_thread
 from erlangen.verdict import Verdict
 
 #: Share of the data that is kept from the discoverers, for the evidence.
@@ -89,11 +90,12 @@ def discover(
         mask = torch.kron(torch.eye(n // 2), torch.ones(2, 2))
     span = data_span(data.tokens)
     search = _Search(train, held, everything, mask, span, seed, steps, quiet)
-    search.quadric()
-    for count in _channel_counts(n if mask is not None else span.shape[1], channels, mask):
-        search.liegan(count)
-        if search.standing():
-            break
+    with one_thread():
+        search.quadric()
+        for count in _channel_counts(n if mask is not None else span.shape[1], channels, mask):
+            search.liegan(count)
+            if search.standing():
+                break
     return search.answer(constant, names)
 
 
@@ -188,10 +190,8 @@ class _Search:
 
     def _consider(self, method: str, exact: LieAlgebra, learned: Tensor, overlap: float, started: float, note: str) -> None:
         verdict = self._evidence(exact)
-        if not self.reduce:
-            learned = learned.to(torch.float64)
-        else:
-            learned = self.span @ learned.to(torch.float64) @ self.span.mT
+        learned = learned.to(torch.float64)
+        learned = self.span @ learned @ self.span.mT if self.reduce else learned
         self.candidates.append(Candidate(method, exact.name, exact, learned, overlap, verdict, time.perf_counter() - started, note))
 
     def _evidence(self, exact: LieAlgebra) -> Verdict:
@@ -273,5 +273,8 @@ def _channel_counts(n: int, channels: int | None, mask: Tensor | None) -> list[i
 
 def _nothing() -> Verdict:
     return Verdict(
-        False, "the data look the same after the moves of some algebra", "search", reason="no candidate came near a known algebra"
+        False,
+        "the data look the same after the moves of some algebra",
+        "search",
+        reason="no candidate came near a known algebra",
     )

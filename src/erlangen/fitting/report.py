@@ -177,7 +177,7 @@ def _found_claims(found: Discovered) -> list[Claim]:
     verdict = found.verdict
     scale = f"{verdict.tried // 2} held-out samples" if verdict.tried else ""
     measured = verdict.numbers.get("auc")
-    text = "data moved by the algebra found look like unmoved ones" if found else "a symmetry was found"
+    text = "data moved by the algebra found are told apart much less well than randomly moved ones" if found else "a symmetry was found"
     baseline = verdict.numbers.get("auc_random")
     note = f"AUC of a judge; {verdict.reason}"
     claims = [Claim(text, None, measured if measured is not None else "none", bool(found), baseline=baseline, scale=scale, note=note)]

@@ -21,6 +21,7 @@ from erlangen.fitting.store import save_fitted
 from erlangen.fitting.task import Task, task_of
 from erlangen.groups.base import Group
 from erlangen.groups.names import parse_group
+from erlangen.parallel import one_thread
 from erlangen.reporting import Outcome, run_directory
 from erlangen.serialization import write_json
 
@@ -95,8 +96,9 @@ def fit(
             group = found.group if found else None
         task = task_of(data)
         train, held = data.split(1 - config.validation, config.seed)
-        members = _train(_kinds(group, found), train, held, task, config, directory, quiet)
-        assessments = {m.kind.name: assess(m, test, group, task, config) for m in members}
+        with one_thread():
+            members = _train(_kinds(group, found), train, held, task, config, directory, quiet)
+            assessments = {m.kind.name: assess(m, test, group, task, config) for m in members}
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; continue with --resume {directory}") from None
     best = members[-1].best
