@@ -6,18 +6,21 @@ from erlangen.symmetrize.gram_schmidt import GramSchmidt
 from erlangen.symmetrize.pairs import Pairs
 from erlangen.symmetrize.phase import Phase
 from erlangen.symmetrize.principal import Principal
+from erlangen.symmetrize.ragged import Edges, Segment
 from erlangen.symmetrize.sign_fixed import SignFixed
 from erlangen.symmetrize.stochastic import Stochastic
 from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
 
 __all__ = [
     "AllElements",
+    "Edges",
     "Frame",
     "GramSchmidt",
     "Haar",
     "Pairs",
     "Phase",
     "Principal",
+    "Segment",
     "SignFixed",
     "Stochastic",
     "Symmetrized",

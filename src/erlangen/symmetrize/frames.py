@@ -65,7 +65,10 @@ def batch_size(inp: Action, x: Any) -> int:
         ArgumentError: a part has no batch axis, or parts disagree.
     """
     from erlangen.actions.records import Record
+    from erlangen.symmetrize.ragged import segment_of
 
+    if (index := segment_of(inp, x)) is not None:
+        return int(index.max()) + 1
     pairs = zip(inp.leaves, inp.flatten(x)) if isinstance(inp, Record) else [(inp, x)]
     sizes = set()
     for action, part in pairs:

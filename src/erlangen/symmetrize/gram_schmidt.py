@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.errors import ArgumentError
 from erlangen.groups.affine import AffineGroup
-from erlangen.groups.base import Group
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.symmetrize.cloud import cloud_of, cloud_refusal
 from erlangen.symmetrize.frames import Frame, Weighted
@@ -21,14 +22,21 @@ class GramSchmidt(Frame):
 
     The first axis is the sum of all vectors (of collider jets, the total momentum, which is timelike); each next axis is what is left
     of the vector with the largest ``|<r, r>|``. Sums, residuals and pivots only use the form, so the basis moves along with the datum,
-    exactly. Everything is computed in float64 and corrected once to the group, because nearly massless, nearly parallel momenta lose
-    many digits.
+    exactly. Everything is computed in float64, each axis orthogonalised twice and the whole corrected once to the group, because
+    nearly massless, nearly parallel momenta lose many digits; what error remains is within a factor of three of what rounding the
+    moved input alone makes. Where two pivots tie, the result jumps.
 
-    A datum that spans fewer directions than space has (two particles in four dimensions) is completed from the coordinate axes. What
-    is left open are the elements that fix the datum, so invariant outputs are exact; vector outputs are exact within the span only.
-    Data whose sum is lightlike have no such frame.
+    A datum that spans fewer directions than space has (two particles in four dimensions; see :meth:`rank`) is completed from the
+    coordinate axes. What is left open are the elements that fix the datum, so invariant outputs are exact; of vector outputs, only the
+    components within the span are.
 
     For Euclidean and special Euclidean groups the origin is the mean.
+
+    Args:
+        degenerate: what to do with data that define no axes although they are not zero, because what is left of them is lightlike (a
+            single photon, parallel photons): ``"warn"``, ``"raise"`` or ``"ignore"``.
+        of: the part of a dict that spans the frame; by default the first one that moves as points or vectors.
+        weights: the part of a dict (with action ``None``) that holds weights of the points or a boolean mask, ``[B, n]``.
 
     Source: the construction for O(1, d) in Villar et al., "Scalars are universal", NeurIPS 2021, arXiv:2106.06610, and minimal frames
     of Lin et al., ICML 2024, arXiv:2406.07598.
@@ -39,14 +47,50 @@ class GramSchmidt(Frame):
     torch.Size([8, 1, 4, 4])
     """
 
+    def __init__(
+        self,
+        degenerate: Literal["warn", "raise", "ignore"] = "warn",
+        of: str | None = None,
+        weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        if degenerate not in ("warn", "raise", "ignore"):
+            raise ArgumentError("degenerate", "one of warn, raise, ignore", repr(degenerate))
+        self.degenerate, self.of, self.weights = degenerate, of, weights
+
     def forward(self, inp: Action, x: Any) -> Weighted:
-        cloud = cloud_of(inp, x).detach().to(torch.float64)
         group = inp.group
-        if isinstance(group, AffineGroup):
-            centre = cloud.mean(1)
-            basis = pseudo_orthonormal(group.linear_group, cloud - centre.unsqueeze(1))
-            return Weighted(group.element(basis, centre).unsqueeze(1))
-        return Weighted(pseudo_orthonormal(group, cloud).unsqueeze(1))
+        basis, centre = self._basis(inp, x)
+        if self.degenerate != "ignore" and not torch.compiler.is_compiling():
+            self._complain(basis.lightlike)
+        element = basis.element if centre is None else group.element(basis.element, centre)  # type: ignore[attr-defined]
+        return Weighted(element.unsqueeze(1))
+
+    def rank(self, inp: Action, x: Any) -> Int[Tensor, " B"]:
+        """How many axes each datum's own vectors define; below the dimension, only invariant outputs are exact.
+
+        >>> from erlangen.groups import SO
+        >>> GramSchmidt().rank(SO(1, 3).vector, torch.tensor([[[5.0, 3.0, 0.0, 0.0], [5.0, 0.0, 4.0, 0.0]]]))
+        tensor([2])
+        """
+        return self._basis(inp, x)[0].rank
+
+    def _basis(self, inp: Action, x: Any) -> tuple[Basis, Tensor | None]:
+        found = cloud_of(inp, x, self.of, self.weights)
+        precision = torch.finfo(found.points.dtype).eps
+        cloud, group = found.frozen(torch.float64), inp.group
+        if not isinstance(group, AffineGroup):
+            return pseudo_orthonormal(group, cloud.weighted(), precision), None
+        centre = cloud.centre()
+        return pseudo_orthonormal(group.linear_group, cloud.minus(centre).weighted(), precision), centre
+
+    def _complain(self, lightlike: Tensor) -> None:
+        if not bool(lightlike.any()):
+            return
+        message = f"{int(lightlike.sum())} of {len(lightlike)} data have only lightlike vectors left: they define no frame"
+        if self.degenerate == "raise":
+            raise ArgumentError("x", "data that span timelike and spacelike directions", message)
+        warnings.warn(f"{message}, and their outputs are not symmetric", stacklevel=2)
 
     def refuse(self, inp: Action) -> str:
         linear = inp.group.linear_group if isinstance(inp.group, AffineGroup) else inp.group
@@ -55,9 +99,28 @@ class GramSchmidt(Frame):
         return cloud_refusal(inp)
 
 
-def pseudo_orthonormal(group: Group, cloud: Float[Tensor, "B n d"]) -> Float[Tensor, "B d d"]:
-    """The element of an isometry group that takes the standard basis of its form to the basis that the cloud spans."""
-    assert isinstance(group, FormGroup)
+class Basis(NamedTuple):
+    """Pseudo-orthonormal bases of a batch of clouds.
+
+    Attributes:
+        element: the isometries that take the form's standard basis to the clouds' own.
+        rank: how many axes the cloud's vectors defined.
+        lightlike: where axes had to be completed although vectors were left.
+    """
+
+    element: Float[Tensor, "B d d"]
+    rank: Int[Tensor, " B"]
+    lightlike: Bool[Tensor, " B"]
+
+
+def pseudo_orthonormal(group: Any, cloud: Float[Tensor, "B n d"], precision: float = 2.2e-16) -> Basis:
+    """The basis that each cloud spans, as an element of an isometry group.
+
+    Args:
+        group: a group with a ``form``.
+        cloud: float64 vectors.
+        precision: the relative rounding error of the data as they came.
+    """
     form = group.form.to(cloud)
     reference = group.standard_basis().to(cloud)  # columns b_i with b_i^T J b_j = diag(signs)
     p, q = group.signature
@@ -67,23 +130,30 @@ def pseudo_orthonormal(group: Group, cloud: Float[Tensor, "B n d"]) -> Float[Ten
     def inner(a: Tensor, b: Tensor) -> Tensor:
         return ((a @ form) * b).sum(-1)
 
-    total = cloud.sum(1, keepdim=True)
-    residuals = torch.cat([total, cloud, reference.mT.expand(size, dim, dim)], 1)
-    own = cloud.shape[1] + 1  # the candidates that come from the data
-    noise = 64 * torch.finfo(cloud.dtype).eps * residuals[:, :own].square().amax((1, 2))
+    vectors = torch.cat([cloud.sum(1, keepdim=True), cloud], 1)
+    own = vectors.shape[1]  # the candidates that come from the data
+    residuals = torch.cat([vectors, reference.mT.expand(size, dim, dim)], 1)
+    largest = vectors.square().sum(-1).amax(1)
+    noise = 64 * torch.finfo(cloud.dtype).eps * largest
+    tie = 1e-6 if precision < 1e-12 else 1e-2
+    rank = torch.zeros(size, dtype=torch.int64, device=cloud.device)
+    lightlike = torch.zeros(size, dtype=torch.bool, device=cloud.device)
+    along_first = torch.zeros_like(vectors[..., 0])
     # A lone sign (time) comes first; the other axes by size.
     lone = 0 if p == 1 else dim - 1 if q == 1 else None
     axes: list[tuple[Tensor, Tensor]] = []
     for step in range(dim):
         norms = inner(residuals, residuals)
-        wanted = _wanted(norms, signs, axes, lone if step == 0 else None)
-        strength = norms.abs() * wanted
-        data_best, data_at = _first_largest(strength[:, :own])
+        strength = norms.abs() * _wanted(norms, signs, axes, lone if step == 0 else None)
+        best, at = _pivot(strength[:, :own], along_first, tie)
         if step == 0:  # the sum, where it is not negligible
             take_total = strength[:, 0] > noise
-            data_best, data_at = torch.where(take_total, strength[:, 0], data_best), data_at.masked_fill(take_total, 0)
-        axis_at = _first_largest(strength[:, own:])[1] + own
-        at = torch.where(data_best > noise, data_at, axis_at)
+            best, at = torch.where(take_total, strength[:, 0], best), at.masked_fill(take_total, 0)
+        from_data = best > noise
+        left = residuals[:, :own].square().sum(-1).amax(1)
+        rank, lightlike = rank + from_data, lightlike | (~from_data & (left > 1e-6 * largest))
+        axis_at = strength[:, own:].argmax(1) + own
+        at = torch.where(from_data, at, axis_at)
         vector = residuals.gather(1, at.view(size, 1, 1).expand(size, 1, dim)).squeeze(1)
         # Subtract the earlier axes once more: the first subtraction lost digits to cancellation.
         for axis, sign in axes:
@@ -91,6 +161,8 @@ def pseudo_orthonormal(group: Group, cloud: Float[Tensor, "B n d"]) -> Float[Ten
         norm = inner(vector, vector)
         axis, sign = vector / norm.abs().sqrt().unsqueeze(-1), norm.sign()
         axes.append((axis, sign))
+        if step == 0:
+            along_first = inner(vectors, axis.unsqueeze(1)).abs()
         residuals = residuals - (sign.unsqueeze(-1) * inner(residuals, axis.unsqueeze(1))).unsqueeze(-1) * axis.unsqueeze(1)
     basis = torch.stack([axis for axis, _ in axes], -1)
     # Positive axes first, in the order found.
@@ -100,16 +172,18 @@ def pseudo_orthonormal(group: Group, cloud: Float[Tensor, "B n d"]) -> Float[Ten
     gram = signs.unsqueeze(-1) * (basis.mT @ form @ basis)
     basis = basis @ (1.5 * torch.eye(dim, dtype=cloud.dtype, device=cloud.device) - 0.5 * gram)
     inverse_reference = signs.unsqueeze(-1) * (reference.mT @ form)
-    return group.into_component(basis @ inverse_reference)
+    return Basis(group.into_component(basis @ inverse_reference), rank, lightlike)
 
 
-def _first_largest(strength: Tensor) -> tuple[Tensor, Tensor]:
-    """The largest entry of each row, and the first place that comes within a millionth of it: ties (the two residuals of two vectors
-    always tie) must not be decided by rounding."""
-    best = strength.amax(1)
+def _pivot(strength: Tensor, along_first: Tensor, tie: float) -> tuple[Tensor, Tensor]:
+    """The largest strength of each row, and where. Ties must not be decided by rounding (the residuals of the last two vectors of a
+    cloud always tie, for their sum is gone): among places within ``tie`` of the best, the vector that is longest along the first axis
+    is taken, and where that ties too, the first."""
+    best = strength.amax(1, keepdim=True)
+    longest = torch.where(strength >= best * (1 - tie), along_first, -1.0)
     places = torch.arange(strength.shape[1], device=strength.device)
-    near = strength >= best.unsqueeze(1) * (1 - 1e-6)
-    return best, torch.where(near, places, strength.shape[1]).amin(1)
+    near = longest >= longest.amax(1, keepdim=True) * (1 - tie)
+    return best[:, 0], torch.where(near, places, strength.shape[1]).amin(1)
 
 
 def _wanted(norms: Tensor, signs: Tensor, axes: list[tuple[Tensor, Tensor]], lone: int | None) -> Tensor:

@@ -12,7 +12,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.affine import AffineGroup
 from erlangen.groups.base import Group
 from erlangen.groups.orthogonal import SO, O
-from erlangen.symmetrize.cloud import cloud_of, weights_of
+from erlangen.symmetrize.cloud import cloud_of
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.principal import Principal
 
@@ -28,7 +28,8 @@ class Pairs(Frame):
 
     Collinear clouds in space have no pair of positive weight; then each point gives a basis with an arbitrary completion. What is left
     open are rotations about the line, which do not move the cloud: the turns needed to average them away up to tensors of rank
-    ``rank`` are included.
+    ``rank`` are included. A datum whose points all lie in the origin (for rigid motions: in one place) is fixed by every rotation;
+    its invariant outputs are exact, others are not.
 
     Args:
         rank: the highest rank of the tensors that come out (0: scalars, 1: vectors, ...), for collinear clouds.
@@ -48,14 +49,13 @@ class Pairs(Frame):
         self.rank, self.of, self.weights = rank, of, weights
 
     def forward(self, inp: Action, x: Any) -> Weighted:
-        cloud = cloud_of(inp, x, self.of).detach().double()
-        w = torch.ones_like(cloud[..., 0]) if self.weights is None else weights_of(inp, x, self.weights, cloud)
+        found = cloud_of(inp, x, self.of, self.weights).frozen(torch.float64)
         group = inp.group
         linear: Group = group
         if isinstance(group, AffineGroup):
-            centre = (w.unsqueeze(-1) * cloud).sum(1) / w.sum(1, keepdim=True)
-            cloud, linear = cloud - centre.unsqueeze(1), group.linear_group
-        cloud = cloud * w.unsqueeze(-1)  # a point without weight defines no direction
+            centre = found.centre()
+            found, linear = found.minus(centre), group.linear_group
+        cloud = found.weighted()  # a point without weight defines no direction
         bases, weights = _plane(cloud) if cloud.shape[-1] == 2 else _space(cloud, self.rank)
         if isinstance(linear, O):
             mirrored = torch.cat([bases[..., :-1], -bases[..., -1:]], -1)

@@ -13,6 +13,7 @@ from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.reps.base import Rep
 from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.ragged import Segment
 
 
 class Phase(Frame):
@@ -58,6 +59,8 @@ class Phase(Frame):
     def refuse(self, inp: Action) -> str:
         if inp.group.dim != 1 or not inp.group.is_compact:
             return f"{inp.group} is not a compact one-parameter group"
+        if any(isinstance(leaf, Segment) for leaf in _leaves(inp)):
+            return "it takes the leading vectors of each datum, and a ragged batch has none"
         rep = next((leaf for leaf in _leaves(inp) if _moves(leaf)), None)
         if rep is None:
             return "no part of the input moves linearly under the group"

@@ -15,7 +15,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.affine import AffineGroup, Translations
 from erlangen.groups.base import Group
 from erlangen.groups.orthogonal import SO, O
-from erlangen.symmetrize.cloud import cloud_of, cloud_refusal, weights_of
+from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
 from erlangen.symmetrize.frames import Frame, Weighted
 
 Degenerate = Literal["warn", "raise", "weighted", "ignore"]
@@ -32,10 +32,9 @@ class Principal(Frame):
         order: whether axes go from the smallest eigenvalue up (as in the source) or from the largest down.
         degenerate: what to do where neighbouring eigenvalues differ by less than 1e-8 (float64; 1e-4 for float32) of the largest:
             ``"warn"``, ``"raise"``, ``"weighted"`` (take the elements of :class:`~erlangen.symmetrize.Pairs` for those clouds, in the
-            plane and in space) or ``"ignore"``.
-        grad: differentiate the axes too. By default gradients flow through the canonical coordinates alone, as in the source; they
-            are then not the gradients of the averaged model, which forces as ``-dE/dx`` need.
-
+            plane and in space) or ``"ignore"``. Compiled models do not look: there every setting is ``"ignore"``.
+        grad: differentiate the axes too. By default gradients flow through the canonical coordinates and the mean alone, as in the
+            source; they are then not the gradients of the averaged model, which forces as ``-dE/dx`` need.
         of: the part of a dict that spans the frame; by default the first one that moves as points or vectors.
         weights: the part of a dict (with action ``None``) that holds weights of the points or a boolean mask, ``[B, n]``.
 
@@ -64,32 +63,47 @@ class Principal(Frame):
         self.order, self.degenerate, self.grad, self.of, self.weights = order, degenerate, grad, of, weights
 
     def forward(self, inp: Action, x: Any) -> Weighted:
-        cloud = cloud_of(inp, x, self.of)
-        cloud = cloud if self.grad else cloud.detach()
-        weights = None if self.weights is None else weights_of(inp, x, self.weights, cloud).unsqueeze(-1)
+        cloud = cloud_of(inp, x, self.of, self.weights)
         group = inp.group
         if not isinstance(group, AffineGroup):
-            axes, bad = self._axes(cloud, weights)
-            return self._robust(Weighted(_signed(axes, group)), bad, inp, x)
-        centre = cloud.mean(1) if weights is None else (weights * cloud).sum(1) / weights.sum(1)
+            axes, bad = self._axes(cloud)
+            return self._robust(Weighted(signed(axes, group)), bad, inp, x)
+        centre = cloud.centre()
         if isinstance(group, Translations):
             return Weighted(group.element(translation=centre.unsqueeze(1)))
-        axes, bad = self._axes(cloud - centre.unsqueeze(1), weights)
-        rotations = _signed(axes, group.linear_group)
+        axes, bad = self._axes(cloud.minus(centre))
+        rotations = signed(axes, group.linear_group)
         found = Weighted(group.element(rotations, centre.unsqueeze(1).expand(*rotations.shape[:2], -1)))
         return self._robust(found, bad, inp, x)
 
-    def _axes(self, cloud: Float[Tensor, "B n d"], weights: Tensor | None) -> tuple[Float[Tensor, "B d d"], Tensor | None]:
+    def gaps(self, inp: Action, x: Any) -> Float[Tensor, " B"]:
+        """The smallest difference of neighbouring principal values of each datum, relative to the largest value.
+
+        Zero means that the axes are not defined; gradients with ``grad=True`` grow as its inverse.
+
+        >>> from erlangen.groups import O
+        >>> Principal().gaps(O(2).vector, torch.tensor([[[2.0, 0.0], [0.0, 1.0]]]))
+        tensor([0.7500])
+        """
+        cloud = cloud_of(inp, x, self.of, self.weights).frozen()
+        if isinstance(inp.group, AffineGroup):
+            cloud = cloud.minus(cloud.centre())
+        return _gaps(torch.linalg.eigvalsh(_second_moment(cloud))).to(cloud.points.dtype)
+
+    def _axes(self, cloud: Cloud) -> tuple[Float[Tensor, "B d d"], Tensor | None]:
         """The axes as columns, and which clouds do not define them (``None`` when nobody asks)."""
-        second = cloud.mT @ (cloud if weights is None else weights * cloud)
-        values, axes = torch.linalg.eigh(second.double())
-        bad = None
+        cloud = cloud if self.grad else cloud.frozen()
+        second = _second_moment(cloud)
+        values, axes = torch.linalg.eigh(second)
+        dtype, bad = cloud.points.dtype, None
         if self.degenerate != "ignore" and not torch.compiler.is_compiling():
-            tolerance = 1e-8 if cloud.dtype == torch.float64 else 1e-4
-            gaps = values.diff(dim=-1).amin(-1) if values.shape[-1] > 1 else values.new_ones(len(values))
-            bad = gaps <= tolerance * values[:, -1]
+            bad = _gaps(values.detach()) <= (1e-8 if dtype == torch.float64 else 1e-4)
             self._complain(bad)
-        return (axes.flip(-1) if self.order == "descending" else axes).to(cloud.dtype), bad
+            if self.grad and self.degenerate == "weighted":
+                # These axes will not be used; keep their infinite gradients out.
+                apart = torch.arange(second.shape[-1], dtype=second.dtype, device=second.device).diag()
+                axes = torch.linalg.eigh(torch.where(bad[:, None, None], apart, second)).eigenvectors
+        return (axes.flip(-1) if self.order == "descending" else axes).to(dtype), bad
 
     def _complain(self, bad: Tensor) -> None:
         if self.degenerate == "weighted" or not bool(bad.any()):
@@ -108,10 +122,9 @@ class Principal(Frame):
             return found
         from erlangen.symmetrize.pairs import Pairs
 
-        group = inp.group
         more = Pairs(of=self.of, weights=self.weights)(inp, x)
         assert more.weights is not None
-        k = group.batch_shape(found.elements)[1]
+        k = inp.group.batch_shape(found.elements)[1]
         own = torch.where(bad, 0.0, 1 / k).to(more.weights.dtype).unsqueeze(1).expand(-1, k)
         weights = torch.cat([own, more.weights * bad.unsqueeze(1)], 1)
         return Weighted(torch.cat([found.elements.to(more.elements.dtype), more.elements], 1), weights)
@@ -122,18 +135,33 @@ class Principal(Frame):
             if isinstance(group, Translations):
                 return cloud_refusal(inp)
             group = group.linear_group
-        full = isinstance(group, (SO, O)) and group.is_euclidean and group.dim == group.n * (group.n - 1) // 2
-        return cloud_refusal(inp) if full else f"{inp.group} is none of O(d), SO(d), E(d), SE(d), T(d)"
+        if not (isinstance(group, (SO, O)) and group.is_euclidean and group.dim == group.n * (group.n - 1) // 2):
+            return f"{inp.group} is none of O(d), SO(d), E(d), SE(d), T(d)"
+        if self.degenerate == "weighted" and group.n not in (2, 3):
+            return f"degenerate='weighted' serves the plane and space, not {group.n} dimensions"
+        return cloud_refusal(inp)
 
 
-def _signed(axes: Float[Tensor, "B d d"], group: Group) -> Float[Tensor, "B k d d"]:
-    """All choices of the axes' signs that lie in the group."""
-    d = axes.shape[-1]
-    proper = isinstance(group, SO)
-    free = d - 1 if proper else d
-    signs = torch.tensor(list(itertools.product([1.0, -1.0], repeat=free)), dtype=axes.dtype, device=axes.device)
-    signs = signs.expand(len(axes), -1, -1)
-    if proper:  # the last sign makes the determinant one
-        last = torch.linalg.det(axes).sign().view(-1, 1, 1) * signs.prod(-1, keepdim=True)
+def sign_choices(d: int, group: Group) -> Float[Tensor, "k free"]:
+    """The signs that are free: of all ``d`` axes, or of all but the last, which the determinant decides in SO(d)."""
+    free = d - 1 if isinstance(group, SO) else d
+    return torch.tensor(list(itertools.product([1.0, -1.0], repeat=free)), dtype=torch.float64)
+
+
+def signed(axes: Float[Tensor, "B d d"], group: Group) -> Float[Tensor, "B k d d"]:
+    """All choices of the axes' signs that lie in the group, in the order of :func:`sign_choices`."""
+    signs = sign_choices(axes.shape[-1], group).to(axes).expand(len(axes), -1, -1)
+    if isinstance(group, SO):
+        last = torch.linalg.det(axes.detach()).sign().view(-1, 1, 1) * signs.prod(-1, keepdim=True)
         signs = torch.cat([signs, last], -1)
     return axes.unsqueeze(1) * signs.unsqueeze(-2)
+
+
+def _second_moment(cloud: Cloud) -> Float[Tensor, "B d d"]:
+    return (cloud.points.mT @ cloud.weighted()).double()
+
+
+def _gaps(values: Float[Tensor, "B d"]) -> Float[Tensor, " B"]:
+    if values.shape[-1] == 1:
+        return torch.ones_like(values[:, 0])
+    return values.diff(dim=-1).amin(-1).clamp_min(0) / values[:, -1].clamp_min(torch.finfo(values.dtype).tiny)

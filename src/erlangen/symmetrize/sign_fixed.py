@@ -2,68 +2,88 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.errors import ArgumentError
 from erlangen.groups.affine import AffineGroup, Translations
 from erlangen.groups.orthogonal import SO
-from erlangen.symmetrize.cloud import cloud_of
+from erlangen.symmetrize.cloud import Cloud, cloud_of
 from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.principal import Principal
+from erlangen.symmetrize.principal import Principal, sign_choices
 
 
 class SignFixed(Frame):
     """The principal axes, each pointing to where the cloud's third moment along it is positive: a single element.
 
-    ``2^d`` times cheaper than :class:`Principal` and as exact, but not continuous where a third moment vanishes. Where it does (below
-    ``tolerance`` times the cube of the spread), that axis has no sign of its own and the result depends on the eigensolver; a warning
-    counts such clouds. For SO(d) and SE(d) the last axis follows from the determinant.
+    ``2^d`` times cheaper than :class:`Principal` and as exact, but not continuous where a third moment vanishes. An axis whose third
+    moment is below ``tolerance`` times the cube of the spread (of a flat or a symmetric cloud) has no sign of its own; then both are
+    averaged over, as in :class:`Principal`. A batch with such a cloud is evaluated at all ``2^d`` elements, with zero weights where
+    they are not needed. A compiled model cannot change the number of elements: it always evaluates all of them.
+
+    For SO(d) and SE(d) one sign follows from the determinant: that of the weak axis, else of the last.
 
     Args:
         tolerance: third moments below this, relative, count as zero.
-        principal: how the axes are found; its settings are those of :class:`Principal`.
+        order, degenerate, of, weights: as for :class:`Principal`; ``degenerate="weighted"`` is not available.
 
     >>> from erlangen.groups import O
     >>> SignFixed()(O(3).vector, torch.randn(8, 20, 3)).elements.shape
     torch.Size([8, 1, 3, 3])
     """
 
-    def __init__(self, tolerance: float = 1e-6, principal: Principal | None = None) -> None:
+    def __init__(
+        self,
+        tolerance: float = 1e-6,
+        order: Literal["ascending", "descending"] = "ascending",
+        degenerate: Literal["warn", "raise", "ignore"] = "warn",
+        of: str | None = None,
+        weights: str | None = None,
+    ) -> None:
         super().__init__()
-        self.tolerance, self.principal = tolerance, principal or Principal()
+        if degenerate == "weighted":
+            raise ArgumentError("degenerate", "one of warn, raise, ignore", repr(degenerate), "Principal has 'weighted'")
+        self.tolerance, self.principal = tolerance, Principal(order, degenerate, of=of, weights=weights)
 
     def forward(self, inp: Action, x: Any) -> Weighted:
         every = self.principal(inp, x).elements
-        group = inp.group
+        cloud = cloud_of(inp, x, self.principal.of, self.principal.weights)
+        group = linear = inp.group
+        rotations = every
         if isinstance(group, AffineGroup):
-            linear, centre = group.rotation(every), group.translation(every)[:, 0]
-            cloud = cloud_of(inp, x) - centre.unsqueeze(1)
-            return Weighted(group.element(self._signed(linear[:, 0], cloud, group.linear_group), centre).unsqueeze(1))
-        return Weighted(self._signed(every[:, 0], cloud_of(inp, x), group).unsqueeze(1))
-
-    def _signed(self, axes: Tensor, cloud: Tensor, group: Any) -> Tensor:
-        along = cloud.detach() @ axes
-        third, spread = along.pow(3).mean(1), along.square().mean(1).sqrt()
-        weak = third.abs() < self.tolerance * spread.amax(-1, keepdim=True).pow(3)
-        if isinstance(group, SO):
-            weak = weak[:, :-1]
-        if not torch.compiler.is_compiling() and bool(weak.any()):
-            warnings.warn(
-                f"{int(weak.any(1).sum())} of {len(cloud)} clouds are not skewed along an axis: its sign is arbitrary; "
-                "erlangen.frames.Principal() averages over both",
-                stacklevel=2,
-            )
-        signs = torch.where(third < 0, -1.0, 1.0).to(axes.dtype)
-        if isinstance(group, SO):
-            last = (torch.linalg.det(axes).sign() * signs[:, :-1].prod(1)).unsqueeze(1)
-            signs = torch.cat([signs[:, :-1], last], 1)
-        return axes * signs.unsqueeze(1)
+            linear, rotations = group.linear_group, group.rotation(every)
+            cloud = cloud.minus(group.translation(every)[:, 0])
+        third, spread = _moments(cloud.frozen(), rotations[:, 0].detach())
+        weak = third.abs() < self.tolerance * spread.unsqueeze(-1).pow(3)
+        # Signs of the elements' axes relative to the first element's; a choice fits when it makes all third moments that count positive.
+        signs = sign_choices(rotations.shape[-1], linear).to(third)
+        if isinstance(linear, SO):
+            # The determinant decides the sign of the weak axis, else of the last.
+            signs = torch.cat([signs, signs.prod(-1, keepdim=True)], -1)
+            last = torch.arange(third.shape[1], device=third.device) == third.shape[1] - 1
+            undecided = weak.sum(1) > 1
+            weak = weak | (last & ~weak.any(1, keepdim=True))
+        else:
+            undecided = weak.any(1)
+        fits = (weak.unsqueeze(1) | (signs * third.unsqueeze(1) > 0)).all(-1).to(third.dtype)
+        if torch.compiler.is_compiling() or bool(undecided.any()):
+            return Weighted(every, fits / fits.sum(1, keepdim=True))
+        best = fits.argmax(1, keepdim=True)
+        return Weighted(group.take(every, (torch.arange(len(best), device=best.device).unsqueeze(1), best)))
 
     def refuse(self, inp: Action) -> str:
         if isinstance(inp.group, Translations):
             return "translations have no axes"
         return self.principal.refuse(inp)
+
+
+def _moments(cloud: Cloud, axes: Tensor) -> tuple[Tensor, Tensor]:
+    """Third moments along each axis ``[B, d]`` and the largest root mean square ``[B]``."""
+    along = cloud.points @ axes
+    weights = torch.ones_like(along[..., :1]) if cloud.weights is None else cloud.weights
+    total = weights.sum(1)
+    third, second = (weights * along.pow(3)).sum(1) / total, (weights * along.square()).sum(1) / total
+    return third, second.amax(-1).sqrt()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import optree
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +14,9 @@ from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
+from erlangen.symmetrize.cloud import named_parts
 from erlangen.symmetrize.frames import Frame, Weighted, a_tensor
+from erlangen.symmetrize.ragged import Copies, RaggedCopies, segment_of
 
 
 class Symmetrized(nn.Module):
@@ -23,7 +24,11 @@ class Symmetrized(nn.Module):
 
     It is called as the model is: one argument, several (when ``inp`` is a tuple), or keywords (when ``inp`` is a dict and the call
     uses its names). All data have a leading batch axis; the ``B x k`` evaluations are one forward pass, or several of at most
-    ``chunk`` frame elements to bound memory.
+    ``chunk`` frame elements to bound memory. A part of the output whose action is ``None`` is not averaged: a tensor comes back
+    for each frame element, ``[B, k, ...]``, anything else as the model gave it (of the last chunk).
+
+    What the model draws at random (dropout) it draws for every frame element, so with it the symmetry holds in evaluation, in training
+    in distribution only. Batch normalization sees ``B x k`` samples.
 
     Attributes:
         model: the wrapped model; its ``state_dict`` is unchanged under the prefix ``model.``.
@@ -44,14 +49,19 @@ class Symmetrized(nn.Module):
         weights = frame.weights
         if weights is None:
             leaf = a_tensor(x)
-            weights = leaf.new_full((size, k), 1 / k, dtype=leaf.dtype if leaf.is_floating_point() else None)
-        step = self.chunk or k
-        total: Any = None
-        for start in range(0, k, step):
-            part = slice(start, start + step)
-            y = self._average(x, Weighted(group.take(frame.elements, (slice(None), part)), weights[:, part]), rest)
-            total = y if total is None else optree.tree_map(torch.add, total, y)
-        return total
+            weights = torch.full(
+                (size, k), 1 / k, dtype=leaf.dtype if leaf.is_floating_point() else torch.get_default_dtype(), device=leaf.device
+            )
+        if self.chunk is None or self.chunk >= k:
+            return self._average(x, Weighted(frame.elements, weights), rest)
+        chunks = []
+        for start in range(0, k, self.chunk):
+            part = slice(start, start + self.chunk)
+            chunks.append(self._average(x, Weighted(group.take(frame.elements, (slice(None), part)), weights[:, part]), rest))
+        if not isinstance(self.out, Record):
+            return sum(chunks[1:], chunks[0])
+        gathered = zip(self.out.leaves, zip(*map(self.out.flatten, chunks)))
+        return self.out.unflatten([_gather(action, parts) for action, parts in gathered])
 
     def frames(self, *args: Any, **kwargs: Any) -> Weighted:
         """The frame of the given input alone."""
@@ -60,34 +70,41 @@ class Symmetrized(nn.Module):
     def canonical_inputs(self, *args: Any, **kwargs: Any) -> Any:
         """What the model sees: the input moved by the inverse of each frame element, leading axes ``[B * k, ...]``."""
         x, _ = self._datum(args, kwargs)
-        return self._canonical(x, self.frame(self.inp, x).elements)
+        elements = self.frame(self.inp, x).elements
+        return self._canonical(x, elements, self._copies(x, elements))
 
     # ---- the formula ----
 
-    def _canonical(self, x: Any, elements: Element) -> Any:
-        inverse = self.inp.group.inverse(elements)
-        k = self.inp.group.batch_shape(elements)[1]
+    def _copies(self, x: Any, elements: Element) -> Copies:
+        size, k = self.inp.group.batch_shape(elements)
+        index = segment_of(self.inp, x)
+        return Copies(size, k) if index is None else RaggedCopies(index, size, k)
 
+    def _canonical(self, x: Any, elements: Element, copies: Copies) -> Any:
+        group = self.inp.group
+        inverse = group.inverse(elements)
         # A frame that comes in double precision was worth it: move the data in it, too.
-        leaf = a_tensor(elements)
-        double = leaf.dtype == torch.float64
+        double = a_tensor(elements).dtype == torch.float64
 
-        def move(action: Action, part: Tensor) -> Tensor:
+        def move(name: str | None, action: Action | None, part: Any) -> Any:
+            if action is None:
+                return copies.repeat(part)
+            if (numbers := copies.special(action, part)) is not None:
+                return numbers
+            action.check(part, name or "x")
             wide = part.double() if double and part.is_floating_point() else part
-            return action.act(inverse, wide.unsqueeze(1)).flatten(0, 1).to(part.dtype).contiguous()
+            moved = action.act(copies.take(group, inverse, len(part)), wide.unsqueeze(1))
+            return copies.join(moved).to(part.dtype).contiguous()
 
-        if isinstance(self.inp, Record):
-            moved = zip(self.inp.leaves, self.inp.flatten(x))
-            parts = [_repeat(part, k) if action is None else move(action, part) for action, part in moved]
-            return self.inp.unflatten(parts)
-        return move(self.inp, x)
+        parts = [move(*leaf) for leaf in named_parts(self.inp, x)]
+        return self.inp.unflatten(parts) if isinstance(self.inp, Record) else parts[0]
 
     def _average(self, x: Any, frame: Weighted, rest: dict[str, Any]) -> Any:
-        assert frame.weights is not None
-        weights = frame.weights
-        size, k = self.inp.group.batch_shape(frame.elements)
-        canonical = self._canonical(x, frame.elements)
-        rest = {name: _repeat(value, k) if _batched(value, size) else value for name, value in rest.items()}
+        group, elements, weights = self.inp.group, frame.elements, frame.weights
+        assert weights is not None
+        copies = self._copies(x, elements)
+        canonical = self._canonical(x, elements, copies)
+        rest = {name: copies.repeat(value) for name, value in rest.items()}
         if rest.pop(_KEYWORDS, False):
             y = self.model(**canonical, **rest)
         elif isinstance(canonical, tuple) and isinstance(self.inp, Record):
@@ -97,14 +114,11 @@ class Symmetrized(nn.Module):
 
         def back(action: Action | None, part: Any) -> Any:
             if action is None:
-                return part
-            if not isinstance(part, Tensor) or part.ndim == 0 or part.shape[0] != size * k:
-                got = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
-                raise ArgumentError("model", f"an output with leading axis {size} x {k} (batch x frame)", got)
-            part = part.unflatten(0, (size, k))
+                return copies.split(part) if isinstance(part, Tensor) else part
+            part = copies.split(part)
             action.check(part, "out")
-            part = action.act(frame.elements, part)
-            return torch.einsum("bk,bk...->b...", weights.to(part.dtype), part)
+            part = action.act(copies.take(group, elements, len(part)), part)
+            return torch.einsum("bk,bk...->b...", copies.take_weights(weights, len(part)).to(part.dtype), part)
 
         if isinstance(self.out, Record):
             return self.out.unflatten([back(action, part) for action, part in zip(self.out.leaves, self.out.flatten(y))])
@@ -175,10 +189,8 @@ def symmetrize(model: nn.Module, inp: Any, out: Any, *, frame: Frame | None = No
     return Symmetrized(model, frame, inp, out, chunk)
 
 
-def _repeat(part: Any, k: int) -> Any:
-    """A part that no action moves, once for each frame element."""
-    return part.repeat_interleave(k, 0) if isinstance(part, Tensor) and part.ndim else part
-
-
-def _batched(value: Any, size: int) -> bool:
-    return isinstance(value, Tensor) and value.ndim > 0 and value.shape[0] == size
+def _gather(action: Action | None, parts: tuple[Any, ...]) -> Any:
+    """A part of the output from its chunks."""
+    if action is not None:
+        return sum(parts[1:], parts[0])
+    return torch.cat(parts, 1) if isinstance(parts[0], Tensor) else parts[-1]
