@@ -16,7 +16,7 @@ from erlangen.linalg.null import NullSpace
 _BLOCK = 16
 _SEED = 0
 #: Residual of the normal operator, relative to its norm, at which LOBPCG may stop.
-_CONVERGED = 1e-13
+_CONVERGED = 1e-10
 
 
 def krylov_null_space(
