@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -19,6 +19,8 @@ from erlangen.verdict import Verdict
 TELLABLE = 0.6
 #: An interval wider than this, to either side, is no evidence for anything.
 TOO_WIDE = 0.1
+#: Moves that change tokens by less than this part of their size, root mean square, are too small to be evidence.
+REAL_MOVE = 0.35
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,31 @@ def judge(
         ),
         displacement,
     )
+
+
+def at_fitted_scale(basis: Float[Tensor, "k n n"], data: Samples, seed: int = 0) -> Verdict:
+    """Whether held-out data survive the learned generators as they are, at the scale they were learned at.
+
+    Generators that shrink towards zero survive anything: where the fitted moves are small beside the tokens, they are judged at norm
+    ``sqrt(n)`` instead.
+
+    Returns:
+        a :class:`Verdict` with numbers ``auc`` (which decides), ``auc_fitted``, ``auc_unit`` (at norm ``sqrt(n)``) and ``displacement``
+        (of tokens at the fitted scale).
+    """
+    norms = basis.flatten(1).norm(dim=1).clamp_min(1e-12)
+    fitted = judge(basis, data, seed=seed)
+    unit = judge(basis * (basis.shape[-1] ** 0.5 / norms)[:, None, None], data, seed=seed)
+    shrunk = fitted.displacement < REAL_MOVE
+    verdict = unit.verdict if shrunk else fitted.verdict
+    numbers = {
+        "auc": verdict["auc"],
+        "auc_fitted": fitted.verdict["auc"],
+        "auc_unit": unit.verdict["auc"],
+        "displacement": fitted.displacement,
+    }
+    where = "at unit norm, as the learned moves are too small to tell" if shrunk else "at the fitted scale"
+    return replace(verdict, numbers=numbers, reason=f"{verdict.reason} ({where})")
 
 
 def at_displacement(basis: Float[Tensor, "k n n"], tokens: Float[Tensor, "N T n"], displacement: float) -> Float[Tensor, "k n n"]:

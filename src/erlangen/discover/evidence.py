@@ -54,7 +54,7 @@ def evidence(
     unit = judge(basis * (n**0.5 / norms)[:, None, None], data, seed=seed).verdict["auc"]
     interval = own.verdict.interval
     assert interval is not None
-    low, high = interval
+    high = interval[1]
     auc = own.verdict["auc"]
     seen = chance - 0.5
     enough = high - auc <= TOO_WIDE and seen > high - auc

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from erlangen.discover.coefficients import Coefficients, Law
+from erlangen.discover.confidence import at_fitted_scale
 from erlangen.discover.discriminator import Discriminator
-from erlangen.discover.evidence import evidence
 from erlangen.discover.exponential import act, is_block_mask
 from erlangen.discover.regularizers import (
     DECORRELATIONS,
@@ -80,8 +80,8 @@ class LieGAN:
         norms_: the norm of every channel as trained, ``[K]``, which is where the fitted scale is.
         basis_: the matrices as trained, ``[K, n, n]``.
         coefficients_: the law of ``w``.
-        confidence_: a :class:`Verdict` from data kept from the game: whether a fresh judge fails to tell them from moved
-            ones; ``auc`` at moves of half the size of the tokens, ``auc_unit`` at matrices of norm ``sqrt(n)``.
+        confidence_: a :class:`Verdict` from data kept from the game: whether a fresh judge fails to tell them from moved ones;
+            see :func:`erlangen.discover.confidence.at_fitted_scale`.
         history_: loss curves by name: ``step``, ``generator``, ``discriminator``, ``triviality``, ``correlation``.
 
     Raises:
@@ -145,7 +145,7 @@ class LieGAN:
             raise ArgumentError("init", f"a basis [{channels}, {n}, {n}]", f"shape {tuple(init.shape)}")
         Coefficients(channels, coefficients, scale, fit_distribution)
         self.n, self.channels, self.coefficients, self.scale = n, channels, coefficients, scale
-        self.mask = _mask(mask, channels, n, init == "affine" if isinstance(init, str) else False)
+        self.mask = channel_mask(mask, channels, n, init == "affine" if isinstance(init, str) else False)
         self.init, self.homogeneous = init, homogeneous
         self.regularizer, self.lam, self.decorrelation, self.eta, self.mu = regularizer, lam, decorrelation, eta, mu
         self.target, self.incremental, self.fit_distribution = target, incremental, fit_distribution
@@ -169,7 +169,7 @@ class LieGAN:
         if held < FEWEST_HELD_OUT:
             raise ArgumentError("x", f"at least {math.ceil(FEWEST_HELD_OUT / HELD_OUT)} samples", len(samples))
         self.fit_samples(samples.subset(order[held:]))
-        self.confidence_ = evidence(self.algebra_.basis, samples.subset(order[:held]), self.mask.amax(0), self.seed)
+        self.confidence_ = at_fitted_scale(self.basis_, samples.subset(order[:held]), seed=self.seed)
         return self
 
     def fit_samples(self, samples: Samples) -> LieGAN:
@@ -295,7 +295,8 @@ def _only(gradient: Tensor, channel: int) -> Tensor:
     return out
 
 
-def _mask(mask: Tensor | None, channels: int, n: int, affine: bool) -> Tensor:
+def channel_mask(mask: Tensor | None, channels: int, n: int, affine: bool = False) -> Tensor:
+    """A checked 0/1 mask ``[K, n, n]``; the last row is out for affine maps."""
     out = torch.ones(channels, n, n)
     if mask is not None:
         mask = torch.as_tensor(mask).detach().float().cpu()
