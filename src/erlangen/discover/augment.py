@@ -1,73 +1,75 @@
-"""`Augmented`: a model seen through random transformations, ``g^-1 f(g x)``."""
+"""`Augmented`: a model that sees randomly moved copies of its data: the soft way to use a discovered algebra."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from erlangen.actions.base import Action
 from erlangen.discover.exponential import matrix_exp
 from erlangen.errors import ArgumentError
-from erlangen.groups.algebra import LieAlgebra
 
 
 class Augmented(nn.Module):
-    """``f`` wrapped as ``g^-1 f(g x)`` with ``g = exp(sum_k w_k L_k)``, ``w ~ N(0, scale^2)``, one draw per sample.
+    """``g^-1 f(g x)`` with a random ``g = exp(sum_k w_k L_k)``, ``w ~ N(0, sigma^2)``, for each sample.
 
-    While training this is data augmentation: the loss is that of moved data, put back. For a test, the mean over several copies
-    approaches an equivariant function; its equivariance error falls as ``copies^(-1/2)``. Source: Yang et al. (2023),
-    arXiv:2302.00236.
+    Minimising a loss of it is augmentation of inputs and outputs together. In evaluation the model is left as it is, or averaged over
+    ``copies`` random elements, which makes it symmetric up to an error of order ``copies^-1/2`` (if the moves fill the group).
 
     Args:
-        model: takes tokens ``[B, T, n]`` (or ``[B, n]``).
-        algebra: whose exponentials move the tokens.
-        out: how the group acts on the output; by default its last axis moves like a token. ``group.scalar`` for invariant outputs.
-        scale: the spread of the coefficients.
-        copies: over how many draws to average.
-        seed: of the draws.
+        model: takes tokens ``[B, T, n]``.
+        basis: generators ``[K, n, n]``.
+        sigma: spread of the coefficients.
+        vector: whether the output is tokens ``[B, T_y, n]`` that move like the input (else it is invariant).
+        copies: random elements averaged in evaluation; 0 leaves the model alone.
+        generator: source of randomness; torch's global one by default, as for dropout.
 
-    Raises:
-        ArgumentError: ``copies`` below 1, a scale that is not positive, or an algebra without generators.
+    Source: J. Yang, R. Walters, N. Dehmamy, R. Yu, ICML 2023, arXiv:2302.00236.
 
     >>> from erlangen.groups import SO
-    >>> f = Augmented(lambda x: 2 * x, SO(2).algebra)
-    >>> x = torch.randn(5, 1, 2, generator=torch.Generator().manual_seed(0))
-    >>> bool(torch.allclose(f(x), 2 * x, atol=1e-5))
-    True
+    >>> model = Augmented(nn.Linear(2, 2), SO(2).algebra.basis)
+    >>> model(torch.randn(8, 5, 2)).shape
+    torch.Size([8, 5, 2])
     """
+
+    basis: Tensor
 
     def __init__(
         self,
-        model: Callable[[Tensor], Tensor],
-        algebra: LieAlgebra,
-        out: Action | None = None,
-        scale: float = 3.0,
-        copies: int = 1,
-        seed: int = 0,
+        model: nn.Module,
+        basis: Float[Tensor, "k n n"],
+        sigma: float = 3.0,
+        *,
+        vector: bool = True,
+        copies: int = 0,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if copies < 1:
-            raise ArgumentError("copies", "a whole number of at least 1", copies)
-        if not scale > 0:
-            raise ArgumentError("scale", "a positive number", scale)
-        if not algebra.dim:
-            raise ArgumentError("algebra", "an algebra of at least one dimension", algebra)
-        self.model, self.algebra, self.out, self.scale, self.copies = model, algebra, out, scale, copies
-        self.generator = torch.Generator().manual_seed(seed)
+        if basis.ndim != 3 or basis.shape[-1] != basis.shape[-2] or not len(basis):
+            raise ArgumentError("basis", "at least one generator, [K, n, n]", tuple(basis.shape))
+        if copies < 0:
+            raise ArgumentError("copies", "0 or a positive number", copies)
+        self.model, self.sigma, self.vector, self.copies, self.generator = model, sigma, vector, copies, generator
+        self.register_buffer("basis", basis.detach().clone())
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The model's output for ``x`` ``[B, ..., n]``, averaged over ``copies`` draws."""
-        shape = (self.copies * len(x), self.algebra.dim)
-        w = self.scale * torch.randn(shape, generator=self.generator, dtype=x.dtype).to(x.device)
-        a = self.algebra.combine(w)
-        # The negative exponent gives the inverse to rounding, without solving a system.
-        g, inverse = matrix_exp(torch.stack([a, -a]))
-        y = self.model(_move(g, x.repeat(self.copies, *[1] * (x.ndim - 1))))
-        y = _move(inverse, y) if self.out is None else self.out.act(inverse, y)
-        return y.unflatten(0, (self.copies, len(x))).mean(0)
+    def forward(self, x: Float[Tensor, "B T n"]) -> Any:
+        if self.training:
+            return self._moved(x)
+        if not self.copies:
+            return self.model(x)
+        size = len(x)
+        y = self._moved(x.repeat_interleave(self.copies, 0))
+        return y.unflatten(0, (size, self.copies)).mean(1)
+
+    def _moved(self, x: Tensor) -> Tensor:
+        basis = self.basis.to(x.dtype)
+        w = self.sigma * torch.randn(len(x), len(basis), generator=self.generator, dtype=x.dtype, device=x.device)
+        return moved(self.model, x, torch.einsum("bk,kij->bij", w, basis), self.vector)
 
 
-def _move(g: Tensor, x: Tensor) -> Tensor:
-    return (x.flatten(1, -2) @ g.mT).view(x.shape) if x.ndim > 2 else (g @ x.unsqueeze(-1)).squeeze(-1)
+def moved(model: nn.Module, x: Float[Tensor, "B T n"], a: Float[Tensor, "B n n"], vector: bool) -> Tensor:
+    """``g^-1 f(g x)`` for ``g = exp(a)``, or ``f(g x)`` for an invariant output."""
+    y = model(x @ matrix_exp(a).mT)
+    return y @ matrix_exp(-a).to(y.dtype).mT if vector else y

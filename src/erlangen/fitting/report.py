@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 from erlangen.data import DataSet
@@ -196,6 +197,10 @@ def _found_claims(found: Discovered) -> list[Claim]:
     return claims
 
 
+def _error(a: Assessment, precision: str, number: str) -> float | None:
+    return a.equivariance[precision][number] if a.equivariance else None
+
+
 def _data_section(data: DataSet, test: DataSet) -> Section:
     lines = [str(data), f"Test: {test}"]
     lines += [data.about] if data.about else []
@@ -267,40 +272,26 @@ def _training_section(members: list[Members], task: Task) -> Section:
 
 def _audit_section(assessments: dict[str, Assessment], group: Group | None, task: Task, config: FitConfig) -> Section:
     name = task.score_name
-    rows, values, errors = [], {}, {}
+    values, errors = {}, {}
     for a in assessments.values():
-        error = a.equivariance
-        rows.append(
-            [
-                a.name,
-                _spread(a.scores),
-                _spread(a.moved) if a.moved else None,
-                error["float64"]["mean"] if error else None,
-                error["float64"]["worst"] if error else None,
-                error["mixed"]["worst"] if error else None,
-                error["float32"]["median"] if error else None,
-                a.explanations["mean_cosine"] if a.explanations is not None else None,
-                1e3 * a.seconds_per_step,
-                1e6 / a.cost.samples_per_second if a.cost else None,
-                a.cost.parameters if a.cost else None,
-            ]
-        )
         both = [a.scores, a.moved] if a.moved else [a.scores]
         values[a.name] = [statistics.mean(v) for v in both]
         errors[a.name] = [statistics.stdev(v) if len(v) > 1 else 0.0 for v in both]
-    columns = [
-        "model",
-        name,
-        f"{name}, moved",
-        "error f64, mean",
-        "error f64, worst",
-        "error f32 net, worst",
-        "error f32, median",
-        "explanations",
-        "ms/step",
-        "µs/sample",
-        "parameters",
+    measures: list[tuple[str, Callable[[Assessment], Any]]] = [
+        (f"{name} on test data", lambda a: _spread(a.scores)),
+        (f"{name} on moved test data", lambda a: _spread(a.moved) if a.moved else None),
+        ("equivariance error in float64, mean", lambda a: _error(a, "float64", "mean")),
+        ("equivariance error in float64, worst", lambda a: _error(a, "float64", "worst")),
+        ("... float32 network, float64 data, worst", lambda a: _error(a, "mixed", "worst")),
+        ("... all in float32, median", lambda a: _error(a, "float32", "median")),
+        ("... all in float32, mean", lambda a: _error(a, "float32", "mean")),
+        ("cosine of explanations, mean", lambda a: a.explanations["mean_cosine"] if a.explanations is not None else None),
+        ("training, ms per step", lambda a: 1e3 * a.seconds_per_step),
+        ("evaluation, microseconds per sample", lambda a: 1e6 / a.cost.samples_per_second if a.cost else None),
+        ("parameters", lambda a: a.cost.parameters if a.cost else None),
     ]
+    rows = [[label, *(read(a) for a in assessments.values())] for label, read in measures]
+    columns = ["measure", *assessments]
     moved = group is not None and bool(assessments["plain"].moved)
     figure: Figure = bars_with_error(
         ["test data", f"moved by {group}"] if moved else ["test data"],
@@ -316,4 +307,4 @@ def _audit_section(assessments: dict[str, Assessment], group: Group | None, task
     ]
     if group is not None:
         text.append(f"Elements of {group} are drawn from: {group.measure} (scale {config.spread:.3g}).")
-    return Section("The audit", text, tables=[Table("Both models, the same data", columns, rows)], figures=[figure])
+    return Section("The audit", text, tables=[Table("The models side by side", columns, rows)], figures=[figure])
