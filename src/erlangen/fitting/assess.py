@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,7 @@ class Assessment:
     Attributes:
         name, about: of the kind.
         scores: on the test data, one for each seed.
+        errors, moved_errors: mean square errors on the test data and on moved ones, for numbers and vectors.
         moved: on test data moved by random group elements, one for each seed (the mean over several moves); empty without a group.
         equivariance: verdicts of the best model by precision: ``"float64"`` (everything), ``"mixed"`` (network in float32, data in
             float64, as trained) and ``"float32"`` (everything).
@@ -41,6 +43,8 @@ class Assessment:
     name: str
     about: str
     scores: list[float]
+    errors: list[float] = field(default_factory=list)
+    moved_errors: list[float] = field(default_factory=list)
     moved: list[float] = field(default_factory=list)
     equivariance: dict[str, Verdict] = field(default_factory=dict)
     explanations: Verdict | None = None
@@ -53,6 +57,8 @@ class Assessment:
             "name": self.name,
             "scores": self.scores,
             "moved": self.moved,
+            "errors": self.errors,
+            "moved_errors": self.moved_errors,
             "equivariance": {name: verdict.as_dict() for name, verdict in self.equivariance.items()},
             "explanations": None if self.explanations is None else self.explanations.as_dict(),
             "seconds_per_step": self.seconds_per_step,
@@ -77,17 +83,17 @@ def moved_copies(data: DataSet, group: Group, task: Task, config: FitConfig) -> 
 def assess(members: Members, test: DataSet, group: Group | None, task: Task, config: FitConfig) -> Assessment:
     """Measure the models of one kind; ``group`` is the one that data are moved by (also for plain models)."""
 
-    def score(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    def by(measure: Callable[[Tensor, Tensor], float], x: Tensor, y: Tensor) -> list[float]:
         with torch.no_grad():
-            return task.score(model(x), y)
+            return [measure(model(x), y) for model in members.models]
 
     x, y = prepare(members.models[0], test)
-    scores = [score(model, x, y) for model in members.models]
     best = members.best
     common: dict[str, Any] = {
         "name": members.kind.name,
         "about": members.kind.about,
-        "scores": scores,
+        "scores": by(task.score, x, y),
+        "errors": [] if task.error is None else by(task.error, x, y),
         "seconds_per_step": statistics.median(h.seconds_per_step for h in members.histories),
         "cost": measure_cost(lambda: best(x[:SAMPLE]), min(SAMPLE, len(x)), best),
     }
@@ -95,7 +101,9 @@ def assess(members: Members, test: DataSet, group: Group | None, task: Task, con
     if group is None or inp is None:
         return Assessment(**common)
     copies = moved_copies(test, group, task, config)
-    moved = [statistics.mean(score(model, *c) for c in copies) for model in members.models]
+    moved = [statistics.mean(member) for member in zip(*(by(task.score, *c) for c in copies))]
+    if task.error is not None:
+        common["moved_errors"] = [statistics.mean(member) for member in zip(*(by(task.error, *c) for c in copies))]
     out = task.output_action(group)
     some = test.x[torch.randperm(len(test), generator=torch.Generator().manual_seed(config.seed))[:SAMPLE]]
 

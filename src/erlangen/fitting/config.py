@@ -17,7 +17,8 @@ class FitConfig:
         seeds: networks of each kind, with different initialisations and shuffles.
         steps: largest number of training steps of each network; both kinds stop early on the same held-out part of the training data.
         batch_size, lr, weight_decay: of AdamW.
-        width, depth, dropout: of the network.
+        width, depth: of the network.
+        dropout: of the network, for classes; numbers and vectors are learned without.
         discover_steps: training steps of the learned discoverer; ``None`` leaves them to it.
         spread: how far test data are moved by groups that are not compact: the largest rapidity of a boost (``acosh 5`` is a Lorentz
             factor of 5), the standard deviation of a translation.

@@ -10,12 +10,18 @@ from torch import Tensor, nn
 
 from erlangen.actions.base import Action
 from erlangen.data import DataSet
+from erlangen.discover.augerino import Augerino
+from erlangen.discover.augment import Augmented
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.network import TokenNetwork
 from erlangen.fitting.task import Task
 from erlangen.groups.base import Group
-from erlangen.symmetrize import Symmetrized, symmetrize
+from erlangen.symmetrize import symmetrize
 from erlangen.training import History, TrainingConfig, train
+
+
+#: How much Augerino's reward for large generators weighs beside the loss.
+REWARD = 1e-2
 
 
 @dataclass(frozen=True)
@@ -25,12 +31,17 @@ class Kind:
     Attributes:
         name: for tables and folders, e.g. ``"plain"``.
         about: one line for the report.
-        group: the group of the model (``None`` for a plain one).
+        how: ``"plain"``, ``"symmetrized"`` (by a frame of ``group``), ``"augmented"`` (by moves of ``basis``) or ``"augerino"``
+            (moves learned with the network).
+        group: of a symmetrized model.
+        basis: generators ``[K, n, n]`` of an augmented one; of an Augerino, where they may be non-zero.
     """
 
     name: str
     about: str
+    how: str = "plain"
     group: Group | None = None
+    basis: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -58,9 +69,15 @@ def input_action(group: Group, dim: int) -> Action | None:
 
 def build(kind: Kind, data: DataSet, task: Task, config: FitConfig) -> nn.Module:
     """An untrained model of this kind, in float32, with the input statistics of its own training inputs."""
-    network = TokenNetwork(data.tokens, data.dim, task.shape, config.width, config.depth, config.dropout)
+    dropout = config.dropout if task.kind == "class" else 0.0
+    network = TokenNetwork(data.tokens, data.dim, task.shape, config.width, config.depth, dropout)
     if kind.group is None:
         network.standardise(data.x, task.out_scale)
+        if kind.how == "augmented":
+            assert kind.basis is not None
+            return Augmented(network, kind.basis, vector=task.kind == "vector")
+        if kind.how == "augerino":
+            return Augerino(network, data.dim, mask=kind.basis, vector=task.kind == "vector")
         return network
     inp = input_action(kind.group, data.dim)
     assert inp is not None
@@ -91,7 +108,7 @@ def train_members(
         history = train(
             model,
             prepare(model, data),
-            lambda net, x, y: task.loss(net(x), y),
+            lambda net, x, y: task.loss(net(x), y) + (REWARD * net.penalty() if isinstance(net, Augerino) else 0.0),
             settings,
             validation=prepare(model, held),
             metric=lambda net, x, y: task.score(net(x), y),
@@ -108,8 +125,3 @@ def prepare(model: nn.Module, data: DataSet) -> tuple[Tensor, Tensor]:
     """Inputs in double precision (frames need it; the network computes in its own), targets as the loss takes them."""
     assert data.y is not None
     return data.x, data.y if data.target == "class" else data.y.to(next(model.parameters()).dtype)
-
-
-def is_symmetrized(model: nn.Module) -> bool:
-    """Whether the model is wrapped by a frame."""
-    return isinstance(model, Symmetrized)

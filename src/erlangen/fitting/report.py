@@ -178,10 +178,16 @@ def _found_claims(found: Discovered) -> list[Claim]:
     verdict = found.verdict
     scale = f"{verdict.tried // 2} held-out samples" if verdict.tried else ""
     measured = verdict.numbers.get("auc")
-    text = "data moved by the algebra found are told apart much less well than randomly moved ones" if found else "a symmetry was found"
+    text = (
+        "data moved by the algebra found are told apart much less well than randomly moved ones"
+        if found
+        else "a symmetry was found"
+    )
     baseline = verdict.numbers.get("auc_random")
     note = f"AUC of a judge; {verdict.reason}"
-    claims = [Claim(text, None, measured if measured is not None else "none", bool(found), baseline=baseline, scale=scale, note=note)]
+    claims = [
+        Claim(text, None, measured if measured is not None else "none", bool(found), baseline=baseline, scale=scale, note=note)
+    ]
     if found and found.metric is not None and found.cosine:
         p, q = found.metric.signature
         kind = "Euclidean" if not q else "Minkowski" if 1 in (p, q) else "standard"
@@ -280,6 +286,14 @@ def _audit_section(assessments: dict[str, Assessment], group: Group | None, task
     measures: list[tuple[str, Callable[[Assessment], Any]]] = [
         (f"{name} on test data", lambda a: _spread(a.scores)),
         (f"{name} on moved test data", lambda a: _spread(a.moved) if a.moved else None),
+        *(
+            [
+                ("mean square error on test data", lambda a: _spread(a.errors)),
+                ("mean square error on moved test data", lambda a: _spread(a.moved_errors) if a.moved_errors else None),
+            ]
+            if task.error is not None
+            else []
+        ),
         ("equivariance error in float64, mean", lambda a: _error(a, "float64", "mean")),
         ("equivariance error in float64, worst", lambda a: _error(a, "float64", "worst")),
         ("... float32 network, float64 data, worst", lambda a: _error(a, "mixed", "worst")),

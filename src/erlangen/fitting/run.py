@@ -97,7 +97,7 @@ def fit(
         task = task_of(data)
         train, held = data.split(1 - config.validation, config.seed)
         with one_thread():
-            members = _train(_kinds(group, found), train, held, task, config, directory, quiet)
+            members = _train(_kinds(group, found, data.target), train, held, task, config, directory, quiet)
             assessments = {m.kind.name: assess(m, test, group, task, config) for m in members}
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; continue with --resume {directory}") from None
@@ -146,11 +146,30 @@ def _discovered(data: DataSet, config: FitConfig, directory: Path, quiet: bool) 
     return found
 
 
-def _kinds(group: Group | None, found: Discovered | None) -> list[Kind]:
+def _kinds(group: Group | None, found: Discovered | None, target: str | None) -> list[Kind]:
     kinds = [Kind("plain", "a multilayer perceptron on the raw numbers")]
     if group is not None:
         how = "the group given" if found is None else "the group found"
-        kinds.append(Kind("symmetrized", f"the same perceptron behind a frame of {group}, {how}", group))
+        kinds += _augmented(group, found, target)
+        kinds.append(Kind("symmetrized", f"the same perceptron behind a frame of {group}, {how}", "symmetrized", group))
+    return kinds
+
+
+def _augmented(group: Group, found: Discovered | None, target: str | None) -> list[Kind]:
+    """For vector targets, the softer ways beside: augmentation by the exact algebra and by the matrices as learned, and Augerino."""
+    if target != "vector" or group.algebra is None:
+        return []
+    exact = group.algebra.basis
+    kinds = [Kind("augmented", f"the plain perceptron, trained on data moved by {group.algebra}", "augmented", basis=exact)]
+    learned = None if found is None or found.best is None else found.best.learned
+    if learned is not None:
+        learned = learned * (exact.norm() / learned.norm())
+        kinds.insert(
+            0, Kind("augmented-learned", "the same, by the matrices as the discoverer learned them", "augmented", basis=learned)
+        )
+    support = (exact.abs().amax(0) > 1e-9).float()
+    support = ((support + support.mT + support @ support) > 0).float()
+    kinds.insert(0, Kind("augerino", "moves learned together with the perceptron, in the same planes", "augerino", basis=support))
     return kinds
 
 

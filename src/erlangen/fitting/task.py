@@ -26,6 +26,7 @@ class Task:
         score_name: what that is called.
         chance: the score of knowing nothing.
         out_scale: the root mean square of the target, by which outputs are scaled; 1 for classes.
+        error: the mean square error, for numbers and vectors.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Task:
     score_name: str
     chance: float
     out_scale: float = 1.0
+    error: Callable[[Tensor, Tensor], float] | None = None
 
     def output_action(self, group: Group) -> Action:
         """How the prediction moves when the input does."""
@@ -64,12 +66,17 @@ def task_of(data: DataSet) -> Task:
     def loss(p: Tensor, y: Tensor) -> Tensor:
         return F.mse_loss(p / scale, y.reshape(p.shape) / scale)
 
-    return Task(data.target or "scalar", shape, loss, r_squared, "R²", 0.0, scale)
+    return Task(data.target or "scalar", shape, loss, r_squared, "R²", 0.0, scale, mean_square)
 
 
 def accuracy(logits: Tensor, label: Tensor) -> float:
     """Share of samples whose largest logit is the right class."""
     return float((logits.argmax(1) == label).double().mean())
+
+
+def mean_square(prediction: Tensor, target: Tensor) -> float:
+    """The mean square error."""
+    return float((prediction.detach().double() - target.reshape(prediction.shape).double()).square().mean())
 
 
 def r_squared(prediction: Tensor, target: Tensor) -> float:
