@@ -12,6 +12,8 @@ from erlangen.actions.base import Action
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.affine import AffineGroup
+from erlangen.reps.affine import Point
+from erlangen.reps.basic import Defining
 from erlangen.symmetrize.ragged import segment_of, to_dense
 
 
@@ -104,8 +106,7 @@ def cloud_refusal(inp: Action) -> str:
 
 def _is_cloud(inp: Action, action: Any) -> bool:
     """Points of an affine group; vectors of a linear one."""
-    group = inp.group
-    return action is not None and action == (group.point if isinstance(group, AffineGroup) else group.vector)
+    return isinstance(action, Point if isinstance(inp.group, AffineGroup) else Defining)
 
 
 def named_parts(inp: Action, x: Any) -> list[tuple[str | None, Any, Any]]:

@@ -104,7 +104,7 @@ class Basis(NamedTuple):
 
     Attributes:
         element: the isometries that take the form's standard basis to the clouds' own.
-        rank: how many axes the cloud's vectors defined.
+        rank: how many axes the cloud's vectors defined, before the first that they did not.
         lightlike: where axes had to be completed although vectors were left.
     """
 
@@ -151,7 +151,8 @@ def pseudo_orthonormal(group: Any, cloud: Float[Tensor, "B n d"], precision: flo
             best, at = torch.where(take_total, strength[:, 0], best), at.masked_fill(take_total, 0)
         from_data = best > noise
         left = residuals[:, :own].square().sum(-1).amax(1)
-        rank, lightlike = rank + from_data, lightlike | (~from_data & (left > 1e-6 * largest))
+        lightlike = lightlike | (~from_data & (left > 1e-6 * largest))
+        rank = rank + (from_data & ~lightlike)
         axis_at = strength[:, own:].argmax(1) + own
         at = torch.where(from_data, at, axis_at)
         vector = residuals.gather(1, at.view(size, 1, 1).expand(size, 1, dim)).squeeze(1)
