@@ -94,6 +94,7 @@ class PermutationGroup(Group):
 
     def contains(self, g: Tensor, atol: float | None = None) -> Bool[Tensor, "*batch"]:
         """Membership by sifting through the chain of stabilizers, exactly."""
+        self.batch_shape(g)
         inside = (g.sort(-1).values == torch.arange(self.n, device=g.device)).all(-1)
         rest = torch.where(inside.unsqueeze(-1), g, torch.arange(self.n, device=g.device))
         for base, coset in zip(self._base, self._transversals):

@@ -137,7 +137,7 @@ class Sign(Rep):
 
     >>> from erlangen.groups import Symmetric
     >>> Sign(Symmetric(3))(torch.tensor([1, 0, 2]))
-    tensor([[-1.]])
+    tensor([[-1.]], dtype=torch.float64)
     """
 
     dim, symbol, is_orthogonal = 1, "sgn", True

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element, Group
-from erlangen.groups.finite import index_of, inverse_positions, multiplication_table
+from erlangen.groups.finite import inverse_positions, multiplication_table
 from erlangen.groups.haar import planar_rotation
+from erlangen.groups.lookup import Lookup
 from erlangen.reps.base import Rep
 from erlangen.reps.basic import Trivial
 
@@ -40,12 +41,14 @@ class Regular(Rep):
         self.dim = int(group.order)
         table = multiplication_table(group)
         self._rows = table[inverse_positions(table)]  # rows[i, j]: the position of g_i^-1 h_j
+        # A closed form is used without a test of membership, which would cost more than the action and break compilation.
+        self._position = getattr(group, "index", None) or Lookup(group).find
 
     def _value(self) -> Hashable:
         return ()
 
     def _gather_index(self, g: Element) -> Tensor:
-        position = index_of(self.group, g)
+        position = self._position(g)
         return self._rows.to(position.device).index_select(0, position.flatten()).view(*position.shape, self.dim)
 
     def matrix(self, g: Element) -> Tensor:
