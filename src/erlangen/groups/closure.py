@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -84,34 +85,57 @@ def close_matrices(generators: Float[Tensor, "m n n"], largest: int) -> Float[Te
 
 
 class _Known:
-    """Matrices found so far, looked up within the tolerance through cells of a one-dimensional projection."""
+    """Matrices found so far, looked up within the tolerance through cells of a one-dimensional projection.
+
+    A cell is as wide as the tolerance at the size of its matrices (their largest entry, to a power of 2), so that however large the
+    entries, only two cells are looked at (four where the size is at a power of 2).
+    """
 
     def __init__(self, n: int) -> None:
         self.matrices: list[np.ndarray] = []
-        self._cells: dict[int, list[int]] = {}
+        self._cells: dict[tuple[int, int], list[int]] = {}
         direction = np.random.default_rng(0).standard_normal((n, n))
         self._direction = direction / np.abs(direction).sum()  # |projection of x - y| <= max |x - y|
 
     def __len__(self) -> int:
         return len(self.matrices)
 
-    def _cell(self, x: np.ndarray) -> int:
-        return int(np.vdot(self._direction, x) // (4 * CLOSE))
-
     def add(self, x: np.ndarray) -> int:
-        self._cells.setdefault(self._cell(x), []).append(len(self.matrices))
+        octave = _octave(_size(x))
+        cell = math.floor(self._project(x) / _width(octave))
+        self._cells.setdefault((octave, cell), []).append(len(self.matrices))
         self.matrices.append(x)
         return len(self.matrices) - 1
 
     def find(self, x: np.ndarray) -> int | None:
-        size = max(1.0, float(np.abs(x).max()))
-        cell = self._cell(x)
-        reach = 1 + int(size // 4)
-        for c in range(cell - reach, cell + reach + 1):
-            for i in self._cells.get(c, ()):
-                if np.abs(self.matrices[i] - x).max() <= CLOSE * size:
-                    return i
+        size, here = _size(x), self._project(x)
+        reach = CLOSE * size
+        # A matrix within reach has a size within reach, which may lie in the next octave.
+        for octave in {_octave(max(1.0, size - reach)), _octave(size + reach)}:
+            width = _width(octave)
+            for cell in range(math.floor((here - reach) / width), math.floor((here + reach) / width) + 1):
+                for i in self._cells.get((octave, cell), ()):
+                    if np.abs(self.matrices[i] - x).max() <= reach:
+                        return i
         return None
+
+    def _project(self, x: np.ndarray) -> float:
+        return float(np.vdot(self._direction, x))
+
+
+def _size(x: np.ndarray) -> float:
+    """The largest entry, at least 1: what the tolerance is relative to."""
+    return max(1.0, float(np.abs(x).max()))
+
+
+def _octave(size: float) -> int:
+    """The power of 2 at or below a size."""
+    return math.frexp(size)[1] - 1
+
+
+def _width(octave: int) -> float:
+    """The width of the cells of matrices of this size: that of the widest search among them, to either side."""
+    return 4 * CLOSE * 2.0**octave
 
 
 def _polish(elements: np.ndarray, gens: np.ndarray, images: np.ndarray, parents: list[tuple[int, int]]) -> np.ndarray:

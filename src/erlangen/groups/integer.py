@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ from erlangen.groups.closure import close_objects
 if TYPE_CHECKING:
     from erlangen.reps.base import Rep
 
+#: Largest number that an element's entries can hold.
+LARGEST_ENTRY = 2**63 - 1
+
 
 class IntegerMatrixGroup(Group):
     """The finite group that invertible integer matrices generate, computed in integers.
@@ -32,7 +36,7 @@ class IntegerMatrixGroup(Group):
         name: a name for people.
 
     Raises:
-        ArgumentError: not integers, not invertible, or more than ``largest`` elements.
+        ArgumentError: not integers, not invertible, more than ``largest`` elements, or an element whose entries do not fit 64 bits.
 
     >>> quarter = torch.tensor([[0, -1], [1, 0]])
     >>> IntegerMatrixGroup([quarter]).order
@@ -48,13 +52,17 @@ class IntegerMatrixGroup(Group):
         if gens.is_floating_point() or gens.ndim != 3 or gens.shape[-1] != gens.shape[-2]:
             raise ArgumentError("generators", "integer matrices [m, n, n]", f"{gens.dtype} {tuple(gens.shape)}")
         self.modulus, self.n = modulus, gens.shape[-1]
+        if modulus is not None and not 2 <= modulus <= (largest_modulus := math.isqrt(LARGEST_ENTRY // self.n)):
+            raise ArgumentError("modulus", f"an integer from 2 to {largest_modulus}, so that products fit 64 bits", modulus)
         self._generators = self._reduce(gens.to(torch.int64))
         self.element_shape = (self.n, self.n)
         self._largest = largest
         self.name = name or f"IntegerMatrixGroup(n={self.n}" + (f", modulus={modulus})" if modulus else ")")
         # Elements of a finite group have finite order; a singular matrix never returns to the identity.
-        if modulus is None and (torch.linalg.det(gens.double()).abs() - 1).abs().max() > 1e-6:
-            raise ArgumentError("generators", "matrices of determinant 1 or -1", "another determinant")
+        if modulus is None:
+            for g in self._generators.tolist():
+                if abs(determinant := _determinant(g)) != 1:
+                    raise ArgumentError("generators", "matrices of determinant 1 or -1", f"one of determinant {determinant}")
         _ = self._listed
 
     def _reduce(self, g: Tensor) -> Tensor:
@@ -76,6 +84,8 @@ class IntegerMatrixGroup(Group):
                 "generators", f"generators of a group of at most {self._largest} elements", f"more than {self._largest}"
             )
         every = torch.from_numpy(np.stack(closed[0]))
+        if self.modulus is None:
+            _check_no_overflow(np.stack(gens), every.numpy())
         if not bool(
             (self.multiply(every.unsqueeze(1), every[: min(8, len(every))]) == self.identity()).flatten(2).all(2).any(0).all()
         ):
@@ -130,3 +140,29 @@ class IntegerMatrixGroup(Group):
         from erlangen.reps.basic import Defining
 
         return Defining(self)  # type: ignore[arg-type]  # it only needs n and the generators
+
+
+def _determinant(rows: list[list[int]]) -> int:
+    """The exact determinant of an integer matrix."""
+    from sympy import ZZ
+    from sympy.polys.matrices import DomainMatrix
+
+    return int(DomainMatrix(rows, (len(rows), len(rows)), ZZ).det())
+
+
+def _check_no_overflow(gens: np.ndarray, every: np.ndarray) -> None:
+    """Refuse a list closed under products modulo 2^64 that is not closed under products.
+
+    Sums that overflow on the way are harmless: a result that fits 64 bits is exact all the same. So where entries are too large for
+    a bound, generators are multiplied with all elements once more in integers of any size.
+    """
+    largest = len(gens[0]) * _largest_entry(gens) * _largest_entry(every)
+    if largest > LARGEST_ENTRY:
+        products = gens.astype(object)[:, None] @ every.astype(object)[None]
+        largest = _largest_entry(products)
+    if largest > LARGEST_ENTRY:
+        raise ArgumentError("generators", "matrices whose products have entries of at most 63 bits", f"{largest.bit_length()} bits")
+
+
+def _largest_entry(a: np.ndarray) -> int:
+    return max(-int(a.min()), int(a.max()))

@@ -53,7 +53,7 @@ class Lookup:
         return place.to(leaves[0].device)
 
     def _find_chunk(self, g: Element) -> Int[Tensor, count]:
-        rows, atol = _rows(self._group, g, self._group.batch_shape(g)), _tolerance(g)
+        rows, atol = _rows(self._group, g, self._group.batch_shape(g)), _tolerance(g, self._every)
         size = rows.abs().amax(-1).clamp_min(1) if rows.shape[-1] else rows.new_ones(len(rows))
         # Rounding of the projection itself, of either element: far above what it is, far below what tells elements apart.
         reach = size * (atol + 1e-14 * len(self._direction))
@@ -105,7 +105,7 @@ def _rows(group: Group, g: Element, batch: tuple[int, ...]) -> Float[Tensor, "*b
     return torch.cat([leaf.to(torch.float64).reshape(*batch, -1) for leaf in optree.tree_leaves(g)], -1)
 
 
-def _tolerance(g: Element) -> float:
-    """What the narrowest floating-point type in ``g`` deserves."""
-    narrow = any(leaf.is_floating_point() and leaf.dtype != torch.float64 for leaf in optree.tree_leaves(g))
-    return 1e-4 if narrow else 1e-9
+def _tolerance(g: Element, every: Element) -> float:
+    """What the narrowest floating-point type deserves; integers are exact."""
+    kinds = {leaf.dtype for leaf in optree.tree_leaves((g, every)) if leaf.is_floating_point()}
+    return (1e-9 if kinds == {torch.float64} else 1e-4) if kinds else 0.0
