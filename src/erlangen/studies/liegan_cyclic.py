@@ -1,0 +1,134 @@
+"""LieGAN with integer coefficients: the generator of a cyclic group, from data that only a seventh of a turn leaves alone."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from erlangen.discover import LieGAN
+from erlangen.discover.samples import samples_of
+from erlangen.parallel import one_thread
+from erlangen.reporting import Claim, Claims, KeyNumber, Matrix, Outcome, PlusMinus, Section, scatter
+from erlangen.studies.base import Study
+
+SOURCE = "Yang, Walters, Dehmamy, Yu 2023, arXiv:2302.00236"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Points in space with a label that is invariant under seventh turns about z."""
+
+    fold: int = 7
+    """Order of the cyclic group."""
+    samples: int = 20_000
+    """Number of points."""
+    seeds: int = 3
+    """Runs; the median decides."""
+    steps: int = 6000
+    """Steps of LieGAN."""
+    seed: int = 0
+    """First seed."""
+
+
+def make_data(config: Config) -> tuple[Tensor, Tensor]:
+    """``x ~ N(0, I_3)`` and ``y = z / (1 + (atan2(y, x) mod 2 pi / n))``."""
+    x = torch.randn(config.samples, 1, 3, generator=torch.Generator().manual_seed(config.seed + 1000), dtype=torch.float64)
+    angle = torch.atan2(x[:, 0, 1], x[:, 0, 0]) % (2 * math.pi / config.fold)
+    return x, x[:, 0, 2] / (1 + angle)
+
+
+def run(config: Config, *, quiet: bool = False) -> Outcome:
+    """Discover and check that the generator's exponential closes after ``fold`` steps."""
+    started = time.perf_counter()
+    x, y = make_data(config)
+    eye = torch.eye(3, dtype=torch.float64)
+    closures, axes, turns, bases = [], [], [], []
+    with one_thread():
+        for seed in range(config.seed, config.seed + config.seeds):
+            gan = LieGAN(
+                3,
+                1,
+                coefficients="int_grid",
+                scale=10.0,
+                init="random",
+                steps=config.steps,
+                batch_size=256,
+                seed=seed,
+                quiet=quiet,
+            )
+            gan.fit_samples(samples_of(x, y))
+            L = gan.basis_[0].double()
+            g = torch.linalg.matrix_exp(L)
+            closures.append(float((torch.linalg.matrix_exp(config.fold * L) - eye).norm()))
+            axes.append(float((g @ eye[:, 2] - eye[:, 2]).norm()))
+            turns.append(math.atan2(float(g[1, 0] - g[0, 1]), float(g[0, 0] + g[1, 1])) * config.fold / (2 * math.pi))
+            bases.append(L)
+    best = closures.index(sorted(closures)[len(closures) // 2])
+    nontrivial = round(turns[best]) % config.fold != 0
+    claims = [
+        Claim(
+            f"the generator closes after {config.fold} steps: |exp({config.fold} L) - 1| at most 0.2",
+            None,
+            statistics.median(closures),
+            statistics.median(closures) <= 0.2,
+            scale=f"{config.seeds} seeds, {config.steps} steps, median",
+            source=SOURCE,
+        ),
+        Claim(
+            "it leaves the z axis: |exp(L) z - z| at most 0.05",
+            None,
+            statistics.median(axes),
+            statistics.median(axes) <= 0.05,
+            scale="the same",
+        ),
+        Claim(
+            f"it turns by a multiple of 1/{config.fold}, not by none",
+            f"a multiple of 2 pi / {config.fold}",
+            turns[best],
+            nontrivial and abs(turns[best] - round(turns[best])) <= 0.1,
+            scale="the median run",
+            note=f"in units of 2 pi / {config.fold}",
+        ),
+    ]
+    orbit = [
+        torch.linalg.matrix_exp(k * bases[best]) @ torch.tensor([1.0, 0.2, 0.5], dtype=torch.float64)
+        for k in range(3 * config.fold)
+    ]
+    figure = scatter(
+        {"exp(k L) v": ([float(v[0]) for v in orbit], [float(v[1]) for v in orbit])},
+        title=f"Where the learned generator takes a point in {3 * config.fold} steps",
+        x_label="x",
+        y_label="y",
+        equal=True,
+        caption=f"A generator of C_{config.fold} visits {config.fold} places, over and over.",
+    )
+    return Outcome(
+        name="liegan-cyclic",
+        title=f"LieGAN finds the cyclic group C_{config.fold}",
+        config=config,
+        claims=Claims(claims),
+        metrics={"closures": closures, "axis": axes, "turns": turns},
+        sections=[Section("The generator", matrices=[Matrix("L", bases[best])], figures=[figure])],
+        seconds=time.perf_counter() - started,
+        answer=f"The median generator turns by {turns[best]:.3f} of 2 pi / {config.fold} and misses closing by {closures[best]:.3f}.",
+        key_numbers=[
+            KeyNumber(f"|exp({config.fold} L) - 1|", PlusMinus.of(closures) if len(closures) > 1 else closures[0]),
+            KeyNumber("turn, in steps of the group", turns[best]),
+        ],
+    )
+
+
+STUDY = Study(
+    name="liegan-cyclic",
+    system=21,
+    title="LieGAN with integer coefficients finds the generator of a cyclic group",
+    source=SOURCE,
+    config=Config,
+    run=run,
+    claims=("exp(7 L) = 1 to 0.2", "the z axis is fixed to 0.05", "the turn is a non-trivial multiple of a seventh"),
+)
