@@ -33,8 +33,9 @@ class Principal(Frame):
         degenerate: what to do where neighbouring eigenvalues differ by less than 1e-8 (float64; 1e-4 for float32) of the largest:
             ``"warn"``, ``"raise"``, ``"weighted"`` (take the elements of :class:`~erlangen.symmetrize.Pairs` for those clouds, in the
             plane and in space) or ``"ignore"``. Compiled models do not look: there every setting is ``"ignore"``.
-        grad: differentiate the axes too. By default gradients flow through the canonical coordinates and the mean alone, as in the
-            source; they are then not the gradients of the averaged model, which forces as ``-dE/dx`` need.
+        grad: differentiate the mean and the axes too. By default gradients flow through the canonical coordinates alone, as in the
+            source, which is all that training needs; they are then not the gradients of the averaged model by its input, which forces
+            as ``-dE/dx`` need.
         of: the part of a dict that spans the frame; by default the first one that moves as points or vectors.
         weights: the part of a dict (with action ``None``) that holds weights of the points or a boolean mask, ``[B, n]``.
 
@@ -64,6 +65,7 @@ class Principal(Frame):
 
     def forward(self, inp: Action, x: Any) -> Weighted:
         cloud = cloud_of(inp, x, self.of, self.weights)
+        cloud = cloud if self.grad else cloud.frozen()
         group = inp.group
         if not isinstance(group, AffineGroup):
             axes, bad = self._axes(cloud)
@@ -92,7 +94,6 @@ class Principal(Frame):
 
     def _axes(self, cloud: Cloud) -> tuple[Float[Tensor, "B d d"], Tensor | None]:
         """The axes as columns, and which clouds do not define them (``None`` when nobody asks)."""
-        cloud = cloud if self.grad else cloud.frozen()
         second = _second_moment(cloud)
         values, axes = torch.linalg.eigh(second)
         dtype, bad = cloud.points.dtype, None
