@@ -15,6 +15,9 @@ from torch import Tensor
 #: below it, and two elements of a group of 20 000 orthogonal matrices stay above it.
 CLOSE = 1e-5
 
+#: Steps of the average that makes generators about orthogonal; the frame need only be good to a factor of ten.
+AVERAGES = 100
+
 
 def close_objects(
     identity: Any,
@@ -44,7 +47,9 @@ def close_objects(
 def close_matrices(generators: Float[Tensor, "m n n"], largest: int) -> Float[Tensor, "order n n"] | None:
     """All products of given invertible matrices, the identity first, then by length of word; ``None`` beyond ``largest``.
 
-    Elements are told apart by their distance, not by rounding, so no entry can fall on a rounding boundary. The result is then
+    Elements are told apart by their distance, not by rounding, so no entry can fall on a rounding boundary, and in a basis where those
+    of a finite group are about orthogonal: where entries have very different sizes, as in a strongly sheared basis, a tolerance relative
+    to the largest would hide what happens in the small ones. The result is then
     polished: averaging ``rho(s h) rho(h)^-1`` over the group turns a nearly multiplicative map into a multiplicative one,
     quadratically (the argument behind Kazhdan, "On epsilon-representations", 1982), so generators known to float32 alone give
     elements that multiply exactly to float64.
@@ -60,6 +65,8 @@ def close_matrices(generators: Float[Tensor, "m n n"], largest: int) -> Float[Te
     # A finite group's elements have determinant +-1: no need to walk the powers of a scaling.
     if (np.abs(np.abs(np.linalg.det(gens)) - 1) > n * 10 * CLOSE * max(1.0, np.abs(gens).max()) ** n).any():
         return None
+    frame = _frame(gens)
+    framed = frame @ gens @ np.linalg.inv(frame)
     known = _Known(n)
     known.add(np.eye(n))
     images: list[list[int]] = []  # images[i][s]: where generator s takes element i
@@ -67,9 +74,9 @@ def close_matrices(generators: Float[Tensor, "m n n"], largest: int) -> Float[Te
     start = 0
     while start < len(known):
         level = np.stack(known.matrices[start:])
-        products = gens[None] @ level[:, None]
-        if not np.isfinite(products).all():
-            return None
+        products = framed[None] @ level[:, None]
+        if not (np.abs(products) < 1e100).all():
+            return None  # no finite group has such elements in a basis that numbers can express
         for i, row in enumerate(products):
             images.append([])
             for s, product in enumerate(row):
@@ -81,7 +88,7 @@ def close_matrices(generators: Float[Tensor, "m n n"], largest: int) -> Float[Te
                     parents.append((start + i, s))
                 images[-1].append(where)
         start += len(level)
-    return torch.from_numpy(_polish(np.stack(known.matrices), gens, np.array(images), parents))
+    return torch.from_numpy(_polish(gens, np.array(images), parents))
 
 
 class _Known:
@@ -138,9 +145,29 @@ def _width(octave: int) -> float:
     return 4 * CLOSE * 2.0**octave
 
 
-def _polish(elements: np.ndarray, gens: np.ndarray, images: np.ndarray, parents: list[tuple[int, int]]) -> np.ndarray:
-    """Make generators multiply as their Cayley graph says, and write every element again as its word in them."""
+def _frame(gens: np.ndarray) -> np.ndarray:
+    """A change of basis after which the generators are about orthogonal, if they generate a finite group: a root of the mean of
+    ``h^T h`` over random words ``h``, which in the mean over the whole group is invariant (Weyl's unitary trick)."""
+    n = gens.shape[-1]
+    if np.abs(gens @ gens.swapaxes(-1, -2) - np.eye(n)).max() < CLOSE:
+        return np.eye(n)
+    frame = np.eye(n)
+    for _ in range(4):
+        turned, form = frame @ gens @ np.linalg.inv(frame), np.eye(n)
+        for _ in range(AVERAGES):
+            form = (form + (turned.swapaxes(-1, -2) @ form @ turned).sum(0)) / (1 + len(gens))
+            form = (form + form.T) * (n / np.trace(form) / 2)
+        values, vectors = np.linalg.eigh(form)
+        frame = np.sqrt(values.clip(1e-10 * values[-1]))[:, None] * vectors.T @ frame
+        if values[0] >= 1e-10 * values[-1]:
+            break  # else the form was too skewed for its small eigenvalues to be known: once more from the better frame
+    return frame
+
+
+def _polish(gens: np.ndarray, images: np.ndarray, parents: list[tuple[int, int]]) -> np.ndarray:
+    """The elements as words in the generators, after making those multiply as their Cayley graph says."""
     orthogonal = np.abs(gens @ gens.swapaxes(-1, -2) - np.eye(gens.shape[-1])).max() < CLOSE
+    elements = _words(gens, parents)
     for _ in range(4):
         error = np.abs(gens[None] @ elements[:, None] - elements[images]).max()
         if orthogonal:
@@ -152,7 +179,14 @@ def _polish(elements: np.ndarray, gens: np.ndarray, images: np.ndarray, parents:
         if orthogonal:
             left, _, right = np.linalg.svd(gens)
             gens = left @ right
-        elements = elements.copy()
-        for i, (parent, s) in enumerate(parents[1:], start=1):
-            elements[i] = gens[s] @ elements[parent]
+        elements = _words(gens, parents)
+    return elements
+
+
+def _words(gens: np.ndarray, parents: list[tuple[int, int]]) -> np.ndarray:
+    """Every element as a generator times an earlier element; the first is the identity."""
+    elements = np.empty((len(parents), *gens.shape[1:]))
+    elements[0] = np.eye(gens.shape[-1])
+    for i, (parent, s) in enumerate(parents[1:], start=1):
+        elements[i] = gens[s] @ elements[parent]
     return elements

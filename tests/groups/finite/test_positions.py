@@ -223,7 +223,7 @@ def test_matrices_at_the_border_of_an_octave_are_found():
             assert known.find((1 + sign * 1.5 * closure.CLOSE) * size * np.eye(2)) is None
 
 
-@pytest.mark.parametrize("stretch", [0.0, 30.0])
+@pytest.mark.parametrize("stretch", [0.0, 30.0, 1e3, 1e4])
 def test_orders_in_sheared_bases(stretch):
     every = close_matrices(turned(24, stretch).unsqueeze(0), 100)
     assert len(every) == 24
