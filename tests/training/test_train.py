@@ -1,35 +1,14 @@
-"""Training: it learns, it resumes to the bit, it refuses foreign checkpoints."""
+"""Training: it learns, stops early, reads tensors and datasets, and leaves nothing behind."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
+import json
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from erlangen.errors import ArgumentError
-from erlangen.training import TrainingConfig, train
-from erlangen.training.loop import batch_of
-
-SCRIPT = """
-import sys, torch
-from torch import nn
-from erlangen.training import TrainingConfig, train
-torch.set_num_threads(1)
-torch.manual_seed(0)
-x = torch.randn(300, 4); y = x.square().sum(1, keepdim=True)
-torch.manual_seed(1)
-net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 1))
-config = TrainingConfig(steps=int(sys.argv[2]), batch_size=32, evaluate_every=20, checkpoint_every=7, seed=3)
-history = train(net, (x[:250], y[:250]), lambda m, a, b: (m(a) - b).square().mean(), config,
-                validation=(x[250:], y[250:]), checkpoint=sys.argv[1] or None, quiet=True)
-torch.manual_seed(0)
-total = sum(float(p.double().sum()) for p in net.parameters())
-print(repr(total), repr(sum(history.losses)), len(history.losses), repr(history.best), history.best_step)
-"""
+from erlangen.training import History, Shuffle, TrainingConfig, train
 
 
 def problem():
@@ -47,9 +26,9 @@ def test_it_learns():
 
 
 def test_every_sample_is_seen_once_in_an_epoch():
-    seen = torch.cat([batch_of(step, 60, 20, 5) for step in range(3)])
+    seen = torch.cat([Shuffle(60, 20, 5).batch(step) for step in range(3)])
     assert sorted(seen.tolist()) == list(range(60))
-    assert not torch.equal(batch_of(0, 60, 20, 5), batch_of(3, 60, 20, 5))
+    assert not torch.equal(Shuffle(60, 20, 5).batch(0), Shuffle(60, 20, 5).batch(3))
 
 
 def test_early_stopping_restores_the_best_weights():
@@ -68,40 +47,6 @@ def test_early_stopping_restores_the_best_weights():
     assert history.stopped == "patience"
     assert (history.best, history.best_step, len(history.losses)) == (3.0, 10, 20)
     assert torch.equal(net.weight, kept[3.0])
-
-
-def run(directory, steps=400, kill_after=None):
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, directory, str(steps)], stdout=subprocess.PIPE, text=True)
-    if kill_after is None:
-        out, _ = process.communicate(timeout=120)
-        assert process.returncode == 0
-        return out
-    checkpoint = os.path.join(directory, "training.safetensors")
-    deadline = time.monotonic() + 60
-    while not os.path.exists(checkpoint) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(kill_after)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    return None
-
-
-def test_killed_and_started_again_it_ends_with_the_same_bits(tmp_path):
-    undisturbed = run("")
-    directory = str(tmp_path / "checkpoint")
-    for pause in (0.0, 0.11, 0.23):
-        run(directory, kill_after=pause)
-    assert run(directory) == undisturbed
-    assert run(directory) == undisturbed  # a finished one answers at once
-
-
-def test_a_checkpoint_of_another_training_is_refused(tmp_path):
-    net, data, loss = problem()
-    train(net, data, loss, TrainingConfig(steps=10), checkpoint=tmp_path, quiet=True)
-    with pytest.raises(ArgumentError, match="lr 0.001 there, 0.01 here"):
-        train(net, data, loss, TrainingConfig(steps=10, lr=0.01), checkpoint=tmp_path, quiet=True)
-    with pytest.raises(ArgumentError, match="model"):
-        train(nn.Linear(3, 2).double(), data, loss, TrainingConfig(steps=10), checkpoint=tmp_path, quiet=True)
 
 
 def test_interruption_keeps_a_checkpoint_and_says_how_to_go_on(tmp_path):
@@ -127,5 +72,64 @@ def test_bad_data_are_named():
     net, _, loss = problem()
     with pytest.raises(ArgumentError, match="'data'"):
         train(net, (torch.zeros(3, 3), torch.zeros(4, 1)), loss, quiet=True)
+    with pytest.raises(ArgumentError, match="validation"):
+        train(net, (torch.zeros(3, 3), torch.zeros(3, 1)), loss, validation=(), quiet=True)
+    with pytest.raises(ArgumentError, match="schedule"):
+        TrainingConfig(schedule="linear")
+    with pytest.raises(ArgumentError, match="'clip'"):
+        TrainingConfig(clip=-1.0)
     with pytest.raises(ArgumentError, match="'steps'"):
         TrainingConfig(steps=0)
+
+
+class Records(Dataset):
+    def __init__(self, *tensors):
+        self.tensors = tensors
+
+    def __len__(self):
+        return len(self.tensors[0])
+
+    def __getitem__(self, i):
+        return tuple(t[i] for t in self.tensors)
+
+
+@pytest.mark.parametrize("kind", [Records, TensorDataset])
+def test_datasets_train_as_tensors_do(kind):
+    config = TrainingConfig(steps=30, batch_size=16, evaluate_every=10)
+    net, data, loss = problem()
+    expected = train(net, data, loss, config, validation=data, quiet=True)
+    other, _, _ = problem()
+    found = train(other, kind(*data), loss, config, validation=kind(*data), quiet=True)
+    assert found.losses == expected.losses
+    assert found.evaluations == expected.evaluations
+    assert torch.equal(net.weight, other.weight)
+    with pytest.raises(ArgumentError, match="loader.dataset"):
+        train(net, DataLoader(kind(*data)), loss, quiet=True)
+
+
+def test_the_callers_random_numbers_and_model_are_left_alone():
+    net, data, loss = problem()
+    torch.manual_seed(9)
+    expected = torch.rand(3)
+    torch.manual_seed(9)
+    for precision in ("bf16", "no"):
+        net.float()
+        forward = net.forward
+        train(net, [t.float() for t in data], loss, TrainingConfig(steps=3, mixed_precision=precision), quiet=True)
+        assert net.forward == forward
+        assert net(torch.zeros(1, 3)).dtype == torch.float32
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_rate_warms_up_and_falls_to_zero():
+    config = TrainingConfig(steps=110, lr=0.2, warmup=10)
+    assert [config.rate(s) for s in (0, 4, 9, 10)] == pytest.approx([0.02, 0.1, 0.2, 0.2])
+    assert config.rate(60) == pytest.approx(0.1)
+    assert config.rate(110) == pytest.approx(0.0)
+    assert TrainingConfig(schedule="constant", lr=0.3).rate(999) == 0.3
+
+
+def test_a_history_survives_json():
+    net, data, loss = problem()
+    history = train(net, data, loss, TrainingConfig(steps=4), quiet=True)
+    assert History.from_dict(json.loads(json.dumps(history.as_dict(), allow_nan=False))) == history

@@ -1,6 +1,9 @@
-"""Training on Accelerate: one loop, resumable to the bit."""
+"""Training on Accelerate: one loop, resumable to the bit; many small members at once."""
 
-from erlangen.training.config import History, TrainingConfig
+from erlangen.training.batches import Shuffle
+from erlangen.training.config import TrainingConfig
+from erlangen.training.history import History
 from erlangen.training.loop import train
+from erlangen.training.stacked import train_members
 
-__all__ = ["History", "TrainingConfig", "train"]
+__all__ = ["History", "Shuffle", "TrainingConfig", "train", "train_members"]

@@ -13,32 +13,45 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.serialization import weights_bytes, write_bytes
-from erlangen.training.config import History, TrainingConfig
+from erlangen.training.batches import Samples
+from erlangen.training.config import TrainingConfig
+from erlangen.training.history import History
 
 FILE = "training.safetensors"
 
 
 @dataclasses.dataclass
 class State:
-    """What a training needs to go on as if it had not stopped."""
+    """What a training needs to go on as if it had not stopped; batches, rates and random numbers follow from the step.
+
+    Attributes:
+        step: the next step.
+        histories: one, or one for each member of a stacked training.
+        model, best: weights now and at the best evaluation (empty before any).
+        optimizer, scaler: their ``state_dict``s; ``scaler`` is ``None`` without fp16.
+    """
 
     step: int
-    history: History
+    histories: list[History]
     finished: bool
     model: dict[str, Tensor]
     best: dict[str, Tensor]
     optimizer: dict[str, Any]
-    random: Tensor
+    scaler: dict[str, Any] | None = None
 
 
-def identity(config: TrainingConfig, model: nn.Module, samples: int) -> dict[str, Any]:
+def identity(config: TrainingConfig, weights: dict[str, Tensor], data: Samples, validation: Samples | None) -> dict[str, Any]:
     """What must agree between a checkpoint and the training that wants to continue it."""
-    shapes = {name: list(t.shape) for name, t in model.state_dict().items()}
-    return {"config": dataclasses.asdict(config), "model": shapes, "samples": samples}
+    return {
+        "config": dataclasses.asdict(config),
+        "model": {name: [str(t.dtype), *t.shape] for name, t in weights.items()},
+        "data": data.fingerprint(),
+        "validation": None if validation is None else validation.fingerprint(),
+    }
 
 
 def write(directory: Path, state: State, who: dict[str, Any]) -> None:
@@ -48,13 +61,13 @@ def write(directory: Path, state: State, who: dict[str, Any]) -> None:
         **{f"model.{name}": t for name, t in state.model.items()},
         **{f"best.{name}": t for name, t in state.best.items()},
         **{name: torch.as_tensor(t) for name, t in slots.items()},
-        "random": state.random,
     }
     meta = {
         "step": state.step,
         "finished": state.finished,
-        "history": state.history.as_dict(),
+        "histories": [history.as_dict() for history in state.histories],
         "groups": state.optimizer["param_groups"],
+        "scaler": state.scaler,
         "who": who,
     }
     write_bytes(directory / FILE, weights_bytes(tensors, {"state": json.dumps(meta)}))
@@ -74,10 +87,14 @@ def read(directory: Path, who: dict[str, Any]) -> State | None:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     who = json.loads(json.dumps(who))
     if meta["who"] != who:
-        differences = [part for part in who if meta["who"].get(part) != who[part]]
-        if "config" in differences:
-            old, new = meta["who"]["config"], who["config"]
-            differences += [f"{name} {old.get(name)} there, {new[name]} here" for name in new if old.get(name) != new[name]]
+        differences = []
+        for about in who:
+            old, new = meta["who"].get(about), who[about]
+            if old != new and isinstance(old, dict) and isinstance(new, dict):
+                names = [name for name in {**new, **old} if old.get(name) != new.get(name)]
+                differences += [f"{about}: {name} {old.get(name)} there, {new.get(name)} here" for name in names[:4]]
+            elif old != new:
+                differences.append(about)
         raise ArgumentError(
             "checkpoint", "a checkpoint of this training", f"one of another ({'; '.join(differences)}) in {directory}"
         )
@@ -91,10 +108,21 @@ def read(directory: Path, who: dict[str, Any]) -> State | None:
         slots.setdefault(int(i), {})[slot] = tensor
     return State(
         step=meta["step"],
-        history=History.from_dict(meta["history"]),
+        histories=[History.from_dict(history) for history in meta["histories"]],
         finished=meta["finished"],
         model=part("model."),
         best=part("best."),
-        optimizer={"state": slots, "param_groups": meta["groups"]},
-        random=tensors["random"],
+        optimizer={"state": slots, "param_groups": [_tuples(group) for group in meta["groups"]]},
+        scaler=meta["scaler"],
     )
+
+
+def sweep(directory: Path) -> None:
+    """Remove what a process that was killed while writing left behind."""
+    for part in directory.glob(f".{FILE}.*.part"):
+        part.unlink(missing_ok=True)
+
+
+def _tuples(group: dict[str, Any]) -> dict[str, Any]:
+    """An optimiser's settings as it wrote them: JSON turned a tuple into a list."""
+    return {**group, "betas": tuple(group["betas"])}

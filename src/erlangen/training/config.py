@@ -1,10 +1,10 @@
-"""`TrainingConfig` and `History`: what decides a training, and what came of it."""
+"""`TrainingConfig`: what decides a training."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from erlangen.errors import ArgumentError
 
@@ -20,7 +20,7 @@ class TrainingConfig:
         schedule: ``"constant"``, or ``"cosine"`` down to zero at the last step; both after ``warmup`` linear steps.
         clip: largest norm of the gradient; 0 leaves it alone.
         evaluate_every: steps between evaluations.
-        patience: stop after so many evaluations without a better one; 0 never stops early.
+        patience: stop after so many evaluations in a row without a better one; 0 never stops early.
         checkpoint_every: steps between checkpoints.
         seed: of the batches and of the process's random numbers.
         mixed_precision: ``"no"``, ``"fp16"`` or ``"bf16"``.
@@ -45,6 +45,12 @@ class TrainingConfig:
                 raise ArgumentError(name, "a positive number", getattr(self, name))
         if self.lr <= 0:
             raise ArgumentError("lr", "a positive learning rate", self.lr)
+        for name in ("weight_decay", "warmup", "clip", "patience"):
+            if getattr(self, name) < 0:
+                raise ArgumentError(name, "zero or a positive number", getattr(self, name))
+        for name, known in (("schedule", ("constant", "cosine")), ("mixed_precision", ("no", "fp16", "bf16"))):
+            if getattr(self, name) not in known:
+                raise ArgumentError(name, " or ".join(map(repr, known)), repr(getattr(self, name)))
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, a pure function of it, so that resuming needs no scheduler."""
@@ -54,37 +60,3 @@ class TrainingConfig:
             return self.lr
         done = (step - self.warmup) / max(1, self.steps - self.warmup)
         return self.lr * 0.5 * (1 + math.cos(math.pi * done))
-
-
-@dataclass
-class History:
-    """What happened in a training.
-
-    Attributes:
-        losses: the loss of every step.
-        evaluations: ``(step, metric)``, where larger metrics are better.
-        best: the best metric, ``best_step`` its step.
-        seconds: time spent in steps, over all resumed runs.
-        stopped: ``"steps"`` or ``"patience"``.
-    """
-
-    losses: list[float] = field(default_factory=list)
-    evaluations: list[tuple[int, float]] = field(default_factory=list)
-    best: float = -math.inf
-    best_step: int = 0
-    seconds: float = 0.0
-    stopped: str = ""
-
-    @property
-    def seconds_per_step(self) -> float:
-        """Mean time of a step, evaluation left out."""
-        return self.seconds / max(1, len(self.losses))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything, ready for JSON."""
-        return {**vars(self), "evaluations": [list(pair) for pair in self.evaluations]}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> History:
-        """The inverse of :meth:`as_dict`."""
-        return cls(**{**data, "evaluations": [(int(step), float(value)) for step, value in data["evaluations"]]})

@@ -1,0 +1,106 @@
+"""Which samples a step sees, and how they are fetched: a function of the seed and the step alone."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from erlangen.errors import ArgumentError
+
+Data = Sequence[Tensor] | Dataset[Any]
+
+_MODULUS = 2**62
+
+
+class Shuffle:
+    """The batches of a training: consecutive pieces of a shuffle that is renewed each epoch (a rest too small is left out).
+
+    Args:
+        samples: how many there are.
+        size: of a batch; at most ``samples`` are taken.
+        seed: of the shuffles.
+
+    >>> shuffle = Shuffle(6, 3, seed=0)
+    >>> sorted(torch.cat([shuffle.batch(step) for step in (0, 1)]).tolist())
+    [0, 1, 2, 3, 4, 5]
+    """
+
+    def __init__(self, samples: int, size: int, seed: int) -> None:
+        self.samples, self.size, self.seed = samples, min(size, samples), seed
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+
+    def batch(self, step: int) -> Tensor:
+        """Sample indices [size] of a step; asking in any order gives the same."""
+        epoch, piece = divmod(step, self.samples // self.size)
+        if epoch != self._epoch:  # only saves time: a whole shuffle for every step would cost more than the step
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % _MODULUS)
+            self._epoch, self._order = epoch, torch.randperm(self.samples, generator=generator)
+        return self._order[piece * self.size : (piece + 1) * self.size]
+
+
+def seed_step(seed: int, step: int, rank: int = 0) -> None:
+    """Seed torch for one step of one process, so that dropout needs no saved state on any device."""
+    torch.manual_seed(((seed * 1_000_003 + step) * 65_537 + rank) % _MODULUS)
+
+
+class Samples:
+    """Data on a device, or a dataset that is asked sample by sample, behind one indexing.
+
+    Args:
+        data: tensors of one length, the sample axis first; or a map-style torch dataset, whose samples torch's ``default_collate`` batches.
+        name: the argument that errors name.
+    """
+
+    def __init__(self, data: Data, name: str = "data") -> None:
+        if isinstance(data, DataLoader):
+            raise ArgumentError(name, "tensors or a dataset", "a DataLoader", "pass loader.dataset: batches follow from the config")
+        self._dataset: Any = None
+        self._tensors: list[Tensor] = []
+        if isinstance(data, Dataset):
+            if not hasattr(data, "__len__"):
+                raise ArgumentError(name, "a dataset with a length", type(data).__name__)
+            self._dataset = data
+            lengths = {len(data)}
+        else:
+            self._tensors = list(data)
+            lengths = {len(t) if t.ndim else 0 for t in self._tensors}
+        if len(lengths) != 1 or 0 in lengths:
+            raise ArgumentError(name, "tensors of one positive length", sorted(lengths))
+        self.length = lengths.pop()
+
+    def to(self, device: torch.device) -> Samples:
+        """The same with its tensors on a device; a dataset's batches are moved as they are asked for."""
+        moved = Samples.__new__(Samples)
+        moved._dataset, moved.length, moved._device = self._dataset, self.length, device
+        moved._tensors = [t.to(device) for t in self._tensors]
+        return moved
+
+    _device: torch.device = torch.device("cpu")
+
+    def __getitem__(self, index: Tensor) -> list[Tensor]:
+        """The batch of the samples ``index`` [B] (for tensors any shape of indices will do)."""
+        if self._dataset is None:
+            index = index.to(self._device)
+            return [t[index] for t in self._tensors]
+        chosen = index.tolist()
+        fetch = getattr(self._dataset, "__getitems__", None)
+        batch = default_collate(fetch(chosen) if fetch else [self._dataset[i] for i in chosen])
+        return [t.to(self._device) for t in (batch if isinstance(batch, list | tuple) else [batch])]
+
+    def everything(self) -> list[Tensor]:
+        """All samples as one batch."""
+        return self._tensors if self._dataset is None else self[torch.arange(self.length)]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Length, shapes and a checksum, by which a checkpoint knows its data (of a dataset only the length)."""
+        checksum = 0
+        for t in self._tensors:
+            raw = t.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            checksum = zlib.crc32(raw.numpy().tobytes(), checksum)
+        shapes = [[str(t.dtype), *t.shape] for t in self._tensors]
+        return {"samples": self.length, "tensors": shapes, "checksum": checksum}
