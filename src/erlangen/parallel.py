@@ -43,6 +43,7 @@ def run_jobs(
     jobs: int = 1,
     backend: Backend = "loky",
     cluster: str | None = None,
+    description: str = "",
 ) -> list[Result]:
     """Apply ``function`` to each item and return the results in the order of the items.
 
@@ -54,6 +55,7 @@ def run_jobs(
         jobs: workers; 1 runs them here, one after another, whatever the backend.
         backend: ``"sequential"``, ``"threading"``, ``"loky"`` (processes) or ``"dask"``.
         cluster: address of a Dask scheduler, e.g. ``"tcp://host:8786"``; with ``"dask"`` and no address a local cluster is started.
+        description: what the progress bar says; without it there is no bar.
 
     Raises:
         ArgumentError: an unknown backend or ``jobs`` below 1.
@@ -67,13 +69,31 @@ def run_jobs(
         raise ArgumentError("backend", "'sequential', 'threading', 'loky' or 'dask'", repr(backend))
     if jobs < 1:
         raise ArgumentError("jobs", "at least one worker", jobs)
-    work = [(function, item) for item in items]
+    work = list(items)
+    from erlangen.reporting import progress
+
+    with progress(len(work), description, quiet=not description) as bar:
+        results = []
+        for result in _results(function, work, jobs, backend, cluster):
+            results.append(result)
+            bar.advance()
+    return results
+
+
+def _results(function: Callable[[Any], Any], work: list[Any], jobs: int, backend: Backend, cluster: str | None) -> Iterator[Any]:
+    """The results in order, each as soon as it and those before it are there."""
     if backend == "sequential" or (jobs == 1 and backend != "dask"):
-        return [_named(function, item) for _, item in work]
+        yield from (_named(function, item) for item in work)
+        return
+    import torch
     from joblib import Parallel, delayed, parallel_config
 
-    with _client(jobs, cluster) if backend == "dask" else nullcontext(), parallel_config(backend=backend, n_jobs=jobs):
-        return Parallel()(delayed(_one_thread)(f, item) for f, item in work)
+    threads = torch.get_num_threads()
+    try:
+        with _client(jobs, cluster) if backend == "dask" else nullcontext(), parallel_config(backend=backend, n_jobs=jobs):
+            yield from Parallel(return_as="generator")(delayed(_one_thread)(function, item) for item in work)
+    finally:
+        torch.set_num_threads(threads)  # workers of "threading" are in this process
 
 
 def _one_thread(function: Callable[[Any], Any], item: Any) -> Any:

@@ -21,7 +21,9 @@ def fails_on_three(item):
 @pytest.mark.parametrize("backend", ["threading", "loky", "dask"])
 def test_backends_agree_with_one_after_another(backend):
     here = [draw(seed)[0] for seed in range(6)]
+    threads = torch.get_num_threads()
     there = run_jobs(draw, range(6), jobs=2, backend=backend)
+    assert torch.get_num_threads() == threads
     assert [value for value, _ in there] == here
     assert {threads for _, threads in there} == {1}
 
@@ -30,6 +32,14 @@ def test_backends_agree_with_one_after_another(backend):
 def test_a_failure_names_its_item(backend):
     with pytest.raises(JobError, match="the job for 3 failed: ValueError: three"):
         run_jobs(fails_on_three, range(5), jobs=2, backend=backend)
+
+
+def test_an_address_of_a_running_cluster_and_a_progress_bar():
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        found = run_jobs(abs, [-3, 2, -1], jobs=2, backend="dask", cluster=cluster.scheduler_address, description="jobs")
+    assert found == [3, 2, 1]
 
 
 def test_bad_arguments():
