@@ -109,9 +109,9 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         Section(
             "The metric",
             [
-                "Two leading constituents, momenta in units of 100 GeV, the label as condition. For nearly massless particles the light cone "
-                "alone is kept by so(1,3) and by dilations, and a channel often is one. As a distribution jets are not boost invariant: their "
-                "transverse momentum is cut to 550-650 GeV.",
+                "Two leading constituents, momenta in units of 100 GeV, the label as condition. For nearly massless particles the light "
+                "cone alone is kept by so(1,3) and by dilations, and a channel often is one. As a distribution jets are not boost "
+                "invariant: their transverse momentum is cut to 550-650 GeV.",
             ],
             matrices=[Matrix("J", form, row_labels=data.names, column_labels=data.names)],
             figures=[
@@ -155,8 +155,8 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         },
         sections=sections,
         seconds=time.perf_counter() - started,
-        answer=f"The learned metric is Minkowski's with |cos| {statistics.median(cosines):.4f} (median of {config.seeds} seeds); the quadric fit "
-        f"agrees to {1 - quadric_cosine:.0e} in {1e3 * quadric_seconds:.0f} ms.",
+        answer=f"The learned metric is Minkowski's with |cos| {statistics.median(cosines):.4f} (median of {config.seeds} seeds); the "
+        f"quadric fit agrees to {1 - quadric_cosine:.0e} in {1e3 * quadric_seconds:.0f} ms.",
         key_numbers=[
             KeyNumber("|cos| with Minkowski", PlusMinus.of(cosines) if len(cosines) > 1 else cosines[0]),
             KeyNumber("seconds per discovery", statistics.median(seconds)),

@@ -138,8 +138,8 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
             Section(
                 "The generator",
                 [
-                    "States (q1, p1, q2, p2) of two unit masses, 2 x 2 blocks, one channel. The data span four of eight dimensions, so maps "
-                    "that vanish on the span could be added to it; the blocks exclude them. Its scale and sign mean nothing."
+                    "States (q1, p1, q2, p2) of two unit masses, 2 x 2 blocks, one channel. The data span four of eight dimensions, so "
+                    "maps that vanish on the span could be added to it; the blocks exclude them. Its scale and sign mean nothing."
                 ],
                 matrices=[Matrix("L", learned[0], row_labels=data.names, column_labels=data.names, decimals=3)],
             ),
@@ -150,8 +150,8 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
             ),
         ],
         seconds=time.perf_counter() - started,
-        answer=f"LieGAN finds the rotation with |cos| {statistics.median(cosines):.4f} (median of {config.seeds}); with it the forecast error "
-        f"on unseen orbits is {mse['LieGAN']:.2g}, without a symmetry {mse['none']:.2g}.",
+        answer=f"LieGAN finds the rotation with |cos| {statistics.median(cosines):.4f} (median of {config.seeds}); with it the forecast "
+        f"error on unseen orbits is {mse['LieGAN']:.2g}, without a symmetry {mse['none']:.2g}.",
         key_numbers=[
             KeyNumber("|cos| with the truth", PlusMinus.of(cosines) if len(cosines) > 1 else cosines[0]),
             KeyNumber("test MSE, LieGAN", mse["LieGAN"], note=f"none: {mse['none']:.2g}"),
