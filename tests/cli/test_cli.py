@@ -1,0 +1,153 @@
+"""The commands as a user meets them: exit codes, one clear line for bad input, reports where they say."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from erlangen.cli import main
+
+
+def run(*args, cwd=None):
+    return subprocess.run([sys.executable, "-m", "erlangen", *map(str, args)], capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+def call(capsys, *args):
+    """Run in this process: output, errors and exit code."""
+    code = 0
+    try:
+        main([str(a) for a in args])
+    except SystemExit as stop:
+        code = stop.code or 0
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    code = "import sys\nsys.argv = ['erlangen', '--help']\nimport erlangen.cli\ntry:\n    erlangen.cli.main()\nexcept SystemExit:\n    pass\nassert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for command in ("fit", "discover", "audit", "run", "list"):
+        assert command in done.stdout
+
+
+def good(path, n=64):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, 3, 2))
+    np.savez(path, x=x, y=(x[:, 0, 0] * x[:, 1, 1] - x[:, 0, 1] * x[:, 1, 0] > 0).astype(int))
+    return path
+
+
+BAD = {
+    "missing.npz": None,
+    "data.txt": lambda p: p.write_text("1 2 3"),
+    "empty.npz": lambda p: np.savez(p, x=np.zeros((0, 2)), y=np.zeros(0)),
+    "nan.npz": lambda p: np.savez(p, x=np.full((64, 2), np.nan), y=np.arange(64) % 2),
+    "inf.npz": lambda p: np.savez(p, x=np.full((64, 2), np.inf), y=np.arange(64) % 2),
+    "object.npz": lambda p: np.savez(p, x=np.array([object()] * 64), y=np.arange(64) % 2),
+    "flat.npz": lambda p: np.savez(p, x=np.zeros(64), y=np.arange(64) % 2),
+    "one_class.npz": lambda p: np.savez(p, x=np.random.rand(64, 2), y=np.zeros(64, int)),
+    "few.npz": lambda p: np.savez(p, x=np.random.rand(20, 2), y=np.arange(20) % 2),
+    "corrupt.npz": lambda p: p.write_bytes(b"not a zip"),
+    "text.csv": lambda p: p.write_text("a,b,y\n" + "1,2,0\n" * 40 + "1,hello,1\n"),
+    "no_target.csv": lambda p: p.write_text("a,b\n" + "1,2\n" * 40),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_data_give_one_line_and_exit_code_2(name, tmp_path, capsys):
+    path = tmp_path / name
+    if BAD[name] is not None:
+        BAD[name](path)
+    runs = tmp_path / "runs"
+    code, out, err = call(capsys, "fit", path, "--out", runs, "--quiet")
+    assert code == 2
+    assert err.startswith("erlangen: error: argument ")
+    assert len(err.strip().splitlines()) == 1
+    assert "expected" in err
+    assert "Traceback" not in out + err
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [(["--group", "SO(4)"], "'group'"), (["--group", "nonsense"], "'group'"), (["--target", "z"], "'target'"), (["--seeds", "0"], "'seeds'")],
+)
+def test_bad_options_are_named(options, named, tmp_path, capsys):
+    code, _, err = call(capsys, "fit", good(tmp_path / "d.npz"), *options, "--out", tmp_path / "runs", "--quiet")
+    assert code == 2
+    assert named in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_unknown_names_and_studies(capsys):
+    assert call(capsys, "fit", "jetz")[0] == 2
+    code, _, err = call(capsys, "run", "nonesuch")
+    assert code == 2
+    assert "liegan-jets" in err
+
+
+def test_fit_on_a_file_writes_the_run(tmp_path):
+    done = run("fit", good(tmp_path / "d.npz", 200), "--group", "SO(2)", "--seeds", "2", "--steps", "40", "--out", tmp_path / "runs")
+    assert done.returncode == 0, done.stderr
+    report = Path(done.stdout.split("report: ")[1].strip())
+    assert report.is_file()
+    assert "holds" in done.stdout
+    assert json.loads((report.parent / "claims.json").read_text())
+
+
+def test_discover_reads_tokens_of_a_table(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((400, 4))
+    path = tmp_path / "orbits.csv"
+    path.write_text("q1,q2,p1,p2\n" + "\n".join(",".join(map(str, row)) for row in rows))
+    code, out, _ = call(capsys, "discover", path, "--tokens", "q1 q2, p1 p2", "--steps", "200", "--json")
+    assert code == 0
+    answer = json.loads(out)
+    assert {c["method"] for c in answer["candidates"]} >= {"quadric fit"}
+
+
+MODEL = """
+import torch
+def build():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+"""
+
+
+def test_audit_of_a_model_from_a_file(tmp_path, capsys):
+    (tmp_path / "my_model.py").write_text(MODEL)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    save_file(model.state_dict(), tmp_path / "w.safetensors")
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).standard_normal((64, 1, 3)))
+    arguments = ["--weights", tmp_path / "w.safetensors", "--data", tmp_path / "x.npz", "--group", "SO(3)", "--report", tmp_path / "a.html"]
+    code, out, err = call(capsys, "audit", f"{tmp_path / 'my_model.py'}:build", *arguments, "--out", "vector")
+    assert code == 0, err
+    assert "does not hold" in out
+    assert (tmp_path / "a.html").is_file()
+    for spec in ("none.py:build", f"{tmp_path / 'my_model.py'}:nothing", f"{tmp_path / 'my_model.py'}"):
+        code, _, err = call(capsys, "audit", spec, *arguments)
+        assert code == 2
+        assert "'model'" in err
+
+
+def test_list_shows_all_systems(capsys):
+    code, out, _ = call(capsys, "list", "--json")
+    assert code == 0
+    systems = json.loads(out)
+    assert [s["number"] for s in systems] == list(range(1, 35))
+    assert set(systems[20]["studies"]) == {"liegan-two-body", "liegan-jets", "liegan-cyclic"}
+    assert all(s["works"] == bool(s["studies"]) for s in systems)
+
+
+def test_run_a_study_with_its_own_flags(tmp_path):
+    done = run("run", "liegan-cyclic", "--steps", "20", "--seeds", "1", "--samples", "200", "--out", tmp_path, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert "DOES NOT HOLD" in done.stdout  # 20 steps find nothing, and that is said
+    assert list(tmp_path.rglob("report.html"))
+    assert "--fold" in run("run", "liegan-cyclic", "--help").stdout
