@@ -19,7 +19,6 @@ from erlangen.groups.base import Group
 from erlangen.symmetrize import symmetrize
 from erlangen.training import History, TrainingConfig, train
 
-
 #: How much Augerino's reward for large generators weighs beside the loss.
 REWARD = 1e-2
 
