@@ -29,7 +29,9 @@ def call(capsys, *args):
 
 
 def test_help_is_quick_and_imports_nothing_heavy():
-    code = "import sys\nsys.argv = ['erlangen', '--help']\nimport erlangen.cli\ntry:\n    erlangen.cli.main()\nexcept SystemExit:\n    pass\nassert 'torch' not in sys.modules"
+    lines = ["import sys", "sys.argv = ['erlangen', '--help']", "import erlangen.cli"]
+    lines += ["try:", "    erlangen.cli.main()", "except SystemExit:", "    pass", "assert 'torch' not in sys.modules"]
+    code = "\n".join(lines)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for command in ("fit", "discover", "audit", "run", "list"):
@@ -51,8 +53,8 @@ BAD = {
     "inf.npz": lambda p: np.savez(p, x=np.full((64, 2), np.inf), y=np.arange(64) % 2),
     "object.npz": lambda p: np.savez(p, x=np.array([object()] * 64), y=np.arange(64) % 2),
     "flat.npz": lambda p: np.savez(p, x=np.zeros(64), y=np.arange(64) % 2),
-    "one_class.npz": lambda p: np.savez(p, x=np.random.rand(64, 2), y=np.zeros(64, int)),
-    "few.npz": lambda p: np.savez(p, x=np.random.rand(20, 2), y=np.arange(20) % 2),
+    "one_class.npz": lambda p: np.savez(p, x=np.ones((64, 2)), y=np.zeros(64, int)),
+    "few.npz": lambda p: np.savez(p, x=np.ones((20, 2)), y=np.arange(20) % 2),
     "corrupt.npz": lambda p: p.write_bytes(b"not a zip"),
     "text.csv": lambda p: p.write_text("a,b,y\n" + "1,2,0\n" * 40 + "1,hello,1\n"),
     "no_target.csv": lambda p: p.write_text("a,b\n" + "1,2\n" * 40),
@@ -76,7 +78,12 @@ def test_bad_data_give_one_line_and_exit_code_2(name, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [(["--group", "SO(4)"], "'group'"), (["--group", "nonsense"], "'group'"), (["--target", "z"], "'target'"), (["--seeds", "0"], "'seeds'")],
+    [
+        (["--group", "SO(4)"], "'group'"),
+        (["--group", "nonsense"], "'group'"),
+        (["--target", "z"], "'target'"),
+        (["--seeds", "0"], "'seeds'"),
+    ],
 )
 def test_bad_options_are_named(options, named, tmp_path, capsys):
     code, _, err = call(capsys, "fit", good(tmp_path / "d.npz"), *options, "--out", tmp_path / "runs", "--quiet")
@@ -93,7 +100,9 @@ def test_unknown_names_and_studies(capsys):
 
 
 def test_fit_on_a_file_writes_the_run(tmp_path):
-    done = run("fit", good(tmp_path / "d.npz", 200), "--group", "SO(2)", "--seeds", "2", "--steps", "40", "--out", tmp_path / "runs")
+    done = run(
+        "fit", good(tmp_path / "d.npz", 200), "--group", "SO(2)", "--seeds", "2", "--steps", "40", "--out", tmp_path / "runs"
+    )
     assert done.returncode == 0, done.stderr
     report = Path(done.stdout.split("report: ")[1].strip())
     assert report.is_file()
@@ -125,7 +134,16 @@ def test_audit_of_a_model_from_a_file(tmp_path, capsys):
     model = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
     save_file(model.state_dict(), tmp_path / "w.safetensors")
     np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).standard_normal((64, 1, 3)))
-    arguments = ["--weights", tmp_path / "w.safetensors", "--data", tmp_path / "x.npz", "--group", "SO(3)", "--report", tmp_path / "a.html"]
+    arguments = [
+        "--weights",
+        tmp_path / "w.safetensors",
+        "--data",
+        tmp_path / "x.npz",
+        "--group",
+        "SO(3)",
+        "--report",
+        tmp_path / "a.html",
+    ]
     code, out, err = call(capsys, "audit", f"{tmp_path / 'my_model.py'}:build", *arguments, "--out", "vector")
     assert code == 0, err
     assert "does not hold" in out

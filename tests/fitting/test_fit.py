@@ -108,7 +108,14 @@ def test_bad_input_is_named_and_nothing_is_written(tmp_path):
 
 @pytest.mark.parametrize(
     "group",
-    [SO(3), O(2), SE(3), SO(1, 3, connected=True), Isometries(torch.diag(torch.tensor([2.0, -1.0]))), MatrixGroup(algebra=SO(3).algebra.basis[:1], name="turn")],
+    [
+        SO(3),
+        O(2),
+        SE(3),
+        SO(1, 3, connected=True),
+        Isometries(torch.diag(torch.tensor([2.0, -1.0]))),
+        MatrixGroup(algebra=SO(3).algebra.basis[:1], name="turn"),
+    ],
     ids=str,
 )
 def test_groups_survive_json(group):

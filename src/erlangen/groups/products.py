@@ -60,7 +60,7 @@ class _Tuples(Group):
     @property
     def generators(self) -> Element | None:
         """Each factor's generators, with the identity in the other places."""
-        blocks = []
+        blocks: list[Any] = []
         for i, f in enumerate(self.factors):
             own = f.generators
             if own is not None:
