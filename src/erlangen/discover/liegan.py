@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -37,6 +37,16 @@ HELD_OUT = 0.2
 FEWEST_HELD_OUT = 8
 #: How many points of the loss curves are kept.
 HISTORY = 200
+
+
+class Players(NamedTuple):
+    """The two sides of the game and what trains them: generators ``[K, n, n]`` with the law of ``w``, and the discriminator."""
+
+    basis: Tensor
+    law: Coefficients
+    judge: Discriminator
+    maker: torch.optim.Optimizer
+    judges: torch.optim.Optimizer
 
 
 class LieGAN:
@@ -176,6 +186,23 @@ class LieGAN:
         """:meth:`fit` on checked data, all of them: nothing is held out, and ``confidence_`` is not set."""
         data = self._prepared(samples)
         generator = torch.Generator().manual_seed(self.seed)
+        players = self.players(data, generator)
+        self.history_ = {name: [] for name in ("step", "generator", "discriminator", "triviality", "correlation")}
+        with progress(self.steps, "LieGAN", self.quiet) as bar:
+            for step in range(self.steps):
+                channel = step * self.channels // self.steps if self.incremental else None
+                losses = self.step(data, players, generator, channel)
+                if step % max(self.steps // HISTORY, 1) == 0 or step == self.steps - 1:
+                    self.history_["step"].append(step)
+                    for name, value in losses.items():
+                        self.history_[name].append(float(value))
+                    bar.advance(step + 1 - bar.done, discriminator=self.history_["discriminator"][-1])
+        self.coefficients_ = players.law
+        self._keep((players.basis.detach() * self.mask.to(players.basis.device)).cpu())
+        return self
+
+    def players(self, data: Samples, generator: torch.Generator) -> Players:
+        """Both players at the start of the game."""
         device = data.x.device
         basis = self._first(generator).to(device).requires_grad_(not self.fit_distribution)
         law = Coefficients(self.channels, self.coefficients, self.scale, self.fit_distribution)
@@ -184,32 +211,11 @@ class LieGAN:
         maker = torch.optim.Adam(learned, self.lr_generator, betas=(0.5, 0.999))
         fused = device.type in ("cpu", "cuda")
         judges = torch.optim.Adam(judge.parameters(), self.lr_discriminator, betas=(0.9, 0.999), fused=fused)
-        self.history_ = {name: [] for name in ("step", "generator", "discriminator", "triviality", "correlation")}
-        with progress(self.steps, "LieGAN", self.quiet) as bar:
-            for step in range(self.steps):
-                channel = step * self.channels // self.steps if self.incremental else None
-                losses = self.step(data, basis, law, judge, maker, judges, generator, channel)
-                if step % max(self.steps // HISTORY, 1) == 0 or step == self.steps - 1:
-                    self.history_["step"].append(step)
-                    for name, value in losses.items():
-                        self.history_[name].append(float(value))
-                    bar.advance(step + 1 - bar.done, discriminator=self.history_["discriminator"][-1])
-        self.coefficients_ = law
-        self._keep((basis * self.mask.to(device)).detach().cpu())
-        return self
+        return Players(basis, law, judge, maker, judges)
 
-    def step(
-        self,
-        data: Samples,
-        basis: Tensor,
-        law: Coefficients,
-        judge: Discriminator,
-        maker: torch.optim.Optimizer,
-        judges: torch.optim.Optimizer,
-        generator: torch.Generator,
-        channel: int | None = None,
-    ) -> dict[str, Tensor]:
-        """One step of the generator and one of the discriminator, on one batch and one pass of the discriminator."""
+    def step(self, data: Samples, players: Players, generator: torch.Generator, channel: int | None = None) -> dict[str, Tensor]:
+        """One step of the generator and one of the discriminator: one batch, one pass of the discriminator there and back."""
+        basis, law, judge, maker, judges = players
         index = torch.randint(len(data), (self.batch_size,), generator=generator)
         w = law.sample(self.batch_size, generator)
         if channel is not None:
@@ -218,29 +224,31 @@ class LieGAN:
         tokens = batch.tokens
         moved = self._move(masked, w, tokens)
         labels = None if batch.labels is None else batch.labels.repeat(2)
-        both = torch.cat([tokens, moved]).flatten(1)
+        seen_moved = moved.detach().requires_grad_()
+        both = torch.cat([tokens, seen_moved]).flatten(1)
         if batch.scalars.shape[1]:
             both = torch.cat([both, batch.scalars.repeat(2, 1)], 1)
         real, fake = judge(both, labels).chunk(2)
         seen = masked if channel is None else masked[: channel + 1]
         trivial = triviality(self.regularizer, batch.x, moved[:, : batch.x.shape[1]], masked)
         alike = correlation(self.decorrelation, seen)
-        # Non-saturating: the generator maximises log D(gx).
-        fooling = F.softplus(-fake).mean()
-        loss = fooling + self.lam * trivial + self.eta * alike + self.mu * masked.abs().sum()
+        penalty = self.lam * trivial + self.eta * alike + self.mu * masked.abs().sum()
         telling = (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
-        learned = [p for group in maker.param_groups for p in group["params"]]
         weights = list(judge.parameters())
-        # Neither step changes what the other one's gradient was taken of: both come from the same pass.
-        gradients = torch.autograd.grad(loss, learned, retain_graph=True)
+        *by_weights, by_moved = torch.autograd.grad(telling, [*weights, seen_moved])
+        for p, grad in zip(weights, by_weights):
+            p.grad = grad
+        # Non-saturating: the generator maximises log D(gx). Both losses see a moved sample through its logit only, so their gradients
+        # differ by a factor for each sample: sigmoid(-f) / B for the generator, sigmoid(f) / 2B for the discriminator.
+        factor = -2 * fake.detach().clamp_min(-60).neg().exp()
+        learned = [p for group in maker.param_groups for p in group["params"]]
+        gradients = torch.autograd.grad([moved, penalty], learned, [factor[:, None, None] * by_moved, torch.ones_like(penalty)])
         for p, grad in zip(learned, gradients):
             p.grad = grad if channel is None else _only(grad, channel)
-        for p, grad in zip(weights, torch.autograd.grad(telling, weights)):
-            p.grad = grad
         maker.step()
         judges.step()
         return {
-            "generator": fooling.detach(),
+            "generator": F.softplus(-fake.detach()).mean(),
             "discriminator": telling.detach(),
             "triviality": trivial.detach(),
             "correlation": alike.detach(),
