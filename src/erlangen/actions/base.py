@@ -40,7 +40,7 @@ class Action(ABC):
     ...     data_shape = (1,)
     ...     def act(self, g, x):
     ...         g, x = self.align(g, x)
-    ...         return (x + 60.0 * g) % 360.0
+    ...         return (x + 60.0 * g[..., :1]) % 360.0   # an element of Cyclic(6) is an index map; 0 goes to k
     >>> hue = Hue(Cyclic(6))
     >>> len(hue.orbit(torch.tensor([15.0])))
     6

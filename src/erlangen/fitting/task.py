@@ -50,6 +50,7 @@ class Task:
 def task_of(data: DataSet) -> Task:
     """The task that a data set's target sets.
 
+    >>> import torch
     >>> data = DataSet("d", torch.randn(64, 1, 2), torch.arange(64) % 2, "class")
     >>> task_of(data).score_name
     'AUC'
