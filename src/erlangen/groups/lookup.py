@@ -107,5 +107,5 @@ def _rows(group: Group, g: Element, batch: tuple[int, ...]) -> Float[Tensor, "*b
 
 def _tolerance(g: Element, every: Element) -> float:
     """What the narrowest floating-point type deserves; integers are exact."""
-    kinds = {leaf.dtype for leaf in optree.tree_leaves((g, every)) if leaf.is_floating_point()}
+    kinds = {leaf.dtype for leaf in [*optree.tree_leaves(g), *optree.tree_leaves(every)] if leaf.is_floating_point()}
     return (1e-9 if kinds == {torch.float64} else 1e-4) if kinds else 0.0

@@ -163,7 +163,7 @@ def test_look_ups_go_in_chunks_that_bound_memory(monkeypatch):
     assert max(largest) * 5 * 8 * lookup.COPIES <= 100_000
 
 
-def test_table_of_a_group_without_closed_form_is_that_of_sympys_products():
+def test_table_of_a_group_without_closed_form_is_that_of_plain_composition():
     table, every = multiplication_table(Symmetric(6)), Symmetric(6).elements().tolist()
     place = {tuple(g): i for i, g in enumerate(every)}
     for i, j in torch.randint(720, (200, 2), generator=torch.Generator().manual_seed(0)).tolist():
