@@ -55,7 +55,7 @@ def correlation(kind: Decorrelation, basis: Float[Tensor, "k n n"]) -> Tensor:
     |tr(L_i L_j) - tr(L_i) tr(L_j) / n|`` of the same. Give the *masked* channels: hidden entries must not count.
 
     >>> a = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
-    >>> float(correlation("frobenius", torch.stack([a, -3 * a])))
+    >>> round(float(correlation("frobenius", torch.stack([a, -3 * a]))), 5)
     2.0
     """
     n = basis.shape[-1]

@@ -31,6 +31,8 @@ class Config:
     """Runs; the median decides."""
     steps: int = 6000
     """Steps of LieGAN."""
+    width: int = 512
+    """Width of its discriminator, which must see seven jumps."""
     seed: int = 0
     """First seed."""
 
@@ -56,8 +58,11 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
                 coefficients="int_grid",
                 scale=10.0,
                 init="random",
+                lam=0.1,  # the penalty prefers other angles than sevenths; it only has to keep the trivial turn away
                 steps=config.steps,
                 batch_size=256,
+                width=config.width,
+                lr_discriminator=1e-3,
                 seed=seed,
                 quiet=quiet,
             )
