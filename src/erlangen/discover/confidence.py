@@ -73,7 +73,7 @@ def judge(
     centre, spread = both.mean(0), both.std(0).clamp_min(1e-6)
     flat = [((t - centre) / spread).clamp(-10, 10) for t in flat]
     model = Discriminator(data.features, width, data.classes, rng)
-    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.05, fused=data.x.device.type in ("cpu", "cuda"))
 
     def logits(which: int, index: Tensor) -> Tensor:
         return model(flat[which][index], None if data.labels is None else data.labels[index])
