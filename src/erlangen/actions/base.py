@@ -95,7 +95,7 @@ class Action(ABC):
 
     def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Any:
         """Random data ``[*batch, *data_shape]`` for tests; a free size becomes 4."""
-        return torch.randn(*batch, *(4 if n is None else n for n in self.data_shape), generator=generator, dtype=dtype)
+        return torch.randn((*batch, *(4 if n is None else n for n in self.data_shape)), generator=generator, dtype=dtype)
 
     # ---- orbits ----
 

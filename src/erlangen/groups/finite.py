@@ -11,7 +11,7 @@ from torch import Tensor
 from erlangen.errors import unsupported
 from erlangen.groups.base import Element, Group
 from erlangen.groups.closure import close_matrices
-from erlangen.groups.lookup import Lookup, batch_of, chunks, refuse
+from erlangen.groups.lookup import Lookup, batch_of, chunks, nearest, refuse
 
 #: Largest order for which a multiplication table is made (200 MB at 5000).
 LARGEST_TABLE = 5_000
@@ -79,51 +79,95 @@ def is_abelian(group: Group) -> bool:
     return bool(group.equal(group.multiply(left, right), group.multiply(right, left)).all())
 
 
-def element_orders(group: Group) -> Int[Tensor, order]:
-    """How often each element must be multiplied by itself to give the identity."""
-    table = multiplication_table(group)
-    here = torch.arange(len(table))
-    orders, power = torch.zeros_like(here), here.clone()
-    for k in range(1, len(table) + 1):
-        orders[(power == 0) & (orders == 0)] = k
-        if bool((orders > 0).all()):
-            break
-        power = table[power, here]
+def element_order(group: Group, g: Element) -> Int[Tensor, "*batch"]:
+    """How often each element must be multiplied by itself to give the identity.
+
+    For each prime power ``p^a`` in the group's order, ``g^(order / p^a)`` tells the part of ``p``: a few dozen products, so the group may
+    be far too large to list.
+
+    >>> from erlangen.groups import Cyclic
+    >>> element_order(Cyclic(12), Cyclic(12).element(8))
+    tensor(3)
+    """
+    from sympy import factorint
+
+    if not group.is_finite:
+        unsupported(group, "order that elements' orders divide (it is infinite)", "multiply elements directly")
+    one = group.identity_like(g)
+    orders = torch.ones(group.batch_shape(g), dtype=torch.int64, device=one.device if isinstance(one, Tensor) else None)
+    for prime, most in factorint(int(group.order)).items():
+        rest = group.power(g, int(group.order) // prime**most)
+        for _ in range(most):
+            orders = torch.where(group.equal(rest, one), orders, orders * prime)
+            rest = group.power(rest, prime)
     return orders
 
 
+def element_orders(group: Group) -> Int[Tensor, order]:
+    """The order of each element, as :meth:`Group.elements` lists them."""
+    return element_order(group, group.elements())
+
+
+def exponent(group: Group) -> int:
+    """The least number that every element's order divides.
+
+    >>> from erlangen.groups import Symmetric
+    >>> exponent(Symmetric(4))
+    12
+    """
+    return math.lcm(*element_orders(group).unique().tolist())
+
+
 def conjugacy_classes(group: Group) -> list[Int[Tensor, size]]:
-    """The conjugacy classes as positions, each ascending, the class of the identity first.
+    """The conjugacy classes as positions, each ascending, by their first members: the class of the identity first.
+
+    They are what conjugation by generators connects, so that no multiplication table is needed.
 
     >>> from erlangen.groups import Symmetric
     >>> [len(c) for c in conjugacy_classes(Symmetric(3))]
     [1, 3, 2]
     """
-    table = multiplication_table(group)
-    inverse = inverse_positions(table)
-    here = torch.arange(len(table))
-    # conjugates[g, h]: the position of g h g^-1.
-    conjugates = table[table, inverse[:, None].expand_as(table)]
-    left, classes = torch.ones(len(table), dtype=torch.bool), []
-    for h in here.tolist():
-        if left[h]:
-            members = conjugates[:, h].unique()
-            left[members] = False
-            classes.append(members)
-    return classes
+    moved = _conjugations(group)
+    here = torch.arange(moved.shape[1])
+    label = here.clone()
+    # Everyone takes the smallest label among its neighbours, then that label's own, until nothing changes.
+    while True:
+        lower = label.clone()
+        for step in moved:
+            lower = torch.minimum(lower, label[step]).scatter_reduce(0, step, label, "amin")
+        lower = torch.minimum(lower, lower[lower])
+        if torch.equal(lower, label):
+            break
+        label = lower
+    _, sizes = label.unique(return_counts=True)
+    return list(label.argsort(stable=True).split(sizes.tolist()))
 
 
 def centre(group: Group) -> Int[Tensor, size]:
     """The positions of the elements that commute with all."""
-    table = multiplication_table(group)
-    return (table == table.T).all(1).nonzero().flatten()
+    moved = _conjugations(group)
+    return (moved == torch.arange(moved.shape[1])).all(0).nonzero().flatten()
+
+
+def _conjugations(group: Group) -> Int[Tensor, "m order"]:
+    """Where each generator ``s`` takes each element ``g``: the position of ``s g s^-1``."""
+    every, gens = group.elements(), group.generators
+    position = getattr(group, "index", None) or Lookup(group).find
+    if gens is None:
+        return torch.arange(int(group.order)).unsqueeze(0)
+    gens = nearest(group, gens, every)
+    return torch.stack(
+        [position(group.conjugate(group.take(gens, slice(i, i + 1)), every)) for i in range(group.batch_shape(gens)[0])]
+    )
 
 
 __all__ = [
     "centre",
     "close_matrices",
     "conjugacy_classes",
+    "element_order",
     "element_orders",
+    "exponent",
     "index_of",
     "inverse_positions",
     "is_abelian",

@@ -86,12 +86,10 @@ class IntegerMatrixGroup(Group):
         every = torch.from_numpy(np.stack(closed[0]))
         if self.modulus is None:
             _check_no_overflow(np.stack(gens), every.numpy())
-        if not bool(
-            (self.multiply(every.unsqueeze(1), every[: min(8, len(every))]) == self.identity()).flatten(2).all(2).any(0).all()
-        ):
-            raise ArgumentError(
-                "generators", f"matrices that are invertible{f' modulo {self.modulus}' if self.modulus else ''}", "a singular one"
-            )
+        for g in self._generators:
+            if not bool((self.multiply(g, every) == self.identity()).flatten(1).all(1).any()):
+                modulo = f" modulo {self.modulus}" if self.modulus else ""
+                raise ArgumentError("generators", f"matrices that are invertible{modulo}", f"the singular {g.tolist()}")
         return every
 
     @property
@@ -118,9 +116,9 @@ class IntegerMatrixGroup(Group):
 
     @cached_property
     def _inverses(self) -> Tensor:
-        from erlangen.groups.finite import inverse_positions, multiplication_table
+        from erlangen.groups.lookup import Lookup
 
-        return inverse_positions(multiplication_table(self))
+        return Lookup(self).find(self.power(self._listed, self.order - 1))
 
     def sample(
         self,

@@ -93,6 +93,14 @@ def chunks(count: int, numbers: int) -> list[slice]:
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
+def nearest(group: Group, g: Element, every: Element) -> Element:
+    """The nearest of the elements ``every`` to each of ``g``: generators given in float32 as the float64 elements that they mean."""
+    if not any(leaf.is_floating_point() for leaf in optree.tree_leaves(g)):
+        return g
+    rows, known = _rows(group, g, group.batch_shape(g)), _rows(group, every, (int(group.order),))
+    return group.take(every, torch.cdist(rows, known, p=torch.inf).argmin(-1))
+
+
 def refuse(group: Group, strangers: Tensor) -> None:
     """Raise the error about elements that are not in the group."""
     count, first = int(strangers.sum()), strangers.nonzero()[0].tolist()

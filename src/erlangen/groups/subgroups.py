@@ -54,7 +54,10 @@ class Subgroup:
         return all(conjugate == self.positions for conjugate in _conjugates(multiplication_table(self.parent), self.positions))
 
     def group(self) -> TableGroup:
-        """The subgroup as a group of its own; its objects are positions in the parent."""
+        """The subgroup as a group of its own; its objects are positions in the parent.
+
+        :meth:`embed` takes its elements back: ``rep.restrict(H.group(), H.embed)``.
+        """
         members = sorted(self.positions)
         place = {p: i for i, p in enumerate(members)}
         table = multiplication_table(self.parent)
@@ -63,6 +66,19 @@ class Subgroup:
             members,
             f"subgroup of order {self.order} of {self.parent}",
         )
+
+    def embed(self, h: Int[Tensor, "*batch"]) -> Element:
+        """Elements of :meth:`group` as elements of the parent.
+
+        >>> from erlangen.groups import Symmetric
+        >>> S = Symmetric(3)
+        >>> H = generated(S, torch.tensor([[1, 2, 0]]))
+        >>> H.embed(H.group().elements())
+        tensor([[0, 1, 2],
+                [1, 2, 0],
+                [2, 0, 1]])
+        """
+        return self.parent.take(self.elements, h)
 
     def cosets(self) -> Int[Tensor, "index order"]:
         """The left cosets ``g H`` as rows of positions; the first is the subgroup."""
@@ -121,6 +137,10 @@ class SubgroupLattice:
         below = [(i, j) for j in range(len(sets)) for i in range(j) if sets[i] < sets[j]]
         inside = set(below)
         return [(i, j) for i, j in below if not any((i, k) in inside and (k, j) in inside for k in range(i + 1, j))]
+
+    def maximal(self) -> list[Subgroup]:
+        """The maximal subgroups: those with nothing between them and the whole group."""
+        return [self.subgroups[i] for i, j in self.covers() if j == len(self.subgroups) - 1]
 
     def normal(self) -> list[Subgroup]:
         """The normal subgroups: those alone in their class."""

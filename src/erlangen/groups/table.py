@@ -66,13 +66,29 @@ class TableGroup(Group):
         Raises:
             ArgumentError: more than ``largest`` products.
         """
-        closed = close_objects(identity, list(generators), multiply, key, largest)
+        gens = list(generators)
+        closed = close_objects(identity, gens, multiply, key, largest)
         if closed is None:
             raise ArgumentError(
                 "generators", f"generators of a group of at most {largest} elements", f"more than {largest} products"
             )
         objects, where = closed
-        table = torch.tensor([[where[key(multiply(a, b))] for b in objects] for a in objects])
+        for x in objects:
+            if not key(multiply(identity, x)) == key(x) == key(multiply(x, identity)):
+                raise ArgumentError("identity", "an object that changes nothing", f"one that changes {x!r}")
+        # Products with generators decide all others: row x of the table is that of y, moved by s, where x = s y.
+        left = torch.tensor([[where[key(multiply(s, x))] for x in objects] for s in gens]).view(len(gens), len(objects))
+        table = torch.arange(len(objects)).repeat(len(objects), 1)
+        done = 1
+        for y in range(len(objects)):
+            for step in left:
+                if int(step[y]) == done:  # objects stand in the order in which this walk finds them
+                    table[done] = step[table[y]]
+                    done += 1
+        for s in gens:
+            for i, x in enumerate(objects):
+                if where.get(key(multiply(x, s))) != int(table[i, where[key(s)]]):
+                    raise ArgumentError("multiply", "an associative product", f"another with {x!r} and {s!r}")
         return cls(table, objects, name)
 
     def _value(self) -> Hashable:
@@ -84,15 +100,8 @@ class TableGroup(Group):
 
     @property
     def generators(self) -> Int[Tensor, m]:
-        """A generating set: each member is outside of what the earlier ones generate."""
-        found, inside = [], {0}
-        for g in range(1, self.order):
-            if g not in inside:
-                found.append(g)
-                closed = close_objects(0, found, lambda a, b: int(self.table[a, b]), lambda a: a, self.order)
-                assert closed is not None
-                inside = set(closed[0])
-        return torch.tensor(found or [0])
+        """A generating set: each member is the first outside of what the earlier ones generate."""
+        return torch.tensor(_generating(self.table) or [0])
 
     def identity(self, *batch: int, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Tensor:
         return torch.zeros(batch, dtype=torch.int64, device=device)
@@ -144,9 +153,25 @@ def _check(table: Tensor) -> Tensor:
     if not bool((has.sum(1) == 1).all()):
         bad = int((has.sum(1) != 1).nonzero()[0])
         raise ArgumentError("table", "exactly one inverse of each element", f"{int(has[bad].sum())} for element {bad}")
-    for a in range(n):  # (a b) c = a (b c), a row at a time: n^2 memory
-        left, right = table[table[a]], table[a][table]
+    # Elements b with (a b) c = a (b c) for all a and c are closed under products (Light's test): generators are enough.
+    for b in _generating(table):
+        left, right = table[table[:, b]], table[:, table[b]]
         if not torch.equal(left, right):
-            b, c = (left != right).nonzero()[0].tolist()
+            a, c = (left != right).nonzero()[0].tolist()
             raise ArgumentError("table", "an associative product", f"(a b) c and a (b c) differ for a, b, c = {a}, {b}, {c}")
     return has.to(torch.uint8).argmax(1)
+
+
+def _generating(table: Tensor) -> list[int]:
+    """Positions whose products, multiplied from the left on, reach all: each is the first that the earlier ones do not reach."""
+    found: list[int] = []
+    inside = torch.zeros(len(table), dtype=torch.bool)
+    inside[0] = True
+    while not bool(inside.all()):
+        found.append(int(inside.to(torch.uint8).argmin()))
+        fresh, steps = inside.nonzero().flatten(), torch.tensor(found)
+        while len(fresh):
+            reached = table[fresh][:, steps].unique()
+            fresh = reached[~inside[reached]]
+            inside[fresh] = True
+    return found
