@@ -25,6 +25,7 @@ from erlangen.discover.regularizers import (
 from erlangen.discover.samples import TARGETS, Samples, Target, samples_of
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
+from erlangen.groups.algebra_forms import Metric
 from erlangen.reporting.progress import progress
 from erlangen.verdict import Verdict
 
@@ -253,6 +254,13 @@ class LieGAN:
             "triviality": trivial.detach(),
             "correlation": alike.detach(),
         }
+
+    def metric(self, conformal: bool = False) -> Metric:
+        """The form that the generators keep best at the scale they were trained at; see :meth:`erlangen.LieAlgebra.metric`.
+
+        Channels that have nearly shrunk away are mostly noise. In ``algebra_`` they count like the others, here as much as they move data.
+        """
+        return LieAlgebra(self.basis_).metric(conformal=conformal)
 
     def __str__(self) -> str:
         if not hasattr(self, "algebra_"):
