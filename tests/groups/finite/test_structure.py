@@ -22,7 +22,7 @@ from erlangen.groups import (
     subgroup_lattice,
 )
 from erlangen.groups.finite import centre, element_order, element_orders, exponent
-from erlangen.testing import check_rep
+from erlangen.testing import check_group, check_rep
 
 M11 = PermutationGroup(["(0 1 2 3 4 5 6 7 8 9 10)", "(2 6 10 7)(3 9 4 5)"], degree=11, name="M11")
 
@@ -76,7 +76,12 @@ def test_generators_in_single_precision_stand_for_exact_elements():
     third = 2 * math.pi / 3
     turn = torch.tensor([[math.cos(third), -math.sin(third)], [math.sin(third), math.cos(third)]])
     flip = torch.tensor([[1.0, 0.0], [0.0, -1.0]])
-    assert sorted(len(c) for c in conjugacy_classes(MatrixGroup([turn, flip]))) == [1, 2, 3]
+    group = MatrixGroup([turn, flip])
+    assert (turn.double() @ turn.double().mT - torch.eye(2)).abs().max() > 1e-9  # what was given is not exact
+    check_group(group)
+    check_rep(group.vector)
+    assert torch.allclose(group.generators, torch.stack([turn, flip]).double(), atol=1e-6)
+    assert sorted(len(c) for c in conjugacy_classes(group)) == [1, 2, 3]
 
 
 def test_orders_of_elements_of_a_group_too_large_to_list():
