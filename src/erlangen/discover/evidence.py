@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.discover.confidence import TOO_WIDE, at_displacement, judge
+from erlangen.discover.confidence import TELLABLE, TOO_WIDE, at_displacement, judge
 from erlangen.discover.samples import Samples
 from erlangen.verdict import Verdict
 
@@ -25,9 +25,10 @@ def evidence(
     """Whether data that were not used for finding the algebra look the same after its moves.
 
     A judge can only fail to see a difference that it could have seen: random generators (as many, in the same places) that move tokens
-    equally far are judged beside. The verdict holds when the algebra's moves are told apart much less well than the random ones
-    (at most 0.38 of the area above one half; 0.7 for an
-    algebra that keeps a quadric on which the data lie).
+    equally far are judged beside. The verdict holds when the algebra's moves are told apart much less well than the random ones (at most
+    0.38 of the area above one half; 0.7 for an algebra that keeps a quadric on which the data lie), and the upper end of the interval
+    still is: few data leave it too wide. Where no output moves along, the area must be below 0.6, too. Pairs are spared that, because
+    inputs may cover a part of the orbits only: what should stay is the output given the input.
 
     Args:
         basis: generators ``[K, n, n]``, of any scale.
@@ -57,9 +58,13 @@ def evidence(
     high = interval[1]
     auc = own.verdict["auc"]
     seen = chance - 0.5
-    enough = high - auc <= TOO_WIDE and seen > high - auc
     told = max(0.0, auc - 0.5) / seen if seen > 0 else 1.0
-    holds = enough and told <= (SHARE_ON_QUADRIC if on_quadric else SHARE)
+    limit = SHARE_ON_QUADRIC if on_quadric else SHARE
+    clear = on_quadric or data.y.shape[1] > 0 or auc < TELLABLE
+    close = clear and told <= limit
+    # Noise must neither make a near miss look good nor random moves look bad.
+    enough = high - auc <= TOO_WIDE and seen > high - auc and (not close or high - 0.5 <= limit * seen)
+    holds = enough and close
     compared = f"moved data are told apart {told:.0%} as well as randomly moved ones"
     if not enough:
         reason = "not enough data to tell"
