@@ -6,7 +6,16 @@ from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.algebra_forms import InvariantForms, Metric, algebra_of_form
 from erlangen.groups.base import Element, Group
 from erlangen.groups.cyclic import Cyclic, Dihedral
-from erlangen.groups.finite import centre, conjugacy_classes, element_orders, index_of, is_abelian, multiplication_table
+from erlangen.groups.finite import (
+    centre,
+    conjugacy_classes,
+    element_order,
+    element_orders,
+    exponent,
+    index_of,
+    is_abelian,
+    multiplication_table,
+)
 from erlangen.groups.integer import IntegerMatrixGroup
 from erlangen.groups.linear import SL, Affine, GLplus, Scalings
 from erlangen.groups.logarithm import matrix_log
@@ -57,7 +66,9 @@ __all__ = [
     "algebra_of_form",
     "centre",
     "conjugacy_classes",
+    "element_order",
     "element_orders",
+    "exponent",
     "generated",
     "index_of",
     "is_abelian",
