@@ -45,6 +45,7 @@ def judge(
     width: int = 128,
     seed: int = 0,
     confidence: float = 0.95,
+    swapped: bool = False,
 ) -> Judged:
     """Train a discriminator on half of ``data`` against the same half moved by ``exp(sum_k w_k L_k)``, ``w ~ N(0, 1)``; test on the rest.
 
@@ -57,6 +58,7 @@ def judge(
         width: of its hidden layers.
         seed: of everything random.
         confidence: level of the interval.
+        swapped: train on the half that is tested on otherwise.
     """
     rng = torch.Generator().manual_seed(seed)
     data, _ = data.scaled()
@@ -66,6 +68,7 @@ def judge(
     moved = tokens @ matrix_exp((w @ basis.flatten(1)).view(len(data), *basis.shape[1:])).mT
     displacement = float(((moved - tokens).square().sum(-1) / tokens.square().sum(-1).clamp_min(1e-12)).mean().sqrt())
     order = torch.randperm(len(data), generator=rng)
+    order = order.flip(0) if swapped else order
     cut, early = len(data) // 2, max(1, len(data) // 8)
     fit, stop, test = order[early:cut], order[:early], order[cut:]
     flat = [torch.cat([t.flatten(1), data.scalars], 1) for t in (tokens, moved)]
