@@ -141,6 +141,15 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt as stop:
         print(f"\nerlangen: interrupted{f': {stop}' if str(stop) else ''}", file=sys.stderr)
         raise SystemExit(130) from None
+    finally:
+        _leave_together()
+
+
+def _leave_together() -> None:
+    """End the communication of several processes before the first of them exits: the others would abort."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def run_fit(args: Fit) -> None:

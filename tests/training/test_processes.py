@@ -28,6 +28,9 @@ if state.is_main_process:
     weights = [t.tolist() for t in net.state_dict().values()]
     with open(sys.argv[1], "w") as file:
         json.dump({"processes": state.num_processes, "losses": history.losses, "best": history.best, "weights": weights}, file)
+# Leave together: a process whose peers are gone aborts in its communication threads.
+state.wait_for_everyone()
+state.destroy_process_group()
 """
 
 
