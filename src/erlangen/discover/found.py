@@ -35,7 +35,7 @@ class Candidate:
         learned: the matrices before snapping.
         overlap: how well the two agree, from 0 to 1.
         verdict: the held-out evidence for ``algebra``.
-        seconds: what it took.
+        seconds: what the search took; judging its finding comes on top.
         note: one line.
     """
 
@@ -131,15 +131,20 @@ class Discovered:
             lines = [f"no symmetry found: {self.verdict.reason}"]
         else:
             lines = [f"{self.algebra.name}: {self.summary}", self.verdict.reason]
-            if self.best is not None and self.best.learned is not None:
-                cosines = LieAlgebra(self.best.learned).principal_cosines(self.algebra)
+            agree = [c for c in self.candidates if c.verdict and c.learned is not None and c.algebra == self.algebra]
+            if agree:
+                # A closed form agrees with its own algebra by construction; what was learned is the independent witness.
+                witness = min(agree, key=lambda c: c.overlap)
+                assert witness.learned is not None
+                cosines = LieAlgebra(witness.learned).principal_cosines(self.algebra)
                 close = int((cosines >= 0.98).sum())
                 lines.append(
-                    f"principal cosines with {self.algebra.name}: {close} of {len(cosines)} at least 0.98 ({_numbers(cosines)})"
+                    f"{witness.method}: {close} of {len(cosines)} principal cosines with {self.algebra.name} at least 0.98 "
+                    f"({_numbers(cosines)})"
                 )
         lines += [f"ambiguity: {self.ambiguity}"] if self.ambiguity else []
         lines += [self.note] if self.note else []
-        tried = [f"{c.method} ({c.seconds:.1f} s{f', {c.name}' if c.name else ''})" for c in self.candidates]
+        tried = [f"{c.method} ({_time(c.seconds)}{f', {c.name}' if c.name else ''})" for c in self.candidates]
         lines.append(f"tried: {', '.join(tried) or 'nothing'}")
         return "\n".join(lines)
 
@@ -244,3 +249,7 @@ def _verdict(data: dict[str, Any] | None) -> Verdict | None:
 
 def _numbers(values: Tensor) -> str:
     return ", ".join(f"{float(v):.3f}" for v in values)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{1e3 * seconds:.0f} ms"
