@@ -189,10 +189,11 @@ class _Search:
             )
 
     def _consider(self, method: str, exact: LieAlgebra, learned: Tensor, overlap: float, started: float, note: str) -> None:
+        seconds = time.perf_counter() - started
         verdict = self._evidence(exact)
         learned = learned.to(torch.float64)
         learned = self.span @ learned @ self.span.mT if self.reduce else learned
-        self.candidates.append(Candidate(method, exact.name, exact, learned, overlap, verdict, time.perf_counter() - started, note))
+        self.candidates.append(Candidate(method, exact.name, exact, learned, overlap, verdict, seconds, note))
 
     def _evidence(self, exact: LieAlgebra) -> Verdict:
         for c in self.candidates:
