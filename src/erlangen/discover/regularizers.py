@@ -37,17 +37,6 @@ def triviality(kind: Regularizer, x: Float[Tensor, "*b n"], moved: Float[Tensor,
     return F.cosine_similarity(x, moved, dim=-1).mean().abs()
 
 
-def fourier_cosine(images: Float[Tensor, "b c h w"], moved: Float[Tensor, "b c h w"]) -> Tensor:
-    """Mean cosine between ``log(1 + |FFT|)`` of images and of moved images, which translations leave alone.
-
-    >>> x = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    >>> round(float(fourier_cosine(x, x.roll(3, -1))), 5)
-    1.0
-    """
-    a, b = (torch.fft.fft2(x).abs().log1p().flatten(1) for x in (images, moved))
-    return F.cosine_similarity(a, b, dim=-1).mean()
-
-
 def correlation(kind: Decorrelation, basis: Float[Tensor, "k n n"]) -> Tensor:
     """How alike the channels are: zero when they are orthogonal in the chosen form.
 
