@@ -1,0 +1,252 @@
+"""`LinearMaps`: every equivariant linear map between two direct sums of typed tensors, applied without a matrix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from erlangen.errors import ArgumentError
+from erlangen.maps.diagrams.diagram import Block, Diagram
+from erlangen.maps.diagrams.enumeration import MAX_DIAGRAMS, diagrams
+from erlangen.maps.plan import Mix, Row, Sum, Tie, Tied, contractions, mixes
+from erlangen.maps.spaces import Space, form_of
+
+Normalize = Literal["sum", "sqrt", "mean"]
+_POWER = {"sum": 0.0, "sqrt": 0.5, "mean": 1.0}
+
+
+class LinearMaps:
+    """The equivariant maps from the direct sum of ``sources`` to that of ``targets``, each a tensor with typed axes.
+
+    Applying all of them costs a few passes over the input and the output and one small matrix product per rank: never the product of
+    their sizes. Weights of a pair ``(l, m)`` are ``[len(terms[l, m]), C_out, C_in]``, in the order of ``terms``.
+
+    Args:
+        sources, targets: the spaces of inputs and outputs.
+        normalize: what summing n entries is divided by: ``"sum"`` 1, ``"sqrt"`` sqrt(n) (keeps variances), ``"mean"`` n (weights
+            then mean the same for every n). The signed sum of a head over j terms is divided by 1, sqrt(j), sqrt(j).
+        spanning: all diagrams of O, SO and Sp, also dependent ones.
+        max_diagrams: refuse to list more than this for one pair.
+
+    >>> from erlangen.groups import Symmetric
+    >>> from erlangen.maps import Axis
+    >>> h = Axis(Symmetric(5), "h")
+    >>> maps = LinearMaps([Space((h, h))], [Space((h,)), Space()])          # from matrices to vectors and scalars
+    >>> [len(maps.terms[pair]) for pair in sorted(maps.terms)]
+    [5, 2]
+    >>> weights = {pair: torch.randn(len(terms), 8, 4) for pair, terms in maps.terms.items()}
+    >>> [y.shape for y in maps.apply(weights, [torch.randn(16, 4, 5, 5)])]
+    [torch.Size([16, 8, 5]), torch.Size([16, 8])]
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Space],
+        targets: Sequence[Space],
+        normalize: Normalize = "sqrt",
+        *,
+        spanning: bool = False,
+        max_diagrams: int = MAX_DIAGRAMS,
+    ) -> None:
+        if normalize not in _POWER:
+            raise ArgumentError("normalize", "'sum', 'sqrt' or 'mean'", repr(normalize))
+        self.sources, self.targets, self.normalize = tuple(sources), tuple(targets), normalize
+        self.terms: dict[tuple[int, int], tuple[Diagram, ...]] = {
+            (l, m): diagrams(source, target, spanning=spanning, max_diagrams=max_diagrams)
+            for l, target in enumerate(self.targets)
+            for m, source in enumerate(self.sources)
+        }
+        self._mixes = mixes(self.sources, self.targets, self.terms)
+        self._gathers = [mix.gather(self.terms) for mix in self._mixes]
+        groups = {a.label: a.group for s in (*self.sources, *self.targets) for a in s.axes}
+        columns = [c for mix in self._mixes for c in mix.columns]
+        self._contractions = [
+            contractions(space, [c for c in columns if c.source == m], groups) for m, space in enumerate(self.sources)
+        ]
+
+    def apply(
+        self, weights: Mapping[tuple[int, int], Tensor], xs: Sequence[Tensor], counts: Mapping[Hashable, Tensor] | None = None
+    ) -> list[Tensor]:
+        """Outputs ``[*batch, C_out, *target.shape]`` of inputs ``[*batch, C_in, *source.shape]``.
+
+        Args:
+            weights: for each pair ``(l, m)``, ``[terms, C_out of l, C_in of m]``.
+            xs: one tensor for each source, with the same leading axes.
+            counts: of padded data, by label, how many entries of an axis are real, ``[*batch]``: means divide by these.
+        """
+        batch = self._check(weights, xs)
+        size = math.prod(batch)
+        values = [self._contract(m, x.reshape(size, *x.shape[len(batch) :]), counts) if x.ndim else [] for m, x in enumerate(xs)]
+        outs = [weights[l, 0].shape[1] for l in range(len(self.targets))]
+        pieces: list[tuple[Row, Tensor]] = []
+        for mix, gather in zip(self._mixes, self._gathers):
+            reads = [self._contractions[c.source].reads[c] for c in mix.columns]
+            stacked = [values[c.source][step].permute(0, 1, *(2 + a for a in axes)) for c, (step, axes) in zip(mix.columns, reads)]
+            index_shape = stacked[0].shape[2:]
+            features = torch.cat(stacked, 1) if len(stacked) > 1 else stacked[0]
+            mixed = _matrix(mix, gather, weights) @ features.reshape(*features.shape[:2], -1)
+            mixed = mixed.reshape(size, -1, *index_shape)
+            pieces += zip(mix.rows, mixed.split([outs[row.target] for row in mix.rows], 1))
+        results = []
+        for l, (target, channels) in enumerate(zip(self.targets, outs)):
+            mine = [(row, piece) for row, piece in pieces if row.target == l]
+            y = _spread(target, mine) if mine else xs[0].new_zeros(size, channels, *target.shape)
+            results.append(y.reshape(*batch, channels, *target.shape))
+        return results
+
+    def _contract(self, m: int, x: Tensor, counts: Mapping[Hashable, Tensor] | None) -> list[Tensor]:
+        values: list[Tensor] = []
+        power = _POWER[self.normalize]
+        for step in self._contractions[m].steps:
+            if isinstance(step, Tie):
+                values.append(_tie(x, step))
+            elif isinstance(step, Sum):
+                y = values[step.step].sum(2 + step.axis)
+                if power and counts is not None and step.label in counts:
+                    real = counts[step.label].to(y.dtype).reshape(-1, *(1,) * (y.ndim - 1))
+                    y = y / real.clamp_min(1) ** power
+                elif power:
+                    y = y * step.size**-power
+                values.append(y)
+            else:
+                values.append(_head(values[step.step], step, bool(power)))
+        return values
+
+    def _check(self, weights: Mapping[tuple[int, int], Tensor], xs: Sequence[Tensor]) -> tuple[int, ...]:
+        if len(xs) != len(self.sources):
+            raise ArgumentError("xs", f"{len(self.sources)} tensors, one for each source", len(xs))
+        batch = tuple(xs[0].shape[: xs[0].ndim - 1 - len(self.sources[0].axes)])
+        for m, (x, space) in enumerate(zip(xs, self.sources)):
+            axes = len(space.axes)
+            if x.ndim < 1 + axes or tuple(x.shape[x.ndim - axes :]) != space.shape or tuple(x.shape[: x.ndim - 1 - axes]) != batch:
+                shape = ", ".join(["*batch", "C", *map(str, space.shape)])
+                raise ArgumentError(f"xs[{m}]", f"shape [{shape}] with batch {batch}", tuple(x.shape))
+        for (l, m), terms in self.terms.items():
+            w = weights.get((l, m))
+            if w is None or w.ndim != 3 or w.shape[0] != len(terms) or w.shape[2] != xs[m].shape[len(batch)]:
+                expected = f"shape [{len(terms)}, C_out, {xs[m].shape[len(batch)]}]"
+                raise ArgumentError(f"weights[{l}, {m}]", expected, "nothing" if w is None else tuple(w.shape))
+        return batch
+
+
+def _matrix(
+    mix: Mix, gather: Mapping[tuple[int, int], tuple[Tensor, Tensor | None]], weights: Mapping[tuple[int, int], Tensor]
+) -> Tensor:
+    """The matrix between all rows and columns of one index set, ``[rows * C_out, columns * C_in]``."""
+    targets = list(dict.fromkeys(r.target for r in mix.rows))
+    sources = list(dict.fromkeys(c.source for c in mix.columns))
+    lines = []
+    for l in targets:
+        blocks = []
+        for m in sources:
+            index, sign = gather[l, m]
+            w = weights[l, m]
+            padded = torch.cat([w, torch.zeros_like(w[:1]) if len(w) else w.new_zeros(1, *w.shape[1:])])
+            block = padded[index.to(w.device)]
+            if sign is not None:
+                block = block * sign.to(w.device, w.dtype)[:, :, None, None]
+            blocks.append(block.permute(0, 2, 1, 3).flatten(2, 3).flatten(0, 1))
+        lines.append(torch.cat(blocks, 1))
+    return torch.cat(lines)
+
+
+def _tie(x: Tensor, step: Tie) -> Tensor:
+    """``x`` [batch, C, axes] on its generalised diagonal, [batch, C, ties]."""
+    for ties, form in zip(step.ties, step.forms):
+        if form is not None:
+            partner, signs = form
+            at = 2 + ties[1]
+            # Omega's sign belongs to the first axis: x[i, partner i] sign(i). Partnered, both are the same place.
+            x = x.index_select(at, torch.tensor(partner, device=x.device)) if partner != tuple(range(len(partner))) else x
+            x = x * x.new_tensor(signs).reshape(-1, *(1,) * (x.ndim - 1 - 2 - ties[0]))
+    return _diagonal(x, step.ties)
+
+
+def _diagonal(x: Tensor, ties: tuple[Block, ...]) -> Tensor:
+    """The view of ``x`` [batch, C, axes] on which tied axes are equal, [batch, C, ties]."""
+    axes = list(range(x.ndim - 2))
+    for first, *others in ties:
+        for other in others:
+            x = x.diagonal(dim1=2 + axes.index(first), dim2=2 + axes.index(other))
+            axes = [v for v in axes if v not in (first, other)] + [first]
+    return x.permute(0, 1, *(2 + axes.index(tie[0]) for tie in ties))
+
+
+def _head(x: Tensor, step: Tied, normalized: bool) -> Tensor:
+    rest = [a for a in range(x.ndim - 2) if a not in step.axes]
+    x = x.permute(0, 1, *(2 + a for a in (*rest, *step.axes)))
+    shape = x.shape[: 2 + len(rest)]
+    first, second = step.sums
+    y = second(first(x.reshape(*shape, -1)))
+    if normalized:
+        y = y * (first.sign.numel() * second.sign.shape[1]) ** -0.5
+    y = y.reshape(*shape, *(step.size,) * step.rank)
+    if step.signs is not None:
+        for i in range(step.new):
+            y = y * y.new_tensor(step.signs).reshape(-1, *(1,) * i)
+    return y
+
+
+def _spread(target: Space, pieces: list[tuple[Row, Tensor]]) -> Tensor:
+    """The sum of tensors on their ties of one output: broadcast over the ties that are not theirs, put on its generalised diagonals."""
+    by_ties: dict[tuple[Block, ...], dict[Block, Tensor]] = {}
+    for row, piece in pieces:
+        order = sorted(row.live)
+        piece = piece.permute(0, 1, *(2 + row.live.index(t) for t in order))
+        same = by_ties.setdefault(row.ties, {})
+        same[tuple(order)] = same[tuple(order)] + piece if tuple(order) in same else piece
+    singles = tuple((v,) for v in range(len(target.axes)))
+    base = _broadcast(by_ties.pop(singles), singles, target) if singles in by_ties else None
+    if base is None:
+        like = pieces[0][1]
+        corner = like.flatten(2)[..., 0] if like.ndim > 2 else like
+        base = torch.zeros_like(corner).reshape(*like.shape[:2], *(1,) * len(singles))
+    if by_ties:
+        base = base.expand(*base.shape[:2], *target.shape).clone(memory_format=torch.contiguous_format)
+    for ties, parts in by_ties.items():
+        base = _embed(base, target, ties, _broadcast(parts, ties, target))
+    return base.expand(*base.shape[:2], *target.shape)
+
+
+def _broadcast(parts: dict[Block, Tensor], ties: tuple[Block, ...], target: Space) -> Tensor:
+    """Sum tensors over subsets of the ties; smaller ones join the next larger first, so that big tensors are added once."""
+    pending = {live: _unsqueeze(piece, live, len(ties)) for live, piece in parts.items()}
+    for live in sorted(pending, key=len):
+        larger = [other for other in pending if len(other) > len(live) and set(live) < set(other)]
+        if larger:
+            nearest = min(larger, key=len)
+            pending[nearest] = pending[nearest] + pending.pop(live)
+    total = None
+    for piece in pending.values():
+        total = piece if total is None else total + piece
+    assert total is not None
+    return total
+
+
+def _unsqueeze(piece: Tensor, live: tuple[int, ...], ties: int) -> Tensor:
+    for t in range(ties):
+        if t not in live:
+            piece = piece.unsqueeze(2 + t)
+    return piece
+
+
+def _embed(base: Tensor, target: Space, ties: tuple[Block, ...], piece: Tensor) -> Tensor:
+    """Add a tensor over the ties to the generalised diagonal of ``base``."""
+    sizes = [target.axes[t[0]].n for t in ties]
+    moved: list[tuple[int, tuple[int, ...]]] = []
+    for t, axes in enumerate(ties):
+        form = form_of(target.axes[axes[0]].group) if len(axes) == 2 else None
+        if form is not None:
+            piece = piece * piece.new_tensor(form[1]).reshape(-1, *(1,) * (len(ties) - 1 - t))
+            if form[0] != tuple(range(len(form[0]))):
+                moved.append((axes[1], form[0]))
+    out = torch.zeros_like(base) if moved else base
+    _diagonal(out, ties).add_(piece.expand(*piece.shape[:2], *sizes))
+    for axis, partner in moved:
+        # On the diagonal stands the place of the partner; Omega's partner relation is its own inverse.
+        out = out.index_select(2 + axis, torch.tensor(partner, device=out.device))
+    return base + out if moved else base
