@@ -179,3 +179,41 @@ _NAMES: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
     **{name: (lambda f=f: f) for name, f in ((f.__name__, f) for f in (torch.sin, torch.cos, torch.abs, torch.square, torch.sign))},
     **{name: (lambda f=f: f) for name, f in (("atan", torch.atan), ("asinh", torch.asinh), ("erf", torch.erf), ("exp", torch.exp))},
 }
+
+
+class CoordinateFunctions:
+    """A function for each coordinate of a vector ``[..., n]``: one for all of them, or a PReLU with a slope for each.
+
+    Attributes:
+        name: for people.
+        classes: one :class:`ActivationClass`, or one for each coordinate.
+    """
+
+    def __init__(self, activation: Activation, dim: int) -> None:
+        function = resolve(activation)
+        slopes = slopes_of(function)
+        self.name = getattr(function, "__name__", type(function).__name__)
+        self.slopes: Tensor | None = None
+        if slopes is not None and len(set(slopes)) > 1:
+            if len(slopes) != dim:
+                raise ArgumentError("activation", f"a PReLU of 1 or {dim} slopes, one for each coordinate", f"{len(slopes)} slopes")
+            self.slopes = torch.tensor(slopes, dtype=torch.float64)
+            self.classes = tuple(two_slopes(self.name, 1.0, -a) for a in slopes)
+        else:
+            self.classes = (classify(function),)
+            self.function = copy.deepcopy(function).double() if isinstance(function, nn.Module) else function
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The values at ``x``, ``[..., n]`` in float64."""
+        if self.slopes is not None:
+            return torch.where(x >= 0, x, self.slopes * x)
+        with torch.no_grad():
+            return self.function(x.clone()).to(torch.float64)
+
+    def part(self, start: int, stop: int) -> CoordinateFunctions:
+        """The functions of some of the coordinates."""
+        if self.slopes is None:
+            return self
+        piece = copy.copy(self)
+        piece.slopes, piece.classes = self.slopes[start:stop], self.classes[start:stop]
+        return piece

@@ -57,17 +57,20 @@ class EntryMap(Rep):
         m = self.rep.matrix(g)
         exact = m.to(torch.float64)
         kept = exact.abs() > ZERO * exact.abs().amax((-2, -1), keepdim=True)
-        if len(self.laws) == 1:
-            image = self.laws[0].values(exact, 1e-4 if m.dtype != torch.float64 else 1e-8)
-        else:
-            columns = [law.values(exact[..., j], 1e-8) for j, law in enumerate(self.laws)]
-            image = torch.stack(columns, -1)
+        image = values_by_column(self.laws, exact, 1e-8 if m.dtype == torch.float64 else 1e-4)
         return torch.where(kept, image, torch.zeros_like(image)).to(m.dtype)
 
     def algebra(self, a: Element) -> Tensor:
         d = self.rep.algebra(a)  # diagonal: the law exp(t) -> exp(p t) has the derivative p
         degrees = [0.0 if law.power is None else law.power for law in self.laws]
         return d * torch.tensor(degrees, dtype=d.dtype, device=d.device)
+
+
+def values_by_column(laws: tuple[Multipliers, ...], matrices: Float[Tensor, "*batch n n"], tol: float) -> Float[Tensor, "*batch n n"]:
+    """``c_j(lambda_ij)``: each column's law on its entries; ``nan`` where an entry is no multiplier."""
+    if len(laws) == 1:
+        return laws[0].values(matrices, tol)
+    return torch.stack([law.values(matrices[..., j], tol) for j, law in enumerate(laws)], -1)
 
 
 class InBasis(Rep):

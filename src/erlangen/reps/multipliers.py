@@ -44,7 +44,7 @@ class Multipliers:
             r, c = self.reflection
             # lambda = (-r) mu with mu > 0.
             size, factor = torch.where(negative, size / r, size), torch.where(negative, torch.full_like(size, c), factor)
-        elif bool(negative.any()):
+        else:
             factor = torch.where(negative, torch.full_like(size, math.nan), factor)
         if self.power is not None:
             return factor * (size if self.power == 1.0 else size**self.power)
