@@ -42,7 +42,7 @@ class Grouped:
                 raise ArgumentError(
                     "Grouped", "labels, fixed lengths and other groups", repr(kind), "blocks stand outside of groups"
                 )
-            flat += kind.kinds if isinstance(kind, Grouped) else [_checked(kind)]
+            flat += kind.kinds if isinstance(kind, Grouped) else [checked("Grouped", kind)]  # type: ignore[list-item]
         if not flat:
             raise ArgumentError("Grouped", "at least one factor", "none")
         object.__setattr__(self, "kinds", tuple(flat))
@@ -70,7 +70,7 @@ class Blocks:
             kinds = (kinds[1],) * kinds[0]
         flat: list[str | int | Grouped | None] = []
         for kind in kinds:
-            flat += kind.kinds if isinstance(kind, Blocks) else [kind if isinstance(kind, Grouped) else _checked(kind)]
+            flat += kind.kinds if isinstance(kind, Blocks) else [checked("Blocks", kind)]  # type: ignore[list-item]
         if not flat:
             raise ArgumentError("Blocks", "at least one block", "none")
         object.__setattr__(self, "kinds", tuple(flat))
@@ -187,7 +187,12 @@ def index_map(cut: tuple[Segment, ...], sigma: Mapping[str, Tensor], batch: tupl
     return torch.cat(pieces, -1)
 
 
-def _checked(kind: Kind) -> str | int | None:
-    if kind is None or isinstance(kind, str) or (isinstance(kind, int) and kind > 0):
-        return kind  # type: ignore[return-value]
-    raise ArgumentError("axes", "labels, None, fixed lengths, Grouped or Blocks", repr(kind))
+def checked(leaf: str, kind: Kind) -> Kind:
+    """The kind, if it is one.
+
+    Raises:
+        ArgumentError: it is not; the leaf is named.
+    """
+    if kind is None or isinstance(kind, (str, Grouped, Blocks)) or (isinstance(kind, int) and kind > 0):
+        return kind
+    raise ArgumentError(leaf, "labels, None, fixed lengths, Grouped or Blocks as kinds of axes", repr(kind))

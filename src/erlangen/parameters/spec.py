@@ -24,7 +24,7 @@ from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups import DirectProduct, Symmetric
 from erlangen.groups.base import Element
-from erlangen.parameters.kinds import Kind, Segment, index_map, labels_of, learn_sizes, segments
+from erlangen.parameters.kinds import Kind, Segment, checked, index_map, labels_of, learn_sizes, segments
 from erlangen.parameters.layout import Layout, Part
 
 #: Tensors by name, as in a ``state_dict``.
@@ -220,7 +220,7 @@ class AxesAction(Action):
         batch = self.group.batch_shape(g)
         back = dict(zip(self.labels, self.group.inverse(g)))
         lead = torch.broadcast_shapes(batch, x.shape[: x.ndim - self.data_ndim])
-        x = x.expand(*lead, *self.data_shape)
+        x = x.expand((*lead, *x.shape[x.ndim - self.data_ndim :]))
         for axis, cut in enumerate(self.axes):
             if all(label is None for segment in cut for label, _ in segment):
                 continue
@@ -238,4 +238,4 @@ class AxesAction(Action):
 def _kinds(name: str, kinds: Sequence[Kind]) -> tuple[Kind, ...]:
     if isinstance(kinds, str):
         raise ArgumentError(name, "a tuple with a kind for each axis", repr(kinds))
-    return tuple(kinds)
+    return tuple(checked(name, kind) for kind in kinds)

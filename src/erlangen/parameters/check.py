@@ -1,0 +1,140 @@
+"""Do the permutations of a specification leave a model's outputs unchanged? Tried on the model itself, in double precision."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import optree
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from erlangen.errors import ArgumentError
+from erlangen.groups.base import Element
+from erlangen.parameters.kinds import Kind, segments
+from erlangen.parameters.spec import AxesAction, WeightSpec
+from erlangen.verdict import Verdict
+
+TOLERANCE = 1e-10
+
+
+def check_weight_spec(spec: WeightSpec, model: nn.Module, example: Any = None, *, tries: int = 3) -> Verdict:
+    """Whether the permutations of a spec leave the outputs of ``model`` unchanged: random ones, in double precision and evaluation mode.
+
+    Args:
+        spec: of the model, inputs and outputs fixed.
+        model: left as it is; its weights are blurred in the copy that is tried, for ones and zeros would hide a wrong axis.
+        example: an input, or a tuple of them; guessed where the first layer tells it.
+        tries: how many permutations.
+
+    >>> from erlangen.parameters.trace import weight_spec
+    >>> net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    >>> bool(check_weight_spec(weight_spec(net), net))
+    True
+    """
+    model, args = prepare(model, example)
+    return compare(spec, model, args, tries=tries)
+
+
+def prepare(model: nn.Module, example: Any) -> tuple[nn.Module, tuple[Any, ...]]:
+    """A copy of the model in double precision and evaluation mode, and inputs for it."""
+    args = example_of(model) if example is None else example if isinstance(example, tuple) else (example,)
+    args = tuple(a.double() if isinstance(a, Tensor) and a.is_floating_point() else a for a in args)
+    return copy.deepcopy(model).double().eval(), args
+
+
+def example_of(model: nn.Module) -> tuple[Any, ...]:
+    """Random inputs for a model, as far as its first layer tells them.
+
+    Raises:
+        ArgumentError: it does not.
+    """
+    generator = torch.Generator().manual_seed(0)
+    for layer in model.modules():
+        shape: tuple[int, ...] | None = None
+        if isinstance(layer, nn.Embedding):
+            return (torch.randint(layer.num_embeddings, (2, 5), generator=generator),)
+        if isinstance(layer, nn.MultiheadAttention) and layer is model:
+            sizes = (layer.embed_dim, layer.kdim or layer.embed_dim, layer.vdim or layer.embed_dim)
+            return tuple(torch.randn(2, 5, n, generator=generator) for n in sizes)
+        if isinstance(layer, nn.Linear):
+            shape = (2, layer.in_features)
+        elif isinstance(layer, nn.RNNBase):
+            shape = (2, 5, layer.input_size)
+        elif isinstance(layer, nn.RNNCellBase):
+            shape = (2, layer.input_size)
+        elif isinstance(layer, nn.TransformerEncoderLayer):
+            shape = (2, 5, layer.linear1.in_features)
+        if shape is not None:
+            return (torch.randn(shape, generator=generator),)
+        if not list(layer.children()) and list(layer.parameters(recurse=False)):
+            break
+    raise ArgumentError("example", "an input of the model, for its first layer does not tell one", "none")
+
+
+def compare(
+    spec: WeightSpec,
+    model: nn.Module,
+    args: tuple[Any, ...],
+    *,
+    inputs: Sequence[Sequence[Kind]] | None = None,
+    vocabularies: Sequence[Kind] | None = None,
+    outputs: Sequence[Sequence[Kind]] | None = None,
+    layered: Sequence[bool] | None = None,
+    tries: int = 3,
+) -> Verdict:
+    """Outputs before and after random permutations of the weights.
+
+    ``inputs`` and ``outputs`` are the kinds of the axes of the tensors among them, moved along; ``vocabularies`` what the entries of
+    integer inputs count; ``layered`` which outputs are taken apart along their first axis.
+    """
+    generator = torch.Generator().manual_seed(0)
+    params = {n: t.detach() for n, t in [*model.named_parameters(), *model.named_buffers()]}
+    params |= {n: t + 0.1 * torch.rand(t.shape, generator=generator, dtype=t.dtype) for n, t in spec.select(params).items()}
+    worst = 0.0
+    with torch.no_grad():
+        before = _tensors(functional_call(model, params, args), layered)
+        for _ in range(tries):
+            sigma = spec.random_permutation(generator)
+            moved = _move(spec, sigma, args, inputs, vocabularies)
+            after = _tensors(functional_call(model, params | spec.apply_permutation(params, sigma), tuple(moved)), layered)
+            for a, b in zip(after, _move(spec, sigma, before, outputs)):
+                worst = max(worst, float((a - b).abs().max() / b.abs().max().clamp_min(1e-300)))
+    return Verdict(
+        worst <= TOLERANCE,
+        f"permuting the weights leaves {type(model).__name__} unchanged",
+        how="statistical",
+        tried=tries,
+        numbers={"worst": worst},
+        reason="the largest relative change of an output, in double precision",
+    )
+
+
+def _tensors(result: Any, layered: Sequence[bool] | None) -> list[Tensor]:
+    found = [t for t in optree.tree_leaves(result) if isinstance(t, Tensor) and t.is_floating_point()]
+    flags = layered or [False] * len(found)
+    return [piece for t, apart in zip(found, flags) for piece in (t.unbind(0) if apart else [t])]
+
+
+def _move(
+    spec: WeightSpec,
+    sigma: Element,
+    values: Sequence[Any],
+    kinds: Sequence[Sequence[Kind]] | None,
+    vocabularies: Sequence[Kind] | None = None,
+) -> list[Any]:
+    """Tensors moved as their kinds say; everything else as it is."""
+    if kinds is None:
+        return list(values)
+    moved = []
+    for i, (x, own) in enumerate(zip(values, kinds)):
+        counted = None if vocabularies is None else vocabularies[i]
+        if isinstance(counted, str) and counted:
+            x = sigma[list(spec.labels).index(counted)][x]
+        elif own:
+            cuts = tuple(segments("example", kind or None, n, spec.labels) for kind, n in zip(own, x.shape))
+            x = AxesAction(spec.group, spec.labels, cuts).act(sigma, x)
+        moved.append(x)
+    return moved
