@@ -25,11 +25,11 @@ class Orbits:
         count: how many orbits carry an invariant.
     """
 
-    labels: Int[Tensor, "size"]
-    signs: Int[Tensor, "size"]
+    labels: Int[Tensor, " size"]
+    signs: Int[Tensor, " size"]
     count: int
 
-    def sizes(self) -> Int[Tensor, "count"]:
+    def sizes(self) -> Int[Tensor, " count"]:
         """How many indices each orbit has."""
         return torch.bincount(self.labels[self.labels >= 0], minlength=self.count)
 
@@ -43,12 +43,14 @@ class Orbits:
 
 
 def signed_permutation(matrix: Float[Tensor, "d d"]) -> tuple[np.ndarray, np.ndarray] | None:
-    """``(p, s)`` with ``matrix e_i = s_i e_{p_i}`` and ``s_i`` 1 or -1 exactly; ``None`` for any other matrix.
+    """``(p, s)`` with ``matrix e_i = s_i e_{p_i}`` and ``s_i`` 1 or -1, up to rounding; ``None`` for any other matrix.
 
     >>> signed_permutation(torch.tensor([[0.0, -1.0], [1.0, 0.0]]))
     (array([1, 0]), array([ 1, -1], dtype=int8))
     """
-    m = matrix.numpy()
+    m = matrix.round().numpy()
+    if np.abs(m - matrix.numpy()).max() > 1e-14:
+        return None
     place, filled = np.abs(m).argmax(0), m != 0
     sign = m[place, np.arange(len(m))]
     if (filled.sum(0) != 1).any() or (filled.sum(1) != 1).any() or (np.abs(sign) != 1).any():

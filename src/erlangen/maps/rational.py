@@ -42,7 +42,7 @@ def rational_null_space(constraints: Constraints, found: Float[Tensor, "size k"]
 
 
 def _read_as_fractions(basis: np.ndarray) -> np.ndarray:
-    """The integer columns nearest to a basis of a rational space."""
+    """The integer columns nearest to a basis of a rational space; a diagonal on the pivot rows, so they are independent."""
     if not basis.shape[1]:
         return np.zeros(basis.shape, dtype=np.int64)
     pivots = np.sort(qr(basis.T, mode="r", pivoting=True)[1][: basis.shape[1]])
