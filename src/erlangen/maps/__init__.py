@@ -1,7 +1,8 @@
 """Equivariant linear maps: diagrams where they are known, the null space of the generators' constraints where they are not."""
 
+from erlangen.maps.base import EquivariantMaps
 from erlangen.maps.contraction import LinearMaps
 from erlangen.maps.diagrams import Diagram, diagrams
 from erlangen.maps.spaces import Axis, Space
 
-__all__ = ["Axis", "Diagram", "LinearMaps", "Space", "diagrams"]
+__all__ = ["Axis", "Diagram", "EquivariantMaps", "LinearMaps", "Space", "diagrams"]
