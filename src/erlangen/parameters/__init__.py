@@ -1,8 +1,29 @@
 """The parameter space of a network and the permutations that leave its function alone; networks that read weights."""
 
 from erlangen.parameters.check import check_weight_spec
+from erlangen.parameters.deepset import DeepSet, DeepSetLayer, InvariantDeepSet
 from erlangen.parameters.kinds import Blocks, Grouped
 from erlangen.parameters.spec import WeightSpec
+from erlangen.parameters.statistics import StatNN, weight_statistics
 from erlangen.parameters.trace import weight_spec
+from erlangen.parameters.unf import UNF, InvariantUNF, UNFLinear
+from erlangen.parameters.zoo import Standardize, from_state_dicts, invariants
 
-__all__ = ["Blocks", "Grouped", "WeightSpec", "check_weight_spec", "weight_spec"]
+__all__ = [
+    "UNF",
+    "Blocks",
+    "DeepSet",
+    "DeepSetLayer",
+    "Grouped",
+    "InvariantDeepSet",
+    "InvariantUNF",
+    "Standardize",
+    "StatNN",
+    "UNFLinear",
+    "WeightSpec",
+    "check_weight_spec",
+    "from_state_dicts",
+    "invariants",
+    "weight_spec",
+    "weight_statistics",
+]
