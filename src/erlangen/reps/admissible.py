@@ -99,10 +99,10 @@ def admissible(
         rep = InBasis(rep, basis)
     parts = rep.parts if isinstance(rep, DirectSum) else (rep,)
     functions = _functions(activation, parts)
-    decided: dict[tuple[Rep, Any], _Decision] = {}
+    decided: dict[tuple[int, Any], _Decision] = {}
     results = []
     for part, f in zip(parts, functions):
-        key = (part, tuple(f.classes))
+        key = (id(part), f.classes)  # copies of one block are one object; hashing a large group would cost more than deciding
         if key not in decided:
             decided[key] = _decide(part, f, tol)
         results.append(decided[key])

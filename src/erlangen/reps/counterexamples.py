@@ -13,7 +13,7 @@ from erlangen.reps.classify import CoordinateFunctions
 #: Where one or two coordinates are tried.
 LEVELS = (0.0, 0.2, 0.45, 0.8, 1.0, 1.7, 2.6, 4.0)
 #: How many rows and pairs of columns are tried.
-ROWS, PAIRS = 4, 3
+ROWS, PAIRS = 3, 2
 
 
 class Witness(NamedTuple):
