@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class ErlangenError(Exception):
@@ -40,6 +40,18 @@ class MissingExtra(ErlangenError, ImportError):
     def __init__(self, extra: str, module: str) -> None:
         self.extra, self.module = extra, module
         super().__init__(f"the module '{module}' is needed here; install it with: pip install 'erlangen[{extra}]'")
+
+
+class NotEquivariantError(ErlangenError, ValueError):
+    """A layer that would not be equivariant was refused.
+
+    Attributes:
+        verdict: the :class:`~erlangen.verdict.Verdict` that says why, with a counterexample.
+    """
+
+    def __init__(self, message: str, verdict: Any) -> None:
+        self.verdict = verdict
+        super().__init__(message)
 
 
 def unsupported(who: object, what: str, instead: str) -> NoReturn:

@@ -24,6 +24,15 @@ from erlangen.groups.named_algebras import Named, nearest_named
 from erlangen.groups.orthogonal import SO, Isometries, O, so_basis
 from erlangen.groups.permutation import Alternating, PermutationGroup, Symmetric
 from erlangen.groups.products import DirectProduct, SemidirectProduct
+from erlangen.groups.subgroup_classes import (
+    LinearCharacter,
+    SubgroupClass,
+    induced_character,
+    linear_characters,
+    permutation_characters,
+    subgroup_classes,
+    table_of_marks,
+)
 from erlangen.groups.subgroups import Subgroup, SubgroupLattice, generated, subgroup_lattice
 from erlangen.groups.symplectic import Sp
 from erlangen.groups.table import TableGroup
@@ -49,6 +58,7 @@ __all__ = [
     "InvariantForms",
     "Isometries",
     "LieAlgebra",
+    "LinearCharacter",
     "MatrixGroup",
     "Metric",
     "Named",
@@ -58,6 +68,7 @@ __all__ = [
     "SemidirectProduct",
     "Sp",
     "Subgroup",
+    "SubgroupClass",
     "SubgroupLattice",
     "Symmetric",
     "TableGroup",
@@ -71,10 +82,15 @@ __all__ = [
     "exponent",
     "generated",
     "index_of",
+    "induced_character",
     "is_abelian",
+    "linear_characters",
     "matrix_log",
     "multiplication_table",
     "nearest_named",
+    "permutation_characters",
     "so_basis",
+    "subgroup_classes",
     "subgroup_lattice",
+    "table_of_marks",
 ]

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sympy import factorint
 
 from erlangen.errors import unsupported
 from erlangen.groups.base import Element, Group
@@ -172,7 +171,7 @@ class _Search:
         mask = np.zeros(self.order, dtype=bool)
         mask[0] = True
         rows = [self.row(g) for g in generators]
-        fresh = np.zeros(1, dtype=np.int32)
+        fresh = np.flatnonzero(mask)
         while len(fresh):
             before = mask.copy()
             for row in rows:
@@ -214,6 +213,8 @@ class _Search:
         return chosen
 
     def classes(self) -> list[SubgroupClass]:
+        from sympy import factorint
+
         orders = element_orders(self.group).tolist()
         # One generator of each cyclic group of prime-power order, the others being powers of it.
         powers, covered = [], np.zeros(self.order, dtype=bool)

@@ -3,20 +3,32 @@
 # A Rep is an Action, and actions on axes and images are made of Reps: entering that circle from this side keeps it open.
 import erlangen.actions  # noqa: F401  # isort: skip
 
+from erlangen.reps.admissible import Admissibility, admissible, approximate_error
+from erlangen.reps.admissible_forms import AdmissibleForm, admissible_forms
 from erlangen.reps.base import Rep
 from erlangen.reps.basic import Defining, Determinant, MatrixRep, Permutation, Sign, Trivial
+from erlangen.reps.classify import classify
 from erlangen.reps.combine import DirectSum, Dual, TensorProduct
 from erlangen.reps.decompose import constraints, intertwiners, invariants, isotypic, multiplicity, reynolds_projector
+from erlangen.reps.monomial import EntryMap, InBasis, Induced
+from erlangen.reps.multipliers import ActivationClass, Multipliers
 from erlangen.reps.planar import PlanarIrrep
 from erlangen.reps.pullback import Pullback
 from erlangen.reps.spatial import SpatialIrrep, solid_harmonics
 
 __all__ = [
+    "ActivationClass",
+    "Admissibility",
+    "AdmissibleForm",
     "Defining",
     "Determinant",
     "DirectSum",
     "Dual",
+    "EntryMap",
+    "InBasis",
+    "Induced",
     "MatrixRep",
+    "Multipliers",
     "Permutation",
     "PlanarIrrep",
     "Pullback",
@@ -25,6 +37,10 @@ __all__ = [
     "SpatialIrrep",
     "TensorProduct",
     "Trivial",
+    "admissible",
+    "admissible_forms",
+    "approximate_error",
+    "classify",
     "constraints",
     "intertwiners",
     "invariants",

@@ -321,7 +321,9 @@ class _Place:
         image = torch.where(present, image, torch.zeros_like(image))
         gap = (image - images @ images.roll(1, 0)).abs().amax()
         if not bool(gap <= 1e-6 * image.abs().amax()):
-            raise ArgumentError("activation", "a function whose multipliers form a group", f"{self._class()}, off by {float(gap):.2g}")
+            raise ArgumentError(
+                "activation", "a function whose multipliers form a group", f"{self._class()}, off by {float(gap):.2g}"
+            )
 
     def _degrees(self) -> Tensor:
         return torch.tensor([0.0 if law.power is None else law.power for law in self.laws], dtype=torch.float64)
@@ -347,7 +349,9 @@ class _Place:
 
 def _real(m: Tensor) -> Tensor:
     if m.is_complex():
-        raise ArgumentError("rep", "a real representation", f"matrices of {m.dtype}", "write each complex coordinate as two real ones")
+        raise ArgumentError(
+            "rep", "a real representation", f"matrices of {m.dtype}", "write each complex coordinate as two real ones"
+        )
     if not bool(torch.isfinite(m).all()):
         raise ArgumentError("rep", "a representation by finite matrices", "nan or inf among their entries")
     return m.detach().to(torch.float64)

@@ -23,7 +23,7 @@ from erlangen.groups.subgroup_classes import SubgroupClass, induced_character, l
 from erlangen.reps.base import Rep
 from erlangen.reps.classify import Activation, CoordinateFunctions
 from erlangen.reps.combine import direct_sum
-from erlangen.reps.monomial import Induced, InBasis
+from erlangen.reps.monomial import InBasis, Induced
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ def admissible_forms(rep: Rep, activation: Activation, largest: int = 8) -> list
 
 def _summands(rep: Rep, classes: list[SubgroupClass], signed: bool) -> list[tuple[Rep, np.ndarray]]:
     """Induced representations no larger than ``rep`` with their characters; of each subgroup one for each character."""
-    found = []
+    found: list[tuple[Rep, np.ndarray]] = []
     for entry in classes:
         subgroup = entry.representative
         if subgroup.index > rep.dim:
@@ -146,7 +146,7 @@ def _solutions(table: np.ndarray, character: np.ndarray, largest: int) -> list[l
         if not np.array_equal(solution @ table, character):
             break
         found.append(solution.tolist())
-        cuts += [(i, int(solution[i])) for i in np.flatnonzero(solution)]
+        cuts += [(i, n) for i, n in enumerate(solution.tolist()) if n]
         ends.append(len(cuts))
     return found
 

@@ -60,13 +60,14 @@ def resolve(activation: Activation) -> Callable[[Tensor], Tensor]:
     if isinstance(activation, str):
         key = activation.lower().replace("_", "").replace("-", "")
         if key in _NAMES:
-            return _NAMES[key]()
+            named = _NAMES[key]
+            return named() if isinstance(named, type) else named
         raise ArgumentError("activation", f"one of {', '.join(sorted(_NAMES))}; or any callable", repr(activation))
     if isinstance(activation, type) and issubclass(activation, nn.Module):
         raise ArgumentError("activation", "a module", f"the class {activation.__name__}", f"write {activation.__name__}()")
     if not callable(activation):
         raise ArgumentError("activation", "a module, a function of tensors, or a name", type(activation).__name__)
-    return activation
+    return activation  # type: ignore[return-value]  # a class that is callable is one, too
 
 
 def slopes_of(activation: Any) -> list[float] | None:
@@ -124,7 +125,7 @@ def _always(multipliers: Multipliers) -> Callable[[str, Any], ActivationClass]:
     return lambda name, module: ActivationClass(name, multipliers)
 
 
-_MODULES: dict[type, Callable[[str, Any], ActivationClass]] = {
+_MODULES: dict[type[nn.Module], Callable[[str, Any], ActivationClass]] = {
     nn.Identity: lambda name, module: affine_class(name, 1.0, 0.0),
     nn.ReLU: lambda name, module: two_slopes(name, 1.0, 0.0),
     nn.LeakyReLU: lambda name, module: two_slopes(name, 1.0, -float(module.negative_slope)),
@@ -173,11 +174,13 @@ _FUNCTIONS: dict[Any, ActivationClass] = {
     },
     functional.tanh: ActivationClass("tanh", ODD),
 }
-#: Name without underscores -> what makes it.
-_NAMES: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
+#: Name without underscores -> the function itself, or the module's class.
+_NAMES: dict[str, Callable[[Tensor], Tensor] | type[nn.Module]] = {
     **{kind.__name__.lower(): kind for kind in _MODULES if kind is not nn.Threshold},
-    **{name: (lambda f=f: f) for name, f in ((f.__name__, f) for f in (torch.sin, torch.cos, torch.abs, torch.square, torch.sign))},
-    **{name: (lambda f=f: f) for name, f in (("atan", torch.atan), ("asinh", torch.asinh), ("erf", torch.erf), ("exp", torch.exp))},
+    **{
+        f.__name__: f
+        for f in (torch.sin, torch.cos, torch.abs, torch.square, torch.sign, torch.atan, torch.asinh, torch.erf, torch.exp)
+    },
 }
 
 

@@ -66,7 +66,9 @@ class EntryMap(Rep):
         return d * torch.tensor(degrees, dtype=d.dtype, device=d.device)
 
 
-def values_by_column(laws: tuple[Multipliers, ...], matrices: Float[Tensor, "*batch n n"], tol: float) -> Float[Tensor, "*batch n n"]:
+def values_by_column(
+    laws: tuple[Multipliers, ...], matrices: Float[Tensor, "*batch n n"], tol: float
+) -> Float[Tensor, "*batch n n"]:
     """``c_j(lambda_ij)``: each column's law on its entries; ``nan`` where an entry is no multiplier."""
     if len(laws) == 1:
         return laws[0].values(matrices, tol)

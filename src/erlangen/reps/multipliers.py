@@ -178,8 +178,10 @@ def two_slopes(name: str, right: float, left: float, power: float = 1.0, how: An
             return affine_class(name, right, 0.0, how)
         return ActivationClass(name, Multipliers(power, None, (1.0, -1.0)), how=how)
     if right == left:
-        return affine_class(name, 0.0, right, how) if power == 0.0 else ActivationClass(
-            name, Multipliers(power, None, (1.0, 1.0)), how=how
+        return (
+            affine_class(name, 0.0, right, how)
+            if power == 0.0
+            else ActivationClass(name, Multipliers(power, None, (1.0, 1.0)), how=how)
         )
     return ActivationClass(name, Multipliers(power), how=how)
 

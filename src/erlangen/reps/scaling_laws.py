@@ -68,7 +68,9 @@ class _Probe:
         if not torch.equal(before, self.grid):
             self._refuse("leaves its argument as it is", "it overwrites it", "set inplace=False")
         if not _same(self.here, self(self.grid)):
-            self._refuse("is a function", "two calls differ", "a randomised activation cannot be decided; put the module in eval mode")
+            self._refuse(
+                "is a function", "two calls differ", "a randomised activation cannot be decided; put the module in eval mode"
+            )
         near = self.here[self.grid.abs() <= 10]
         if not bool(torch.isfinite(near).all()):
             bad = self.grid[self.grid.abs() <= 10][~torch.isfinite(near)]
@@ -96,7 +98,7 @@ class _Probe:
                 "activation", "a function of tensors of any shape", f"'{self.name}', which raised {type(error).__name__}: {error}"
             ) from error
         if not isinstance(value, Tensor) or value.is_complex():
-            self._refuse("returns a real tensor", value.dtype if isinstance(value, Tensor) else type(value).__name__)
+            self._refuse("returns a real tensor", str(value.dtype) if isinstance(value, Tensor) else type(value).__name__)
         if tuple(value.shape) != shape:
             self._refuse("keeps the shape", f"{tuple(value.shape)} from {shape}")
         return value.to(torch.float64)
