@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -25,13 +25,19 @@ class Part:
         labels: the label of each of its axes.
         sizes: their lengths.
         channels: how many channels one channel of the weight tensor becomes.
+        segment: which segments it takes, one kind on each axis of the weight tensor.
+        block: the shape of those segments, side by side.
+        split: the same with every count of segments and every factor apart; ``order`` puts the fixed ones of these first, ``back`` undoes it.
     """
 
     labels: tuple[str, ...]
     sizes: tuple[int, ...]
     channels: int
     segment: tuple[Segment, ...]
-    counts: tuple[int, ...]
+    block: tuple[int, ...]
+    split: tuple[int, ...]
+    order: tuple[int, ...]
+    back: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -49,23 +55,15 @@ class Layout:
     """
 
     axes: tuple[tuple[Segment, ...], ...]
+    #: The shape of the weight tensor.
+    shape: tuple[int, ...] = field(init=False, compare=False)
+    #: The typed tensors: one for every choice of a kind of segment on each axis.
+    parts: tuple[Part, ...] = field(init=False, compare=False)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the weight tensor."""
-        return tuple(sum(_length(s) for s in cut) for cut in self.axes)
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """The typed tensors: one for every choice of a kind of segment on each axis."""
-        found = []
-        for chosen in itertools.product(*(dict.fromkeys(cut) for cut in self.axes)):
-            counts = tuple(cut.count(segment) for cut, segment in zip(self.axes, chosen))
-            moved = [(label, n) for segment in chosen for label, n in segment if label is not None]
-            fixed = math.prod(n for segment in chosen for label, n in segment if label is None)
-            labels, sizes = tuple(label for label, _ in moved), tuple(n for _, n in moved)
-            found.append(Part(labels, sizes, fixed * math.prod(counts), chosen, counts))
-        return tuple(found)
+    def __post_init__(self) -> None:
+        chosen = itertools.product(*(dict.fromkeys(cut) for cut in self.axes))
+        object.__setattr__(self, "shape", tuple(sum(_length(s) for s in cut) for cut in self.axes))
+        object.__setattr__(self, "parts", tuple(_part(self.axes, segment) for segment in chosen))
 
     def fold(self, x: Tensor) -> list[Tensor]:
         """``[*batch, C, *shape]`` to one ``[*batch, C * part.channels, *part.sizes]`` for each part."""
@@ -75,8 +73,7 @@ class Layout:
             piece = x
             for axis, segment in enumerate(part.segment):
                 piece = self._pick(piece, axis, segment)
-            shape, order, _ = _split(part)
-            piece = piece.reshape(*lead, *shape).permute(*range(len(lead)), *(len(lead) + i for i in order))
+            piece = piece.reshape(*lead, *part.split).permute(*range(len(lead)), *[len(lead) + i for i in part.order])
             found.append(piece.reshape(*lead[:-1], lead[-1] * part.channels, *part.sizes))
         return found
 
@@ -84,20 +81,23 @@ class Layout:
         """The inverse of :meth:`fold`."""
         blocks = {}
         for part, piece in zip(self.parts, pieces):
-            shape, order, back = _split(part)
             outer = piece.shape[: piece.ndim - len(part.sizes)]
             lead = (*outer[:-1], outer[-1] // part.channels)
-            full = piece.reshape(*lead, *(shape[i] for i in order)).permute(*range(len(lead)), *(len(lead) + i for i in back))
-            blocks[part.segment] = full.reshape(*lead, *(c * _length(s) for c, s in zip(part.counts, part.segment)))
+            full = piece.reshape(*lead, *[part.split[i] for i in part.order])
+            full = full.permute(*range(len(lead)), *[len(lead) + i for i in part.back])
+            blocks[part.segment] = full.reshape(*lead, *part.block)
         return self._assemble(blocks, ())
 
     def _pick(self, x: Tensor, axis: int, segment: Segment) -> Tensor:
         """The segments like ``segment`` of one axis, one after the other."""
         cut, dim = self.axes[axis], axis - len(self.axes)
-        if all(s == segment for s in cut):
+        if len(set(cut)) == 1:
             return x
-        starts = itertools.accumulate((_length(s) for s in cut), initial=0)
-        runs = [x.narrow(dim, start, _length(s)) for start, s in zip(starts, cut) if s == segment]
+        runs, start = [], 0
+        for s in cut:
+            if s == segment:
+                runs.append(x.narrow(dim, start, _length(s)))
+            start += _length(s)
         return torch.cat(runs, dim) if len(runs) > 1 else runs[0]
 
     def _assemble(self, blocks: dict[tuple[Segment, ...], Tensor], chosen: tuple[Segment, ...]) -> Tensor:
@@ -118,20 +118,31 @@ class Layout:
 
 
 def _length(segment: Segment) -> int:
-    return math.prod(n for _, n in segment)
+    return math.prod([n for _, n in segment])
 
 
-def _split(part: Part) -> tuple[list[int], list[int], list[int]]:
-    """The shape with every block count and factor apart, the order that puts fixed pieces first, and the order back."""
-    shape: list[int] = []
+def _part(axes: tuple[tuple[Segment, ...], ...], segment: tuple[Segment, ...]) -> Part:
+    """The typed tensor of the segments that are like ``segment`` on each axis."""
+    labels: list[str] = []
+    split: list[int] = []
     fixed: list[int] = []
     moved: list[int] = []
-    for count, segment in zip(part.counts, part.segment):
-        fixed.append(len(shape))
-        shape.append(count)
-        for label, n in segment:
-            (fixed if label is None else moved).append(len(shape))
-            shape.append(n)
+    counts = [cut.count(own) for cut, own in zip(axes, segment)]
+    for count, own in zip(counts, segment):
+        fixed.append(len(split))
+        split.append(count)
+        for label, n in own:
+            (fixed if label is None else moved).append(len(split))
+            labels += [] if label is None else [label]
+            split.append(n)
     order = fixed + moved
-    back = [order.index(i) for i in range(len(order))]
-    return shape, order, back
+    return Part(
+        tuple(labels),
+        tuple(split[i] for i in moved),
+        math.prod(split[i] for i in fixed),
+        segment,
+        tuple(count * _length(own) for count, own in zip(counts, segment)),
+        tuple(split),
+        tuple(order),
+        tuple(order.index(i) for i in range(len(order))),
+    )
