@@ -95,6 +95,11 @@ class EquivariantMaps:
         """How many maps are independent (with ``basis="spanning"``: how many diagrams there are)."""
         return self._maps.dim
 
+    def prepare(self) -> EquivariantMaps:
+        """List the basis and plan the product now instead of at first use (``torch.compile`` wants that); returns itself."""
+        self._maps.prepare()
+        return self
+
     @property
     def has_diagrams(self) -> bool:
         """Whether the closed form is used."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,101 +17,114 @@ from erlangen.maps.diagrams.functor import matrix
 from erlangen.maps.diagrams.inner import inner, orbit_matrix
 from erlangen.maps.spaces import Space
 
-#: The parts of a representation: where the copies of each space lie on the last axis, ``[copies, dim]``.
-Parts = dict[Space, Tensor]
+
+class _Pair(NamedTuple):
+    """One target space, one source space, their diagrams, and where the copies of both lie, ``[copies, dim]``."""
+
+    l: int
+    m: int
+    terms: tuple[Diagram, ...]
+    source: Space
+    target: Space
+    inputs: Tensor
+    outputs: Tensor
 
 
 class DiagramMaps:
     """All equivariant maps between two such representations; see :class:`erlangen.maps.EquivariantMaps`, which chooses it.
 
-    Basis elements are ordered by target space, source space, diagram, target copy, source copy.
+    ``source`` and ``target`` say where the copies of each space lie on the last axis. Basis elements are ordered by target space, source
+    space, diagram, target copy, source copy.
     """
 
     def __init__(
-        self, source: Parts, target: Parts, *, orbits: bool, spanning: bool, normalize: Normalize, max_diagrams: int
+        self,
+        source: Mapping[Space, Tensor],
+        target: Mapping[Space, Tensor],
+        *,
+        orbits: bool,
+        spanning: bool,
+        normalize: Normalize,
+        max_diagrams: int,
     ) -> None:
-        self.source, self.target = source, target
-        self.orbits, self.spanning, self.normalize, self.max_diagrams = orbits, spanning, normalize, max_diagrams
-        self._flat_in, self._flat_out = _inverse(source), _inverse(target)
+        # Pairs rather than dictionaries, and plain numbers for what runs: torch.compile would hash the spaces.
+        self._source, self._target = tuple(source.items()), tuple(target.items())
+        self._orbits, self._spanning, self._normalize, self._max_diagrams = orbits, spanning, normalize, max_diagrams
+        self._gather, places = _places(source), _places(target)
+        self._scatter = None if places is None else places.argsort()
+        self._inputs = tuple((len(copies), space.shape) for space, copies in self._source)
 
     @cached_property
     def maps(self) -> LinearMaps:
-        return LinearMaps(
-            tuple(self.source), tuple(self.target), self.normalize, spanning=self.spanning, max_diagrams=self.max_diagrams
-        )
+        """The diagrams and their plan, made when first needed: the dimension alone needs neither."""
+        sources, targets = [s for s, _ in self._source], [t for t, _ in self._target]
+        return LinearMaps(sources, targets, self._normalize, spanning=self._spanning, max_diagrams=self._max_diagrams)
 
     @cached_property
     def dim(self) -> int:
-        return sum(
-            count(s, t, spanning=self.spanning) * len(self.source[s]) * len(self.target[t])
-            for t in self.target
-            for s in self.source
-        )
+        return sum(count(s, t, spanning=self._spanning) * len(i) * len(o) for t, o in self._target for s, i in self._source)
+
+    @cached_property
+    def _layout(self) -> list[tuple[tuple[int, int], int, int, int]]:
+        """(l, m), number of diagrams, copies of the target and of the source, in the order of the weights."""
+        return [((p.l, p.m), len(p.terms), len(p.outputs), len(p.inputs)) for p in self._pairs()]
 
     @cached_property
     def _orbit_matrices(self) -> dict[tuple[int, int], Tensor]:
-        spaces = tuple(self.source), tuple(self.target)
-        return {(l, m): orbit_matrix(terms, spaces[0][m], spaces[1][l]) for (l, m), terms in self.maps.terms.items()}
+        return {(p.l, p.m): orbit_matrix(p.terms, p.source, p.target) for p in self._pairs()}
 
-    def _pairs(self) -> list[tuple[tuple[int, int], tuple[Diagram, ...], Space, Space, Tensor, Tensor]]:
-        """(l, m), diagrams, source, target, and the places of their copies."""
-        found = []
-        for l, (t, out) in enumerate(self.target.items()):
-            for m, (s, inp) in enumerate(self.source.items()):
-                found.append(((l, m), self.maps.terms[l, m], s, t, inp, out))
-        return found
+    def _pairs(self) -> Iterator[_Pair]:
+        for l, (t, out) in enumerate(self._target):
+            for m, (s, inp) in enumerate(self._source):
+                yield _Pair(l, m, self.maps.terms[l, m], s, t, inp, out)
+
+    def prepare(self) -> None:
+        _ = self._layout, self._orbit_matrices if self._orbits else None
 
     def labels(self) -> tuple[str, ...]:
-        plain = len(self.source) == len(self.target) == 1 and all(
-            len(p) == 1 for p in (*self.source.values(), *self.target.values())
-        )
+        plain = len(self._source) == len(self._target) == 1 and all(len(p) == 1 for _, p in (*self._source, *self._target))
         names = []
-        for (l, m), terms, _, _, inp, out in self._pairs():
-            for d in terms:
-                places = [(a, b) for a in range(len(out)) for b in range(len(inp))]
-                names += [str(d) if plain else f"{l}.{a} <- {m}.{b}: {d}" for a, b in places]
+        for p in self._pairs():
+            copies = [f"{p.l}.{a} <- {p.m}.{b}: " for a in range(len(p.outputs)) for b in range(len(p.inputs))]
+            names += [("" if plain else copy) + str(d) for d in p.terms for copy in copies]
         return tuple(names)
 
-    def blocks(self, weights: Tensor) -> dict[tuple[int, int], Tensor]:
+    def _weights(self, weights: Tensor) -> dict[tuple[int, int], Tensor]:
         """Weights ``[dim, C_out, C_in]`` as those of :class:`LinearMaps`, copies joined to the channels."""
         found, start = {}, 0
-        for pair, terms, _, _, inp, out in self._pairs():
-            size = len(terms) * len(out) * len(inp)
-            w = weights[start : start + size].reshape(len(terms), len(out), len(inp), *weights.shape[1:])
-            start += size
-            if self.orbits:
-                change = self._orbit_matrices[pair].to(w.device, w.dtype)
-                w = torch.tensordot(change.mT, w, 1)
-            found[pair] = w.permute(0, 3, 1, 4, 2).reshape(len(terms), weights.shape[1] * len(out), weights.shape[2] * len(inp))
+        for pair, terms, out, inp in self._layout:
+            w = weights[start : start + terms * out * inp].reshape(terms, out, inp, *weights.shape[1:])
+            start += terms * out * inp
+            if self._orbits:
+                w = torch.tensordot(self._orbit_matrices[pair].mT.to(w.device, w.dtype), w, 1)
+            found[pair] = w.permute(0, 3, 1, 4, 2).reshape(terms, weights.shape[1] * out, weights.shape[2] * inp)
         return found
 
     def apply(self, weights: Tensor, x: Tensor, counts: Mapping | None = None) -> Tensor:
         """``[*batch, C_in, dim source]`` to ``[*batch, C_out, dim target]`` with weights ``[dim, C_out, C_in]``."""
         lead, channels = x.shape[:-2], weights.shape[1]
-        if self._flat_in is not None:
-            x = x.index_select(-1, torch.cat([p.flatten() for p in self.source.values()]).to(x.device))
-        pieces = x.split([p.numel() for p in self.source.values()], -1)
-        xs = [
-            piece.reshape(*lead, x.shape[-2] * len(places), *space.shape)
-            for piece, (space, places) in zip(pieces, self.source.items())
-        ]
-        ys = self.maps.apply(self.blocks(weights), xs, counts)
-        flat = [y.reshape(*lead, channels, places.numel()) for y, places in zip(ys, self.target.values())]
-        y = torch.cat(flat, -1) if len(flat) > 1 else flat[0]
-        return y if self._flat_out is None else y.index_select(-1, self._flat_out.to(y.device))
+        if self._gather is not None:
+            x = x.index_select(-1, self._gather.to(x.device))
+        pieces = x.split([copies * math.prod(shape) for copies, shape in self._inputs], -1)
+        xs = [piece.reshape(*lead, x.shape[-2] * copies, *shape) for piece, (copies, shape) in zip(pieces, self._inputs)]
+        ys = [y.reshape(*lead, channels, -1) for y in self.maps.apply(self._weights(weights), xs, counts)]
+        y = torch.cat(ys, -1) if len(ys) > 1 else ys[0]
+        return y if self._scatter is None else y.index_select(-1, self._scatter.to(y.device))
 
     def dense(self) -> Tensor:
         """The basis as matrices ``[dim, dim target, dim source]`` in float64, not normalised."""
-        shape = sum(p.numel() for p in self.target.values()), sum(p.numel() for p in self.source.values())
+        shape = sum(p.numel() for _, p in self._target), sum(p.numel() for _, p in self._source)
         rows = torch.zeros(self.dim, *shape, dtype=torch.float64)
         at = 0
-        for pair, terms, s, t, inp, out in self._pairs():
-            stacked = torch.stack([matrix(d, s, t) for d in terms]).to(torch.float64) if terms else torch.zeros(0, t.dim, s.dim)
-            if self.orbits and terms:
-                stacked = torch.tensordot(self._orbit_matrices[pair], stacked, 1)
+        for p in self._pairs():
+            if not p.terms:
+                continue
+            stacked = torch.stack([matrix(d, p.source, p.target) for d in p.terms]).to(torch.float64)
+            if self._orbits:
+                stacked = torch.tensordot(self._orbit_matrices[p.l, p.m], stacked, 1)
             for m in stacked:
-                for a in out:
-                    for b in inp:
+                for a in p.outputs:
+                    for b in p.inputs:
                         rows[at, a[:, None], b] = m
                         at += 1
         return rows
@@ -117,44 +132,51 @@ class DiagramMaps:
     def coefficients(self, m: Tensor) -> Tensor:
         """Coefficients ``[dim]`` of the nearest equivariant matrix (in the Frobenius norm) to ``m`` [dim target, dim source]."""
         found = []
-        for pair, terms, s, t, inp, out in self._pairs():
-            if not terms:
+        for p in self._pairs():
+            if not p.terms:
                 continue
-            sub = m[out[:, None, :, None], inp[None, :, None, :]]  # [copies out, copies in, dim t, dim s]
-            products = torch.stack([inner(d, s, t, sub) for d in terms])
-            gram = torch.stack([torch.stack([inner(d, s, t, matrix(e, s, t).to(m.dtype)) for e in terms]) for d in terms])
-            solved = torch.linalg.lstsq(gram, products.flatten(1), driver="gelsd").solution.reshape(products.shape)
-            if self.orbits:
-                solved = torch.linalg.solve(self._orbit_matrices[pair].mT, solved.flatten(1)).reshape(solved.shape)
-            found.append(solved.flatten())
+            sub = m[p.outputs[:, None, :, None], p.inputs[None, :, None, :]]  # [copies out, copies in, dim t, dim s]
+            products = torch.stack([inner(d, p.source, p.target, sub) for d in p.terms]).flatten(1)
+            if self._orbits:  # disjoint entries: each coefficient is a mean
+                change = self._orbit_matrices[p.l, p.m]
+                ones = torch.ones(p.target.dim, p.source.dim, dtype=m.dtype)
+                sizes = change @ torch.stack([inner(d, p.source, p.target, ones) for d in p.terms])
+                found.append(((change @ products) / sizes[:, None]).flatten())
+                continue
+            stacked = torch.stack([matrix(d, p.source, p.target).to(m.dtype) for d in p.terms])
+            gram = torch.stack([inner(d, p.source, p.target, stacked) for d in p.terms])
+            found.append(torch.linalg.lstsq(gram, products, driver="gelsd").solution.flatten())
         return torch.cat(found) if found else m.new_zeros(0)
 
     def deviations(self) -> Tensor:
-        """Standard deviations ``[dim]`` of one-channel weights that keep the variance of the entries: one over the root of the number of
-        terms that reach the same entries."""
-        if self.orbits:  # the orbits share out all entries of the matrix
-            return torch.full((self.dim,), sum(p.numel() for p in self.source.values()) ** -0.5, dtype=torch.float64)
+        """Standard deviations ``[dim]`` of weights that keep the variance: one over the root of the number of terms on the same entries."""
+        if self._orbits:  # the orbits share out all entries of the matrix
+            return torch.full((self.dim,), sum(p.numel() for _, p in self._source) ** -0.5, dtype=torch.float64)
+        reach: dict[tuple, int] = {}
+        for p in self._pairs():
+            for d in p.terms:
+                key = (p.l, _above(d))
+                reach[key] = reach.get(key, 0) + len(p.inputs)
         spreads = []
-        reach: dict[tuple[int, tuple], int] = {}
-        ties = {}
-        for (l, m), terms, _, _, inp, _ in self._pairs():
-            for i, d in enumerate(terms):
-                above = tuple(sorted(tuple(v for v in b if v < d.top) for b in d.blocks if b[0] < d.top))
-                ties[l, m, i] = above
-                reach[l, above] = reach.get((l, above), 0) + len(inp)
-        for (l, m), terms, s, _, inp, out in self._pairs():
-            for i, d in enumerate(terms):
-                summed = 1.0
-                if self.normalize == "sum":
-                    tied = {j for head in d.heads for j in head}
-                    for j, b in enumerate(d.blocks):
-                        if b[0] >= d.top and j not in tied:
-                            summed *= s.axes[b[0] - d.top].n
-                spreads += [(reach[l, ties[l, m, i]] * summed) ** -0.5] * (len(out) * len(inp))
+        for p in self._pairs():
+            for d in p.terms:
+                summed = _summed(d, p.source) if self._normalize == "sum" else 1
+                spreads += [(reach[p.l, _above(d)] * summed) ** -0.5] * (len(p.outputs) * len(p.inputs))
         return torch.tensor(spreads, dtype=torch.float64)
 
 
-def _inverse(parts: Parts) -> Tensor | None:
-    """Where each entry of the last axis lies among the parts laid one after another; ``None`` when it lies where it was."""
+def _above(d: Diagram) -> tuple:
+    """How a diagram ties the output's axes: diagrams that agree in it reach the same entries."""
+    return tuple(sorted(tuple(v for v in b if v < d.top) for b in d.blocks if b[0] < d.top))
+
+
+def _summed(d: Diagram, source: Space) -> int:
+    """How many numbers a diagram adds up for one output entry, apart from heads."""
+    tied = {i for head in d.heads for i in head}
+    return math.prod(source.axes[b[0] - d.top].n for i, b in enumerate(d.blocks) if b[0] >= d.top and i not in tied)
+
+
+def _places(parts: Mapping[Space, Tensor]) -> Tensor | None:
+    """Where the entries of the parts, one after another, lie on the last axis; ``None`` when they lie in that order."""
     places = torch.cat([p.flatten() for p in parts.values()])
-    return None if torch.equal(places, torch.arange(len(places))) else places.argsort()
+    return None if torch.equal(places, torch.arange(len(places))) else places

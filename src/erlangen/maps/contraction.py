@@ -13,7 +13,7 @@ from erlangen.errors import ArgumentError
 from erlangen.maps.diagrams.diagram import Block, Diagram
 from erlangen.maps.diagrams.enumeration import MAX_DIAGRAMS, diagrams
 from erlangen.maps.plan import Mix, Row, Sum, Tie, Tied, contractions, mixes
-from erlangen.maps.spaces import Space, form_of
+from erlangen.maps.spaces import Form, Space, form_of
 
 Normalize = Literal["sum", "sqrt", "mean"]
 _POWER = {"sum": 0.0, "sqrt": 0.5, "mean": 1.0}
@@ -62,11 +62,16 @@ class LinearMaps:
         }
         self._mixes = mixes(self.sources, self.targets, self.terms)
         self._gathers = [mix.gather(self.terms) for mix in self._mixes]
+        self._inputs = [source.shape for source in self.sources]
+        self._shapes = [target.shape for target in self.targets]
+        self._counts = {pair: len(listed) for pair, listed in self.terms.items()}
+        self._forms: list[tuple[Form | None, ...]] = [tuple(form_of(a.group) for a in target.axes) for target in self.targets]
         groups = {a.label: a.group for s in (*self.sources, *self.targets) for a in s.axes}
         columns = [c for mix in self._mixes for c in mix.columns]
-        self._contractions = [
-            contractions(space, [c for c in columns if c.source == m], groups) for m, space in enumerate(self.sources)
-        ]
+        made = [contractions(space, [c for c in columns if c.source == m], groups) for m, space in enumerate(self.sources)]
+        self._steps = [c.steps for c in made]
+        # What is read at run time are plain numbers and tensors, so that torch.compile sees through.
+        self._reads = [[(c.source, *made[c.source].reads[c]) for c in mix.columns] for mix in self._mixes]
 
     def apply(
         self, weights: Mapping[tuple[int, int], Tensor], xs: Sequence[Tensor], counts: Mapping[Hashable, Tensor] | None = None
@@ -81,27 +86,26 @@ class LinearMaps:
         batch = self._check(weights, xs)
         size = math.prod(batch)
         values = [self._contract(m, x.reshape(size, *x.shape[len(batch) :]), counts) if x.ndim else [] for m, x in enumerate(xs)]
-        outs = [weights[l, 0].shape[1] for l in range(len(self.targets))]
+        outs = [weights[l, 0].shape[1] for l in range(len(self._shapes))]
         pieces: list[tuple[Row, Tensor]] = []
-        for mix, gather in zip(self._mixes, self._gathers):
-            reads = [self._contractions[c.source].reads[c] for c in mix.columns]
-            stacked = [values[c.source][step].permute(0, 1, *(2 + a for a in axes)) for c, (step, axes) in zip(mix.columns, reads)]
+        for mix, gather, reads in zip(self._mixes, self._gathers, self._reads):
+            stacked = [values[m][step].permute(0, 1, *(2 + a for a in axes)) for m, step, axes in reads]
             index_shape = stacked[0].shape[2:]
             features = torch.cat(stacked, 1) if len(stacked) > 1 else stacked[0]
             mixed = _matrix(mix, gather, weights) @ features.reshape(*features.shape[:2], -1)
             mixed = mixed.reshape(size, -1, *index_shape)
             pieces += zip(mix.rows, mixed.split([outs[row.target] for row in mix.rows], 1))
         results = []
-        for l, (target, channels) in enumerate(zip(self.targets, outs)):
+        for l, (shape, forms, channels) in enumerate(zip(self._shapes, self._forms, outs)):
             mine = [(row, piece) for row, piece in pieces if row.target == l]
-            y = _spread(target, mine) if mine else xs[0].new_zeros(size, channels, *target.shape)
-            results.append(y.reshape(*batch, channels, *target.shape))
+            y = _spread(shape, forms, mine) if mine else xs[0].new_zeros(size, channels, *shape)
+            results.append(y.reshape(*batch, channels, *shape))
         return results
 
     def _contract(self, m: int, x: Tensor, counts: Mapping[Hashable, Tensor] | None) -> list[Tensor]:
         values: list[Tensor] = []
         power = _POWER[self.normalize]
-        for step in self._contractions[m].steps:
+        for step in self._steps[m]:
             if isinstance(step, Tie):
                 values.append(_tie(x, step))
             elif isinstance(step, Sum):
@@ -117,18 +121,18 @@ class LinearMaps:
         return values
 
     def _check(self, weights: Mapping[tuple[int, int], Tensor], xs: Sequence[Tensor]) -> tuple[int, ...]:
-        if len(xs) != len(self.sources):
-            raise ArgumentError("xs", f"{len(self.sources)} tensors, one for each source", len(xs))
-        batch = tuple(xs[0].shape[: xs[0].ndim - 1 - len(self.sources[0].axes)])
-        for m, (x, space) in enumerate(zip(xs, self.sources)):
-            axes = len(space.axes)
-            if x.ndim < 1 + axes or tuple(x.shape[x.ndim - axes :]) != space.shape or tuple(x.shape[: x.ndim - 1 - axes]) != batch:
-                shape = ", ".join(["*batch", "C", *map(str, space.shape)])
-                raise ArgumentError(f"xs[{m}]", f"shape [{shape}] with batch {batch}", tuple(x.shape))
-        for (l, m), terms in self.terms.items():
+        if len(xs) != len(self._inputs):
+            raise ArgumentError("xs", f"{len(self._inputs)} tensors, one for each source", len(xs))
+        batch = tuple(xs[0].shape[: xs[0].ndim - 1 - len(self._inputs[0])])
+        for m, (x, shape) in enumerate(zip(xs, self._inputs)):
+            axes = len(shape)
+            if x.ndim < 1 + axes or tuple(x.shape[x.ndim - axes :]) != shape or tuple(x.shape[: x.ndim - 1 - axes]) != batch:
+                wanted = ", ".join(["*batch", "C", *map(str, shape)])
+                raise ArgumentError(f"xs[{m}]", f"shape [{wanted}] with batch {batch}", tuple(x.shape))
+        for (l, m), terms in self._counts.items():
             w = weights.get((l, m))
-            if w is None or w.ndim != 3 or w.shape[0] != len(terms) or w.shape[2] != xs[m].shape[len(batch)]:
-                expected = f"shape [{len(terms)}, C_out, {xs[m].shape[len(batch)]}]"
+            if w is None or w.ndim != 3 or w.shape[0] != terms or w.shape[2] != xs[m].shape[len(batch)]:
+                expected = f"shape [{terms}, C_out, {xs[m].shape[len(batch)]}]"
                 raise ArgumentError(f"weights[{l}, {m}]", expected, "nothing" if w is None else tuple(w.shape))
         return batch
 
@@ -158,12 +162,16 @@ def _tie(x: Tensor, step: Tie) -> Tensor:
     """``x`` [batch, C, axes] on its generalised diagonal, [batch, C, ties]."""
     for ties, form in zip(step.ties, step.forms):
         if form is not None:
-            partner, signs = form
+            partner = form[0]
             at = 2 + ties[1]
             # Omega's sign belongs to the first axis: x[i, partner i] sign(i). Partnered, both are the same place.
             x = x.index_select(at, torch.tensor(partner, device=x.device)) if partner != tuple(range(len(partner))) else x
-            x = x * x.new_tensor(signs).reshape(-1, *(1,) * (x.ndim - 1 - 2 - ties[0]))
+            x = x * _signs(form, x).reshape(-1, *(1,) * (x.ndim - 1 - 2 - ties[0]))
     return _diagonal(x, step.ties)
+
+
+def _signs(form: Form, like: Tensor) -> Tensor:
+    return torch.tensor(form[1], dtype=like.dtype, device=like.device)
 
 
 def _diagonal(x: Tensor, ties: tuple[Block, ...]) -> Tensor:
@@ -187,11 +195,11 @@ def _head(x: Tensor, step: Tied, normalized: bool) -> Tensor:
     y = y.reshape(*shape, *(step.size,) * step.rank)
     if step.signs is not None:
         for i in range(step.new):
-            y = y * y.new_tensor(step.signs).reshape(-1, *(1,) * i)
+            y = y * torch.tensor(step.signs, dtype=y.dtype, device=y.device).reshape(-1, *(1,) * i)
     return y
 
 
-def _spread(target: Space, pieces: list[tuple[Row, Tensor]]) -> Tensor:
+def _spread(shape: tuple[int, ...], forms: tuple[Form | None, ...], pieces: list[tuple[Row, Tensor]]) -> Tensor:
     """The sum of tensors on their ties of one output: broadcast over the ties that are not theirs, put on its generalised diagonals."""
     by_ties: dict[tuple[Block, ...], dict[Block, Tensor]] = {}
     for row, piece in pieces:
@@ -199,22 +207,22 @@ def _spread(target: Space, pieces: list[tuple[Row, Tensor]]) -> Tensor:
         piece = piece.permute(0, 1, *(2 + row.live.index(t) for t in order))
         same = by_ties.setdefault(row.ties, {})
         same[tuple(order)] = same[tuple(order)] + piece if tuple(order) in same else piece
-    singles = tuple((v,) for v in range(len(target.axes)))
-    base = _broadcast(by_ties.pop(singles), singles, target) if singles in by_ties else None
+    singles = tuple((v,) for v in range(len(shape)))
+    base = _broadcast(by_ties.pop(singles), len(singles)) if singles in by_ties else None
     if base is None:
         like = pieces[0][1]
         corner = like.flatten(2)[..., 0] if like.ndim > 2 else like
         base = torch.zeros_like(corner).reshape(*like.shape[:2], *(1,) * len(singles))
     if by_ties:
-        base = base.expand(*base.shape[:2], *target.shape).clone(memory_format=torch.contiguous_format)
+        base = base.expand(*base.shape[:2], *shape).clone(memory_format=torch.contiguous_format)
     for ties, parts in by_ties.items():
-        base = _embed(base, target, ties, _broadcast(parts, ties, target))
-    return base.expand(*base.shape[:2], *target.shape)
+        base = _embed(base, forms, ties, _broadcast(parts, len(ties)))
+    return base.expand(*base.shape[:2], *shape)
 
 
-def _broadcast(parts: dict[Block, Tensor], ties: tuple[Block, ...], target: Space) -> Tensor:
+def _broadcast(parts: dict[Block, Tensor], ties: int) -> Tensor:
     """Sum tensors over subsets of the ties; smaller ones join the next larger first, so that big tensors are added once."""
-    pending = {live: _unsqueeze(piece, live, len(ties)) for live, piece in parts.items()}
+    pending = {live: _unsqueeze(piece, live, ties) for live, piece in parts.items()}
     for live in sorted(pending, key=len):
         larger = [other for other in pending if len(other) > len(live) and set(live) < set(other)]
         if larger:
@@ -234,14 +242,14 @@ def _unsqueeze(piece: Tensor, live: tuple[int, ...], ties: int) -> Tensor:
     return piece
 
 
-def _embed(base: Tensor, target: Space, ties: tuple[Block, ...], piece: Tensor) -> Tensor:
+def _embed(base: Tensor, forms: tuple[Form | None, ...], ties: tuple[Block, ...], piece: Tensor) -> Tensor:
     """Add a tensor over the ties to the generalised diagonal of ``base``."""
-    sizes = [target.axes[t[0]].n for t in ties]
+    sizes = [base.shape[2 + t[0]] for t in ties]
     moved: list[tuple[int, tuple[int, ...]]] = []
     for t, axes in enumerate(ties):
-        form = form_of(target.axes[axes[0]].group) if len(axes) == 2 else None
+        form = forms[axes[0]] if len(axes) == 2 else None
         if form is not None:
-            piece = piece * piece.new_tensor(form[1]).reshape(-1, *(1,) * (len(ties) - 1 - t))
+            piece = piece * _signs(form, piece).reshape(-1, *(1,) * (len(ties) - 1 - t))
             if form[0] != tuple(range(len(form[0]))):
                 moved.append((axes[1], form[0]))
     out = torch.zeros_like(base) if moved else base

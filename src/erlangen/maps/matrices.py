@@ -14,6 +14,9 @@ class MatrixMaps:
         self._basis = basis
         self.dim = len(basis)
 
+    def prepare(self) -> None:
+        """Nothing is left to do."""
+
     def labels(self) -> tuple[str, ...]:
         return tuple(f"#{i + 1}" for i in range(self.dim))
 

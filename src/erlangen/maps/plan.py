@@ -19,7 +19,7 @@ from torch import Tensor
 from erlangen.groups.base import Group
 from erlangen.maps.diagrams.diagram import Block, Diagram
 from erlangen.maps.epsilon import SignedSum, head_sums
-from erlangen.maps.spaces import Space, form_of, n_of
+from erlangen.maps.spaces import Form, Space, form_of, n_of
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Tie:
     """Generalised diagonal of the input: one axis for each tie. ``forms``: for a tie of two axes under a form, its partner and signs."""
 
     ties: tuple[Block, ...]
-    forms: tuple[tuple[tuple[int, ...], tuple[int, ...]] | None, ...]
+    forms: tuple[Form | None, ...]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from erlangen.groups.products import DirectProduct
 from erlangen.groups.symplectic import Sp
 from erlangen.reps import Defining, Determinant, DirectSum, Permutation, Pullback, Rep, Sign, TensorProduct, Trivial
 
+#: A form as a signed permutation: partners and signs.
+Form = tuple[tuple[int, ...], tuple[int, ...]]
+
 #: The groups whose equivariant maps are diagrams, and their letters.
 _KINDS: dict[type[Group], str] = {Symmetric: "S", Alternating: "A", O: "O", SO: "SO", Sp: "Sp"}
 
@@ -100,7 +103,7 @@ def kind_of(group: Group) -> str | None:
     return kind
 
 
-def form_of(group: Group) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+def form_of(group: Group) -> Form | None:
     """The invariant form of O(p, q), SO(p, q) or Sp(n) as a signed permutation: ``form[i, partner[i]] = sign[i]``; ``None`` when it is 1.
 
     >>> from erlangen.groups import Sp

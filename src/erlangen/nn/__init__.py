@@ -1,5 +1,10 @@
 """Networks that are symmetric by construction."""
 
+from erlangen.nn.gated import Gated
 from erlangen.nn.lie_gnn import LieGNN
+from erlangen.nn.linear import EquivariantLinear
+from erlangen.nn.norm_activation import NormActivation
+from erlangen.nn.pointwise import PointwiseActivation
+from erlangen.nn.tensor_product import TensorProduct
 
-__all__ = ["LieGNN"]
+__all__ = ["EquivariantLinear", "Gated", "LieGNN", "NormActivation", "PointwiseActivation", "TensorProduct"]

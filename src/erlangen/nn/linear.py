@@ -1,0 +1,172 @@
+"""`EquivariantLinear`: the complete linear layer between two representations."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from erlangen.errors import ArgumentError
+from erlangen.groups.base import Group
+from erlangen.maps import EquivariantMaps
+from erlangen.maps.contraction import Normalize
+from erlangen.maps.spaces import spaces_of
+from erlangen.reps import Defining, Determinant, DirectSum, Permutation, Rep, Sign, TensorProduct, Trivial
+
+
+class EquivariantLinear(nn.Module):
+    """``y = sum_k W[k] B_k x + b``: every linear map from ``source`` to ``target`` that commutes with the group, and every invariant bias.
+
+    Weights are one number for each map and pair of channels, in the order of ``layer.maps.labels``; they are saved under that order however
+    the product is evaluated. With ``normalize="mean"`` they mean the same for every size of a symmetric group.
+
+    Args:
+        source, target: representations of one group.
+        channels: ``(C_in, C_out)``, for data ``[*batch, C_in, source.dim]``; ``None`` for data ``[*batch, source.dim]``.
+        bias: add the invariant vectors of ``target``, one set of weights for each output channel.
+        basis: ``"diagram"`` or ``"orbit"``; see :class:`erlangen.maps.EquivariantMaps`.
+        normalize: what sums over n entries are divided by: ``"sqrt"`` sqrt(n), keeps the variance; ``"mean"`` n; ``"sum"`` 1.
+        generator: for the initial weights, normal with the variance that keeps that of the data.
+        dtype, device: of the parameters.
+
+    Sources: H. Maron et al., ICLR 2019, arXiv:1812.09902; E. Pearce-Crump, arXiv:2212.08648, arXiv:2212.08630, arXiv:2301.10152.
+
+    >>> from erlangen.groups import Symmetric
+    >>> V = Symmetric(10).vector
+    >>> layer = EquivariantLinear(V ** 2, V ** 2, channels=(4, 8))
+    >>> tuple(layer.weight.shape), layer(torch.randn(32, 4, 100)).shape
+    ((15, 8, 4), torch.Size([32, 8, 100]))
+    """
+
+    def __init__(
+        self,
+        source: Rep,
+        target: Rep,
+        channels: tuple[int, int] | None = None,
+        *,
+        bias: bool = True,
+        basis: Literal["diagram", "orbit"] = "diagram",
+        normalize: Normalize = "sqrt",
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        if channels is not None and (len(channels) != 2 or any(not isinstance(c, int) or c < 1 for c in channels)):
+            raise ArgumentError("channels", "two positive numbers (C_in, C_out), or None", channels)
+        self.channels = channels
+        self.maps = EquivariantMaps(source, target, basis=basis, normalize="sum" if basis == "orbit" else normalize).prepare()
+        self.bias_maps = EquivariantMaps(source.group.scalar, target).prepare() if bias else None
+        inputs, outputs = channels or (1, 1)
+        self.weight = nn.Parameter(torch.empty(self.maps.dim, outputs, inputs, dtype=dtype, device=device))
+        self.bias = nn.Parameter(torch.empty(self.bias_maps.dim, outputs, dtype=dtype, device=device)) if self.bias_maps else None
+        self.reset_parameters(generator)
+        if not self.maps.dim:
+            rest = "its output is the bias alone" if bias and self.bias_maps and self.bias_maps.dim else "its output is zero"
+            warnings.warn(f"no linear map {source.symbol} -> {target.symbol} commutes with {source.group}: {rest}", stacklevel=2)
+
+    @property
+    def source(self) -> Rep:
+        return self.maps.source
+
+    @property
+    def target(self) -> Rep:
+        return self.maps.target
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights anew; biases are zero."""
+        with torch.no_grad():
+            spread = self.maps.deviations() / self.weight.shape[2] ** 0.5
+            drawn = torch.randn(self.weight.shape, generator=generator, dtype=torch.float64) * spread[:, None, None]
+            self.weight.copy_(drawn)
+            if self.bias is not None:
+                self.bias.zero_()
+
+    def forward(self, x: Float[Tensor, "*batch inp"], mask: Bool[Tensor, "*b n"] | None = None) -> Float[Tensor, "*batch out"]:
+        """Apply the layer.
+
+        Args:
+            x: ``[*batch, C_in, source.dim]``, or ``[*batch, source.dim]`` without channels.
+            mask: of padded sets, which of the n things are real, ``[*batch, n]``: others are taken as zero, means divide by the true
+                number, and outputs are zero outside.
+        """
+        if x.ndim < 1 + (self.channels is not None) or x.shape[-1] != self.source.dim:
+            wanted = f"[*batch, {self.channels[0]}, {self.source.dim}]" if self.channels else f"[*batch, {self.source.dim}]"
+            raise ArgumentError("x", f"shape {wanted}, the last axis being that of {self.source}", tuple(x.shape))
+        plain = self.channels is None
+        if plain:
+            x = x.unsqueeze(-2)
+        counts = None
+        if mask is not None:
+            x = x * _spread_mask(self.source, mask).to(x.dtype).unsqueeze(-2)
+            counts = {0: mask.sum(-1).flatten()}
+        y = self.maps(self.weight, x, counts)
+        if self.bias is not None and self.bias_maps is not None and self.bias_maps.dim:
+            y = y + self.bias_maps(self.bias.unsqueeze(-1), self.bias.new_ones(1, 1))
+        if mask is not None:
+            y = y * _spread_mask(self.target, mask).to(y.dtype).unsqueeze(-2)
+        return y.squeeze(-2) if plain else y
+
+    def over(self, group: Group) -> EquivariantLinear:
+        """The same layer, sharing its parameters, for another size: ``layer.over(Symmetric(9))`` of one made for ``Symmetric(5)``.
+
+        Raises:
+            ArgumentError: for that size there are more or fewer maps.
+        """
+        layer = EquivariantLinear(
+            rep_over(self.source, group), rep_over(self.target, group), self.channels,
+            bias=self.bias is not None, basis="orbit" if self.maps.basis_name == "orbit" else "diagram",
+            normalize="sqrt" if self.maps.basis_name == "orbit" else self.maps.normalize, device="meta",
+        )  # fmt: skip
+        if layer.maps.labels != self.maps.labels:
+            raise ArgumentError("group", f"one with the {self.maps.dim} maps of this layer", f"{group}, with {layer.maps.dim}")
+        layer.weight, layer.bias = self.weight, self.bias
+        return layer
+
+    def extra_repr(self) -> str:
+        channels = "" if self.channels is None else f", channels {self.channels[0]} -> {self.channels[1]}"
+        return f"{self.source.symbol} -> {self.target.symbol} of {self.source.group}, {self.maps.dim} maps{channels}"
+
+
+def rep_over(rep: Rep, group: Group) -> Rep:
+    """The representation of the same form, of another group of the family.
+
+    >>> from erlangen.groups import Symmetric
+    >>> rep_over(Symmetric(3).vector ** 2, Symmetric(5)).dim
+    25
+    """
+    if isinstance(rep, (DirectSum, TensorProduct)):
+        return type(rep)(tuple(rep_over(p, group) for p in rep.parts))
+    if isinstance(rep, Trivial):
+        return group.scalar
+    if isinstance(rep, (Permutation, Defining)):
+        return group.vector
+    if isinstance(rep, (Sign, Determinant)):
+        return group.pseudoscalar
+    raise ArgumentError("rep", "sums and products of vectors, scalars and pseudoscalars", rep)
+
+
+def _spread_mask(rep: Rep, mask: Tensor) -> Tensor:
+    """Which entries of the last axis are real, ``[*batch, dim]``: those whose every index is."""
+    parts = spaces_of(rep)
+    if (
+        parts is None
+        or len({a.label for s in parts for a in s.axes}) > 1
+        or any(a.kind not in ("S", "A") for s in parts for a in s.axes)
+    ):
+        raise ArgumentError("mask", "none for this representation: masks are of tensors of one permutation group", rep)
+    n = rep.group.element_shape[0]
+    if mask.shape[-1] != n:
+        raise ArgumentError("mask", f"shape [*batch, {n}]", tuple(mask.shape))
+    pieces, order = [], []
+    for space, places in parts.items():
+        one = mask.new_ones(*mask.shape[:-1], 1)
+        for _ in space.axes:
+            one = (one.unsqueeze(-1) & mask.unsqueeze(-2)).flatten(-2)
+        for copy in places:
+            pieces.append(one)
+            order.append(copy)
+    return torch.cat(pieces, -1)[..., torch.cat(order).argsort().to(mask.device)]
