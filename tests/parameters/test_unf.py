@@ -89,7 +89,19 @@ def test_rank_is_the_dimension_also_on_short_axes(inp, out):
         assert int(torch.linalg.matrix_rank(gram)) == expected
 
 
-@pytest.mark.parametrize(("inp", "out", "n"), [("hh", "hh", 2), ("hh", "hh", 3), ("hh", "h", 4), ("hhh", "h", 3), ("h", "hhh", 2), ("ab", "ab", 3), ("aab", "b", 2), ("hh", "", 4)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("inp", "out", "n"),
+    [
+        ("hh", "hh", 2),
+        ("hh", "hh", 3),
+        ("hh", "h", 4),
+        ("hhh", "h", 3),
+        ("h", "hhh", 2),
+        ("ab", "ab", 3),
+        ("aab", "b", 2),
+        ("hh", "", 4),
+    ],
+)
 def test_span_is_the_null_space(inp, out, n):
     sizes = dict.fromkeys("hab", n)
     source, target = space(inp, **sizes), space(out, **sizes)

@@ -27,7 +27,8 @@ class Part:
         channels: how many channels one channel of the weight tensor becomes.
         segment: which segments it takes, one kind on each axis of the weight tensor.
         block: the shape of those segments, side by side.
-        split: the same with every count of segments and every factor apart; ``order`` puts the fixed ones of these first, ``back`` undoes it.
+        split: the same with every count of segments and every factor apart.
+        order, back: puts the fixed ones of these first, and undoes it.
     """
 
     labels: tuple[str, ...]
