@@ -225,7 +225,7 @@ class Group(ABC):
             return self.identity(*batch)
         letters = optree.tree_map(lambda g, inverse: torch.cat([g, inverse]), gens, self.inverse(gens))
         count = self.batch_shape(letters)[0]
-        word = self.identity(*batch)
+        word = self.identity_like(self.take(letters, torch.zeros(batch, dtype=torch.int64)))  # in the generators' dtype
         for _ in range(length):
             word = self.multiply(word, self.take(letters, torch.randint(count, batch, generator=generator)))
         return word

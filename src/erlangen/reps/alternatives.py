@@ -50,16 +50,20 @@ def alternatives(rep: Rep, matrices: Tensor, directions: Tensor, tol: float) -> 
         else:
             text = "abs, or a power such as x^3: entries have both signs and other sizes than 1"
             found.append(Alternative("activation", text))
-    if group.is_finite:
-        text = "another basis, where there is one: admissible_forms(rep, activation) lists all, each with its matrix"
+    # Whether a discrete group is finite may take long to find out; what is said holds for the finite ones.
+    discrete = not group.dim
+    if discrete:
+        text = (
+            "another basis, where there is one: admissible_forms(rep, activation) lists all of a finite group, each with its matrix"
+        )
         found.append(Alternative("basis", text))
     if rep.is_orthogonal:
         found.append(
             Alternative("norm", "nn.NormActivation(rep, f), x f(|x|)/|x| on each block: orthogonal matrices keep the norm")
         )
     found.append(Alternative("gated", "gated blocks, x s with s an activated invariant: numbers commute with every matrix"))
-    if group.is_finite:
-        text = "the regular representation of the group, which permutes coordinates, so that every activation is admissible"
+    if discrete:
+        text = "the regular representation of a finite group, which permutes coordinates, so that every activation is admissible"
         found.append(Alternative("regular", text))
     elif group.is_compact:
         text = "functions sampled on a finite subgroup: exact for it, approximate for the group; measure with approximate_error"
