@@ -126,7 +126,7 @@ def spaces_of(rep: Rep) -> dict[Space, Tensor] | None:
     >>> from erlangen.groups import Symmetric
     >>> V = Symmetric(3).vector
     >>> {space: places.shape for space, places in spaces_of(2 * V + V.group.scalar).items()}
-    {Space(S(3)[0]): torch.Size([2, 3]), Space(1): torch.Size([1, 1])}
+    {Space(S_3[0]): torch.Size([2, 3]), Space(1): torch.Size([1, 1])}
     """
     parts = _parts(rep)
     if parts is None:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.products import DirectProduct
-from erlangen.maps.spaces import Axis, Space, form_of, spaces_of
-from erlangen.reps import Rep
+from erlangen.maps.spaces import Axis, Form, Space, form_of, spaces_of
+from erlangen.reps import DirectSum, Rep
+
+
+class _Term(NamedTuple):
+    """One product: where the factors lie, how many entries are contracted, and under which forms (length before, form, length after)."""
+
+    left: Tensor
+    right: Tensor
+    inner: int
+    forms: tuple[tuple[int, Form, int], ...]
 
 
 class TensorProduct(nn.Module):
@@ -18,10 +28,11 @@ class TensorProduct(nn.Module):
 
     The last j axes of the left factor meet the first j of the right one, under the group's form; other contractions and orders of axes are
     what :class:`EquivariantLinear` before and after it does. No tensor of order ``a + b`` is made. For O(n), SO(n) and Sp(n) this is the
-    non-linearity that linear maps need to make invariants; for permutations, products of matrices.
+    non-linearity that linear maps need to make invariants; for permutations, products of matrices. Representations that are no tensors
+    (irreps) are multiplied part by part, ``V @ W``, without contraction.
 
     Args:
-        left, right: representations that are sums of tensors (as ``V ** 2 + 3 * V + V.group.scalar``).
+        left, right: representations of one group, sums of parts (as ``V ** 2 + 3 * V + V.group.scalar``).
         max_order: largest order of a result.
 
     Attributes:
@@ -40,21 +51,22 @@ class TensorProduct(nn.Module):
             raise ArgumentError("right", f"a representation of {left.group}", f"one of {right.group}")
         if not isinstance(max_order, int) or max_order < 0:
             raise ArgumentError("max_order", "a non-negative order", max_order)
-        parts = []
-        for name, rep in (("left", left), ("right", right)):
-            found = spaces_of(rep)
-            if found is None:
-                raise ArgumentError(name, "a sum of tensors of a group with diagrams", rep)
-            parts.append([(space, places) for space, copies in found.items() for places in copies])
         self.left, self.right = left, right
-        self._terms: list[tuple[Space, Tensor, Space, Tensor, int]] = []
+        spaces = spaces_of(left), spaces_of(right)
         reps: list[Rep] = []
-        for a, at in parts[0]:
-            for b, bt in parts[1]:
-                for j in range(min(len(a.axes), len(b.axes)) + 1):
-                    rest = (*a.axes[: len(a.axes) - j], *b.axes[j:])
-                    if len(rest) <= max_order and a.axes[len(a.axes) - j :] == b.axes[:j]:
-                        self._terms.append((a, at, b, bt, j))
+        self._terms: list[_Term] = []
+        if spaces[0] is None or spaces[1] is None:
+            for p, at in _parts(left):
+                for q, bt in _parts(right):
+                    self._terms.append(_Term(at, bt, 1, ()))
+                    reps.append(p @ q)
+        else:
+            for a, at, b, bt in ((a, i, b, j) for a, u in spaces[0].items() for i in u for b, v in spaces[1].items() for j in v):
+                for count in range(min(len(a.axes), len(b.axes)) + 1):
+                    met = b.axes[:count]
+                    rest = (*a.axes[: len(a.axes) - count], *b.axes[count:])
+                    if len(rest) <= max_order and a.axes[len(a.axes) - count :] == met:
+                        self._terms.append(_Term(at, bt, math.prod(axis.n for axis in met), _forms(met)))
                         reps.append(_rep(left, Space(rest, a.twisted ^ b.twisted)))
         if not reps:
             raise ArgumentError("max_order", "one that leaves some product", max_order)
@@ -65,20 +77,31 @@ class TensorProduct(nn.Module):
         for name, rep, t in (("x", self.left, x), ("y", self.right, y)):
             if t.shape[-1] != rep.dim:
                 raise ArgumentError(name, f"shape [..., {rep.dim}]", tuple(t.shape))
-        return torch.cat([self._product(x, y, *term) for term in self._terms], -1)
+        return torch.cat([_product(_take(x, term.left), _take(y, term.right), term) for term in self._terms], -1)
 
-    @staticmethod
-    def _product(x: Tensor, y: Tensor, a: Space, at: Tensor, b: Space, bt: Tensor, j: int) -> Tensor:
-        inner = math.prod(axis.n for axis in b.axes[:j])
-        u, v = _take(x, at).unflatten(-1, (-1, inner)), _take(y, bt).unflatten(-1, (inner, -1))
-        for i in range(j):  # x under the form meets y, one contracted axis after the other
-            form = form_of(b.axes[i].group)
-            if form is not None:
-                before, after = math.prod(c.n for c in b.axes[:i]), math.prod(c.n for c in b.axes[i + 1 : j])
-                v = v.unflatten(-2, (before, b.axes[i].n, after))
-                v = v.index_select(-3, torch.tensor(form[0], device=v.device)) * v.new_tensor(form[1])[:, None, None]
-                v = v.flatten(-4, -2)
-        return ((u @ v) * inner**-0.5).flatten(-2)
+
+def _product(x: Tensor, y: Tensor, term: _Term) -> Tensor:
+    y = y.unflatten(-1, (term.inner, -1))
+    for before, (partner, signs), after in term.forms:  # y under the form: (J y)_i = sign_i y_partner(i)
+        y = y.unflatten(-2, (before, len(partner), after))
+        y = y.index_select(-3, torch.tensor(partner, device=y.device))
+        y = (y * torch.tensor(signs, dtype=y.dtype, device=y.device)[:, None, None]).flatten(-4, -2)
+    return ((x.unflatten(-1, (-1, term.inner)) @ y) * term.inner**-0.5).flatten(-2)
+
+
+def _forms(axes: tuple[Axis, ...]) -> tuple[tuple[int, Form, int], ...]:
+    sizes = [a.n for a in axes]
+    forms = [form_of(a.group) for a in axes]
+    return tuple((math.prod(sizes[:i]), form, math.prod(sizes[i + 1 :])) for i, form in enumerate(forms) if form is not None)
+
+
+def _parts(rep: Rep) -> list[tuple[Rep, Tensor]]:
+    """The parts of a direct sum, and where they lie."""
+    found, start = [], 0
+    for part in rep.parts if isinstance(rep, DirectSum) else (rep,):
+        found.append((part, torch.arange(start, start + part.dim)))
+        start += part.dim
+    return found
 
 
 def _take(x: Tensor, places: Tensor) -> Tensor:
@@ -88,15 +111,11 @@ def _take(x: Tensor, places: Tensor) -> Tensor:
 
 def _rep(like: Rep, space: Space) -> Rep:
     """The representation of a tensor space, of the group of ``like``."""
-    group = like.group
-
-    def of(axis: Axis) -> Rep:
-        return group.lift(axis.label, axis.group.vector) if isinstance(group, DirectProduct) else group.vector
-
-    def twist(label: int) -> Rep:
-        return group.lift(label, group.factors[label].pseudoscalar) if isinstance(group, DirectProduct) else group.pseudoscalar
-
+    group: Any = like.group
+    product = isinstance(group, DirectProduct)
     result = group.scalar
-    for factor in (*(of(a) for a in space.axes), *(twist(label) for label in sorted(space.twisted))):
-        result = result @ factor
+    for axis in space.axes:
+        result = result @ (group.lift(axis.label, axis.group.vector) if product else group.vector)
+    for label in sorted(space.twisted, key=str):
+        result = result @ (group.lift(label, group.factors[label].pseudoscalar) if product else group.pseudoscalar)
     return result
