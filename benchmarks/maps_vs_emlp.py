@@ -10,8 +10,8 @@ S(6), 2 -> 2) and two packages that it does not declare:
 Every case runs in a process of its own on one core, with limits of time and memory; a series in n stops for the peer where one ends it.
 The peer's basis time is the better of a first and a compiled second solution. "apply" turns weights into outputs for a batch, as a
 layer does at each training step: ours without a matrix; the peer and "dense" form the matrix from the basis and multiply; "product" is
-the multiplication alone. Targets: basis >= 100 times faster than the peer at the largest size it finishes; apply >= 10 times faster than
-dense at n = 20, 2 -> 2.
+the multiplication alone; last, the same for 16 channels in and out. Targets: basis >= 100 times faster than the peer at the largest size
+it finishes; apply >= 10 times faster than dense at n = 20, 2 -> 2.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from typing import Any
 
 #: A dense basis with more float32 numbers than this (1 GiB) is not attempted.
 DENSE_NUMBERS = 2**28
+#: The same layer with this many channels in and out, as networks have it.
+CHANNELS = 16
 
 
 def peak_mib() -> float:
@@ -81,6 +83,20 @@ def ours(name: str, n: int, k: int, l: int, batch: int) -> dict[str, Any]:
             worst = float((maps(weights, x) - x @ matrix.mT).abs().max() / (x @ matrix.mT).abs().max())
             assert worst < 1e-3, f"the two products differ by {worst:.2g}"
             found["dense_mib"] = peak_mib() - before
+            if CHANNELS**2 * source.dim * target.dim <= DENSE_NUMBERS // 4:
+                wide = torch.randn(maps.dim, CHANNELS, CHANNELS, generator=generator)
+                xs = torch.randn(batch, CHANNELS, source.dim, generator=generator)
+
+                def by_matrix() -> torch.Tensor:
+                    blocks = (flat @ wide.flatten(1)).view(target.dim, source.dim, CHANNELS, CHANNELS)
+                    return xs.flatten(1) @ blocks.permute(3, 1, 2, 0).reshape(CHANNELS * source.dim, -1)
+
+                difference = (maps(wide, xs) - by_matrix().view(batch, CHANNELS, -1)).abs().max() / by_matrix().abs().max()
+                assert float(difference) < 1e-3, f"the two layers differ by {float(difference):.2g}"
+                found["wide"] = median_seconds(lambda: maps(wide, xs))
+                found["wide_dense"] = median_seconds(by_matrix)
+                formed = torch.randn(CHANNELS * source.dim, CHANNELS * target.dim, generator=generator)
+                found["wide_product"] = median_seconds(lambda: xs.flatten(1) @ formed)
     return found
 
 
@@ -145,6 +161,11 @@ def main() -> None:
                     f"{mine['peak_mib']:7.0f} | dense {milliseconds(mine, 'matrices')} {milliseconds(mine, 'dense')} "
                     f"{milliseconds(mine, 'product')} {mine.get('dense_mib', math.nan):7.0f}"
                 )
+                if "wide" in mine:
+                    line += (
+                        f" | {CHANNELS} channels: {milliseconds(mine, 'wide')}, dense {mine['wide_dense'] / mine['wide']:.1f} times"
+                    )
+                    line += f", product {mine['wide_product'] / mine['wide']:.1f} times"
                 for key in ("apply", "dense"):
                     if key in mine and n >= 5:
                         curves[key].append((n, mine[key]))
