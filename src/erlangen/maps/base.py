@@ -19,16 +19,16 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.linalg import principal_angles
-from erlangen.maps.closed_form import DiagramMaps
+from erlangen.maps.closed_form import DiagramMaps, Strategy
 from erlangen.maps.contraction import Normalize
 from erlangen.maps.diagrams.enumeration import MAX_DIAGRAMS
 from erlangen.maps.matrices import MatrixMaps
-from erlangen.maps.numeric import numeric_basis
+from erlangen.maps.numeric import Method, numeric_basis
 from erlangen.maps.spaces import Space, spaces_of
 from erlangen.reps.base import Rep
 from erlangen.verdict import Verdict
 
-Basis = Literal["diagram", "orbit", "spanning", "orthonormal"]
+Basis = Literal["diagram", "orbit", "spanning", "orthonormal", "rational"]
 
 
 class EquivariantMaps:
@@ -38,10 +38,12 @@ class EquivariantMaps:
         source, target: representations ``V`` and ``W`` of one group.
         basis: ``"diagram"`` (the closed form where there is one, else orthonormal), ``"orbit"`` (permutation groups: entries that the group
             permutes), ``"spanning"`` (all diagrams of O, SO, Sp, also dependent ones) or ``"orthonormal"`` (the numeric null space, for any
-            group).
+            group), ``"rational"`` (the same null space in exact arithmetic, as primitive integers; for rational generators).
         normalize: of diagrams, what a sum over n entries is divided by in the product ``maps(weights, x)``: ``"sum"`` 1, ``"sqrt"`` root n,
             ``"mean"`` n. :meth:`basis` itself is never normalised so.
         max_diagrams: refuse to list more diagrams than this between two tensors.
+        strategy: of diagrams, how to multiply: ``"contract"`` without a matrix, ``"dense"`` with the written-out one, ``"auto"`` cheaper.
+        method: how the null space is found; see :func:`erlangen.maps.numeric.numeric_basis`.
 
     Raises:
         ArgumentError: the representations are of different groups, there are too many diagrams, or the basis does not exist.
@@ -61,34 +63,37 @@ class EquivariantMaps:
     """
 
     def __init__(
-        self, source: Rep, target: Rep, *, basis: Basis = "diagram", normalize: Normalize = "sum", max_diagrams: int = MAX_DIAGRAMS
-    ) -> None:
+        self, source: Rep, target: Rep, *, basis: Basis = "diagram", normalize: Normalize = "sum", max_diagrams: int = MAX_DIAGRAMS,
+        strategy: Strategy = "auto", method: Method = "auto",
+    ) -> None:  # fmt: skip
         for name, rep in (("source", source), ("target", target)):
             if not isinstance(rep, Rep):
                 raise ArgumentError(name, "a representation", type(rep).__name__)
         if source.group != target.group:
             raise ArgumentError("target", f"a representation of {source.group}", f"one of {target.group}")
         if basis not in get_args(Basis):
-            raise ArgumentError("basis", "'diagram', 'orbit', 'spanning' or 'orthonormal'", repr(basis))
+            raise ArgumentError("basis", ", ".join(map(repr, get_args(Basis))), repr(basis))
+        if strategy not in get_args(Strategy):
+            raise ArgumentError("strategy", "'auto', 'contract' or 'dense'", repr(strategy))
         if basis == "orbit" and normalize != "sum":
             raise ArgumentError("normalize", "'sum' with basis='orbit'", repr(normalize))
         self.source, self.target, self.normalize = source, target, normalize
-        parts = None if basis == "orthonormal" else (spaces_of(source), spaces_of(target))
+        parts = None if basis in ("orthonormal", "rational") else (spaces_of(source), spaces_of(target))
         self._maps: DiagramMaps | MatrixMaps
         if parts is None or parts[0] is None or parts[1] is None:
             if basis in ("orbit", "spanning"):
                 raise ArgumentError(
                     "basis", f"'diagram' or 'orthonormal' for {source} -> {target}, which has no diagrams", repr(basis)
                 )
-            found = numeric_basis(source, target)
-            self._maps = MatrixMaps(found.basis)
+            found = numeric_basis(source, target, "exact" if basis == "rational" else method)
+            self._maps = MatrixMaps(found.basis if found.exact is None else found.exact.to(torch.float64))
         else:
             self._maps = DiagramMaps(
                 *(parts[0], parts[1]),
-                orbits=basis == "orbit", spanning=basis == "spanning", normalize=normalize, max_diagrams=max_diagrams,
+                orbits=basis == "orbit", spanning=basis == "spanning", normalize=normalize, max_diagrams=max_diagrams, strategy=strategy,
             )  # fmt: skip
             _warn_if_symmetric(parts[0], parts[1])
-        self.basis_name: Basis = basis if isinstance(self._maps, DiagramMaps) else "orthonormal"
+        self.basis_name: Basis = "orthonormal" if basis == "diagram" and isinstance(self._maps, MatrixMaps) else basis
 
     @property
     def dim(self) -> int:
@@ -192,7 +197,13 @@ class EquivariantMaps:
         )
 
     def __repr__(self) -> str:
-        how = {"diagram": "diagrams", "orbit": "orbits", "spanning": "all diagrams", "orthonormal": "null space"}[self.basis_name]
+        how = {
+            "diagram": "diagrams",
+            "orbit": "orbits",
+            "spanning": "all diagrams",
+            "orthonormal": "null space",
+            "rational": "rational",
+        }[self.basis_name]
         return f"EquivariantMaps({self.source.symbol} -> {self.target.symbol} of {self.source.group}, dim {self.dim}, {how})"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +15,13 @@ from erlangen.maps.diagrams.diagram import Diagram
 from erlangen.maps.diagrams.enumeration import count
 from erlangen.maps.diagrams.functor import matrix
 from erlangen.maps.diagrams.inner import inner, orbit_matrix
+from erlangen.maps.matrices import multiply_out
 from erlangen.maps.spaces import Space
+
+Strategy = Literal["auto", "contract", "dense"]
+
+#: Entries of a basis that may be kept written out, and multiplications up to which that is cheaper than contracting.
+_WRITTEN, _CHEAP = 4_000_000, 20_000_000
 
 
 class _Pair(NamedTuple):
@@ -46,12 +52,16 @@ class DiagramMaps:
         spanning: bool,
         normalize: Normalize,
         max_diagrams: int,
+        strategy: Strategy,
     ) -> None:
         # Pairs rather than dictionaries, and plain numbers for what runs: torch.compile would hash the spaces.
         self._source, self._target = tuple(source.items()), tuple(target.items())
         self._orbits, self._spanning, self._normalize, self._max_diagrams = orbits, spanning, normalize, max_diagrams
         self._gather, places = _places(source), _places(target)
         self._scatter = None if places is None else places.argsort()
+        self._strategy = strategy
+        self._written: dict[tuple[torch.dtype, torch.device], Tensor] = {}
+        self._sizes = (sum(p.numel() for _, p in self._target), sum(p.numel() for _, p in self._source))
         self._inputs = tuple((len(copies), space.shape) for space, copies in self._source)
 
     @cached_property
@@ -102,6 +112,28 @@ class DiagramMaps:
 
     def apply(self, weights: Tensor, x: Tensor, counts: Mapping | None = None) -> Tensor:
         """``[*batch, C_in, dim source]`` to ``[*batch, C_out, dim target]`` with weights ``[dim, C_out, C_in]``."""
+        if counts is None and self._writes_out(weights, x):
+            return multiply_out(self._basis(x), weights, x)
+        return self._contract(weights, x, counts)
+
+    def _writes_out(self, weights: Tensor, x: Tensor) -> bool:
+        """Whether one matrix, written out, is cheaper than contractions, whose cost is mostly that of calling them when they are small."""
+        if self._strategy != "auto":
+            return self._strategy == "dense"
+        entries = self._sizes[0] * self._sizes[1]
+        work = entries * weights.shape[1] * weights.shape[2] * (weights.shape[0] + x.shape[:-2].numel())
+        return entries * weights.shape[0] <= _WRITTEN and work <= _CHEAP
+
+    def _basis(self, like: Tensor) -> Tensor:
+        """The normalised basis ``[dim, out, in]`` in the dtype and on the device of the data; written once."""
+        key = (like.dtype, like.device)
+        if key not in self._written:
+            eye = torch.eye(self.dim, dtype=torch.float64).unsqueeze(-1)
+            columns = torch.eye(self._sizes[1], dtype=torch.float64).unsqueeze(1)
+            self._written[key] = self._contract(eye, columns, None).permute(1, 2, 0).to(like.device, like.dtype).contiguous()
+        return self._written[key]
+
+    def _contract(self, weights: Tensor, x: Tensor, counts: Mapping | None) -> Tensor:
         lead, channels = x.shape[:-2], weights.shape[1]
         if self._gather is not None:
             x = x.index_select(-1, self._gather.to(x.device))
@@ -113,8 +145,7 @@ class DiagramMaps:
 
     def dense(self) -> Tensor:
         """The basis as matrices ``[dim, dim target, dim source]`` in float64, not normalised."""
-        shape = sum(p.numel() for _, p in self._target), sum(p.numel() for _, p in self._source)
-        rows = torch.zeros(self.dim, *shape, dtype=torch.float64)
+        rows = torch.zeros(self.dim, *self._sizes, dtype=torch.float64)
         at = 0
         for p in self._pairs():
             if not p.terms:
@@ -151,7 +182,7 @@ class DiagramMaps:
     def deviations(self) -> Tensor:
         """Standard deviations ``[dim]`` of weights that keep the variance: one over the root of the number of terms on the same entries."""
         if self._orbits:  # the orbits share out all entries of the matrix
-            return torch.full((self.dim,), sum(p.numel() for _, p in self._source) ** -0.5, dtype=torch.float64)
+            return torch.full((self.dim,), self._sizes[1] ** -0.5, dtype=torch.float64)
         reach: dict[tuple, int] = {}
         for p in self._pairs():
             for d in p.terms:

@@ -188,10 +188,9 @@ def _head(x: Tensor, step: Tied, normalized: bool) -> Tensor:
     rest = [a for a in range(x.ndim - 2) if a not in step.axes]
     x = x.permute(0, 1, *(2 + a for a in (*rest, *step.axes)))
     shape = x.shape[: 2 + len(rest)]
-    first, second = step.sums
-    y = second(first(x.reshape(*shape, -1)))
+    y = step.alternation(x.reshape(*shape, -1))
     if normalized:
-        y = y * (first.sign.numel() * second.sign.shape[1]) ** -0.5
+        y = y * step.alternation.terms**-0.5
     y = y.reshape(*shape, *(step.size,) * step.rank)
     if step.signs is not None:
         for i in range(step.new):

@@ -15,6 +15,8 @@ from erlangen.errors import ArgumentError
 
 #: Largest axis that a head may tie: its tensor has n! entries.
 LARGEST = 10
+#: A head whose matrix has at most this many entries is applied as one.
+_DENSE = 4096
 
 
 def check_size(n: int) -> None:
@@ -70,12 +72,41 @@ class SignedSum:
         return torch.cat([y, torch.zeros_like(y[..., :1])], -1)[..., self.place.to(x.device)]
 
 
-@lru_cache(maxsize=256)
-def head_sums(n: int, shared: int, new: int, legs: int) -> tuple[SignedSum, SignedSum]:
-    """A head as two signed sums, from axes (shared.., legs..) to axes (shared.., new..), each flattened.
+@dataclass(frozen=True, eq=False)
+class Alternation:
+    """A head on flattened axes: (shared.., legs..) to (shared.., new..); see :func:`alternation`.
 
-    ``y[s, u] = sum_b eps(s, u, b) x[s, b]`` with ``shared + new + legs`` equal to n, or to n-1 with one more index summed.
+    ``terms`` is how many numbers it adds up for one entry. Small ones are one matrix product, large ones two sparse signed sums.
     """
+
+    sums: tuple[SignedSum, SignedSum]
+    terms: int
+    matrix: Tensor | None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.matrix is not None:
+            return x @ self.matrix.to(x.device, x.dtype)
+        first, second = self.sums
+        return second(first(x))
+
+
+@lru_cache(maxsize=256)
+def alternation(n: int, shared: int, new: int, legs: int) -> Alternation:
+    """``y[s, u] = sum_b eps(s, u, b) x[s, b]`` with ``shared + new + legs`` equal to n, or to n-1 with one more index summed.
+
+    >>> alternation(3, 0, 1, 2)(torch.tensor([0.0, 1, 0, 0, 0, 0, 0, 0, 0]))          # e1 x e2
+    tensor([0., 0., 1.])
+    """
+    sums = _signed_sums(n, shared, new, legs)
+    terms = sums[0].sign.numel() * sums[1].sign.shape[1]
+    rows = n ** (shared + legs)
+    matrix = None
+    if rows * n ** (shared + new) <= _DENSE:
+        matrix = sums[1](sums[0](torch.eye(rows)))
+    return Alternation(sums, terms, matrix)
+
+
+def _signed_sums(n: int, shared: int, new: int, legs: int) -> tuple[SignedSum, SignedSum]:
     check_size(n)
     subsets = list(itertools.combinations(range(n), legs))
     number = {b: i for i, b in enumerate(subsets)}

@@ -1,4 +1,4 @@
-"""Equivariant maps given by an orthonormal basis of matrices: what the numeric solver finds."""
+"""Equivariant maps given by a basis of matrices: what the numeric solver finds."""
 
 from __future__ import annotations
 
@@ -25,13 +25,23 @@ class MatrixMaps:
 
     def apply(self, weights: Tensor, x: Tensor, counts: object = None) -> Tensor:
         """``[*batch, C_in, in]`` to ``[*batch, C_out, out]`` with weights ``[dim, C_out, C_in]``."""
-        basis = self._basis.to(x.device, x.dtype)
-        matrix = torch.einsum("kab,koi->oaib", basis, weights.to(x.dtype)).flatten(2).flatten(0, 1)
-        return (x.flatten(-2) @ matrix.mT).unflatten(-1, (weights.shape[1], basis.shape[1]))
+        return multiply_out(self._basis.to(x.device, x.dtype), weights, x)
 
     def coefficients(self, m: Tensor) -> Tensor:
-        return torch.einsum("kab,ab->k", self._basis, m)
+        if not self.dim:
+            return m.new_zeros(0)
+        return torch.linalg.lstsq(self._basis.flatten(1).mT, m.flatten().unsqueeze(-1), driver="gelsd").solution.squeeze(-1)
 
     def deviations(self) -> Tensor:
         energy = self._basis.square().sum(-1)  # of each map in each output entry
-        return (energy @ energy.sum(0)).clamp_min(torch.finfo(torch.float64).tiny) ** -0.5
+        size = energy.sum(-1, keepdim=True)
+        share = energy / size
+        return (size.squeeze(-1) * (share @ share.sum(0))) ** -0.5
+
+
+def multiply_out(basis: Float[Tensor, "dim out inp"], weights: Tensor, x: Tensor) -> Tensor:
+    """``[*batch, C_in, in]`` to ``[*batch, C_out, out]`` by the matrix that the weights ``[dim, C_out, C_in]`` make of the basis."""
+    dim, outputs, inputs = weights.shape
+    matrix = weights.reshape(dim, -1).mT @ basis.flatten(1)
+    matrix = matrix.reshape(outputs, inputs, *basis.shape[1:]).transpose(1, 2).reshape(outputs * basis.shape[1], -1)
+    return (x.flatten(-2) @ matrix.mT).unflatten(-1, (outputs, basis.shape[1]))

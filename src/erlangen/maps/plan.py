@@ -18,7 +18,7 @@ from torch import Tensor
 
 from erlangen.groups.base import Group
 from erlangen.maps.diagrams.diagram import Block, Diagram
-from erlangen.maps.epsilon import SignedSum, head_sums
+from erlangen.maps.epsilon import Alternation, alternation
 from erlangen.maps.spaces import Form, Space, form_of, n_of
 
 
@@ -160,7 +160,7 @@ class Tied:
     axes: Block
     size: int
     rank: int
-    sums: tuple[SignedSum, SignedSum]
+    alternation: Alternation
     signs: tuple[int, ...] | None
     new: int
 
@@ -216,7 +216,7 @@ def contractions(space: Space, columns: Sequence[Column], groups: Mapping[Hashab
         at = tuple(axes.index(t) for t in (*last.shared, *last.legs))
         rest = [a for a in axes if a not in (*last.shared, *last.legs)]
         tied = Tied(
-            step, at, n, len(last.shared) + last.new, head_sums(n, len(last.shared), last.new, len(last.legs)),
+            step, at, n, len(last.shared) + last.new, alternation(n, len(last.shared), last.new, len(last.legs)),
             None if form is None else form[1], last.new,
         )  # fmt: skip
         return add((ties, summed, heads), tied, [*rest, *last.shared, *((last.label, i) for i in range(last.new))])
