@@ -37,7 +37,7 @@ LOG_PERIODIC = (
 
 #: The class, two activations, representations that are admissible and ones that are not.
 TABLE = {
-    "{1}": (("sigmoid", nn.GELU()), [S4.vector, S4.vector**2], [S4.pseudoscalar, STRETCH.vector]),
+    "{1}": (("sigmoid", nn.GELU()), [S4.vector, S4.vector**2], [S4.pseudoscalar, STRETCH.vector, B3.vector]),
     "odd": (("tanh", torch.sin), [B3.vector, S4.pseudoscalar], [STRETCH.vector, Cyclic(3).irrep(1)]),
     "even": ((torch.cos, lambda x: torch.exp(-x * x)), [B3.vector, S4.pseudoscalar], [STRETCH.vector, Cyclic(3).irrep(1)]),
     "R>0": (("relu", nn.LeakyReLU(0.2)), [STRETCH.vector, TWOS.vector], [B3.vector, MIXED.vector]),
@@ -246,6 +246,13 @@ def test_slopes_for_each_coordinate():
     assert broken.witness.error > 1e-3
     with pytest.raises(ArgumentError, match="1 or 4 slopes"):
         admissible(S4.vector, prelu)
+
+
+def test_products_with_rotations_need_trivial_factors():
+    G = Symmetric(3) * SO(3)
+    points = G.lift(0, Symmetric(3).vector)
+    assert admissible(points, "gelu").output_rep == points
+    assert not admissible(points @ G.lift(1, SO(3).vector), "relu")
 
 
 def test_the_trivial_group():

@@ -12,6 +12,8 @@ from erlangen.reps.classify import CoordinateFunctions
 
 #: Where one or two coordinates are tried.
 LEVELS = (0.0, 0.2, 0.45, 0.8, 1.0, 1.7, 2.6, 4.0)
+#: Values that all other coordinates take together where the function does not vanish at 0.
+COMMON = (-1.3, 0.6, 2.0)
 #: How many rows and pairs of columns are tried.
 ROWS, PAIRS = 3, 2
 
@@ -21,9 +23,9 @@ class Witness(NamedTuple):
 
     Attributes:
         g: a group element.
-        x: an input ``[dim]`` with one or two non-zero coordinates.
-        error: how far ``f(rho(g) x)`` is from ``R f(x)``, relative to the larger of the two, for the matrix ``R`` that fits best
-            all inputs with the same non-zero coordinates (least squares over a grid): no output representation does away with it.
+        x: an input ``[dim]`` in which one or two coordinates are chosen and the others are zero (if ``f(0) != 0``, equal).
+        error: how far ``f(rho(g) x)`` is from ``R f(x)`` in the offending coordinate, relative to the larger of the two, for the ``R``
+            that fits best all inputs of this kind (least squares over a grid): no output representation does away with it.
     """
 
     g: Any
@@ -55,16 +57,17 @@ def at_zero(f: CoordinateFunctions, matrix: Float[Tensor, "n n"], element: Any) 
 
 def _worst(f: CoordinateFunctions, matrix: Tensor, i: int, columns: list[int]) -> tuple[Tensor, float]:
     n = len(matrix)
-    levels = torch.tensor([s * v for v in LEVELS for s in ((1.0, -1.0) if v else (1.0,))], dtype=torch.float64)
-    axes = torch.cartesian_prod(*[levels] * len(columns)).view(-1, len(columns))
-    x = torch.zeros(len(axes), n, dtype=torch.float64)
-    x[:, columns] = axes
-    here, there = f(x), f(axes @ matrix[:, columns].mT)
-    # Row i of R f(x): free numbers times the values that vary, and times f(0) where there are other coordinates.
-    design = here[:, columns]
     rest = [k for k in range(n) if k not in columns]
-    constant = here[:, rest][:, here[0, rest] != 0][:, :1]
-    design = torch.cat([design, constant], 1)
+    levels = torch.tensor([s * v for v in LEVELS for s in ((1.0, -1.0) if v else (1.0,))], dtype=torch.float64)
+    # Where f(0) is not 0 the other coordinates add a constant of any size, unless they vary, too.
+    shared = bool(rest) and bool((f(torch.zeros(n, dtype=torch.float64))[rest] != 0).any())
+    common = torch.tensor(COMMON if shared else (0.0,), dtype=torch.float64)
+    axes = torch.cartesian_prod(*[levels] * len(columns), common).view(-1, len(columns) + 1)
+    x = axes[:, -1:].repeat(1, n)
+    x[:, columns] = axes[:, :-1]
+    here, there = f(x), f(x @ matrix.mT)
+    # Row i of R f(x) for any R: free numbers times the values at the chosen coordinates, and one times that at the others.
+    design = here[:, [*columns, rest[0]]] if shared else here[:, columns]
     finite = torch.isfinite(design).all(1) & torch.isfinite(there).all(1)
     design, there, x = design[finite], there[finite], x[finite]
     fitted = design @ torch.linalg.lstsq(design, there[:, i : i + 1], driver="gelsd").solution

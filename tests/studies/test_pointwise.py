@@ -1,0 +1,45 @@
+"""The studies of point-wise activations keep the contract of studies; the table agrees with brute force on some of its rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from erlangen.studies import pointwise, pointwise_networks
+from erlangen.testing import check_study
+
+
+def test_forty_activations_and_more_representations():
+    assert len(pointwise.activations()) == 40
+    assert len(pointwise.representations()) >= 40
+
+
+def test_the_decision_agrees_with_brute_force(monkeypatch):
+    every = pointwise.representations()
+    # Counted by hand: all; linear; also odd (13) and even (5); linear; homogeneous; signed homogeneous.
+    expected = {"S4 vector": 40, "C3 ρ1": 1, "D4 ρ1": 19, "SO(3) l=1": 1, "SO(1,1) light cone": 11, "monomial ±": 6}
+    some = {name: every[name] for name in expected}
+    monkeypatch.setattr(pointwise, "representations", lambda: some)
+    cells = pointwise.truth_table()
+    assert len(cells) == 240
+    assert all(c.holds == (c.fit <= 1e-9) for c in cells)
+    assert max(c.error for c in cells if c.holds) <= 1e-12
+    assert min(c.error for c in cells if not c.holds) > 1e-3
+    assert {name: sum(c.holds for c in cells if c.representation == name) for name in expected} == expected
+
+
+@pytest.mark.slow
+def test_the_whole_table():
+    study = pointwise.STUDY
+    assert check_study(study, quiet=True)
+    assert study.run(study.config(), quiet=True).claims.holds
+
+
+def test_networks_keep_the_contract():
+    study = pointwise_networks.STUDY
+    assert check_study(study, study.config(steps=3, samples=128), quiet=True)
+
+
+@pytest.mark.slow
+def test_admissible_networks_win():
+    study = pointwise_networks.STUDY
+    assert study.run(study.config(), quiet=True).claims.holds
