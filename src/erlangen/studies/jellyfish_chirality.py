@@ -159,7 +159,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         name="jellyfish-chirality",
         title="Jellyfish tell left from right: R and S in approved drugs",
         config=config,
-        claims=_claims(found, scale),
+        claims=Claims(_claims(found, scale)),
         metrics={
             "accuracy": accuracy,
             "parameters": found.parameters,
@@ -174,9 +174,9 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
             Section(
                 "The order in the file",
                 [
-                    "Which of the twelve equivalent orders the neighbours are listed in should mean nothing. In a file it does: its SMILES are "
-                    "written by one program, whose order of atoms depends on what the atoms are. A perceptron that is trained and judged in that "
-                    f"order has accuracy {mean[WRITTEN]:.3f}; judged on the same centres in random equivalent orders, "
+                    "Which of the twelve equivalent orders the neighbours are listed in should mean nothing. In a file it does: one program "
+                    "wrote its SMILES, and the order it gives to atoms depends on what they are. A perceptron that is trained and judged in "
+                    f"that order has accuracy {mean[WRITTEN]:.3f}; judged on the same centres in random equivalent orders, "
                     f"{statistics.fmean(found.elsewhere):.3f}. All other numbers here are for random orders; for A_4 and S_4 "
                     "all orders are one.",
                 ],
@@ -275,7 +275,7 @@ def network(name: str, channels: int, seed: int) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     inputs = len(FEATURES)
-    if name in (PLAIN, MOVED):
+    if name.startswith("MLP"):
         hidden = [layer for _ in range(2) for layer in (nn.Linear(96, 96), nn.ReLU())]
         return nn.Sequential(nn.Flatten(-2), nn.Linear(4 * inputs, 96), nn.ReLU(), *hidden, nn.Linear(96, 1), nn.Flatten(-2))
     group = Symmetric(4) if name == "S_4" else Alternating(4)
