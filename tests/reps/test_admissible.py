@@ -346,3 +346,15 @@ def test_reflections_with_determinant():
     assert admissible(O(3).pseudoscalar, "tanh")
     assert not admissible(O(3).pseudoscalar, "relu")
     assert isinstance(admissible(O(3).pseudoscalar, "abs").output_rep, EntryMap)
+
+
+def test_what_a_peer_accepts():
+    # e3nn tells an odd function by points up to 10; these bounds differ farther out.
+    peer, o3 = pytest.importorskip("e3nn.nn"), pytest.importorskip("e3nn.o3")
+    f = nn.Hardtanh(-20, 30)
+    accepted = peer.Activation(o3.Irreps("1x0o"), [f])
+    x = torch.tensor([[25.0]])
+    assert float((accepted(-x) + accepted(x)).abs()) > 1
+    verdict = admissible(O(3).pseudoscalar, f)
+    assert not verdict
+    assert not admissible(O(3).pseudoscalar, lambda t: t.clamp(-20, 30))
