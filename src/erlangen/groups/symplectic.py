@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -50,20 +51,33 @@ class Sp(MatrixGroup):
 
     Args:
         n: the dimension 2m, even.
+        ordering: of the coordinates: ``"block"`` ``(q_1 .. q_m, p_1 .. p_m)`` or ``"interleaved"`` ``(q_1, p_1, .. q_m, p_m)``.
 
     >>> Sp(4).dim
     10
+    >>> Sp(4, ordering="interleaved").form[0].tolist()
+    [0.0, 1.0, 0.0, 0.0]
     """
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, ordering: Literal["block", "interleaved"] = "block") -> None:
         if not isinstance(n, int) or n < 2 or n % 2:
             raise ArgumentError("n", "an even dimension of at least 2", n)
-        self.form = symplectic_form(n // 2)
-        super().__init__(algebra=LieAlgebra(sp_basis(n // 2), name=f"sp({n})"), name=f"Sp({n})")
+        if ordering not in ("block", "interleaved"):
+            raise ArgumentError("ordering", "'block' or 'interleaved'", repr(ordering))
+        self.ordering = ordering
+        self._order = torch.arange(n) if ordering == "block" else torch.arange(n).reshape(2, -1).T.flatten()
+        self.form = self._ordered(symplectic_form(n // 2))
+        name = f"Sp({n})" if ordering == "block" else f"Sp({n}), interleaved"
+        super().__init__(algebra=LieAlgebra(self._ordered(sp_basis(n // 2)), name=f"sp({n})"), name=name)
         self.measure = "K Z K with K Haar in U(m) and squeezings r uniform in [0, scale]"
 
     def _value(self) -> Hashable:
-        return self.n
+        return (self.n, self.ordering)
+
+    def _ordered(self, blocks: Tensor) -> Tensor:
+        """A matrix in block ordering, in this group's."""
+        order = self._order.to(blocks.device)
+        return blocks[..., order[:, None], order] if self.ordering == "interleaved" else blocks
 
     def inverse(self, g: Tensor) -> Tensor:
         """``Omega^-1 g^T Omega``, without solving a linear system."""
@@ -87,7 +101,7 @@ class Sp(MatrixGroup):
         dtype, m = dtype or torch.get_default_dtype(), self.n // 2
         outer, inner = (_haar_unitary(m, batch, generator, dtype, device) for _ in range(2))
         r = scale * uniform((*batch, m), generator, dtype, device)
-        return outer * torch.exp(torch.cat([r, -r], -1)).unsqueeze(-2) @ inner
+        return self._ordered(outer * torch.exp(torch.cat([r, -r], -1)).unsqueeze(-2) @ inner)
 
 
 def _haar_unitary(

@@ -62,6 +62,7 @@ class DiagramMaps:
         self._strategy = strategy
         self._written: dict[tuple[torch.dtype, torch.device], Tensor] = {}
         self._sizes = (sum(p.numel() for _, p in self._target), sum(p.numel() for _, p in self._source))
+        self._outputs = tuple(p.numel() for _, p in self._target)
         self._inputs = tuple((len(copies), space.shape) for space, copies in self._source)
 
     @cached_property
@@ -139,7 +140,8 @@ class DiagramMaps:
             x = x.index_select(-1, self._gather.to(x.device))
         pieces = x.split([copies * math.prod(shape) for copies, shape in self._inputs], -1)
         xs = [piece.reshape(*lead, x.shape[-2] * copies, *shape) for piece, (copies, shape) in zip(pieces, self._inputs)]
-        ys = [y.reshape(*lead, channels, -1) for y in self.maps.apply(self._weights(weights), xs, counts)]
+        ys = self.maps.apply(self._weights(weights), xs, counts)
+        ys = [y.reshape(*lead, channels, size) for y, size in zip(ys, self._outputs)]
         y = torch.cat(ys, -1) if len(ys) > 1 else ys[0]
         return y if self._scatter is None else y.index_select(-1, self._scatter.to(y.device))
 

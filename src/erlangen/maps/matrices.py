@@ -42,6 +42,8 @@ class MatrixMaps:
 def multiply_out(basis: Float[Tensor, "dim out inp"], weights: Tensor, x: Tensor) -> Tensor:
     """``[*batch, C_in, in]`` to ``[*batch, C_out, out]`` by the matrix that the weights ``[dim, C_out, C_in]`` make of the basis."""
     dim, outputs, inputs = weights.shape
-    matrix = weights.reshape(dim, -1).mT @ basis.flatten(1)
-    matrix = matrix.reshape(outputs, inputs, *basis.shape[1:]).transpose(1, 2).reshape(outputs * basis.shape[1], -1)
+    matrix = weights.reshape(dim, outputs * inputs).mT @ basis.flatten(1)
+    matrix = (
+        matrix.reshape(outputs, inputs, *basis.shape[1:]).transpose(1, 2).reshape(outputs * basis.shape[1], inputs * basis.shape[2])
+    )
     return (x.flatten(-2) @ matrix.mT).unflatten(-1, (outputs, basis.shape[1]))

@@ -12,6 +12,7 @@ from erlangen.maps.diagrams.counting import dimension, spanning_size
 from erlangen.maps.diagrams.diagram import Block, Diagram
 from erlangen.maps.diagrams.matchings import longest_increasing, mutually_crossing, partial_matchings
 from erlangen.maps.diagrams.partitions import set_partitions
+from erlangen.maps.epsilon import check_size
 from erlangen.maps.spaces import Space, n_of
 
 #: More diagrams than this are not listed unless asked for.
@@ -69,11 +70,11 @@ def diagrams(source: Space, target: Space, *, spanning: bool = False, max_diagra
     >>> diagrams(Space((v, v)), Space((v,)))          # the cross product
     (J:1|2|3,)
     """
-    size = count(source, target, spanning=spanning)
+    if not count(source, target, spanning=spanning):
+        return ()
+    size = count(source, target, spanning=True)  # what is gone through, also where few of them are independent
     if size > max_diagrams:
         raise ArgumentError("max_diagrams", f"at least {size}, the number of diagrams from {source} to {target}", max_diagrams)
-    if not size:
-        return ()
     twists, top, bottom = source.twisted ^ target.twisted, len(target.axes), len(source.axes)
     groups = label_groups(source, target)
     lists = []
@@ -91,14 +92,16 @@ def _parts(kind: str, n: int, size: int, twisted: bool, spanning: bool) -> Itera
     if kind in ("S", "A"):
         if not twisted:
             yield from ((blocks, ()) for blocks in set_partitions(size, n))
-        if n > 1 and (twisted or kind == "A"):
+        if n > 1 and (twisted or kind == "A") and size >= n - 1:
+            check_size(n)
             yield from ((blocks, blocks) for blocks in set_partitions(size, n) if len(blocks) >= n - 1 and blocks)
         return
     if not twisted:
         for pairs, alone in partial_matchings(size, 0):
             if spanning or (mutually_crossing(pairs) <= n // 2 if kind == "Sp" else longest_increasing(pairs, alone) <= n):
                 yield pairs, ()
-    if kind == "SO" or twisted:
+    if (kind == "SO" or twisted) and size >= n:
+        check_size(n)
         for pairs, alone in partial_matchings(size, n):
             if spanning or longest_increasing(pairs, alone) <= n:
                 tied = tuple((v,) for v in alone)
