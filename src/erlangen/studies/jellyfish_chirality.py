@@ -174,10 +174,10 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
             Section(
                 "The order in the file",
                 [
-                    "Which of the twelve equivalent orders the neighbours are listed in should mean nothing. In a file it does: one program "
-                    "wrote its SMILES, and the order it gives to atoms depends on what they are. A perceptron that is trained and judged in "
-                    f"that order has accuracy {mean[WRITTEN]:.3f}; judged on the same centres in random equivalent orders, "
-                    f"{statistics.fmean(found.elsewhere):.3f}. All other numbers here are for random orders; for A_4 and S_4 "
+                    "Which of the twelve equivalent orders the neighbours are listed in should mean nothing. In a file it does: one "
+                    "program wrote its SMILES, and the order it gives to atoms depends on what they are. A perceptron trained and "
+                    f"judged in that order has accuracy {mean[WRITTEN]:.3f}; judged on the same centres in random equivalent "
+                    f"orders, {statistics.fmean(found.elsewhere):.3f}. All other numbers here are for random orders; for A_4 and S_4 "
                     "all orders are one.",
                 ],
             ),
