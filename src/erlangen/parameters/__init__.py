@@ -3,6 +3,7 @@
 from erlangen.parameters.check import check_weight_spec
 from erlangen.parameters.deepset import DeepSet, DeepSetLayer, InvariantDeepSet
 from erlangen.parameters.kinds import Blocks, Grouped
+from erlangen.parameters.learned_optimizer import LearnedOptimizer, LearnedUpdate
 from erlangen.parameters.spec import WeightSpec
 from erlangen.parameters.statistics import StatNN, weight_statistics
 from erlangen.parameters.trace import weight_spec
@@ -17,6 +18,8 @@ __all__ = [
     "Grouped",
     "InvariantDeepSet",
     "InvariantUNF",
+    "LearnedOptimizer",
+    "LearnedUpdate",
     "Standardize",
     "StatNN",
     "UNFLinear",
