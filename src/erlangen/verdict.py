@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -52,6 +53,10 @@ class Verdict:
 
     def __getitem__(self, name: str) -> float:
         return self.numbers[name]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The read-only view of the numbers can be neither pickled nor copied: models that keep a verdict, and workers that return one, need both.
+        return partial(type(self), **{**vars(self), "numbers": dict(self.numbers)}), ()
 
     def __str__(self) -> str:
         parts = [self.how if not self.tried else f"{self.how}, {self.tried} tried"]

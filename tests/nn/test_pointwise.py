@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -88,8 +91,19 @@ def test_wrong_shapes():
         NormActivation(S5.vector, "relu")(torch.zeros(4))
 
 
+def test_copies_and_pickles():
+    layer = PointwiseActivation(D4.irrep(1), "abs")
+    x = torch.randn(3, 2)
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert torch.equal(other(x), layer(x))
+        assert other.output_rep == layer.output_rep
+        assert other.verdict == layer.verdict
+
+
 def test_gradients_and_compilation():
     layer = PointwiseActivation(S5.vector, "tanh").double()
+    whole = torch.compile(layer, fullgraph=True, backend="eager")
+    assert torch.equal(whole(torch.ones(2, 5).double()), layer(torch.ones(2, 5).double()))
     x = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(layer, x)
     moved = torch.func.vmap(layer)(x)

@@ -137,6 +137,17 @@ def test_stretches():
     assert not admissible(Scalings(3).vector, "tanh")
 
 
+def test_large_spaces_are_decided_by_their_factors():
+    V = Symmetric(40).vector ** 3
+    assert admissible(V, "relu").output_rep == V
+    W = B3.vector**2
+    absolute = admissible(W, "abs").output_rep
+    assert absolute == admissible(B3.vector, "abs").output_rep ** 2
+    assert torch.equal(absolute.matrix(B3.elements()), W.matrix(B3.elements()).abs())
+    assert not admissible(W, "relu")
+    assert admissible(B3.pseudoscalar**2, "relu")  # the factors are refused, their product is trivial
+
+
 def test_light_cone_basis():
     assert admissible(LIGHT_CONE.vector, "relu").output_rep == LIGHT_CONE.vector
     assert not admissible(LIGHT_CONE.vector, "tanh")

@@ -25,11 +25,14 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.reps.alternatives import Alternative, alternatives
 from erlangen.reps.base import Rep
+from erlangen.reps.basic import Permutation, Trivial
 from erlangen.reps.classify import Activation, CoordinateFunctions
-from erlangen.reps.combine import DirectSum, direct_sum, multiple
+from erlangen.reps.combine import DirectSum, TensorProduct, direct_sum, multiple, tensor_product
 from erlangen.reps.counterexamples import Witness, at_zero, counterexample
-from erlangen.reps.monomial import EntryMap, InBasis, values_by_column
+from erlangen.reps.finite import Regular
+from erlangen.reps.monomial import EntryMap, InBasis, Induced, values_by_column
 from erlangen.reps.multipliers import ActivationClass
+from erlangen.reps.pullback import Pullback
 from erlangen.verdict import Verdict
 
 
@@ -200,6 +203,10 @@ def _functions(activation: Any, parts: tuple[Rep, ...]) -> list[CoordinateFuncti
 
 def _decide(rep: Rep, f: CoordinateFunctions, tol: float) -> _Decision:
     group, n = rep.group, rep.dim
+    if len(f.classes) == 1:
+        by_structure = _decide_by_structure(rep, f, tol)
+        if by_structure is not None:
+            return by_structure
     gens = group.generators
     tangents = group.tangents(torch.float64) if group.dim else None
     empty = torch.zeros(0, n, n, dtype=torch.float64)
@@ -218,6 +225,29 @@ def _decide(rep: Rep, f: CoordinateFunctions, tol: float) -> _Decision:
     if one.is_affine and len(f.classes) == 1:
         return place.refuse_bias()
     return place.decide()
+
+
+def _decide_by_structure(rep: Rep, f: CoordinateFunctions, tol: float) -> _Decision | None:
+    """A yes that needs no matrices of the whole space, which may be far larger than its factors; ``None`` when they must be looked at."""
+    nothing = Witness(None, torch.zeros(rep.dim, dtype=torch.float64), 0.0)
+    if _permutes(rep):
+        return _Decision(True, "the group permutes the coordinates", rep, nothing)
+    if isinstance(rep, TensorProduct) and not f.classes[0].is_affine:
+        # Products of monomial matrices are monomial, and c(lambda mu) = c(lambda) c(mu).
+        factors = {id(p): _decide(p, f, tol) for p in rep.parts}
+        if all(d.holds for d in factors.values()):
+            reason = "; ".join(dict.fromkeys(d.reason for d in factors.values()))
+            return _Decision(True, f"in each factor {reason}", tensor_product(*[factors[id(p)].output for p in rep.parts]), nothing)
+    return None
+
+
+def _permutes(rep: Rep) -> bool:
+    """Whether a representation is made to permute coordinates."""
+    if isinstance(rep, (TensorProduct, DirectSum)):
+        return all(_permutes(p) for p in rep.parts)
+    if isinstance(rep, Pullback):
+        return _permutes(rep.rep)
+    return isinstance(rep, (Trivial, Permutation, Regular)) or (isinstance(rep, Induced) and rep.signs is None)
 
 
 class _Place:
