@@ -55,7 +55,8 @@ class Verdict:
         return self.numbers[name]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The read-only view of the numbers can be neither pickled nor copied: models that keep a verdict, and workers that return one, need both.
+        # The read-only view of the numbers can be neither pickled nor copied; models that keep a verdict and workers that return
+        # one need both.
         return partial(type(self), **{**vars(self), "numbers": dict(self.numbers)}), ()
 
     def __str__(self) -> str:
