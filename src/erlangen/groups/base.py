@@ -280,7 +280,7 @@ class Group(ABC):
         return DirectProduct(self, other)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._value() == other._value()  # type: ignore[attr-defined]
+        return self is other or (type(self) is type(other) and self._value() == other._value())  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self._value()))

@@ -214,10 +214,9 @@ def _decide(rep: Rep, f: CoordinateFunctions, tol: float) -> _Decision:
     directions = empty if tangents is None else _real(rep.algebra(tangents))
     one = f.classes[0]
     nothing = Witness(None, torch.zeros(n, dtype=torch.float64), 0.0)
-    fixes_ones = bool(((matrices.sum(-1) - 1).abs() <= tol * n).all()) and bool((directions.sum(-1).abs() <= tol * n).all())
     if all(c.is_linear for c in f.classes) and len(set(f.classes)) == 1:
         return _Decision(True, "a linear function commutes with every matrix", rep, nothing)
-    if one.is_affine and len(f.classes) == 1 and fixes_ones:
+    if one.is_affine and len(f.classes) == 1 and _fixes_ones(matrices, directions, tol):
         return _Decision(True, "an affine function, and all matrices fix the vector of ones", rep, nothing)
     if one.is_constant:
         return _Decision(True, "a constant output carries the trivial representation", multiple(group.scalar, n), nothing)
@@ -225,6 +224,11 @@ def _decide(rep: Rep, f: CoordinateFunctions, tol: float) -> _Decision:
     if one.is_affine and len(f.classes) == 1:
         return place.refuse_bias()
     return place.decide()
+
+
+def _fixes_ones(matrices: Tensor, directions: Tensor, tol: float) -> bool:
+    size = tol * matrices.shape[-1]
+    return bool(((matrices.sum(-1) - 1).abs() <= size).all()) and bool((directions.sum(-1).abs() <= size).all())
 
 
 def _decide_by_structure(rep: Rep, f: CoordinateFunctions, tol: float) -> _Decision | None:
@@ -275,8 +279,8 @@ class _Place:
             rows = [i for i in second.argsort(descending=True).tolist() if several[k, i]]
             why = f"generator {k} is not monomial: row {rows[0]} has {int(present[k, rows[0]].sum())} non-zero entries"
             return self._refuse_generator(k, rows, f"{why}, and {self.f.name} is not linear")
-        images = values_by_column(self.laws, m, tol)
-        outside = present & images.isnan()
+        images = self._images(m, present)
+        outside = images.isnan()
         if bool(outside.any()):
             k = int(outside.flatten(1).any(1).nonzero()[0])
             # Negative entries first: they break more than sizes do.
@@ -284,7 +288,7 @@ class _Place:
             rows, entry = [p[0] for p in wrong], float(m[k, wrong[0][0], wrong[0][1]])
             why = f"generator {k} has the entry {entry:.6g}, and f({entry:.6g} t) is no multiple of f(t): {self._class()}"
             return self._refuse_generator(k, rows, why)
-        return self._lie() or self._accept(torch.where(present, images, torch.zeros_like(images)))
+        return self._lie() or self._accept(images)
 
     def refuse_bias(self) -> _Decision:
         a, b = self.f.classes[0].affine or (0.0, 0.0)
@@ -342,15 +346,24 @@ class _Place:
         laws = laws[:1] if len(set(laws)) == 1 else laws
         return _Decision(True, reason, EntryMap(rep, laws), Witness(None, torch.zeros(rep.dim), 0.0))
 
+    def _images(self, m: Tensor, present: Tensor) -> Tensor:
+        """``c(lambda)`` of the entries that are present, ``nan`` where one is no multiplier, 0 elsewhere."""
+        images = torch.zeros_like(m)
+        if len(self.laws) == 1:
+            images[present] = self.laws[0].values(m[present], self.tol)
+            return images
+        return torch.where(present, values_by_column(self.laws, m, self.tol), images)
+
     def _check_products(self, images: Tensor) -> None:
         """The image of a product is the product of images: a guard against a wrong numerical classification."""
-        m = self.matrices
-        product = m @ m.roll(1, 0)
-        present = product.abs() > self.tol * product.abs().amax((-2, -1), keepdim=True)
-        image = values_by_column(self.laws, product, 100 * self.tol)
-        image = torch.where(present, image, torch.zeros_like(image))
-        gap = (image - images @ images.roll(1, 0)).abs().amax()
-        if not bool(gap <= 1e-6 * image.abs().amax()):
+        if len(self.laws) > 1:  # slopes, which are known
+            return
+        place = images.abs().argmax(-1)
+        entries, values = (t.gather(-1, place.unsqueeze(-1)).squeeze(-1) for t in (self.matrices, images))
+        # Row i of M N has the product of M's entry and of N's entry in the row that M's entry points to.
+        product, wanted = (t * t.roll(1, 0).gather(-1, place) for t in (entries, values))
+        gap = (self.laws[0].values(product, 100 * self.tol) - wanted).abs().amax()
+        if not bool(gap <= 1e-6 * wanted.abs().amax()):
             raise ArgumentError(
                 "activation", "a function whose multipliers form a group", f"{self._class()}, off by {float(gap):.2g}"
             )

@@ -16,6 +16,8 @@ LEVELS = (0.0, 0.2, 0.45, 0.8, 1.0, 1.7, 2.6, 4.0)
 COMMON = (-1.3, 0.6, 2.0)
 #: How many rows and pairs of columns are tried.
 ROWS, PAIRS = 3, 2
+#: A relative error that no other could exceed by much.
+ENOUGH = 0.3
 
 
 class Witness(NamedTuple):
@@ -41,6 +43,8 @@ def counterexample(f: CoordinateFunctions, matrix: Float[Tensor, "n n"], rows: l
         present = [j for j in order if matrix[i, j].abs() > 1e-10 * matrix[i].abs().max()]
         choices = [present] if len(present) == 1 else [[present[0], j] for j in present[1:]]
         for columns in choices:
+            if best.error > ENOUGH:
+                return best
             x, error = _worst(f, matrix, i, columns)
             if error > best.error:
                 best = Witness(element, x, error)
