@@ -31,6 +31,10 @@ from erlangen.verdict import Verdict
 Basis = Literal["diagram", "orbit", "spanning", "orthonormal", "rational"]
 
 
+class SymmetricOnly(UserWarning):
+    """Maps of an alternating group that are those of the symmetric group, because their tensors have too few axes."""
+
+
 class EquivariantMaps:
     """All linear maps ``V -> W`` that commute with the group of ``V`` and ``W``.
 
@@ -215,5 +219,6 @@ def _warn_if_symmetric(source: Mapping[Space, Tensor], target: Mapping[Space, Te
         if most < axis.n - 1:
             warnings.warn(
                 f"these maps of {axis.group} are those of Symmetric({axis.n}): jellyfish need {axis.n - 1} axes in all, here are {most}",
+                SymmetricOnly,
                 stacklevel=3,
             )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.maps import EquivariantMaps
+from erlangen.maps.base import SymmetricOnly
 from erlangen.maps.contraction import Normalize
 from erlangen.maps.spaces import spaces_of
 from erlangen.reps import Defining, Determinant, DirectSum, Permutation, Rep, Sign, TensorProduct, Trivial
@@ -59,7 +60,9 @@ class EquivariantLinear(nn.Module):
             raise ArgumentError("channels", "two positive numbers (C_in, C_out), or None", channels)
         self.channels = channels
         self.maps = EquivariantMaps(source, target, basis=basis, normalize="sum" if basis == "orbit" else normalize).prepare()
-        self.bias_maps = EquivariantMaps(source.group.scalar, target).prepare() if bias else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SymmetricOnly)  # of a bias, no news
+            self.bias_maps = EquivariantMaps(source.group.scalar, target).prepare() if bias else None
         inputs, outputs = channels or (1, 1)
         self.weight = nn.Parameter(torch.empty(self.maps.dim, outputs, inputs, dtype=dtype, device=device))
         self.bias = nn.Parameter(torch.empty(self.bias_maps.dim, outputs, dtype=dtype, device=device)) if self.bias_maps else None

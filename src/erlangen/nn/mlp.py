@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.permutation import Alternating
+from erlangen.maps.base import SymmetricOnly
 from erlangen.maps.contraction import Normalize
 from erlangen.maps.spaces import Space, spaces_of
 from erlangen.nn.gated import Gated
@@ -90,22 +92,21 @@ class EquivariantMLP(nn.Module):
             products = not pointwise and all(spaces_of(rep) is not None or rep.dim <= _PRODUCTS for rep in between)
         linears, nonlinears, products_of = [], [], []
         rep, width = source, 1
-        for wanted in between:
-            step = _nonlinearity(activation, pointwise, wanted)
-            linears.append(
-                EquivariantLinear(
-                    rep, getattr(step, "input_rep", wanted), (width, channels), normalize=normalize, generator=generator
-                )
-            )
-            nonlinears.append(step)
-            rep, width = getattr(step, "output_rep", wanted), channels
-            if products:
-                products_of.append(TensorProduct(rep, rep, max_order=_order(rep)))
-                rep = rep + products_of[-1].output_rep
-        linears.append(EquivariantLinear(rep, target, (width, 1), normalize=normalize, generator=generator))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SymmetricOnly)  # what counts is the whole network: see below
+            for wanted in between:
+                step = _nonlinearity(activation, pointwise, wanted)
+                made = getattr(step, "input_rep", wanted)
+                linears.append(EquivariantLinear(rep, made, (width, channels), normalize=normalize, generator=generator))
+                nonlinears.append(step)
+                rep, width = getattr(step, "output_rep", wanted), channels
+                if products:
+                    products_of.append(TensorProduct(rep, rep, max_order=_order(rep)))
+                    rep = rep + products_of[-1].output_rep
+            linears.append(EquivariantLinear(rep, target, (width, 1), normalize=normalize, generator=generator))
         self.linears, self.nonlinears, self.products = nn.ModuleList(linears), nn.ModuleList(nonlinears), nn.ModuleList(products_of)
-        if require_parity and isinstance(source.group, Alternating):
-            _check_parity(source.group, linears)
+        if isinstance(source.group, Alternating):
+            _check_parity(source.group, linears, require_parity)
 
     def forward(self, x: Float[Tensor, "*batch inp"]) -> Float[Tensor, "*batch out"]:
         if x.shape[-1] != self.source.dim:
@@ -148,11 +149,18 @@ def _order(rep: Rep) -> int:
     return max((len(space.axes) for space in spaces_of(rep) or [Space()]), default=0)
 
 
-def _check_parity(group: Alternating, linears: list[EquivariantLinear]) -> None:
+def _check_parity(group: Alternating, linears: list[EquivariantLinear], required: bool) -> None:
     if group.n < 3 or any(d.heads for layer in linears for terms in layer.maps.diagrams.values() for d in terms):
         return
     orders = [_order(rep) for layer in linears for rep in (layer.source, layer.target)]
     most = max(a + b for a, b in pairwise(orders))
+    if not required:
+        warnings.warn(
+            f"this network of {group} is one of Symmetric({group.n}): jellyfish need {group.n - 1} axes in all",
+            SymmetricOnly,
+            stacklevel=3,
+        )
+        return
     raise ArgumentError(
         "hidden",
         f"a layer with at least {group.n - 1} axes, of input and output together, to tell {group} from Symmetric({group.n})",
