@@ -53,8 +53,8 @@ class Config:
     """Steps of each training, of 50 graphs."""
     channels: int = 24
     """Copies of each hidden tensor."""
-    largest: int = 20
-    """Layers are timed up to so many nodes."""
+    largest: int = 30
+    """Layers are timed up to so many nodes (of third order up to 20)."""
     full: bool = False
     """10 seeds, and hidden tensors of third order too."""
     seed: int = 0
@@ -95,8 +95,9 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
     gain = found.mean(SYMMETRIC, few) - found.mean(PLAIN, few)
     change = max(found.change[SYMMETRIC])
     worst = min(statistics.fmean(values) for nodes, values in transfer.items() if nodes != NODES)
-    pairs = [(order, n, fast, dense) for order, n, fast, dense in clock if dense is not None]
-    _, n, fast, dense = max((p for p in pairs if p[0] == 2), key=lambda p: p[1])
+    pairs = [(n, fast, dense) for order, n, fast, dense in clock if dense is not None and order == 2]
+    n, fast, dense = pairs[-1]
+    ratios = "times as fast: " + ", ".join(f"{d / f:.2g} at n = {size}" for size, f, d in pairs)
     biggest = max((c for c in clock if c[0] == 3), key=lambda c: c[1])
     claims = [
         Claim(
@@ -152,7 +153,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
             baseline=dense,
             unit="s",
             scale="8 -> 8 channels, 8 samples, forward, one core",
-            note=f"at n = {biggest[1]}, 3 -> 3: {biggest[2] * 1e3:.3g} ms, where dense matrices would take "
+            note=f"{ratios}; 3 -> 3 at n = {biggest[1]}: {biggest[2] * 1e3:.3g} ms, dense matrices would take "
             f"{bytes_of(3, biggest[1]) / 1e9:.3g} GB",
         ),
     ]
@@ -182,9 +183,9 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
             Section(
                 "Other sizes",
                 [
-                    'With normalize="mean" weights mean the same for every n. Trained on 7 nodes, judged on smaller graphs that it never '
-                    "saw. Targets relative to the complete graph's go over: connectivity / n, (log trees - (n - 2) log n) / (n - 1), triangles "
-                    "as a fraction of all triples. Counts as such do not, for nothing in the training says how they grow with n.",
+                    'With normalize="mean" weights mean the same for every n. Trained on 7 nodes, judged on smaller graphs that it '
+                    "never saw. Relative to the complete graph, targets go over: connectivity / n, (log trees - (n - 2) log n) / (n - 1), "
+                    "triangles as a fraction of all triples. Counts as such do not, for nothing in the training says how they grow with n.",
                 ],
                 tables=[_transfer_table(transfer, counts)],
             ),
@@ -493,6 +494,6 @@ STUDY = Study(
         "from 100 graphs the S_7 network's R2 is 0.08 above the perceptron's and not below relabelling's by more than 0.02",
         "relabelling changes its predictions by at most 1e-5",
         "trained on 7 nodes it works on 6 and 5",
-        "at n = 20 the layer is 10 times as fast as dense matrices",
+        "at n = 30, from matrices to matrices, the layer is 10 times as fast as its basis as dense matrices",
     ),
 )

@@ -1,0 +1,79 @@
+"""The chirality study: what A_4 and S_4 networks can and cannot see is exact, trained or not."""
+
+import pytest
+import torch
+
+from erlangen.fields.molecules import StereoOrbits
+from erlangen.groups import Alternating
+from erlangen.studies import jellyfish_chirality as study
+from erlangen.testing import check_study
+
+ODD = torch.tensor([[1, 0, 2, 3], [0, 1, 3, 2], [3, 0, 1, 2]])
+
+
+@pytest.fixture
+def orbits():
+    """Random rows whose label is the parity of the order in which they sort: 300 centres of 60 molecules."""
+    x = torch.rand(300, 4, 13, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    order = x[:, :, 0].argsort(1, descending=True)
+    swaps = sum((order[:, i] > order[:, j]).long() for i in range(4) for j in range(i + 1, 4))
+    return StereoOrbits(x, swaps % 2, torch.arange(300) // 5)
+
+
+def test_parts_share_no_molecule_and_hold_every_mirror_image(orbits):
+    task = study.prepare(orbits, seed=1)
+    assert (len(task.x), len(task.x_test)) == (480, 120)
+    assert torch.equal(task.y[::2], 1 - task.y[1::2])
+    # A centre and its mirror image have the same four rows, and the rows of one part are not in the other.
+    rows = [{tuple(r) for r in x.mT.flatten(0, 1).tolist()} for x in (task.x, task.x_test)]
+    assert not rows[0] & rows[1]
+    for a, b in zip(task.x[::2], task.x[1::2]):
+        assert sorted(a.mT.tolist()) == sorted(b.mT.tolist())
+        assert not torch.equal(a, b)
+    assert len(study.prepare(orbits, seed=1, size=50).x) == 100
+
+
+@pytest.mark.parametrize("steps", [0, 30])
+def test_a_symmetric_network_is_exactly_a_coin_on_mirrored_data(orbits, steps):
+    task = study.prepare(orbits, seed=0)
+    net = study.network("S_4", 8, seed=0)
+    if steps:
+        study.fit(net, task, study.Config(epochs=1), moved=False, seed=0, description="", quiet=True)
+    assert study.score(net.double(), task.x_test.double(), task.y_test) == 0.5
+    assert study.change(net, task.x_test.double(), torch.cat([ODD, Alternating(4).elements()])) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["A_4", "A_4, third order"])
+def test_an_alternating_network_sees_mirrors_and_nothing_else(orbits, name):
+    task = study.prepare(orbits, seed=0)
+    net = study.network(name, 16, seed=0).double()
+    assert study.change(net, task.x_test.double(), Alternating(4).elements()) < 1e-12
+    assert all(study.change(net, task.x_test.double(), g[None]) > 1e-3 for g in ODD)
+
+
+def test_it_learns_parity_and_the_explicit_rule_knows_it(orbits):
+    assert study.agreement(orbits, torch.arange(300)) == (1.0, 1.0)
+    same = orbits._replace(x=orbits.x[:, :1].expand(-1, 4, -1))
+    assert study.agreement(same, torch.arange(300)) == (0.5, 0.0)
+    plain = orbits._replace(x=torch.cat([orbits.x[..., :1], torch.zeros_like(orbits.x[..., 1:])], -1))
+    task = study.prepare(plain, seed=0)
+    net = study.network("A_4", 16, seed=0)
+    study.fit(net, task, study.Config(epochs=30), moved=False, seed=0, description="", quiet=True)
+    assert study.score(net, task.x, task.y) > 0.9
+
+
+def test_the_study_keeps_the_contract():
+    pytest.importorskip("rdkit")
+    pytest.importorskip("datamol")
+    config = study.Config(seeds=1, epochs=1, channels=3, centres=200)
+    assert check_study(study.STUDY, config, quiet=True)
+    claims = study.run(config, quiet=True).claims
+    assert claims[2].holds
+    assert claims[2].measured == 0.5
+
+
+@pytest.mark.slow
+def test_all_claims_hold():
+    pytest.importorskip("rdkit")
+    pytest.importorskip("datamol")
+    assert study.run(study.Config(), quiet=True).claims.holds
