@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -183,16 +184,29 @@ def _train_stack(
         logits = _forward(leaves, x[index])
         loss = cross_entropy(logits.flatten(0, 1), y[index].flatten(), reduction="sum") / batch
         gradients = torch.autograd.grad(loss, list(leaves.values()))
-        with torch.no_grad():
-            for (name, w), gradient in zip(params.items(), gradients):
-                ones = [1] * (w.ndim - 1)
-                lr, decay = (settings[s][start:].reshape(-1, *ones) for s in ("lr", "decay"))
-                m, v, w = first[name][start:], second[name][start:], w[start:]
-                m.lerp_(gradient, 0.1)
-                v.lerp_(gradient.square(), 0.001)
-                w.mul_(1 - lr * decay)
-                w.sub_(lr * (m / (1 - 0.9 ** (step + 1))) / ((v / (1 - 0.999 ** (step + 1))).sqrt() + 1e-8))
+        own = {name: value[start:] for name, value in settings.items()}
+        active, m, v = ({n: w[start:] for n, w in part.items()} for part in (params, first, second))
+        adam_step(active, m, v, gradients, step, own)
     return params
+
+
+def adam_step(
+    params: dict[str, Tensor],
+    first: dict[str, Tensor],
+    second: dict[str, Tensor],
+    gradients: Sequence[Tensor],
+    step: int,
+    settings: dict[str, Tensor],
+) -> None:
+    """One step of AdamW in place on a stack of networks, each with its own ``lr`` and ``decay`` ``[networks]``; ``step`` from 0."""
+    with torch.no_grad():
+        for (name, w), gradient in zip(params.items(), gradients):
+            lr, decay = (settings[s].reshape(-1, *[1] * (w.ndim - 1)) for s in ("lr", "decay"))
+            m, v = first[name], second[name]
+            m.lerp_(gradient, 0.1)
+            v.lerp_(gradient.square(), 0.001)
+            w.mul_(1 - lr * decay)
+            w.sub_(lr * (m / (1 - 0.9 ** (step + 1))) / ((v / (1 - 0.999 ** (step + 1))).sqrt() + 1e-8))
 
 
 def _forward(params: dict[str, Tensor], x: Tensor) -> Tensor:

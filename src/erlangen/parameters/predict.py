@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -12,6 +13,9 @@ from erlangen.errors import ArgumentError
 from erlangen.parameters.spec import Params, WeightSpec
 from erlangen.parameters.zoo import Standardize
 from erlangen.training import TrainingConfig, train
+
+#: Root mean squares below this count as this.
+SMALLEST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,33 @@ class PredictionConfig:
     seed: int = 0
 
 
-class Predictor(nn.Module):
-    """Standardized weights into a functional, its output as a probability.
+def direction_and_size(spec: WeightSpec, params: Params) -> dict[str, Tensor]:
+    """Each channel of each tensor twice: divided by its root mean square, and the logarithm of that.
 
+    Zoos hold weights of sizes that differ a hundredfold; a network reads either of these more easily than their product.
+
+    >>> import torch
+    >>> spec = WeightSpec({"w": (2,)}, {"w": (None,)})
+    >>> direction_and_size(spec, {"w": torch.tensor([[3.0, -3.0]])})["w"]
+    tensor([[ 1.0000, -1.0000],
+            [ 1.0986,  1.0986]])
+    """
+    found = {}
+    for name, x in spec.select(params).items():
+        ndim = len(spec.shapes[name])
+        dims = tuple(range(x.ndim - ndim, x.ndim))
+        size = ((x.square().mean(dims, keepdim=True) if dims else x.square()) + SMALLEST**2).sqrt()
+        found[name] = torch.cat([x / size, size.log().expand_as(x)], x.ndim - ndim - 1)
+    return found
+
+
+class Predictor(nn.Module):
+    """Direction and size of each tensor, standardized over a zoo, into a functional; its output as a probability.
+
+    >>> import torch
     >>> from erlangen.parameters import StatNN
     >>> spec = WeightSpec({"w": (3, 2)}, {"w": ("h", None)})
-    >>> Predictor(spec, StatNN(spec, width=8))({"w": torch.randn(5, 1, 3, 2)}).shape
+    >>> Predictor(spec, StatNN(spec, 2, width=8))({"w": torch.randn(5, 1, 3, 2)}).shape
     torch.Size([5])
     """
 
@@ -43,8 +68,12 @@ class Predictor(nn.Module):
         super().__init__()
         self.spec, self.scale, self.functional = spec, Standardize(spec), functional
 
+    def fit_scale(self, zoo: Params) -> None:
+        """Take means and deviations from the training networks."""
+        self.scale.fit(direction_and_size(self.spec, zoo))
+
     def forward(self, params: Params) -> Float[Tensor, "*batch"]:
-        return self.functional(self.scale(params)).squeeze(-1).sigmoid()
+        return self.functional(self.scale(direction_and_size(self.spec, params))).squeeze(-1).sigmoid()
 
 
 def fit_predictor(
@@ -60,7 +89,7 @@ def fit_predictor(
     """Train an invariant functional to predict a number in [0, 1] (a success rate) of networks.
 
     Args:
-        functional: weights ``[networks, C, *shape]`` to ``[networks, 1]``.
+        functional: weights ``[networks, 2 C, *shape]`` to ``[networks, 1]``; of each channel it reads direction and size.
         spec: of the weights.
         params: the networks of the training zoo; keep those to be judged apart.
         target: what is to be predicted.
@@ -79,7 +108,7 @@ def fit_predictor(
     names = list(spec.shapes)
     kept = spec.select(params)
     cut = count - config.validation
-    predictor.scale.fit({name: w[:cut] for name, w in kept.items()})
+    predictor.fit_scale({name: w[:cut] for name, w in kept.items()})
     data, held = (
         (*(w[part] for w in kept.values()), target[part].to(next(iter(kept.values())))) for part in (slice(cut), slice(cut, None))
     )
@@ -107,6 +136,7 @@ def fit_predictor(
 def kendall_tau(a: Tensor, b: Tensor) -> float:
     """Kendall's tau-b, which allows for ties: 1 when two lists are ordered alike, 0 when by chance.
 
+    >>> import torch
     >>> round(kendall_tau(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.1, 0.2, 0.2])), 4)
     0.8165
     """

@@ -1,0 +1,231 @@
+"""How well does a network do? Told from its weights alone, by functionals that know their symmetry and by ones that do not."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from erlangen.measure import equivariance_error
+from erlangen.parallel import one_thread
+from erlangen.parameters import InvariantDeepSet, InvariantUNF, StatNN, WeightSpec
+from erlangen.parameters.digits import split_digits
+from erlangen.parameters.mlp_zoo import Zoo, ZooConfig, train_zoo
+from erlangen.parameters.predict import PredictionConfig, Predictor, fit_predictor, kendall_tau
+from erlangen.parameters.rnn_zoo import RecurrentZooConfig, train_recurrent_zoo
+from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, PlusMinus, Section, Table, bars_with_error, histogram, scatter
+from erlangen.studies.base import Study
+
+SOURCE = "Zhou, Finn, Harrison 2024, arXiv:2402.05232"
+
+
+@dataclass(frozen=True)
+class Config:
+    """A zoo of perceptrons on the digits, three predictors, two seeds each."""
+
+    networks: int = 2000
+    """Networks in the zoo; the last 300 are judged, the 300 before choose the epoch."""
+    epochs: int = 30
+    """Passes of each predictor over the zoo."""
+    seeds: int = 2
+    """Trainings of each predictor."""
+    full: bool = False
+    """Also a zoo of recurrent networks that add, with a learning curve (an hour or more)."""
+    recurrent: int = 4000
+    """Networks in that zoo."""
+    seed: int = 0
+    """First seed."""
+
+
+def run(config: Config, *, quiet: bool = False) -> Outcome:
+    """Train the zoo, train the predictors, rank the networks that they have not seen."""
+    started = time.perf_counter()
+    with one_thread():
+        return _run(config, quiet, started)
+
+
+def predictors(spec: WeightSpec) -> dict[str, Callable[[], nn.Module]]:
+    """The three that are compared; of each weight they read its direction and its size."""
+    return {
+        "deep set": lambda: InvariantDeepSet(spec, 2, width=8),
+        "StatNN": lambda: StatNN(spec, 2),
+        "UNF": lambda: InvariantUNF(spec, 2, width=32),
+    }
+
+
+def _run(config: Config, quiet: bool, started: float) -> Outcome:
+    (x, y), (held_x, held_y) = split_digits(seed=config.seed)
+    zoo = train_zoo(x, y, held_x, held_y, ZooConfig(networks=config.networks, seed=config.seed), quiet=quiet)
+    zoo_seconds = time.perf_counter() - started
+    judged = min(300, config.networks // 4)
+    seen, unseen = zoo[: len(zoo) - judged], zoo[len(zoo) - judged :]
+    taus: dict[str, list[float]] = {}
+    seconds: dict[str, list[float]] = {}
+    best: tuple[float, Tensor, Predictor] | None = None
+    for name, make in predictors(zoo.spec).items():
+        for seed in range(config.seed, config.seed + config.seeds):
+            clock = time.perf_counter()
+            torch.manual_seed(seed)
+            settings = PredictionConfig(epochs=config.epochs, validation=judged, seed=seed)
+            fitted = fit_predictor(make(), zoo.spec, seen.params, seen.accuracy, settings, description=name, quiet=quiet)
+            with torch.no_grad():
+                guess = fitted(unseen.params)
+            tau = kendall_tau(guess, unseen.accuracy)
+            taus.setdefault(name, []).append(tau)
+            seconds.setdefault(name, []).append(time.perf_counter() - clock)
+            if name == "UNF" and (best is None or tau > best[0]):
+                best = (tau, guess, fitted)
+    assert best is not None
+    mean = {name: statistics.mean(values) for name, values in taus.items()}
+    error = _symmetry(best[2], unseen)
+    scale = f"{len(seen) - judged} networks to learn from, {judged} to judge, {config.seeds} seeds"
+    claims = [
+        Claim(
+            "UNF ranks unseen networks better than their statistics do, by at least 0.03",
+            0.8968,
+            mean["UNF"],
+            mean["UNF"] >= mean["StatNN"] + 0.03,
+            baseline=mean["StatNN"],
+            scale=scale,
+            note="Kendall's tau. The source: 10,000 recurrent networks, and 0.8839 of StatNN",
+            source=f"{SOURCE}, section 4.1",
+        ),
+        Claim(
+            "statistics rank better than a deep set",
+            0.8839,
+            mean["StatNN"],
+            mean["StatNN"] > mean["deep set"],
+            baseline=mean["deep set"],
+            scale=scale,
+            note="Kendall's tau. The source: 0.8306 of the deep set",
+            source=f"{SOURCE}, section 4.1",
+        ),
+        Claim(
+            "permuting hidden units leaves the trained UNF's answer as it is",
+            None,
+            error,
+            error <= 1e-10,
+            scale="32 random permutations, in double precision",
+            note="largest relative error",
+        ),
+    ]
+    extra, sections = _recurrent(config, quiet) if config.full else ([], [])
+    names = list(mean)
+    rows = [[name, PlusMinus.of(taus[name]) if config.seeds > 1 else mean[name], statistics.mean(seconds[name])] for name in names]
+    figures = [
+        scatter(
+            {"UNF": (unseen.accuracy, best[1])},
+            title="Accuracy and what the weights tell of it",
+            x_label="accuracy on held-out digits",
+            y_label="predicted",
+            caption="Each point is a network that the predictor has not seen.",
+        ),
+        bars_with_error(
+            names,
+            {"tau": [mean[name] for name in names]},
+            title="Ranking of unseen networks",
+            y_label="Kendall's tau",
+            caption="Mean over the seeds.",
+        ),
+    ]
+    return Outcome(
+        name="unf-zoo",
+        title="How well a network does, told from its weights",
+        config=config,
+        claims=Claims(claims + extra),
+        metrics={
+            "tau": taus,
+            "seconds": seconds,
+            "zoo_seconds": zoo_seconds,
+            "accuracy_quantiles": [float(zoo.accuracy.quantile(q)) for q in (0.0, 0.1, 0.5, 0.9, 1.0)],
+            "symmetry_error": error,
+        },
+        sections=[
+            Section(
+                "The zoo",
+                [
+                    f"{len(zoo)} perceptrons 64-16-10 on the handwritten digits, with random learning rates, weight decays, initial "
+                    "scales, numbers of steps and shares of the data. Their accuracies are measured on 450 digits that none has seen."
+                ],
+                figures=[
+                    histogram(
+                        {"networks": zoo.accuracy}, title="Accuracies", x_label="accuracy", caption="All networks of the zoo."
+                    )
+                ],
+            ),
+            Section("Predictors", tables=[Table("Ranking", ["predictor", "Kendall's tau", "seconds"], rows)], figures=figures),
+            *sections,
+        ],
+        seconds=time.perf_counter() - started,
+        answer=f"From weights alone UNF ranks unseen networks with a tau of {mean['UNF']:.3f}; their statistics give "
+        f"{mean['StatNN']:.3f}, a deep set {mean['deep set']:.3f}.",
+        key_numbers=[
+            KeyNumber(
+                "tau, UNF", PlusMinus.of(taus["UNF"]) if config.seeds > 1 else mean["UNF"], note=f"StatNN: {mean['StatNN']:.3f}"
+            ),
+            KeyNumber("seconds for the zoo", zoo_seconds),
+            KeyNumber("seconds for a UNF", statistics.mean(seconds["UNF"])),
+        ],
+    )
+
+
+def _symmetry(predictor: Predictor, zoo: Zoo) -> float:
+    """The largest change of a prediction by permutations of hidden units."""
+    params = {name: w[:20].double() for name, w in zoo.params.items()}
+    spec = zoo.spec
+    predictor = predictor.double()
+    verdict = equivariance_error(
+        lambda p: predictor(p).unsqueeze(-1), params, spec.action, spec.group.scalar, generator=torch.Generator().manual_seed(0)
+    )
+    return verdict["worst"]
+
+
+def _recurrent(config: Config, quiet: bool) -> tuple[list[Claim], list[Section]]:
+    """The source's own task, smaller: recurrent networks that add, and how the predictors grow with the zoo."""
+    params, success, spec = train_recurrent_zoo(RecurrentZooConfig(networks=config.recurrent, seed=config.seed), quiet=quiet)
+    judged = min(500, config.recurrent // 4)
+    cut = config.recurrent - judged
+    rows, curve = [], {}
+    for share in (0.125, 0.25, 0.5, 1.0):
+        known = int(share * cut)
+        for name, make in predictors(spec).items():
+            torch.manual_seed(config.seed)
+            settings = PredictionConfig(epochs=config.epochs, validation=known // 5, seed=config.seed)
+            fitted = fit_predictor(
+                make(), spec, {n: w[:known] for n, w in params.items()}, success[:known], settings, description=name, quiet=quiet
+            )
+            with torch.no_grad():
+                guess = fitted({n: w[cut:] for n, w in params.items()})
+            curve[name] = kendall_tau(guess, success[cut:])
+            rows.append([known, name, curve[name]])
+    claim = Claim(
+        "recurrent networks that add: UNF ranks at least as well as statistics",
+        0.8968,
+        curve["UNF"],
+        curve["UNF"] >= curve["StatNN"],
+        baseline=curve["StatNN"],
+        scale=f"{cut} networks of size 16 to learn from, {judged} to judge",
+        note="Kendall's tau; the source has networks of size 128 and 0.8839 of StatNN",
+        source=f"{SOURCE}, section 4.1",
+    )
+    table = Table("Networks that add", ["networks", "predictor", "Kendall's tau"], rows)
+    return [claim], [Section("Recurrent networks", ["Encoder and decoder share their hidden units' label."], tables=[table])]
+
+
+STUDY = Study(
+    name="unf-zoo",
+    system=20,
+    title="Universal neural functionals: how well a network does, told from its weights",
+    source=SOURCE,
+    config=Config,
+    run=run,
+    claims=(
+        "UNF ranks unseen networks better than their statistics, by 0.03 in Kendall's tau",
+        "statistics rank better than a deep set",
+        "permuting hidden units changes nothing",
+    ),
+)
