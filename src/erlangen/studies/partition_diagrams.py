@@ -174,9 +174,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         sections=[
             Section(
                 "How many maps there are",
-                [
-                    "An S_n-equivariant map between tensors of k + l axes in all is a sum over partitions of the axes into at most n blocks."
-                ],
+                ["An equivariant map is a sum over the partitions of its k + l axes into at most n blocks."],
                 tables=[dimensions],
             ),
             Section("Graphs", tables=[_graph_table(found)], figures=[_graph_figure(found, names)]),
