@@ -1,0 +1,5 @@
+"""Networks from Brauer diagrams on beams, vectors and molecules: the study of system 33."""
+
+from erlangen.studies.brauer_beam.study import STUDY, Config, run
+
+__all__ = ["STUDY", "Config", "run"]

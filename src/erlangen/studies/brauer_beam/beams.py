@@ -1,0 +1,146 @@
+"""Beams under Sp(4), and the maps that the networks are made of."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from erlangen.fields.beams import coupled_lattices, eigen_emittances, random_beams, symplectic_error, transport
+from erlangen.groups import SO, O, Sp
+from erlangen.maps import EquivariantMaps
+from erlangen.measure import equivariance_error
+from erlangen.nn import EquivariantLinear, TensorProduct
+from erlangen.nn.lie_gnn import squash
+from erlangen.reporting import Claim, Section, Table, claim_from, scatter
+from erlangen.studies.brauer_beam.compare import F64, Config, Part, cell, fit, medians, of_seeds, perceptron
+
+SOURCE = "E. Pearce-Crump 2023, arXiv:2212.08630"
+
+
+def known_maps() -> Part:
+    """Diagrams, dimensions and null spaces side by side."""
+    rows, same = [], []
+    for group, k, l in ((O(3), 2, 2), (O(2), 3, 3), (O(3), 3, 3), (Sp(4), 2, 2), (Sp(4), 3, 3), (SO(3), 2, 3), (SO(2), 2, 2)):
+        source, target = group.vector**k, group.vector**l
+        drawn = EquivariantMaps(source, target, basis="spanning").dim
+        ours, solved = EquivariantMaps(source, target).dim, EquivariantMaps(source, target, basis="orthonormal").dim
+        rows.append([f"{group}", f"{k} -> {l}", drawn, ours, solved])
+        same.append(ours == solved)
+    claim = Claim(
+        "all maps between tensors are diagrams: those kept are as many as the generators' equations have solutions",
+        "spanning sets: (N-1)!!",
+        f"{sum(same)} of {len(same)} equal",
+        all(same),
+        scale="N = k + l up to 6",
+        note="the source spans the maps; which diagrams form a basis follows from Robinson-Schensted",
+        source=SOURCE,
+    )
+    table = Table("Linear maps between tensor powers", ["group", "orders", "diagrams", "dimension", "null space"], rows)
+    return [claim], [Section("The maps", tables=[table])], {"dimensions": {f"{r[0]}, {r[1]}": r[3] for r in rows}}
+
+
+class BeamNet(nn.Module):
+    """Eigen-emittances of ``[B, 16]`` covariance matrices: linear maps of tensors, products under Omega, traces, a perceptron on those.
+
+    A covariance matrix is symmetric, so its own trace under Omega is zero and no linear map leads from it to a number: without the
+    products the network would be constant.
+    """
+
+    def __init__(self, channels: int = 8) -> None:
+        super().__init__()
+        tensor = Sp(4).vector ** 2
+        self.first = EquivariantLinear(tensor, tensor, (1, channels), bias=False, dtype=F64)
+        self.product = TensorProduct(tensor, tensor)
+        rep = self.product.output_rep
+        self.mixes = nn.ModuleList(EquivariantLinear(rep, tensor, (channels, channels), bias=False, dtype=F64) for _ in range(2))
+        scalar = tensor.group.scalar
+        self.traces = nn.ModuleList(
+            EquivariantLinear(tensor, scalar, (channels, channels), bias=False, dtype=F64) for _ in range(3)
+        )
+        self.head = perceptron(3 * channels, 2, width=64)
+
+    def forward(self, sigma: Tensor) -> Tensor:
+        stages = [self.first(sigma.unsqueeze(-2))]
+        for mix in self.mixes:
+            stages.append(mix(self.product(stages[-1], stages[-1].roll(1, -2))))
+        invariants = torch.cat([trace(x).squeeze(-1) for trace, x in zip(self.traces, stages)], -1)
+        return self.head(squash(invariants))
+
+
+class EntryNet(nn.Module):
+    """The baseline: a perceptron on the ten entries, whose size is tamed as the invariants' is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = perceptron(10, 2, width=128)
+
+    def forward(self, sigma: Tensor) -> Tensor:
+        i, j = torch.triu_indices(4, 4)
+        return self.net(squash(sigma[..., 4 * i + j]))
+
+
+def coupled_beams(config: Config, quiet: bool) -> Part:
+    numbers: dict[str, dict[str, list[float]]] = {}
+    shown: dict[str, tuple[Tensor, Tensor]] = {}
+    worst, invariance = 0.0, None
+    for seed in config.every_seed:
+        draw = torch.Generator().manual_seed(seed)
+        own, other, third = (random_beams(config.samples, generator=draw) for _ in range(3))
+        lattices = coupled_lattices(config.samples, generator=draw)
+        worst = max(worst, float(symplectic_error(lattices).max()))
+        sets = {"training": own, "in distribution": other, "transported": transport(lattices, third)}
+        for name, make, move in (
+            ("Sp(4)", BeamNet, None),
+            ("perceptron", EntryNet, None),
+            ("augmented", EntryNet, _through_lattices),
+        ):
+            net = fit(make, own.flatten(1), eigen_emittances(own).log(), config.steps, seed, move, f"beams, {name}", quiet)
+            for kind, beams in sets.items():
+                truth = eigen_emittances(beams).log()
+                with torch.no_grad():
+                    answer = net(beams.flatten(1))
+                value = float((answer - truth).square().mean().sqrt())
+                numbers.setdefault(name, {}).setdefault(kind, []).append(value)
+            if seed == config.seed:
+                shown[name] = (truth[:300, 0], answer[:300, 0])  # of the transported ones
+                if name == "Sp(4)":
+                    group = Sp(4)
+                    invariance = equivariance_error(net, own[:100].flatten(1), group.vector**2, 2 * group.scalar, elements=16)
+    assert invariance is not None
+    ours, plain, moved = (medians(numbers[name]) for name in ("Sp(4)", "perceptron", "augmented"))
+    scale = f"{config.samples} uncoupled beams to train on, as many coupled to test, {of_seeds(config)}"
+    error, note = ours["transported"], "rms error of log eigen-emittances"
+    claims = [
+        Claim("coupled beams, never seen: rms error at most 0.10", None, error, error <= 0.10, plain["transported"], scale, note=note),
+        Claim(
+            "at most 1.1 times the error on beams like those of the training",
+            None, error, error <= 1.1 * ours["in distribution"], ours["in distribution"], scale, note="baseline: uncoupled beams",
+        ),
+        Claim(
+            "a perceptron's error is at least 5 times as large", None, error, plain["transported"] >= 5 * error, plain["transported"], scale
+        ),
+        Claim(
+            "that of one trained with random lattices is at least 3 times as large",
+            None, error, moved["transported"] >= 3 * error, moved["transported"], scale, note="fresh lattices at each step",
+        ),
+        claim_from(invariance, "the network does not change under symplectic maps", measured="worst"),
+    ]  # fmt: skip
+    figure = scatter(
+        {name: (a.tolist(), b.tolist()) for name, (a, b) in shown.items()},
+        title="Coupled beams: predicted against true",
+        x_label="log of the larger eigen-emittance",
+        y_label="predicted",
+        caption="300 transported beams of the first seed. On the diagonal a prediction is right.",
+    )
+    text = (
+        "Beams without coupling, and the same kind of beams behind lattices of four random cells (quadrupoles, turned quadrupoles, "
+        f"solenoids) that couple x and y; every lattice is symplectic to {worst:.1e}. What is asked is what no lattice changes."
+    )
+    rows = [[name, *(cell(values[kind]) for kind in values)] for name, values in numbers.items()]
+    table = Table("RMS error of log eigen-emittances", ["model", "training", "in distribution", "transported"], rows)
+    found = {"Sp(4)": ours, "perceptron": plain, "augmented": moved, "symplectic_error": worst}
+    return claims, [Section("Beams under Sp(4)", [text], [table], [figure])], found
+
+
+def _through_lattices(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return transport(coupled_lattices(len(x)), x.unflatten(-1, (4, 4))).flatten(1), y

@@ -1,0 +1,93 @@
+"""What the parts of the study share: its configuration, and one training for all models."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from erlangen.reporting import Claim, PlusMinus, Section
+from erlangen.reps import Rep
+from erlangen.training import TrainingConfig, train
+
+F64 = torch.float64
+#: An augmentation of a batch.
+Move = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+#: What a part gives to the report: claims, sections, numbers.
+Part = tuple[list[Claim], list[Section], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Config:
+    """About two minutes; every model of a part has the same steps, batches, learning rate and choice of best weights."""
+
+    steps: int = 1500
+    """Steps of each model on beams and on molecules."""
+    regression_steps: int = 2000
+    """Steps of each model of the O(5) task."""
+    samples: int = 1000
+    """Beams, and fragments of molecules, to train on; as many beams and half as many fragments to test on."""
+    sizes: tuple[int, ...] = (100, 300, 1000, 3000)
+    """Training samples of the O(5) task."""
+    seeds: int = 1
+    """Repetitions with other data and other weights; medians decide."""
+    full: bool = False
+    """Five seeds at least, and the task that tells vectors from pseudovectors."""
+    seed: int = 0
+    """First seed."""
+
+    @property
+    def every_seed(self) -> range:
+        return range(self.seed, self.seed + (max(5, self.seeds) if self.full else self.seeds))
+
+
+def fit(
+    make: Callable[[], nn.Module], x: Tensor, y: Tensor, steps: int, seed: int, move: Move | None, description: str, quiet: bool
+) -> nn.Module:
+    """Train one model; a fifth of the samples chooses the best weights. ``move`` is the augmentation, applied to every batch."""
+
+    def loss(net: nn.Module, a: Tensor, b: Tensor) -> Tensor:
+        if move is not None:
+            a, b = move(a, b)
+        return (net(a) - b).square().mean()
+
+    torch.manual_seed(seed)
+    model, held = make(), max(1, len(x) // 5)
+    settings = TrainingConfig(steps=steps, batch_size=100, lr=3e-3, weight_decay=0.0, seed=seed)
+    train(model, (x[held:], y[held:]), loss, settings, validation=(x[:held], y[:held]), description=description, quiet=quiet)
+    return model
+
+
+def perceptron(inputs: int, outputs: int, width: int = 256, hidden: int = 2) -> nn.Module:
+    """A plain multilayer perceptron in float64."""
+    sizes = [inputs, *[width] * hidden]
+    layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.SiLU())]
+    return nn.Sequential(*layers, nn.Linear(width, outputs)).to(F64)
+
+
+def moved_by(source: Rep, target: Rep) -> Move:
+    """Augmentation: a random group element for each sample."""
+
+    def move(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        g = source.group.sample(len(x), dtype=x.dtype)
+        return source.act(g, x), target.act(g, y)
+
+    return move
+
+
+def medians(values: dict[str, list[float]]) -> dict[str, float]:
+    return {name: statistics.median(runs) for name, runs in values.items()}
+
+
+def cell(runs: list[float]) -> Any:
+    return PlusMinus.of(runs) if len(runs) > 1 else runs[0]
+
+
+def of_seeds(config: Config) -> str:
+    count = len(config.every_seed)
+    return f"median of {count} seeds" if count > 1 else "1 seed"
