@@ -43,7 +43,7 @@ class RecurrentZooConfig:
     largest: int = 20
     log_lr: tuple[float, float] = (-3.0, -1.5)
     log_scale: tuple[float, float] = (-0.5, 0.3)
-    steps: tuple[int, int] = (1200, 3000)
+    steps: tuple[int, int] = (300, 1500)
     batch: int = 64
     seed: int = 0
 
