@@ -91,7 +91,7 @@ def pseudovector(config: Config, quiet: bool) -> Part:
     scores: dict[str, list[float]] = {}
     for seed in config.every_seed:
         draw = torch.Generator().manual_seed(seed)
-        (x, y), (x_test, y_test) = _bodies(config.samples, draw), _bodies(config.samples, draw)
+        (x, y), (x_test, y_test) = bodies(config.samples, draw), bodies(config.samples, draw)
         size = y.square().mean().sqrt()
         groups: tuple[tuple[str, MatrixGroup, bool], ...] = (
             ("O(3), target a vector", O(3), False),
@@ -105,7 +105,7 @@ def pseudovector(config: Config, quiet: bool) -> Part:
             def make(vector: Rep = vector, scalar: Rep = scalar, target: Rep = target) -> nn.Module:
                 return EquivariantMLP(3 * scalar + 6 * vector, target, scalar + vector + vector**2, channels=8).to(F64)
 
-            net = fit(make, x, y / size, config.steps, seed, _mirrored, f"angular momentum, {name}", quiet)
+            net = fit(make, x, y / size, config.steps, seed, mirrored, f"angular momentum, {name}", quiet)
             with torch.no_grad():
                 left = (net(x_test) * size - y_test).square().mean() / y_test.square().mean()
             scores.setdefault(name, []).append(1 - left.item())
@@ -129,14 +129,15 @@ def pseudovector(config: Config, quiet: bool) -> Part:
     return claims, [Section("Pseudovectors", tables=[table])], {"R2": {"vector": vector, "pseudovector": pseudo, "SO(3)": special}}
 
 
-def _bodies(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def bodies(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Masses, places and velocities of three bodies, ``[count, 21]``, and their angular momentum, ``[count, 3]``."""
     masses = 0.5 + 1.5 * torch.rand(count, 3, generator=generator, dtype=F64)
     places, velocities = torch.randn(2, count, 3, 3, generator=generator, dtype=F64)
     momentum = (masses.unsqueeze(-1) * torch.linalg.cross(places, velocities)).sum(1)
     return torch.cat([masses, places.flatten(1), velocities.flatten(1)], 1), momentum
 
 
-def _mirrored(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def mirrored(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Places and velocities change sign; angular momentum does not."""
     sign = torch.where(torch.rand(len(x), 1, dtype=x.dtype) < 0.5, -1.0, 1.0)
     return torch.cat([x[:, :3], sign * x[:, 3:]], 1), y

@@ -1,0 +1,127 @@
+"""The study of Brauer diagrams: its contract, its models' symmetry, and what a short training must already show."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from erlangen.fields.beams import coupled_lattices, eigen_emittances, random_beams, transport
+from erlangen.groups import O, Sp
+from erlangen.studies.brauer_beam import STUDY, Config
+from erlangen.studies.brauer_beam.beams import BeamNet, EntryNet, known_maps
+from erlangen.studies.brauer_beam.compare import fit, moved_by
+from erlangen.studies.brauer_beam.vectors import bodies, mirrored, vectors
+from erlangen.testing import check_study
+
+F64 = torch.float64
+SMALL = Config(steps=3, regression_steps=3, samples=40, sizes=(20, 30))
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_it_keeps_the_contract():
+    pytest.importorskip("ase")
+    assert check_study(STUDY, SMALL, quiet=True)
+
+
+def test_without_ase_it_says_so_and_runs_the_rest(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ase.collections", None)
+    outcome = STUDY.run(SMALL, quiet=True)
+    left_out = [s for s in outcome.sections if "left out" in s.heading]
+    assert len(left_out) == 1
+    assert "erlangen[molecules]" in left_out[0].paragraphs[0]
+    assert not any("molecule" in claim.text for claim in outcome.claims)
+    assert outcome.metrics["beams"]["Sp(4)"]["transported"] > 0
+
+
+def test_full_is_five_seeds_at_least():
+    assert len(Config(full=True).every_seed) == 5
+    assert len(Config(full=True, seeds=7).every_seed) == 7
+    assert list(Config(seeds=2, seed=3).every_seed) == [3, 4]
+
+
+def test_dimensions_are_the_published_ones():
+    claims, _, numbers = known_maps()
+    assert claims[0].holds
+    assert numbers["dimensions"] == {
+        "O(3), 2 -> 2": 3,
+        "O(2), 3 -> 3": 10,
+        "O(3), 3 -> 3": 15,
+        "Sp(4), 2 -> 2": 3,
+        "Sp(4), 3 -> 3": 14,
+        "SO(3), 2 -> 3": 6,
+        "SO(2), 2 -> 2": 6,
+    }
+
+
+def test_the_beam_network_is_invariant_under_every_lattice_and_is_not_constant():
+    torch.manual_seed(0)
+    net, sigma = BeamNet(), random_beams(20, generator=seeded())
+    moved = transport(coupled_lattices(20, generator=seeded(1)), sigma)
+    torch.testing.assert_close(net(moved.flatten(1)), net(sigma.flatten(1)), atol=1e-10, rtol=0)
+    assert net(sigma.flatten(1)).std(0).min() > 1e-4
+    entries = EntryNet()
+    assert (entries(moved.flatten(1)) - entries(sigma.flatten(1))).abs().max() > 1e-3
+
+
+def test_without_products_nothing_of_a_covariance_is_seen():
+    net, sigma = BeamNet(), random_beams(5, generator=seeded())
+    trace = net.traces[0](net.first(sigma.flatten(1).unsqueeze(-2)))
+    assert trace.abs().max() < 1e-12  # the trace of a symmetric matrix under Omega
+
+
+def test_models_are_of_the_stated_sizes():
+    count = {type(net): sum(p.numel() for p in net.parameters()) for net in (BeamNet(), EntryNet())}
+    assert count == {BeamNet: 6618, EntryNet: 18178}
+
+
+@pytest.mark.slow
+def test_a_short_training_already_transfers_to_coupled_beams():
+    own = random_beams(400, generator=seeded())
+    coupled = transport(coupled_lattices(400, generator=seeded(1)), random_beams(400, generator=seeded(2)))
+    errors = {}
+    for make in (BeamNet, EntryNet):
+        net = fit(make, own.flatten(1), eigen_emittances(own).log(), 500, 0, None, "", quiet=True)
+        with torch.no_grad():
+            errors[make] = (net(coupled.flatten(1)) - eigen_emittances(coupled).log()).square().mean().sqrt().item()
+    assert errors[BeamNet] < 0.1
+    assert errors[EntryNet] > 5 * errors[BeamNet]
+
+
+def test_the_regression_task_is_invariant():
+    x, y = vectors(50, seeded())
+    a, b = x.unflatten(1, (2, 5)).unbind(1)
+    expected = a.norm(dim=1).sin() - b.norm(dim=1) ** 3 / 2 + torch.nn.functional.cosine_similarity(a, b)
+    torch.testing.assert_close(y[:, 0], expected)
+    group = O(5)
+    torch.manual_seed(0)
+    moved, same = moved_by(2 * group.vector, group.scalar)(x, y)
+    assert torch.equal(same, y)
+    torch.testing.assert_close(moved.unflatten(1, (2, 5)).norm(dim=-1), x.unflatten(1, (2, 5)).norm(dim=-1))
+    assert (moved - x).abs().max() > 0.1
+
+
+def test_angular_momentum_keeps_its_sign_in_the_mirror():
+    x, y = bodies(50, seeded())
+    torch.manual_seed(0)
+    other, same = mirrored(x, y)
+    assert torch.equal(same, y)
+    signs = (other[:, 3] / x[:, 3]).sign()
+    assert set(signs.tolist()) == {1.0, -1.0}
+    masses, places, velocities = other[:, :3], other[:, 3:12].unflatten(1, (3, 3)), other[:, 12:].unflatten(1, (3, 3))
+    torch.testing.assert_close((masses.unsqueeze(-1) * torch.linalg.cross(places, velocities)).sum(1), y)
+
+
+def test_lattices_are_symplectic_as_the_group_has_it():
+    assert Sp(4).contains(coupled_lattices(20, generator=seeded())).all()
+    assert coupled_lattices(1, generator=seeded()).dtype == F64
+
+
+@pytest.mark.slow
+def test_its_claims_hold():
+    outcome = STUDY.run(Config(), quiet=True)
+    assert outcome.claims.holds
