@@ -170,7 +170,12 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
             "the file's order, judged in another": found.elsewhere,
         },
         sections=[
-            Section("Four neighbours of an atom", ABOUT, tables=[table], figures=[_figure(accuracy, config.full)]),
+            Section(
+                "Four neighbours of an atom",
+                ABOUT,
+                tables=[table],
+                figures=[_figure(accuracy, len(orbits.x) if config.full else None)],
+            ),
             Section(
                 "The order in the file",
                 [
@@ -330,20 +335,21 @@ def agreement(orbits: StereoOrbits, index: Tensor) -> tuple[float, float]:
     return (statistics.fmean(right) if right else 0.5), len(right) / max(1, len(index))
 
 
-def _figure(accuracy: dict[str, dict[str, list[float]]], curve: bool) -> Figure:
+def _figure(accuracy: dict[str, dict[str, list[float]]], centres: int | None) -> Figure:
+    """Bars, or with the number of ``centres`` a learning curve."""
     labels = list(accuracy["A_4"])
     accuracy = {n: v for n, v in accuracy.items() if len(v) == len(labels)}
     title, caption = "Accuracy on unseen molecules", "Mean and standard deviation over seeds; a coin has 0.5."
-    if curve:
-        centres = [int(k) for k in labels[:-1]] + [3000]
-        lines = {n: Line.of_runs(centres, list(zip(*(v[k] for k in labels)))) for n, v in accuracy.items()}
+    if centres:
+        sizes = [*map(int, labels[:-1]), round(0.8 * centres)]
+        lines = {n: Line.of_runs(sizes, list(zip(*(v[k] for k in labels)))) for n, v in accuracy.items()}
         return lines_with_band(
             lines,
             title=title,
             x_label="training centres",
             y_label="accuracy",
             log_x=True,
-            caption=caption + " The last point is all training centres, about 3000.",
+            caption=caption + " The last point is all training centres, about four fifths of them all.",
         )
     shown = {n: [statistics.fmean(v[k]) for k in labels] for n, v in accuracy.items()}
     spread = {n: [statistics.stdev(v[k]) if len(v[k]) > 1 else 0.0 for k in labels] for n, v in accuracy.items()}

@@ -437,9 +437,9 @@ def _graph_table(found: Found) -> Table:
     ]
     return Table(
         "R2 on the other graphs, relabelled at random",
-        ["network", "training graphs", "parameters", *TARGETS, "largest change under relabelling"],
+        ["network", "training graphs", "parameters", *TARGETS, "largest change"],
         rows,
-        caption="Mean and standard deviation over seeds. The same steps, batches and optimiser for all.",
+        caption="Mean and standard deviation over seeds; the same steps, batches and optimiser. Change: of a prediction under relabelling.",
     )
 
 
@@ -473,7 +473,6 @@ def _clock_figure(clock: list[tuple[int, int, float, float | None]]) -> Figure:
         title="One forward pass",
         x_label="n",
         y_label="seconds",
-        log_x=True,
         log_y=True,
         caption="8 -> 8 channels, 8 samples, float32, one core. Dense matrices end where the basis has more than "
         f"{MOST_DENSE:.0e} numbers.",
