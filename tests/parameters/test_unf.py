@@ -1,7 +1,9 @@
 """Universal neural functionals against definitions, null spaces, group averages, hand-written maps and the `nfn` package."""
 
+import copy
 import itertools
 import math
+import pickle
 from collections import Counter
 
 import pytest
@@ -384,7 +386,10 @@ def test_files_and_channels_by_name():
     channels = dict.fromkeys(spec.shapes, 1) | {"weight_hh_l0": 2}
     layer, other = UNFLinear(spec, channels, 2), UNFLinear(spec, channels, 2)
     other.load_state_dict(layer.state_dict())
+    copied, pickled = copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))
+    assert copied.spec == pickled.spec == spec
     x = {n: torch.randn(channels[n], *s) for n, s in spec.shapes.items()}
+    assert all(torch.equal(pickled(x)[n], y) for n, y in copied(x).items())
     assert all(torch.equal(a, b) for a, b in zip(layer(x).values(), other(x).values()))
     with pytest.raises(ArgumentError, match="weight_ih_l1"):
         UNFLinear(spec, {n: 1 for n in spec.shapes if n != "weight_ih_l1"}, 2)

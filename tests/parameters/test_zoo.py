@@ -6,7 +6,16 @@ from torch import nn
 
 from erlangen.errors import ArgumentError
 from erlangen.measure import equivariance_error
-from erlangen.parameters import DeepSet, InvariantDeepSet, InvariantUNF, Standardize, StatNN, WeightSpec, weight_statistics
+from erlangen.parameters import (
+    DeepSet,
+    InvariantDeepSet,
+    InvariantUNF,
+    Standardize,
+    StatNN,
+    WeightSpec,
+    canonical_signs,
+    weight_statistics,
+)
 from erlangen.parameters.digits import split_digits
 from erlangen.parameters.mlp_zoo import ZooConfig, load_zoo, train_zoo
 from erlangen.parameters.predict import PredictionConfig, fit_predictor, kendall_tau
@@ -142,3 +151,24 @@ def test_recurrent_networks_are_functions_of_their_zoo():
     assert dict(spec.labels) == {"h": 12}
     assert success.max() > 0.1
     assert InvariantUNF(spec)(params).shape == (6, 1)
+
+
+def test_signs_are_brought_to_one_form():
+    class Sine(nn.Module):
+        def forward(self, x):
+            return x.sin()
+
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 5), Sine(), nn.Linear(5, 5), Sine(), nn.Linear(5, 1)).double()
+    params = {n: p.detach() for n, p in net.named_parameters()}
+    layers = [("0.weight", "0.bias", "2.weight"), ("2.weight", "2.bias", "4.weight")]
+    x = torch.randn(7, 2, dtype=torch.float64)
+    canonical = canonical_signs(params, layers)
+    assert (canonical["0.bias"] >= 0).all()
+    assert (canonical["2.bias"] >= 0).all()
+    assert (torch.func.functional_call(net, canonical, x) - net(x)).abs().max() < 1e-14
+    flips = torch.tensor([1.0, -1, -1, 1, -1], dtype=torch.float64)
+    flipped = {**params, "2.weight": params["2.weight"] * flips[:, None], "2.bias": params["2.bias"] * flips}
+    flipped["4.weight"] = params["4.weight"] * flips
+    again = canonical_signs(flipped, layers)
+    assert all(torch.equal(again[n], w) for n, w in canonical.items())

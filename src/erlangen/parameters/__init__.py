@@ -8,7 +8,7 @@ from erlangen.parameters.spec import WeightSpec
 from erlangen.parameters.statistics import StatNN, weight_statistics
 from erlangen.parameters.trace import weight_spec
 from erlangen.parameters.unf import UNF, InvariantUNF, UNFLinear
-from erlangen.parameters.zoo import Standardize, from_state_dicts, invariants
+from erlangen.parameters.zoo import Standardize, canonical_signs, from_state_dicts, invariants
 
 __all__ = [
     "UNF",
@@ -24,6 +24,7 @@ __all__ = [
     "StatNN",
     "UNFLinear",
     "WeightSpec",
+    "canonical_signs",
     "check_weight_spec",
     "from_state_dicts",
     "invariants",

@@ -158,7 +158,7 @@ def meta_train(
                 losses, inner = piece(theta.expand(config.pairs, -1), inner, config.piece, generator, 1)
                 (gradient,) = torch.autograd.grad(losses.mean(), theta)
                 inner = optree.tree_map(torch.Tensor.detach, inner)
-                age, loss = age + config.piece, float(losses.mean())
+                age, loss = age + config.piece, float(losses.detach().mean())
             if config.clip:
                 gradient = gradient * (config.clip / gradient.norm().clamp_min(config.clip))
             for p, g in zip(named.values(), gradient.split(sizes)):

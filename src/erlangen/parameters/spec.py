@@ -186,6 +186,9 @@ class WeightSpec:
         """How many numbers the tensors hold."""
         return sum(math.prod(shape) for shape in self.shapes.values())
 
+    def __reduce__(self) -> Any:
+        return WeightSpec, (dict(self.shapes), dict(self.axes), dict(self.labels))
+
     def _value(self) -> Any:
         return tuple(self.shapes.items()), tuple(self.axes.items()), tuple(self.labels.items())
 

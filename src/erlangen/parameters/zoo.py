@@ -75,6 +75,30 @@ class Standardize(nn.Module):
         return found
 
 
+def canonical_signs(params: Params, layers: Sequence[tuple[str, str, str]]) -> dict[str, Tensor]:
+    """Undo the sign symmetry of networks with odd activations (sine, tanh): make every hidden bias positive.
+
+    A unit's weights and bias may change sign together if the weights that read it do, too; the function stays. Functionals know the
+    permutations of units but not these signs, so weights that may differ by them are brought to one form first.
+
+    Args:
+        params: ``[*batch, C, *shape]``.
+        layers: for each hidden layer, from the first on, the names of its weight ``(units, in)``, its bias ``(units,)`` and of the weight
+            that reads it ``(out, units)``.
+
+    >>> w = {"0.weight": torch.tensor([[1.0], [2.0]]), "0.bias": torch.tensor([-3.0, 4.0]), "2.weight": torch.tensor([[5.0, 6.0]])}
+    >>> canonical_signs(w, [("0.weight", "0.bias", "2.weight")])["2.weight"]
+    tensor([[-5.,  6.]])
+    """
+    found = dict(params)
+    for weight, bias, reader in layers:
+        sign = torch.where(found[bias] < 0, -1.0, 1.0).to(found[bias].dtype)
+        found[weight] = found[weight] * sign.unsqueeze(-1)
+        found[bias] = found[bias] * sign
+        found[reader] = found[reader] * sign.unsqueeze(-2)
+    return found
+
+
 def invariants(spec: WeightSpec, params: Params) -> dict[str, Tensor]:
     """All linear invariants of each tensor ``[*batch, C, *shape]``, as averages: ``[*batch, features]``.
 
