@@ -188,9 +188,10 @@ def _placeholder(value: Any, ends: Ends) -> Any:
         return value
     if ends == "fixed":
         return Typed([fixed(n) for n in value.shape])
-    if value.is_floating_point():
-        return Typed([Stream(n) for n in value.shape])
-    return Typed([fixed(n) for n in value.shape], counted=[])
+    if not value.is_floating_point():
+        return Typed([fixed(n) for n in value.shape], counted=[])
+    batch = 1 if value.ndim > 1 else 0
+    return Typed([fixed(n) if i < batch else Stream(n) for i, n in enumerate(value.shape)])
 
 
 def _known(value: Any, names: _Names) -> list[Kind]:

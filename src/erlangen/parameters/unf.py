@@ -195,16 +195,12 @@ class UNF(nn.Module):
             raise ArgumentError("layers", "at least one layer", layers)
         self.spec = spec
         spaces = spaces_of(spec, max_terms)
-        inside = [[width] * len(spaces)] * (layers - 1)
-        outs = folded_channels(spec, out_channels, "out_channels")
-        channels = [folded_channels(spec, in_channels, "in_channels"), *inside, outs]
-        self.layers = nn.ModuleList(
-            TypedLinear(spaces, spaces, a, b, bias, reduction, max_terms) for a, b in itertools.pairwise(channels)
-        )
-        self.norms = nn.ModuleList(TypedNorm(spaces, a) for a in inside if norm)
+        ins, outs = folded_channels(spec, in_channels, "in_channels"), folded_channels(spec, out_channels, "out_channels")
+        channels = [ins, *[[width] * len(spaces)] * (layers - 1), outs]
+        self.stack = TypedStack(spaces, channels, layers - 1, norm, bias, reduction, max_terms)
 
     def forward(self, params: Params) -> dict[str, Tensor]:
-        return self.spec.unfold(hidden(self.layers, self.norms, self.spec.fold(params), last=False))
+        return self.spec.unfold(self.stack(self.spec.fold(params)))
 
 
 class InvariantUNF(nn.Module):
@@ -242,18 +238,43 @@ class InvariantUNF(nn.Module):
             raise ArgumentError("layers" if layers < 1 else "head", "at least one layer", layers if layers < 1 else tuple(head))
         self.spec = spec
         spaces = spaces_of(spec, max_terms)
-        inside = [[width] * len(spaces)] * layers
-        channels = [folded_channels(spec, in_channels, "in_channels"), *inside]
-        self.layers = nn.ModuleList(
-            TypedLinear(spaces, spaces, a, b, bias, reduction, max_terms) for a, b in itertools.pairwise(channels)
-        )
-        self.norms = nn.ModuleList(TypedNorm(spaces, a) for a in inside if norm)
-        self.pool = TypedLinear(spaces, [Space()], inside[-1], [head[0]], "constant", reduction, max_terms)
+        inside = [width] * len(spaces)
+        channels = [folded_channels(spec, in_channels, "in_channels"), *[inside] * layers]
+        self.stack = TypedStack(spaces, channels, layers, norm, bias, reduction, max_terms)
+        self.pool = TypedLinear(spaces, [Space()], inside, [head[0]], "constant", reduction, max_terms)
         self.head = perceptron([*head, outputs])
 
     def forward(self, params: Params) -> Tensor:
-        pieces = hidden(self.layers, self.norms, self.spec.fold(params), last=True)
-        return self.head(self.pool(pieces)[0].relu())
+        (pooled,) = self.pool(self.stack(self.spec.fold(params)))
+        return self.head(pooled.relu())
+
+
+class TypedStack(nn.Module):
+    """Linear layers between lists of typed tensors; the first ``rectified`` of them are followed by a ReLU, normalised before it."""
+
+    def __init__(
+        self,
+        spaces: Sequence[Space],
+        channels: Sequence[Sequence[int]],
+        rectified: int,
+        norm: bool,
+        bias: Bias,
+        reduction: Reduction,
+        max_terms: int,
+    ) -> None:
+        super().__init__()
+        self.rectified = rectified
+        self.layers = nn.ModuleList(
+            TypedLinear(spaces, spaces, a, b, bias, reduction, max_terms) for a, b in itertools.pairwise(channels)
+        )
+        self.norms = nn.ModuleList(TypedNorm(spaces, a) for a in channels[1 : 1 + rectified] if norm)
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        for i, layer in enumerate(self.layers):
+            xs = layer(xs)
+            if i < self.rectified:
+                xs = [x.relu() for x in (self.norms[i](xs) if len(self.norms) else xs)]
+        return xs
 
 
 class TypedNorm(nn.Module):
@@ -272,15 +293,6 @@ class TypedNorm(nn.Module):
             x = (x - x.mean(dims, keepdim=True)) * (x.var(dims, unbiased=False, keepdim=True) + 1e-5).rsqrt()
             outs.append(x * weight.reshape(-1, *[1] * ndim) + bias.reshape(-1, *[1] * ndim))
         return outs
-
-
-def hidden(layers: nn.ModuleList, norms: nn.ModuleList, xs: list[Tensor], last: bool) -> list[Tensor]:
-    """Layers with a ReLU after each (and after the last, if asked for), normalised before it where there are norms."""
-    for i, layer in enumerate(layers):
-        xs = layer(xs)
-        if i + 1 < len(layers) or last:
-            xs = [x.relu() for x in (norms[i](xs) if len(norms) else xs)]
-    return xs
 
 
 def perceptron(widths: Sequence[int]) -> nn.Sequential:
