@@ -60,6 +60,7 @@ _PUBLIC = {
     "Verdict": ("erlangen.verdict", "Verdict"),
     "equivariance_error": ("erlangen.measure", "equivariance_error"),
     "assert_equivariant": ("erlangen.measure", "assert_equivariant"),
+    "admissible": ("erlangen.reps", "admissible"),
     "EquivariantMaps": ("erlangen.maps", "EquivariantMaps"),
     "maps": ("erlangen.maps", ""),
     "nn": ("erlangen.nn", ""),

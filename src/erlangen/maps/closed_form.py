@@ -138,7 +138,8 @@ class DiagramMaps:
         lead, channels = x.shape[:-2], weights.shape[1]
         if self._gather is not None:
             x = x.index_select(-1, self._gather.to(x.device))
-        pieces = x.split([copies * math.prod(shape) for copies, shape in self._inputs], -1)
+        widths = [copies * math.prod(shape) for copies, shape in self._inputs]
+        pieces = x.split(widths, -1) if len(widths) > 1 else [x]
         xs = [piece.reshape(*lead, x.shape[-2] * copies, *shape) for piece, (copies, shape) in zip(pieces, self._inputs)]
         ys = self.maps.apply(self._weights(weights), xs, counts)
         ys = [y.reshape(*lead, channels, size) for y, size in zip(ys, self._outputs)]

@@ -92,9 +92,10 @@ class LinearMaps:
             stacked = [values[m][step].permute(0, 1, *(2 + a for a in axes)) for m, step, axes in reads]
             index_shape = stacked[0].shape[2:]
             features = torch.cat(stacked, 1) if len(stacked) > 1 else stacked[0]
-            mixed = _matrix(mix, gather, weights) @ features.reshape(*features.shape[:2], -1)
-            mixed = mixed.reshape(size, -1, *index_shape)
-            pieces += zip(mix.rows, mixed.split([outs[row.target] for row in mix.rows], 1))
+            mixed = _mix(_matrix(mix, gather, weights), features.reshape(size, features.shape[1], index_shape.numel()))
+            mixed = mixed.reshape(size, mixed.shape[1], *index_shape)
+            widths = [outs[row.target] for row in mix.rows]
+            pieces += zip(mix.rows, mixed.split(widths, 1) if len(widths) > 1 else [mixed])
         results = []
         for l, (shape, forms, channels) in enumerate(zip(self._shapes, self._forms, outs)):
             mine = [(row, piece) for row, piece in pieces if row.target == l]
@@ -158,6 +159,13 @@ def _matrix(
     return torch.cat(lines)
 
 
+def _mix(matrix: Tensor, features: Tensor) -> Tensor:
+    """``matrix`` [R, K] times ``features`` [B, K, P]: long rows one by one, short ones (which the product of B matrices would waste) folded."""
+    if 2 * features.shape[2] >= sum(matrix.shape):
+        return torch.bmm(matrix.expand(len(features), *matrix.shape), features)
+    return matrix @ features
+
+
 def _tie(x: Tensor, step: Tie) -> Tensor:
     """``x`` [batch, C, axes] on its generalised diagonal, [batch, C, ties]."""
     for ties, form in zip(step.ties, step.forms):
@@ -200,38 +208,57 @@ def _head(x: Tensor, step: Tied, normalized: bool) -> Tensor:
 
 def _spread(shape: tuple[int, ...], forms: tuple[Form | None, ...], pieces: list[tuple[Row, Tensor]]) -> Tensor:
     """The sum of tensors on their ties of one output: broadcast over the ties that are not theirs, put on its generalised diagonals."""
-    by_ties: dict[tuple[Block, ...], dict[Block, Tensor]] = {}
+    by_ties: dict[tuple[Block, ...], dict[Block, _Total]] = {}
     for row, piece in pieces:
-        order = sorted(row.live)
+        order = tuple(sorted(row.live))
         piece = piece.permute(0, 1, *(2 + row.live.index(t) for t in order))
-        same = by_ties.setdefault(row.ties, {})
-        same[tuple(order)] = same[tuple(order)] + piece if tuple(order) in same else piece
+        by_ties.setdefault(row.ties, {}).setdefault(order, _Total()).add(_unsqueeze(piece, order, len(row.ties)))
     singles = tuple((v,) for v in range(len(shape)))
-    base = _broadcast(by_ties.pop(singles), len(singles)) if singles in by_ties else None
-    if base is None:
+    total = _broadcast(by_ties.pop(singles)) if singles in by_ties else _Total()
+    if total.value is None:
         like = pieces[0][1]
         corner = like.flatten(2)[..., 0] if like.ndim > 2 else like
-        base = torch.zeros_like(corner).reshape(*like.shape[:2], *(1,) * len(singles))
-    if by_ties:
+        total.add(torch.zeros_like(corner).reshape(*like.shape[:2], *(1,) * len(singles)))
+    base = total.value
+    assert base is not None
+    if by_ties and not (total.fresh and tuple(base.shape[2:]) == shape):
         base = base.expand(*base.shape[:2], *shape).clone(memory_format=torch.contiguous_format)
     for ties, parts in by_ties.items():
-        base = _embed(base, forms, ties, _broadcast(parts, len(ties)))
+        tied = _broadcast(parts).value
+        assert tied is not None
+        base = _embed(base, forms, ties, tied)
     return base.expand(*base.shape[:2], *shape)
 
 
-def _broadcast(parts: dict[Block, Tensor], ties: int) -> Tensor:
+class _Total:
+    """A running sum: its first addition makes a new tensor, the next ones go into that, where they fit."""
+
+    def __init__(self) -> None:
+        self.value: Tensor | None = None
+        self.fresh = False
+
+    def add(self, piece: Tensor) -> None:
+        if self.value is None:
+            self.value = piece
+        elif self.fresh and all(a in (1, b) for a, b in zip(piece.shape, self.value.shape)):
+            self.value.add_(piece)
+        else:
+            self.value, self.fresh = self.value + piece, True
+
+
+def _broadcast(parts: dict[Block, _Total]) -> _Total:
     """Sum tensors over subsets of the ties; smaller ones join the next larger first, so that big tensors are added once."""
-    pending = {live: _unsqueeze(piece, live, ties) for live, piece in parts.items()}
-    for live in sorted(pending, key=len):
-        larger = [other for other in pending if len(other) > len(live) and set(live) < set(other)]
+    for live in sorted(parts, key=len):
+        larger = [other for other in parts if len(other) > len(live) and set(live) < set(other)]
         if larger:
-            nearest = min(larger, key=len)
-            pending[nearest] = pending[nearest] + pending.pop(live)
-    total = None
-    for piece in pending.values():
-        total = piece if total is None else total + piece
-    assert total is not None
-    return total
+            piece = parts.pop(live).value
+            assert piece is not None
+            parts[min(larger, key=len)].add(piece)
+    first, *others = parts.values()
+    for other in others:
+        assert other.value is not None
+        first.add(other.value)
+    return first
 
 
 def _unsqueeze(piece: Tensor, live: tuple[int, ...], ties: int) -> Tensor:
