@@ -19,7 +19,10 @@ DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "erlangen"
 
 #: The guide's order; a page that is not named here follows in alphabetical order.
-GUIDE = ["groups", "reps", "actions", "frames", "measure", "discover", "training"]
+GUIDE = [
+    "groups", "reps", "actions", "maps", "activations", "sets-and-graphs", "tensors", "weight-spaces",
+    "frames", "measure", "discover", "training",
+]  # fmt: skip
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:

@@ -58,6 +58,7 @@ _PUBLIC = {
     "LieGAN": ("erlangen.discover", "LieGAN"),
     "fit": ("erlangen.fitting", "fit"),
     "Verdict": ("erlangen.verdict", "Verdict"),
+    "NotEquivariantError": ("erlangen.errors", "NotEquivariantError"),
     "equivariance_error": ("erlangen.measure", "equivariance_error"),
     "assert_equivariant": ("erlangen.measure", "assert_equivariant"),
     "admissible": ("erlangen.reps", "admissible"),

@@ -134,3 +134,13 @@ def test_examples_on_pages_run(page: str, tmp_path: Path, monkeypatch: pytest.Mo
     for block in FENCE.findall((ROOT / page).read_text()):
         if "check_study" not in block:  # a study at its defaults takes minutes
             exec(compile(block, page, "exec"), names)
+
+
+def test_drawings_of_the_guide_are_those_of_the_code() -> None:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("draw_diagrams", ROOT / "docs" / "draw_diagrams.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name, text in module.sheets().items():
+        assert (ROOT / "docs" / "images" / name).read_text() == text, "run python docs/draw_diagrams.py"

@@ -64,6 +64,20 @@ def test_story_2_on_data_without_symmetry_found_is_falsy_and_says_so():
     assert "no symmetry found" in str(found)
 
 
+def test_story_3_all_equivariant_linear_maps():
+    import erlangen as er
+
+    V = er.Symmetric(10).vector
+    maps = er.EquivariantMaps(V**2, V**2)
+    assert maps.dim == 15
+    layer = er.nn.EquivariantLinear(V**2, V**2, channels=(4, 8))
+    x = torch.randn(16, 4, 100, dtype=torch.float64)
+    assert er.equivariance_error(layer.double(), x, V**2, V**2)["worst"] < 1e-12
+    assert er.EquivariantMaps(er.SO(3).vector ** 2, er.SO(3).vector).dim == 1
+    with pytest.raises(er.NotEquivariantError, match="counterexample"):
+        er.nn.EquivariantMLP(er.SO(3).vector, er.SO(3).vector, activation=torch.nn.ReLU())
+
+
 def test_story_4_audit_what_i_have(tmp_path):
     import erlangen as er
 

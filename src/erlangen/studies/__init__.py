@@ -17,6 +17,13 @@ _MODULES = {
     "liegan-two-body": "erlangen.studies.liegan_two_body",
     "liegan-jets": "erlangen.studies.liegan_jets",
     "liegan-cyclic": "erlangen.studies.liegan_cyclic",
+    "pointwise": "erlangen.studies.pointwise",
+    "pointwise-networks": "erlangen.studies.pointwise_networks",
+    "unf-zoo": "erlangen.studies.unf_zoo",
+    "learned-optimizer": "erlangen.studies.learned_optimizer",
+    "partition-diagrams": "erlangen.studies.partition_diagrams",
+    "jellyfish-chirality": "erlangen.studies.jellyfish_chirality",
+    "brauer-beam": "erlangen.studies.brauer_beam",
 }
 
 
