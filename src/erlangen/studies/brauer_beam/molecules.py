@@ -30,8 +30,8 @@ def molecules(config: Config, quiet: bool) -> Part:
         size = y.square().mean().sqrt()
         for name, make, move in (
             ("O(3)", lambda: EquivariantMLP(source, target, scalar + vector + target, channels=16).to(F64), None),
-            ("perceptron", lambda: perceptron(20, 9), None),
-            ("augmented", lambda: perceptron(20, 9), moved_by(source, target)),
+            ("perceptron", lambda: perceptron(20, 9, width=512), None),
+            ("augmented", lambda: perceptron(20, 9, width=512), moved_by(source, target)),
         ):
             net = fit(make, x, y / size, config.steps, seed, move, f"molecules, {name}", quiet)
             for kind, (a, b) in {
