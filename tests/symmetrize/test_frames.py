@@ -465,3 +465,37 @@ def test_a_frame_of_ones_own():
 
     with pytest.raises(AssertionError, match="averages are invariant"):
         check_frame(First(), er.SO(3).vector)
+
+
+def test_wrong_frames_and_models_are_refused_when_wrapped():
+    class First(er.Frame):
+        def forward(self, inp, x):
+            return Weighted(inp.group.identity(len(x), 1, dtype=x.dtype))
+
+    G = er.SO(3)
+    with pytest.raises(ArgumentError, match="'frame'.*relative error"):
+        er.symmetrize(torch.nn.Identity(), G.vector, G.vector, frame=First())
+    er.symmetrize(torch.nn.Identity(), G.vector, G.vector, frame=First(), check=False)
+
+    class OverTheBatch(torch.nn.Module):
+        def forward(self, x):
+            return x - x.mean(0, keepdim=True)
+
+    x = torch.randn(6, 5, 3, generator=torch.Generator().manual_seed(0))
+    er.symmetrize(torch.nn.Identity(), G.vector, G.vector, example=x)
+    with pytest.raises(ArgumentError, match="rest of the batch"):
+        er.symmetrize(OverTheBatch(), G.vector, G.vector, example=x)
+
+
+def test_frames_may_ask_for_losses():
+    class Asking(er.frames.Principal):
+        def forward(self, inp, x):
+            return super().forward(inp, x)._replace(losses={"margin": x.square().mean()})
+
+    G = er.SO(3)
+    model = er.symmetrize(torch.nn.Identity(), G.vector, G.vector, frame=Asking())
+    x = torch.randn(6, 5, 3)
+    y, losses = model.with_losses(x)
+    assert torch.equal(y, model(x))
+    assert losses["margin"] == x.square().mean()
+    assert er.symmetrize(torch.nn.Identity(), G.vector, G.vector).with_losses(x)[1] == {}

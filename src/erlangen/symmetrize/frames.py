@@ -10,6 +10,8 @@ A new frame is a subclass with one method, :meth:`Frame.forward`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import optree
@@ -27,10 +29,15 @@ class Weighted(NamedTuple):
     Attributes:
         elements: group elements ``[B, k, *element_shape]``.
         weights: ``[B, k]``, non-negative, rows summing to one; ``None`` means equal weights ``1/k``.
+        losses: what a learned frame asks to be added to the training loss, by name, scalars; see
+            :meth:`~erlangen.symmetrize.Symmetrized.with_losses`.
+        info: anything worth looking at, by name, ``[B, ...]``: margins, activations, residuals.
     """
 
     elements: Element
     weights: Tensor | None = None
+    losses: Mapping[str, Tensor] = MappingProxyType({})
+    info: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class Frame(nn.Module, ABC):

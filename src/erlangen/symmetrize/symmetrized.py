@@ -17,6 +17,7 @@ from erlangen.groups.base import Element
 from erlangen.symmetrize.cloud import named_parts
 from erlangen.symmetrize.frames import Frame, Weighted, a_tensor
 from erlangen.symmetrize.ragged import Copies, RaggedCopies, segment_of
+from erlangen.symmetrize.selfcheck import check_when_wrapped
 
 
 class Symmetrized(nn.Module):
@@ -43,7 +44,15 @@ class Symmetrized(nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         x, rest = self._datum(args, kwargs)
+        return self._over(x, self.frame(self.inp, x), rest)
+
+    def with_losses(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Tensor]]:
+        """The output, and what a learned frame asks to be added to the training loss, by name (nothing, for frames without parameters)."""
+        x, rest = self._datum(args, kwargs)
         frame = self.frame(self.inp, x)
+        return self._over(x, frame, rest), dict(frame.losses)
+
+    def _over(self, x: Any, frame: Weighted, rest: dict[str, Any]) -> Any:
         group = self.inp.group
         size, k = group.batch_shape(frame.elements)
         weights = frame.weights
@@ -147,7 +156,16 @@ class Symmetrized(nn.Module):
 _KEYWORDS = "\0keywords"
 
 
-def symmetrize(model: nn.Module, inp: Any, out: Any, *, frame: Frame | None = None, chunk: int | None = None) -> Symmetrized:
+def symmetrize(
+    model: nn.Module,
+    inp: Any,
+    out: Any,
+    *,
+    frame: Frame | None = None,
+    chunk: int | None = None,
+    check: bool = True,
+    example: Any = None,
+) -> Symmetrized:
     """Make a model symmetric.
 
     Args:
@@ -157,12 +175,16 @@ def symmetrize(model: nn.Module, inp: Any, out: Any, *, frame: Frame | None = No
         out: the same for the output; ``G.scalar`` makes it invariant.
         frame: how; by default :func:`erlangen.symmetrize.choose.choose_frame` picks an exact one.
         chunk: at most so many frame elements in one forward pass, to bound memory.
+        check: make sure that the frame moves along with the data, on made-up ones or on ``example``.
+        example: a batch of data (what the model is called with), on which the wrapped model is checked too: its symmetry, in float64,
+            and that a datum's result does not depend on the rest of the batch.
 
     Returns:
         a module that is called as ``model`` is.
 
     Raises:
-        ArgumentError: ``inp`` and ``out`` belong to different groups, or the frame cannot serve them.
+        ArgumentError: ``inp`` and ``out`` belong to different groups, the frame cannot serve them, or a check fails (with the size of
+            the error).
 
     Source: Puny et al., "Frame Averaging for Invariant and Equivariant Network Design", ICLR 2022, arXiv:2110.03336.
 
@@ -186,7 +208,10 @@ def symmetrize(model: nn.Module, inp: Any, out: Any, *, frame: Frame | None = No
         raise ArgumentError("frame", "a Frame, e.g. erlangen.frames.Principal()", type(frame).__name__)
     if reason := frame.refuse(inp):
         raise ArgumentError("frame", f"a frame that serves {inp!r}", f"{type(frame).__name__}: {reason}")
-    return Symmetrized(model, frame, inp, out, chunk)
+    wrapped = Symmetrized(model, frame, inp, out, chunk)
+    if check:
+        check_when_wrapped(wrapped, example)
+    return wrapped
 
 
 def _gather(action: Action | None, parts: tuple[Any, ...]) -> Any:
