@@ -24,13 +24,14 @@ class ChargedBodies:
     Args:
         position, velocity: float64 ``[N, B, 3]`` at the input frame.
         charge: float64 ``[N, B]``, +1 or -1.
-        target: positions at the target frame, float64 ``[N, B, 3]``.
+        target, target_velocity: positions and velocities at the target frame, float64 ``[N, B, 3]``.
     """
 
     position: Tensor
     velocity: Tensor
     charge: Tensor
     target: Tensor
+    target_velocity: Tensor
 
     def __len__(self) -> int:
         return len(self.position)
@@ -68,14 +69,12 @@ def n_body(simulations: int, seed: int = 0, bodies: int = 5, input_frame: int = 
     for first in range(0, simulations, CHUNK):
         here = slice(first, first + CHUNK)
         parts.append(_simulate(position[here], velocity[here], charge[here], (input_frame, target_frame)))
-    start, speed, end = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts))
-    return ChargedBodies(start, speed, torch.from_numpy(charge), end)
+    start, speed, end, end_speed = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts))
+    return ChargedBodies(start, speed, torch.from_numpy(charge), end, end_speed)
 
 
-def _simulate(
-    position: np.ndarray, velocity: np.ndarray, charge: np.ndarray, frames: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions and velocities at the first frame, positions at the second, each ``[n, B, 3]``."""
+def _simulate(position: np.ndarray, velocity: np.ndarray, charge: np.ndarray, frames: tuple[int, int]) -> list[np.ndarray]:
+    """Positions and velocities at the first frame, then at the second, each ``[n, B, 3]``."""
     bodies = charge.shape[1]
     i, j = np.tril_indices(bodies, -1)
     incidence = np.zeros((len(i), bodies))  # pairs x bodies: a difference of positions, and, transposed, a sum of forces
@@ -98,4 +97,4 @@ def _simulate(
         if step in last:
             kept += [x.transpose(2, 1, 0).copy(), v.transpose(2, 1, 0).copy()]
         v += kick()
-    return kept[0], kept[1], kept[2]
+    return kept
