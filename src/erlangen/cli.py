@@ -1,4 +1,4 @@
-"""The command line: ``erlangen fit | discover | audit | run | list``. Thin: each command is a few public calls.
+"""The command line: ``erlangen fit | discover | audit | run | zoo | list``. Thin: each command is a few public calls.
 
 Nothing heavy is imported before a command is known, so that ``--help`` answers at once.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, arg, subcommand
 
 from erlangen.errors import ArgumentError, ErlangenError
 
@@ -116,11 +116,55 @@ class List:
     """Print JSON."""
 
 
+@dataclass(frozen=True)
+class ZooMake:
+    """Train a zoo of small networks on handwritten digits, all at once, and write it as one file."""
+
+    path: Positional[Path]
+    """Where to write it (.safetensors)."""
+    networks: int = 2000
+    """How many networks."""
+    seed: int = 0
+    """Seed of everything random."""
+    quiet: bool = False
+    """No progress bars."""
+
+
+@dataclass(frozen=True)
+class ZooPredict:
+    """Learn from some networks of a zoo to tell, from weights alone, how well the others do."""
+
+    path: Positional[Path]
+    """A file that `zoo make` wrote."""
+    functional: Literal["UNF", "StatNN", "deep set"] = "UNF"
+    """What reads the weights."""
+    epochs: int = 30
+    """Passes over the zoo."""
+    judged: int = 300
+    """Networks that are kept apart, and as many again to choose the epoch."""
+    seed: int = 0
+    """Seed of the training."""
+    weights: Path | None = None
+    """Where to write the trained predictor (.safetensors)."""
+    json: bool = False
+    """Print JSON."""
+    quiet: bool = False
+    """No progress bars."""
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """Zoos of trained networks: make one, or predict accuracy from weights."""
+
+    do: Annotated[Annotated[ZooMake, subcommand(name="make")] | Annotated[ZooPredict, subcommand(name="predict")], arg(name="")]
+
+
 Command = (
     Annotated[Fit, arg(name="fit")]
     | Annotated[Discover, arg(name="discover")]
     | Annotated[Audit, arg(name="audit")]
     | Annotated[Run, arg(name="run")]
+    | Annotated[Zoo, arg(name="zoo")]
     | Annotated[List, arg(name="list")]
 )
 
@@ -133,7 +177,13 @@ def main(argv: list[str] | None = None) -> None:
             run_study(argv[1], argv[2:])
             return
         command = tyro.cli(Command, prog="erlangen", args=argv, description="Symmetry in data, models and designs.")  # type: ignore[arg-type]
-        handlers: dict[type, Callable[[Any], None]] = {Fit: run_fit, Discover: run_discover, Audit: run_audit, List: run_list}
+        handlers: dict[type, Callable[[Any], None]] = {
+            Fit: run_fit,
+            Discover: run_discover,
+            Audit: run_audit,
+            List: run_list,
+            Zoo: run_zoo,
+        }
         handlers[type(command)](command)
     except ErlangenError as error:
         print(f"erlangen: error: {error}", file=sys.stderr)
@@ -259,6 +309,44 @@ def run_list(args: List) -> None:
     from rich.console import Console
 
     Console().print(catalogue_table())
+
+
+def run_zoo(args: Zoo) -> None:
+    """``erlangen zoo make|predict``."""
+    import torch
+
+    from erlangen.data.digits import split_digits
+    from erlangen.parameters.mlp_zoo import ZooConfig, load_zoo, train_zoo
+    from erlangen.parameters.predict import PredictionConfig, fit_predictor, functionals, kendall_tau
+    from erlangen.serialization import save_weights
+
+    do = args.do
+    if isinstance(do, ZooMake):
+        config = ZooConfig(networks=do.networks, seed=do.seed)
+        (x, y), (held_x, held_y) = split_digits(seed=do.seed)
+        zoo = train_zoo(x, y, held_x, held_y, config, quiet=do.quiet)
+        lowest, middle, highest = torch.quantile(zoo.accuracy, torch.tensor([0.0, 0.5, 1.0])).tolist()
+        print(
+            f"{len(zoo)} networks, accuracy {lowest:.2f} to {highest:.2f}, half of them above {middle:.2f}: {zoo.save(do.path, config)}"
+        )
+        return
+    zoo = load_zoo(do.path)
+    if not 0 < 2 * do.judged < len(zoo):
+        raise ArgumentError("judged", f"less than half of the zoo's {len(zoo)} networks", do.judged)
+    seen, unseen = zoo[: len(zoo) - do.judged], zoo[len(zoo) - do.judged :]
+    torch.manual_seed(do.seed)
+    made, settings = functionals(zoo.spec)[do.functional](), PredictionConfig(epochs=do.epochs, validation=do.judged, seed=do.seed)
+    fitted = fit_predictor(
+        made, zoo.spec, seen.params, seen.accuracy, settings, description=do.functional, quiet=do.quiet or do.json
+    )
+    with torch.no_grad():
+        tau = float(kendall_tau(fitted(unseen.params), unseen.accuracy))
+    written = None if do.weights is None else str(save_weights(fitted, do.weights))
+    told = {"functional": do.functional, "tau": tau, "learned_from": len(seen) - do.judged, "judged": do.judged, "weights": written}
+    if do.json:
+        print(json.dumps(told, indent=2))
+    else:
+        print(f"{do.functional}: Kendall's tau {tau:.3f} on {do.judged} unseen networks, learned from {told['learned_from']}")
 
 
 def _action(group: Any, name: str, argument: str) -> Any:

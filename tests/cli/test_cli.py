@@ -169,3 +169,21 @@ def test_run_a_study_with_its_own_flags(tmp_path):
     assert "DOES NOT HOLD" in done.stdout  # 20 steps find nothing, and that is said
     assert list(tmp_path.rglob("report.html"))
     assert "--fold" in run("run", "liegan-cyclic", "--help").stdout
+
+
+def test_zoo_made_and_read(tmp_path, capsys):
+    zoo, weights = tmp_path / "zoo.safetensors", tmp_path / "predictor.safetensors"
+    code, out, _ = call(capsys, "zoo", "make", zoo, "--networks", "60", "--quiet")
+    assert code == 0
+    assert out.startswith("60 networks")
+    options = ("--judged", "20", "--epochs", "2", "--functional", "StatNN", "--weights", weights, "--json")
+    code, out, _ = call(capsys, "zoo", "predict", zoo, *options)
+    assert code == 0
+    told = json.loads(out)
+    assert -1 <= told["tau"] <= 1
+    assert told["learned_from"] == 20
+    assert weights.is_file()
+    code, _, err = call(capsys, "zoo", "predict", zoo, "--judged", "30")
+    assert code == 2
+    assert "'judged'" in err
+    assert call(capsys, "zoo", "predict", tmp_path / "none.safetensors")[0] == 2

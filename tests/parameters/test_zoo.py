@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from erlangen.data.digits import split_digits
 from erlangen.errors import ArgumentError
 from erlangen.measure import equivariance_error
 from erlangen.parameters import (
@@ -16,7 +17,6 @@ from erlangen.parameters import (
     canonical_signs,
     weight_statistics,
 )
-from erlangen.parameters.digits import split_digits
 from erlangen.parameters.mlp_zoo import ZooConfig, load_zoo, train_zoo
 from erlangen.parameters.predict import PredictionConfig, fit_predictor, kendall_tau
 from erlangen.parameters.rnn_zoo import LETTERS, RecurrentZooConfig, sums, train_recurrent_zoo

@@ -124,7 +124,21 @@ def test_python_on_pages_is_python() -> None:
     [
         "CONTRIBUTING.md",
         "docs/index.md",
-        *(f"docs/guide/{n}.md" for n in ("groups", "reps", "actions", "frames", "measure")),
+        *(
+            f"docs/guide/{n}.md"
+            for n in (
+                "groups",
+                "reps",
+                "actions",
+                "frames",
+                "measure",
+                "maps",
+                "activations",
+                "sets-and-graphs",
+                "tensors",
+                "weight-spaces",
+            )
+        ),
     ],
 )
 def test_examples_on_pages_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

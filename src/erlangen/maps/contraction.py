@@ -160,7 +160,7 @@ def _matrix(
 
 
 def _mix(matrix: Tensor, features: Tensor) -> Tensor:
-    """``matrix`` [R, K] times ``features`` [B, K, P]: long rows one by one, short ones (which the product of B matrices would waste) folded."""
+    """``matrix`` [R, K] times ``features`` [B, K, P]: long rows datum by datum, short ones folded into one product."""
     if 2 * features.shape[2] >= sum(matrix.shape):
         return torch.bmm(matrix.expand(len(features), *matrix.shape), features)
     return matrix @ features

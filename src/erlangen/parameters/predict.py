@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,10 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from erlangen.errors import ArgumentError
+from erlangen.parameters.deepset import InvariantDeepSet
 from erlangen.parameters.spec import Params, WeightSpec
+from erlangen.parameters.statistics import StatNN
+from erlangen.parameters.unf import InvariantUNF
 from erlangen.parameters.zoo import Standardize
 from erlangen.training import TrainingConfig, train
 
@@ -52,6 +56,15 @@ def direction_and_size(spec: WeightSpec, params: Params) -> dict[str, Tensor]:
         size = ((x.square().mean(dims, keepdim=True) if dims else x.square()) + SMALLEST**2).sqrt()
         found[name] = torch.cat([x / size, size.log().expand_as(x)], x.ndim - ndim - 1)
     return found
+
+
+def functionals(spec: WeightSpec) -> dict[str, Callable[[], nn.Module]]:
+    """The predictors that are compared, by name; of each weight they read its direction and its size."""
+    return {
+        "deep set": lambda: InvariantDeepSet(spec, 2, width=8),
+        "StatNN": lambda: StatNN(spec, 2),
+        "UNF": lambda: InvariantUNF(spec, 2, width=32),
+    }
 
 
 class Predictor(nn.Module):

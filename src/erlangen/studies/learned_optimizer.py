@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from erlangen.data.digits import digits
 from erlangen.measure import equivariance_error
 from erlangen.parallel import one_thread, run_jobs
 from erlangen.parameters import UNF, DeepSet, LearnedUpdate, UNFLinear, WeightSpec
 from erlangen.parameters.deepset import DeepSetLayer
-from erlangen.parameters.digits import digits
 from erlangen.parameters.learned_optimizer import Inputs
 from erlangen.parameters.meta import MetaConfig, Task, evaluate, meta_train
 from erlangen.reporting import Claim, Claims, KeyNumber, Line, Outcome, Section, Table, lines_with_band

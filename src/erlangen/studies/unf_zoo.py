@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from erlangen.data.digits import split_digits
 from erlangen.measure import equivariance_error
 from erlangen.parallel import one_thread
-from erlangen.parameters import InvariantDeepSet, InvariantUNF, StatNN, WeightSpec
-from erlangen.parameters.digits import split_digits
 from erlangen.parameters.mlp_zoo import Zoo, ZooConfig, train_zoo
-from erlangen.parameters.predict import PredictionConfig, Predictor, fit_predictor, kendall_tau
+from erlangen.parameters.predict import PredictionConfig, Predictor, fit_predictor, functionals, kendall_tau
 from erlangen.parameters.rnn_zoo import RecurrentZooConfig, train_recurrent_zoo
 from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, PlusMinus, Section, Table, bars_with_error, histogram, scatter
 from erlangen.studies.base import Study
@@ -48,15 +46,6 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         return _run(config, quiet, started)
 
 
-def predictors(spec: WeightSpec) -> dict[str, Callable[[], nn.Module]]:
-    """The three that are compared; of each weight they read its direction and its size."""
-    return {
-        "deep set": lambda: InvariantDeepSet(spec, 2, width=8),
-        "StatNN": lambda: StatNN(spec, 2),
-        "UNF": lambda: InvariantUNF(spec, 2, width=32),
-    }
-
-
 def _run(config: Config, quiet: bool, started: float) -> Outcome:
     (x, y), (held_x, held_y) = split_digits(seed=config.seed)
     zoo = train_zoo(x, y, held_x, held_y, ZooConfig(networks=config.networks, seed=config.seed), quiet=quiet)
@@ -66,7 +55,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
     taus: dict[str, list[float]] = {}
     seconds: dict[str, list[float]] = {}
     best: tuple[float, Tensor, Predictor] | None = None
-    for name, make in predictors(zoo.spec).items():
+    for name, make in functionals(zoo.spec).items():
         for seed in range(config.seed, config.seed + config.seeds):
             clock = time.perf_counter()
             torch.manual_seed(seed)
@@ -192,7 +181,7 @@ def _recurrent(config: Config, quiet: bool) -> tuple[list[Claim], list[Section]]
     rows, curve = [], {}
     for share in (0.125, 0.25, 0.5, 1.0):
         known = int(share * cut)
-        for name, make in predictors(spec).items():
+        for name, make in functionals(spec).items():
             torch.manual_seed(config.seed)
             settings = PredictionConfig(epochs=config.epochs, validation=known // 5, seed=config.seed)
             fitted = fit_predictor(
