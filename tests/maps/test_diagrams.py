@@ -99,7 +99,7 @@ def test_orbit_basis_is_integral_and_inverts():
         assert torch.equal(change, change.round())
         back = torch.linalg.inv(change).round()
         assert torch.equal(change @ back, torch.eye(len(listed), dtype=torch.float64))
-        assert bool((back >= 0).all()) and bool((back <= 1).all())  # a diagram is the sum of coarser orbits
+        assert bool(((back >= 0) & (back <= 1)).all())  # a diagram is the sum of coarser orbits
 
 
 def test_orbit_elements_are_disjoint_zero_one_matrices():
