@@ -7,6 +7,7 @@ from erlangen.symmetrize.pairs import Pairs
 from erlangen.symmetrize.phase import Phase
 from erlangen.symmetrize.principal import Principal
 from erlangen.symmetrize.ragged import Edges, Segment
+from erlangen.symmetrize.shifted import Shifted
 from erlangen.symmetrize.sign_fixed import SignFixed
 from erlangen.symmetrize.stochastic import Stochastic
 from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
@@ -21,6 +22,7 @@ __all__ = [
     "Phase",
     "Principal",
     "Segment",
+    "Shifted",
     "SignFixed",
     "Stochastic",
     "Symmetrized",

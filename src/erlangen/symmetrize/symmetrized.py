@@ -13,10 +13,8 @@ from torch import Tensor, nn
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
-from erlangen.groups.base import Element
-from erlangen.symmetrize.cloud import named_parts
 from erlangen.symmetrize.frames import Frame, Weighted, a_tensor
-from erlangen.symmetrize.ragged import Copies, RaggedCopies, segment_of
+from erlangen.symmetrize.moved import canonical, copies_of
 from erlangen.symmetrize.selfcheck import check_when_wrapped
 
 
@@ -79,47 +77,22 @@ class Symmetrized(nn.Module):
     def canonical_inputs(self, *args: Any, **kwargs: Any) -> Any:
         """What the model sees: the input moved by the inverse of each frame element, leading axes ``[B * k, ...]``."""
         x, _ = self._datum(args, kwargs)
-        elements = self.frame(self.inp, x).elements
-        return self._canonical(x, elements, self._copies(x, elements))
+        return canonical(self.inp, x, self.frame(self.inp, x).elements)
 
     # ---- the formula ----
-
-    def _copies(self, x: Any, elements: Element) -> Copies:
-        size, k = self.inp.group.batch_shape(elements)
-        index = segment_of(self.inp, x)
-        return Copies(size, k) if index is None else RaggedCopies(index, size, k)
-
-    def _canonical(self, x: Any, elements: Element, copies: Copies) -> Any:
-        group = self.inp.group
-        inverse = group.inverse(elements)
-        # A frame that comes in double precision was worth it: move the data in it, too.
-        double = a_tensor(elements).dtype == torch.float64
-
-        def move(name: str | None, action: Action | None, part: Any) -> Any:
-            if action is None:
-                return copies.repeat(part)
-            if (numbers := copies.special(action, part)) is not None:
-                return numbers
-            action.check(part, name or "x")
-            wide = part.double() if double and part.is_floating_point() else part
-            moved = action.act(copies.take(group, inverse, len(part)), wide.unsqueeze(1))
-            return copies.join(moved).to(part.dtype).contiguous()
-
-        parts = [move(*leaf) for leaf in named_parts(self.inp, x)]
-        return self.inp.unflatten(parts) if isinstance(self.inp, Record) else parts[0]
 
     def _average(self, x: Any, frame: Weighted, rest: dict[str, Any]) -> Any:
         group, elements, weights = self.inp.group, frame.elements, frame.weights
         assert weights is not None
-        copies = self._copies(x, elements)
-        canonical = self._canonical(x, elements, copies)
+        copies = copies_of(self.inp, x, elements)
+        seen = canonical(self.inp, x, elements, copies)
         rest = {name: copies.repeat(value) for name, value in rest.items()}
         if rest.pop(_KEYWORDS, False):
-            y = self.model(**canonical, **rest)
-        elif isinstance(canonical, tuple) and isinstance(self.inp, Record):
-            y = self.model(*canonical, **rest)
+            y = self.model(**seen, **rest)
+        elif isinstance(seen, tuple) and isinstance(self.inp, Record):
+            y = self.model(*seen, **rest)
         else:
-            y = self.model(canonical, **rest)
+            y = self.model(seen, **rest)
 
         def back(action: Action | None, part: Any) -> Any:
             if action is None:
