@@ -97,3 +97,11 @@ def test_text_is_text_for_plotly_too():
 def test_wrong_shapes_are_named(make):
     with pytest.raises(ArgumentError):
         make()
+
+
+def test_large_heat_maps_are_as_tall_as_their_labels():
+    small = heatmap([[0.0] * 5] * 5, title="small")
+    large = heatmap([[0.0] * 40] * 42, title="large", row_labels=[f"row {i}" for i in range(42)])
+    assert small.plotly_figure.layout.height is None
+    assert large.plotly_figure.layout.height >= 42 * 12
+    assert large.plotly_figure.layout.yaxis.scaleanchor is None

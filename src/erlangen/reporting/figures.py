@@ -88,6 +88,10 @@ class Line(NamedTuple):
         return cls(_numbers(x), mean.tolist(), (mean - spread).tolist(), (mean + spread).tolist())
 
 
+#: From so many rows on, a heat map is as tall as its labels need.
+_MANY = 20
+
+
 def heatmap(
     matrix: Any,
     *,
@@ -137,8 +141,12 @@ def heatmap(
         if labels or length <= 20:
             names = [_text(label) for label in labels] or [str(i + 1) for i in range(length)]
             axis.update(tickvals=list(range(length)), ticktext=names)
+        if length > _MANY:
+            axis.update(tickfont={"size": 10})
     figure.update_yaxes(autorange="reversed")
-    if 0.5 <= height / width <= 2:
+    if height > _MANY:
+        figure.update_layout(height=15 * height + 160)  # a line of text for each row
+    elif 0.5 <= height / width <= 2:
         figure.update_yaxes(scaleanchor="x", scaleratio=1)
     return Figure(title, figure, caption, alt or f"Heat map of a {height} by {width} matrix: {title}")
 

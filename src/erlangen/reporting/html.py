@@ -113,6 +113,7 @@ def _figure(figure: Figure, identity: str) -> dict[str, Any]:
         "caption": figure.caption,
         "alt": figure.alt or figure.title,
         "square": square,
+        "tall": figure.plotly_figure.layout.height is not None,
         "json": Markup(text),
     }
 
