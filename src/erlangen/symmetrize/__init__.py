@@ -6,7 +6,7 @@ from erlangen.symmetrize.gram_schmidt import GramSchmidt
 from erlangen.symmetrize.pairs import Pairs
 from erlangen.symmetrize.phase import Phase
 from erlangen.symmetrize.principal import Principal
-from erlangen.symmetrize.ragged import Edges, Segment
+from erlangen.symmetrize.ragged import Edges, PerEdge, Segment
 from erlangen.symmetrize.shifted import Shifted
 from erlangen.symmetrize.sign_fixed import SignFixed
 from erlangen.symmetrize.stochastic import Stochastic
@@ -19,6 +19,7 @@ __all__ = [
     "GramSchmidt",
     "Haar",
     "Pairs",
+    "PerEdge",
     "Phase",
     "Principal",
     "Segment",

@@ -46,6 +46,16 @@ class Edges(Action):
         return x
 
 
+class PerEdge(Action):
+    """Numbers of the edges of a ragged batch, ``[E, ...]`` (lengths, images of the cell); nothing moves them, each copy of the edges has
+    them, too."""
+
+    data_shape = ()
+
+    def act(self, g: Element, x: Tensor) -> Tensor:
+        return x
+
+
 def segment_of(inp: Action, x: Any) -> Int[Tensor, " N"] | None:
     """The data's :class:`Segment` part; ``None`` when the batch is not ragged.
 
@@ -157,6 +167,8 @@ class RaggedCopies(Copies):
         if isinstance(action, Edges):
             action.check(part, "edges")
             return torch.cat([part + j * len(self.index) for j in range(self.k)], -1)
+        if isinstance(action, PerEdge):
+            return part.repeat(self.k, *[1] * (part.ndim - 1))
         return None
 
 
