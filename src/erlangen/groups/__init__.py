@@ -16,6 +16,7 @@ from erlangen.groups.finite import (
     is_abelian,
     multiplication_table,
 )
+from erlangen.groups.forms import OrbitInvariants, bilinear_forms, commutant, invariants_of, orbit_invariants
 from erlangen.groups.integer import IntegerMatrixGroup
 from erlangen.groups.linear import SL, Affine, GLplus, Scalings
 from erlangen.groups.logarithm import matrix_log
@@ -24,6 +25,7 @@ from erlangen.groups.named_algebras import Named, nearest_named
 from erlangen.groups.orthogonal import SO, Isometries, O, so_basis
 from erlangen.groups.permutation import Alternating, PermutationGroup, Symmetric
 from erlangen.groups.products import DirectProduct, SemidirectProduct
+from erlangen.groups.project import polar, project, projection
 from erlangen.groups.subgroup_classes import (
     LinearCharacter,
     SubgroupClass,
@@ -63,6 +65,7 @@ __all__ = [
     "Metric",
     "Named",
     "O",
+    "OrbitInvariants",
     "PermutationGroup",
     "Scalings",
     "SemidirectProduct",
@@ -75,7 +78,9 @@ __all__ = [
     "Torus",
     "Translations",
     "algebra_of_form",
+    "bilinear_forms",
     "centre",
+    "commutant",
     "conjugacy_classes",
     "element_order",
     "element_orders",
@@ -83,11 +88,16 @@ __all__ = [
     "generated",
     "index_of",
     "induced_character",
+    "invariants_of",
     "is_abelian",
     "linear_characters",
     "matrix_log",
     "multiplication_table",
     "nearest_named",
+    "orbit_invariants",
+    "polar",
+    "project",
+    "projection",
     "permutation_characters",
     "so_basis",
     "subgroup_classes",

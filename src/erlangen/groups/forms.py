@@ -67,18 +67,29 @@ def commutant(group: MatrixGroup) -> Float[Tensor, "c n n"]:
     [[[1, 0], [0, 1]], [[0, 1], [1, 0]]]
     """
     group = _matrices(group)
-    eye = torch.eye(group.n, dtype=torch.float64)
-    every = [] if group.generators is None else [*group.generators]
-    every += [] if group.algebra is None else [*group.algebra.orthonormal().basis]
-    # vec(K A - A K), row by row.
-    rows = torch.cat([torch.kron(eye, a.mT.contiguous()) - torch.kron(a, eye) for a in every])
-    basis = null_space(rows, rtol=RELATIVE, scale=2 * max(_size(a) for a in every)).basis.mT.unflatten(1, (group.n, group.n))
+    every = [] if group.generators is None else [group.generators]
+    every += [] if group.algebra is None else [group.algebra.orthonormal().basis]
+    basis = centralizer(torch.cat(every))
     # The identity first, then what is left of the others beside it.
+    eye = torch.eye(group.n, dtype=torch.float64)
     unit = eye / group.n**0.5
     rest = basis - torch.einsum("kij,ij->k", basis, unit)[:, None, None] * unit
     _, values, right = torch.linalg.svd(rest.flatten(1), full_matrices=False)
     others = right[values > 1e-6].unflatten(1, (group.n, group.n))
     return torch.stack([eye, *(_plain(other) for other in others)])
+
+
+def centralizer(matrices: Float[Tensor, "k n n"]) -> Float[Tensor, "c n n"]:
+    """An orthonormal basis, in float64, of the matrices that commute with all given ones.
+
+    >>> centralizer(torch.tensor([[[0.0, -1.0], [1.0, 0.0]]])).shape
+    torch.Size([2, 2, 2])
+    """
+    n = matrices.shape[-1]
+    eye = torch.eye(n, dtype=torch.float64)
+    # vec(K A - A K), row by row.
+    rows = torch.cat([torch.kron(eye, a.mT.contiguous()) - torch.kron(a, eye) for a in matrices.to(torch.float64)])
+    return null_space(rows, rtol=RELATIVE, scale=2 * _size(matrices)).basis.mT.unflatten(1, (n, n))
 
 
 @dataclass(frozen=True)
@@ -161,8 +172,8 @@ def invariants_of(group: MatrixGroup, m: Float[Tensor, "*batch n n"]) -> Float[T
     return orbit_invariants(group)(m)
 
 
-def invariant_tensors(group: MatrixGroup, degree: int) -> Float[Tensor, "s *degree"]:
-    """A basis of the tensors ``T`` with ``T(g v_1, .. g v_d) = T(v_1, .. v_d)``, orthonormal, in float64.
+def invariant_tensors(group: MatrixGroup, degree: int) -> Tensor:
+    """A basis ``[s, n, .. n]`` of the tensors ``T`` with ``T(g v_1, .. g v_d) = T(v_1, .. v_d)``, orthonormal, in float64.
 
     Raises:
         ArgumentError: ``degree`` is not positive, or there would be more than 1024 coefficients.
