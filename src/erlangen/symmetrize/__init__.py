@@ -1,5 +1,6 @@
 """Any model made symmetric: one class, one formula, and each way to do it is a frame."""
 
+from erlangen.symmetrize.canonical_labelling import CanonicalLabelling
 from erlangen.symmetrize.choose import choose_frame
 from erlangen.symmetrize.frames import AllElements, Frame, Haar, Weighted
 from erlangen.symmetrize.gram_schmidt import GramSchmidt
@@ -9,11 +10,14 @@ from erlangen.symmetrize.principal import Principal
 from erlangen.symmetrize.ragged import Edges, PerEdge, Segment
 from erlangen.symmetrize.shifted import Shifted
 from erlangen.symmetrize.sign_fixed import SignFixed
+from erlangen.symmetrize.sorting import Sorted
+from erlangen.symmetrize.spectral import Spectral
 from erlangen.symmetrize.stochastic import Stochastic
 from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
 
 __all__ = [
     "AllElements",
+    "CanonicalLabelling",
     "Edges",
     "Frame",
     "GramSchmidt",
@@ -25,6 +29,8 @@ __all__ = [
     "Segment",
     "Shifted",
     "SignFixed",
+    "Sorted",
+    "Spectral",
     "Stochastic",
     "Symmetrized",
     "Weighted",

@@ -1,0 +1,152 @@
+"""`Spectral`: frames of all relabellings of a graph, from the eigenspaces of its Laplacian."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from erlangen.actions.base import Action
+from erlangen.actions.records import Record
+from erlangen.errors import ArgumentError
+from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.ordering import (
+    block_sizes,
+    count_orders,
+    levels,
+    lexicographic,
+    node_axes,
+    node_parts,
+    orders_of,
+    relabelling_refusal,
+    shuffles_of,
+)
+
+#: Values of one column of features that differ by at most this are taken to be equal.
+SAME = 1e-6
+
+
+class Spectral(Frame):
+    """The orders that sort a graph's nodes by what the graph itself says of them.
+
+    Each node has a row: its own features, the sums of its pairs' features over either end, and, for each distinct eigenvalue of the
+    Laplacian in ascending order, the length of the node's part of the eigenspace (the square root of the diagonal of the
+    eigenprojector, ``|u_i|`` for a simple eigenvalue). The frame is every order that sorts the rows lexicographically: the product of
+    factorials over ties. None of this depends on which basis of an eigenspace was computed. Of a directed graph, the spectrum is that of
+    its symmetric part.
+
+    Most graphs have a single order or few; very symmetric ones (a complete graph) have ``n!``, then ``samples`` of them are drawn, which
+    is unbiased and symmetric in distribution only.
+
+    Args:
+        max_frame: the most orders of a graph that are all taken.
+        samples: how many are drawn, anew at each call, of a graph that has more; 0 refuses such graphs.
+        tolerance: eigenvalues that differ by at most this much of the largest are one. Comparing floats exactly instead
+            (``tolerance=0``), as published code does, takes rounding for structure: the rows then depend on the labelling.
+        of: the part of a dict with the adjacency matrix; by default the first that moves on two axes, of one channel if there is such.
+            Channels are added up for the Laplacian.
+        generator: source of randomness; torch's global one by default.
+
+    Source: Puny et al., "Frame Averaging for Invariant and Equivariant Network Design", ICLR 2022, arXiv:2110.03336.
+
+    >>> from erlangen.actions.graphs import adjacency
+    >>> from erlangen.groups import Symmetric
+    >>> path = torch.tensor([[[0.0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0]]])
+    >>> Spectral()(adjacency(Symmetric(4)), path).elements  # the two ends tie, and the two middles
+    tensor([[[1, 2, 0, 3],
+             [1, 2, 3, 0],
+             [2, 1, 0, 3],
+             [2, 1, 3, 0]]])
+    """
+
+    def __init__(
+        self,
+        max_frame: int = 120,
+        samples: int = 0,
+        tolerance: float = 1e-8,
+        of: str | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        for name, number, least in (("max_frame", max_frame, 1), ("samples", samples, 0), ("tolerance", tolerance, 0)):
+            if number < least:
+                raise ArgumentError(name, f"at least {least}", number)
+        self.max_frame, self.samples, self.tolerance, self.of, self.generator = max_frame, samples, tolerance, of, generator
+        self.is_exact = samples == 0
+
+    def forward(self, inp: Action, x: Any) -> Weighted:
+        order, same = lexicographic(self._keys(inp, x))
+        known: dict[tuple[int, ...], Tensor] = {}
+        every = [self._places(row, known) for row in same.cpu()]
+        k = max(map(len, every))
+        # Graphs with fewer orders than others of the batch have their first again, with weight zero.
+        places = torch.stack([torch.cat([p, p[:1].expand(k - len(p), -1)]) for p in every]).to(order.device)
+        counts = torch.tensor([len(p) for p in every], device=order.device).unsqueeze(1)
+        elements = order.unsqueeze(1).expand(places.shape).gather(-1, places)
+        taken = torch.arange(k, device=order.device) < counts
+        return Weighted(elements, taken.double() / counts)
+
+    def sorted_rows(self, inp: Action, x: Any) -> Float[Tensor, "B n c"]:
+        """The rows in their sorted order: what a relabelling does not change, to rounding; the last ``n`` columns are the spectral ones."""
+        order, _ = lexicographic(self._keys(inp, x))
+        values = torch.cat(self._columns(inp, x), -1)
+        return values.gather(1, order.unsqueeze(-1).expand_as(values))
+
+    def _keys(self, inp: Action, x: Any) -> Tensor:
+        return torch.cat([levels(column, SAME) for column in self._columns(inp, x)], -1)
+
+    def _columns(self, inp: Action, x: Any) -> list[Float[Tensor, "B n c"]]:
+        """Features of nodes, sums of features of pairs, spectral columns; the former scaled, so that one tolerance serves all."""
+        parts = node_parts(inp, x)
+        pairs = dict(parts.pairs)
+        single = (name for name, p in parts.pairs if p.shape[-1] == 1)
+        chosen = self.of or next(single, next(iter(pairs), None))
+        if chosen not in pairs:
+            raise ArgumentError(chosen or "inp", "an adjacency matrix, a part that moves on two axes", repr(inp))
+        columns = [_scaled(p) for _, p in parts.features]
+        for name, p in parts.pairs:
+            columns.append(_scaled(p.diagonal(dim1=1, dim2=2).mT))  # loops, which no Laplacian sees
+            if name != chosen or p.shape[-1] > 1:
+                columns += [_scaled(p.sum(axis)) for axis in (1, 2)]
+        return [*columns, spectral_rows(pairs[chosen].sum(-1), self.tolerance)]
+
+    def _places(self, same: Tensor, known: dict[tuple[int, ...], Tensor]) -> Tensor:
+        sizes = block_sizes(same)
+        if (count := count_orders(sizes)) <= self.max_frame:
+            if sizes not in known:
+                known[sizes] = orders_of(sizes)
+            return known[sizes]
+        if not self.samples:
+            hint = "samples=k draws k of them, which is symmetric in distribution"
+            raise ArgumentError("x", f"graphs with at most max_frame = {self.max_frame} sorting orders", f"one with {count}", hint)
+        return shuffles_of(same, self.samples, self.generator)
+
+    def refuse(self, inp: Action) -> str:
+        leaves = inp.leaves if isinstance(inp, Record) else [inp]
+        if not any(len(node_axes(leaf)) == 2 for leaf in leaves):
+            return f"no part of {inp!r} is an adjacency matrix"
+        return relabelling_refusal(inp)
+
+
+def spectral_rows(a: Float[Tensor, "B n n"], tolerance: float = 1e-8) -> Float[Tensor, "B n n"]:
+    """Of each node, the length of its part of each eigenspace of the Laplacian ``D - A``; columns that are not needed are zero.
+
+    >>> triangle = (1 - torch.eye(3)).unsqueeze(0)
+    >>> spectral_rows(triangle)[0, 0].square()  # 1/3 of the constants, 2/3 of the rest
+    tensor([0.3333, 0.6667, 0.0000], dtype=torch.float64)
+    """
+    a = a.double()
+    a = (a + a.mT) / 2
+    values, vectors = torch.linalg.eigh(torch.diag_embed(a.sum(-1)) - a)
+    space = torch.zeros_like(values, dtype=torch.int64)
+    space[:, 1:] = (values.diff(dim=1) > tolerance * values.abs().amax(1, keepdim=True)).cumsum(1)
+    shares = torch.zeros_like(vectors).scatter_add_(2, space.unsqueeze(1).expand_as(vectors), vectors.square())
+    return shares.sqrt()
+
+
+def _scaled(values: Float[Tensor, "B n c"]) -> Float[Tensor, "B n c"]:
+    """In units of the column's largest, so that a relative tolerance is an absolute one."""
+    values = values.detach().double()
+    return values / values.abs().amax(1, keepdim=True).clamp_min(torch.finfo(values.dtype).tiny)
