@@ -1,9 +1,13 @@
 """Any model made symmetric: one class, one formula, and each way to do it is a frame."""
 
+from erlangen.symmetrize.canonical_finite import Energy, FiniteShift, Lift, Reference
 from erlangen.symmetrize.canonical_labelling import CanonicalLabelling
+from erlangen.symmetrize.choice import Choice
 from erlangen.symmetrize.choose import choose_frame
+from erlangen.symmetrize.distinct import Distinct
 from erlangen.symmetrize.frames import AllElements, Frame, Haar, Weighted
 from erlangen.symmetrize.gram_schmidt import GramSchmidt
+from erlangen.symmetrize.local import Local
 from erlangen.symmetrize.pairs import Pairs
 from erlangen.symmetrize.phase import Phase
 from erlangen.symmetrize.principal import Principal
@@ -18,14 +22,21 @@ from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
 __all__ = [
     "AllElements",
     "CanonicalLabelling",
+    "Choice",
+    "Distinct",
     "Edges",
+    "Energy",
+    "FiniteShift",
     "Frame",
     "GramSchmidt",
     "Haar",
+    "Lift",
+    "Local",
     "Pairs",
     "PerEdge",
     "Phase",
     "Principal",
+    "Reference",
     "Segment",
     "Shifted",
     "SignFixed",
