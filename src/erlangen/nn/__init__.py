@@ -2,10 +2,20 @@
 
 from erlangen.nn.gated import Gated
 from erlangen.nn.lie_gnn import LieGNN
+from erlangen.nn.lifting import Lifting
 from erlangen.nn.linear import EquivariantLinear
 from erlangen.nn.mlp import EquivariantMLP
 from erlangen.nn.norm_activation import NormActivation
 from erlangen.nn.pointwise import PointwiseActivation
 from erlangen.nn.tensor_product import TensorProduct
 
-__all__ = ["EquivariantLinear", "EquivariantMLP", "Gated", "LieGNN", "NormActivation", "PointwiseActivation", "TensorProduct"]
+__all__ = [
+    "EquivariantLinear",
+    "EquivariantMLP",
+    "Gated",
+    "LieGNN",
+    "Lifting",
+    "NormActivation",
+    "PointwiseActivation",
+    "TensorProduct",
+]

@@ -32,12 +32,16 @@ class Weighted(NamedTuple):
         losses: what a learned frame asks to be added to the training loss, by name, scalars; see
             :meth:`~erlangen.symmetrize.Symmetrized.with_losses`.
         info: anything worth looking at, by name, ``[B, ...]``: margins, activations, residuals.
+        mixed: the weights do not average outputs: the model sees one datum, the mixture ``sum_i w_i g_i^-1 x``, and what it returns
+            goes back by the mixture of the ``g_i``. This is how choices are trained: with weights that are 0 and 1 in value and soft
+            in gradient, one evaluation serves.
     """
 
     elements: Element
     weights: Tensor | None = None
     losses: Mapping[str, Tensor] = MappingProxyType({})
     info: Mapping[str, Tensor] = MappingProxyType({})
+    mixed: bool = False
 
 
 class Frame(nn.Module, ABC):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import optree
 import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record
+from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
 from erlangen.symmetrize.cloud import named_parts
 from erlangen.symmetrize.frames import a_tensor
@@ -46,3 +50,32 @@ def canonical(inp: Action, x: Any, elements: Element, copies: Copies | None = No
 
     parts = [move(*leaf) for leaf in named_parts(inp, x)]
     return inp.unflatten(parts) if isinstance(inp, Record) else parts[0]
+
+
+def mixture(inp: Action, x: Any, copies: Any, weights: Float[Tensor, "B k"]) -> Any:
+    """``sum_i w_i g_i^-1 x`` of canonical forms ``[B * k, ...]``, for each datum; parts without an action are those of ``x``.
+
+    Raises:
+        ArgumentError: a part that moves cannot be mixed, for it holds integers, or the batch is ragged.
+    """
+    if segment_of(inp, x) is not None:
+        raise ArgumentError("x", "a batch that is not ragged, to mix moved data", "a Segment", "train with trick=None")
+
+    def mix(name: str | None, action: Action | None, part: Tensor, moved: Tensor) -> Tensor:
+        if action is None:
+            return part
+        if not moved.is_floating_point():
+            raise ArgumentError(name or "x", "floating-point data, to mix moved ones", str(moved.dtype), "train with trick=None")
+        return torch.einsum("bk,bk...->b...", weights.to(moved.dtype), moved.unflatten(0, tuple(weights.shape)))
+
+    moved = inp.flatten(copies) if isinstance(inp, Record) else [copies]
+    parts = [mix(*leaf, own) for leaf, own in zip(named_parts(inp, x), moved)]
+    return inp.unflatten(parts) if isinstance(inp, Record) else parts[0]
+
+
+def for_network(network: nn.Module, x: Any) -> Any:
+    """Data in the precision of a network's parameters: a frame's own network need not have that of the data."""
+    weight = next((p for p in network.parameters() if p.is_floating_point()), None)
+    if weight is None:
+        return x
+    return optree.tree_map(lambda t: t.to(weight.dtype) if isinstance(t, Tensor) and t.is_floating_point() else t, x)

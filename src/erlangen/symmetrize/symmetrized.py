@@ -14,7 +14,8 @@ from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
 from erlangen.symmetrize.frames import Frame, Weighted, a_tensor
-from erlangen.symmetrize.moved import canonical, copies_of
+from erlangen.symmetrize.moved import canonical, copies_of, mixture
+from erlangen.symmetrize.ragged import Copies
 from erlangen.symmetrize.selfcheck import check_when_wrapped
 
 
@@ -59,8 +60,8 @@ class Symmetrized(nn.Module):
             weights = torch.full(
                 (size, k), 1 / k, dtype=leaf.dtype if leaf.is_floating_point() else torch.get_default_dtype(), device=leaf.device
             )
-        if self.chunk is None or self.chunk >= k:
-            return self._average(x, Weighted(frame.elements, weights), rest)
+        if self.chunk is None or self.chunk >= k or frame.mixed:
+            return self._average(x, Weighted(frame.elements, weights, mixed=frame.mixed), rest)
         chunks = []
         for start in range(0, k, self.chunk):
             part = slice(start, start + self.chunk)
@@ -77,7 +78,9 @@ class Symmetrized(nn.Module):
     def canonical_inputs(self, *args: Any, **kwargs: Any) -> Any:
         """What the model sees: the input moved by the inverse of each frame element, leading axes ``[B * k, ...]``."""
         x, _ = self._datum(args, kwargs)
-        return canonical(self.inp, x, self.frame(self.inp, x).elements)
+        frame = self.frame(self.inp, x)
+        seen = canonical(self.inp, x, frame.elements)
+        return mixture(self.inp, x, seen, frame.weights) if frame.mixed else seen
 
     # ---- the formula ----
 
@@ -86,6 +89,8 @@ class Symmetrized(nn.Module):
         assert weights is not None
         copies = copies_of(self.inp, x, elements)
         seen = canonical(self.inp, x, elements, copies)
+        if frame.mixed:
+            seen, copies = mixture(self.inp, x, seen, weights), Copies(copies.size, 1)
         rest = {name: copies.repeat(value) for name, value in rest.items()}
         if rest.pop(_KEYWORDS, False):
             y = self.model(**seen, **rest)
