@@ -1,5 +1,6 @@
 """Networks that are symmetric by construction."""
 
+from erlangen.nn.faenet import FAENet
 from erlangen.nn.gated import Gated
 from erlangen.nn.lie_gnn import LieGNN
 from erlangen.nn.lifting import Lifting
@@ -12,6 +13,7 @@ from erlangen.nn.tensor_product import TensorProduct
 __all__ = [
     "EquivariantLinear",
     "EquivariantMLP",
+    "FAENet",
     "Gated",
     "LieGNN",
     "Lifting",
