@@ -1,5 +1,7 @@
 """Networks that are symmetric by construction."""
 
+from erlangen.nn.egnn import EGNN
+from erlangen.nn.fa_gnn import FAGNN, PairGNN
 from erlangen.nn.faenet import FAENet
 from erlangen.nn.gated import Gated
 from erlangen.nn.lie_gnn import LieGNN
@@ -11,6 +13,8 @@ from erlangen.nn.pointwise import PointwiseActivation
 from erlangen.nn.tensor_product import TensorProduct
 
 __all__ = [
+    "EGNN",
+    "FAGNN",
     "EquivariantLinear",
     "EquivariantMLP",
     "FAENet",
@@ -18,6 +22,7 @@ __all__ = [
     "LieGNN",
     "Lifting",
     "NormActivation",
+    "PairGNN",
     "PointwiseActivation",
     "TensorProduct",
 ]
