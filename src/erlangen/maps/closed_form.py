@@ -20,8 +20,8 @@ from erlangen.maps.spaces import Space
 
 Strategy = Literal["auto", "contract", "dense"]
 
-#: Entries of a basis that may be kept written out, and multiplications up to which that is cheaper than contracting.
-_WRITTEN, _CHEAP = 4_000_000, 20_000_000
+#: Entries of a basis that may be kept written out, and the multiplications that take as long as calling one small tensor operation.
+_WRITTEN, _CALL = 4_000_000, 160_000
 
 
 class _Pair(NamedTuple):
@@ -90,7 +90,7 @@ class DiagramMaps:
                 yield _Pair(l, m, self.maps.terms[l, m], s, t, inp, out)
 
     def prepare(self) -> None:
-        _ = self._layout, self._orbit_matrices if self._orbits else None
+        _ = self._layout, self._cost, self._orbit_matrices if self._orbits else None
 
     def labels(self) -> tuple[str, ...]:
         plain = len(self._source) == len(self._target) == 1 and all(len(p) == 1 for _, p in (*self._source, *self._target))
@@ -121,9 +121,16 @@ class DiagramMaps:
         """Whether one matrix, written out, is cheaper than contractions, whose cost is mostly that of calling them when they are small."""
         if self._strategy != "auto":
             return self._strategy == "dense"
-        entries = self._sizes[0] * self._sizes[1]
-        work = entries * weights.shape[1] * weights.shape[2] * (weights.shape[0] + x.shape[:-2].numel())
-        return entries * weights.shape[0] <= _WRITTEN and work <= _CHEAP
+        entries, batch = self._sizes[0] * self._sizes[1], x.shape[:-2].numel()
+        if entries * weights.shape[0] > _WRITTEN:
+            return False
+        calls, work = self._cost
+        channels = weights.shape[1] * weights.shape[2]
+        return entries * channels * (weights.shape[0] + batch) <= work * channels * batch + calls * _CALL
+
+    @cached_property
+    def _cost(self) -> tuple[int, int]:
+        return self.maps.cost([len(p) for _, p in self._source], [len(p) for _, p in self._target])
 
     def _basis(self, like: Tensor) -> Tensor:
         """The normalised basis ``[dim, out, in]`` in the dtype and on the device of the data; written once."""

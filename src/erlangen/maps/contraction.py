@@ -73,6 +73,17 @@ class LinearMaps:
         # What is read at run time are plain numbers and tensors, so that torch.compile sees through.
         self._reads = [[(c.source, *made[c.source].reads[c]) for c in mix.columns] for mix in self._mixes]
 
+    def cost(self, sources: Sequence[int], targets: Sequence[int]) -> tuple[int, int]:
+        """Of one datum with so many channels in each source and target: tensor operations called, and multiplications."""
+        calls = sum(map(len, self._steps))
+        work = 0
+        for mix in self._mixes:
+            calls += len(mix.rows) + len(mix.columns) + 4
+            space, ties = self.targets[mix.rows[0].target], mix.rows[0].ties
+            positions = math.prod(space.axes[ties[t][0]].n for t in mix.rows[0].live)
+            work += positions * sum(targets[r.target] for r in mix.rows) * sum(sources[c.source] for c in mix.columns)
+        return calls, work
+
     def apply(
         self, weights: Mapping[tuple[int, int], Tensor], xs: Sequence[Tensor], counts: Mapping[Hashable, Tensor] | None = None
     ) -> list[Tensor]:
