@@ -1,0 +1,319 @@
+"""`Orbit`: a frame of learned matrices that a loss, the distance of orbits, drives into the group."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from erlangen.actions.base import Action
+from erlangen.actions.images import Images
+from erlangen.errors import ArgumentError
+from erlangen.groups.affine import AffineGroup
+from erlangen.groups.forms import bilinear_forms, orbit_invariants
+from erlangen.groups.linear import GLplus
+from erlangen.groups.matrix import MatrixGroup
+from erlangen.groups.orthogonal import FormGroup
+from erlangen.groups.project import projection
+from erlangen.symmetrize.cloud import cloud_of, cloud_refusal
+from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.generators import products, scaled
+
+#: Matrices whose forms are off by less than this may be projected.
+NEAR = 0.1
+#: The least determinant that is not penalised in GL+(n).
+LEAST_DETERMINANT = 0.1
+#: How much a training step moves the running percentile of the residuals.
+MOMENTUM = 0.1
+
+
+class OrbitDistance:
+    """How far matrices are from a group: orbits under multiplication from the left, compared by invariants that tell them apart.
+
+    The mean over the invariants ``I_j`` of ``|I_j(M) - I_j(1)|^p``; for a finite group the distance to the nearest element,
+    ``|M - g|^p``. Where the group is the component of the identity of a pseudo-orthogonal group, orientation of time is no
+    polynomial: ``relu(1 - det M_++)``, of the block of positive axes, is added; for GL+(n), ``relu(0.1 - det M)``.
+
+    Args:
+        group: a group of matrices.
+        p: the power.
+
+    Warns:
+        UserWarning: the generators' brackets leave their span, or no polynomial invariants (up to degree 4) tell the group from a
+            larger one.
+
+    Source: Nguyen, Kim, Yang & Hong, NeurReps 2023, arXiv:2311.07143.
+
+    >>> from erlangen.groups import SO
+    >>> float(OrbitDistance(SO(2), p=1)(torch.diag(torch.tensor([1.0, -1.0]))))
+    0.5
+    """
+
+    def __init__(self, group: MatrixGroup, p: float = 2) -> None:
+        if p < 1:
+            raise ArgumentError("p", "a power of at least 1", p)
+        self.group, self.p = group, p
+        self.invariants = orbit_invariants(group)
+        self.at_identity = self.invariants(torch.eye(group.n, dtype=torch.float64))
+        algebra = group.algebra
+        if algebra is not None and (open_by := algebra.closure_residual()) > 1e-6:
+            warnings.warn(f"the generators of {group} are not closed: brackets leave their span by {open_by:.2g}", stacklevel=3)
+        if self.invariants.excess and not group.is_finite:
+            warnings.warn(
+                f"the invariants of {group} are those of a group of {self.invariants.excess} dimensions more: a vanishing distance does "
+                "not mean that a matrix lies in the group",
+                stacklevel=3,
+            )
+
+    def __call__(self, m: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch"]:
+        group = self.group
+        if group.is_finite:
+            squares = (m.unsqueeze(-3) - group.elements().to(m)).square().sum((-2, -1)).amin(-1)
+            return squares if self.p == 2 else squares ** (self.p / 2)
+        off = self.invariants(m) - self.at_identity.to(m)
+        distance = off.abs().pow(self.p).mean(-1) if off.shape[-1] else m.new_zeros(m.shape[:-2])
+        if isinstance(group, GLplus):
+            return distance + torch.relu(LEAST_DETERMINANT - torch.linalg.det(m))
+        if isinstance(group, FormGroup) and not group.is_compact and group.generators is None:
+            basis = group.standard_basis().to(m)
+            block = (torch.linalg.inv(basis) @ m @ basis)[..., : group.signature[0], : group.signature[0]]
+            distance = distance + torch.relu(1 - torch.linalg.det(block))
+        return distance
+
+    def residual(self, m: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch"]:
+        """The largest ``|I_j(M) - I_j(1)|``: for the group of a form, ``max |M^T B M - B|``."""
+        off = self.invariants(m) - self.at_identity.to(m)
+        return off.abs().amax(-1) if off.shape[-1] else m.new_zeros(m.shape[:-2])
+
+
+def orbit_distance(
+    m: Float[Tensor, "*batch n n"], group: MatrixGroup, p: float = 2, reduction: Literal["mean", "none"] = "mean"
+) -> Tensor:
+    """:class:`OrbitDistance`, once: of each matrix, or the mean over a batch.
+
+    >>> from erlangen.groups import O
+    >>> reversal = torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0]))
+    >>> float(orbit_distance(reversal, O(1, 3))), round(float(orbit_distance(2 * reversal, O(1, 3))), 3)
+    (0.0, 3.6)
+    """
+    if reduction not in ("mean", "none"):
+        raise ArgumentError("reduction", "'mean' or 'none'", repr(reduction))
+    distance = OrbitDistance(group, p)(m)
+    return distance.mean() if reduction == "mean" else distance
+
+
+class Orbit(Frame):
+    """One learned matrix ``M(x)`` for each datum (or several, with noise), which a loss drives into the group.
+
+    The model sees ``M^-1 x``, where for the group of a form ``B`` the inverse is ``B^-1 M^T B``, of orthogonal groups the transpose,
+    defined for every matrix. So the symmetry ``M(g x)^-1 (g x) = M(x)^-1 x`` is exact as the generator's is, whether ``M`` lies
+    in the group or not. Whether it does decides something else: whether what the model sees lies in the orbit of ``x``, as a frozen or
+    pre-trained model needs, and whether outputs that are not linear in the element make sense. The two numbers are separate: measure
+    the first by :func:`erlangen.equivariance_error`, the second stands in ``info["residual"]``. Where the group has no form (SL(n), n >
+    2), the inverse is taken, and a singular matrix is an error.
+
+    In training, add ``losses``: ``orbit_distance``, and ``kept_products``, the squared change of the products ``x_i^T B x_j`` from the data
+    to what the model sees (of vectors divided by an invariant length).
+
+    Behaviour: in training ``samples`` matrices, in evaluation ``eval_samples``; projection as ``project`` says.
+
+    Args:
+        generator: vectors ``[*batch, m, n]`` to matrices ``[*batch, n, n]``, equivariant, with the attributes ``group`` and ``vectors``
+            (= m): :class:`~erlangen.symmetrize.generators.Scalar` or :class:`~erlangen.symmetrize.generators.Equivariant`. What a
+            datum has less of vectors than ``m`` is noise.
+        noise: ``"none"``: one matrix for each datum, a canonicalization. ``"circle"``: unit vectors of uniform direction, for compact
+            groups. ``"invariant"``: vectors ``z`` with products ``z^T B x_i`` that are drawn at random (uniform in [-1, 1], with a
+            learned scale and shift), for groups of a form that are not compact, too; needs ``n`` vectors in each datum. With noise
+            the symmetry is one in distribution, except that equal numbers give equal results for ``"invariant"``.
+        samples, eval_samples: matrices for each datum; more than one only with noise.
+        project: ``"none"``, ``"eval"``, ``"always"``, or ``"auto"``: a matrix is projected to the group, in training and evaluation
+            alike, when its residual is below 0.1, from when on 95 % of the residuals in training are (a running percentile that the
+            state of the module keeps, as batch normalisation keeps its means). Projecting only in evaluation shifts what the model
+            sees, and projecting matrices far from the group is unstable.
+        weight, keep: of the two losses.
+        p: power of the orbit distance.
+        reader: for images, what makes vectors of them: :class:`~erlangen.symmetrize.generators.RingMoments`.
+        of, weights: as for :class:`Principal`.
+        rng: source of the noise; torch's global one by default.
+
+    Raises:
+        ArgumentError: an argument does not fit.
+
+    Source: Nguyen, Kim, Yang & Hong, NeurReps 2023, arXiv:2311.07143; noise: Kim et al., NeurIPS 2023, arXiv:2306.02866.
+
+    >>> from erlangen.groups import O
+    >>> from erlangen.symmetrize.generators import Scalar
+    >>> frame = Orbit(Scalar(O(1, 3), 4))
+    >>> found = frame(O(1, 3).vector, torch.randn(8, 4, 4))
+    >>> found.elements.shape, sorted(found.losses)
+    (torch.Size([8, 1, 4, 4]), ['kept_products', 'orbit_distance'])
+    """
+
+    spread: Tensor
+    forms: Tensor
+    generator: nn.Module
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        *,
+        noise: Literal["none", "invariant", "circle"] = "none",
+        samples: int = 1,
+        eval_samples: int | None = None,
+        project: Literal["none", "eval", "always", "auto"] = "auto",
+        weight: float = 1.0,
+        keep: float = 1.0,
+        p: float = 2,
+        reader: nn.Module | None = None,
+        of: str | None = None,
+        weights: str | None = None,
+        rng: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        group = getattr(generator, "group", None)
+        if not isinstance(group, MatrixGroup) or not hasattr(generator, "vectors"):
+            raise ArgumentError(
+                "generator", "a module with 'group' and 'vectors', e.g. Scalar(O(1, 3), 4)", type(generator).__name__
+            )
+        if noise not in ("none", "invariant", "circle"):
+            raise ArgumentError("noise", "'none', 'invariant' or 'circle'", repr(noise))
+        if project not in ("none", "eval", "always", "auto"):
+            raise ArgumentError("project", "'none', 'eval', 'always' or 'auto'", repr(project))
+        eval_samples = samples if eval_samples is None else eval_samples
+        for name, count in (("samples", samples), ("eval_samples", eval_samples)):
+            if count < 1 or (count > 1 and noise == "none"):
+                raise ArgumentError(name, "at least 1, and 1 without noise", count)
+        if weight < 0 or keep < 0:
+            raise ArgumentError("weight" if weight < 0 else "keep", "a weight of at least 0", min(weight, keep))
+        if noise == "circle" and not (group.is_compact and group.vector.is_orthogonal):
+            hint = "use noise='invariant'"
+            raise ArgumentError("noise", f"'none' or 'invariant': {group} has no invariant law on unit vectors", "'circle'", hint)
+        self.distance = OrbitDistance(group, p)
+        self.group: MatrixGroup = group
+        self.wanted = int(generator.vectors)  # type: ignore[arg-type]
+        self.generator, self.reader = generator, reader
+        self.noise, self.samples, self.eval_samples = noise, samples, eval_samples
+        self.weight, self.keep, self.of, self.weights, self.rng = weight, keep, of, weights, rng
+        self.project = project
+        self._projection = None if project == "none" else projection(group)
+        self.is_exact = noise == "none"
+        self.register_buffer("forms", bilinear_forms(group), persistent=False)
+        self.register_buffer("spread", torch.tensor(float("inf")))
+        if noise == "invariant":
+            if not len(self.forms) or float(torch.linalg.det(self.forms[0]).abs()) < 1e-6:
+                raise ArgumentError("noise", f"'none' or 'circle': {group} keeps no form", "'invariant'")
+            self.noise_scale = nn.Parameter(torch.ones(self.wanted, group.n))
+            self.noise_shift = nn.Parameter(torch.zeros(self.wanted, group.n))
+
+    def forward(self, inp: Action, x: Any) -> Weighted:
+        vectors, centre = self._vectors(inp, x)
+        k = self.samples if self.training else self.eval_samples
+        y = self._with_noise(vectors, k)
+        m = self.generator(y)
+        distance, residual = self.distance(m), self.distance.residual(m)
+        losses = {"orbit_distance": self.weight * distance.mean()}
+        if len(self.forms) and self.keep:
+            losses["kept_products"] = self.keep * self._change(vectors, m)
+        elements = self._projected(m, residual.detach())
+        if not self._has_adjoint and not torch.compiler.is_compiling():
+            self._check_regular(elements)
+        if centre is not None:
+            elements = inp.group.element(elements, centre.unsqueeze(1).expand(*elements.shape[:2], -1))  # type: ignore[attr-defined]
+        return Weighted(elements, None, losses, {"orbit_distance": distance.detach(), "residual": residual.detach()})
+
+    def _vectors(self, inp: Action, x: Any) -> tuple[Tensor, Tensor | None]:
+        if self.reader is not None:
+            return self.reader(x), None
+        cloud = cloud_of(inp, x, self.of, self.weights)
+        if not isinstance(inp.group, AffineGroup):
+            return cloud.weighted(), None
+        centre = cloud.centre()
+        return cloud.minus(centre).weighted(), centre
+
+    # ---- noise ----
+
+    def _with_noise(self, vectors: Tensor, k: int) -> Float[Tensor, "B k m n"]:
+        size, own, n = vectors.shape
+        wanted = self.wanted
+        count = wanted - own
+        if self.noise == "none":
+            if count:
+                raise ArgumentError("x", f"{wanted} vectors in each datum, as the generator takes", own)
+            return vectors.unsqueeze(1)
+        if count < 1:
+            raise ArgumentError("generator", f"one for more than the {own} vectors of a datum, to have room for noise", wanted)
+        shape = (size, k, count, n)
+        if self.noise == "circle":
+            z = torch.randn(shape, generator=self.rng, dtype=vectors.dtype, device=vectors.device)
+            z = z / z.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(z.dtype).tiny)
+        else:
+            if own < n:
+                raise ArgumentError("x", f"at least {n} vectors in each datum, for noise='invariant' in {self.group}", own)
+            c = 2 * torch.rand(shape, generator=self.rng, dtype=vectors.dtype, device=vectors.device) - 1
+            c = c * self.noise_scale[own:].to(c) + self.noise_shift[own:].to(c)
+            z = scaled(with_products(c, vectors[:, :n], self.forms[0]), self.forms).to(vectors.dtype)
+        return torch.cat([vectors.unsqueeze(1).expand(size, k, own, n), z], -2)
+
+    # ---- towards the group ----
+
+    def _projected(self, m: Tensor, residual: Tensor) -> Tensor:
+        if self._projection is None or (self.project == "eval" and self.training):
+            return m
+        if self.project != "auto":
+            return self._projection(m)
+        if self.training:
+            with torch.no_grad():
+                now = residual.flatten().quantile(0.95).to(self.spread)
+                self.spread.copy_(torch.where(self.spread.isinf(), now, torch.lerp(self.spread, now, MOMENTUM)))
+        if not torch.compiler.is_compiling() and not bool(self.spread < NEAR):
+            return m
+        near = ((residual < NEAR) & (self.spread < NEAR))[..., None, None]
+        # Far matrices may have no projection: theirs must not be computed, for NaN times zero is NaN in the gradient.
+        safe = torch.where(near, m, torch.eye(self.group.n, dtype=m.dtype, device=m.device))
+        return torch.where(near, self._projection(safe), m)
+
+    def _change(self, vectors: Tensor, m: Tensor) -> Tensor:
+        here = scaled(vectors, self.forms).unsqueeze(1)
+        seen = self.group.vector.act(self.group.inverse(m), here)
+        return (products(seen, self.forms) - products(here, self.forms)).square().mean()
+
+    @property
+    def _has_adjoint(self) -> bool:
+        return self.group.is_compact or hasattr(self.group, "form")
+
+    def _check_regular(self, m: Tensor) -> None:
+        _, failed = torch.linalg.inv_ex(m.detach())
+        if bool((failed != 0).any()):
+            raise ArgumentError(
+                "generator",
+                f"regular matrices, for {self.group} has no form to invert them by",
+                f"{int((failed != 0).sum())} singular ones",
+                "look for data that span fewer directions than space has",
+            )
+
+    def refuse(self, inp: Action) -> str:
+        linear = inp.group.linear_group if isinstance(inp.group, AffineGroup) else inp.group
+        if linear != self.group:
+            return f"its generator is one of {self.group}"
+        if isinstance(inp, Images):
+            return "" if self.reader is not None else "images need a reader, e.g. RingMoments()"
+        return cloud_refusal(inp) if self.reader is None else ""
+
+
+def with_products(c: Float[Tensor, "B k m n"], x: Float[Tensor, "B n n"], form: Float[Tensor, "n n"]) -> Float[Tensor, "B k m n"]:
+    """Vectors ``z_a`` with the products ``z_a^T B x_b = c_ab`` for the ``n`` vectors (rows) of ``x``; they move along with ``x``.
+
+    Computed in float64, since the ``x_b`` may be nearly dependent; where they are, exactly, the ``z_a`` are zero.
+
+    >>> x = torch.randn(2, 3, 3, dtype=torch.float64)
+    >>> z = with_products(torch.ones(2, 1, 4, 3, dtype=torch.float64), x, torch.eye(3))
+    >>> torch.allclose(z @ x.unsqueeze(1).mT, torch.ones(2, 1, 4, 3, dtype=torch.float64))
+    True
+    """
+    wide = x.double()
+    # x B^T z = c.
+    solved = torch.linalg.solve_ex((wide @ form.to(wide).mT).unsqueeze(1), c.double().mT).result.mT
+    return torch.where(solved.isfinite().all(-1, keepdim=True), solved, 0.0)
