@@ -8,6 +8,7 @@ from erlangen.symmetrize.distinct import Distinct
 from erlangen.symmetrize.frames import AllElements, Frame, Haar, Weighted
 from erlangen.symmetrize.gram_schmidt import GramSchmidt
 from erlangen.symmetrize.local import Local
+from erlangen.symmetrize.orbit import Orbit, OrbitDistance, orbit_distance
 from erlangen.symmetrize.pairs import Pairs
 from erlangen.symmetrize.phase import Phase
 from erlangen.symmetrize.principal import Principal
@@ -32,6 +33,8 @@ __all__ = [
     "Haar",
     "Lift",
     "Local",
+    "Orbit",
+    "OrbitDistance",
     "Pairs",
     "PerEdge",
     "Phase",
@@ -46,5 +49,6 @@ __all__ = [
     "Symmetrized",
     "Weighted",
     "choose_frame",
+    "orbit_distance",
     "symmetrize",
 ]
