@@ -46,8 +46,8 @@ class Elements(NamedTuple):
         names: of the properties that are left.
     """
 
-    period: Int[Tensor, "86"]
-    group: Int[Tensor, "86"]
+    period: Int[Tensor, " 86"]
+    group: Int[Tensor, " 86"]
     properties: Float[Tensor, "86 p"]
     names: tuple[str, ...]
 

@@ -221,7 +221,10 @@ class FAENet(nn.Module):
         }
         if edges:
             inp |= {"edge_index": Edges(group), "cell_offsets": PerEdge(group)}
-        out = {"energy": group.scalar if self.out_dim == 1 else self.out_dim * group.scalar, "hidden_state": None}
+        out: dict[str, Action | None] = {
+            "energy": group.scalar if self.out_dim == 1 else self.out_dim * group.scalar,
+            "hidden_state": None,
+        }
         if self.regress_forces is not None:
             out["forces"] = vector
         if self.regress_forces == "direct_with_gradient_target":

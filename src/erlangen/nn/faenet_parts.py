@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -75,7 +76,8 @@ class AtomEmbedding(nn.Module):
         width = atom_width(hidden, tag, pg, phys, phys_embeds)
         self.element = nn.Embedding(LAST + 1, width)
         self.tag = nn.Embedding(3, tag) if tag else None
-        self.period_embedding, self.group_embedding = (nn.Embedding(6, pg), nn.Embedding(19, pg)) if pg else (None, None)
+        self.period_embedding = nn.Embedding(6, pg) if pg else None
+        self.group_embedding = nn.Embedding(19, pg) if pg else None
         self.register_buffer("period", table.period, persistent=False)
         self.register_buffer("group", table.group, persistent=False)
         self.register_buffer("properties", table.properties if phys_embeds else None, persistent=False)
@@ -171,7 +173,7 @@ class ForceHead(nn.Module):
 
     def __init__(self, kind: ForceHeadType, hidden: int, width: int, norm: Norm | None) -> None:
         super().__init__()
-        normed = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm, None: lambda n: nn.Identity()}[norm]
+        normed: Callable[[int], nn.Module] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm, None: nn.Identity}[norm]
 
         def block(inputs: int, outputs: int) -> list[nn.Module]:
             return [linear(inputs, outputs), normed(outputs), nn.SiLU()]

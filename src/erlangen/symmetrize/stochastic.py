@@ -14,11 +14,12 @@ from erlangen.symmetrize.frames import Frame, Weighted, a_tensor
 class Stochastic(Frame):
     """In training, ``k`` elements of ``frame`` drawn for each datum by their weights; in evaluation all of them.
 
-    A draw is an unbiased estimate of the average over the frame, and symmetric in distribution.
+    A draw is an unbiased estimate of the average over the frame, and symmetric in distribution. Elements with equal weights are drawn
+    without repetition, so as many as there are give the average itself; weighted ones are drawn independently.
 
     Args:
         frame: the frame to draw from.
-        k: how many elements.
+        k: how many elements; all of them, where there are not so many.
         always: draw in evaluation, too.
         generator: source of randomness; torch's global one by default, as for dropout.
 
@@ -48,7 +49,7 @@ class Stochastic(Frame):
         size, count = group.batch_shape(found.elements)
         device = a_tensor(x).device
         if found.weights is None:
-            chosen = torch.randint(count, (size, self.k), generator=self.generator, device=device)
+            chosen = torch.rand(size, count, generator=self.generator, device=device).argsort(1)[:, : self.k]
         else:
             chosen = torch.multinomial(found.weights.detach(), self.k, replacement=True, generator=self.generator)
         rows = torch.arange(size, device=device).unsqueeze(1)
