@@ -4,13 +4,16 @@ from erlangen.symmetrize.canonical_finite import Energy, FiniteShift, Lift, Refe
 from erlangen.symmetrize.canonical_labelling import CanonicalLabelling
 from erlangen.symmetrize.choice import Choice
 from erlangen.symmetrize.choose import choose_frame
+from erlangen.symmetrize.compare import FrameComparison, FrameRow, compare_frames
 from erlangen.symmetrize.distinct import Distinct
 from erlangen.symmetrize.frames import AllElements, Frame, Haar, Weighted
 from erlangen.symmetrize.gram_schmidt import GramSchmidt
+from erlangen.symmetrize.lattice import Lattice
 from erlangen.symmetrize.local import Local
 from erlangen.symmetrize.orbit import Orbit, OrbitDistance, orbit_distance
 from erlangen.symmetrize.pairs import Pairs
 from erlangen.symmetrize.phase import Phase
+from erlangen.symmetrize.planar import Planar
 from erlangen.symmetrize.principal import Principal
 from erlangen.symmetrize.ragged import Edges, PerEdge, Segment
 from erlangen.symmetrize.shifted import Shifted
@@ -19,6 +22,7 @@ from erlangen.symmetrize.sorting import Sorted
 from erlangen.symmetrize.spectral import Spectral
 from erlangen.symmetrize.stochastic import Stochastic
 from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
+from erlangen.symmetrize.transform import FrameTransform
 
 __all__ = [
     "AllElements",
@@ -29,8 +33,12 @@ __all__ = [
     "Energy",
     "FiniteShift",
     "Frame",
+    "FrameComparison",
+    "FrameRow",
+    "FrameTransform",
     "GramSchmidt",
     "Haar",
+    "Lattice",
     "Lift",
     "Local",
     "Orbit",
@@ -38,6 +46,7 @@ __all__ = [
     "Pairs",
     "PerEdge",
     "Phase",
+    "Planar",
     "Principal",
     "Reference",
     "Segment",
@@ -49,6 +58,7 @@ __all__ = [
     "Symmetrized",
     "Weighted",
     "choose_frame",
+    "compare_frames",
     "orbit_distance",
     "symmetrize",
 ]
