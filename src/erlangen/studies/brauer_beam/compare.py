@@ -24,11 +24,11 @@ Part = tuple[list[Claim], list[Section], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Config:
-    """About two minutes; every model of a part has the same steps, batches, learning rate and choice of best weights."""
+    """About three minutes; every model of a part has the same steps, batches, learning rate and choice of best weights."""
 
     steps: int = 1500
     """Steps of each model on beams and on molecules."""
-    regression_steps: int = 1500
+    regression_steps: int = 2500
     """Steps of each model of the O(5) task."""
     samples: int = 1000
     """Beams, and fragments of molecules, to train on; as many beams and half as many fragments to test on."""
