@@ -239,3 +239,21 @@ def test_bad_input(build, argument):
     V = er.O(3).vector
     with pytest.raises(ArgumentError, match=f"'{argument}'"):
         build(V)
+
+
+def test_third_order_layers_of_twenty_things_fit_in_memory():
+    """203 matrices of 8000 x 8000 would be 52 GB; forward and backward stay below 1.5 GiB."""
+    from torch.profiler import ProfilerActivity, profile
+
+    V = er.Symmetric(20).vector
+    net = EquivariantLinear(V**3, V**3, (8, 8), generator=seeded())
+    x = torch.randn(8, 8, 8000, generator=seeded(1), requires_grad=True)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        net(x).square().mean().backward()
+    live = peak = 0
+    for event in recorded.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            live += event.nbytes()
+            peak = max(peak, live)
+    assert 0 < peak < 1.5 * 2**30
+    assert torch.isfinite(x.grad).all()

@@ -122,15 +122,15 @@ def _signed_sums(n: int, shared: int, new: int, legs: int) -> tuple[SignedSum, S
                 first.append([_flat((*s, *(b[i] for i in order)), n) for order in orders])
     antisymmetrise = SignedSum(torch.tensor(first, dtype=torch.int64), torch.from_numpy(order_signs))
     # Then: each output entry takes the sets of legs that complete it to a permutation.
-    index, sign, place = [], [], torch.full((n ** (shared + new),), -1, dtype=torch.int64)
+    index, words, place = [], [], torch.full((n ** (shared + new),), -1, dtype=torch.int64)
     for values in itertools.permutations(range(n), shared + new):
         rest = tuple(v for v in range(n) if v not in values)
         completions = list(itertools.combinations(rest, legs))
         index.append([position[values[:shared], number[b]] for b in completions])
-        words = [(*values, *b, *(v for v in rest if v not in b)) for b in completions]
-        sign.append(_signs(np.array(words, dtype=np.int64).reshape(len(words), n)))
+        words += [(*values, *b, *(v for v in rest if v not in b)) for b in completions]
         place[_flat(values, n)] = len(index) - 1
-    spread = SignedSum(torch.tensor(index, dtype=torch.int64), torch.from_numpy(np.array(sign)), place)
+    sign = torch.from_numpy(_signs(np.array(words, dtype=np.int64).reshape(len(words), n))).reshape(len(index), -1)
+    spread = SignedSum(torch.tensor(index, dtype=torch.int64), sign, place)
     return antisymmetrise, spread
 
 
