@@ -28,7 +28,7 @@ D4, S5 = Dihedral(4), Symmetric(5)
         (D4.irrep(1), "abs"),
         (S5.pseudoscalar + 2 * S5.vector, ["tanh", nn.SiLU(), "relu"]),
     ],
-    ids=str,
+    ids=["gelu", "relu on pairs", "tanh", "abs", "one for each block"],
 )
 def test_layers_are_equivariant_with_the_output_they_state(rep, f):
     layer = PointwiseActivation(rep, f).double()
