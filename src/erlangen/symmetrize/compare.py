@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 Loss = Callable[[Any, Any], Tensor]
 
 PLAIN, AUGMENTED = "plain", "augmentation"
+CALIBRATION = 20  # steps that tell what a step costs
 BATCH = 256  # test data are evaluated in pieces of this size
 
 
@@ -67,12 +67,14 @@ class FrameComparison:
         budget: what all of them had in equal amounts.
         batch: how many data a latency is of.
         measure: what ``error`` is.
+        models: the trained models, by name.
     """
 
     rows: tuple[FrameRow, ...]
     budget: str
     batch: int
     measure: str
+    models: Mapping[str, nn.Module]
 
     def __getitem__(self, name: str) -> FrameRow:
         """The row of this name."""
@@ -88,7 +90,8 @@ class FrameComparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Every number, ready for JSON."""
-        return {**dataclasses.asdict(self), "best": self.best.name}
+        rows = [dataclasses.asdict(row) for row in self.rows]
+        return {"rows": rows, "budget": self.budget, "batch": self.batch, "measure": self.measure, "best": self.best.name}
 
     def table(self) -> Table:
         """For a terminal."""
@@ -123,6 +126,7 @@ def compare_frames(
     *,
     test: tuple[Any, Any],
     frames: Mapping[str, Frame] | None = None,
+    baselines: tuple[str, ...] = (PLAIN, AUGMENTED),
     loss: Loss | None = None,
     config: TrainingConfig | None = None,
     seconds: float | None = None,
@@ -140,6 +144,7 @@ def compare_frames(
         data, test: ``(x, y)``, what the model is called with and its targets, leading axis the samples; ``y`` of class labels is int64.
         inp, out: how the group acts, as for :func:`erlangen.symmetrize`.
         frames: what to compare, by name; by default every shipped frame that serves ``inp`` and needs no choice of its own.
+        baselines: which of ``"plain"`` and ``"augmentation"`` (a random group element for each training datum) stand beside them.
         loss: ``loss(prediction, y)``, a mean over the batch; by default the squared error, or cross entropy for class labels. It is the
             test error, too, but for class labels with the default loss, where that is the error rate.
         config: of the training; with ``seconds``, its ``steps`` are replaced.
@@ -166,16 +171,19 @@ def compare_frames(
         raise ArgumentError("seconds", "a positive number of CPU seconds", seconds)
     frames = dict(_serving(inp) if frames is None else frames)
     if clash := {PLAIN, AUGMENTED} & set(frames):
-        raise ArgumentError("frames", f"names beside '{PLAIN}' and '{AUGMENTED}', which are always there", sorted(clash))
+        raise ArgumentError("frames", f"names other than those of the baselines {PLAIN} and {AUGMENTED}", sorted(clash))
+    if not (frames or baselines) or not set(baselines) <= {PLAIN, AUGMENTED}:
+        raise ArgumentError("baselines", f"'{PLAIN}', '{AUGMENTED}', both, or neither beside some frames", baselines)
     task = _Task(model, inp, out, loss, data, test, seed, scale)
     # The first training of a process loads and warms what later ones find ready: none of those compared should pay for it.
     task.measure("warming up", copy.deepcopy(model), dataclasses.replace(config, steps=1), None, True)
-    rows = []
-    for name, frame in {PLAIN: None, AUGMENTED: None, **frames}.items():
+    rows, models = [], {}
+    for name, frame in {**dict.fromkeys(baselines), **frames}.items():
         ready = copy.deepcopy(model) if frame is None else symmetrize(copy.deepcopy(model), inp, out, frame=copy.deepcopy(frame))
         rows.append(task.measure(name, ready, config, seconds, quiet))
+        models[name] = ready
     budget = f"{config.steps} steps each" if seconds is None else f"about {seconds:g} CPU seconds each"
-    return FrameComparison(tuple(rows), budget, task.batch, task.score_name)
+    return FrameComparison(tuple(rows), budget, task.batch, task.score_name, models)
 
 
 def _serving(inp: Action) -> dict[str, Frame]:
@@ -257,7 +265,12 @@ class _Task:
         first = [part[: config.batch_size] for part in self.data]
         memory = _kept(lambda: loss(model.train(), *first))
         if seconds is not None:
-            config = dataclasses.replace(config, steps=max(1, int(seconds / _step_seconds(model, loss, first))))
+            few_steps = dataclasses.replace(config, steps=CALIBRATION)
+            start = time.process_time()
+            train(copy.deepcopy(model), self.data, loss, few_steps, quiet=True)
+            each = (time.process_time() - start) / CALIBRATION
+            config = dataclasses.replace(config, steps=max(1, round(seconds / each)))
+            generator.manual_seed(self.seed + 1)
         start = time.process_time()
         history = train(model, self.data, loss, config, description=name, quiet=quiet)
         spent = time.process_time() - start
@@ -331,14 +344,3 @@ def _kept(forward: Callable[[], Tensor]) -> int:
     with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
         forward()
     return sum(sizes.values())
-
-
-def _step_seconds(model: nn.Module, loss: Callable[..., Tensor], batch: list[Tensor]) -> float:
-    """Median CPU seconds of a forward and backward pass; the model's weights and gradients are left as they were."""
-    times = []
-    with torch.random.fork_rng():
-        for _ in range(6):
-            start = time.process_time()
-            torch.autograd.grad(loss(model, *batch), [p for p in model.parameters() if p.requires_grad])
-            times.append(time.process_time() - start)
-    return max(1e-6, statistics.median(times[1:]))
