@@ -67,7 +67,7 @@ def test_one_layer_by_hand():
     for i in range(3):
         for j in range(3):
             if i != j:
-                square = (pos[0, i] - pos[0, j]).square().sum().view(1, 1, 1, 1)
+                square = (pos[0, i] - pos[0, j]).square().sum().log1p().view(1, 1, 1, 1)
                 pair = torch.stack([inside[i], inside[j]])[None]
                 m = layer.messages(pair, square.expand(1, 2, 2, 1))[0, 0, 1]
                 moved[i] = moved[i] + (pos[0, i] - pos[0, j]) * layer.shift(m) / 2

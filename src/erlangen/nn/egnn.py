@@ -13,7 +13,8 @@ from erlangen.nn.pairs import PairMessages
 class EGNN(nn.Module):
     """An E(d)-equivariant graph network on complete graphs: positions, velocities and scalars in, moved positions and scalars out.
 
-    In every layer ``m_ij = phi_e(h_i, h_j, |x_i - x_j|^2, a_ij)``; velocities become
+    In every layer ``m_ij = phi_e(h_i, h_j, log(1 + |x_i - x_j|^2), a_ij)`` (the source has the square itself,
+    by which one far body spoils all); velocities become
     ``v_i phi_v(h_i) + mean_j (x_i - x_j) phi_x(m_ij)`` and move the positions; scalars ``h_i + phi_h(h_i, sum_j m_ij)``. Without
     velocities the mean alone moves the positions. Exact for any dimension, by construction: no frame, no average; but features that
     turn are combinations of differences and velocities only.
@@ -83,7 +84,7 @@ class _Layer(nn.Module):
 
     def forward(self, pos: Tensor, vel: Tensor | None, h: Tensor, pairs: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
         apart = pos.unsqueeze(2) - pos.unsqueeze(1)
-        numbers = apart.square().sum(-1, keepdim=True)
+        numbers = apart.square().sum(-1, keepdim=True).log1p()
         m = self.messages(h, numbers if pairs is None else torch.cat([numbers, pairs], -1))
         push = (apart * self.shift(m)).sum(2) / max(1, pos.shape[1] - 1)
         if self.keep is None or vel is None:

@@ -19,15 +19,15 @@ from erlangen.symmetrize.principal import Principal, sign_choices
 class SignFixed(Frame):
     """The principal axes, each pointing to where the cloud's third moment along it is positive: a single element.
 
-    ``2^d`` times cheaper than :class:`Principal` and as exact, but not continuous where a third moment vanishes. An axis whose third
-    moment is below ``tolerance`` times the cube of the spread (of a flat or a symmetric cloud) has no sign of its own; then both are
-    averaged over, as in :class:`Principal`. A batch with such a cloud is evaluated at all ``2^d`` elements, with zero weights where
-    they are not needed. A compiled model cannot change the number of elements: it always evaluates all of them.
+    ``2^d`` times cheaper than :class:`Principal` and as exact, but not continuous where a third moment vanishes. An axis along which the
+    third moment is below ``tolerance`` times the second moment times the largest spread (of a flat or a symmetric cloud) has no sign of
+    its own; then both are averaged over, as in :class:`Principal`. A batch with such a cloud is evaluated at as many elements as that one
+    needs, with zero weights where others do not. A compiled model cannot change the number of elements: it always evaluates all.
 
     For SO(d) and SE(d) one sign follows from the determinant: that of the weak axis, else of the last.
 
     Args:
-        tolerance: third moments below this, relative, count as zero.
+        tolerance: relative third moments below this count as zero.
         order, degenerate, of, weights: as for :class:`Principal`; ``degenerate="weighted"`` is not available.
 
     >>> from erlangen.groups import O
@@ -56,8 +56,9 @@ class SignFixed(Frame):
         if isinstance(group, AffineGroup):
             linear, rotations = group.linear_group, group.rotation(every)
             cloud = cloud.minus(group.translation(every)[:, 0])
-        third, spread = _moments(cloud.frozen(), rotations[:, 0].detach())
-        weak = third.abs() < self.tolerance * spread.unsqueeze(-1).pow(3)
+        third, second = _moments(cloud.frozen(), rotations[:, 0].detach())
+        # What rounding of the points, relative to the largest spread, makes of a third moment.
+        weak = third.abs() <= self.tolerance * second * second.amax(-1, keepdim=True).sqrt()
         # Signs of the elements' axes relative to the first element's; a choice fits when it makes all third moments that count positive.
         signs = sign_choices(rotations.shape[-1], linear).to(third)
         if isinstance(linear, SO):
@@ -69,10 +70,13 @@ class SignFixed(Frame):
         else:
             undecided = weak.any(1)
         fits = (weak.unsqueeze(1) | (signs * third.unsqueeze(1) > 0)).all(-1).to(third.dtype)
-        if torch.compiler.is_compiling() or bool(undecided.any()):
-            return Weighted(every, fits / fits.sum(1, keepdim=True))
-        best = fits.argmax(1, keepdim=True)
-        return Weighted(group.take(every, (torch.arange(len(best), device=best.device).unsqueeze(1), best)))
+        weights = fits / fits.sum(1, keepdim=True)
+        if torch.compiler.is_compiling():
+            return Weighted(every, weights)
+        needed = int(fits.sum(1).max()) if bool(undecided.any()) else 1
+        best = fits.argsort(dim=1, descending=True, stable=True)[:, :needed]
+        chosen = group.take(every, (torch.arange(len(best), device=best.device).unsqueeze(1), best))
+        return Weighted(chosen) if needed == 1 else Weighted(chosen, weights.gather(1, best))
 
     def refuse(self, inp: Action) -> str:
         if isinstance(inp.group, Translations):
@@ -81,9 +85,8 @@ class SignFixed(Frame):
 
 
 def _moments(cloud: Cloud, axes: Tensor) -> tuple[Tensor, Tensor]:
-    """Third moments along each axis ``[B, d]`` and the largest root mean square ``[B]``."""
+    """Third and second moments along each axis, ``[B, d]``."""
     along = cloud.points @ axes
     weights = torch.ones_like(along[..., :1]) if cloud.weights is None else cloud.weights
     total = weights.sum(1)
-    third, second = (weights * along.pow(3)).sum(1) / total, (weights * along.square()).sum(1) / total
-    return third, second.amax(-1).sqrt()
+    return (weights * along.pow(3)).sum(1) / total, (weights * along.square()).sum(1) / total

@@ -1,0 +1,35 @@
+"""What the parts of the study share: their configuration, and what a part gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from erlangen.reporting import Claim, Section
+
+
+@dataclass(frozen=True)
+class Config:
+    """Frames on charged bodies, on graphs or on the normals of solids."""
+
+    part: Literal["nbody", "graphs", "normals"] = "nbody"
+    """Which of the three."""
+    seconds: float = 0.0
+    """CPU seconds for each training; 0 takes the part's default."""
+    samples: int = 0
+    """Training systems, graphs or solids; 0 takes the part's default."""
+    inits: int = 10
+    """Graphs: random initialisations that separate pairs."""
+    seed: int = 0
+    """Of data, weights and batches."""
+    full: bool = False
+    """The source's scale: 3000 systems and 1000 epochs, 100 initialisations, more solids and steps."""
+
+
+class Part(NamedTuple):
+    """What a part of the study has found."""
+
+    claims: list[Claim]
+    sections: list[Section]
+    numbers: dict[str, Any]
+    answer: str
