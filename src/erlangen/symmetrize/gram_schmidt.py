@@ -145,6 +145,10 @@ def pseudo_orthonormal(group: Any, cloud: Float[Tensor, "B n d"], precision: flo
     for step in range(dim):
         norms = inner(residuals, residuals)
         strength = norms.abs() * _wanted(norms, signs, axes, lone if step == 0 else None)
+        if step == 0 and lone is not None:
+            # Vectors of the other sign alone span that axis, too: it comes later.
+            alone = strength[:, :own].amax(1, keepdim=True) > noise.unsqueeze(1)
+            strength = torch.where(alone, strength, norms.abs() * _wanted(norms, signs, axes, None))
         best, at = _pivot(strength[:, :own], along_first, tie)
         if step == 0:  # the sum, where it is not negligible
             take_total = strength[:, 0] > noise
