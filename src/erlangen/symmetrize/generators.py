@@ -159,6 +159,59 @@ class Equivariant(nn.Module):
         return self.network(y.flatten(-2)).unflatten(-1, (self.group.n, self.group.n)).mT
 
 
+class InOrder(nn.Module):
+    """The pseudo-orthonormal basis of the first ``n`` vectors in their order (indefinite Gram-Schmidt): exact, nothing to learn.
+
+    For vectors that mean different things; where any may come first, :class:`~erlangen.symmetrize.GramSchmidt` goes by size. Within an
+    order the basis is continuous, but for a residual that becomes lightlike, and then its error is large: it is computed in float64,
+    orthogonalised twice, and returned in float64.
+
+    Args:
+        group: O(n), SO(n), O(p, q), SO(p, q) or the isometries of a form.
+        vectors: how many vectors there are; the first ``n`` are used.
+
+    Raises:
+        ArgumentError: not the isometries of a form, or too few vectors.
+
+    Source: Villar et al., NeurIPS 2021, arXiv:2106.06610.
+
+    >>> from erlangen.groups import O
+    >>> bool(O(1, 3).contains(InOrder(O(1, 3), 4)(torch.randn(8, 4, 4, dtype=torch.float64)), 1e-6).all())
+    True
+    """
+
+    def __init__(self, group: FormGroup, vectors: int) -> None:
+        super().__init__()
+        if not isinstance(group, FormGroup) or group.dim != group.n * (group.n - 1) // 2:
+            raise ArgumentError("group", "the isometries of a form, e.g. SO(3) or O(1, 3)", repr(group))
+        if vectors < group.n:
+            raise ArgumentError("vectors", f"at least {group.n}, to span a basis", vectors)
+        self.group, self.vectors = group, vectors
+
+    def forward(self, y: Float[Tensor, "*batch m n"]) -> Float[Tensor, "*batch n n"]:
+        n, (p, q) = self.group.n, self.group.signature
+        if y.shape[-2:] != (self.vectors, n):
+            raise ArgumentError("y", f"vectors [*batch, {self.vectors}, {n}]", f"shape {tuple(y.shape)}")
+        y = y.double()
+        form = self.group.form.to(y)
+        axes: list[Tensor] = []
+        signs: list[Tensor] = []
+        for i in range(n):
+            v = y[..., i, :]
+            for _ in range(2):
+                for axis, sign in zip(axes, signs):
+                    v = v - sign * ((v @ form) * axis).sum(-1, keepdim=True) * axis
+            square = ((v @ form) * v).sum(-1, keepdim=True)
+            axes.append(v / square.abs().sqrt().clamp_min(torch.finfo(v.dtype).tiny ** 0.5))
+            signs.append(square.sign())
+        basis, sign = torch.stack(axes, -1), torch.cat(signs, -1)
+        order = sign.argsort(dim=-1, descending=True, stable=True)
+        basis = basis.gather(-1, order.unsqueeze(-2).expand_as(basis))
+        target = torch.tensor([1.0] * p + [-1.0] * q, dtype=y.dtype, device=y.device)
+        reference = target.unsqueeze(-1) * (self.group.standard_basis().to(y).mT @ form)
+        return self.group.into_component(basis @ reference)
+
+
 class RingMoments(nn.Module):
     """Vectors of an image that turn with it: first moments of its brightness and of the square of it, in rings about the centre.
 
