@@ -110,3 +110,17 @@ def test_bad_input(options, argument):
         EquivariantMLP(V, V, **options)
     with pytest.raises(ArgumentError, match="'x'"):
         EquivariantMLP(V, V)(torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize("name", ["graphs", "vectors", "phase space"])
+def test_whole_networks_compile_and_export(name):
+    torch.compiler.reset()
+    V, W, _ = CASES[name]
+    net = EquivariantMLP(V, W, channels=4, generator=seeded())
+    x = torch.randn(6, V.dim, generator=seeded(1))
+    compiled = torch.compile(net, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), net(x), rtol=1e-5, atol=1e-5)
+    sizes = {"x": {0: torch.export.Dim("batch", min=2, max=64)}}
+    exported = torch.export.export(net, (x,), dynamic_shapes=sizes).module()
+    other = torch.randn(9, V.dim, generator=seeded(2))
+    torch.testing.assert_close(exported(other), net(other), rtol=1e-5, atol=1e-5)

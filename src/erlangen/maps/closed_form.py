@@ -121,6 +121,8 @@ class DiagramMaps:
         """Whether one matrix, written out, is cheaper than contractions, whose cost is mostly that of calling them when they are small."""
         if self._strategy != "auto":
             return self._strategy == "dense"
+        if torch.compiler.is_exporting():  # the batch may be of any size
+            return False
         entries, batch = self._sizes[0] * self._sizes[1], x.shape[:-2].numel()
         if entries * weights.shape[0] > _WRITTEN:
             return False

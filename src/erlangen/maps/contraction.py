@@ -173,7 +173,7 @@ def _matrix(
 def _mix(matrix: Tensor, features: Tensor) -> Tensor:
     """``matrix`` [R, K] times ``features`` [B, K, P]: long rows datum by datum, short ones folded into one product."""
     if 2 * features.shape[2] >= sum(matrix.shape):
-        return torch.bmm(matrix.expand(len(features), *matrix.shape), features)
+        return torch.bmm(matrix.expand(features.shape[0], *matrix.shape), features)
     return matrix @ features
 
 

@@ -17,8 +17,8 @@ from erlangen.reps import DirectSum, Rep
 class _Term(NamedTuple):
     """One product: where the factors lie, how many entries are contracted, and under which forms (length before, form, length after)."""
 
-    left: Tensor
-    right: Tensor
+    left: slice | Tensor
+    right: slice | Tensor
     inner: int
     forms: tuple[tuple[int, Form, int], ...]
 
@@ -58,7 +58,7 @@ class TensorProduct(nn.Module):
         if spaces[0] is None or spaces[1] is None:
             for p, at in _parts(left):
                 for q, bt in _parts(right):
-                    self._terms.append(_Term(at, bt, 1, ()))
+                    self._terms.append(_Term(_where(at), _where(bt), 1, ()))
                     reps.append(p @ q)
         else:
             for a, at, b, bt in ((a, i, b, j) for a, u in spaces[0].items() for i in u for b, v in spaces[1].items() for j in v):
@@ -66,7 +66,7 @@ class TensorProduct(nn.Module):
                     met = b.axes[:count]
                     rest = (*a.axes[: len(a.axes) - count], *b.axes[count:])
                     if len(rest) <= max_order and a.axes[len(a.axes) - count :] == met:
-                        self._terms.append(_Term(at, bt, math.prod(axis.n for axis in met), _forms(met)))
+                        self._terms.append(_Term(_where(at), _where(bt), math.prod(axis.n for axis in met), _forms(met)))
                         reps.append(_rep(left, Space(rest, a.twisted ^ b.twisted)))
         if not reps:
             raise ArgumentError("max_order", "one that leaves some product", max_order)
@@ -104,9 +104,14 @@ def _parts(rep: Rep) -> list[tuple[Rep, Tensor]]:
     return found
 
 
-def _take(x: Tensor, places: Tensor) -> Tensor:
+def _where(places: Tensor) -> slice | Tensor:
+    """Entries as a slice, where they are neighbours."""
     start, stop = int(places[0]), int(places[-1]) + 1
-    return x[..., start:stop] if stop - start == len(places) else x[..., places.to(x.device)]
+    return slice(start, stop) if stop - start == len(places) else places
+
+
+def _take(x: Tensor, places: slice | Tensor) -> Tensor:
+    return x[..., places] if isinstance(places, slice) else x.index_select(-1, places.to(x.device))
 
 
 def _rep(like: Rep, space: Space) -> Rep:

@@ -10,6 +10,7 @@ from erlangen.reps.basic import Defining, Determinant, MatrixRep, Permutation, S
 from erlangen.reps.classify import classify
 from erlangen.reps.combine import DirectSum, Dual, TensorProduct
 from erlangen.reps.decompose import constraints, intertwiners, invariants, isotypic, multiplicity, reynolds_projector
+from erlangen.reps.irreps3 import ToIrreps, from_irreps, to_irreps
 from erlangen.reps.monomial import EntryMap, InBasis, Induced
 from erlangen.reps.multipliers import ActivationClass, Multipliers
 from erlangen.reps.planar import PlanarIrrep
@@ -36,16 +37,19 @@ __all__ = [
     "Sign",
     "SpatialIrrep",
     "TensorProduct",
+    "ToIrreps",
     "Trivial",
     "admissible",
     "admissible_forms",
     "approximate_error",
     "classify",
     "constraints",
+    "from_irreps",
     "intertwiners",
     "invariants",
     "isotypic",
     "multiplicity",
     "reynolds_projector",
     "solid_harmonics",
+    "to_irreps",
 ]
