@@ -4,13 +4,16 @@ from erlangen.nn.egnn import EGNN
 from erlangen.nn.fa_gnn import FAGNN, PairGNN
 from erlangen.nn.faenet import FAENet
 from erlangen.nn.gated import Gated
+from erlangen.nn.gradient_forces import GradientForces
 from erlangen.nn.lie_gnn import LieGNN
 from erlangen.nn.lifting import Lifting
 from erlangen.nn.linear import EquivariantLinear
 from erlangen.nn.mlp import EquivariantMLP
 from erlangen.nn.norm_activation import NormActivation
 from erlangen.nn.pointwise import PointwiseActivation
+from erlangen.nn.symmetry_report import SymmetryReport, symmetry_report
 from erlangen.nn.tensor_product import TensorProduct
+from erlangen.nn.vector_neurons import VectorNeurons
 
 __all__ = [
     "EGNN",
@@ -19,10 +22,14 @@ __all__ = [
     "EquivariantMLP",
     "FAENet",
     "Gated",
+    "GradientForces",
     "LieGNN",
     "Lifting",
     "NormActivation",
     "PairGNN",
     "PointwiseActivation",
+    "SymmetryReport",
     "TensorProduct",
+    "VectorNeurons",
+    "symmetry_report",
 ]

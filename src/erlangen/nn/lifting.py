@@ -16,8 +16,9 @@ class Lifting(nn.Module):
     group convolutions point by point, the mean over the plane, and a last group convolution to one channel.
 
     Exact for elements that map the grid to itself (quarter turns, flips), which needs that the stride visits the same places from all
-    sides: ``(side + 2 padding - kernel)`` must be a multiple of ``stride``, and other sizes are refused. Other rotations interpolate
-    the filters, within a disk; then it holds as far as interpolation allows.
+    sides: ``(side + 2 padding - kernel)`` must be a multiple of ``stride``, and other sizes are refused. With finer rotations, filters
+    are combinations of circular harmonics on rings, band-limited and sampled anew for every element, so that none of them is blurred
+    more than another (interpolated ones are, and the quarter turns then win); it holds as far as the images are smooth.
 
     Args:
         action: how images move; its group is finite.
@@ -36,7 +37,7 @@ class Lifting(nn.Module):
     """
 
     order: Tensor
-    mask: Tensor
+    harmonics: Tensor
 
     def __init__(
         self,
@@ -69,8 +70,12 @@ class Lifting(nn.Module):
         size = int(group.order)
         table = multiplication_table(group)
         self.register_buffer("order", table[inverse_positions(table)], persistent=False)  # the position of g^-1 g'
-        self.register_buffer("mask", _disk(kernel), persistent=False)
-        self.filters = nn.Parameter(torch.randn(width, channels, kernel, kernel) * (2 / (channels * kernel**2)) ** 0.5)
+        # Filters are free on a grid that the group keeps, else coefficients of functions that can be sampled at moved points.
+        harmonics = torch.eye(kernel**2).unflatten(-1, (kernel, kernel)) if action.keeps_grid else _harmonics(action, kernel)
+        self.register_buffer("harmonics", harmonics.to(torch.get_default_dtype()), persistent=False)
+        scale = harmonics.square().sum((-2, -1)).mean().sqrt()
+        count = harmonics.shape[-3]
+        self.filters = nn.Parameter(torch.randn(width, channels, count) * (2 / (channels * count)) ** 0.5 / scale)
         self.bias = nn.Parameter(torch.zeros(width))
         self.layers = nn.ParameterList(
             [nn.Parameter(torch.randn(size, width, width) * (2 / (size * width)) ** 0.5) for _ in range(layers)]
@@ -90,17 +95,20 @@ class Lifting(nn.Module):
 
     def moved_filters(self) -> Float[Tensor, "order width c k k"]:
         """The bank moved by every element, as the action moves images."""
-        group = self.action.group
+        group, value = self.action.group, self.action.value
         every = group.map(lambda e, shape: e.to(self.filters.device), group.elements())
-        bank = self.filters if self.action.keeps_grid else self.filters * self.mask
-        return self.action.act(every, bank.unsqueeze(0))
+        # In order of harmonics, rows, columns; one bank for all elements, or one for each.
+        if self.action.keeps_grid:
+            return self.action.act(every, torch.tensordot(self.filters, self.harmonics, 1).unsqueeze(0))
+        banks = torch.einsum("wcb,gbij->gwcij", self.filters, self.harmonics)
+        return banks if value is None else value.act(every, banks.movedim(2, -1)).movedim(-1, 2)
 
     def _group_weight(self, weight: Float[Tensor, "order out in"]) -> Float[Tensor, "rows columns"]:
         """The matrix of a group convolution, elements first: block ``(g, g')`` is ``weight[g^-1 g']``."""
         return weight[self.order].transpose(1, 2).flatten(2).flatten(0, 1)
 
     def _check(self, images: Tensor) -> None:
-        kernel = self.filters.shape[-1]
+        kernel = self.harmonics.shape[-1]
         if images.ndim != 4 or images.shape[1] != self.filters.shape[1]:
             raise ArgumentError("images", f"[B, {self.filters.shape[1]}, side, side]", tuple(images.shape))
         height, width = images.shape[-2:]
@@ -116,6 +124,24 @@ class Lifting(nn.Module):
             )
 
 
-def _disk(kernel: int) -> Float[Tensor, "k k"]:
-    line = torch.arange(kernel) - (kernel - 1) / 2
-    return ((line.square().unsqueeze(1) + line.square()) <= (kernel / 2) ** 2).float()
+def _harmonics(action: Images, kernel: int) -> Float[Tensor, "order b k k"]:
+    """``exp(-(r - r_j)^2 / 2 s^2) cos(m phi)`` and ``sin(m phi)`` on rings one pixel apart, at the points moved back by each element.
+
+    The frequencies on a ring of radius ``r`` stop at ``r``, well below the grid's limit of ``pi r``; rings that the square would cut off, more
+    along the axes than along the diagonals, are left out.
+    """
+    half = (kernel - 1) / 2
+    line = torch.arange(kernel, dtype=torch.float64) - half
+    points = torch.stack(torch.meshgrid(-line, line, indexing="ij")[::-1], -1)  # x to the right, y upwards
+    x, y = torch.einsum("ijd,gde->egij", points, action.space.matrix(action.group.elements()).double())
+    radius, angle = torch.hypot(x, y), torch.atan2(y, x)
+    found = []
+    ring = half % 1
+    while ring <= half - 1 or not found:
+        bell = torch.exp(-(radius - ring).square() / (2 * 0.6**2))
+        # The centre, where the angle is not defined, belongs to the constant alone.
+        away = radius > 1e-9
+        for m in range(int(ring + 0.5) + 1):
+            found += [bell * away * torch.cos(m * angle), bell * away * torch.sin(m * angle)] if m else [bell]
+        ring += 1
+    return torch.stack(found, 1)

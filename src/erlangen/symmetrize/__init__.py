@@ -2,6 +2,7 @@
 
 from erlangen.symmetrize.canonical_finite import Energy, FiniteShift, Lift, Reference
 from erlangen.symmetrize.canonical_labelling import CanonicalLabelling
+from erlangen.symmetrize.canonical_vectors import ImageVectors, Vectors
 from erlangen.symmetrize.choice import Choice
 from erlangen.symmetrize.choose import choose_frame
 from erlangen.symmetrize.compare import FrameComparison, FrameRow, compare_frames
@@ -38,6 +39,7 @@ __all__ = [
     "FrameTransform",
     "GramSchmidt",
     "Haar",
+    "ImageVectors",
     "Lattice",
     "Lift",
     "Local",
@@ -56,6 +58,7 @@ __all__ = [
     "Spectral",
     "Stochastic",
     "Symmetrized",
+    "Vectors",
     "Weighted",
     "choose_frame",
     "compare_frames",

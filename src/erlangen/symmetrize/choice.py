@@ -111,7 +111,7 @@ class Choice(Frame):
         if self.trick == "gumbel":
             uniform = torch.rand(a.shape, generator=self.generator, dtype=a.dtype, device=a.device)
             tiny = torch.finfo(a.dtype).tiny
-            logits = logits - torch.log(-torch.log(uniform.clamp_min(tiny)).clamp_min(tiny))
+            logits = logits - torch.log((-torch.log(uniform.clamp_min(tiny))).clamp_min(tiny))
         soft = torch.softmax(logits, -1)
         hard = torch.nn.functional.one_hot(logits.argmax(-1), a.shape[1]).to(a.dtype)
         return hard + (soft - soft.detach())

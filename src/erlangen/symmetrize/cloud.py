@@ -54,7 +54,7 @@ def cloud_of(inp: Action, x: Any, of: str | None = None, weights: str | None = N
     Raises:
         ArgumentError: there is no such part, it is empty, not finite or of a wrong shape; weights are negative or, for a datum, all zero.
     """
-    wanted = (leaf for leaf in named_parts(inp, x) if _is_cloud(inp, leaf[1]) and of in (None, leaf[0]))
+    wanted = (leaf for leaf in named_parts(inp, x) if is_cloud(inp, leaf[1]) and of in (None, leaf[0]))
     name, action, part = next(wanted, (None, None, None))
     if action is None or part is None:
         raise ArgumentError("inp", f"a part {f'{of!r} ' if of else ''}that moves as points or vectors", repr(inp))
@@ -99,13 +99,13 @@ def _weights(inp: Action, x: Any, name: str, points: Tensor, part: Tensor) -> Fl
 def cloud_refusal(inp: Action) -> str:
     """Why the input has no cloud; empty when it has one."""
     leaves = inp.leaves if isinstance(inp, Record) else [inp]
-    if any(_is_cloud(inp, leaf) for leaf in leaves):
+    if any(is_cloud(inp, leaf) for leaf in leaves):
         return ""
     return f"no part of {inp!r} moves as points or vectors"
 
 
-def _is_cloud(inp: Action, action: Any) -> bool:
-    """Points of an affine group; vectors of a linear one."""
+def is_cloud(inp: Action, action: Any) -> bool:
+    """Whether a part moves as points of an affine group, as vectors of a linear one."""
     return isinstance(action, Point if isinstance(inp.group, AffineGroup) else Defining)
 
 

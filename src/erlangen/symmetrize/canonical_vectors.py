@@ -1,0 +1,309 @@
+"""Learned canonicalization for rotations and rigid motions: equivariant vectors, made orthonormal."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from erlangen.actions.base import Action
+from erlangen.actions.images import Images
+from erlangen.errors import ArgumentError
+from erlangen.groups.affine import AffineGroup, Translations
+from erlangen.groups.base import Group
+from erlangen.groups.orthogonal import SO, O
+from erlangen.nn.vector_neurons import VectorNeurons
+from erlangen.reps.basic import Defining
+from erlangen.symmetrize.cloud import cloud_of, cloud_refusal, is_cloud, named_parts
+from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.moved import for_network
+from erlangen.symmetrize.pairs import Pairs
+from erlangen.symmetrize.ragged import segment_of, to_dense
+
+Degenerate = Literal["ignore", "warn", "weighted"]
+
+
+class Vectors(Frame):
+    """One element per cloud: vectors that an equivariant network reads off it, made orthonormal. For O(d), SO(d), E(d), SE(d).
+
+    The network sees each point relative to the (weighted) mean, for rigid motions, and every other part of the input that moves as a
+    vector for each point (velocities), as channels of vectors. Its output ``V``, vectors as columns, becomes the basis ``Q`` with
+    ``Q(R V) = R Q(V)``: by Gram-Schmidt on the columns, or as the nearest orthogonal matrix (polar), which treats all alike. SO(d)
+    takes the last axis from the determinant. The translation is the mean.
+
+    Gradients reach the network through ``Q``: nothing is relaxed. Like every single-element frame of a rotation group it jumps
+    somewhere: where the vectors become dependent. How far they are from that is ``info["margin"]``, the smallest singular value of
+    the normalised vectors (of the ``d - 1`` that count, for SO(d) by Gram-Schmidt), or the length of the shortest relative to the
+    points' root mean square, if that is less.
+
+    Args:
+        network: called with vectors ``[B, n, d, channels]`` and, with ``weights``, the weights ``[B, n, 1]``; returns ``[B, d, m]``
+            with ``m = d`` vectors (``d - 1`` suffice for SO(d) and SE(d) with Gram-Schmidt).
+            By default :class:`~erlangen.nn.VectorNeurons`, for up to three dimensions.
+        channels: for the default network: how many vectors each point has, its position included.
+        method: ``"gram-schmidt"`` or ``"polar"``.
+        prior: weight of the loss ``"prior"``, the mean square distance of ``Q`` to the identity, for pretrained models.
+        degenerate: where the margin is below ``eps`` (collinear, flat or symmetric clouds): ``"ignore"`` (axes complete the basis, so
+            invariant outputs stay exact up to what the cloud itself leaves open), ``"warn"``, or ``"weighted"`` (those data get the
+            elements of :class:`Pairs`, in the plane and in space).
+        eps: that margin; in single precision not below 64 rounding errors.
+        of, weights: as for :class:`Principal`.
+
+    Source: Kaba et al., ICML 2023, arXiv:2211.06489.
+
+    >>> from erlangen.groups import E
+    >>> frame = Vectors()
+    >>> frame(E(3).point, torch.randn(8, 20, 3)).elements.shape
+    torch.Size([8, 1, 4, 4])
+    """
+
+    def __init__(
+        self,
+        network: nn.Module | None = None,
+        *,
+        channels: int = 1,
+        method: Literal["gram-schmidt", "polar"] = "gram-schmidt",
+        prior: float = 0.0,
+        degenerate: Degenerate = "ignore",
+        eps: float = 1e-6,
+        of: str | None = None,
+        weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        if method not in ("gram-schmidt", "polar"):
+            raise ArgumentError("method", "'gram-schmidt' or 'polar'", repr(method))
+        if degenerate not in ("ignore", "warn", "weighted"):
+            raise ArgumentError("degenerate", "one of ignore, warn, weighted", repr(degenerate))
+        if prior < 0:
+            raise ArgumentError("prior", "a weight of at least 0", prior)
+        self.network = VectorNeurons(channels, 3) if network is None else network
+        self.method, self.prior, self.degenerate, self.eps = method, prior, degenerate, eps
+        self.of, self.weights = of, weights
+
+    def forward(self, inp: Action, x: Any) -> Weighted:
+        group: Any = inp.group
+        rigid = isinstance(group, AffineGroup)
+        cloud = cloud_of(inp, x, self.of, self.weights)
+        centre = cloud.centre() if rigid else None
+        vectors = self._channels(inp, x, cloud.points if centre is None else cloud.minus(centre).points)
+        found = self.network(*for_network(self.network, (vectors,) if cloud.weights is None else (vectors, cloud.weights)))
+        linear = group.linear_group if rigid else group
+        d = vectors.shape[-2]
+        if not isinstance(found, Tensor) or found.shape[:2] != (len(vectors), d):
+            got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise ArgumentError("network", f"vectors as columns [{len(vectors)}, {d}, m]", got)
+        wide = found.to(torch.promote_types(torch.promote_types(found.dtype, cloud.points.dtype), torch.float32))
+        q, margin = orthonormal(wide, linear, self.method)
+        # Vectors that are nothing but rounding would look independent.
+        lengths = found.detach().norm(dim=1).amin(-1) / vectors.detach().square().mean((1, 2, 3)).sqrt().clamp_min(1e-30)
+        margin = torch.minimum(margin, lengths.to(margin.dtype))
+        losses = {}
+        if self.prior:
+            losses["prior"] = self.prior * (q - torch.eye(d, dtype=q.dtype, device=q.device)).square().mean()
+        element = q if centre is None else group.element(q, centre.to(q.dtype))
+        made = Weighted(element.unsqueeze(1), None, losses, {"margin": margin, "vectors": found})
+        return self._degenerate(made, inp, x, margin < max(self.eps, 64 * torch.finfo(found.dtype).eps))
+
+    def _channels(self, inp: Action, x: Any, points: Float[Tensor, "B n d"]) -> Float[Tensor, "B n d c"]:
+        """The points and all other vectors of each point, as channels."""
+        channels, index = [points], segment_of(inp, x)
+        parts = named_parts(inp, x)
+        if len(parts) == 1:
+            return points.unsqueeze(-1)
+        own = inp.group.vector
+        spanning = self.of or next(name for name, action, _ in parts if is_cloud(inp, action))
+        for name, action, part in parts:
+            if action == own and name != spanning:
+                dense = part if index is None or len(part) != len(index) else to_dense(part, index)[0]
+                if dense.shape == points.shape:
+                    channels.append(dense.to(points.dtype))
+        return torch.stack(channels, -1)
+
+    def _degenerate(self, made: Weighted, inp: Action, x: Any, bad: Bool[Tensor, " B"]) -> Weighted:
+        if self.degenerate == "ignore" or torch.compiler.is_compiling() or not bool(bad.any()):
+            return made
+        if self.degenerate == "warn":
+            warnings.warn(
+                f"{int(bad.sum())} of {len(bad)} data give the frame dependent vectors: their elements are arbitrary; "
+                "degenerate='weighted' gives them a robust frame",
+                stacklevel=3,
+            )
+            return made
+        more = Pairs(of=self.of, weights=self.weights)(inp, x)
+        assert more.weights is not None
+        elements = torch.cat([made.elements.to(more.elements.dtype), more.elements], 1)
+        weights = torch.cat([(~bad).to(more.weights.dtype).unsqueeze(1), more.weights * bad.unsqueeze(1)], 1)
+        return Weighted(elements, weights, made.losses, made.info)
+
+    def refuse(self, inp: Action) -> str:
+        group = inp.group.linear_group if isinstance(inp.group, AffineGroup) else inp.group
+        if isinstance(inp.group, Translations) or not (
+            isinstance(group, (SO, O)) and group.is_euclidean and group.dim == group.n * (group.n - 1) // 2
+        ):
+            return f"{inp.group} is none of O(d), SO(d), E(d), SE(d)"
+        if self.degenerate == "weighted" and group.n not in (2, 3):
+            return f"degenerate='weighted' serves the plane and space, not {group.n} dimensions"
+        return cloud_refusal(inp)
+
+
+class ImageVectors(Frame):
+    """One rotation (or rotation and reflection) per image: a vector (two) read off it by radial moments. For SO(2) and O(2) on images.
+
+    ``v = sum_p w(|p|, f(p)) p / |p|`` with a learned network ``w`` of the radius and the values at the point turns with the image,
+    whatever ``w`` is, up to what the grid and interpolation allow; quarter turns are exact. Vectors become an orthonormal basis as in
+    :class:`Vectors`.
+
+    Args:
+        channels: of the images.
+        width: of the network ``w``.
+        method, prior, degenerate, eps: as for :class:`Vectors`; ``degenerate="weighted"`` is not available.
+        of: the image's name in a dict; by default the first one.
+
+    >>> from erlangen.groups import SO
+    >>> ImageVectors(1)(Images(SO(2).vector), torch.rand(8, 1, 12, 12)).elements.shape
+    torch.Size([8, 1, 2, 2])
+    """
+
+    is_exact = False  # up to interpolation
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        width: int = 16,
+        method: Literal["gram-schmidt", "polar"] = "gram-schmidt",
+        prior: float = 0.0,
+        degenerate: Literal["ignore", "warn"] = "ignore",
+        eps: float = 1e-6,
+        of: str | None = None,
+    ) -> None:
+        super().__init__()
+        if method not in ("gram-schmidt", "polar"):
+            raise ArgumentError("method", "'gram-schmidt' or 'polar'", repr(method))
+        if degenerate not in ("ignore", "warn"):
+            raise ArgumentError("degenerate", "'ignore' or 'warn'", repr(degenerate))
+        if channels < 1 or prior < 0:
+            raise ArgumentError(*(("channels", "at least 1", channels) if channels < 1 else ("prior", "at least 0", prior)))
+        self.channels, self.method, self.prior, self.degenerate, self.eps, self.of = channels, method, prior, degenerate, eps, of
+        # Two bumps of the radius for each hidden unit let the network weight rings, which a smooth function of |p| alone would not.
+        self.rings = 6
+        self.network = nn.Sequential(nn.Linear(channels * (1 + self.rings), width), nn.Tanh(), nn.Linear(width, 2))
+
+    def forward(self, inp: Action, x: Any) -> Weighted:
+        part = next(part for name, action, part in named_parts(inp, x) if self._is_image(name, action))
+        if part.shape[-3] != self.channels:
+            raise ArgumentError("x", f"images of {self.channels} channels", tuple(part.shape))
+        if part.shape[-1] != part.shape[-2]:
+            raise ArgumentError("x", f"square images, which {inp.group} can turn", tuple(part.shape))
+        v = self._vectors(for_network(self.network, part))
+        q, margin = orthonormal(v.to(torch.promote_types(v.dtype, torch.float32)), inp.group, self.method)
+        if self.degenerate == "warn" and not torch.compiler.is_compiling() and bool((margin < self.eps).any()):
+            warnings.warn(f"{int((margin < self.eps).sum())} of {len(v)} images have no direction", stacklevel=3)
+        losses = {}
+        if self.prior:
+            losses["prior"] = self.prior * (q - torch.eye(2, dtype=q.dtype, device=q.device)).square().mean()
+        return Weighted(q.unsqueeze(1), None, losses, {"margin": margin, "vectors": v})
+
+    def _vectors(self, images: Float[Tensor, "B c h w"]) -> Float[Tensor, "B 2 2"]:
+        side = images.shape[-1]
+        line = (torch.arange(side, dtype=images.dtype, device=images.device) - (side - 1) / 2) / (side / 2)
+        y, x = torch.meshgrid(-line, line, indexing="ij")
+        radius = torch.hypot(x, y)
+        inside = radius <= 1  # corners leave the image when it turns
+        radius, points = radius[inside], torch.stack([x[inside], y[inside]], -1)
+        rings = torch.linspace(0, 1, self.rings, dtype=images.dtype, device=images.device)
+        bells = torch.exp(-((radius.unsqueeze(-1) - rings) * self.rings).square())
+        values = images.flatten(2).mT[:, inside.flatten()]  # [B, p, c]
+        features = torch.cat([values, (values.unsqueeze(-1) * bells.unsqueeze(1)).flatten(2)], -1)
+        weight = self.network(features) - self.network(torch.zeros_like(features[:1, :1]))  # an empty place has no say
+        return torch.einsum("bpm,pd->bdm", weight, points / radius.clamp_min(1e-6).unsqueeze(-1)) / len(radius)
+
+    def _is_image(self, name: str | None, action: Any) -> bool:
+        return self.of in (None, name) and isinstance(action, Images) and action.value is None
+
+    def refuse(self, inp: Action) -> str:
+        group = inp.group
+        if not (isinstance(group, (SO, O)) and group.is_euclidean and group.n == 2):
+            return f"{group} is neither SO(2) nor O(2)"
+        leaves = getattr(inp, "leaves", [inp])
+        fits = any(self._is_image(self.of, leaf) and isinstance(leaf.space, Defining) for leaf in leaves)
+        return "" if fits else f"no part of {inp!r} is an image of scalars turned by {group}"
+
+
+def orthonormal(
+    v: Float[Tensor, "B d m"], group: Group, method: str = "gram-schmidt"
+) -> tuple[Float[Tensor, "B d d"], Float[Tensor, " B"]]:
+    """Columns made orthonormal, ``Q(R V) = R Q(V)`` for all ``R`` in O(d) or SO(d), and the smallest singular value of the columns
+    scaled to unit length.
+
+    Args:
+        v: columns: ``d``, or for SO(d) with Gram-Schmidt at least ``d - 1``.
+        group: O(d) or SO(d).
+        method: ``"gram-schmidt"`` (the first column keeps its direction) or ``"polar"`` (all alike).
+
+    Raises:
+        ArgumentError: too few columns.
+
+    >>> from erlangen.groups import O
+    >>> orthonormal(torch.tensor([[[2.0, 1.0], [0.0, 3.0]]]), O(2))[0]
+    tensor([[[1., 0.],
+             [0., 1.]]])
+    """
+    d = v.shape[-2]
+    proper = isinstance(group, SO)
+    needed = d - 1 if proper and method == "gram-schmidt" else d
+    if v.shape[-1] < needed:
+        raise ArgumentError("network", f"at least {needed} vectors for {group}", v.shape[-1])
+    v = v[..., :needed]
+    tiny = torch.finfo(v.dtype).tiny ** 0.5
+    v = v / v.norm(dim=-2, keepdim=True).clamp_min(tiny)
+    margin = torch.linalg.svdvals(v.detach())[..., -1] if needed else torch.ones_like(v[:, 0, 0])
+    if method == "polar":
+        with torch.autocast(v.device.type, enabled=False):  # products of orthogonal matrices need their digits
+            left, _, right = torch.linalg.svd(v, full_matrices=False)
+            if proper:
+                sign = torch.linalg.det(left.detach() @ right.detach()).sign()
+                left = torch.cat([left[..., :-1], left[..., -1:] * sign[:, None, None]], -1)
+            return left @ right, margin
+    axes: list[Tensor] = []
+    for j in range(needed):
+        axes.append(_axis(v[..., j], axes))
+    if proper:
+        axes.append(_cross(axes, v))
+    return torch.stack(axes, -1), margin
+
+
+def _axis(vector: Float[Tensor, "B d"], axes: list[Tensor]) -> Float[Tensor, "B d"]:
+    """The unit vector of what is left of one beside the axes; where nothing is, of the coordinate axis of which most is left."""
+    rest = _reject(_reject(vector, axes), axes)  # twice: the first time loses digits to cancellation
+    length = rest.norm(dim=-1, keepdim=True)
+    bad = length <= 64 * torch.finfo(vector.dtype).eps
+    basis = torch.eye(vector.shape[-1], dtype=vector.dtype, device=vector.device).expand(len(vector), -1, -1)
+    left = torch.stack([_reject(_reject(e, axes), axes) for e in basis.unbind(1)], 1)
+    sizes = left.detach().norm(dim=-1)
+    # The first of those of which nearly most is left: rounding must not decide.
+    pick = (sizes >= 0.9 * sizes.amax(1, keepdim=True)).to(torch.uint8).argmax(1)
+    spare = left[torch.arange(len(left), device=left.device), pick]
+    rest = torch.where(bad, spare.detach(), rest)
+    return rest / rest.norm(dim=-1, keepdim=True)
+
+
+def _reject(vector: Tensor, axes: list[Tensor]) -> Tensor:
+    for axis in axes:
+        vector = vector - (vector * axis).sum(-1, keepdim=True) * axis
+    return vector
+
+
+def _cross(axes: list[Tensor], v: Tensor) -> Float[Tensor, "B d"]:
+    """The unit vector that completes orthonormal axes to determinant 1: the generalised cross product, by cofactors."""
+    d = v.shape[-2]
+    if d == 1:
+        return torch.ones_like(v[..., 0]) if v.shape[-1] else v.new_ones(len(v), 1)
+    a = torch.stack(axes, -1)
+    keep = [[i for i in range(d) if i != row] for row in range(d)]
+    minors = torch.stack([torch.linalg.det(a[:, rows]) for rows in keep], -1)
+    signs = torch.tensor([(-1.0) ** (row + d - 1) for row in range(d)], dtype=v.dtype, device=v.device)
+    return minors * signs
