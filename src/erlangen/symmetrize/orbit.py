@@ -277,7 +277,7 @@ class Orbit(Frame):
 
     def _change(self, vectors: Tensor, m: Tensor) -> Tensor:
         here = scaled(vectors, self.forms).unsqueeze(1)
-        seen = self.group.vector.act(self.group.inverse(m), here)
+        seen = here @ self.group.inverse(m).mT
         return (products(seen, self.forms) - products(here, self.forms)).square().mean()
 
     @property
