@@ -1,0 +1,37 @@
+"""The study of orbit distance minimization: its parts run, and the ordering that it claims."""
+
+import math
+
+import pytest
+
+from erlangen.studies.orbit import SYMMETRIC, Config, run, scattering_models
+
+
+@pytest.mark.parametrize("part", ["lorentz", "so2"])
+def test_runs_and_reports_every_model(part):
+    outcome = run(Config(part=part, seconds=0.1), quiet=True)
+    (table,) = outcome.metrics[part]
+    assert len(outcome.claims) == (11 if part == "lorentz" else 6)
+    for name, row in table.items():
+        assert all(math.isfinite(value) for value in row.values()), name
+    if part == "lorentz":
+        assert set(SYMMETRIC) < set(table)
+        # Exact symmetry does not wait for training.
+        for name in set(SYMMETRIC) - {"orbit, probabilistic"}:
+            assert table[name]["moved"] == pytest.approx(table[name]["unmoved"], rel=0.02)
+
+
+def test_models_of_a_seed_are_the_same():
+    one, two = (scattering_models(3)["orbit"].state_dict() for _ in range(2))
+    assert all(value.equal(two[name]) for name, value in one.items())
+
+
+@pytest.mark.slow
+def test_ordering_in_three_seeds():
+    outcome = run(Config(part="lorentz", seconds=20.0, seeds=3), quiet=True)
+    for table in outcome.metrics["lorentz"]:
+        moved = {name: row["moved"] for name, row in table.items()}
+        for name in ("orbit", "orbit, projected", "orbit, probabilistic", "frame and exponential"):
+            assert moved[name] < moved["augmented"] < moved["plain"]
+            assert moved[name] <= 0.1 * moved["plain"]
+        assert moved["products"] < min(moved["orbit"], moved["Gram-Schmidt"])
