@@ -127,15 +127,15 @@ class Lifting(nn.Module):
 def _harmonics(action: Images, kernel: int) -> Float[Tensor, "order b k k"]:
     """``exp(-(r - r_j)^2 / 2 s^2) cos(m phi)`` and ``sin(m phi)`` on rings one pixel apart, at the points moved back by each element.
 
-    The frequencies on a ring of radius ``r`` stop at ``r``, well below the grid's limit of ``pi r``; rings that the square would cut off, more
-    along the axes than along the diagonals, are left out.
+    The frequencies on a ring of radius ``r`` stop at ``r``, well below the grid's limit of ``pi r``; rings that the square would cut
+    off, more along the axes than along the diagonals, are left out.
     """
     half = (kernel - 1) / 2
     line = torch.arange(kernel, dtype=torch.float64) - half
     points = torch.stack(torch.meshgrid(-line, line, indexing="ij")[::-1], -1)  # x to the right, y upwards
     x, y = torch.einsum("ijd,gde->egij", points, action.space.matrix(action.group.elements()).double())
     radius, angle = torch.hypot(x, y), torch.atan2(y, x)
-    found = []
+    found: list[Tensor] = []
     ring = half % 1
     while ring <= half - 1 or not found:
         bell = torch.exp(-(radius - ring).square() / (2 * 0.6**2))

@@ -1,7 +1,9 @@
 """Any model made symmetric: one class, one formula, and each way to do it is a frame."""
 
+from erlangen.symmetrize.canonical_energy import LieEnergy
 from erlangen.symmetrize.canonical_finite import Energy, FiniteShift, Lift, Reference
 from erlangen.symmetrize.canonical_labelling import CanonicalLabelling
+from erlangen.symmetrize.canonical_order import Ordered
 from erlangen.symmetrize.canonical_vectors import ImageVectors, Vectors
 from erlangen.symmetrize.choice import Choice
 from erlangen.symmetrize.choose import choose_frame
@@ -17,6 +19,7 @@ from erlangen.symmetrize.phase import Phase
 from erlangen.symmetrize.planar import Planar
 from erlangen.symmetrize.principal import Principal
 from erlangen.symmetrize.ragged import Edges, PerEdge, Segment
+from erlangen.symmetrize.sequence import InSequence, Together
 from erlangen.symmetrize.shifted import Shifted
 from erlangen.symmetrize.sign_fixed import SignFixed
 from erlangen.symmetrize.sorting import Sorted
@@ -40,11 +43,14 @@ __all__ = [
     "GramSchmidt",
     "Haar",
     "ImageVectors",
+    "InSequence",
     "Lattice",
+    "LieEnergy",
     "Lift",
     "Local",
     "Orbit",
     "OrbitDistance",
+    "Ordered",
     "Pairs",
     "PerEdge",
     "Phase",
@@ -58,6 +64,7 @@ __all__ = [
     "Spectral",
     "Stochastic",
     "Symmetrized",
+    "Together",
     "Vectors",
     "Weighted",
     "choose_frame",
