@@ -17,7 +17,7 @@ def sheet(listed: list[Diagram], columns: int) -> str:
     sizes = [tuple(int(float(v)) for v in re.search(r'width="([\d.]+)" height="([\d.]+)"', s).groups()) for s in drawings]
     wide, high = max(w for w, _ in sizes) + 34, max(h for _, h in sizes) + 26
     parts = []
-    for i, (d, drawing, (w, h)) in enumerate(zip(listed, drawings, sizes)):
+    for i, (d, drawing, (w, _)) in enumerate(zip(listed, drawings, sizes)):
         x, y = wide * (i % columns), high * (i // columns)
         inner = drawing.replace("<svg ", f'<svg x="{x + (wide - w) / 2:g}" y="{y}" ', 1)
         text = (

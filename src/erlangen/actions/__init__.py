@@ -8,4 +8,16 @@ from erlangen.actions.images import Images
 from erlangen.actions.neighbours import neighbours
 from erlangen.actions.records import Record, as_action
 
-__all__ = ["Action", "AtomBatch", "EdgeList", "Images", "OnAxes", "Record", "adjacency", "as_action", "graph", "neighbours", "nodes"]
+__all__ = [
+    "Action",
+    "AtomBatch",
+    "EdgeList",
+    "Images",
+    "OnAxes",
+    "Record",
+    "adjacency",
+    "as_action",
+    "graph",
+    "neighbours",
+    "nodes",
+]
