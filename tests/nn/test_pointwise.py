@@ -156,3 +156,16 @@ def test_a_form_makes_a_layer():
 
     x = torch.randn(6, 3, dtype=torch.float64)
     assert equivariance_error(in_the_old_basis, x, rep, rep, tolerance=1e-10)
+
+
+def test_what_is_inexact_on_purpose_is_in_the_audit(tmp_path):
+    import erlangen as er
+
+    V = er.SO(3).vector
+    model = nn.Sequential(nn.Linear(3, 3, bias=False), PointwiseActivation(V, "relu", allow_inexact=True))
+    audit = er.audit(model, torch.randn(8, 3, generator=torch.Generator().manual_seed(0)), V, V)
+    assert list(audit.inexact) == ["1"]
+    assert "inexact on purpose: 1: does not hold" in str(audit)
+    assert audit.as_dict()["inexact"]["1"]["holds"] is False
+    assert "inexact on purpose" in audit.report(tmp_path / "audit.html").read_text()
+    assert er.audit(nn.Linear(3, 3), torch.randn(8, 3), V, V).inexact == {}

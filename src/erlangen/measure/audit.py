@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,14 @@ class Audit:
     equivariance: Verdict
     explanations: Verdict | None
     cost: Cost
+    #: Layers that were made with ``allow_inexact=True``: their names, and the verdict on them.
+    inexact: Mapping[str, Verdict] = field(default_factory=dict)
 
     def __str__(self) -> str:
         lines = [f"audit of {self.subject} under {self.group} on {self.data}", f"  equivariance: {self.equivariance}"]
         if self.explanations is not None:
             lines.append(f"  explanations: {self.explanations}")
+        lines += [f"  inexact on purpose: {name}: {verdict}" for name, verdict in self.inexact.items()]
         lines.append(f"  cost: {self.cost.samples_per_second:,.0f} samples/s, {self.cost.parameters:,} parameters")
         return "\n".join(lines)
 
@@ -64,6 +67,7 @@ class Audit:
             "equivariance": self.equivariance.as_dict(),
             "explanations": None if self.explanations is None else self.explanations.as_dict(),
             "cost": vars(self.cost).copy(),
+            "inexact": {name: verdict.as_dict() for name, verdict in self.inexact.items()},
         }
 
     def report(self, path: str | Path) -> Path:
@@ -115,7 +119,16 @@ def audit(
         equivariance=equivariance,
         explanations=explanations,
         cost=measure_cost(lambda: call_model(model, inp, x), size, model),
+        inexact=inexact_layers(model),
     )
+
+
+def inexact_layers(model: Any) -> dict[str, Verdict]:
+    """The layers of a model that say of themselves that they are not equivariant (:class:`erlangen.nn.PointwiseActivation`)."""
+    if not isinstance(model, torch.nn.Module):
+        return {}
+    verdicts = ((name, getattr(module, "verdict", None)) for name, module in model.named_modules())
+    return {name or "model": verdict for name, verdict in verdicts if isinstance(verdict, Verdict) and not verdict}
 
 
 def measure_cost(run: Callable[[], Any], samples: int, model: Any, repeats: int = 7) -> Cost:

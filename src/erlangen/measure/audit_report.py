@@ -52,6 +52,10 @@ def audit_outcome(audit: Audit) -> Outcome:
             )
         )
         numbers.append(KeyNumber("mean cosine of explanations", cosine))
+    claims += [
+        claim_from(verdict, measured=verdict["error"], note=f"layer {name}, inexact on purpose")
+        for name, verdict in audit.inexact.items()
+    ]
     numbers.append(KeyNumber("throughput", audit.cost.samples_per_second, unit="samples/s"))
     answer = f"{audit.subject} {'is' if audit.equivariance else 'is not'} {audit.group}-equivariant"
     worst = audit.equivariance["worst"]
