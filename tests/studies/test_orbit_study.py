@@ -11,7 +11,7 @@ from erlangen.studies.orbit import SYMMETRIC, Config, run, scattering_models
 def test_runs_and_reports_every_model(part):
     outcome = run(Config(part=part, seconds=0.1), quiet=True)
     (table,) = outcome.metrics[part]
-    assert len(outcome.claims) == (11 if part == "lorentz" else 6)
+    assert len(outcome.claims) == (16 if part == "lorentz" else 6)
     for name, row in table.items():
         assert all(math.isfinite(value) for value in row.values()), name
     if part == "lorentz":

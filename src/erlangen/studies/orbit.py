@@ -36,7 +36,7 @@ class Config:
 
     part: Literal["both", "lorentz", "so2"] = "both"
     """Scattering, images, or both."""
-    seconds: float = 18.0
+    seconds: float = 15.0
     """Processor time for training each model."""
     seeds: int = 1
     """Runs of everything; claims are about the worst, tables show the mean."""
@@ -94,13 +94,13 @@ def scattering_models(seed: int) -> dict[str, nn.Module]:
         "Gram-Schmidt": lambda: Orbit(InOrder(group, 4), project="none", weight=0.0, keep=0.0),
         "orbit": lambda: Orbit(Scalar(group, 4), project="none"),
         "orbit, projected": lambda: Orbit(Scalar(group, 4), project="auto"),
-        "orbit, probabilistic": lambda: Orbit(Scalar(group, 8), noise="invariant", samples=5, eval_samples=100, project="none"),
+        "orbit, probabilistic": lambda: Orbit(Scalar(group, 8), noise="invariant", samples=5, eval_samples=20, project="none"),
         "frame and exponential": lambda: Shifted(
             Orbit(InOrder(group, 4), project="none", weight=0.0, keep=0.0), Canonical(), largest=1.0
         ),
     }
     models: dict[str, nn.Module] = {}
-    for name, products in (("plain", False), ("augmented", False), ("products", True)):
+    for name, products in (("plain", False), ("augmented", False), ("augmented as tested", False), ("products", True)):
         torch.manual_seed(seed)
         models[name] = Perceptron(products)
     for name, frame in frames.items():
@@ -114,13 +114,16 @@ def scattering(config: Config, seed: int, quiet: bool) -> dict[str, dict[str, fl
     parts = [momenta(count, 10 * seed + i) for i, count in enumerate((10_000, 1_000, 5_000))]
     (x, y), (held, y_held), (test, y_test) = ((p.float(), matrix_element(p).float()) for p in parts)
     mean, deviation = y.mean(), y.std()
-    pool = lorentz_elements(20_000, 10 * seed + 3).float()
+    # A group that is not compact has no uniform law: augmentation covers what it draws. One factor, or as wide as the tests' four.
+    pools = {"augmented": 1, "augmented as tested": 4}
+    moves = {name: lorentz_elements(20_000, 10 * seed + 3, factors).float() for name, factors in pools.items()}
     moved_held, moved_test = (p @ lorentz_elements(len(p), 10 * seed + i).float().mT for p, i in ((held, 4), (test, 5)))
     table = {}
     for name, model in scattering_models(seed).items():
+        own = moves.get(name)
 
-        def loss(net: nn.Module, p: Tensor, target: Tensor, augmented: bool = name == "augmented") -> Tensor:
-            if augmented:
+        def loss(net: nn.Module, p: Tensor, target: Tensor, pool: Tensor | None = own) -> Tensor:
+            if pool is not None:
                 p = p @ pool[torch.randint(len(pool), (len(p),))].mT
             value, extra = net.with_losses(p) if isinstance(net, Symmetrized) else (net(p), {})
             return (value - target).square().mean() + sum(extra.values(), torch.zeros(()))
@@ -259,6 +262,8 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     seeds, _ = config.scale
     runs: dict[str, list[dict[str, dict[str, float]]]] = {}
     with one_thread():
+        # The first step of a process is slow, whatever it trains.
+        train(nn.Linear(1, 1), (torch.zeros(2, 1),), lambda net, x: net(x).mean(), TrainingConfig(steps=2), quiet=True)
         for seed in range(config.seed, config.seed + seeds):
             if config.part != "so2":
                 runs.setdefault("lorentz", []).append(scattering(config, seed, quiet))
@@ -311,7 +316,7 @@ def lorentz_claims(tables: list[dict[str, dict[str, float]]], config: Config) ->
         )
     ]  # fmt: skip
     for name in ("orbit", "orbit, projected", "orbit, probabilistic", "frame and exponential", "Gram-Schmidt"):
-        for other, factor in (("augmented", 0.25), ("plain", 0.1)):
+        for other, factor in (("augmented", 0.25), ("augmented as tested", 1.0), ("plain", 0.1)):
             ratio = max(t[name]["moved"] / t[other]["moved"] for t in tables)
             claims.append(
                 Claim(
@@ -375,7 +380,7 @@ STUDY = Study(
     run=run,
     claims=(
         "symmetric models keep their error when events are moved by Lorentz transformations",
-        "on moved events, the orbit versions beat augmentation four-fold and the plain network ten-fold",
+        "on moved events, the orbit versions beat augmentation four-fold, that by the tests' own law too, and the plain network ten-fold",
         "on turned images, they are within two points of the conversion by Gram-Schmidt, and better than the plain network",
         "the orbit distance ends at 0.05 or below",
     ),
