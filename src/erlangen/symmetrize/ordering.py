@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Any, NamedTuple
 
 import torch
@@ -112,12 +111,19 @@ def orders_of(sizes: tuple[int, ...]) -> Int[Tensor, "count n"]:
     return torch.tensor([list(itertools.chain(*choice)) for choice in itertools.product(*runs)])
 
 
-def shuffles_of(same: Bool[Tensor, " n"], count: int, generator: torch.Generator | None) -> Int[Tensor, "count n"]:
-    """Random ones of :func:`orders_of`, uniform and independent."""
-    block = (~same).cumsum(0).cpu().double()
-    return (block + torch.rand(count, len(same), generator=generator, dtype=torch.float64)).argsort(1)
+def shuffles_of(same: Bool[Tensor, "m n"], count: int, generator: torch.Generator | None) -> Int[Tensor, "m count n"]:
+    """Random ones of :func:`orders_of`, uniform and independent, for several patterns of ties."""
+    block = (~same).cumsum(1).double().unsqueeze(1)
+    noise = torch.rand(len(same), count, same.shape[1], generator=generator, dtype=torch.float64)
+    return (block + noise.to(block.device)).argsort(-1)
 
 
-def count_orders(sizes: tuple[int, ...]) -> int:
-    """How many :func:`orders_of` there are."""
-    return math.prod(map(math.factorial, sizes))
+def count_orders(same: Bool[Tensor, "B n"]) -> Float[Tensor, " B"]:
+    """How many :func:`orders_of` each pattern of ties has, in float64.
+
+    >>> count_orders(torch.tensor([[False, True, True, False, True]]))
+    tensor([12.], dtype=torch.float64)
+    """
+    place = torch.arange(same.shape[1], device=same.device).expand(same.shape)
+    start = torch.where(same, 0, place).cummax(1).values
+    return (place - start + 1).double().prod(1)

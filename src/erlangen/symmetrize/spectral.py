@@ -78,15 +78,26 @@ class Spectral(Frame):
 
     def forward(self, inp: Action, x: Any) -> Weighted:
         order, same = lexicographic(self._keys(inp, x))
-        known: dict[tuple[int, ...], Tensor] = {}
-        every = [self._places(row, known) for row in same.cpu()]
-        k = max(map(len, every))
-        # Graphs with fewer orders than others of the batch have their first again, with weight zero.
-        places = torch.stack([torch.cat([p, p[:1].expand(k - len(p), -1)]) for p in every]).to(order.device)
-        counts = torch.tensor([len(p) for p in every], device=order.device).unsqueeze(1)
+        counts = count_orders(same)
+        large = counts > self.max_frame
+        if bool(large.any()) and not self.samples:
+            hint = "samples=k draws k of them, which is symmetric in distribution"
+            expected = f"graphs with at most max_frame = {self.max_frame} sorting orders"
+            raise ArgumentError("x", expected, f"one with {counts.max():.0f}", hint)
+        counts = torch.where(large, self.samples, counts).long()
+        k = int(counts.max())
+        places = torch.arange(order.shape[1], device=order.device).repeat(len(order), k, 1)
+        places[large, : self.samples] = shuffles_of(same[large], self.samples, self.generator)
+        patterns, which = torch.unique(same, dim=0, return_inverse=True)
+        for i, pattern in enumerate(patterns):
+            rows = ((which == i) & ~large).nonzero().squeeze(1)
+            if len(rows):
+                every = orders_of(block_sizes(pattern)).to(order.device)
+                places[rows.unsqueeze(1), torch.arange(len(every), device=order.device)] = every
+        # Graphs with fewer orders than others of the batch have their first one again, with weight zero.
         elements = order.unsqueeze(1).expand(places.shape).gather(-1, places)
-        taken = torch.arange(k, device=order.device) < counts
-        return Weighted(elements, taken.double() / counts)
+        taken = torch.arange(k, device=order.device) < counts.unsqueeze(1)
+        return Weighted(elements, taken.double() / counts.unsqueeze(1))
 
     def sorted_rows(self, inp: Action, x: Any) -> Float[Tensor, "B n c"]:
         """The rows in their sorted order: what a relabelling does not change, to rounding; the last ``n`` columns are the spectral ones."""
@@ -111,17 +122,6 @@ class Spectral(Frame):
             if name != chosen or p.shape[-1] > 1:
                 columns += [_scaled(p.sum(axis)) for axis in (1, 2)]
         return [*columns, spectral_rows(pairs[chosen].sum(-1), self.tolerance)]
-
-    def _places(self, same: Tensor, known: dict[tuple[int, ...], Tensor]) -> Tensor:
-        sizes = block_sizes(same)
-        if (count := count_orders(sizes)) <= self.max_frame:
-            if sizes not in known:
-                known[sizes] = orders_of(sizes)
-            return known[sizes]
-        if not self.samples:
-            hint = "samples=k draws k of them, which is symmetric in distribution"
-            raise ArgumentError("x", f"graphs with at most max_frame = {self.max_frame} sorting orders", f"one with {count}", hint)
-        return shuffles_of(same, self.samples, self.generator)
 
     def refuse(self, inp: Action) -> str:
         leaves = inp.leaves if isinstance(inp, Record) else [inp]

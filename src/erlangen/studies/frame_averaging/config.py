@@ -20,6 +20,8 @@ class Config:
     """Training systems, graphs or solids; 0 takes the part's default."""
     inits: int = 10
     """Graphs: random initialisations that separate pairs."""
+    steps: int = 1500
+    """Graphs: optimisation steps on the labels of hard pairs."""
     seed: int = 0
     """Of data, weights and batches."""
     full: bool = False

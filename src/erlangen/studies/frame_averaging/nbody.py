@@ -81,7 +81,6 @@ def run(config: Config, quiet: bool) -> Part:
 
 
 def _report(found: FrameComparison, other: FrameComparison, test: tuple[Any, Any], samples: int, simulated: float) -> Part:
-    epochs = {row.name: row.steps // max(1, samples // 100) for row in (*found.rows, other.rows[0])}
     rows, numbers = [], {}
     now, later = test
     line = (now["pos"] + now["vel"] - later).square().mean((1, 2))
@@ -92,7 +91,7 @@ def _report(found: FrameComparison, other: FrameComparison, test: tuple[Any, Any
         with torch.no_grad():
             errors = (model(**now) - later).square().mean((1, 2))
         median = float(errors.median())
-        passes = epochs[row.name] if name != "EGNN" else other.rows[0].steps // max(1, samples // 100)
+        passes = row.steps // max(1, samples // 100)
         rows.append([name, row.error, median, row.moved, row.equivariance, row.steps, passes, row.seconds, 1e3 * row.latency])
         numbers[name] = {
             "error": row.error,
