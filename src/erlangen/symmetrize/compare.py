@@ -42,7 +42,7 @@ class FrameRow:
         equivariance: mean relative equivariance error of the trained model in evaluation.
         evaluations: how many evaluations of the model one datum takes in evaluation.
         latency: median seconds of one evaluation of ``batch`` data, without gradients.
-        memory: bytes that a training step keeps for its backward pass (tensors, each storage once).
+        memory: bytes that a training step keeps for its backward pass, beside the weights (each storage once).
         seconds: CPU seconds of the training.
         steps: optimisation steps taken.
     """
@@ -263,7 +263,7 @@ class _Task:
             return self.loss(self.run(ready, x), y)
 
         first = [part[: config.batch_size] for part in self.data]
-        memory = _kept(lambda: loss(model.train(), *first))
+        memory = _kept(lambda: loss(model.train(), *first), model)
         if seconds is not None:
             few_steps = dataclasses.replace(config, steps=CALIBRATION)
             start = time.process_time()
@@ -331,8 +331,8 @@ def _error_rate(prediction: Tensor, y: Tensor) -> Tensor:
     return (prediction.argmax(1) != y).double().mean()
 
 
-def _kept(forward: Callable[[], Tensor]) -> int:
-    """Bytes of the storages that a forward pass keeps for the backward pass."""
+def _kept(forward: Callable[[], Tensor], model: nn.Module) -> int:
+    """Bytes of the storages, beside the model's own, that a forward pass keeps for the backward pass."""
     sizes: dict[int, int] = {}
     alive = []  # or a freed storage's address could come again
 
@@ -343,4 +343,5 @@ def _kept(forward: Callable[[], Tensor]) -> int:
 
     with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
         forward()
-    return sum(sizes.values())
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    return sum(size for where, size in sizes.items() if where not in own)

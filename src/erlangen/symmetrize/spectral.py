@@ -87,7 +87,8 @@ class Spectral(Frame):
         counts = torch.where(large, self.samples, counts).long()
         k = int(counts.max())
         places = torch.arange(order.shape[1], device=order.device).repeat(len(order), k, 1)
-        places[large, : self.samples] = shuffles_of(same[large], self.samples, self.generator)
+        if bool(large.any()):
+            places[large, : self.samples] = shuffles_of(same[large], self.samples, self.generator)
         patterns, which = torch.unique(same, dim=0, return_inverse=True)
         for i, pattern in enumerate(patterns):
             rows = ((which == i) & ~large).nonzero().squeeze(1)
