@@ -262,7 +262,7 @@ class _Task:
                 x, y = self.inp.act(g, x), self._moved_target(g, y)
             return self.loss(self.run(ready, x), y)
 
-        first = [part[: config.batch_size] for part in self.data]
+        first = [part[: config.batch_size].clone() for part in self.data]
         memory = _kept(lambda: loss(model.train(), *first), model)
         if seconds is not None:
             few_steps = dataclasses.replace(config, steps=CALIBRATION)
