@@ -60,20 +60,25 @@ class Images(Action):
         if len(set(sizes)) != 1:
             raise ArgumentError("x", f"a grid of equal sides for {self.space.group}", f"sides {tuple(sizes)}")
         matrices = self.space.matrix(g)
-        lead = torch.broadcast_shapes(matrices.shape[:-2], x.shape[: -d - 1])
-        flat = x.expand(*lead, *x.shape[-d - 1 :]).reshape(-1, *x.shape[-d - 1 :])
+        # Spectator axes, which one element moves all alike, are channels to what follows: one set of places serves them all.
+        batch = matrices.ndim - 2
+        while batch and matrices.shape[batch - 1] == 1:
+            batch -= 1
+        matrices = matrices.reshape(*matrices.shape[:batch], d, d)
+        lead = torch.broadcast_shapes(matrices.shape[:-2], x.shape[:batch])
+        channels = x.shape[batch:-d]
+        flat = x.expand(*lead, *x.shape[batch:]).reshape(-1, channels.numel(), *sizes)
         matrices = matrices.expand(*lead, d, d).reshape(-1, d, d)
         rounded = matrices.round()
         moved = _permute_pixels(flat, rounded.long())
         if not self.keeps_grid:
             exact = (matrices - rounded).abs().amax((-2, -1)) < 1e-6
             moved = torch.where(exact.view(-1, *(1,) * (d + 1)), moved, self._interpolate(flat, matrices.to(x.dtype)))
-        moved = moved.reshape(*lead, *moved.shape[1:])
+        moved = moved.reshape(*lead, *channels, *sizes)
         if self.value is None:
             return moved
         # The value's representation acts on the channel axis.
-        channels = moved.movedim(-d - 1, -1)
-        return self.value.act(g, channels).movedim(-1, -d - 1)
+        return self.value.act(g, moved.movedim(-d - 1, -1)).movedim(-1, -d - 1)
 
     def _interpolate(self, x: Tensor, matrices: Tensor) -> Tensor:
         d = self.space.dim

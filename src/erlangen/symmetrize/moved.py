@@ -34,7 +34,11 @@ def canonical(inp: Action, x: Any, elements: Element, copies: Copies | None = No
     """
     copies = copies_of(inp, x, elements) if copies is None else copies
     group = inp.group
-    inverse = group.inverse(elements)
+    # The same elements for all data (a whole group): each moves the batch at once, which is cheaper where places are computed.
+    shared = (
+        not isinstance(copies, RaggedCopies) and copies.size > 1 and all(t.stride(0) == 0 for t in optree.tree_leaves(elements))
+    )
+    inverse = group.inverse(group.take(elements, 0) if shared else elements)
     # A frame that comes in double precision was worth it: move the data in it, too.
     double = a_tensor(elements).dtype == torch.float64
 
@@ -45,7 +49,10 @@ def canonical(inp: Action, x: Any, elements: Element, copies: Copies | None = No
             return numbers
         action.check(part, name or "x")
         wide = part.double() if double and part.is_floating_point() else part
-        moved = action.act(copies.take(group, inverse, len(part)), wide.unsqueeze(1))
+        if shared:
+            moved = action.act(inverse, wide.unsqueeze(0)).transpose(0, 1)
+        else:
+            moved = action.act(copies.take(group, inverse, len(part)), wide.unsqueeze(1))
         return copies.join(moved).to(part.dtype).contiguous()
 
     parts = [move(*leaf) for leaf in named_parts(inp, x)]
