@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "erlangen"
 #: The guide's order; a page that is not named here follows in alphabetical order.
 GUIDE = [
     "groups", "reps", "actions", "maps", "activations", "sets-and-graphs", "tensors", "weight-spaces",
-    "frames", "measure", "discover", "training",
+    "frames", "canonicalization", "orbit-distance", "materials", "measure", "discover", "training",
 ]  # fmt: skip
 
 

@@ -24,6 +24,10 @@ _MODULES = {
     "partition-diagrams": "erlangen.studies.partition_diagrams",
     "jellyfish-chirality": "erlangen.studies.jellyfish_chirality",
     "brauer-beam": "erlangen.studies.brauer_beam",
+    "frame-averaging": "erlangen.studies.frame_averaging",
+    "faenet": "erlangen.studies.faenet",
+    "canonicalize": "erlangen.studies.canonicalize",
+    "orbit": "erlangen.studies.orbit",
 }
 
 
