@@ -1,4 +1,4 @@
-"""FAENet on metal surfaces: no symmetry, augmentation, stochastic frames and full frames on the same CPU time."""
+"""FAENet on metal surfaces: no symmetry, augmentation, stochastic and full frames, frames of the lattice, on the same CPU time."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from erlangen.parallel import one_thread
 from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, PlusMinus, Section, Table, bars_with_error, progress
 from erlangen.reporting.progress import Advance
 from erlangen.studies.base import Study
-from erlangen.symmetrize import Haar, Planar, Stochastic
+from erlangen.symmetrize import Haar, Lattice, Planar, Stochastic
 
 SOURCE = "Duval, Schmidt, Hernández-García, Miret, Malliaros, Bengio, Rolnick 2023, arXiv:2305.05577"
-NONE, AUGMENTED, STOCHASTIC, FULL = "none", "augmentation", "stochastic frames", "full frames"
+NONE, AUGMENTED, STOCHASTIC, FULL, LATTICE = "none", "augmentation", "stochastic frames", "full frames", "stochastic lattice frames"
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Config:
     """Slabs are so many atoms wide."""
     layers: int = 3
     """And so many deep."""
-    seconds: float = 40.0
+    seconds: float = 25.0
     """CPU seconds of training for each strategy."""
     seeds: int = 1
     """Networks of each strategy."""
-    hidden: int = 96
+    hidden: int = 64
     """Width of atoms' features."""
-    filters: int = 96
+    filters: int = 64
     """Width of edges' features."""
     interactions: int = 3
     """Blocks."""
@@ -52,9 +52,9 @@ class Config:
     """Radial functions."""
     cutoff: float = 4.5
     """Length of the longest edge, angstrom."""
-    batch: int = 25
+    batch: int = 16
     """Structures in a batch."""
-    lr: float = 1e-3
+    lr: float = 2e-3
     """Learning rate at the start; it falls to zero as a cosine of the time used."""
     force_weight: float = 1.0
     """Weight of the forces' error beside the energies'."""
@@ -93,7 +93,7 @@ def make_task(config: Config) -> Task:
     small = data.to(torch.float32)
     with_edges = Labelled(small.batch.with_edges(config.cutoff), (rest / scale).float(), (data.forces / scale).float())
     batches = {
-        part: [_collated(with_edges, numbers) for numbers in torch.arange(count)[mask].split(1 if part == "train" else 50)]
+        part: [_collated(with_edges, numbers) for numbers in torch.arange(count)[mask].split(1 if part == "train" else 20)]
         for part, mask in (("train", training), ("test", ~training))
     }
     return Task(batches["train"], batches["test"], scale, float(rest[~training].abs().mean()))
@@ -107,16 +107,17 @@ def _collated(data: Labelled, numbers: Tensor) -> tuple[dict[str, Tensor], Tenso
 def strategies(network: Callable[[], FAENet]) -> dict[str, tuple[nn.Module, nn.Module]]:
     """For each strategy what is trained and what is evaluated; the networks have the same weights."""
     frames, turns = AxialE("z"), AxialO("z")
+    principal, lattice = Planar(degenerate="ignore"), Lattice(periodic=(True, True, False))
+    framed = {STOCHASTIC: Stochastic(principal), FULL: principal, LATTICE: Stochastic(lattice)}
     made: dict[str, tuple[nn.Module, nn.Module]] = {}
-    for name in (NONE, AUGMENTED, STOCHASTIC, FULL):
+    for name in (NONE, AUGMENTED, STOCHASTIC, FULL, LATTICE):
         net = network()
         if name == NONE:
             made[name] = (net, net)
         elif name == AUGMENTED:
             made[name] = (er.symmetrize(net, *net.records(turns), frame=Haar(1), check=False), net)
         else:
-            frame = Planar(degenerate="ignore")
-            model = er.symmetrize(net, *net.records(frames), frame=Stochastic(frame) if name == STOCHASTIC else frame, check=False)
+            model = er.symmetrize(net, *net.records(frames), frame=framed[name], check=False)
             made[name] = (model, model)
     return made
 
@@ -187,8 +188,10 @@ def compare(config: Config, task: Task, seed: int, quiet: bool) -> dict[str, Row
             num_gaussians=config.gaussians,
             tag_hidden_channels=min(32, config.hidden // 6),
             pg_hidden_channels=min(32, config.hidden // 6),
+            # Sums over atoms grow with the structure; normalisation over its atoms hides its size.
+            graph_norm=False,
+            skip_co="add",
             regress_forces="direct",
-            force_norm="layer",
         )
 
     rows = {}
@@ -200,7 +203,7 @@ def compare(config: Config, task: Task, seed: int, quiet: bool) -> dict[str, Row
             steps, used = train(trained, task, config, seed, bar)
         energy, forces = evaluate(judged, task)
         inp, _ = network().records(group)
-        found = symmetry_report(judged, [task.test[0][0]], group, inp, generator=torch.Generator().manual_seed(seed))
+        found = symmetry_report(judged, [task.test[0][0]], group, inp, elements=2, generator=torch.Generator().manual_seed(seed))
         epochs = steps * config.batch / len(task.train)
         rows[name] = Row(energy, forces, found, epochs, used / max(epochs, 1e-9), start)
     return rows
@@ -236,6 +239,7 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
     forces = {name: each(name, lambda row: row.forces) for name in names}
     turned = {name: each(name, lambda row: task.scale * (row.symmetry.rotation_energy or 0.0)) for name in names}
     moved = {name: each(name, lambda row: task.scale * (row.symmetry.rotation_forces or 0.0)) for name in names}
+    exact = turned[STOCHASTIC] + turned[FULL] + turned[LATTICE]
     epoch = {name: statistics.median(each(name, lambda row: row.seconds_per_epoch)) for name in names}
     epochs = {name: each(name, lambda row: row.epochs) for name in names}
     mean = {name: statistics.mean(values) for name, values in energy.items()}
@@ -266,10 +270,20 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
             source=f"{SOURCE}, ablations",
         ),
         Claim(
+            "stochastic frames from the lattice have at most 0.97 times the error of no symmetry and of random rotations",
+            None,
+            mean[LATTICE],
+            mostly(lambda rows: rows[LATTICE].energy <= 0.97 * min(rows[NONE].energy, rows[AUGMENTED].energy)),
+            baseline=min(mean[NONE], mean[AUGMENTED]),
+            scale=scale,
+            unit="eV",
+            note="ours: principal axes of small slabs are nearly arbitrary, their lattice vectors are not",
+        ),
+        Claim(
             "evaluated over all frames energies do not change when structures are turned: at most 1e-5 of an eV",
             "invariant to rounding",
-            max(turned[STOCHASTIC] + turned[FULL]),
-            max(turned[STOCHASTIC] + turned[FULL]) <= 1e-5 * max(1.0, task.scale),
+            max(exact),
+            max(exact) <= 1e-5 * max(1.0, task.scale),
             baseline=min(turned[NONE]),
             scale=f"{scale}; single precision",
             unit="eV",
@@ -290,10 +304,10 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
             scale=scale,
         ),
         Claim(
-            "every strategy learns: energies better than the fit to the composition",
+            "every strategy that costs one pass learns: energies better than the fit to the composition",
             None,
-            max(mean.values()),
-            all(max(values) < task.fit_error for values in energy.values()),
+            max(mean[name] for name in names if name != FULL),
+            all(max(energy[name]) < task.fit_error for name in names if name != FULL),
             baseline=task.fit_error,
             scale=scale,
             unit="eV",
@@ -323,12 +337,13 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
         },
         sections=[
             Section(
-                "Four strategies on the same time",
+                "Five strategies on the same time",
                 [
                     "One network, FAENet, which has no symmetry of its own, learns energies of adsorption and forces on metal surfaces. "
                     "Structures come in all orientations about the normal, so that training without symmetry is augmentation with one "
-                    "draw for each structure. Frames are principal axes across the normal, with reflections: four of them. Stochastic "
-                    "frames draw one in training; both are evaluated over all four."
+                    "draw for each structure. Frames are principal axes across the normal, with reflections, four of them; or the shortest "
+                    "vectors of the surface's lattice, with reflections, four to twelve. Stochastic frames draw one in training. All are "
+                    "evaluated over the whole frame."
                 ],
                 tables=[Table("Errors (eV, eV per angstrom) and costs (CPU seconds)", columns, rows)],
                 figures=[
@@ -343,9 +358,10 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
             )
         ],
         seconds=seconds,
-        answer=f"On {config.seconds:.0f} CPU seconds each, stochastic frames reach {mean[STOCHASTIC]:.3f} eV, no symmetry "
-        f"{mean[NONE]:.3f}, augmentation {mean[AUGMENTED]:.3f}, full frames {mean[FULL]:.3f}.",
+        answer=f"On {config.seconds:.0f} CPU seconds each, stochastic frames reach {mean[STOCHASTIC]:.3f} eV, from the lattice "
+        f"{mean[LATTICE]:.3f}, no symmetry {mean[NONE]:.3f}, augmentation {mean[AUGMENTED]:.3f}, full frames {mean[FULL]:.3f}.",
         key_numbers=[
+            KeyNumber("energy error, lattice frames", cell(energy[LATTICE]), "eV", note=f"no symmetry: {mean[NONE]:.3f}"),
             KeyNumber("energy error, stochastic frames", cell(energy[STOCHASTIC]), "eV", note=f"no symmetry: {mean[NONE]:.3f}"),
             KeyNumber("energy change when turned", max(turned[STOCHASTIC]), "eV", note=f"no symmetry: {min(turned[NONE]):.2g}"),
         ],
@@ -361,6 +377,7 @@ STUDY = Study(
     run=run,
     claims=(
         "at equal time better than no symmetry, as good as augmentation",
+        "frames from the lattice better than both",
         "exactly invariant in evaluation; the others are not",
         "full frames cost about four times as much per epoch",
     ),

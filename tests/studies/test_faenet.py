@@ -1,0 +1,72 @@
+"""The study of FAENet: its contract, what it claims of symmetry in a short run, and what it claims of errors in a long one."""
+
+import importlib
+from dataclasses import replace
+
+import pytest
+import torch
+
+pytest.importorskip("ase")
+
+from erlangen.testing import check_study
+
+faenet = importlib.import_module("erlangen.studies.faenet")
+
+SMALL = faenet.Config(train=24, test=10, seconds=0.3, hidden=32, filters=16, interactions=1, gaussians=8, batch=8)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def test_the_study_keeps_the_contract():
+    assert check_study(faenet.STUDY, SMALL, quiet=True)
+
+
+def test_the_claims_of_symmetry_hold_in_a_short_run():
+    outcome = faenet.run(replace(SMALL, seed=1), quiet=True)
+    by_text = {claim.text: claim for claim in outcome.claims}
+    exact = next(claim for text, claim in by_text.items() if "do not change when structures are turned" in text)
+    assert exact.holds
+    turned = outcome.metrics["rotation_energy"]
+    assert min(turned[faenet.NONE]) > 100 * max(turned[faenet.STOCHASTIC] + turned[faenet.FULL] + turned[faenet.LATTICE])
+    assert len(outcome.metrics["energy"][faenet.FULL]) == 1
+
+
+def test_targets_undo_to_labels():
+    task = faenet.make_task(SMALL)
+    from erlangen.fields.surfaces import emt_oc
+
+    data = emt_oc(34)
+    forces = torch.cat([f for _, _, f in task.train + task.test]) * task.scale
+    assert torch.allclose(forces, data.forces.float(), atol=1e-5)
+    energies = torch.cat([e for _, e, _ in task.train])
+    assert float(energies.std()) == pytest.approx(1.0, abs=1e-5)
+    assert float(energies.mean().abs()) < 1.0
+
+
+def test_strategies_start_from_the_same_weights():
+    def network():
+        torch.manual_seed(0)
+        return faenet.FAENet(
+            hidden_channels=32,
+            num_filters=16,
+            num_interactions=1,
+            tag_hidden_channels=2,
+            pg_hidden_channels=2,
+            regress_forces="direct",
+        )
+
+    made = faenet.strategies(network)
+    first = [next(judged.parameters()) for _, judged in made.values()]
+    assert len(first) == 5
+    assert all(torch.equal(first[0], other) for other in first)
+
+
+@pytest.mark.slow
+def test_the_ordering_of_errors_on_equal_time():
+    outcome = faenet.run(replace(faenet.Config(), seeds=3), quiet=True)
+    lattice = next(claim for claim in outcome.claims if "from the lattice" in claim.text)
+    assert lattice.holds, outcome.metrics["energy"]
+    assert next(claim for claim in outcome.claims if "learns" in claim.text).holds
