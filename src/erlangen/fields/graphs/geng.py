@@ -94,4 +94,4 @@ def _geng() -> Path:
     for file in files:
         if file.name == "geng":
             return Path(str(file.locate()))
-    raise MissingExtra("graphs", "passagemath-nauty")
+    raise MissingExtra("nauty", "passagemath-nauty")
