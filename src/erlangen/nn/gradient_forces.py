@@ -24,7 +24,7 @@ class GradientForces(nn.Module):
     >>> class Spring(nn.Module):
     ...     def forward(self, x):
     ...         return {"energy": x["pos"].square().sum().view(1, 1)}
-    >>> GradientForces(Spring())({"pos": torch.ones(1, 3)})["forces"]
+    >>> GradientForces(Spring()).eval()({"pos": torch.ones(1, 3)})["forces"]
     tensor([[-2., -2., -2.]])
     """
 
