@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions.images import Images
-from erlangen.fields.images import rotated_fashion
+from erlangen.fields.images import fashion, rotated
 from erlangen.fields.scattering import lorentz_elements, matrix_element, momenta
 from erlangen.groups import SO, O
 from erlangen.parallel import one_thread
@@ -189,12 +189,13 @@ def image_models(seed: int) -> dict[str, nn.Module]:
 
 def images(config: Config, seed: int, quiet: bool) -> dict[str, dict[str, float]]:
     """Test error of each model on turned images, in percent, and the mean orbit distance."""
-    data, held = rotated_fashion("train", 28, seed), rotated_fashion("test", 28, seed)
+    clothes, others = fashion("train"), fashion("test").subset(slice(2000))
+    data = rotated(clothes if config.full else clothes.subset(slice(6000)), 28, 2 * seed)
+    held = rotated(others, 28, 2 * seed + 1)
     assert data.y is not None
     assert held.y is not None
-    count = len(data) if config.full else min(6000, len(data))
-    x, y = data.x[:count].float().unsqueeze(1), data.y[:count]
-    test, labels = held.x[:2000].float().unsqueeze(1), held.y[:2000]
+    x, y = data.x.float().unsqueeze(1), data.y
+    test, labels = held.x.float().unsqueeze(1), held.y
     table = {}
     for name, model in image_models(seed).items():
 
