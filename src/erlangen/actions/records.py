@@ -37,6 +37,10 @@ class Record(Action):
             raise ArgumentError("parts", "actions of one group", ", ".join(sorted(map(str, groups))) or "no action at all")
         super().__init__(groups.pop())
         self.parts, self.leaves = parts, leaves
+        # A dict, tuple or list of actions needs no tree, and can then be traced by torch.compile and torch.export.
+        self._keys: list[Any] | None = None
+        if type(parts) in (dict, tuple, list) and all(part is None or isinstance(part, Action) for part in _values(parts)):
+            self._keys = sorted(parts) if isinstance(parts, dict) else list(range(len(parts)))
 
     def act(self, g: Element, x: Any) -> Any:
         return self.map(lambda action, part: action.act(g, part), x)
@@ -48,6 +52,8 @@ class Record(Action):
 
     def unflatten(self, parts: list[Any]) -> Any:
         """Data of the record's structure from its parts, in the order of ``leaves``."""
+        if self._keys is not None:
+            return dict(zip(self._keys, parts)) if isinstance(self.parts, dict) else type(self.parts)(parts)
         return optree.tree_unflatten(self._tree, parts)
 
     def flatten(self, x: Any) -> list[Any]:
@@ -56,6 +62,10 @@ class Record(Action):
         Raises:
             ArgumentError: the data do not have the record's structure.
         """
+        keys = self._keys
+        fits = keys is not None and type(x) is type(self.parts) and len(x) == len(keys)
+        if keys is not None and fits and (not isinstance(x, dict) or all(key in x for key in keys)):
+            return [x[key] for key in keys]
         try:
             return self._tree.flatten_up_to(x)
         except ValueError as error:
@@ -67,6 +77,10 @@ class Record(Action):
 
     def __repr__(self) -> str:
         return f"Record({self.parts!r})"
+
+
+def _values(parts: Any) -> Any:
+    return parts.values() if isinstance(parts, dict) else parts
 
 
 def as_action(spec: Any, argument: str = "action") -> Action:

@@ -1,0 +1,198 @@
+"""A symmetrized model is an ordinary module: saved, loaded, exported, compiled, in low precision, without gradients, in two processes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_model, save_model
+from torch import nn
+
+import erlangen as er
+from erlangen.actions.graphs import adjacency, nodes
+from erlangen.nn import FAGNN
+from erlangen.symmetrize import AllElements, GramSchmidt, Local, Pairs, Principal, SignFixed, Sorted, Spectral, Stochastic
+
+E = er.E(3)
+
+
+class Net(nn.Module):
+    """Any network on five points."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(15, 16), nn.Tanh(), nn.Linear(16, 15), nn.Unflatten(1, (5, 3)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+def cloud(count: int = 4, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.randn(count, 5, 3, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+FRAMES = [Principal(), Principal(grad=True), SignFixed(), GramSchmidt(), Pairs(), Stochastic(Principal())]
+#: The slower ones to trace; their compilation is tested elsewhere, too.
+SOME = [pytest.param(frame, marks=pytest.mark.slow) if isinstance(frame, (GramSchmidt, Pairs)) else frame for frame in FRAMES]
+by_name = pytest.mark.parametrize("frame", FRAMES, ids=lambda f: type(f).__name__ + "+grad" * getattr(f, "grad", False))
+
+
+def test_saves_and_loads(tmp_path: Path) -> None:
+    model = er.symmetrize(Net(), E.point, E.point)
+    save_model(model, str(tmp_path / "model.safetensors"))
+    other = er.symmetrize(Net(), E.point, E.point)
+    for p in other.parameters():
+        p.data.zero_()
+    load_model(other, str(tmp_path / "model.safetensors"))
+    assert torch.equal(model(cloud()), other(cloud()))
+    # The bare network's own weights fit under the prefix, too, and nothing else is asked for.
+    other.load_state_dict({f"model.{name}": p for name, p in Net().state_dict().items()}, strict=True)
+    assert torch.equal(model(cloud()), other(cloud()))
+    assert torch.equal(copy.deepcopy(model)(cloud()), model(cloud()))
+
+
+@pytest.mark.parametrize("frame", SOME[2:], ids=lambda f: type(f).__name__)
+def test_exports(frame: er.Frame) -> None:
+    """With a batch whose size is free; an exported model does not look for degenerate clouds."""
+    model = er.symmetrize(Net(), E.point, E.vector, frame=frame).eval()
+    batch = torch.export.Dim("batch", min=2, max=64)
+    program = torch.export.export(model, (cloud(4),), dynamic_shapes=(({0: batch},),), strict=True)
+    for count in (3, 17):
+        assert torch.allclose(program.module()(cloud(count, 1)), model(cloud(count, 1)), atol=1e-5)
+
+
+def test_exports_records_and_survives_a_file(tmp_path: Path) -> None:
+    class Step(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = Net()
+
+        def forward(self, pos: torch.Tensor, vel: torch.Tensor) -> torch.Tensor:
+            return pos + self.net(vel)
+
+    model = er.symmetrize(Step(), {"pos": E.point, "vel": E.vector}, E.point).eval()
+    program = torch.export.export(model, (), {"pos": cloud(), "vel": cloud(seed=1)}, strict=True)
+    torch.export.save(program, str(tmp_path / "model.pt2"))
+    back = torch.export.load(str(tmp_path / "model.pt2")).module()
+    assert torch.allclose(back(pos=cloud(seed=2), vel=cloud(seed=3)), model(pos=cloud(seed=2), vel=cloud(seed=3)), atol=1e-5)
+
+
+@pytest.mark.parametrize("frame", SOME[:1], ids=lambda f: type(f).__name__)
+def test_compiles_whole(frame: er.Frame) -> None:
+    """A record, too (every frame alone: tests/symmetrize/test_policies.py)."""
+    model = er.symmetrize(Net(), {"x": E.point}, E.point, frame=frame).eval()
+    torch.compiler.reset()
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    assert torch.allclose(compiled(x=cloud()), model(x=cloud()), atol=1e-5)
+
+
+@by_name
+def test_without_gradients_and_in_low_precision(frame: er.Frame) -> None:
+    model = er.symmetrize(Net(), E.point, E.point, frame=frame).eval()
+    with torch.no_grad():
+        y = model(cloud())
+    assert not y.requires_grad
+    with torch.inference_mode():
+        assert torch.allclose(model(cloud()), y, atol=1e-5)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        low = model(cloud())
+        found = model.frames(cloud())
+    assert torch.allclose(low.float(), y, atol=0.1)
+    assert found.elements.dtype in (torch.float32, torch.float64)  # whatever the network computes in
+    half = copy.deepcopy(model).bfloat16()
+    assert half(cloud().bfloat16()).isfinite().all()
+
+
+def test_networks_with_frames_inside_and_frames_of_points_are_modules_too() -> None:
+    net = FAGNN(width=12, layers=1, frame=lambda: Principal(degenerate="ignore"))
+    data = (torch.randn(2, 5, 2, 3), torch.ones(2, 5, 5, 1))
+    assert torch.allclose(torch.export.export(net, data, strict=True).module()(*data), net(*data), atol=1e-5)
+    G = er.O(3)
+    patch = nn.Sequential(nn.Flatten(), nn.Linear(12, 3), nn.Unflatten(1, (1, 3)))
+    local = Local(er.symmetrize(patch, G.vector, G.vector, frame=Principal(degenerate="ignore")), k=4)
+    x = torch.randn(2, 9, 3)
+    assert torch.allclose(torch.export.export(local, (x,), strict=True).module()(x), local(x), atol=1e-5)
+
+
+def test_local_frames_turn_with_the_cloud() -> None:
+    G = er.E(3)
+    patch = nn.Sequential(nn.Flatten(), nn.Linear(12, 6), nn.Tanh(), nn.Unflatten(1, (2, 3))).double()
+    local = Local(er.symmetrize(patch, er.O(3).vector, er.O(3).vector), k=4)
+    x = torch.randn(3, 9, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert er.equivariance_error(local, x, G.point, G.vector, scale=10.0)["worst"] < 1e-10
+    with pytest.raises(er.errors.ArgumentError, match="argument 'k'"):
+        local(x[:, :3])
+
+
+@pytest.mark.parametrize("frame", [AllElements(), Sorted()], ids=["all", "sorted"])
+def test_frames_of_sets_export_and_compile(frame: er.Frame) -> None:
+    S = er.Symmetric(4)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(8, 1))
+    model = er.symmetrize(net, nodes(S), S.scalar, frame=frame)
+    x = torch.randn(3, 4, 2)
+    assert torch.allclose(torch.export.export(model, (x,), strict=True).module()(x), model(x), atol=1e-5)
+    torch.compiler.reset()
+    assert torch.allclose(torch.compile(model, backend="aot_eager", fullgraph=True)(x), model(x), atol=1e-5)
+
+
+def test_frames_whose_size_depends_on_the_graph_run_around_a_compiled_network() -> None:
+    S = er.Symmetric(4)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 1))
+    torch.compiler.reset()
+    model = er.symmetrize(torch.compile(net, backend="aot_eager", dynamic=True), adjacency(S), S.scalar, frame=Spectral())
+    a = torch.tensor([[0.0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0]])[None]
+    plain = er.symmetrize(net, adjacency(S), S.scalar, frame=Spectral())
+    assert torch.allclose(model(a), plain(a), atol=1e-6)
+
+
+SCRIPT = """
+import json, sys, torch, erlangen as er
+from torch import nn
+from accelerate import PartialState
+from erlangen.training import TrainingConfig, train
+torch.set_num_threads(1)
+G = er.E(3)
+x = torch.randn(70, 5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64); y = torch.cdist(x, x).sum((1, 2))[:, None]
+torch.manual_seed(1)
+net = nn.Sequential(nn.Flatten(), nn.Linear(15, 16), nn.Tanh(), nn.Linear(16, 1)).double()
+model = er.symmetrize(net, G.point, G.scalar)
+history = train(model, (x, y), lambda m, a, b: (m(a) - b).square().mean(), TrainingConfig(steps=15, batch_size=33, lr=0.01), quiet=True)
+state = PartialState()
+if state.is_main_process:
+    weights = torch.cat([t.flatten() for t in model.state_dict().values()]).tolist()
+    error = er.equivariance_error(model, x, G.point, G.scalar)["worst"]
+    with open(sys.argv[1], "w") as file:
+        json.dump({"processes": state.num_processes, "losses": history.losses, "weights": weights, "error": error}, file)
+state.wait_for_everyone()
+state.destroy_process_group()
+"""
+
+
+def test_trains_in_two_processes_as_in_one(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(port)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "ACCELERATE_USE_CPU": "true"}
+    found = []
+    for name, command in (("one", [sys.executable]), ("two", launch)):
+        out = tmp_path / f"{name}.json"
+        done = subprocess.run([*command, str(script), str(out)], env=environment, capture_output=True, text=True, timeout=180)
+        assert done.returncode == 0, done.stderr[-2000:]
+        found.append(json.loads(out.read_text()))
+    one, two = found
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert two["losses"] == pytest.approx(one["losses"], rel=1e-6)
+    assert two["weights"] == pytest.approx(one["weights"], abs=1e-6)
+    assert max(one["error"], two["error"]) < 1e-10
