@@ -152,6 +152,23 @@ def test_canonical_coordinates_keep_shapes_and_volumes():
     assert torch.equal(again.edge_index, copies.edge_index)
 
 
+def test_wrapping_with_an_example_checks_the_whole_model():
+    model, batch = net(regress_forces="direct"), structures()
+    assert errors(wrap(model, er.SE(3), Principal(), example=batch.record()), batch, er.SE(3)) < 1e-9
+    assert wrap(model, er.E(3), Lattice(), example=batch.select([2]).record()).training
+
+    class BySum(Principal):
+        """The published single frame: each axis has the sign that makes the sum of its entries positive. It is not equivariant."""
+
+        def forward(self, inp, x):
+            found = super().forward(inp, x)
+            best = found.elements[:, :, :3, :3].sum((-1, -2)).argmax(1)
+            return found._replace(elements=found.elements[torch.arange(len(best)), best].unsqueeze(1))
+
+    with pytest.raises(ArgumentError, match="'model'"):
+        wrap(model, er.E(3), BySum(), check=True, example=batch.record())
+
+
 # ---- 2, 4: symmetric in distribution ----
 
 
@@ -259,7 +276,7 @@ def test_wrapping_an_atom_moves_principal_frames_but_not_lattice_frames():
     change = []
     for frame in (Principal(), Lattice()):
         wrapped_model = wrap(model, G, frame).eval()
-        change.append(float((wrapped_model(crystal.record())["energy"] - wrapped_model(wrapped.record())["energy"]).abs()))
+        change.append(float((wrapped_model(crystal.record())["energy"] - wrapped_model(wrapped.record())["energy"]).detach().abs()))
         assert errors(wrapped_model, crystal, G) < 1e-9
     assert change[0] > 1e-4
     assert change[1] < 1e-10

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import erlangen as er
 from erlangen.actions import AtomBatch
 from erlangen.fields.surfaces import Labelled, emt_oc
 from erlangen.groups.axial import AxialE, AxialO
@@ -20,7 +19,7 @@ from erlangen.parallel import one_thread
 from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, PlusMinus, Section, Table, bars_with_error, progress
 from erlangen.reporting.progress import Advance
 from erlangen.studies.base import Study
-from erlangen.symmetrize import Haar, Lattice, Planar, Stochastic
+from erlangen.symmetrize import Haar, Lattice, Planar, Stochastic, symmetrize
 
 SOURCE = "Duval, Schmidt, Hernández-García, Miret, Malliaros, Bengio, Rolnick 2023, arXiv:2305.05577"
 NONE, AUGMENTED, STOCHASTIC, FULL, LATTICE = "none", "augmentation", "stochastic frames", "full frames", "stochastic lattice frames"
@@ -30,7 +29,7 @@ NONE, AUGMENTED, STOCHASTIC, FULL, LATTICE = "none", "augmentation", "stochastic
 class Config:
     """Energies of adsorption and forces from effective-medium theory."""
 
-    train: int = 1500
+    train: int = 500
     """Structures to learn from."""
     test: int = 300
     """Structures to judge by."""
@@ -115,9 +114,9 @@ def strategies(network: Callable[[], FAENet]) -> dict[str, tuple[nn.Module, nn.M
         if name == NONE:
             made[name] = (net, net)
         elif name == AUGMENTED:
-            made[name] = (er.symmetrize(net, *net.records(turns), frame=Haar(1), check=False), net)
+            made[name] = (symmetrize(net, *net.records(turns), frame=Haar(1), check=False), net)
         else:
-            model = er.symmetrize(net, *net.records(frames), frame=framed[name], check=False)
+            model = symmetrize(net, *net.records(frames), frame=framed[name], check=False)
             made[name] = (model, model)
     return made
 
