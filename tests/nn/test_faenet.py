@@ -505,10 +505,18 @@ def test_data_that_are_refused():
         GradientForces(model)({"numbers": batch.numbers})
 
 
-def test_saved_weights_and_compiled_models_are_the_same(tmp_path):
+def test_saved_weights_are_the_same_model(tmp_path):
     from safetensors.torch import load_file, save_file
 
     model, other, batch = net(regress_forces="direct"), net(seed=1, regress_forces="direct"), structures()
     save_file(model.state_dict(), tmp_path / "w.safetensors")
     other.load_state_dict(load_file(tmp_path / "w.safetensors"))
     assert torch.equal(other(batch)["energy"], model(batch)["energy"])
+
+
+def test_an_exported_network_gives_the_same():
+    model, batch = net(regress_forces="direct").eval(), structures()
+    exported = torch.export.export(model, (batch.record(),)).module()
+    y, z = model(batch), exported(batch.record())
+    for name in ("energy", "forces"):
+        assert torch.allclose(y[name], z[name], atol=1e-12)

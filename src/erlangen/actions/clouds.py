@@ -116,8 +116,7 @@ class AtomBatch:
             raise ArgumentError("pos", "positions [N, 3] of at least one atom", f"shape {list(pos.shape)}")
         device = pos.device
         index = torch.zeros(len(pos), dtype=torch.int64, device=device) if batch is None else batch.long()
-        size = int(index.max()) + 1
-        cell = pos.new_zeros(size, 3, 3) if cell is None else cell.to(pos).reshape(-1, 3, 3)
+        cell = pos.new_zeros(int(index.max()) + 1, 3, 3) if cell is None else cell.to(pos).reshape(-1, 3, 3)
         repeats = (cell != 0).any(-1) if pbc is None else torch.as_tensor(pbc, dtype=torch.bool, device=device).reshape(-1, 3)
         if edge_index is not None and cell_offsets is None:
             cell_offsets = torch.zeros(edge_index.shape[-1], 3, dtype=torch.int64, device=device)
