@@ -16,7 +16,7 @@ from erlangen.nn import EGNN, Lifting
 from erlangen.studies.canonicalize import STUDY
 from erlangen.studies.canonicalize.adapt import accuracy, fit
 from erlangen.studies.canonicalize.config import Config
-from erlangen.studies.canonicalize.images import classifier, consistency, lift, scorer
+from erlangen.studies.canonicalize.images import consistency, lift
 from erlangen.symmetrize import Energy, Lift, Vectors
 
 
@@ -32,7 +32,7 @@ def test_parts_run(part):
 @pytest.mark.slow
 def test_images_run():
     outcome = STUDY.run(Config(part="images", seconds=0.2, samples=100), quiet=True)
-    assert [claim for claim in outcome.claims if claim.reported == "exact"][0].holds
+    assert next(claim for claim in outcome.claims if claim.reported == "exact").holds
 
 
 def test_an_unknown_part_is_named():
@@ -59,10 +59,10 @@ def test_the_prior_on_upright_images_leaves_them_upright():
     act = Images(Cyclic(4).irrep(1))
     labels = torch.arange(300) % 2
     x[labels == 1, :, 20:, :10] += 0.5
-    f = classifier(0)
-    fit(f, lambda i: torch.nn.functional.cross_entropy(f(x[i]), labels[i]), 300, 2.0, 0)
-    model = er.symmetrize(f.requires_grad_(False).eval(), act, act.group.scalar, frame=Energy(scorer(), prior=1.0), check=False)
-    fit(model.frame, lambda i: model.frames(x[i]).losses["prior"], 300, 3.0, 1)
+    f, score = (torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(28 * 28, outputs)) for outputs in (2, 1))
+    fit(f, lambda i: torch.nn.functional.cross_entropy(f(x[i]), labels[i]), 300, 1.0, 0)
+    model = er.symmetrize(f.requires_grad_(False).eval(), act, act.group.scalar, frame=Energy(score, prior=1.0), check=False)
+    fit(model.frame, lambda i: model.frames(x[i]).losses["prior"], 300, 1.0, 1)
     model.eval()
     assert model.frames(x).info["identity_metric"].mean() >= 0.95
     with torch.no_grad():
