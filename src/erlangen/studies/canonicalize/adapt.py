@@ -8,14 +8,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-import erlangen as er
 from erlangen.actions import Images
 from erlangen.fields.images import fashion
 from erlangen.groups import Cyclic
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.canonicalize.config import Config, Part
 from erlangen.studies.canonicalize.images import classifier, scorer
-from erlangen.symmetrize import Energy
+from erlangen.symmetrize import Energy, symmetrize
 
 SOURCE = "Mondal et al. 2023, arXiv:2310.01647"
 ABOUT = (
@@ -37,7 +36,7 @@ def run(config: Config, quiet: bool) -> Part:
     fit(f, lambda i: nn.functional.cross_entropy(f(x[i]), y[i]), len(x), seconds, config.seed)
     f.requires_grad_(False).eval()
     torch.manual_seed(config.seed + 1)
-    model = er.symmetrize(f, action, action.group.scalar, frame=Energy(scorer(), prior=1.0), example=held[:8])
+    model = symmetrize(f, action, action.group.scalar, frame=Energy(scorer(), prior=1.0), example=held[:8])
     # The prior needs no evaluation of the classifier.
     fit(model.frame, lambda i: model.frames(x[i]).losses["prior"], len(x), seconds, config.seed + 1)
     model.eval()
