@@ -65,8 +65,17 @@ def test_strategies_start_from_the_same_weights():
 
 
 @pytest.mark.slow
-def test_the_ordering_of_errors_on_equal_time():
+def test_what_a_whole_run_shows():
+    """On minutes of training errors of all strategies with one pass are close; symmetry and costs are not."""
     outcome = faenet.run(replace(faenet.Config(), seeds=3), quiet=True)
-    lattice = next(claim for claim in outcome.claims if "from the lattice" in claim.text)
-    assert lattice.holds, outcome.metrics["energy"]
-    assert next(claim for claim in outcome.claims if "learns" in claim.text).holds
+    verdicts = {claim.text: claim.holds for claim in outcome.claims}
+    for part in (
+        "do not change when structures are turned",
+        "without frames they do",
+        "an epoch over full frames",
+        "strategy that costs one pass",
+    ):
+        assert next(holds for text, holds in verdicts.items() if part in text), part
+    energy = {name: sum(values) / 3 for name, values in outcome.metrics["energy"].items()}
+    assert energy[faenet.STOCHASTIC] < energy[faenet.FULL]
+    assert energy[faenet.STOCHASTIC] < 1.25 * energy[faenet.NONE]

@@ -276,7 +276,7 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
             baseline=min(mean[NONE], mean[AUGMENTED]),
             scale=scale,
             unit="eV",
-            note="ours: principal axes of small slabs are nearly arbitrary, their lattice vectors are not",
+            note="not in the source; whether it pays depends on how long training lasts",
         ),
         Claim(
             "evaluated over all frames energies do not change when structures are turned: at most 1e-5 of an eV",
@@ -376,7 +376,7 @@ STUDY = Study(
     run=run,
     claims=(
         "at equal time better than no symmetry, as good as augmentation",
-        "frames from the lattice better than both",
+        "frames from the lattice, too",
         "exactly invariant in evaluation; the others are not",
         "full frames cost about four times as much per epoch",
     ),
