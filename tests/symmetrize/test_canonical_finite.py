@@ -322,3 +322,20 @@ def test_saving_compiling_and_other_precisions(tmp_path):
     assert doubled(x.double()).dtype == torch.float64
     stochastic = Stochastic(frame).eval()
     assert stochastic(C4, x.double()).elements.shape == (6, 1, 4)
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_compiles_whole(train):
+    x = images(9).float()
+    for frame in (Lift(Lifting(C4, 1)), Energy(cnn(1, 1).float())):
+        model = er.symmetrize(cnn(1, 2).float(), C4, C4.group.scalar, frame=frame, check=False).train(train)
+        assert torch.allclose(torch.compile(model, backend="eager", fullgraph=True)(x), model(x), atol=1e-6)
+
+
+def test_finer_rotations_do_not_claim_to_be_exact():
+    act = Images(Cyclic(16).irrep(1))
+    frame = Lift(Lifting(act, 1, kernel=5))
+    assert not frame.is_exact
+    model = er.symmetrize(cnn(1, 2).float(), act, act.group.scalar, frame=frame, example=images(9).float()).eval()
+    x = images(9).float()
+    assert torch.allclose(model(torch.rot90(x, 1, (2, 3))), model(x), atol=1e-5)

@@ -378,3 +378,5 @@ def test_precision_compilation_and_export():
             q = Vectors(method=method)(er.E(3).point, x).elements[:, 0, :3, :3]
         assert q.dtype == torch.float32
         assert (q.mT @ q - torch.eye(3)).abs().max() < 1e-5
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    assert torch.allclose(compiled(x), model(x), atol=1e-5)

@@ -93,6 +93,8 @@ class Reference(Choice):
 class Lift(Choice):
     """The element that a lifting convolution names: an equivariant network with one output for each element. Images only.
 
+    Exact for quarter turns and flips; a group with finer rotations interpolates, and does not count as an exact frame.
+
     Args:
         network: a :class:`~erlangen.nn.Lifting` network, made with the action that moves the images.
         of: the image's name in a dict; by default the first part that moves as the network's images do.
@@ -110,6 +112,7 @@ class Lift(Choice):
         if not isinstance(network, Lifting):
             raise ArgumentError("network", "an erlangen.nn.Lifting network", type(network).__name__)
         self.network, self.of = network, of
+        self.is_exact = self.is_exact and network.action.keeps_grid
 
     def activations(self, inp: Action, x: Any) -> tuple[Float[Tensor, "B n"], dict[str, Tensor]]:
         part = next(part for name, action, part in named_parts(inp, x) if self._is_image(name, action))
