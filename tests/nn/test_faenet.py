@@ -12,7 +12,8 @@ import erlangen as er
 from erlangen.actions import AtomBatch
 from erlangen.errors import ArgumentError
 from erlangen.groups.axial import AxialE, AxialSE
-from erlangen.nn import FAENet, GradientForces, symmetry_report
+from erlangen.measure import symmetry_report
+from erlangen.nn import FAENet, GradientForces
 from erlangen.nn.elements import PROPERTIES, elements
 from erlangen.symmetrize import Lattice, Planar, Principal, Stochastic
 

@@ -4,12 +4,14 @@ from erlangen.measure.audit import Audit, Cost, audit, measure_cost
 from erlangen.measure.equivariance import EquivarianceErrors, assert_equivariant, equivariance_error
 from erlangen.measure.explanations import explanation_equivariance
 from erlangen.measure.scores import auc, auc_interval
+from erlangen.measure.symmetry_report import SymmetryReport, symmetry_report
 from erlangen.verdict import Verdict
 
 __all__ = [
     "Audit",
     "Cost",
     "EquivarianceErrors",
+    "SymmetryReport",
     "Verdict",
     "assert_equivariant",
     "auc",
@@ -18,4 +20,5 @@ __all__ = [
     "equivariance_error",
     "explanation_equivariance",
     "measure_cost",
+    "symmetry_report",
 ]

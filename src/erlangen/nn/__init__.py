@@ -11,7 +11,6 @@ from erlangen.nn.linear import EquivariantLinear
 from erlangen.nn.mlp import EquivariantMLP
 from erlangen.nn.norm_activation import NormActivation
 from erlangen.nn.pointwise import PointwiseActivation
-from erlangen.nn.symmetry_report import SymmetryReport, symmetry_report
 from erlangen.nn.tensor_product import TensorProduct
 from erlangen.nn.vector_neurons import VectorNeurons
 
@@ -28,8 +27,6 @@ __all__ = [
     "NormActivation",
     "PairGNN",
     "PointwiseActivation",
-    "SymmetryReport",
     "TensorProduct",
     "VectorNeurons",
-    "symmetry_report",
 ]

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from erlangen.actions import AtomBatch
 from erlangen.fields.surfaces import Labelled, emt_oc
 from erlangen.groups.axial import AxialE, AxialO
-from erlangen.nn import FAENet, SymmetryReport, symmetry_report
+from erlangen.measure import SymmetryReport, symmetry_report
+from erlangen.nn import FAENet
 from erlangen.parallel import one_thread
 from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, PlusMinus, Section, Table, bars_with_error, progress
 from erlangen.reporting.progress import Advance

@@ -13,7 +13,6 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.affine import AffineGroup
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.measure.equivariance import EquivarianceErrors, equivariance_error
-from erlangen.symmetrize.symmetrized import Symmetrized
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def symmetry_report(
                     errors = equivariance_error(lambda x, name=name: model(x)[name], x, inp, out, elements=g).witness
                     assert isinstance(errors, EquivarianceErrors)
                     sums.setdefault(f"{kind}_{name}", []).append(float(errors.absolute.mean()))
-            if isinstance(model, Symmetrized) and g is not None:
+            if hasattr(model, "canonical_inputs") and g is not None:
                 sums.setdefault("positions", []).extend(_displacement(model, x, inp, g[i]) for i in range(len(g)))
     if not sums:
         raise ArgumentError("loader", "at least one batch", "none")
@@ -100,7 +99,7 @@ def _both_kinds(group: MatrixGroup, count: int, generator: torch.Generator | Non
     }
 
 
-def _displacement(model: Symmetrized, x: dict[str, Any], inp: dict[str, Any], g: Tensor) -> float:
+def _displacement(model: Any, x: dict[str, Any], inp: dict[str, Any], g: Tensor) -> float:
     """Mean distance of an atom's canonical positions before and after ``g``, for the frame element that fits a structure best."""
     from erlangen.actions.records import as_action
 
