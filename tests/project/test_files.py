@@ -137,6 +137,8 @@ def test_python_on_pages_is_python() -> None:
                 "sets-and-graphs",
                 "tensors",
                 "weight-spaces",
+                "materials",
+                "orbit-distance",
             )
         ),
     ],
