@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = """
-import json, sys, torch
+import json, sys, time, torch
 from torch import nn
 from accelerate import PartialState
 from erlangen.training import TrainingConfig, train
@@ -28,8 +28,10 @@ if state.is_main_process:
     weights = [t.tolist() for t in net.state_dict().values()]
     with open(sys.argv[1], "w") as file:
         json.dump({"processes": state.num_processes, "losses": history.losses, "best": history.best, "weights": weights}, file)
-# Leave together: a process whose peers are gone aborts in its communication threads.
+# Leave together: a process whose peers are gone aborts in its communication threads. The first one out of the barrier waits until the
+# others, too, have surely left it.
 state.wait_for_everyone()
+time.sleep(1.0)
 state.destroy_process_group()
 """
 
