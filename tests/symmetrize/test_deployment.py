@@ -154,7 +154,7 @@ def test_frames_whose_size_depends_on_the_graph_run_around_a_compiled_network() 
 
 
 SCRIPT = """
-import json, sys, torch, erlangen as er
+import json, sys, time, torch, erlangen as er
 from torch import nn
 from accelerate import PartialState
 from erlangen.training import TrainingConfig, train
@@ -172,6 +172,7 @@ if state.is_main_process:
     with open(sys.argv[1], "w") as file:
         json.dump({"processes": state.num_processes, "losses": history.losses, "weights": weights, "error": error}, file)
 state.wait_for_everyone()
+time.sleep(1.0)  # the first one out of the barrier must not close its sockets on the others
 state.destroy_process_group()
 """
 
