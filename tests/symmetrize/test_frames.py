@@ -499,3 +499,6 @@ def test_frames_may_ask_for_losses():
     assert torch.equal(y, model(x))
     assert losses["margin"] == x.square().mean()
     assert er.symmetrize(torch.nn.Identity(), G.vector, G.vector).with_losses(x)[1] == {}
+    few = er.symmetrize(torch.nn.Identity(), G.vector, G.vector, frame=er.frames.Stochastic(Asking())).train()
+    assert few.frames(x).elements.shape[1] == 1
+    assert few.with_losses(x)[1].keys() == {"margin"}

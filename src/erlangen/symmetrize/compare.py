@@ -18,7 +18,7 @@ from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
 from erlangen.symmetrize.frames import AllElements, Frame
-from erlangen.symmetrize.symmetrized import symmetrize
+from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
 from erlangen.training import TrainingConfig, train
 
 if TYPE_CHECKING:
@@ -260,7 +260,10 @@ class _Task:
             if name == AUGMENTED:
                 g = self._draw(len(batch[0]), generator)
                 x, y = self.inp.act(g, x), self._moved_target(g, y)
-            return self.loss(self.run(ready, x), y)
+            if not isinstance(ready, Symmetrized):
+                return self.loss(self.run(ready, x), y)
+            prediction, asked = self.run(ready.with_losses, x)
+            return self.loss(prediction, y) + sum(asked.values())
 
         first = [part[: config.batch_size].clone() for part in self.data]
         memory = _kept(lambda: loss(model.train(), *first), model)
@@ -297,7 +300,7 @@ class _Task:
             len(history.losses),
         )
 
-    def run(self, model: nn.Module, x: Any) -> Any:
+    def run(self, model: Callable[..., Any], x: Any) -> Any:
         """Call a model as the bare one is called."""
         if self.call == "keywords":
             return model(**x)

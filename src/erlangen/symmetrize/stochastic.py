@@ -43,7 +43,7 @@ class Stochastic(Frame):
 
     def forward(self, inp: Action, x: Any) -> Weighted:
         found = self.frame(inp, x)
-        if not (self.training or self.always):
+        if found.mixed or not (self.training or self.always):
             return found
         group = inp.group
         size, count = group.batch_shape(found.elements)
@@ -53,7 +53,7 @@ class Stochastic(Frame):
         else:
             chosen = torch.multinomial(found.weights.detach(), self.k, replacement=True, generator=self.generator)
         rows = torch.arange(size, device=device).unsqueeze(1)
-        return Weighted(group.take(found.elements, (rows, chosen)))
+        return found._replace(elements=group.take(found.elements, (rows, chosen)), weights=None)
 
     def refuse(self, inp: Action) -> str:
         return self.frame.refuse(inp)
