@@ -105,7 +105,10 @@ class TestNormals:
 
     def test_the_part_runs(self):
         outcome = run(Config(part="normals", seconds=0.3, samples=12), quiet=True)
-        assert outcome.claims[1].holds
+        # Trained for a third of a second, only what is exact can be asked: turned test parts change nothing over frames.
+        for name in (normals.GLOBAL, normals.LOCAL):
+            upright, turned, _ = outcome.metrics["error"][name]
+            assert turned == pytest.approx(upright, rel=1e-2)
         assert len(outcome.metrics["error"][normals.PLAIN]) == 3
 
 
