@@ -136,7 +136,7 @@ def test_gram_matrices_by_counting():
     stacked = torch.stack([matrix(d, source, target) for d in listed])
     for i, a in enumerate(listed):
         for j, b in enumerate(listed):
-            joined, _ = Diagram.of(0, 3, a.blocks).transpose(), None
+            joined = Diagram.of(0, 3, a.blocks).transpose()
             closed, rest = Diagram.of(0, 3, b.blocks).compose(joined)
             assert not rest.blocks
             assert int((stacked[i] * stacked[j]).sum()) == n**closed

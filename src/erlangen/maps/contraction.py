@@ -12,8 +12,9 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.maps.diagrams.diagram import Block, Diagram
 from erlangen.maps.diagrams.enumeration import MAX_DIAGRAMS, diagrams
+from erlangen.maps.forms import Form, along, apply_form, diagonal, form_of
 from erlangen.maps.plan import Mix, Row, Sum, Tie, Tied, contractions, mixes
-from erlangen.maps.spaces import Form, Space, form_of
+from erlangen.maps.spaces import Space
 
 Normalize = Literal["sum", "sqrt", "mean"]
 _POWER = {"sum": 0.0, "sqrt": 0.5, "mean": 1.0}
@@ -181,26 +182,8 @@ def _tie(x: Tensor, step: Tie) -> Tensor:
     """``x`` [batch, C, axes] on its generalised diagonal, [batch, C, ties]."""
     for ties, form in zip(step.ties, step.forms):
         if form is not None:
-            partner = form[0]
-            at = 2 + ties[1]
-            # Omega's sign belongs to the first axis: x[i, partner i] sign(i). Partnered, both are the same place.
-            x = x.index_select(at, torch.tensor(partner, device=x.device)) if partner != tuple(range(len(partner))) else x
-            x = x * _signs(form, x).reshape(-1, *(1,) * (x.ndim - 1 - 2 - ties[0]))
-    return _diagonal(x, step.ties)
-
-
-def _signs(form: Form, like: Tensor) -> Tensor:
-    return torch.tensor(form[1], dtype=like.dtype, device=like.device)
-
-
-def _diagonal(x: Tensor, ties: tuple[Block, ...]) -> Tensor:
-    """The view of ``x`` [batch, C, axes] on which tied axes are equal, [batch, C, ties]."""
-    axes = list(range(x.ndim - 2))
-    for first, *others in ties:
-        for other in others:
-            x = x.diagonal(dim1=2 + axes.index(first), dim2=2 + axes.index(other))
-            axes = [v for v in axes if v not in (first, other)] + [first]
-    return x.permute(0, 1, *(2 + axes.index(tie[0]) for tie in ties))
+            x = apply_form(x, 2 + ties[1], form)
+    return diagonal(x, step.ties, 2)
 
 
 def _head(x: Tensor, step: Tied, normalized: bool) -> Tensor:
@@ -213,7 +196,7 @@ def _head(x: Tensor, step: Tied, normalized: bool) -> Tensor:
     y = y.reshape(*shape, *(step.size,) * step.rank)
     if step.signs is not None:
         for i in range(step.new):
-            y = y * torch.tensor(step.signs, dtype=y.dtype, device=y.device).reshape(-1, *(1,) * i)
+            y = y * along(step.signs, y.ndim - 1 - i, y)
     return y
 
 
@@ -286,11 +269,11 @@ def _embed(base: Tensor, forms: tuple[Form | None, ...], ties: tuple[Block, ...]
     for t, axes in enumerate(ties):
         form = forms[axes[0]] if len(axes) == 2 else None
         if form is not None:
-            piece = piece * _signs(form, piece).reshape(-1, *(1,) * (len(ties) - 1 - t))
+            piece = piece * along(form[1], 2 + t, piece)
             if form[0] != tuple(range(len(form[0]))):
                 moved.append((axes[1], form[0]))
     out = torch.zeros_like(base) if moved else base
-    _diagonal(out, ties).add_(piece.expand(*piece.shape[:2], *sizes))
+    diagonal(out, ties, 2).add_(piece.expand(*piece.shape[:2], *sizes))
     for axis, partner in moved:
         # On the diagonal stands the place of the partner; Omega's partner relation is its own inverse.
         out = out.index_select(2 + axis, torch.tensor(partner, device=out.device))

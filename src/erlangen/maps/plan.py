@@ -19,7 +19,8 @@ from torch import Tensor
 from erlangen.groups.base import Group
 from erlangen.maps.diagrams.diagram import Block, Diagram
 from erlangen.maps.epsilon import Alternation, alternation
-from erlangen.maps.spaces import Form, Space, form_of, n_of
+from erlangen.maps.forms import Form, form_of
+from erlangen.maps.spaces import Space, n_of
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,6 @@ from erlangen.groups.products import DirectProduct
 from erlangen.groups.symplectic import Sp
 from erlangen.reps import Defining, Determinant, DirectSum, Permutation, Pullback, Rep, Sign, TensorProduct, Trivial
 
-#: A form as a signed permutation: partners and signs.
-Form = tuple[tuple[int, ...], tuple[int, ...]]
-
 #: The groups whose equivariant maps are diagrams, and their letters.
 _KINDS: dict[type[Group], str] = {Symmetric: "S", Alternating: "A", O: "O", SO: "SO", Sp: "Sp"}
 
@@ -101,21 +98,6 @@ def kind_of(group: Group) -> str | None:
     if isinstance(group, SO) and group.axis is not None:
         return None
     return kind
-
-
-def form_of(group: Group) -> Form | None:
-    """The invariant form of O(p, q), SO(p, q) or Sp(n) as a signed permutation: ``form[i, partner[i]] = sign[i]``; ``None`` when it is 1.
-
-    >>> from erlangen.groups import Sp
-    >>> form_of(Sp(4))
-    ((2, 3, 0, 1), (1, 1, -1, -1))
-    """
-    form = getattr(group, "form", None)
-    if form is None or torch.equal(form, torch.eye(len(form), dtype=form.dtype)):
-        return None
-    partner = form.abs().argmax(1)
-    signs = form.gather(1, partner[:, None])[:, 0].round()
-    return tuple(partner.tolist()), tuple(int(s) for s in signs)
 
 
 def spaces_of(rep: Rep) -> dict[Space, Tensor] | None:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.products import DirectProduct
-from erlangen.maps.spaces import Axis, Form, Space, form_of, spaces_of
+from erlangen.maps.forms import Form, apply_form, form_of
+from erlangen.maps.spaces import Axis, Space, spaces_of
 from erlangen.reps import DirectSum, Rep
 
 
@@ -82,10 +83,9 @@ class TensorProduct(nn.Module):
 
 def _product(x: Tensor, y: Tensor, term: _Term) -> Tensor:
     y = y.unflatten(-1, (term.inner, -1))
-    for before, (partner, signs), after in term.forms:  # y under the form: (J y)_i = sign_i y_partner(i)
-        y = y.unflatten(-2, (before, len(partner), after))
-        y = y.index_select(-3, torch.tensor(partner, device=y.device))
-        y = (y * torch.tensor(signs, dtype=y.dtype, device=y.device)[:, None, None]).flatten(-4, -2)
+    for before, form, after in term.forms:
+        y = y.unflatten(-2, (before, len(form[0]), after))
+        y = apply_form(y, y.ndim - 3, form).flatten(-4, -2)
     return ((x.unflatten(-1, (-1, term.inner)) @ y) * term.inner**-0.5).flatten(-2)
 
 

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from erlangen.maps.diagrams.diagram import Diagram
 from erlangen.maps.epsilon import alternating_tensor
-from erlangen.maps.spaces import Space, form_of
+from erlangen.maps.forms import form_of
+from erlangen.maps.spaces import Space
 
 
 def matrix(diagram: Diagram, source: Space, target: Space) -> Tensor:

@@ -14,7 +14,8 @@ from erlangen.errors import ArgumentError
 from erlangen.maps.diagrams.diagram import Block, Diagram
 from erlangen.maps.diagrams.partitions import coarser
 from erlangen.maps.epsilon import alternating_tensor
-from erlangen.maps.spaces import Space, form_of
+from erlangen.maps.forms import along, apply_form, diagonal, form_of
+from erlangen.maps.spaces import Space
 
 
 def inner(diagram: Diagram, source: Space, target: Space, m: Tensor) -> Tensor:
@@ -31,24 +32,19 @@ def inner(diagram: Diagram, source: Space, target: Space, m: Tensor) -> Tensor:
     for block in diagram.blocks:
         form = form_of(axes[block[0]].group)
         if form is not None and len(block) == 2 and (block[0] < diagram.top) == (block[1] < diagram.top):
-            m = m.index_select(lead + block[1], torch.tensor(form[0]))
-            m = m * m.new_tensor(form[1]).reshape(-1, *(1,) * (len(axes) - 1 - block[0]))
-    left = list(range(len(axes)))
-    for first, *others in diagram.blocks:
-        for other in others:
-            m = m.diagonal(dim1=lead + left.index(first), dim2=lead + left.index(other))
-            left = [v for v in left if v not in (first, other)] + [first]
+            m = apply_form(m, lead + block[1], form)
+    m = diagonal(m, diagram.blocks, lead)
+    left = list(range(len(diagram.blocks)))
     for head in diagram.heads:
         vertices = [diagram.blocks[i][0] for i in head]
-        group = axes[vertices[0]].group
-        form = form_of(group)
+        form = form_of(axes[vertices[0]].group)
         tensor = alternating_tensor(axes[vertices[0]].n, len(head)).to(m.dtype)
         if form is not None:
             for place, v in enumerate(vertices):
                 if v < diagram.top:
-                    tensor = tensor * tensor.new_tensor(form[1]).reshape(-1, *(1,) * (len(head) - 1 - place))
-        m = torch.tensordot(m, tensor, ([lead + left.index(v) for v in vertices], list(range(len(head)))))
-        left = [v for v in left if v not in vertices]
+                    tensor = tensor * along(form[1], place, tensor)
+        m = torch.tensordot(m, tensor, ([lead + left.index(i) for i in head], list(range(len(head)))))
+        left = [i for i in left if i not in head]
     return m.flatten(lead).sum(-1) if left else m
 
 
