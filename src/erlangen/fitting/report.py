@@ -22,12 +22,12 @@ from erlangen.reporting import (
     Line,
     Matrix,
     Outcome,
-    PlusMinus,
     Section,
     Table,
     bars_with_error,
     heatmap,
     lines_with_band,
+    repeated,
 )
 
 #: How much of its score a symmetrized model may lose when the test data are moved.
@@ -70,10 +70,6 @@ def build_outcome(
     )
 
 
-def _spread(values: list[float]) -> Any:
-    return PlusMinus.of(values) if len(values) > 1 else values[0]
-
-
 def _answer(plain: Assessment, sym: Assessment | None, found: Discovered | None, group: Group | None, task: Task) -> str:
     score = statistics.mean(plain.scores)
     if sym is None:
@@ -92,11 +88,11 @@ def _key_numbers(
 ) -> list[KeyNumber]:
     name = task.score_name
     if sym is None:
-        return [KeyNumber(f"{name}, plain", _spread(plain.scores))]
+        return [KeyNumber(f"{name}, plain", repeated(plain.scores))]
     numbers = [KeyNumber("group", str(group), note="" if found is None else found.summary)]
     numbers += [
-        KeyNumber(f"{name}, symmetrized", _spread(sym.scores), note=f"plain: {statistics.mean(plain.scores):.4f}"),
-        KeyNumber(f"{name}, moved data", _spread(sym.moved), note=f"plain: {statistics.mean(plain.moved):.4f}"),
+        KeyNumber(f"{name}, symmetrized", repeated(sym.scores), note=f"plain: {statistics.mean(plain.scores):.4f}"),
+        KeyNumber(f"{name}, moved data", repeated(sym.moved), note=f"plain: {statistics.mean(plain.moved):.4f}"),
         KeyNumber(
             "equivariance error", sym.equivariance["float64"]["mean"], note=f"plain: {plain.equivariance['float64']['mean']:.2g}"
         ),
@@ -138,9 +134,9 @@ def _claims(
         Claim(
             f"in distribution the symmetrized model is within {NEAR} of the plain one or better",
             None,
-            _spread(sym.scores),
+            repeated(sym.scores),
             ahead >= -NEAR,
-            baseline=_spread(plain.scores),
+            baseline=repeated(plain.scores),
             scale=scale,
             note=f"{name}, mean over seeds",
         ),
@@ -284,12 +280,12 @@ def _audit_section(assessments: dict[str, Assessment], group: Group | None, task
         values[a.name] = [statistics.mean(v) for v in both]
         errors[a.name] = [statistics.stdev(v) if len(v) > 1 else 0.0 for v in both]
     measures: list[tuple[str, Callable[[Assessment], Any]]] = [
-        (f"{name} on test data", lambda a: _spread(a.scores)),
-        (f"{name} on moved test data", lambda a: _spread(a.moved) if a.moved else None),
+        (f"{name} on test data", lambda a: repeated(a.scores)),
+        (f"{name} on moved test data", lambda a: repeated(a.moved) if a.moved else None),
         *(
             [
-                ("mean square error on test data", lambda a: _spread(a.errors)),
-                ("mean square error on moved test data", lambda a: _spread(a.moved_errors) if a.moved_errors else None),
+                ("mean square error on test data", lambda a: repeated(a.errors)),
+                ("mean square error on moved test data", lambda a: repeated(a.moved_errors) if a.moved_errors else None),
             ]
             if task.error is not None
             else []

@@ -7,7 +7,7 @@ HTML page.
 from erlangen.reporting.claims import Claim, Claims, claim_from
 from erlangen.reporting.environment import peak_memory_mb, versions
 from erlangen.reporting.figures import Figure, Line, bars_with_error, heatmap, histogram, lines_with_band, scatter
-from erlangen.reporting.formatting import PlusMinus, format_number, format_value
+from erlangen.reporting.formatting import PlusMinus, format_number, format_value, repeated
 from erlangen.reporting.outcome import Outcome, run_directory
 from erlangen.reporting.parts import KeyNumber, Matrix, Section, Table
 from erlangen.reporting.plain import plain, to_json
@@ -34,6 +34,7 @@ __all__ = [
     "peak_memory_mb",
     "plain",
     "progress",
+    "repeated",
     "run_directory",
     "scatter",
     "to_json",

@@ -52,6 +52,15 @@ class PlusMinus(NamedTuple):
         return f"{value:.{max(0, decimals)}f} ± {spread:.{max(0, decimals)}f}"
 
 
+def repeated(values: Sequence[float]) -> PlusMinus | float:
+    """What repetitions gave, for a table or a key number: mean and spread of several, the value itself of one.
+
+    >>> repeated([1.0, 2.0, 3.0]), repeated([1.0])
+    (PlusMinus(value=2.0, spread=1.0), 1.0)
+    """
+    return PlusMinus.of(values) if len(values) > 1 else values[0]
+
+
 def format_number(value: Any, digits: int = 4) -> str:
     """A number with ``digits`` significant digits, in ASCII; scientific, with one digit less, below 1e-3 and from 1e6.
 

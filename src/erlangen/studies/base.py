@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+from erlangen.errors import ArgumentError
+from erlangen.parallel import one_thread
+from erlangen.reporting import Claim, Claims, Outcome, Section
 
 
 @dataclass(frozen=True)
@@ -28,3 +34,41 @@ class Study:
     config: type
     run: Callable[..., Any]
     claims: tuple[str, ...]
+
+
+class Part(NamedTuple):
+    """What one part of a study of several has found."""
+
+    claims: list[Claim]
+    sections: list[Section]
+    numbers: dict[str, Any]
+    answer: str
+
+
+def run_part(name: str, package: str, titles: Mapping[str, str], config: Any, quiet: bool) -> Outcome:
+    """Run the part that ``config.part`` names: a module of ``package`` with ``run(config, quiet) -> Part``, on one thread.
+
+    Args:
+        name: the study's.
+        package: where its parts are.
+        titles: of the parts there are, by name.
+
+    Raises:
+        ArgumentError: there is no such part.
+    """
+    if config.part not in titles:
+        raise ArgumentError("part", f"one of {', '.join(titles)}", repr(config.part))
+    started = time.perf_counter()
+    part = importlib.import_module(f"{package}.{config.part}")
+    with one_thread():
+        found = part.run(config, quiet)
+    return Outcome(
+        name=name,
+        title=titles[config.part],
+        config=config,
+        claims=Claims(found.claims),
+        metrics=found.numbers,
+        sections=found.sections,
+        seconds=time.perf_counter() - started,
+        answer=found.answer,
+    )

@@ -17,7 +17,7 @@ from erlangen.groups.axial import AxialE, AxialO
 from erlangen.measure import SymmetryReport, symmetry_report
 from erlangen.nn import FAENet
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, PlusMinus, Section, Table, bars_with_error, progress
+from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, Section, Table, bars_with_error, progress, repeated
 from erlangen.reporting.progress import Advance
 from erlangen.studies.base import Study
 from erlangen.symmetrize import Haar, Lattice, Planar, Stochastic, symmetrize
@@ -313,12 +313,7 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
             unit="eV",
         ),
     ]
-    several = config.seeds > 1
-
-    def cell(values: list[float]) -> Any:
-        return PlusMinus.of(values) if several else values[0]
-
-    rows = [[name, *(cell(part[name]) for part in (energy, forces, turned, moved, epochs)), epoch[name]] for name in names]
+    rows = [[name, *(repeated(part[name]) for part in (energy, forces, turned, moved, epochs)), epoch[name]] for name in names]
     columns = ["strategy", "energy MAE", "force MAE", "energy when turned", "forces when turned", "epochs", "seconds an epoch"]
     return Outcome(
         name="faenet",
@@ -361,8 +356,8 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
         answer=f"On {config.seconds:.0f} CPU seconds each, stochastic frames reach {mean[STOCHASTIC]:.3f} eV, from the lattice "
         f"{mean[LATTICE]:.3f}, no symmetry {mean[NONE]:.3f}, augmentation {mean[AUGMENTED]:.3f}, full frames {mean[FULL]:.3f}.",
         key_numbers=[
-            KeyNumber("energy error, lattice frames", cell(energy[LATTICE]), "eV", note=f"no symmetry: {mean[NONE]:.3f}"),
-            KeyNumber("energy error, stochastic frames", cell(energy[STOCHASTIC]), "eV", note=f"no symmetry: {mean[NONE]:.3f}"),
+            KeyNumber("energy error, lattice frames", repeated(energy[LATTICE]), "eV", note=f"no symmetry: {mean[NONE]:.3f}"),
+            KeyNumber("energy error, stochastic frames", repeated(energy[STOCHASTIC]), "eV", note=f"no symmetry: {mean[NONE]:.3f}"),
             KeyNumber("energy change when turned", max(turned[STOCHASTIC]), "eV", note=f"no symmetry: {min(turned[NONE]):.2g}"),
         ],
     )

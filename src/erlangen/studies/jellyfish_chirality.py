@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +24,12 @@ from erlangen.reporting import (
     KeyNumber,
     Line,
     Outcome,
-    PlusMinus,
     Section,
     Table,
     bars_with_error,
     lines_with_band,
     progress,
+    repeated,
 )
 from erlangen.studies.base import Study
 from erlangen.training import TrainingConfig, train
@@ -144,7 +143,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         [
             name,
             found.parameters[name],
-            *(_spread(values[k]) if k in values else None for k in labels),
+            *(repeated(values[k]) if k in values else None for k in labels),
             statistics.median(found.seconds[name]),
         ]
         for name, values in accuracy.items()
@@ -191,9 +190,9 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         answer=f"The A_4 network names {mean['A_4']:.1%} of unseen centres, the S_4 network half, the perceptron {mean[PLAIN]:.1%}, "
         f"{mean[MOVED]:.1%} with random even permutations.",
         key_numbers=[
-            KeyNumber("accuracy, A_4", _spread(accuracy["A_4"]["all"])),
-            KeyNumber("accuracy, S_4", _spread(accuracy["S_4"]["all"])),
-            KeyNumber(f"accuracy, {MOVED}", _spread(accuracy[MOVED]["all"])),
+            KeyNumber("accuracy, A_4", repeated(accuracy["A_4"]["all"])),
+            KeyNumber("accuracy, S_4", repeated(accuracy["S_4"]["all"])),
+            KeyNumber(f"accuracy, {MOVED}", repeated(accuracy[MOVED]["all"])),
             KeyNumber("explicit rule, where it applies", rule, note=f"it applies to {covered:.1%}"),
         ],
     )
@@ -356,10 +355,6 @@ def _figure(accuracy: dict[str, dict[str, list[float]]], centres: int | None) ->
     return bars_with_error(
         [f"{k} centres" for k in labels], shown, spread, title=title, y_label="accuracy", floor=0.5, caption=caption
     )
-
-
-def _spread(values: list[float]) -> Any:
-    return PlusMinus.of(values) if len(values) > 1 else values[0]
 
 
 STUDY = Study(

@@ -13,7 +13,7 @@ from torch import Tensor
 from erlangen.discover import LieGAN
 from erlangen.discover.samples import samples_of
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claim, Claims, KeyNumber, Matrix, Outcome, PlusMinus, Section, scatter
+from erlangen.reporting import Claim, Claims, KeyNumber, Matrix, Outcome, Section, repeated, scatter
 from erlangen.studies.base import Study
 
 SOURCE = "Yang, Walters, Dehmamy, Yu 2023, arXiv:2302.00236"
@@ -122,7 +122,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         seconds=time.perf_counter() - started,
         answer=f"The median generator turns by {turns[best]:.3f} of 2 pi / {config.fold} and misses closing by {closures[best]:.3f}.",
         key_numbers=[
-            KeyNumber(f"|exp({config.fold} L) - 1|", PlusMinus.of(closures) if len(closures) > 1 else closures[0]),
+            KeyNumber(f"|exp({config.fold} L) - 1|", repeated(closures)),
             KeyNumber("turn, in steps of the group", turns[best]),
         ],
     )

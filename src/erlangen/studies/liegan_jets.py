@@ -18,7 +18,7 @@ from erlangen.groups import SO
 from erlangen.measure import auc
 from erlangen.nn import LieGNN
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claim, Claims, KeyNumber, Matrix, Outcome, PlusMinus, Section, Table, heatmap
+from erlangen.reporting import Claim, Claims, KeyNumber, Matrix, Outcome, Section, Table, heatmap, repeated
 from erlangen.studies.base import Study
 from erlangen.training import TrainingConfig, train
 
@@ -158,7 +158,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         answer=f"The learned metric is Minkowski's with |cos| {statistics.median(cosines):.4f} (median of {config.seeds} seeds); the "
         f"quadric fit agrees to {1 - quadric_cosine:.0e} in {1e3 * quadric_seconds:.0f} ms.",
         key_numbers=[
-            KeyNumber("|cos| with Minkowski", PlusMinus.of(cosines) if len(cosines) > 1 else cosines[0]),
+            KeyNumber("|cos| with Minkowski", repeated(cosines)),
             KeyNumber("seconds per discovery", statistics.median(seconds)),
             *[KeyNumber(f"AUC, {name} metric", value) for name, value in networks.items() if name in ("learned", "Minkowski")],
         ],

@@ -15,7 +15,7 @@ from erlangen.discover.augment import Augmented
 from erlangen.discover.samples import samples_of
 from erlangen.fields.mechanics import three_body, two_body, two_body_forecast
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claim, Claims, KeyNumber, Matrix, Outcome, PlusMinus, Section, Table, bars_with_error
+from erlangen.reporting import Claim, Claims, KeyNumber, Matrix, Outcome, Section, Table, bars_with_error, repeated
 from erlangen.studies.base import Study
 from erlangen.training import TrainingConfig, train
 
@@ -153,7 +153,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         answer=f"LieGAN finds the rotation with |cos| {statistics.median(cosines):.4f} (median of {config.seeds}); with it the forecast "
         f"error on unseen orbits is {mse['LieGAN']:.2g}, without a symmetry {mse['none']:.2g}.",
         key_numbers=[
-            KeyNumber("|cos| with the truth", PlusMinus.of(cosines) if len(cosines) > 1 else cosines[0]),
+            KeyNumber("|cos| with the truth", repeated(cosines)),
             KeyNumber("test MSE, LieGAN", mse["LieGAN"], note=f"none: {mse['none']:.2g}"),
             KeyNumber("seconds per discovery", statistics.median(seconds)),
         ],

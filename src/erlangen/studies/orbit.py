@@ -16,7 +16,7 @@ from erlangen.fields.images import fashion, rotated
 from erlangen.fields.scattering import lorentz_elements, matrix_element, momenta
 from erlangen.groups import SO, O
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, PlusMinus, Section, Table, bars_with_error
+from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, Section, Table, bars_with_error, repeated
 from erlangen.studies.base import Study
 from erlangen.symmetrize import Orbit, Shifted, Symmetrized, symmetrize
 from erlangen.symmetrize.frames import Frame
@@ -276,13 +276,13 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         sections.append(_section("Scattering", runs["lorentz"], LORENTZ_KEYS, "moved", "mean square error, moved events", True))
         moved = [table["orbit"]["moved"] for table in runs["lorentz"]]
         answers.append(f"under Lorentz transformations the orbit network's error is {_mean(moved):.3g}")
-        numbers.append(KeyNumber("error on moved events, orbit", PlusMinus.of(moved) if len(moved) > 1 else moved[0]))
+        numbers.append(KeyNumber("error on moved events, orbit", repeated(moved)))
     if "so2" in runs:
         claims += so2_claims(runs["so2"], config)
         sections.append(_section("Turned images", runs["so2"], SO2_KEYS, "error", "test error, %", False))
         error = [table["orbit"]["error"] for table in runs["so2"]]
         answers.append(f"on turned images its test error is {_mean(error):.1f} %")
-        numbers.append(KeyNumber("test error on images, orbit", PlusMinus.of(error) if len(error) > 1 else error[0], note="%"))
+        numbers.append(KeyNumber("test error on images, orbit", repeated(error), note="%"))
     return Outcome(
         name="orbit",
         title="Symmetrization by orbit distance minimization",

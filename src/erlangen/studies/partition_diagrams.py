@@ -25,12 +25,12 @@ from erlangen.reporting import (
     KeyNumber,
     Line,
     Outcome,
-    PlusMinus,
     Section,
     Table,
     bars_with_error,
     lines_with_band,
     progress,
+    repeated,
 )
 from erlangen.studies.base import Study
 from erlangen.training import TrainingConfig, train
@@ -425,13 +425,9 @@ def bytes_of(order: int, n: int) -> float:
 # ---- what the report shows ----
 
 
-def _spread(values: list[float]) -> Any:
-    return PlusMinus.of(values) if len(values) > 1 else values[0]
-
-
 def _graph_table(found: Found) -> Table:
     rows = [
-        [name, size, found.parameters[name], *(_spread(list(column)) for column in zip(*values)), max(found.change[name])]
+        [name, size, found.parameters[name], *(repeated(list(column)) for column in zip(*values)), max(found.change[name])]
         for name, sizes in found.r2.items()
         for size, values in sizes.items()
     ]

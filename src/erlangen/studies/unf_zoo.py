@@ -15,7 +15,7 @@ from erlangen.parallel import one_thread
 from erlangen.parameters.mlp_zoo import Zoo, ZooConfig, train_zoo
 from erlangen.parameters.predict import PredictionConfig, Predictor, fit_predictor, functionals, kendall_tau
 from erlangen.parameters.rnn_zoo import RecurrentZooConfig, train_recurrent_zoo
-from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, PlusMinus, Section, Table, bars_with_error, histogram, scatter
+from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, Section, Table, bars_with_error, histogram, repeated, scatter
 from erlangen.studies.base import Study
 
 SOURCE = "Zhou, Finn, Harrison 2024, arXiv:2402.05232"
@@ -104,7 +104,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
     ]
     extra, sections = _recurrent(config, quiet) if config.full else ([], [])
     names = list(mean)
-    rows = [[name, PlusMinus.of(taus[name]) if config.seeds > 1 else mean[name], statistics.mean(seconds[name])] for name in names]
+    rows = [[name, repeated(taus[name]), statistics.mean(seconds[name])] for name in names]
     figures = [
         scatter(
             {"UNF": (unseen.accuracy, best[1])},
@@ -153,9 +153,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         answer=f"From weights alone UNF ranks unseen networks with a tau of {mean['UNF']:.3f}; their statistics give "
         f"{mean['StatNN']:.3f}, a deep set {mean['deep set']:.3f}.",
         key_numbers=[
-            KeyNumber(
-                "tau, UNF", PlusMinus.of(taus["UNF"]) if config.seeds > 1 else mean["UNF"], note=f"StatNN: {mean['StatNN']:.3f}"
-            ),
+            KeyNumber("tau, UNF", repeated(taus["UNF"]), note=f"StatNN: {mean['StatNN']:.3f}"),
             KeyNumber("seconds for the zoo", zoo_seconds),
             KeyNumber("seconds for a UNF", statistics.mean(seconds["UNF"])),
         ],

@@ -11,8 +11,8 @@ from erlangen.maps import EquivariantMaps
 from erlangen.measure import equivariance_error
 from erlangen.nn import EquivariantLinear, TensorProduct
 from erlangen.nn.lie_gnn import squash
-from erlangen.reporting import Claim, Section, Table, claim_from, scatter
-from erlangen.studies.brauer_beam.compare import F64, Config, Part, cell, fit, medians, of_seeds, perceptron
+from erlangen.reporting import Claim, Section, Table, claim_from, repeated, scatter
+from erlangen.studies.brauer_beam.compare import F64, Config, Part, fit, medians, of_seeds, perceptron
 
 SOURCE = "E. Pearce-Crump 2023, arXiv:2212.08630"
 
@@ -136,7 +136,7 @@ def coupled_beams(config: Config, quiet: bool) -> Part:
         "Beams without coupling, and the same kind of beams behind lattices of four random cells (quadrupoles, turned quadrupoles, "
         f"solenoids) that couple x and y; every lattice is symplectic to {worst:.1e}. What is asked is what no lattice changes."
     )
-    rows = [[name, *(cell(values[kind]) for kind in values)] for name, values in numbers.items()]
+    rows = [[name, *(repeated(values[kind]) for kind in values)] for name, values in numbers.items()]
     table = Table("RMS error of log eigen-emittances", ["model", "training", "in distribution", "transported"], rows)
     found = {"Sp(4)": ours, "perceptron": plain, "augmented": moved, "symplectic_error": worst}
     return claims, [Section("Beams under Sp(4)", [text], [table], [figure])], found

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from erlangen.reporting import Claim, PlusMinus, Section
+from erlangen.reporting import Claim, Section
 from erlangen.reps import Rep
 from erlangen.training import TrainingConfig, train
 
@@ -82,10 +82,6 @@ def moved_by(source: Rep, target: Rep) -> Move:
 
 def medians(values: dict[str, list[float]]) -> dict[str, float]:
     return {name: statistics.median(runs) for name, runs in values.items()}
-
-
-def cell(runs: list[float]) -> Any:
-    return PlusMinus.of(runs) if len(runs) > 1 else runs[0]
 
 
 def of_seeds(config: Config) -> str:

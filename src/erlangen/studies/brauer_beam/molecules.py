@@ -11,8 +11,8 @@ from erlangen.fields.molecules import g2_fragments, inertia_tensor
 from erlangen.groups import O
 from erlangen.measure import equivariance_error
 from erlangen.nn import EquivariantMLP
-from erlangen.reporting import Claim, Section, Table, bars_with_error
-from erlangen.studies.brauer_beam.compare import F64, Config, Part, cell, fit, medians, moved_by, of_seeds, perceptron
+from erlangen.reporting import Claim, Section, Table, bars_with_error, repeated
+from erlangen.studies.brauer_beam.compare import F64, Config, Part, fit, medians, moved_by, of_seeds, perceptron
 from erlangen.verdict import Verdict
 
 
@@ -67,7 +67,7 @@ def molecules(config: Config, quiet: bool) -> Part:
         y_label="relative rms error",
         caption=f"Lower is better. Moved: by a random rotation or reflection. Medians, {of_seeds(config)}.",
     )
-    rows = [[name, *(cell(values[kind]) for kind in kinds)] for name, values in numbers.items()]
+    rows = [[name, *(repeated(values[kind]) for kind in kinds)] for name, values in numbers.items()]
     text = (
         "Masses (in units of 12 u) and places (in angstrom about the centre of mass) of five atoms of a molecule of the G2 set, to their "
         "tensor of inertia. The test molecules are other ones."

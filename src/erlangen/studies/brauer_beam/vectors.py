@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from erlangen.groups import SO, MatrixGroup, O
 from erlangen.nn import EquivariantMLP
-from erlangen.reporting import Claim, Line, Section, Table, lines_with_band
+from erlangen.reporting import Claim, Line, Section, Table, lines_with_band, repeated
 from erlangen.reps import Rep
-from erlangen.studies.brauer_beam.compare import F64, Config, Part, cell, fit, medians, moved_by, of_seeds, perceptron
+from erlangen.studies.brauer_beam.compare import F64, Config, Part, fit, medians, moved_by, of_seeds, perceptron
 
 
 def regression(config: Config, quiet: bool) -> Part:
@@ -67,7 +67,7 @@ def regression(config: Config, quiet: bool) -> Part:
         log_y=True,
         caption=f"Mean square error on 5000 new samples. {bands}",
     )
-    rows = [[name, *(cell(values[size]) for size in best)] for name, values in numbers.items()]
+    rows = [[name, *(repeated(values[size]) for size in best)] for name, values in numbers.items()]
     text = (
         "y = sin|a| - |b|^3 / 2 + cos(a, b) of two normal vectors of R^5: the task of Finzi, Welling and Wilson, arXiv:2104.09459."
     )
@@ -126,7 +126,7 @@ def pseudovector(config: Config, quiet: bool) -> Part:
         Claim("typed as a pseudovector it is learned: R2 above 0.95", None, pseudo, pseudo > 0.95, vector, scale, note=note),
         Claim("without reflections, too: R2 of SO(3) above 0.95", None, special, special > 0.95, vector, scale, note=note),
     ]
-    table = Table("R2 of angular momentum", ["network", "R2"], [[name, cell(values)] for name, values in scores.items()])
+    table = Table("R2 of angular momentum", ["network", "R2"], [[name, repeated(values)] for name, values in scores.items()])
     return claims, [Section("Pseudovectors", tables=[table])], {"R2": {"vector": vector, "pseudovector": pseudo, "SO(3)": special}}
 
 

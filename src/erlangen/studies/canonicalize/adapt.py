@@ -12,7 +12,8 @@ from erlangen.actions import Images
 from erlangen.fields.images import fashion
 from erlangen.groups import Cyclic
 from erlangen.reporting import Claim, Section, Table
-from erlangen.studies.canonicalize.config import Config, Part
+from erlangen.studies.base import Part
+from erlangen.studies.canonicalize.config import Config
 from erlangen.studies.canonicalize.images import classifier, scorer
 from erlangen.symmetrize import Energy, symmetrize
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import time
-
-from erlangen.errors import ArgumentError
-from erlangen.parallel import one_thread
-from erlangen.reporting import Claims, Outcome
-from erlangen.studies.base import Study
+from erlangen.reporting import Outcome
+from erlangen.studies.base import Study, run_part
 from erlangen.studies.canonicalize.config import Config
 
 SOURCE = "Kaba, Mondal, Zhang, Bengio & Ravanbakhsh 2023, arXiv:2211.06489"
@@ -21,22 +16,7 @@ TITLES = {
 
 def run(config: Config, *, quiet: bool = False) -> Outcome:
     """Run the part that is asked for."""
-    if config.part not in TITLES:
-        raise ArgumentError("part", f"one of {', '.join(TITLES)}", repr(config.part))
-    started = time.perf_counter()
-    part = importlib.import_module(f"erlangen.studies.canonicalize.{config.part}")
-    with one_thread():
-        found = part.run(config, quiet)
-    return Outcome(
-        name="canonicalize",
-        title=TITLES[config.part],
-        config=config,
-        claims=Claims(found.claims),
-        metrics=found.numbers,
-        sections=found.sections,
-        seconds=time.perf_counter() - started,
-        answer=found.answer,
-    )
+    return run_part("canonicalize", "erlangen.studies.canonicalize", TITLES, config, quiet)
 
 
 STUDY = Study(

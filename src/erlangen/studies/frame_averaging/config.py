@@ -1,11 +1,9 @@
-"""What the parts of the study share: their configuration, and what a part gives back."""
+"""What the parts of the study share: their configuration."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
-
-from erlangen.reporting import Claim, Section
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -26,12 +24,3 @@ class Config:
     """Of data, weights and batches."""
     full: bool = False
     """The source's scale: 3000 systems and 1000 epochs, 100 initialisations, more solids and steps."""
-
-
-class Part(NamedTuple):
-    """What a part of the study has found."""
-
-    claims: list[Claim]
-    sections: list[Section]
-    numbers: dict[str, Any]
-    answer: str

@@ -14,7 +14,8 @@ from erlangen.actions.graphs import adjacency
 from erlangen.errors import MissingExtra
 from erlangen.fields.graphs import alike, connected_graphs, generated_graphs, relabelled
 from erlangen.reporting import Claim, Section, Table
-from erlangen.studies.frame_averaging.config import Config, Part
+from erlangen.studies.base import Part
+from erlangen.studies.frame_averaging.config import Config
 from erlangen.symmetrize import CanonicalLabelling, Distinct, Frame, Haar, Spectral, Symmetrized, symmetrize
 from erlangen.training import TrainingConfig, train
 

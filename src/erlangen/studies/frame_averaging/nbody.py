@@ -12,7 +12,8 @@ import erlangen as er
 from erlangen.fields.mechanics import bodies, nbody
 from erlangen.nn import EGNN, PairGNN
 from erlangen.reporting import Claim, Section, Table
-from erlangen.studies.frame_averaging.config import Config, Part
+from erlangen.studies.base import Part
+from erlangen.studies.frame_averaging.config import Config
 from erlangen.symmetrize import Principal, SignFixed, Stochastic
 from erlangen.symmetrize.compare import FrameComparison, compare_frames
 from erlangen.training import TrainingConfig

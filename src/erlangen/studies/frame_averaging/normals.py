@@ -11,7 +11,8 @@ from torch import Tensor, nn
 import erlangen as er
 from erlangen.fields.parts import Parts, machine_parts
 from erlangen.reporting import Claim, Section, Table
-from erlangen.studies.frame_averaging.config import Config, Part
+from erlangen.studies.base import Part
+from erlangen.studies.frame_averaging.config import Config
 from erlangen.symmetrize import Principal, Stochastic, symmetrize
 from erlangen.symmetrize.local import gather_points, nearest
 from erlangen.training import TrainingConfig, train
