@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -154,7 +149,7 @@ def test_frames_whose_size_depends_on_the_graph_run_around_a_compiled_network() 
 
 
 SCRIPT = """
-import json, sys, time, torch, erlangen as er
+import json, sys, torch, erlangen as er
 from torch import nn
 from accelerate import PartialState
 from erlangen.training import TrainingConfig, train
@@ -171,28 +166,11 @@ if state.is_main_process:
     error = er.equivariance_error(model, x, G.point, G.scalar)["worst"]
     with open(sys.argv[1], "w") as file:
         json.dump({"processes": state.num_processes, "losses": history.losses, "weights": weights, "error": error}, file)
-state.wait_for_everyone()
-time.sleep(1.0)  # the first one out of the barrier must not close its sockets on the others
-state.destroy_process_group()
 """
 
 
-def test_trains_in_two_processes_as_in_one(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(port)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "ACCELERATE_USE_CPU": "true"}
-    found = []
-    for name, command in (("one", [sys.executable]), ("two", launch)):
-        out = tmp_path / f"{name}.json"
-        done = subprocess.run([*command, str(script), str(out)], env=environment, capture_output=True, text=True, timeout=180)
-        assert done.returncode == 0, done.stderr[-2000:]
-        found.append(json.loads(out.read_text()))
-    one, two = found
+def test_trains_in_two_processes_as_in_one(one_and_two_processes) -> None:
+    one, two = one_and_two_processes(SCRIPT)
     assert (one["processes"], two["processes"]) == (1, 2)
     assert two["losses"] == pytest.approx(one["losses"], rel=1e-6)
     assert two["weights"] == pytest.approx(one["weights"], abs=1e-6)

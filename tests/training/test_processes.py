@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 SCRIPT = """
-import json, sys, time, torch
+import json, sys, torch
 from torch import nn
 from accelerate import PartialState
 from erlangen.training import TrainingConfig, train
@@ -28,11 +21,6 @@ if state.is_main_process:
     weights = [t.tolist() for t in net.state_dict().values()]
     with open(sys.argv[1], "w") as file:
         json.dump({"processes": state.num_processes, "losses": history.losses, "best": history.best, "weights": weights}, file)
-# Leave together: a process whose peers are gone aborts in its communication threads. The first one out of the barrier waits until the
-# others, too, have surely left it.
-state.wait_for_everyone()
-time.sleep(1.0)
-state.destroy_process_group()
 """
 
 
@@ -40,24 +28,8 @@ def flat(value: object) -> list[float]:
     return [x for part in value for x in flat(part)] if isinstance(value, list) else [value]
 
 
-def test_two_processes_agree_with_one(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(port)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "ACCELERATE_USE_CPU": "true"}
-    found = []
-    for name, command in (("one", [sys.executable]), ("two", launch)):
-        out = tmp_path / f"{name}.json"
-        done = subprocess.run(
-            [*command, str(script), str(out), str(tmp_path / name)], env=environment, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        found.append(json.loads(out.read_text()))
-    one, two = found
+def test_two_processes_agree_with_one(one_and_two_processes) -> None:
+    one, two = one_and_two_processes(SCRIPT)
     assert (one["processes"], two["processes"]) == (1, 2)
     assert two["losses"] == pytest.approx(one["losses"], rel=1e-6)
     assert two["best"] == pytest.approx(one["best"], rel=1e-6)
