@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from erlangen.discover.finding import FINDING_COLUMNS, Finding
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.algebra_forms import Metric
 from erlangen.groups.base import Group
@@ -64,6 +65,16 @@ class Candidate:
             self.note,
         ]
 
+    def finding(self) -> Finding:
+        """The same in the terms that all discoverers share; the confidence compares the judge's excess over chance."""
+        v = self.verdict
+        confidence = None
+        if v is not None:
+            seen = v["auc_random"] - 0.5
+            confidence = 1 - min(1.0, max(0.0, v["auc"] - 0.5) / seen) if seen > 0 else 0.0
+        group = None if self.algebra is None else group_of(self.algebra)
+        return Finding(self.method, self.name or "nothing", confidence, bool(v), self.seconds, self.note, group)
+
 
 #: The columns of a table of candidates.
 COLUMNS = ("method", "found", "dim", "overlap", "AUC", "AUC, random moves", "holds", "seconds", "note")
@@ -82,6 +93,7 @@ class Discovered:
         ambiguity: what the data leave open.
         note: one line more.
         names: of the token's components.
+        others: findings of discoverers that do not look for an algebra of the tokens' distribution.
     """
 
     algebra: LieAlgebra | None
@@ -92,6 +104,7 @@ class Discovered:
     ambiguity: str = ""
     note: str = ""
     names: Sequence[str] = field(default=())
+    others: Sequence[Finding] = ()
 
     def __bool__(self) -> bool:
         return self.algebra is not None
@@ -105,8 +118,12 @@ class Discovered:
         """
         if self.algebra is None:
             raise ValueError("no symmetry was found, so there is no group")
-        named = nearest_named(self.algebra)
-        return named.group if named.overlap > 1 - 1e-9 else MatrixGroup(algebra=self.algebra, name=f"exp {self.algebra.name}")
+        return group_of(self.algebra)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What every discoverer found, comparable: those of an algebra first, then the others."""
+        return [*(c.finding() for c in self.candidates), *self.others]
 
     @property
     def best(self) -> Candidate | None:
@@ -167,6 +184,7 @@ class Discovered:
             "ambiguity": self.ambiguity,
             "note": self.note,
             "candidates": [dict(zip(COLUMNS, c.row())) for c in self.candidates],
+            "findings": [dict(zip(FINDING_COLUMNS, f.row())) for f in self.findings],
         }
 
     # ---- on disk ----
@@ -183,6 +201,11 @@ class Discovered:
             if c.learned is not None:
                 tensors[f"learned.{i}"] = c.learned
             items.append(item)
+        others = []
+        for i, f in enumerate(self.others):
+            others.append({k: getattr(f, k) for k in ("method", "found", "confidence", "holds", "seconds", "note")})
+            if f.group is not None and f.group.algebra is not None:
+                tensors[f"other.{i}"], others[-1]["group"] = f.group.algebra.basis, f.group.algebra.name
         if self.algebra is not None:
             tensors["algebra"] = self.algebra.basis
         metric = None
@@ -193,6 +216,7 @@ class Discovered:
             "name": None if self.algebra is None else self.algebra.name,
             "verdict": self.verdict.as_dict(),
             "candidates": items,
+            "others": others,
             "metric": metric,
             **{k: getattr(self, k) for k in ("cosine", "ambiguity", "note")},
             "names": list(self.names),
@@ -214,6 +238,14 @@ class Discovered:
             )
             for i, item in enumerate(meta["candidates"])
         ]
+        others = [
+            Finding(
+                **{k: v for k, v in item.items() if k != "group"}, group=group_of(LieAlgebra(tensors[f"other.{i}"], item["group"]))
+            )
+            if "group" in item
+            else Finding(**item)
+            for i, item in enumerate(meta["others"])
+        ]
         metric = meta["metric"]
         verdict = _verdict(meta["verdict"])
         assert verdict is not None
@@ -226,7 +258,14 @@ class Discovered:
             meta["ambiguity"],
             meta["note"],
             meta["names"],
+            others,
         )
+
+
+def group_of(algebra: LieAlgebra) -> Group:
+    """The connected group of an algebra: a named one where it has a name."""
+    named = nearest_named(algebra)
+    return named.group if named.overlap > 1 - 1e-9 else MatrixGroup(algebra=algebra, name=f"exp {algebra.name}")
 
 
 def standard_cosine(metric: Metric) -> float:
