@@ -63,6 +63,16 @@ def test_answers_are_kept(round_ball: Discovered, skewed: Discovered, tmp_path) 
         assert json.dumps(again.as_dict()) == json.dumps(found.as_dict())
 
 
+def test_findings_are_comparable(round_ball: Discovered, skewed: Discovered) -> None:
+    best = next(f for f in round_ball.findings if f.holds)
+    assert (best.found, best.group) == ("so(3)", SO(3))
+    assert best.confidence is not None
+    assert best.confidence > 0.8
+    verdict = round_ball.verdict
+    assert best.confidence == pytest.approx(1 - max(0.0, verdict["auc"] - 0.5) / (verdict["auc_random"] - 0.5))
+    assert not any(f.holds for f in skewed.findings)
+
+
 def test_too_few_samples_tell_nothing() -> None:
     x = torch.randn(40, 1, 3, generator=torch.Generator().manual_seed(0))
     assert not discover(x, steps=50, quiet=True)

@@ -1,0 +1,52 @@
+"""The command line: ``erlangen fit | discover | audit | run | zoo | list``. Thin: each command is a few public calls.
+
+Nothing heavy is imported before a command is known, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import tyro
+
+from erlangen.cli.commands import Audit, Command, Discover, Fit, List, Zoo
+from erlangen.cli.handlers import run_audit, run_discover, run_fit, run_list, run_study
+from erlangen.cli.zoo import run_zoo
+from erlangen.errors import ErlangenError
+
+__all__ = ["main"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse and run one command; exit code 2 for unusable input, 130 when interrupted."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        if argv[:1] == ["run"] and argv[1:] and not argv[1].startswith("-"):
+            run_study(argv[1], argv[2:])
+            return
+        command = tyro.cli(Command, prog="erlangen", args=argv, description="Symmetry in data, models and designs.")  # type: ignore[arg-type]
+        handlers: dict[type, Callable[[Any], None]] = {
+            Fit: run_fit,
+            Discover: run_discover,
+            Audit: run_audit,
+            List: run_list,
+            Zoo: run_zoo,
+        }
+        handlers[type(command)](command)
+    except ErlangenError as error:
+        print(f"erlangen: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt as stop:
+        print(f"\nerlangen: interrupted{f': {stop}' if str(stop) else ''}", file=sys.stderr)
+        raise SystemExit(130) from None
+    finally:
+        _leave_together()
+
+
+def _leave_together() -> None:
+    """End the communication of several processes before the first of them exits: the others would abort."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()

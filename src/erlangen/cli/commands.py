@@ -1,0 +1,160 @@
+"""The commands and their flags, one dataclass each. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg, subcommand
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Discover the symmetry of DATA, train a plain and a symmetric network side by side, audit both, and write a report."""
+
+    data: Positional[str]
+    """A built-in name (jets, two-body) or a file: .npz, .csv or .parquet."""
+    target: str | None = None
+    """The array or column(s) to predict; by default 'y'."""
+    tokens: str | None = None
+    """Columns of a table that form vectors: "q1 q2, p1 p2" makes two tokens of dimension 2."""
+    kind: Literal["scalar", "vector", "class"] | None = None
+    """What the target is; by default it is recognised. Text labels need "class"."""
+    group: str | None = None
+    """Use this group, e.g. "SO(3)", instead of discovering one."""
+    seeds: int = 3
+    """Networks of each kind to train."""
+    steps: int = 1500
+    """Training steps of each network."""
+    discover_steps: int | None = None
+    """Training steps of the discoverer; by default its own."""
+    out: Path = Path("runs")
+    """Where runs are kept: OUT/NAME/DATE."""
+    resume: Path | None = None
+    """Continue an interrupted run in this directory."""
+    seed: int = 0
+    """Seed of everything random."""
+    quiet: bool = False
+    """No progress bars."""
+
+
+@dataclass(frozen=True)
+class Discover:
+    """Which symmetry do DATA have? Run all discoverers that fit and print one comparable table."""
+
+    data: Positional[str]
+    """A built-in name (jets, two-body) or a file: .npz, .csv or .parquet."""
+    target: str | None = None
+    """The array or column(s) that belong to the inputs; by default 'y' where present."""
+    tokens: str | None = None
+    """Columns of a table that form vectors: "q1 q2, p1 p2" makes two tokens of dimension 2."""
+    kind: Literal["scalar", "vector", "class"] | None = None
+    """What the target is; by default it is recognised. Text labels need "class"."""
+    steps: int | None = None
+    """Training steps of the learned discoverer."""
+    seed: int = 0
+    """Seed of everything random."""
+    json: bool = False
+    """Print JSON."""
+    quiet: bool = False
+    """No progress bars."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Measure a model of yours under a group: equivariance, explanations, cost."""
+
+    model: Positional[str]
+    """FILE.py:FACTORY, a Python file and the function in it that builds the module."""
+    data: Path
+    """A .npz, .csv or .parquet file with the inputs."""
+    group: str
+    """The group, e.g. "SO(3)"."""
+    weights: Path | None = None
+    """Weights in a .safetensors file."""
+    inp: str = "vector"
+    """How the last axis of the input moves: vector, point, scalar or pseudoscalar."""
+    out: str = "scalar"
+    """How the output moves: vector, point, scalar or pseudoscalar."""
+    tokens: str | None = None
+    """Columns of a table that form vectors."""
+    report: Path = Path("audit.html")
+    """Where to write the report."""
+    elements: int = 32
+    """Group elements to try."""
+    float64: bool = True
+    """Compute in double precision."""
+    seed: int = 0
+    """Seed of the group elements."""
+    json: bool = False
+    """Print JSON."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run one study: `erlangen run STUDY --help` shows its own flags."""
+
+    study: Positional[str]
+    """Its name; `erlangen list` shows all."""
+
+
+@dataclass(frozen=True)
+class List:
+    """The systems and their studies, with what each claims."""
+
+    json: bool = False
+    """Print JSON."""
+
+
+@dataclass(frozen=True)
+class ZooMake:
+    """Train a zoo of small networks on handwritten digits, all at once, and write it as one file."""
+
+    path: Positional[Path]
+    """Where to write it (.safetensors)."""
+    networks: int = 2000
+    """How many networks."""
+    seed: int = 0
+    """Seed of everything random."""
+    quiet: bool = False
+    """No progress bars."""
+
+
+@dataclass(frozen=True)
+class ZooPredict:
+    """Learn from some networks of a zoo to tell, from weights alone, how well the others do."""
+
+    path: Positional[Path]
+    """A file that `zoo make` wrote."""
+    functional: Literal["UNF", "StatNN", "deep set"] = "UNF"
+    """What reads the weights."""
+    epochs: int = 30
+    """Passes over the zoo."""
+    judged: int = 300
+    """Networks that are kept apart, and as many again to choose the epoch."""
+    seed: int = 0
+    """Seed of the training."""
+    weights: Path | None = None
+    """Where to write the trained predictor (.safetensors)."""
+    json: bool = False
+    """Print JSON."""
+    quiet: bool = False
+    """No progress bars."""
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """Zoos of trained networks: make one, or predict accuracy from weights."""
+
+    do: Annotated[Annotated[ZooMake, subcommand(name="make")] | Annotated[ZooPredict, subcommand(name="predict")], arg(name="")]
+
+
+Command = (
+    Annotated[Fit, arg(name="fit")]
+    | Annotated[Discover, arg(name="discover")]
+    | Annotated[Audit, arg(name="audit")]
+    | Annotated[Run, arg(name="run")]
+    | Annotated[Zoo, arg(name="zoo")]
+    | Annotated[List, arg(name="list")]
+)

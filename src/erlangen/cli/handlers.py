@@ -1,0 +1,93 @@
+"""What each command does: a few public calls. Each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import arg
+
+from erlangen.cli.commands import Audit, Discover, Fit, List
+from erlangen.cli.models import action_named, build_model
+
+
+def run_fit(args: Fit) -> None:
+    """``erlangen fit DATA``."""
+    from erlangen.data import resolve
+    from erlangen.fitting import FitConfig, fit
+
+    train, test = (
+        resolve(args.data, split=split, target=args.target, tokens=args.tokens, kind=args.kind) for split in ("train", "test")
+    )
+    config = FitConfig(group=args.group, seeds=args.seeds, steps=args.steps, discover_steps=args.discover_steps, seed=args.seed)
+    fit(train, test, config, root=args.out, resume=args.resume, quiet=args.quiet)
+
+
+def run_discover(args: Discover) -> None:
+    """``erlangen discover DATA``."""
+    from erlangen.data import names, resolve
+    from erlangen.discover import discover
+
+    data = resolve(
+        args.data, split="train" if args.data in names() else "all", target=args.target, tokens=args.tokens, kind=args.kind
+    )
+    found = discover(data.x, data.y, steps=args.steps, seed=args.seed, quiet=args.quiet or args.json)
+    print(json.dumps(found.as_dict(), indent=2) if args.json else found)
+
+
+def run_audit(args: Audit) -> None:
+    """``erlangen audit FILE.py:FACTORY``."""
+    import torch
+
+    from erlangen.data import read
+    from erlangen.groups.names import parse_group
+    from erlangen.measure import audit
+
+    group = parse_group(args.group)
+    actions = {name: action_named(group, name, argument) for argument, name in (("inp", args.inp), ("out", args.out))}
+    model = build_model(args.model, args.weights)
+    data = read(args.data, tokens=args.tokens)
+    dtype = torch.float64 if args.float64 else torch.float32
+    rng = torch.Generator().manual_seed(args.seed)
+    x = data.x.to(dtype)
+    result = audit(model.to(dtype).eval(), x, actions[args.inp], actions[args.out], elements=args.elements, generator=rng)
+    path = result.report(args.report)
+    print(json.dumps(result.as_dict(), indent=2) if args.json else result)
+    if not args.json:
+        print(f"report: {path}")
+
+
+def run_study(name: str, argv: list[str]) -> None:
+    """``erlangen run STUDY [its flags]``."""
+    from erlangen.reporting import run_directory
+    from erlangen.studies import load_study
+
+    study = load_study(name)
+
+    def collect(config: Any, out: Path = Path("runs"), quiet: bool = False) -> tuple[Any, Path, bool]:
+        return config, out, quiet
+
+    # The configuration's fields become flags of their own, without a prefix.
+    collect.__annotations__ = {"config": Annotated[study.config, arg(name="")], "out": Path, "quiet": bool}
+    config, out, quiet = tyro.cli(collect, prog=f"erlangen run {name}", args=argv, description=study.title)
+    outcome = study.run(config, quiet=quiet)
+    path = outcome.save(run_directory(name, out))
+    from rich.console import Console
+
+    console = Console()
+    console.print(outcome.claims.table())
+    console.print(f"report: {path}", soft_wrap=True)
+
+
+def run_list(args: List) -> None:
+    """``erlangen list``."""
+    from erlangen.studies import catalogue, catalogue_table
+
+    if args.json:
+        print(json.dumps(catalogue(), indent=2))
+        return
+    from rich.console import Console
+
+    Console().print(catalogue_table())
