@@ -131,6 +131,12 @@ class Discovered:
         return next((c for c in self.candidates if c.algebra is self.algebra or (c.algebra == self.algebra and c.verdict)), None)
 
     @property
+    def learned(self) -> Tensor | None:
+        """The matrices ``[K, n, n]`` of the learned discoverer that found the algebra, before snapping; ``None`` without one."""
+        agree = (c for c in self.candidates if c.verdict and c.method.startswith("LieGAN") and c.algebra == self.algebra)
+        return next((c.learned for c in agree), None)
+
+    @property
     def summary(self) -> str:
         """The finding in a few words."""
         if self.algebra is None:

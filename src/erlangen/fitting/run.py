@@ -161,7 +161,7 @@ def _augmented(group: Group, found: Discovered | None, target: str | None) -> li
         return []
     exact = group.algebra.basis
     kinds = [Kind("augmented", f"the plain perceptron, trained on data moved by {group.algebra}", "augmented", basis=exact)]
-    learned = None if found is None or found.best is None else found.best.learned
+    learned = None if found is None else found.learned
     if learned is not None:
         learned = learned * (exact.norm() / learned.norm())
         kinds.insert(
