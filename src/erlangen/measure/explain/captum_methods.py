@@ -1,0 +1,113 @@
+"""captum's attribution methods as explainers, and what is known of their symmetry."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.measure.explain.explainers import Explainer, Needs, evaluating
+from erlangen.measure.explain.perturbations import FeatureAblation, Occlusion
+
+#: What is random about captum's methods, by class.
+CHANCE = {
+    "GradientShap": "its baselines and its noise are drawn at random",
+    "FeaturePermutation": "entries are permuted at random across the batch",
+    "KernelShap": "coalitions are drawn at random",
+    "Lime": "perturbations are drawn at random",
+    "ShapleyValueSampling": "orders are drawn at random",
+    "NoiseTunnel": "noise is drawn at random",
+}
+
+
+class Attribution(Explainer):
+    """Anything with ``.attribute(inputs, target=...)``, as captum's methods have.
+
+    Random numbers of captum come from torch and NumPy; with a ``generator`` both are seeded from it and put back afterwards. The
+    modules' training flags are put back, too.
+
+    Args:
+        method: the method.
+        name: for tables; by default its class.
+        arguments: further keyword arguments of ``attribute`` (``baselines``, ``sliding_window_shapes``, ``n_steps`` ...).
+
+    Raises:
+        ArgumentError: ``method`` has no ``attribute``.
+
+    >>> import torch
+    >>> class Twice:
+    ...     def attribute(self, inputs, target=None):
+    ...         return 2 * inputs
+    >>> Attribution(Twice())(torch.ones(1, 2))
+    tensor([[2., 2.]])
+    """
+
+    def __init__(self, method: Any, name: str = "", **arguments: Any) -> None:
+        if not callable(getattr(method, "attribute", None)):
+            raise ArgumentError("method", "an object with .attribute(inputs, target=...)", type(method).__name__)
+        self.method, self.arguments, self.label = method, arguments, type(method).__name__
+        self.name = name or self.label
+        self.batchwise = self.label == "FeaturePermutation"
+        self.stochastic = self.label in CHANCE
+
+    @property
+    def model(self) -> Any:
+        """What the method explains."""
+        return getattr(self.method, "model", None) or getattr(self.method, "forward_func", None)
+
+    def explain(self, x: Any, target: Any) -> Any:
+        with evaluating(self.model), warnings.catch_warnings():
+            # captum warns of what it does to inputs and hooks, and of batches being slow, on every call.
+            warnings.filterwarnings("ignore", category=UserWarning)
+            found = self.method.attribute(x, target=target, **self.arguments)
+        return found[0] if isinstance(found, tuple) and isinstance(x, Tensor) else found
+
+    def needs(self, x: Any) -> Needs | None:
+        baseline = self.arguments.get("baselines", 0.0)
+        baseline = 0.0 if baseline is None else baseline
+        if isinstance(baseline, Tensor) and baseline.ndim and len(baseline) == 1:
+            baseline = baseline[0]
+        if self.label == "Saliency":
+            return Needs("permutation" if self.arguments.get("abs", True) else "isometry")
+        if self.label == "InputXGradient":
+            return Needs("permutation")
+        if self.label in ("IntegratedGradients", "DeepLift") or (self.label in CHANCE and self.label != "NoiseTunnel"):
+            return Needs("permutation", baseline=baseline, chance=CHANCE.get(self.label, ""))
+        if self.label == "FeatureAblation":
+            groups = self.arguments.get("feature_mask")
+            groups = groups[0] if isinstance(groups, Tensor) else None
+            return FeatureAblation(_unused, baseline, groups).needs(x)
+        if self.label == "Occlusion" and not self.arguments.get("strides"):
+            return Occlusion(_unused, tuple(self.arguments["sliding_window_shapes"]), baseline=baseline).needs(x)
+        return None
+
+
+def _unused(x: Any) -> Any:
+    return x
+
+
+def captum_explainer(name: str, model: Callable[..., Any], **arguments: Any) -> Attribution:
+    """A method of ``captum.attr`` by name, for a model.
+
+    Args:
+        name: e.g. ``"DeepLift"``, ``"GradientShap"``, ``"FeaturePermutation"``, ``"KernelShap"``.
+        model: a module (DeepLift needs one that uses each activation module once), or a function.
+        arguments: of its ``attribute``.
+
+    Raises:
+        MissingExtra: captum is not installed.
+        ArgumentError: captum has no such method.
+    """
+    try:
+        import captum.attr
+    except ImportError as error:
+        raise MissingExtra("explain", "captum") from error
+    method = getattr(captum.attr, name, None)
+    if method is None:
+        raise ArgumentError("name", "a method of captum.attr", repr(name))
+    if name == "DeepLift" and not isinstance(model, nn.Module):
+        raise ArgumentError("model", "a torch.nn.Module, for DeepLift", type(model).__name__)
+    return Attribution(method(model), **arguments)
