@@ -1,6 +1,6 @@
 """Actions on grids that self-supervision predicts or ignores: shifts of a periodic cell, tiles of a jigsaw, inverted values, factors.
 
-Rotations and mirrors are :class:`erlangen.actions.Images`, exchanged channels :class:`erlangen.actions.OnAxes`.
+Turns and mirrors are :class:`erlangen.actions.Images`, exchanged channels :class:`erlangen.actions.OnAxes`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,39 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.images import Images
 from erlangen.errors import ArgumentError
-from erlangen.groups import Cyclic, DirectProduct, Symmetric
+from erlangen.groups import SO, Cyclic, Dihedral, DirectProduct, O, Symmetric
 from erlangen.groups.base import Element, Group
 from erlangen.groups.torus import Torus
+
+
+def turns(group: Group) -> Images:
+    """The turns (and reflections) of images by a group of the plane: ``Cyclic(n)`` and ``Dihedral(n)`` with ``n >= 3``, SO(2), O(2).
+
+    Raises:
+        ArgumentError: another group, whose action has to be given.
+
+    >>> turns(Cyclic(4)).keeps_grid, turns(Cyclic(5)).keeps_grid
+    (True, False)
+    """
+    if (isinstance(group, Cyclic) and group.n > 2) or (isinstance(group, Dihedral) and group.corners > 2):
+        return Images(group.irrep(1))
+    if group in (SO(2), O(2)):
+        return Images(group.vector)
+    raise ArgumentError("group", "Cyclic(n) or Dihedral(n) with n >= 3, SO(2) or O(2)", group, "for other groups give an action")
+
+
+def mirrors(axis: int = -1) -> Images:
+    """The mirror image: left and right (``axis=-1``), or top and bottom (``axis=-2``), exchanged by the group of two elements.
+
+    >>> mirrors().act(Cyclic(2).element(1), torch.tensor([[[1, 2], [3, 4]]])).flatten().tolist()
+    [2, 1, 4, 3]
+    """
+    if axis not in (-1, -2):
+        raise ArgumentError("axis", "-1 (left and right) or -2 (top and bottom)", axis)
+    group = Cyclic(2)
+    return Images(group.irrep(1) + group.scalar if axis == -1 else group.scalar + group.irrep(1))
 
 
 class GridShifts(Action):
@@ -167,6 +196,13 @@ class Factors(Action):
             parts.append(rest[:count] if count else rest[0])
             rest = rest[max(count, 1) :]
         return parts
+
+    def join(self, parts: list[Element]) -> Element:
+        """The element of the product with these of the factors: the inverse of :meth:`split`."""
+        joined: tuple[Any, ...] = ()
+        for action, part in zip(self.parts, parts):
+            joined += tuple(part) if isinstance(action.group, DirectProduct) else (part,)
+        return joined
 
     def act(self, g: Element, x: Tensor) -> Tensor:
         for action, part in reversed(list(zip(self.parts, self.split(g)))):

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from erlangen.actions.base import Action
+from erlangen.discover.essl.transforms import mirrors
 from erlangen.errors import ArgumentError
 
 #: What red, green and blue weigh in a grey value (ITU-R BT.601).
@@ -109,6 +110,10 @@ class Mirror(View):
 
     def __post_init__(self) -> None:
         _check_probability(self.p)
+
+    @property
+    def actions(self) -> tuple[Action, ...]:  # type: ignore[override]
+        return (mirrors(),)
 
     def __call__(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return torch.where(_chosen(x, self.p, generator), x.flip(-1), x)
