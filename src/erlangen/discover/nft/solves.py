@@ -150,7 +150,7 @@ def solve_angle(
         weights: how much each plane counts (its energy).
 
     >>> solve_angle(torch.tensor([[0.0, 1.0]]), torch.tensor([1.0]), torch.ones(1))
-    tensor([1.5708])
+    tensor(1.5708)
     """
     k, phase = frequencies.to(numbers).double(), torch.atan2(numbers[..., 1], numbers[..., 0]).double()
     w = weights.double()
