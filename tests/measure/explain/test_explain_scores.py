@@ -315,12 +315,13 @@ def test_captums_sensitivity_is_another_number(net, data):
 def test_bad_input_is_named(net, data):
     x, y = data
 
+    def score(explainer=None, inp=SHIFTS, explanation="same", similarity=None, **options):
+        robust = ExplanationRobustness(net, explainer or Saliency(net), inp, explanation, similarity=similarity)
+        return robust.score(x, y, **options)
+
     def raises(argument, match=".", **options):
         with pytest.raises(ArgumentError, match=match) as caught:
-            explainer = options.pop("explainer", Saliency(net))
-            inp, explanation = options.pop("inp", SHIFTS), options.pop("explanation", "same")
-            similarity = options.pop("similarity", None)
-            ExplanationRobustness(net, explainer, inp, explanation, similarity=similarity).score(x, y, **options)
+            score(**options)
         assert caught.value.argument == argument
         assert isinstance(caught.value, ValueError)
 
