@@ -2,7 +2,7 @@
 
 from erlangen.measure.audit import Audit, Cost, audit, measure_cost
 from erlangen.measure.equivariance import EquivarianceErrors, assert_equivariant, equivariance_error
-from erlangen.measure.explanations import explanation_equivariance
+from erlangen.measure.explain import ExplanationRobustness, explanation_equivariance, guarantee, symmetrize_explainer
 from erlangen.measure.scores import auc, auc_interval
 from erlangen.measure.symmetry_report import SymmetryReport, symmetry_report
 from erlangen.verdict import Verdict
@@ -11,6 +11,7 @@ __all__ = [
     "Audit",
     "Cost",
     "EquivarianceErrors",
+    "ExplanationRobustness",
     "SymmetryReport",
     "Verdict",
     "assert_equivariant",
@@ -19,6 +20,8 @@ __all__ = [
     "audit",
     "equivariance_error",
     "explanation_equivariance",
+    "guarantee",
     "measure_cost",
+    "symmetrize_explainer",
     "symmetry_report",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from erlangen.actions.records import as_action
 from erlangen.errors import UnsupportedError
 from erlangen.groups.base import Element
 from erlangen.measure.equivariance import call_model, equivariance_error
-from erlangen.measure.explanations import explanation_equivariance
+from erlangen.measure.explain.pullback import explanation_equivariance
+from erlangen.measure.explain.table import ExplainerRow, explanation_rows
 from erlangen.symmetrize.frames import batch_size
 from erlangen.verdict import Verdict
 
@@ -39,7 +40,16 @@ class Cost:
 
 @dataclass(frozen=True)
 class Audit:
-    """The answer of :func:`audit`: verdicts and cost, printable, and a report in one HTML file."""
+    """The answer of :func:`audit`: verdicts and cost, printable, and a report in one HTML file.
+
+    Attributes:
+        subject, group, data: what was audited, under which group, on what.
+        equivariance: of the model.
+        explanations: whether gradients move along with the data, by the chain rule; ``None`` where the output has no invariant size.
+        cost: of one call.
+        inexact: the layers that were made with ``allow_inexact=True``: their names, and the verdict on them.
+        robustness: a row for each explainer: its score, what is guaranteed beforehand, and its cost.
+    """
 
     subject: str
     group: str
@@ -47,13 +57,14 @@ class Audit:
     equivariance: Verdict
     explanations: Verdict | None
     cost: Cost
-    #: Layers that were made with ``allow_inexact=True``: their names, and the verdict on them.
     inexact: Mapping[str, Verdict] = field(default_factory=dict)
+    robustness: tuple[ExplainerRow, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"audit of {self.subject} under {self.group} on {self.data}", f"  equivariance: {self.equivariance}"]
         if self.explanations is not None:
             lines.append(f"  explanations: {self.explanations}")
+        lines += [f"    {row}" for row in self.robustness]
         lines += [f"  inexact on purpose: {name}: {verdict}" for name, verdict in self.inexact.items()]
         lines.append(f"  cost: {self.cost.samples_per_second:,.0f} samples/s, {self.cost.parameters:,} parameters")
         return "\n".join(lines)
@@ -66,6 +77,7 @@ class Audit:
             "data": self.data,
             "equivariance": self.equivariance.as_dict(),
             "explanations": None if self.explanations is None else self.explanations.as_dict(),
+            "robustness": [row.as_dict() for row in self.robustness],
             "cost": vars(self.cost).copy(),
             "inexact": {name: verdict.as_dict() for name, verdict in self.inexact.items()},
         }
@@ -87,11 +99,18 @@ def audit(
     tolerance: float | None = None,
     generator: torch.Generator | None = None,
     scale: float = 1.0,
+    explainers: Mapping[str, Any] | Iterable[Any] = (),
+    target: Any = None,
 ) -> Audit:
     """Audit any callable under a group.
 
+    Explanations are scored on at most 16 data and 8 elements: the gradient, input times gradient, integrated gradients and (for small data)
+    feature ablation, and the given ones; :class:`erlangen.measure.ExplanationRobustness` scores one of them thoroughly.
+
     Args:
         model, x, inp, out, elements, tolerance, generator, scale: as for :func:`erlangen.equivariance_error`.
+        explainers: more explainers of ``model`` to score, by name or in a list: methods of captum, functions ``(x, target)`` ...
+        target: what is explained: a class, or classes ``[B]``; by default the sum of scalar outputs, or the squared norm of others.
 
     Returns:
         an :class:`Audit`: ``print`` it, or write ``audit.report("audit.html")``. Explanations are left out (``None``) where the output
@@ -110,6 +129,7 @@ def audit(
         explanations = explanation_equivariance(model, x, inp, out, **options)
     except UnsupportedError:
         explanations = None
+    rows = explanation_rows(model, x, inp, out, explainers=explainers, target=target, **options)
     size = batch_size(inp, x)
     shapes = ", ".join(str(tuple(t.shape)) for t in optree.tree_leaves(x) if isinstance(t, Tensor))
     return Audit(
@@ -120,6 +140,7 @@ def audit(
         explanations=explanations,
         cost=measure_cost(lambda: call_model(model, inp, x), size, model),
         inexact=inexact_layers(model),
+        robustness=rows,
     )
 
 

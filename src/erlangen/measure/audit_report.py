@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from erlangen.reporting import Claims, KeyNumber, Outcome, Section, claim_from, histogram
+from erlangen.reporting import Claims, KeyNumber, Outcome, Section, Table, claim_from, histogram
 
 if TYPE_CHECKING:
     from erlangen.measure.audit import Audit
@@ -42,7 +42,7 @@ def audit_outcome(audit: Audit) -> Outcome:
                 ],
                 figures=[
                     histogram(
-                        {"cosine": audit.explanations.witness.flatten()},
+                        {"cosine": audit.explanations.witness.flatten().round(decimals=9)},
                         title="Agreement of explanations",
                         x_label="cosine of gradients",
                         y_label="share of pairs",
@@ -52,6 +52,8 @@ def audit_outcome(audit: Audit) -> Outcome:
             )
         )
         numbers.append(KeyNumber("mean cosine of explanations", cosine))
+    if audit.robustness:
+        sections.append(_robustness(audit))
     claims += [
         claim_from(verdict, measured=verdict["error"], note=f"layer {name}, inexact on purpose")
         for name, verdict in audit.inexact.items()
@@ -68,6 +70,28 @@ def audit_outcome(audit: Audit) -> Outcome:
         sections=sections,
         answer=f"{answer}: the worst relative error is {worst:.2g}." if math.isfinite(worst) else f"{answer}.",
         key_numbers=numbers,
+    )
+
+
+def _robustness(audit: Audit) -> Section:
+    """The table of explainers."""
+    rows = []
+    for row in audit.robustness:
+        numbers = row.score.numbers
+        kind = row.score.claim.rsplit("-", 1)[-1]
+        rows.append(
+            [row.name, kind, numbers["mean"], numbers["worst"], numbers["model_invariance"], row.guarantee, 1e6 * row.seconds]
+        )
+    heads = ["explainer", "should be", "score", "worst datum", "model's invariance", "beforehand", "microseconds / datum"]
+    text = (
+        "How alike explanations of moved data and (moved) explanations of the data are, 1 is exact, beside what theory says before "
+        "anything is scored: a guarantee holds for invariant models only. An attribution may respect the symmetry and yet be wrong."
+    )
+    first = audit.robustness[0].score
+    return Section(
+        "Robustness of explanations",
+        [text],
+        tables=[Table("Explainers", heads, rows, caption=f"{first.tried} elements of {audit.group}; {first.reason}")],
     )
 
 

@@ -8,10 +8,12 @@ from erlangen.measure.explain.fixed import FixedElements
 from erlangen.measure.explain.gradients import InputXGradient, IntegratedGradients, Saliency
 from erlangen.measure.explain.guarantees import TABLE, guarantee
 from erlangen.measure.explain.perturbations import FeatureAblation, Occlusion
+from erlangen.measure.explain.pullback import explanation_equivariance
 from erlangen.measure.explain.relaxed import Relaxation, relaxation
 from erlangen.measure.explain.robustness import ExplanationRobustness, ExplanationScores
 from erlangen.measure.explain.similarity import accuracy, cosine, cosine_offset, relative_l2
 from erlangen.measure.explain.symmetrized import SymmetrizedExplainer, symmetrize_explainer
+from erlangen.measure.explain.table import ExplainerRow, explanation_rows
 
 __all__ = [
     "CAR",
@@ -19,6 +21,7 @@ __all__ = [
     "TABLE",
     "Attribution",
     "Explainer",
+    "ExplainerRow",
     "ExplanationRobustness",
     "ExplanationScores",
     "FeatureAblation",
@@ -40,6 +43,8 @@ __all__ = [
     "captum_explainer",
     "cosine",
     "cosine_offset",
+    "explanation_equivariance",
+    "explanation_rows",
     "guarantee",
     "relative_l2",
     "relaxation",

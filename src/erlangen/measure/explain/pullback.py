@@ -45,7 +45,7 @@ def explanation_equivariance(
         cosine over elements; the witness is the matrix of cosines ``[elements, B]``.
 
     Raises:
-        UnsupportedError: the output is neither scalar nor moved by an orthogonal representation.
+        UnsupportedError: the output is neither scalar nor moved by an orthogonal representation, or the batch is ragged.
 
     Source: Crabbe & van der Schaar, "Evaluating the Robustness of Interpretability Methods through Explanation Invariance and
     Equivariance", NeurIPS 2023, arXiv:2304.06715.
@@ -56,9 +56,13 @@ def explanation_equivariance(
     >>> round(verdict["mean_cosine"], 10)
     1.0
     """
+    from erlangen.symmetrize.ragged import segment_of
+
     inp, out = as_action(inp, "inp"), as_action(out, "out")
     if not (isinstance(out, Rep) and out.is_orthogonal):
         raise UnsupportedError(f"explanations are of scalar outputs or of orthogonal representations; out is {out!r}")
+    if segment_of(inp, x) is not None:
+        raise UnsupportedError("explanations are compared datum by datum, which a ragged batch does not allow; pad it")
     if inp.group != out.group:
         raise ArgumentError("out", f"an action of {inp.group}, as inp", f"one of {out.group}")
     is_scalar = not out.data_shape

@@ -1,0 +1,155 @@
+"""What an audit says of explanations: a row for each explainer, its score beside what is guaranteed, and what it costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optree
+import torch
+from torch import Tensor
+
+from erlangen.actions.base import Action
+from erlangen.actions.records import Record
+from erlangen.groups.base import Element
+from erlangen.measure.equivariance import call_model
+from erlangen.measure.explain.explainers import Explainer, as_explainer, evaluating
+from erlangen.measure.explain.gradients import InputXGradient, IntegratedGradients, Saliency, chosen
+from erlangen.measure.explain.guarantees import guarantee
+from erlangen.measure.explain.moving import movement
+from erlangen.measure.explain.perturbations import FeatureAblation
+from erlangen.measure.explain.robustness import ExplanationRobustness
+from erlangen.reps.base import Rep
+from erlangen.verdict import Verdict
+
+#: Data and group elements that an audit's explanations are compared on: an audit answers in seconds.
+DATA, ELEMENTS = 16, 8
+#: Data of more real entries are not ablated one by one in an audit.
+MOST_ENTRIES = 64
+
+
+@dataclass(frozen=True)
+class ExplainerRow:
+    """One explainer in an audit.
+
+    Attributes:
+        name: of the explainer.
+        score: the verdict of :meth:`ExplanationRobustness.score`.
+        guarantee: what :func:`guarantee` says beforehand.
+        seconds: of explaining one datum, by the batch.
+    """
+
+    name: str
+    score: Verdict
+    guarantee: str
+    seconds: float
+
+    def __str__(self) -> str:
+        worst, mean = self.score["worst"], self.score["mean"]
+        time_ = f"{1e6 * self.seconds:,.0f} microseconds each"
+        return f"{self.name}: {self.score.claim.rsplit('-', 1)[-1]} to {mean:.4f} (worst {worst:.4f}), {self.guarantee}; {time_}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every number, ready for JSON."""
+        return {"name": self.name, "guarantee": self.guarantee, "seconds": self.seconds, "score": self.score.as_dict()}
+
+
+def explanation_rows(
+    model: Callable[..., Any],
+    x: Any,
+    inp: Action,
+    out: Action,
+    *,
+    explainers: Mapping[str, Any] | Iterable[Any] = (),
+    target: Any = None,
+    elements: int | Element = ELEMENTS,
+    generator: torch.Generator | None = None,
+    scale: float = 1.0,
+) -> tuple[ExplainerRow, ...]:
+    """Score the library's quick explainers and the given ones on a few data.
+
+    Explained is the output of the target's class, or the sum of scalar outputs, or the squared norm of outputs that an orthogonal
+    representation moves. Where the group does not act linearly (translations of points) attributions entry by entry have no action, and
+    only the given explainers are scored.
+
+    >>> import erlangen as er
+    >>> C = er.Cyclic(6)
+    >>> rows = explanation_rows(lambda x: x.square().sum(-1), torch.randn(4, 6), C.vector, C.scalar)
+    >>> [(row.name, row.guarantee) for row in rows][:2]
+    [('Saliency', 'guaranteed'), ('Input x Gradient', 'guaranteed')]
+    """
+    from erlangen.symmetrize.ragged import segment_of
+
+    if segment_of(inp, x) is not None and not explainers:
+        return ()
+    some = optree.tree_map(lambda t: t[:DATA] if isinstance(t, Tensor) and t.ndim else t, x)
+    classes = target[:DATA] if isinstance(target, Tensor) and target.ndim else target
+    options = _elements(inp, some, elements, generator, scale)
+    rows = []
+    with evaluating(model):
+        explained = _quantity(model, inp, out, classes)
+        if explained is not None:
+            explanation = "dual" if movement(inp) == "linear" else "same"
+            for own in _own(explained, inp, some):
+                how = explanation if isinstance(own, Saliency) else "same"
+                rows.append(_row(own.name, explained, own, inp, how, some, None, options))
+        for name, given in _named(explainers):
+            rows.append(_row(name, model, given, inp, "same", some, classes, options))
+    return tuple(rows)
+
+
+def _own(explained: Callable[..., Any], inp: Action, x: Any) -> list[Explainer]:
+    leaves = [t for t in optree.tree_leaves(x) if isinstance(t, Tensor) and t.is_floating_point()]
+    if not leaves or movement(inp) == "other":
+        return []
+    found: list[Explainer] = [Saliency(explained), InputXGradient(explained), IntegratedGradients(explained, steps=8)]
+    if sum(t[0].numel() for t in leaves) <= MOST_ENTRIES:
+        found.append(FeatureAblation(explained))
+    return found
+
+
+def _named(explainers: Mapping[str, Any] | Iterable[Any]) -> list[tuple[str, Explainer]]:
+    if isinstance(explainers, Mapping):
+        return [(name, as_explainer(given)) for name, given in explainers.items()]
+    return [(given.name, given) for given in map(as_explainer, explainers)]
+
+
+def _quantity(model: Callable[..., Any], inp: Action, out: Action, target: Any) -> Callable[..., Any] | None:
+    """The invariant number that is explained; ``None`` where the output has none."""
+    if not (isinstance(out, Rep) and out.is_orthogonal):
+        return None
+    several = isinstance(inp, Record) and isinstance(inp.parts, tuple)
+
+    def quantity(*args: Any) -> Tensor:
+        y = call_model(model, inp, args if several else args[0])
+        if out.data_shape:
+            return y.reshape(len(y), -1).square().sum(1)
+        if isinstance(target, Tensor) and target.ndim and y.ndim > 1:
+            # Copies of data stand together, so each class is repeated as often as they are.
+            return chosen(y, target.repeat_interleave(len(y) // len(target), 0))
+        return chosen(y, target)
+
+    return quantity
+
+
+def _elements(inp: Action, x: Any, elements: int | Element, generator: torch.Generator | None, scale: float) -> dict[str, Any]:
+    group = inp.group
+    if not isinstance(elements, int):
+        return {"elements": group.take(elements, slice(ELEMENTS))}
+    count = min(elements, ELEMENTS)
+    if group.order <= count:
+        return {}
+    leaf = next((t for t in optree.tree_leaves(x) if isinstance(t, Tensor) and t.is_floating_point()), None)
+    return {"elements": group.sample(count, generator=generator, dtype=None if leaf is None else leaf.dtype, scale=scale)}
+
+
+def _row(
+    name: str, model: Any, explainer: Explainer, inp: Action, explanation: str, x: Any, target: Any, options: dict[str, Any]
+) -> ExplainerRow:
+    start = time.perf_counter()
+    explainer(x, target)
+    seconds = (time.perf_counter() - start) / len(optree.tree_leaves(x)[0])
+    score = ExplanationRobustness(model, explainer, inp, explanation).score(x, target, **options)
+    return ExplainerRow(name, score, guarantee(explainer, model, inp, x, explanation=explanation), seconds)
