@@ -61,7 +61,7 @@ def bands(
     check_sizes(cells, n_bands, reduced)
     folded = points - (points - 0.5).ceil()
     batch = coefficients.shape[:-2]
-    found = [solve(part, folded, n_bands, reduced, velocities) for part in chunks(cells, len(folded), reduced)]
+    found = [solve(part, folded, n_bands, reduced, velocities) for part in chunks(cells, len(folded), n_bands, reduced)]
     omega = torch.cat([f for f, _ in found]).reshape(*batch, len(folded), n_bands)
     if not velocities:
         return omega.numpy() if as_numpy else omega
@@ -81,11 +81,12 @@ def check_sizes(cells: FourierCells, n_bands: int, reduced: int | None) -> None:
         raise ArgumentError("n_bands", f"an integer from 1 to {most}, the size of the basis", n_bands)
 
 
-def chunks(cells: FourierCells, n_k: int, reduced: int | None) -> Iterator[FourierCells]:
+def chunks(cells: FourierCells, n_k: int, n_bands: int, reduced: int | None, refine: int = 1) -> Iterator[FourierCells]:
     """The cells in batches ``[b]`` whose matrices at ``n_k`` wave vectors stay within :data:`CHUNK_BYTES`."""
     waves = (2 * cells.order + 1) ** 2
     size = waves if reduced is None else 4 * reduced
-    bytes_each = 16 * (n_k * size**2 + 8 * waves**2)
+    pieces = 0 if refine == 1 else refine**2 * 8 * (n_bands + 2) ** 2
+    bytes_each = 16 * (n_k * (3 * size**2 + pieces) + 8 * waves**2)
     flat = cells.coefficients.flatten(0, -3) if cells.coefficients.ndim > 2 else cells.coefficients.unsqueeze(0)
     for part in flat.split(max(1, CHUNK_BYTES // bytes_each)):
         yield FourierCells(part)

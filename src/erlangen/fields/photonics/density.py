@@ -1,15 +1,10 @@
-"""Densities of states of photonic crystals by the generalised Gilat-Raubenheimer method, in its counting-function form.
-
-In each square of a mesh of the Brillouin zone a band is replaced by the plane with its frequency and its group velocity at the middle
-(B. Liu, S. G. Johnson, J. D. Joannopoulos, L. Lu, "Generalized Gilat-Raubenheimer method for density-of-states calculation in photonic
-crystals", J. Opt. 20, 044005, 2018, arXiv:1711.07993). The density of one plane is a trapezoid in the frequency, which becomes
-arbitrarily high where a band is flat. Its integral, the number of states below a frequency, stays between 0 and 1 and needs no cap:
-it is what is added up here, and densities are its differences.
-"""
+"""Densities of states of photonic crystals: bands on a mesh, states counted in its squares, their number smoothed and sampled."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,13 +14,13 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.photonics.bands import check_sizes, chunks, solve
+from erlangen.fields.photonics.expansion import Expansion
 from erlangen.fields.photonics.fourier import FourierCells, fourier
 from erlangen.fields.photonics.mesh import Mesh
 from erlangen.fields.photonics.mesh import mesh as make_mesh
+from erlangen.fields.photonics.operator import PlaneWaves
+from erlangen.fields.photonics.planes import states_below, states_in_bins
 from erlangen.reporting import progress
-
-#: Below this a velocity counts as zero: the band is flat and its states come in one step.
-FLAT = 1e-12
 
 
 def counting(
@@ -36,6 +31,7 @@ def counting(
     n_bands: int = 8,
     n_waves: int = 81,
     reduced: int | None = 10,
+    refine: int = 1,
     quiet: bool = True,
 ) -> Any:
     """The number of TM states per unit cell below given frequencies, ``N(omega)``.
@@ -47,6 +43,8 @@ def counting(
         n_bands: bands that are counted; N is complete below the lowest frequency of the next one, and ends at ``n_bands``.
         n_waves: plane waves, the square of an odd number.
         reduced: modes per corner of the reduced basis, or None for all plane waves (see :func:`bands`).
+        refine: cut each square into ``refine x refine`` pieces, whose bands come from those in its middle by second-order
+            perturbation; at small cost the mesh becomes that much finer. The highest two bands suffer first.
         quiet: whether to show no progress.
 
     Returns:
@@ -65,7 +63,7 @@ def counting(
     at = torch.as_tensor(omega).to(cells.mean)
     if at.ndim == 0 or (at.ndim > 1 and at.shape[:-1] != batch):
         raise ArgumentError("omega", f"frequencies [n] or {[*batch, 'n']}", f"shape {tuple(at.shape)}")
-    found = _count(cells, at.expand(*batch, at.shape[-1]), mesh, n_bands, reduced, quiet)
+    found = _count(cells, at.expand(*batch, at.shape[-1]), _Plan(mesh, n_bands, reduced, refine, quiet))
     return found.numpy() if isinstance(eps, np.ndarray) else found
 
 
@@ -82,10 +80,11 @@ def empty_lattice_dos(omega: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
 def dos(
     eps: Any,
     *,
-    mesh: int = 13,
-    n_bands: int = 8,
+    mesh: int = 9,
+    n_bands: int = 6,
     n_waves: int = 81,
-    reduced: int | None = 10,
+    reduced: int | None = 6,
+    refine: int = 4,
     samples: int = 500,
     keep: int = 400,
     top: float = 1.2,
@@ -99,7 +98,8 @@ def dos(
     by 100 of 20 000 bins up to just above the highest frequency, 0.5% of it: here a fixed width in rescaled frequency of that size.
 
     Args:
-        eps, mesh, n_bands, n_waves, reduced: as in :func:`counting`.
+        eps, mesh, n_bands, n_waves, reduced, refine: as in :func:`counting`. The defaults are for this range of frequencies, which the
+            first five bands reach.
         samples, keep, top: see :func:`dos_frequencies`.
         smoothing: standard deviation of the Gaussian, in rescaled frequency. Below zero frequency the density is continued as an odd
             function, so that the smoothing keeps the straight line of a homogeneous cell.
@@ -109,7 +109,7 @@ def dos(
         ``[*cells, keep]``, float64, of ``eps``'s kind: states per unit cell and unit of rescaled frequency.
 
     Raises:
-        ArgumentError: as in :func:`bands`, or a sampling that is empty.
+        ArgumentError: as in :func:`bands`, a sampling that is empty, or too few bands for its range.
 
     >>> density = dos(torch.full((32, 32), 5.0), quiet=True)
     >>> density.shape, bool((density - empty_lattice_dos(dos_frequencies())).abs().mean() < 0.1)
@@ -126,9 +126,8 @@ def dos(
     cells = eps if isinstance(eps, FourierCells) else fourier(eps, n_waves)
     step = top / (samples - 1)
     edges, kernel = _smoothing(step, keep, smoothing, cells.mean.device)
-    at = edges / cells.mean.sqrt().unsqueeze(-1)
-    number = _count(cells, at, mesh, n_bands, reduced, quiet)
-    found = number.diff(dim=-1) @ kernel
+    states = _in_bins(cells, edges, step * (keep - 1), _Plan(mesh, n_bands, reduced, refine, quiet))
+    found = states @ kernel
     return found.numpy() if isinstance(eps, np.ndarray) else found
 
 
@@ -148,40 +147,62 @@ def _smoothing(step: float, keep: int, width: float, device: torch.device) -> tu
     return edges, (near - mirrored) / math.sqrt(2 * math.pi * variance)
 
 
-def _count(cells: FourierCells, omega: Tensor, n: int, n_bands: int, reduced: int | None, quiet: bool) -> Tensor:
-    """``N`` ``[*cells, n]`` at frequencies of the same shape, chunk after chunk."""
-    check_sizes(cells, n_bands, reduced)
-    squares = make_mesh(n, omega.device)
-    flat = omega.reshape(-1, omega.shape[-1])
-    done, found = 0, torch.empty_like(flat)
-    with progress(len(flat), "band structures", quiet) as bar:
-        for part in chunks(cells, len(squares.k), reduced):
-            size = len(part.coefficients)
-            frequency, velocity = solve(part, squares.k, n_bands, reduced, True)
+@dataclass(frozen=True)
+class _Plan:
+    """How the planes of a batch of cells are found."""
+
+    mesh: int
+    n_bands: int
+    reduced: int | None
+    refine: int
+    quiet: bool
+
+    def planes(self, cells: FourierCells) -> Iterator[tuple[FourierCells, Tensor, Tensor, Mesh]]:
+        """Chunk after chunk: the cells, the frequencies ``[b, n_k, bands]`` and velocities in the middles of squares, the squares."""
+        check_sizes(cells, self.n_bands, self.reduced)
+        if not isinstance(self.refine, int) or self.refine < 1:
+            raise ArgumentError("refine", "an integer of at least 1, the pieces along a side of each square", self.refine)
+        squares = make_mesh(self.mesh, cells.mean.device)
+        with progress(cells.mean.numel(), "band structures", self.quiet) as bar:
+            for part in chunks(cells, len(squares.k), self.n_bands, self.reduced, self.refine):
+                yield part, *self._solve(part, squares)
+                bar.advance(len(part.coefficients))
+
+    def _solve(self, cells: FourierCells, squares: Mesh) -> tuple[Tensor, Tensor, Mesh]:
+        if self.refine == 1:
+            omega, velocity = solve(cells, squares.k, self.n_bands, self.reduced, True)
             assert velocity is not None
-            for i in range(size):
-                found[done + i] = states_below(flat[done + i], frequency[i], velocity[i], squares)
-            done += size
-            bar.advance(size)
-    return found.reshape(omega.shape)
+            return omega, velocity, squares
+        offsets, pieces = squares.cut(self.refine)
+        waves = PlaneWaves.of(cells)
+        operators = [waves.full()] * 2 if self.reduced is None else waves.reduced(self.reduced)
+        quarter = len(offsets) // 2
+        found = [
+            Expansion.about(operator, k, self.n_bands).solve(q, self.n_bands)
+            for operator, k, q in zip(operators, squares.k.split(quarter), offsets.split(quarter))
+        ]
+        omega, velocity = (torch.cat([pair[i].flatten(1, 2) for pair in found], 1) for i in range(2))
+        return omega, velocity, pieces
 
 
-def states_below(
-    omega: Float[Tensor, " n"], frequency: Float[Tensor, "n_k bands"], velocity: Float[Tensor, "n_k bands 2"], squares: Mesh
-) -> Float[Tensor, " n"]:
-    """The share of all squares' states below each frequency, bands being planes within a square.
+def _count(cells: FourierCells, omega: Tensor, plan: _Plan) -> Tensor:
+    """``N`` ``[*cells, n]`` at frequencies of the same shape."""
+    flat = omega.reshape(-1, omega.shape[-1])
+    found: list[Tensor] = []
+    for _, frequency, velocity, squares in plan.planes(cells):
+        # One cell at a time: every plane is looked at by every frequency.
+        found += [states_below(flat[len(found)], f, v, squares) for f, v in zip(frequency, velocity)]
+    return torch.stack(found).reshape(omega.shape)
 
-    The change ``v . q`` of the frequency over a square is the sum of two uniform variables of widths ``b v1 >= b v2``. Its
-    distribution function is a straight line up to ``w1 = b (v1 - v2) / 2`` on either side, and a parabola from there to
-    ``w4 = b (v1 + v2) / 2``.
-    """
-    widths = velocity.abs() * squares.side[:, None, None]
-    wide = widths.amax(-1).clamp_min(FLAT).flatten()[:, None]
-    narrow = widths.amin(-1).clamp_min(FLAT).flatten()[:, None]
-    weight = squares.weight[:, None].expand_as(frequency).flatten()
-    offset = omega - frequency.flatten()[:, None]
-    distance = offset.abs()
-    start = (wide - narrow) / 2
-    slant = ((distance - start) / narrow).clamp(0.0, 1.0)
-    one_side = torch.minimum(distance, start) / wide + slant * (1 - slant / 2) * (narrow / wide)
-    return weight.sum() / 2 + weight @ (one_side * offset.sign())
+
+def _in_bins(cells: FourierCells, edges: Tensor, complete: float, plan: _Plan) -> Tensor:
+    """States ``[*cells, bins]`` in equal bins of the rescaled frequency, all of them counted up to ``complete``."""
+    step, found = float(edges[1]), []
+    for part, frequency, velocity, squares in plan.planes(cells):
+        scale = part.mean.sqrt()[:, None, None]
+        frequency = scale * frequency
+        if complete > float(frequency[..., -1].amin()):
+            reached = f"{plan.n_bands}, the highest of which begins at {float(frequency[..., -1].amin()):.3f} in one cell"
+            raise ArgumentError("n_bands", f"bands that cover rescaled frequencies up to {complete:.3f}", reached)
+        found.append(states_in_bins(frequency, scale.unsqueeze(-1) * velocity, squares, step, len(edges) - 1))
+    return torch.cat(found).reshape(*cells.mean.shape, -1)

@@ -31,6 +31,18 @@ class Mesh:
     side: Float[Tensor, " n_k"]
     weight: Float[Tensor, " n_k"]
 
+    def cut(self, parts: int) -> tuple[Float[Tensor, "n_k n_q 2"], Mesh]:
+        """Each square cut into ``parts x parts``: how far the middles of the pieces are from its own, and the pieces as a mesh."""
+        line = (torch.arange(parts, dtype=self.k.dtype, device=self.k.device) - (parts - 1) / 2) / parts
+        offsets = self.side[:, None, None] * torch.cartesian_prod(line, line)
+        count = parts * parts
+        pieces = Mesh(
+            (self.k[:, None] + offsets).flatten(0, 1),
+            (self.side / parts).repeat_interleave(count),
+            (self.weight / count).repeat_interleave(count),
+        )
+        return offsets, pieces
+
 
 def mesh(n: int, device: torch.device | None = None) -> Mesh:
     """``n x n`` squares about k = 0, as those of two quarters of the zone.
