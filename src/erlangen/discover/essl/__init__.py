@@ -1,5 +1,6 @@
 """Equivariant self-supervised learning: features that ignore some transformations and feel others."""
 
+from erlangen.discover.essl.closed_form import OrbitFeatures, PatchFeatures
 from erlangen.discover.essl.invariance import BarlowTwins, Invariance, SimCLR, SimSiam
 from erlangen.discover.essl.losses import barlow_twins_loss, info_nce, nt_xent, simsiam_loss
 from erlangen.discover.essl.model import ESSL
@@ -23,6 +24,8 @@ __all__ = [
     "Moved",
     "Neighbours",
     "Noise",
+    "OrbitFeatures",
+    "PatchFeatures",
     "Probe",
     "Sensitivity",
     "SimCLR",
