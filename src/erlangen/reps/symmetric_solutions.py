@@ -89,6 +89,36 @@ def symmetric_solutions(
     return SymmetricSolutions((basis + basis.mT) / 2, a, gap, tolerance, scale)
 
 
+def invariant_forms(before: Float[Tensor, "n a"], after: Float[Tensor, "n a"], *, floor: float = 0.02) -> SymmetricSolutions:
+    """All symmetric ``X`` with ``y^T X y = x^T X x`` for pairs of vectors: the quadratic invariants of motions seen only on pairs.
+
+    Each pair may have a motion of its own, and one is not enough to tell it; but each is a linear equation in ``X``.
+
+    Args:
+        before, after: the pairs, in float64; more of them than ``a (a + 1) / 2``.
+        floor: see :func:`symmetric_solutions`.
+
+    Raises:
+        ArgumentError: too few pairs.
+
+    >>> from erlangen.groups import SO
+    >>> x = torch.randn(40, 3, dtype=torch.float64)
+    >>> invariant_forms(x, SO(3).vector.act(SO(3).sample(40, dtype=torch.float64), x)).dim      # the length
+    1
+    """
+    a = before.shape[-1]
+    i, j = torch.triu_indices(a, a)
+    if len(before) <= len(i):
+        raise ArgumentError("before", f"more than {len(i)} pairs for {a} coordinates", len(before))
+    size = torch.where(i == j, 1.0, 2**0.5).to(before)
+    equations = (after[:, i] * after[:, j] - before[:, i] * before[:, j]) * size / len(before) ** 0.5
+    _, singular, vh = torch.linalg.svd(torch.linalg.qr(equations, mode="r").R)
+    lift = _symmetric_basis(a)
+    scale = float(singular[0]) if float(singular[0]) > 1e-7 else 1.0
+    kept, gap, tolerance = _decide(singular.flip(0), scale, (len(before), len(i)), None, None, floor, 1)
+    return SymmetricSolutions((lift @ vh.flip(0)[:kept].mT).mT.unflatten(1, (a, a)), a, gap, tolerance, scale)
+
+
 def _decide(
     ascending: Tensor, scale: float, shape: tuple[int, int], dim: int | None, noisy: bool | None, floor: float, certain: int
 ) -> tuple[int, float, float]:
