@@ -1,0 +1,23 @@
+"""Approximate symmetries, several at once: a penalty for any network, a ridge regression in closed form, a graded belief from data."""
+
+from erlangen.discover.soft.degrees import Degrees
+from erlangen.discover.soft.energy import Degenerate
+from erlangen.discover.soft.layout import Layout, TensorType, hidden_layout
+from erlangen.discover.soft.penalty import SoftEquivariance
+from erlangen.discover.soft.report import Report
+from erlangen.discover.soft.subspaces import dimension, equivariant_basis, project
+from erlangen.discover.soft.tuning import tuned_strengths
+
+__all__ = [
+    "Degenerate",
+    "Degrees",
+    "Layout",
+    "Report",
+    "SoftEquivariance",
+    "TensorType",
+    "dimension",
+    "equivariant_basis",
+    "hidden_layout",
+    "project",
+    "tuned_strengths",
+]
