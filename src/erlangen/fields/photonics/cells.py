@@ -105,7 +105,7 @@ def random_cells(
     >>> cells.shape, bool((cells == cells.flip(-1)).all())
     (torch.Size([3, 32, 32]), True)
     """
-    for name, value, least in (("n", n, 0), ("harmonics", harmonics, 1), ("size", size, 2 * harmonics + 2)):
+    for name, value, least in (("n", n, 1), ("harmonics", harmonics, 1), ("size", size, 2 * harmonics + 2)):
         if not isinstance(value, int) or value < least:
             raise ArgumentError(name, f"an integer of at least {least}", value)
     if not 0 <= fill[0] <= fill[1] <= 1:
