@@ -1,0 +1,77 @@
+"""The study of equivariant self-supervision: its configuration and its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from erlangen.reporting import Outcome
+from erlangen.studies.base import Study, run_part
+
+SOURCE = "Dangovski, Jing, Loh, Han, Srivastava, Cheung, Agrawal, Soljacic, ICLR 2022, arXiv:2111.00899"
+TITLES = {
+    "fashion": "Four-fold turns of clothes: predicted, ignored, or left alone",
+    "table": "Every transformation as an invariance, as a sensitivity, and absent",
+    "photonics": "Densities of states of photonic crystals from few labels",
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """One part is a few minutes on two cores. Arms of a comparison have the same images, steps, batches and learning rate."""
+
+    part: Literal["fashion", "table", "photonics"] = "fashion"
+    """Turns of clothes; the table of transformations; photonic crystals."""
+    images: int = 8000
+    """Images without labels (fashion, table)."""
+    test: int = 3000
+    """Images to judge by (fashion, table)."""
+    steps: int = 300
+    """Steps of each training (fashion); the table takes a third of them."""
+    batch: int = 128
+    """Images or cells in a batch of self-supervision."""
+    lr: float = 1e-3
+    """AdamW's largest learning rate."""
+    methods: tuple[Literal["simclr", "simsiam", "barlow"], ...] = ("simclr",)
+    """Losses of invariance that are compared with and without sensitivity (fashion)."""
+    cells: int = 1500
+    """Photonic cells without labels."""
+    labelled: int = 400
+    """Photonic cells with a density of states to learn from; half as many choose the epoch, as many are tested on."""
+    epochs: int = 40
+    """Epochs of self-supervision and of fine-tuning (photonics)."""
+    family: Literal["blob", "gpm"] = "blob"
+    """Cells without symmetry, sensitive to half shifts; or of plane group pm, sensitive to quarter turns (photonics)."""
+    seeds: int = 3
+    """Repetitions; claims are about means."""
+    jobs: int = 2
+    """Trainings at a time, one core each."""
+    full: bool = False
+    """The source's scale: all images, a ResNet-18 and 50 epochs; 20,000 and 3,000 cells, 200 and 100 epochs."""
+    seed: int = 0
+    """First seed."""
+
+    @property
+    def every_seed(self) -> range:
+        return range(self.seed, self.seed + self.seeds)
+
+
+def run(config: Config, *, quiet: bool = False) -> Outcome:
+    """Run the part that the configuration names."""
+    return run_part("essl", "erlangen.studies.essl", TITLES, config, quiet)
+
+
+STUDY = Study(
+    name="essl",
+    system=6,
+    title="Equivariant self-supervised learning: invariance to some transformations, sensitivity to others",
+    source=SOURCE,
+    config=Config,
+    run=run,
+    claims=(
+        "features that predict four-fold turns classify clothes better than SimCLR's, which beat those that ignore turns",
+        "turns are a good sensitivity and a bad invariance; mirrors are not (--part table)",
+        "shifts of a photonic cell, which its density of states ignores, still help when predicted (--part photonics)",
+        "closed-form features stand beside the learned ones in every part",
+    ),
+)
