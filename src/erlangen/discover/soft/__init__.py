@@ -5,6 +5,7 @@ from erlangen.discover.soft.energy import Degenerate
 from erlangen.discover.soft.layout import Layout, TensorType, hidden_layout
 from erlangen.discover.soft.penalty import SoftEquivariance
 from erlangen.discover.soft.report import Report
+from erlangen.discover.soft.ridge import SoftEquivariantRidge
 from erlangen.discover.soft.subspaces import dimension, equivariant_basis, project
 from erlangen.discover.soft.tuning import tuned_strengths
 
@@ -14,6 +15,7 @@ __all__ = [
     "Layout",
     "Report",
     "SoftEquivariance",
+    "SoftEquivariantRidge",
     "TensorType",
     "dimension",
     "equivariant_basis",

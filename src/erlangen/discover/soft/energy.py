@@ -25,22 +25,52 @@ class Measured(NamedTuple):
     degrees: list[float]
 
 
+class Constants(NamedTuple):
+    """What residuals are computed with, in the weights' dtype and on their device.
+
+    ``R = 1/2 (whole @ squared norms of the tables + parts @ squared coordinates along the columns)``; ``permutation`` sorts the entries of
+    all weights into tables.
+    """
+
+    whole: Tensor
+    parts: Tensor
+    columns: tuple[Tensor, ...]
+    permutation: Tensor
+    inverse: Tensor
+
+
 class Degenerate(UserWarning):
     """A group that allows every weight, or none."""
 
 
-class _Permute(torch.autograd.Function):
-    """``x[permutation]``, whose derivative is the other permutation instead of a scattered sum."""
+class _Residuals(torch.autograd.Function):
+    """``R_k`` from all weights in one vector, with the gradient ``W - P_k W`` written out: two products for a pair of types in all."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, permutation: Tensor, inverse: Tensor) -> Tensor:
-        ctx.save_for_backward(permutation, inverse)
-        return x[permutation]
+    def forward(ctx: Any, flat: Tensor, energy: Energy, constants: Constants) -> Tensor:
+        tables = energy.tables(flat, constants)
+        products = [t @ q for t, q in zip(tables, constants.columns)]
+        ctx.energy, ctx.constants = energy, constants
+        ctx.save_for_backward(flat, *tables, *products)
+        return energy.combine(tables, products, constants)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        permutation, inverse = ctx.saved_tensors
-        return _Permute.apply(gradients[0], inverse, permutation), None, None
+        energy, constants = ctx.energy, ctx.constants
+        flat, *kept = ctx.saved_tensors
+        tables, products = kept[: len(energy.pairs)], kept[len(energy.pairs) :]
+        if torch.is_grad_enabled():  # a gradient of this gradient is wanted: of the weights, not of what was kept
+            tables = energy.tables(flat, constants)
+            products = [t @ q for t, q in zip(tables, constants.columns)]
+        whole, parts = gradients[0] @ constants.whole, gradients[0] @ constants.parts
+        moved = []
+        start = 0
+        for i, (table, product, q) in enumerate(zip(tables, products, constants.columns)):
+            stop = start + q.shape[1]
+            along = (product * parts[start:stop]) @ q.mT
+            moved.append(torch.addcmul(along, table, whole[i]).flatten())
+            start = stop
+        return torch.cat(moved)[constants.inverse], None, None
 
 
 class Energy:
@@ -82,23 +112,34 @@ class Energy:
         #: The groups that allow everything.
         self.trivial = self.free == self.count
         self._constrained = 1 - free / size
-        self._cast = self._cast_to(self._flat())
+        self._constants = self._constants_for(self._flat())
 
     def __call__(self) -> Float[Tensor, " K"]:
         """``R_k`` of each group, differentiable in the weights."""
         flat = self._flat()
-        if self._cast[0].dtype != flat.dtype or self._cast[0].device != flat.device:
-            self._cast = self._cast_to(flat)
-        norms, coordinates = self._squares(flat, self._cast)
-        whole, parts = self._cast[:2]
-        return 0.5 * (whole @ norms + parts @ coordinates)
+        if self._constants.whole.dtype != flat.dtype or self._constants.whole.device != flat.device:
+            self._constants = self._constants_for(flat)
+        return _Residuals.apply(flat, self, self._constants)
+
+    def tables(self, flat: Tensor, constants: Constants) -> list[Tensor]:
+        """The blocks of each pair of types as rows, ``[blocks, size]``."""
+        pieces = flat[constants.permutation].split([math.prod(shape) for shape in self.shapes])
+        return [piece.view(shape) for piece, shape in zip(pieces, self.shapes)]
+
+    def combine(self, tables: Sequence[Tensor], products: Sequence[Tensor], constants: Constants) -> Tensor:
+        """``R_k`` from tables and their coordinates."""
+        norms = torch.stack([torch.dot(t.flatten(), t.flatten()) for t in tables])
+        coordinates = torch.cat([y.square().sum(0) for y in products])
+        return 0.5 * (constants.whole @ norms + constants.parts @ coordinates)
 
     def measure(self) -> Measured:
         """The numbers for people, in float64 on the CPU."""
         with torch.no_grad():
             flat = self._flat().detach().to("cpu", torch.float64)
-            norms, coordinates = self._squares(flat, self._cast_to(flat))
-            residual = (0.5 * (self._whole @ norms + self._parts @ coordinates)).clamp_min(0)
+            constants = self._constants_for(flat)
+            tables = self.tables(flat, constants)
+            residual = self.combine(tables, [t @ q for t, q in zip(tables, constants.columns)], constants).clamp_min(0)
+            norms = torch.stack([t.square().sum() for t in tables])
             total = norms.sum()
             chance = 0.5 * self._constrained @ norms
             cosine = 1 - (1 - 2 * residual / total).clamp(0, 1).sqrt() if float(total) else torch.zeros_like(residual)
@@ -119,19 +160,8 @@ class Energy:
             return self._bare.flatten()
         return torch.cat([getattr(w.module, w.attribute).flatten() for w in self.weights])
 
-    def _cast_to(self, like: Tensor) -> tuple[Tensor, ...]:
-        """The constants in the weights' dtype and on their device; the float64 ones are kept."""
+    def _constants_for(self, like: Tensor) -> Constants:
+        """The constants for weights like these; the float64 ones are kept."""
         device = like.device
-        numbers = [self._whole, self._parts, *(p.columns for p in self.pairs)]
-        return (*(t.to(device, like.dtype) for t in numbers), self._permutation.to(device), self._inverse.to(device))
-
-    def _squares(self, flat: Tensor, constants: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Squared norms of the tables ``[pairs]``, and of their coordinates along each column ``[columns]``."""
-        *columns, permutation, inverse = constants[2:]
-        tables = _Permute.apply(flat, permutation, inverse).split([math.prod(shape) for shape in self.shapes])
-        norms, coordinates = [], []
-        for table, shape, q in zip(tables, self.shapes, columns):
-            norms.append(table @ table)
-            if q.shape[1]:
-                coordinates.append((table.view(shape) @ q).square().sum(0))
-        return torch.stack(norms), torch.cat(coordinates) if coordinates else flat.new_zeros(0)
+        whole, parts, *columns = (t.to(device, like.dtype) for t in (self._whole, self._parts, *(p.columns for p in self.pairs)))
+        return Constants(whole, parts, tuple(columns), self._permutation.to(device), self._inverse.to(device))

@@ -13,7 +13,7 @@ from erlangen.discover.soft.degrees import Degrees
 from erlangen.discover.soft.energy import Energy
 from erlangen.discover.soft.report import Report, report_on
 from erlangen.discover.soft.subspaces import Candidate, candidates
-from erlangen.discover.soft.tuning import released
+from erlangen.discover.soft.tuning import numbers, released
 from erlangen.discover.soft.weights import weights_of
 from erlangen.errors import ArgumentError
 
@@ -28,9 +28,9 @@ class SoftEquivariance(nn.Module):
 
     Add it to the loss of any training loop. The strengths tune themselves: the first quarter of the training runs with weak penalties of
     all groups; then the group whose residual is smallest gets its full strength and the others are released, the more the larger theirs
-    are (:func:`erlangen.discover.soft.tuned_strengths`). What the penalties are of decides what they mean: for weights of linear maps and of networks whose
-    non-linearities are equivariant (:class:`erlangen.nn.SoftEquivariantMLP`) a residual of zero is exact equivariance; with point-wise
-    activations between plain linear layers it constrains the linear parts only.
+    are (:func:`erlangen.discover.soft.tuned_strengths`). For linear maps and networks whose non-linearities are equivariant
+    (:class:`erlangen.nn.SoftEquivariantMLP`) a residual of zero is exact equivariance; with point-wise activations between plain linear
+    layers the penalty constrains the linear parts only.
 
     **How the training's progress is known.** Every call of the penalty with gradients on, while the model is in training mode, counts as
     one of ``steps``. A loop that calls it more or less often than once a step says where it is by :meth:`step` instead; from then on calls
@@ -110,7 +110,7 @@ class SoftEquivariance(nn.Module):
         # The model is looked at, not owned: its parameters are not this module's.
         object.__setattr__(self, "_model", model)
         object.__setattr__(self, "energy", Energy(model, weights, vectors))
-        full = torch.tensor(_numbers(strengths, self.names))
+        full = torch.tensor(list(numbers(strengths, self.names).values()))
         self.energy.warn_degenerate()
         self.register_buffer("full", full)
         self.register_buffer("strengths", full.clone() if tune == "off" else warmup * full)
@@ -201,18 +201,3 @@ class SoftEquivariance(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{', '.join(self.names)}; tune={self.tune!r}, steps={self.steps}"
-
-
-def _numbers(strengths: float | Sequence[float] | Mapping[str, float], names: Sequence[str]) -> list[float]:
-    if isinstance(strengths, Mapping):
-        unknown = [n for n in (*strengths, *names) if n not in strengths or n not in names]
-        if unknown:
-            raise ArgumentError("strengths", f"one for each of {', '.join(names)}", ", ".join(map(str, strengths)))
-        values = [float(strengths[n]) for n in names]
-    elif isinstance(strengths, Sequence):
-        values = [float(s) for s in strengths]
-    else:
-        values = [float(strengths)] * len(names)
-    if len(values) != len(names) or not all(0 <= v < float("inf") for v in values):
-        raise ArgumentError("strengths", f"{len(names)} finite numbers of at least 0", strengths)
-    return values

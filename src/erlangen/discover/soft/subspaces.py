@@ -39,8 +39,8 @@ def candidates(groups: Sequence[Candidate] | Mapping[str, Candidate]) -> dict[st
         groups = [groups]
     if not groups:
         raise ArgumentError("groups", "at least one candidate group", "none")
-    listed = dict(groups) if isinstance(groups, Mapping) else {}
-    named = list(listed.items()) or [(str(g.group if isinstance(g, Rep) else g), g) for g in groups]
+    named: list[tuple[str, Candidate]]
+    named = list(groups.items()) if isinstance(groups, Mapping) else [(_name(g), g) for g in groups]  # type: ignore[arg-type]
     found: dict[str, Rep] = {}
     for name, given in named:
         if not isinstance(given, (Group, Rep, LieAlgebra)):
@@ -54,6 +54,10 @@ def candidates(groups: Sequence[Candidate] | Mapping[str, Candidate]) -> dict[st
         got = ", ".join(f"{name} on R^{d}" for name, d in sizes.items())
         raise ArgumentError("groups", "groups that act on one space R^d", got, "embed the smaller ones, as SO(2, axis='z')")
     return found
+
+
+def _name(candidate: Candidate) -> str:
+    return str(candidate.group if isinstance(candidate, Rep) else candidate)
 
 
 def equivariant_basis(vector: Rep, target: TensorType, source: TensorType) -> Float[Tensor, "dim out inp"]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -48,3 +51,25 @@ def released(initial: Tensor, residuals: Tensor, power: float, active: Tensor) -
     floor = torch.maximum(torch.where(torch.isfinite(least), least, most), most / LARGEST_RATIO)
     ratio = (residuals / floor.clamp_min(torch.finfo(residuals.dtype).tiny)).clamp(1.0, LARGEST_RATIO)
     return initial / ratio**power
+
+
+def numbers(strengths: float | Sequence[float] | Mapping[str, float], names: Sequence[str], hard: bool = False) -> dict[str, float]:
+    """A strength for each group, from what a user may write.
+
+    Raises:
+        ArgumentError: negative, not a number, not one for each group, or infinite where that is not allowed.
+    """
+    values: dict[str, float]
+    if isinstance(strengths, Mapping):
+        if set(strengths) != set(names):
+            raise ArgumentError("strengths", f"one for each of {', '.join(names)}", ", ".join(map(str, strengths)))
+        values = {name: float(strengths[name]) for name in names}
+    elif isinstance(strengths, Sequence):
+        if len(strengths) != len(names):
+            raise ArgumentError("strengths", f"{len(names)} numbers", len(strengths))
+        values = {name: float(s) for name, s in zip(names, strengths)}
+    else:
+        values = dict.fromkeys(names, float(strengths))
+    if not all(v >= 0 and (hard or v < math.inf) for v in values.values()):
+        raise ArgumentError("strengths", f"{'' if hard else 'finite '}numbers of at least 0", strengths)
+    return values
