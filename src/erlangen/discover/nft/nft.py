@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from erlangen.discover.nft.latent import Action, LatentAction
 from erlangen.discover.nft.objective import SequenceObjective, ViewObjective, roll
 from erlangen.discover.nft.poses import as_elements, poses_of
-from erlangen.discover.nft.spectrum import Spectrum, spectrum_of, steady
-from erlangen.errors import ArgumentError
-from erlangen.groups.base import Element
+from erlangen.discover.nft.spectrum import Spectrum, name_frequencies, rep_of, spectrum_of, steady
+from erlangen.errors import ArgumentError, unsupported
+from erlangen.groups.base import Element, Group
+from erlangen.reps import Rep
 from erlangen.reps.block_diagonalize import BlockDecomposition, block_diagonalize
 from erlangen.serialization import weights_bytes, write_bytes
 from erlangen.training import History, TrainingConfig, train
@@ -86,8 +87,7 @@ class NFT(nn.Module):
         """
         return _like(x, self._encode(self._data("x", x)))
 
-    #: scikit-learn's name for it.
-    transform = encode
+    transform = encode  # scikit-learn's name for it
 
     def decode(self, latents: Any) -> Any:
         """Data ``[B, *item]`` of latents ``[B, m, a]``."""
@@ -225,8 +225,9 @@ class NFT(nn.Module):
         placed = poses_of(self.latent, poses, (x.shape[0], x.shape[1]), x, "poses")
         latents = self.frames(x)
         latents = latents @ self.latent.undo(self.latent.matrices(placed, latents))
-        weight = torch.ones(x.shape[:2], device=x.device) if mask is None else torch.as_tensor(mask).to(x.device).float()
-        weight = (weight / weight.sum(1, keepdim=True).clamp_min(1)).to(latents)[..., None, None]
+        seen = torch.ones(x.shape[:2]) if mask is None else torch.as_tensor(mask)
+        weight = seen.to(latents)[..., None, None]
+        weight = weight / weight.sum(1, keepdim=True).clamp_min(1)
         M = self.latent.matrices(as_elements(self.latent, target, "target"), latents)
         return _like(views, self.decoder(((latents * weight).sum(1) @ M).flatten(1)))
 
@@ -260,6 +261,30 @@ class NFT(nn.Module):
         if self.latent.rep is not None:
             return _like(x, self.latent.amplitudes(latents))
         return _like(x, (blocks or self.block_diagonalize()).amplitudes(latents))
+
+    @property
+    def rep(self) -> Rep:
+        """How the group acts on rows of latents: the stated representation; of a free action SO(2) with the frequencies found.
+
+        ``rep.act(g, encode(x))`` is the latent of the moved datum; ``symmetrize(head, m * rep, ...)`` makes a head on flattened latents
+        symmetric.
+
+        Raises:
+            UnsupportedError: the motions of a free action do not turn by multiples of one angle.
+        """
+        if self.latent.rep is not None:
+            return self.latent.rep
+        motions = steady(self._motions(None))
+        found = block_diagonalize(motions)
+        named = name_frequencies(found, motions)
+        if named is None:
+            unsupported("these motions", "whole frequencies of one angle", "look at block_diagonalize() and transition()")
+        return rep_of(found, named)
+
+    @property
+    def group(self) -> Group:
+        """The group of :attr:`rep`."""
+        return self.rep.group
 
     # ---- files ----
 

@@ -1,0 +1,180 @@
+"""`linear_nft_finding`: the closed form as a discoverer of sequences, judged on sequences it has not seen."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from erlangen.discover.finding import Finding
+from erlangen.discover.nft.linear import LinearNFT
+from erlangen.discover.nft.spectrum import name_frequencies, steady
+from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.groups import MatrixGroup
+from erlangen.linalg import cut
+
+METHOD = "linear NFT"
+#: The finding stands when it predicts with less than this part of the error of the best trivial prediction.
+STANDS = 0.5
+#: Eigenvalues of a motion of a compact group lie this near to the unit circle, in the median.
+COMPACT = 0.05
+#: Shares of the energy that the directions kept have, from which a held part of the training sequences chooses.
+ENERGIES = (0.9, 0.99, 0.999, 0.9999)
+#: At most so many directions are tried where the frames do not clearly span fewer.
+WIDEST = 48
+
+
+@dataclass(frozen=True)
+class _Fit:
+    nft: LinearNFT
+    error: float
+
+
+def linear_nft_finding(sequences: Any, *, seed: int = 0) -> Finding:
+    """Whether sequences move linearly, by one motion or each by its own of a common kind, and in which irreducible blocks.
+
+    Two closed forms are fitted to three quarters of the sequences: one motion shared by all, and one for each. The last frame of the
+    others is predicted from those before it, and compared with the best of three predictions that know no motion: the frame before,
+    the mean frame, and a random motion of the same blocks.
+
+    Args:
+        sequences: ``[N, T, n]`` with ``T >= 3`` frames.
+        seed: of the split and the random motion.
+
+    Returns:
+        a finding whose ``group`` acts on frames as they are (columns): the motion's one-parameter group, or the rotation with the
+        frequencies found.
+
+    Raises:
+        ArgumentError: not ``[N, T, n]`` with at least 3 frames and 4 sequences, or NaNs.
+
+    >>> rows = [torch.randn(40, 2)]
+    >>> for _ in range(3): rows.append(rows[-1] @ torch.tensor([[0.8, 0.6], [-0.6, 0.8]]))
+    >>> linear_nft_finding(torch.stack(rows, 1)).found
+    'blocks 2, one motion: 0.102 turns per frame'
+    """
+    started = time.perf_counter()
+    x = torch.as_tensor(sequences).detach().to("cpu")
+    if x.ndim != 3 or x.shape[0] < 4 or x.shape[1] < 3:
+        raise ArgumentError("sequences", "[N >= 4, T >= 3, n]", f"shape {tuple(x.shape)}")
+    if not bool(torch.isfinite(x).all()):
+        raise ArgumentError("sequences", "finite numbers", "NaN or infinity")
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    held, kept = x[order[: max(1, len(x) // 4)]], x[order[max(1, len(x) // 4) :]]
+    fits: dict[str, _Fit] = {}
+    needed: list[str] = []
+    for motions in ("shared", "each"):
+        fit, why = _best(kept, held, motions)
+        if fit is not None:
+            fits[motions] = fit
+        elif why:
+            needed.append(why)
+    if not fits:
+        return Finding(METHOD, "nothing", 0.0, False, time.perf_counter() - started, "; ".join(needed))
+    # What one motion explains needs no more; each its own must do clearly better.
+    chosen = min(fits, key=lambda name: fits[name].error * (2.0 if name == "each" else 1.0) + 1e-12 * (name == "each"))
+    best = fits[chosen]
+    trivial = _trivial(best.nft, kept, held, seed)
+    confidence = max(0.0, 1 - best.error / trivial) if trivial > 0 else 0.0
+    decay = float((torch.linalg.eigvals(best.nft.transitions).abs() - 1).abs().median())
+    if confidence < STANDS or decay > COMPACT:
+        note = "the motion grows or decays: no compact group" if confidence >= STANDS else "; ".join(needed)
+        told = confidence if decay <= COMPACT else 0.0
+        return Finding(METHOD, "nothing", told, False, time.perf_counter() - started, note)
+    named = _named(best.nft, chosen)
+    if named is None:
+        note = "predicted, but no compact group keeps its blocks"
+        return Finding(METHOD, "nothing", 0.0, False, time.perf_counter() - started, note)
+    found, group = named
+    note = f"last frame predicted with relative squared error {best.error:.2g}, without a motion {trivial:.2g}"
+    return Finding(METHOD, found, confidence, True, time.perf_counter() - started, note, group)
+
+
+def _best(kept: Tensor, held: Tensor, motions: Literal["shared", "each"]) -> tuple[_Fit | None, str]:
+    """The rank that predicts a part of the training sequences best, fitted to all of them; or what is missing."""
+    inner = max(1, len(kept) // 4)
+    scores: dict[int, float] = {}
+    why = ""
+    for rank in _ranks(kept):
+        try:
+            scores[rank] = _error(LinearNFT(rank, motions).fit(kept[inner:]), kept[:inner])
+        except ArgumentError as error:
+            why = f"motion of each: {error.expected} needed, {error.got} given" if motions == "each" else str(error)
+    if not scores:
+        return None, why
+    rank = min(scores, key=lambda r: (scores[r] > 1.05 * min(scores.values()) + 1e-12, r))
+    try:
+        nft = LinearNFT(rank, motions).fit(kept)
+        return _Fit(nft, _error(nft, held)), ""
+    except ArgumentError as error:
+        return None, str(error)
+
+
+def _ranks(x: Tensor) -> list[int]:
+    """As many directions as frames span, where that is clear; otherwise by their energy."""
+    rows = x.flatten(0, 1)
+    values = torch.linalg.svdvals(rows.double())
+    eps = float(torch.finfo(x.dtype).eps) if x.is_floating_point() else 2.2e-16
+    exact = cut(values, shape=tuple(rows.shape), eps=eps)  # type: ignore[arg-type]
+    if exact.clear and exact.rank < len(values):
+        return [exact.rank]
+    share = values.square().cumsum(0) / values.square().sum()
+    ranks = {int((share < energy).sum()) + 1 for energy in ENERGIES} | {exact.rank}
+    return sorted(r for r in ranks if r <= WIDEST)
+
+
+def _error(nft: LinearNFT, x: Tensor) -> float:
+    """The relative squared error of the last frame, predicted from those before."""
+    told = torch.as_tensor(nft.predict(x[:, :-1])[:, 0])
+    return float((told - x[:, -1]).square().sum() / x[:, -1].double().square().sum().clamp_min(1e-300))
+
+
+def _trivial(nft: LinearNFT, kept: Tensor, held: Tensor, seed: int) -> float:
+    """The smallest relative error of predictions without a motion."""
+    last, x = held[:, -1].double(), held.double()
+    z = torch.as_tensor(nft.encode(x[:, -2]))
+    turn = torch.linalg.qr(torch.randn(z.shape[-1], z.shape[-1], generator=torch.Generator().manual_seed(seed), dtype=z.dtype)).Q
+    guesses = (x[:, -2], kept.double().mean((0, 1)).expand_as(last), torch.as_tensor(nft.decode(z @ turn)))
+    return float(min((guess - last).square().sum() for guess in guesses) / last.square().sum().clamp_min(1e-300))
+
+
+def _named(nft: LinearNFT, motions: str) -> tuple[str, MatrixGroup] | None:
+    """The blocks in words, and the group on frames."""
+    try:
+        blocks = nft.block_diagonalize()
+    except ArgumentError:
+        return None
+    sizes = "+".join(map(str, blocks.sizes))
+    if motions == "shared":
+        generator = nft.generator()
+        if float(generator.abs().max()) < 1e-9:
+            return None
+        rates = ", ".join(f"{float(r) / (2 * torch.pi):.3g}" for r in nft.rates())
+        return f"blocks {sizes}, one motion: {rates} turns per frame", MatrixGroup(algebra=generator[None], name="exp(tA)")
+    try:
+        rep = nft.rep
+    except UnsupportedError:
+        return _unnamed(nft, sizes)
+    named = name_frequencies(blocks, steady(nft.transitions)) or ()
+    quarter = torch.tensor([[[0.0, -1.0], [1.0, 0.0]]], dtype=torch.float64)
+    whole = ", ".join(map(str, sorted(map(abs, named))))
+    return f"blocks {sizes}, frequencies {whole}", MatrixGroup(algebra=rep.algebra(quarter), name="SO(2)")
+
+
+def _unnamed(nft: LinearNFT, sizes: str) -> tuple[str, MatrixGroup]:
+    """Blocks that do not turn together: every plane on its own, a torus on frames; larger blocks with all their rotations."""
+    found = nft.block_diagonalize()
+    basis: list[Float[Tensor, "n n"]] = []
+    P = found.P
+    inverse = torch.linalg.inv(P)
+    for part, size in zip(found.slices, found.sizes):
+        for i in range(size):
+            for j in range(i):
+                turn = torch.zeros_like(P)
+                turn[part.start + i, part.start + j], turn[part.start + j, part.start + i] = 1.0, -1.0
+                basis.append((nft.basis / nft.scale @ P @ turn @ inverse @ (nft.basis * nft.scale).mT).mT)
+    return f"blocks {sizes}, turning independently", MatrixGroup(algebra=torch.stack(basis), name="rotations of the blocks")
