@@ -55,13 +55,15 @@ class Expansion:
         """The lowest frequencies at ``k + q`` and the velocities ``[*batch, n_k, n_q, n_bands, 2]``."""
         qx, qy = q.unbind(-1)
         one, none = torch.ones_like(qx), torch.zeros_like(qx)
-        weights = torch.stack([qx, qy, qx**2, qx * qy, qy**2], -1).to(self.terms.dtype)
+        weights = torch.stack([qx, qy, qx**2, qx * qy, qy**2], -1)
         r = self.terms.shape[-1]
-        matrices = (weights @ self.terms.flatten(-2)).unflatten(-1, (r, r)) + torch.diag_embed(self.squares).unsqueeze(-3)
-        squares, modes = torch.linalg.eigh(matrices)
+        # Real weights combine real and imaginary parts, in half the operations.
+        terms = torch.view_as_real(self.terms).flatten(-3)
+        offset = torch.view_as_complex((weights @ terms).unflatten(-1, (r, r, 2)))
+        squares, modes = torch.linalg.eigh(offset + torch.diag_embed(self.squares).unsqueeze(-3))
         modes, omega = modes[..., :n_bands], frequencies(squares[..., :n_bands])
-        # Each term's expectation in each mode, then the derivatives of its weight along x and y.
-        moved = (self.terms.flatten(-3, -2).unsqueeze(-3) @ modes).unflatten(-2, (5, r))
-        parts = (modes.conj().unsqueeze(-3) * moved).sum(-2).real
+        # Each term's expectation in each mode, sum_ab T_ab conj(u_a) u_b, then the derivatives of its weight along x and y.
+        pairs = torch.view_as_real((modes.unsqueeze(-2) * modes.conj().unsqueeze(-3)).movedim(-1, -3)).flatten(-3)
+        parts = (pairs.flatten(-3, -2) @ terms.mT).unflatten(-2, (-1, n_bands))
         slopes = torch.stack([torch.stack([one, none, 2 * qx, qy, none], -1), torch.stack([none, one, none, qx, 2 * qy], -1)], -2)
-        return omega, (slopes @ parts).mT / (2 * omega.unsqueeze(-1))
+        return omega, parts @ slopes.mT / (2 * omega.unsqueeze(-1))

@@ -41,9 +41,9 @@ class Operator:
 
     def at(self, k: Float[Tensor, "n_k 2"]) -> Complex[Tensor, "*batch n_k p p"]:
         """``K(k)`` at each of some wave vectors."""
-        terms = torch.stack([self.constant, *self.linear, self.quadratic], -3)
-        weights = torch.cat([torch.ones_like(k[:, :1]), 2 * k, (k**2).sum(1, keepdim=True)], 1).to(terms.dtype)
-        return (weights @ terms.flatten(-2)).unflatten(-1, terms.shape[-2:])
+        terms = torch.view_as_real(torch.stack([self.constant, *self.linear, self.quadratic], -3))
+        weights = torch.cat([torch.ones_like(k[:, :1]), 2 * k, (k**2).sum(1, keepdim=True)], 1)
+        return torch.view_as_complex((weights @ terms.flatten(-3)).unflatten(-1, terms.shape[-3:]))
 
     def solve(self, k: Float[Tensor, "n_k 2"], n_bands: int, velocities: bool) -> tuple[Tensor, Tensor | None]:
         """The lowest frequencies ``[*batch, n_k, n_bands]`` and, if asked for, their slopes ``[..., 2]`` (Hellmann-Feynman)."""
