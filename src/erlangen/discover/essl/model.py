@@ -152,7 +152,9 @@ class ESSL(nn.Module):
             action.act(action.group.identity(dtype=x.dtype), third)
             if isinstance(action, Factors) and not action.commute(third):
                 raise ArgumentError("of", "factors whose actions commute", f"{action} on samples {tuple(third.shape[1:])}")
-            ignored = (*self.sensitivity.view.actions, *(self.invariance.view.actions if self.invariance is not None else ()))
+            # A relative head compares two copies of one view: in which pose the view is does not matter to it.
+            own = () if self.sensitivity.relative else self.sensitivity.view.actions
+            ignored = (*own, *(self.invariance.view.actions if self.invariance is not None else ()))
             both = overlap(action, list(dict.fromkeys(ignored)), third.shape[1:])
         if both is not None:
             names = " and ".join(map(repr, both[1]))

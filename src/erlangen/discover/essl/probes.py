@@ -87,7 +87,9 @@ def linear_probe(
     mean, scale = _standard(a)
     z = (a - mean) / scale
     w = torch.zeros(classes, z.shape[1] + 1, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([w], max_iter=steps, history_size=10, tolerance_grad=1e-6, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(
+        [w], max_iter=steps, history_size=10, tolerance_grad=1e-7, tolerance_change=1e-11, line_search_fn="strong_wolfe"
+    )
 
     def closure() -> float:
         optimizer.zero_grad()
