@@ -64,6 +64,9 @@ def spectrum_of(matrices: Float[Tensor, "n a a"], angles: Any, top: int) -> Spec
     if tuple(told.shape) != (len(motions),):
         raise ArgumentError("angles", f"{len(motions)} angles, one for each sequence", f"shape {tuple(told.shape)}")
     counts = frequency_multiplicities(motions, told, min(top, len(motions) - 1))
+    # Traces of matrices that represent nothing (growth, noise) add up to more than the dimension.
+    if float(counts[0] + 2 * counts[1:].abs().sum()) > 2 * motions.shape[-1]:
+        return Spectrum((), counts, decay)
     present = [k for k, count in enumerate(counts.tolist()) for _ in range(max(0, round(count))) if count >= PRESENT]
     return Spectrum(tuple(present), counts, decay)
 

@@ -1,0 +1,5 @@
+"""The neural Fourier transform: warped signals, compression, rotated images, and views of bodies."""
+
+from erlangen.studies.nft.study import STUDY
+
+__all__ = ["STUDY"]
