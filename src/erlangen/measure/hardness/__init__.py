@@ -1,0 +1,36 @@
+"""How hard a symmetric class of functions is for gradient descent, also when the learner has the symmetry built in."""
+
+from erlangen.measure.hardness.base import Family, Target
+from erlangen.measure.hardness.bounds import (
+    CSQBound,
+    csq_dimension,
+    csq_lower_bound,
+    gradient_signal,
+    sampled_bound,
+    sampled_dimension,
+)
+from erlangen.measure.hardness.cos_relu import AveragedReLU, CosReLU
+from erlangen.measure.hardness.degree_parity import DegreeCount, DegreeParity
+from erlangen.measure.hardness.gram import Gram, monte_carlo_gram
+from erlangen.measure.hardness.graph_features import GraphCosReLU
+from erlangen.measure.hardness.sparse_invariant import SparseInvariant, SparsePolynomial
+
+__all__ = [
+    "AveragedReLU",
+    "CSQBound",
+    "CosReLU",
+    "DegreeCount",
+    "DegreeParity",
+    "Family",
+    "Gram",
+    "GraphCosReLU",
+    "SparseInvariant",
+    "SparsePolynomial",
+    "Target",
+    "csq_dimension",
+    "csq_lower_bound",
+    "gradient_signal",
+    "monte_carlo_gram",
+    "sampled_bound",
+    "sampled_dimension",
+]

@@ -98,3 +98,14 @@ def inner_product(m: Float[Tensor, "*batch 2 2"], k: int) -> Float[Tensor, "*bat
     c = (m.reshape(-1, 4) @ products).clamp_(-1, 1)
     even = torch.addcmul((1 - c * c).sqrt_(), c, c.asin())
     return (even @ (sign[:, None] * sign).flatten()).mul_(2 / math.pi).reshape(m.shape[:-2])
+
+
+def random_planes(count: int, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "count 2 n"]:
+    """Uniform planes of ``R^n``, each as two orthonormal rows.
+
+    >>> a = random_planes(1, 5)[0]
+    >>> torch.allclose(a @ a.mT, torch.eye(2, dtype=torch.float64))
+    True
+    """
+    q, r = torch.linalg.qr(torch.randn(count, n, 2, generator=generator, dtype=torch.float64))
+    return (q * r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)).mT.contiguous()
