@@ -53,6 +53,8 @@ class Discover:
     """What the target is; by default it is recognised. Text labels need "class"."""
     steps: int | None = None
     """Training steps of the learned discoverer."""
+    sequences: bool | None = None
+    """Whether a sample's tokens are the frames of a sequence; by default where the target is a vector."""
     seed: int = 0
     """Seed of everything random."""
     json: bool = False

@@ -33,8 +33,39 @@ def run_discover(args: Discover) -> None:
     data = resolve(
         args.data, split="train" if args.data in names() else "all", target=args.target, tokens=args.tokens, kind=args.kind
     )
-    found = discover(data.x, data.y, steps=args.steps, seed=args.seed, quiet=args.quiet or args.json)
-    print(json.dumps(found.as_dict(), indent=2) if args.json else found)
+    found = discover(
+        data.x,
+        data.y,
+        names=data.names,
+        kind=data.target,
+        steps=args.steps,
+        sequences=args.sequences,
+        seed=args.seed,
+        quiet=args.quiet or args.json,
+    )
+    if args.json:
+        print(json.dumps(found.as_dict(), indent=2))
+        return
+    print(found)
+    from rich.console import Console
+
+    Console().print(findings_table(found))
+
+
+def findings_table(found: Any) -> Any:
+    """What each discoverer found, side by side, for a terminal; the notes are in the text above it."""
+    from rich.table import Table
+
+    from erlangen.discover.finding import FINDING_COLUMNS
+    from erlangen.reporting import format_value
+
+    table = Table(title="What each discoverer found", title_justify="left")
+    shown = FINDING_COLUMNS[:-1]
+    for column in shown:
+        table.add_column(column, justify="right" if column in ("confidence", "seconds") else "left")
+    for finding in found.findings:
+        table.add_row(*(format_value(cell) for cell in finding.row()[: len(shown)]))
+    return table
 
 
 def run_audit(args: Audit) -> None:

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from erlangen.discover.finding import FINDING_COLUMNS, Finding
+from erlangen.discover.soft.belief import Belief
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.algebra_forms import Metric
 from erlangen.groups.base import Group
@@ -94,6 +95,7 @@ class Discovered:
         note: one line more.
         names: of the token's components.
         others: findings of discoverers that do not look for an algebra of the tokens' distribution.
+        belief: how well each candidate group fits the task; ``None`` without a target, and in answers read from a file.
     """
 
     algebra: LieAlgebra | None
@@ -105,6 +107,7 @@ class Discovered:
     note: str = ""
     names: Sequence[str] = field(default=())
     others: Sequence[Finding] = ()
+    belief: Belief | None = None
 
     def __bool__(self) -> bool:
         return self.algebra is not None
@@ -167,6 +170,7 @@ class Discovered:
                 )
         lines += [f"ambiguity: {self.ambiguity}"] if self.ambiguity else []
         lines += [self.note] if self.note else []
+        lines += [f"{f.method}: {f.found}{'' if f.holds else ' (does not stand)'}; {f.note}" for f in self.others]
         tried = [f"{c.method} ({_time(c.seconds)}{f', {c.name}' if c.name else ''})" for c in self.candidates]
         lines.append(f"tried: {', '.join(tried) or 'nothing'}")
         return "\n".join(lines)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from erlangen.discover.companions import motion_finding, task_belief
 from erlangen.discover.evidence import evidence
-from erlangen.discover.found import Candidate, Discovered, standard_cosine
+from erlangen.discover.found import Candidate, Discovered, group_of, standard_cosine
 from erlangen.discover.liegan import LieGAN
 from erlangen.discover.quadric import fit_quadric
 from erlangen.discover.samples import Samples, Target, samples_of
@@ -45,6 +47,7 @@ def discover(
     mask: Float[Tensor, "n n"] | None = None,
     channels: int | None = None,
     steps: int | None = None,
+    sequences: bool | None = None,
     seed: int = 0,
     quiet: bool = False,
 ) -> Discovered:
@@ -54,6 +57,10 @@ def discover(
     nothing, with one. Whatever is found is compared with the algebras that have a name, and the exact one is put to a judge on data kept
     from all discoverers (:func:`erlangen.discover.evidence.evidence`). The largest algebra that stands is the answer; on data without a
     symmetry, or too few of them, the answer is falsy and says so.
+
+    Beside the algebra of the tokens' distribution, closed forms ask what else fits the data: with a target, how well each of the usual
+    groups fits the *task* (:func:`erlangen.discover.soft.graded_belief`); where tokens follow one another, by which linear motion
+    (:func:`erlangen.discover.nft.linear_nft_finding`). ``found.findings`` has all of them in comparable terms.
 
     Args:
         x: ``[N, T, n]`` or ``[N, n]``, NumPy or torch. Tokens may be padded with zeros.
@@ -66,6 +73,8 @@ def discover(
         mask: where generators may be non-zero.
         channels: of LieGAN; by default one more than so(n) has dimensions, at most 7; with ``mask``, 1.
         steps: of LieGAN; by default 3000, with one channel 5000.
+        sequences: whether a sample's tokens (a vector target's after those of x) are the frames of a sequence; by default where the
+            target is a vector.
         seed: of everything random.
         quiet: no progress bars.
 
@@ -96,7 +105,12 @@ def discover(
             search.liegan(count)
             if search.standing():
                 break
-    return search.answer(constant, names)
+        groups = [group_of(c.algebra) for c in search.standing() if c.algebra is not None]
+        belief = task_belief(everything, groups, seed)
+        moving = everything.y.shape[1] > 0 if sequences is None else sequences
+        motion = motion_finding(everything, seed) if moving else None
+    others = [f for f in (None if belief is None else belief.finding(), motion) if f is not None]
+    return replace(search.answer(constant, names), others=others, belief=belief)
 
 
 class _Search:
