@@ -1,5 +1,6 @@
 """Approximate symmetries, several at once: a penalty for any network, a ridge regression in closed form, a graded belief from data."""
 
+from erlangen.discover.soft.belief import Belief, GroupBelief, default_candidates, graded_belief
 from erlangen.discover.soft.degrees import Degrees
 from erlangen.discover.soft.energy import Degenerate
 from erlangen.discover.soft.layout import Layout, TensorType, hidden_layout
@@ -10,15 +11,19 @@ from erlangen.discover.soft.subspaces import dimension, equivariant_basis, proje
 from erlangen.discover.soft.tuning import tuned_strengths
 
 __all__ = [
+    "Belief",
     "Degenerate",
     "Degrees",
+    "GroupBelief",
     "Layout",
     "Report",
     "SoftEquivariance",
     "SoftEquivariantRidge",
     "TensorType",
+    "default_candidates",
     "dimension",
     "equivariant_basis",
+    "graded_belief",
     "hidden_layout",
     "project",
     "tuned_strengths",

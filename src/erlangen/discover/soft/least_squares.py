@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.discover.soft.layout import Layout, TensorType
-from erlangen.discover.soft.subspaces import entries, equivariant_basis
+from erlangen.discover.soft.subspaces import common_basis, entries, equivariant_basis
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.reps import Rep
 
@@ -60,7 +60,7 @@ def least_squares(
         system = _system(gram, kind, source, soft, weight_decay) if soft else None
         unknown = right.flatten(1).mT
         if hard:
-            basis = _allowed(vectors[hard[0]], kind, source)
+            basis = allowed([vectors[hard[0]]], kind, source)
             if not basis.shape[1]:
                 continue
             if system is None:
@@ -92,12 +92,12 @@ def _system(gram: Tensor, kind: TensorType, source: Layout, soft: Sequence[tuple
     return system
 
 
-def _allowed(vector: Rep, kind: TensorType, source: Layout) -> Tensor:
-    """Orthonormal columns ``[size * n, p]``: the equivariant matrices to one output tensor."""
+def allowed(vectors: Sequence[Rep], kind: TensorType, source: Layout) -> Tensor:
+    """Orthonormal columns ``[size * n, p]``: the matrices to one output tensor that are equivariant under all these groups."""
     n, size = source.dim, source.d**kind.rank
     columns = []
     for inp, left in source.places.items():
-        q = equivariant_basis(vector, kind, inp).flatten(1).mT
+        q = common_basis(vectors, kind, inp)
         if not q.shape[1]:
             continue
         for places in entries(torch.arange(size)[None], left, n):

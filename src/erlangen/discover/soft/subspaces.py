@@ -75,6 +75,20 @@ def _basis(vector: Rep, target: TensorType, source: TensorType) -> Tensor:
     return EquivariantMaps(source.rep(vector), target.rep(vector), basis="orthonormal").basis()
 
 
+def common_basis(vectors: Sequence[Rep], target: TensorType, source: TensorType) -> Float[Tensor, "size dim"]:
+    """Orthonormal columns: the flattened matrices that are equivariant under all of these groups.
+
+    >>> from erlangen.groups import SO
+    >>> common_basis([SO(2, axis="z").vector, SO(2, axis="x").vector], TensorType(1), TensorType(1)).shape      # multiples of the identity
+    torch.Size([9, 1])
+    """
+    first, *others = (_basis(vector, target, source).flatten(1).mT for vector in vectors)
+    for q in others:
+        turns, cosines, _ = torch.linalg.svd(first.mT @ q)
+        first = first @ turns[:, : int((cosines > 1 - 1e-8).sum())]
+    return first
+
+
 def dimension(vector: Rep, target: Layout, source: Layout) -> int:
     """How many independent equivariant matrices there are from one layout to another.
 
