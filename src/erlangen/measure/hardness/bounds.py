@@ -73,8 +73,8 @@ def csq_lower_bound(gram: Gram | Tensor, tau: float) -> CSQBound:
         raise ArgumentError("tau", "a tolerance strictly between 0 and 1", tau)
     size = as_gram(gram).magnitudes()
     off = pairs_above_diagonal(size)
-    # A threshold matters only where it is some pair's correlation.
-    thresholds = off[off < tau * tau].unique(sorted=True)
+    # A threshold matters only where it is some pair's correlation, and is below tau^2 beyond rounding in single precision.
+    thresholds = off[off < tau * tau * (1 - 1e-6)].unique(sorted=True)
     if not len(thresholds):
         note = f"no two functions are correlated by less than tau^2 = {tau * tau:.3g}: nothing follows"
         return CSQBound(0.0, 1, 0.0, tau, (), len(size) <= EXACT, note)
