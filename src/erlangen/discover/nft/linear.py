@@ -179,7 +179,10 @@ class LinearNFT:
         rank = self.basis.shape[1]
         if z.shape[1] - 1 < rank:
             raise ArgumentError(
-                "sequences", f"at least {rank + 1} frames, or motions within planes of all", z.shape[1], "fit with motions='each'"
+                "sequences",
+                f"at least {rank + 1} frames, or motions within planes of all",
+                z.shape[1],
+                "fit with motions='each', or state a smaller rank",
             )
         return solve_transition(z.unsqueeze(2))
 

@@ -19,7 +19,7 @@ from erlangen.studies.nft.config import Config
 from erlangen.studies.nft.networks import image_decoder, image_encoder, settings
 from erlangen.training import train
 
-SIDE, ROWS, TOP, FREE = 28, 16, 8, 10
+SIDE, ROWS, TOP, FREE, RANK = 28, 16, 8, 10, 24
 PLAIN, GIVEN, KNOWN, UNKNOWN, LINEAR = "autoencoder", "elements known", "group known", "group unknown", "linear"
 SOURCE = "Koyama et al. 2024, arXiv:2305.18484, figure 6 (rotated MNIST)"
 ABOUT = (
@@ -27,8 +27,8 @@ ABOUT = (
     "are trained as an autoencoder, with the angles known (SO(2), frequencies 0 to 8), with only the group known, and with neither. A "
     "logistic regression on 1000 labels then sees the flattened latent, or only its amplitudes: for each row and frequency one number that "
     "no rotation of a perfectly equivariant latent changes.",
-    "Turning an image is linear in its pixels, so the closed form stands beside the networks: principal directions of all frames, and the "
-    "planes in which all turn, from quadratic invariants. Its features are one amplitude for each plane.",
+    "Turning an image is linear in its pixels, so a closed form stands beside the networks: 24 principal directions, the matrix of one "
+    "known turn by a radian in these, and its blocks (steerable principal components). Its features are one amplitude for each block.",
 )
 
 
@@ -55,14 +55,13 @@ def turned(x: Tensor, seed: int, frames: int = 3) -> tuple[Tensor, Tensor]:
     """Each image turned by a random angle and on by another: ``[N, frames, 1, side, side]`` and the second angle."""
     rng = torch.Generator().manual_seed(seed)
     start, angle = (2 * math.pi * torch.rand(len(x), generator=rng) for _ in range(2))
-    action = Images(SO(2).vector)
+    return torch.stack([_turn(x.unsqueeze(1), start + t * angle) for t in range(frames)], 1), angle
+
+
+def _turn(x: Tensor, angles: Tensor) -> Tensor:
     plane = SO(2).algebra
     assert plane is not None
-    every = []
-    for t in range(frames):
-        g = SO(2).exp(plane.combine((start + t * angle).unsqueeze(1)))
-        every.append(action.act(g, x.unsqueeze(1)))
-    return torch.stack(every, 1), angle
+    return Images(SO(2).vector).act(SO(2).exp(plane.combine(angles.unsqueeze(1))), x)
 
 
 def angle_error(told: Tensor, angles: Tensor) -> float:
@@ -111,7 +110,7 @@ def run(config: Config, quiet: bool) -> Part:
         sizes = "+".join(map(str, blocks.sizes))
     except ArgumentError:
         sizes = "none: its matrices keep no form"
-    linear = LinearNFT(32, "each").fit(x[:, :2].flatten(2))
+    linear = LinearNFT(RANK).fit(torch.stack([x[:, 0], _turn(x[:, 0], torch.ones(1))], 1).flatten(2))
     judge(f"{LINEAR}, amplitudes", lambda part: linear.amplitudes(part.flatten(1)))
     with torch.no_grad():
         degrees = angle_error(transforms[GIVEN].identify(held[:, 0], held[:, 1]), held_angle)

@@ -1,0 +1,94 @@
+"""The study of the neural Fourier transform runs, small; what is exact in it holds without training; and, slowly, run one in full."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from erlangen.errors import ArgumentError
+from erlangen.studies.nft import STUDY
+from erlangen.studies.nft.config import Config
+from erlangen.studies.nft.digits import angle_error, probe, turned
+from erlangen.studies.nft.signals import TRUE, judge, learn, own_shifts, shared_shifts
+
+
+def claims(outcome):
+    return {claim.text: claim for claim in outcome.claims}
+
+
+def test_signals_run_and_the_closed_forms_are_exact():
+    found = claims(STUDY.run(Config(part="signals", steps=3, samples=200), quiet=True))
+    assert found["the clean signals need no network: the closed form finds the frequencies and predicts to rounding"].holds
+    assert found["the quadratic sensor is linear too, in enough directions: least squares predicts to rounding"].holds
+
+
+def test_compress_runs_and_the_fourier_code_is_what_theory_says():
+    outcome = STUDY.run(Config(part="compress", steps=3, samples=2000), quiet=True)
+    found = claims(outcome)
+    assert found["the low-pass Fourier code leaves what theory says"].holds
+    assert found["the low-pass Fourier code leaves what theory says"].baseline == pytest.approx(5.9622, abs=1e-4)
+    assert outcome.metrics["linear, 10 numbers"]["code"] < 1e-8
+
+
+@pytest.mark.parametrize("part", ["digits", "views"])
+def test_image_parts_run(part):
+    outcome = STUDY.run(Config(part=part, steps=2, samples=600), quiet=True)
+    assert outcome.name == "nft"
+    assert len(list(outcome.claims)) >= 2
+    if part == "views":
+        assert outcome.metrics["errors"]["mean image"] == pytest.approx(1, abs=1e-5)
+
+
+def test_an_unknown_part_is_named():
+    with pytest.raises(ArgumentError) as caught:
+        STUDY.run(dataclasses.replace(Config(), part="sounds"))
+    assert caught.value.argument == "part"
+
+
+def test_own_shifts_need_no_sharing():
+    row = own_shifts("clean", 0)
+    assert row.frequencies == TRUE
+    assert row.error < 1e-10
+    assert own_shifts("tanh", 0).error > 0.02
+    # Given 60 signals for each shift, what is linear in ten dimensions is exact and the saturated sensor is not.
+    assert shared_shifts("clean", 10, 0, shifts=8).error < 1e-10
+    assert shared_shifts("tanh", 10, 0, shifts=8).error > 0.02
+
+
+def test_turned_images_and_the_probe():
+    x = torch.rand(6, 16, 16)
+    triples, angle = turned(x, 0)
+    assert triples.shape == (6, 3, 1, 16, 16)
+    c, s = angle.cos(), angle.sin()
+    rotation = torch.stack([torch.stack([c, -s], -1), torch.stack([s, c], -1)], -2)
+    assert angle_error(rotation, angle) < 1e-3
+    assert angle_error(rotation.mT, angle) > 1
+    features = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
+    labels = (features[:, 0] > 0).long()
+    assert probe(features[:200], labels[:200], features[200:], labels[200:]) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_run_one(seed):
+    """The published setting, scaled: exact frequencies and a relative error of at most 1e-3."""
+    nft, test = learn(Config(seed=seed), "clean", 2500, 20_000, quiet=True)
+    errors, spectrum = judge(nft, test)
+    assert spectrum.frequencies == TRUE
+    assert errors[0] <= 1e-3
+    others = [k for k in range(33) if k not in TRUE]
+    assert float(spectrum.multiplicities[others].abs().max()) < 0.1
+    order = torch.randperm(len(test.angles), generator=torch.Generator().manual_seed(seed))
+    again = nft.spectrum(test.angles[order], test.x[order, :2])
+    torch.testing.assert_close(again.multiplicities, spectrum.multiplicities, atol=1e-5, rtol=0)
+    assert nft.spectrum().frequencies == TRUE  # without angles
+
+
+@pytest.mark.slow
+def test_run_one_through_the_saturating_sensor():
+    nft, test = learn(Config(), "tanh", 2500, 20_000, quiet=True)
+    errors, spectrum = judge(nft, test)
+    assert spectrum.frequencies == TRUE
+    assert errors[0] <= own_shifts("tanh", 0).error / 8
