@@ -1,0 +1,31 @@
+"""Hidden symmetries of ReLU networks: how many degrees of freedom their function really has, and which parameters are idle."""
+
+from erlangen.parameters.hidden.dimension import batch_functional_dimension, functional_dimension
+from erlangen.parameters.hidden.jacobian import jacobian
+from erlangen.parameters.hidden.known import (
+    KnownSymmetries,
+    PositiveMonomial,
+    canonical_form,
+    generators,
+    orbit_dimension,
+    same_orbit,
+)
+from erlangen.parameters.hidden.network import ReluNetwork
+from erlangen.parameters.hidden.reading import NotReluNetwork, relu_network
+from erlangen.parameters.hidden.result import FunctionalDimension
+
+__all__ = [
+    "FunctionalDimension",
+    "KnownSymmetries",
+    "NotReluNetwork",
+    "PositiveMonomial",
+    "ReluNetwork",
+    "batch_functional_dimension",
+    "canonical_form",
+    "functional_dimension",
+    "generators",
+    "jacobian",
+    "orbit_dimension",
+    "relu_network",
+    "same_orbit",
+]
