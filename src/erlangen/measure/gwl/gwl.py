@@ -1,0 +1,247 @@
+"""`GWL` and `WL`: can any network of a class tell two geometric graphs apart, and after how many layers?"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from erlangen.errors import ArgumentError
+from erlangen.groups import SO, Group, O
+from erlangen.groups.names import parse_group
+from erlangen.measure.gwl.clusters import Gaps, Ints, counts
+from erlangen.measure.gwl.graph import Batch, GeometricGraph
+from erlangen.measure.gwl.inputs import as_graph
+from erlangen.measure.gwl.result import AmbiguousToleranceWarning, Result
+from erlangen.measure.gwl.stars import invariant_colours
+from erlangen.measure.gwl.trees import Trees
+
+#: The default tolerance, in median edges.
+RELATIVE_TOLERANCE = 1e-5
+#: So many rows (frame, edge) of trees are held at a time when a list of graphs is coloured.
+ROWS = 2_000_000
+
+
+@dataclass(frozen=True)
+class GWL:
+    """The geometric Weisfeiler-Leman test, or one of its weaker forms.
+
+    The full test bounds what equivariant message passing can tell apart: after ``t`` iterations each node knows its tree of depth ``t``
+    with all vectors, up to one motion of the group. The invariant test (IGWL) hands on no orientation: each node hashes the orbit of its
+    own neighbourhood. IGWL(k) looks at a node and ``k - 1`` of its neighbours at a time: 2 sees distances, 3 angles as well.
+
+    The answer is exact, up to the tolerance at which numbers count as equal: frames stand in for a search over permutations.
+
+    Args:
+        group: ``O(3)``, ``SO(3)``, ``O(2)`` or ``SO(2)``, as a group or a name.
+        body_order: the ``k`` of IGWL(k), at least 2; by default not bounded.
+        invariant: the invariant test; implied by ``body_order``.
+        max_iter: the most iterations; ``"auto"`` goes on until no later one could change the answer.
+        tol: numbers so far apart are equal, in the unit of the positions; by default 1e-5 times the median length of edges.
+        bare: leave all vectors out: the Weisfeiler-Leman test of abstract graphs, see :func:`WL`.
+
+    Raises:
+        ArgumentError: another group, a body order below 2, a bound below 1, or a tolerance that is not positive.
+
+    Source: Joshi, Bodnar, Mathis, Cohen & Lio, "On the expressive power of geometric graph neural networks", ICML 2023, arXiv:2301.09308.
+
+    >>> from erlangen.measure.gwl import kchain
+    >>> print(GWL("SO(3)").compare(*kchain(4)))
+    GWL under SO(3): distinguished at iteration 3
+    >>> print(GWL("SO(3)", invariant=True).compare(*kchain(4)))
+    IGWL under SO(3): never distinguished
+    """
+
+    group: Group | str = "O(3)"
+    body_order: int | None = None
+    invariant: bool = False
+    max_iter: int | Literal["auto"] = "auto"
+    tol: float | None = None
+    bare: bool = False
+
+    def __post_init__(self) -> None:
+        group = parse_group(self.group) if isinstance(self.group, str) else self.group
+        if group not in (O(3), SO(3), O(2), SO(2)):
+            raise ArgumentError("group", "O(3), SO(3), O(2) or SO(2)", repr(self.group))
+        object.__setattr__(self, "group", group)
+        if self.body_order is not None and self.body_order < 2:
+            raise ArgumentError("body_order", "at least 2", self.body_order)
+        if self.max_iter != "auto" and (not isinstance(self.max_iter, int) or self.max_iter < 1):
+            raise ArgumentError("max_iter", "at least 1, or 'auto'", repr(self.max_iter))
+        if self.tol is not None and not (math.isfinite(self.tol) and self.tol > 0):
+            raise ArgumentError("tol", "a positive number", self.tol)
+
+    @property
+    def level(self) -> str:
+        """What the test is called."""
+        if self.bare:
+            return "WL"
+        return f"IGWL({self.body_order})" if self.body_order is not None else "IGWL" if self.invariant else "GWL"
+
+    def compare(self, a: Any, b: Any) -> Result:
+        """Compare two graphs.
+
+        Args:
+            a, b: :class:`GeometricGraph`, or what :func:`as_graph` takes without a cutoff: a PyG ``Data``, an RDKit ``Mol``, a mapping.
+
+        Raises:
+            ArgumentError: graphs that differ in dimension or number of vectors, or do not have the dimension of the group.
+
+        Warns:
+            AmbiguousToleranceWarning: two numbers are so nearly a tolerance apart that the answer may depend on it.
+        """
+        batch, gaps = self._batch([as_graph(a, name="a"), as_graph(b, name="b")])
+        in_a = batch.graph == 0
+        t, steps = 0, self._history(batch, gaps)
+        colours, final = next(steps)
+        while not (apart := _apart(colours, in_a)) and not final and t != self.max_iter:
+            t, (colours, final) = t + 1, next(steps)
+        if gaps.ambiguous:
+            message = f"a tolerance of {gaps.tol:.2e} decided about numbers {gaps.largest_closed:.2e} apart (equal) and "
+            message += f"{gaps.smallest_kept:.2e} apart (different)"
+            warnings.warn(message, AmbiguousToleranceWarning, stacklevel=2)
+        ours, first = torch.from_numpy(colours), int(in_a.sum())
+        return Result(
+            distinguished=apart,
+            iteration=t if apart else None,
+            level=self.level,
+            group=str(self.group),
+            colors_a=ours[:first],
+            colors_b=ours[first:],
+            iterations=t,
+            final=apart or final,
+            tol=gaps.tol,
+            min_gap=gaps.smallest_kept,
+            max_closed=gaps.largest_closed,
+            ambiguous=gaps.ambiguous,
+        )
+
+    def colors(self, graphs: Sequence[Any]) -> list[Int[Tensor, " n"]]:
+        """The colours of the nodes of each graph after the last iteration, comparable over the whole list.
+
+        Args:
+            graphs: as for :meth:`compare`; all of one dimension, with the same number of vectors.
+
+        >>> from erlangen.measure.gwl import kchain
+        >>> a, b = kchain(2)
+        >>> [sorted(c.tolist()) for c in GWL(invariant=True).colors([a, b])]
+        [[0, 0, 1, 1], [0, 0, 1, 1]]
+        """
+        read = [as_graph(g, name=f"graphs[{i}]") for i, g in enumerate(graphs)]
+        batch, gaps = self._batch(read)
+        colours = self._last_trees(batch, gaps) if self._equivariant else self._last_stars(batch, gaps)
+        return list(torch.from_numpy(colours).split([len(g) for g in read]))
+
+    def classes(self, graphs: Sequence[Any]) -> Int[Tensor, " G"]:
+        """For each graph the number of its class: two graphs share it when their colours after the last iteration are the same.
+
+        >>> from erlangen.measure.gwl import kchain
+        >>> GWL().classes([*kchain(2), *kchain(3)]).tolist()
+        [0, 1, 2, 3]
+        """
+        number: dict[tuple[int, ...], int] = {}
+        rows = [tuple(sorted(c.tolist())) for c in self.colors(graphs)]
+        return torch.tensor([number.setdefault(row, len(number)) for row in rows])
+
+    @property
+    def _equivariant(self) -> bool:
+        return not (self.bare or self.invariant or self.body_order is not None)
+
+    @property
+    def _reflections(self) -> bool:
+        return self.group in (O(2), O(3))
+
+    def _batch(self, graphs: list[GeometricGraph]) -> tuple[Batch, Gaps]:
+        batch = Batch.of(graphs, bare=self.bare)
+        dim = 2 if self.group in (O(2), SO(2)) else 3
+        if not self.bare and batch.dim != dim:
+            raise ArgumentError("graphs", f"graphs in {dim} dimensions, as {self.group} acts there", f"{batch.dim} dimensions")
+        return batch, Gaps(RELATIVE_TOLERANCE * batch.scale if self.tol is None else self.tol)
+
+    def _history(self, batch: Batch, gaps: Gaps) -> Iterator[tuple[Ints, bool]]:
+        """Colours at iteration 0, 1, 2, ..., and whether no later ones can refine them."""
+        steps = self._stars(batch, gaps)
+        if not self._equivariant:
+            colours = next(steps)
+            for finer in steps:
+                yield colours, False
+                colours = finer
+            yield colours, True
+            return
+        yield next(steps), False
+        # One hop away the two tests see the same.
+        colours = next(steps)
+        rest = np.flatnonzero(counts(colours) > 1)
+        deepest = None if self.max_iter == "auto" else self.max_iter
+        trees = Trees(batch, rest, colours[rest], reflections=self._reflections, gaps=gaps, deepest=deepest)
+        trees.step()
+        yield colours, trees.finished
+        while not trees.finished:
+            trees.step()
+            yield _refined(colours, rest, trees.colours()), trees.finished
+
+    def _stars(self, batch: Batch, gaps: Gaps) -> Iterator[Ints]:
+        return invariant_colours(batch, reflections=self._reflections, gaps=gaps, body_order=self.body_order)
+
+    def _last_stars(self, batch: Batch, gaps: Gaps) -> Ints:
+        rounds = None if self.max_iter == "auto" else self.max_iter + 1
+        return deque(islice(self._stars(batch, gaps), rounds), maxlen=1).pop()
+
+    def _last_trees(self, batch: Batch, gaps: Gaps) -> Ints:
+        """The colours after the last iteration; trees only where the invariant test leaves nodes alike, some of them at a time."""
+        colours = self._last_stars(batch, gaps)
+        deepest = None if self.max_iter == "auto" else self.max_iter
+        rest = np.flatnonzero(counts(colours) > 1)
+        rest = rest[np.argsort(colours[rest], kind="stable")]
+        fresh = colours.copy()
+        for some in _portions(batch, rest, colours):
+            trees = Trees(batch, some, colours[some], reflections=self._reflections, gaps=gaps, deepest=deepest)
+            while not trees.finished and trees.depth != deepest:
+                trees.step()
+            fresh = _refined(fresh, some, trees.colours())
+        return fresh
+
+
+def WL(max_iter: int | Literal["auto"] = "auto") -> GWL:
+    """The Weisfeiler-Leman test of the abstract graphs: labels and edges, no vectors.
+
+    >>> from erlangen.measure.gwl import kchain
+    >>> print(WL().compare(*kchain(3)))
+    WL: never distinguished
+    """
+    return GWL(bare=True, max_iter=max_iter)
+
+
+def _apart(colours: Ints, in_a: NDArray[np.bool_]) -> bool:
+    return not np.array_equal(np.sort(colours[in_a]), np.sort(colours[~in_a]))
+
+
+def _refined(colours: Ints, some: Ints, finer: Ints) -> Ints:
+    fresh = colours.copy()
+    fresh[some] = int(colours.max(initial=0)) + 1 + finer
+    return fresh
+
+
+def _portions(batch: Batch, nodes: Ints, colours: Ints) -> Iterator[Ints]:
+    """Nodes, ordered by colour, in portions that split no colour."""
+    # A component's edges bound those of a tree; 4 frames are usual.
+    edges = np.bincount(batch.graph, weights=batch.degree)[batch.graph[nodes]]
+    done = np.cumsum(4 * edges)
+    starts = np.flatnonzero(np.diff(colours[nodes], prepend=-1))
+    first = 0
+    for at in starts[1:]:
+        if done[at - 1] - (done[first - 1] if first else 0) >= ROWS:
+            yield nodes[first:at]
+            first = at
+    if len(nodes):
+        yield nodes[first:]
