@@ -100,7 +100,7 @@ def test_examples_by_loss_are_invariant(net, data):
 @pytest.mark.parametrize("method", [RepSim, SimplEx], ids=["RepSim", "SimplEx"])
 def test_representations_are_as_invariant_as_their_layer(net, data, method):
     x, y, examples, _ = data
-    moving, pooled = method(net, "1", examples), method(net, "3", examples[:5])
+    moving, pooled = method(net, "1", examples), method(net, "3", examples)
     assert ExplanationRobustness(net, moving, SHIFTS).score(x, y)["mean"] < 0.99
     assert guarantee(moving, net, SHIFTS, x).startswith("none: the layer")
     assert abs(1 - ExplanationRobustness(net, pooled, SHIFTS).score(x, y)["mean"]) <= 1e-9
@@ -122,6 +122,29 @@ def test_simplex_weights_satisfy_the_conditions_of_optimality():
     inside = torch.softmax(torch.randn(4, 5, dtype=F64, generator=rng), 1)
     corners = torch.randn(5, 9, dtype=F64, generator=rng)
     assert torch.allclose(simplex_weights(corners, inside @ corners), inside, atol=1e-9)
+
+
+def test_a_ridge_makes_weights_unique_where_examples_surround_the_datum(net, data):
+    rng = torch.Generator().manual_seed(2)
+    corners, targets = torch.randn(30, 4, dtype=F64, generator=rng), 0.1 * torch.randn(3, 4, dtype=F64, generator=rng)
+    noise = 1e-9 * torch.randn(3, 4, dtype=F64, generator=rng)
+    order = torch.randperm(30, generator=rng)
+    for ridge, same in ((0.0, False), (1e-3, True)):
+        one, other = simplex_weights(corners, targets, ridge), simplex_weights(corners[order], targets + noise, ridge)
+        assert torch.allclose(one[:, order], other, atol=1e-6) == same
+        # The datum lies in the hull, and a small ridge keeps the combination near it.
+        assert float((one @ corners - targets).norm(dim=1).max()) < 0.05
+    # The condition of optimality with the ridge.
+    s = (corners - corners.mean(0)).square().sum(1).mean()
+    gradient = (one @ corners - targets) @ corners.mT + 1e-3 * s * one
+    assert float((gradient - gradient.min(1, keepdim=True).values)[one > 1e-9].abs().max()) < 1e-9
+    x, _, examples, _ = data
+    assert guarantee(SimplEx(net, "3", examples, ridge=0), net, SHIFTS, x) == "conditional: weights are unique"
+    many = SimplEx(net, "3", examples)
+    assert abs(1 - ExplanationRobustness(net, many, SHIFTS).score(x)["mean"]) <= 1e-9
+    assert guarantee(many, net, SHIFTS, x) == "guaranteed"
+    with pytest.raises(ArgumentError, match="'ridge'"):
+        SimplEx(net, "3", examples, ridge=-1)
 
 
 def test_simplex_weights_are_at_least_as_near_as_the_references_descent():

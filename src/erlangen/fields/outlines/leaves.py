@@ -80,7 +80,8 @@ def read_ts(file: Path) -> tuple[Tensor, Tensor]:
     marks = [i for i, line in enumerate(lines) if line.strip().lower() == "@data"]
     if not marks:
         raise ArgumentError("folder", f"a line '@data' in {file.name}", "none")
-    series, labels = [], []
+    series: list[np.ndarray] = []
+    labels: list[int] = []
     for number, line in enumerate(lines[marks[0] + 1 :], marks[0] + 2):
         if not line.strip():
             continue

@@ -89,12 +89,13 @@ def _unused(x: Any) -> Any:
     return x
 
 
-def captum_explainer(name: str, model: Callable[..., Any], **arguments: Any) -> Attribution:
+def captum_explainer(method: str, model: Callable[..., Any], name: str = "", **arguments: Any) -> Attribution:
     """A method of ``captum.attr`` by name, for a model.
 
     Args:
-        name: e.g. ``"DeepLift"``, ``"GradientShap"``, ``"FeaturePermutation"``, ``"KernelShap"``.
+        method: e.g. ``"DeepLift"``, ``"GradientShap"``, ``"FeaturePermutation"``, ``"KernelShap"``.
         model: a module (DeepLift needs one that uses each activation module once), or a function.
+        name: for tables; by default that of the method.
         arguments: of its ``attribute``.
 
     Raises:
@@ -105,9 +106,9 @@ def captum_explainer(name: str, model: Callable[..., Any], **arguments: Any) -> 
         import captum.attr
     except ImportError as error:
         raise MissingExtra("explain", "captum") from error
-    method = getattr(captum.attr, name, None)
-    if method is None:
-        raise ArgumentError("name", "a method of captum.attr", repr(name))
-    if name == "DeepLift" and not isinstance(model, nn.Module):
+    found = getattr(captum.attr, method, None)
+    if found is None:
+        raise ArgumentError("method", "a method of captum.attr", repr(method))
+    if method == "DeepLift" and not isinstance(model, nn.Module):
         raise ArgumentError("model", "a torch.nn.Module, for DeepLift", type(model).__name__)
-    return Attribution(method(model), **arguments)
+    return Attribution(found(model), name, **arguments)

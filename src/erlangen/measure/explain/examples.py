@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from erlangen.errors import ArgumentError
 from erlangen.measure.explain.explainers import Explainer, Needs
 from erlangen.measure.explain.layers import captured, layer_named, representation
-from erlangen.measure.explain.similarity import cosine
 
 
 class ByLoss(Explainer):
@@ -160,17 +159,27 @@ class RepSim(Explainer):
         return Needs(represent=self.represent)
 
     def explain(self, x: Any, target: Any) -> Float[Tensor, "B N"]:
-        return cosine(self.represent(x).unsqueeze(1), self.references.unsqueeze(0))
+        here, size = _units(self.represent(x))
+        there, sizes = _units(self.references)
+        return torch.where((size == 0) & (sizes.mT == 0), 1.0, here @ there.mT)
+
+
+def _units(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Vectors of length one (zeros stay), and how long they were."""
+    size = vectors.norm(dim=1, keepdim=True)
+    return vectors / size.clamp_min(torch.finfo(vectors.dtype).tiny), size
 
 
 class SimplEx(RepSim):
     """The convex combination of the examples' representations that comes nearest to the datum's: its weights, ``[B, N]``.
 
-    The reference descends on a softmax for a thousand steps; this solves the quadratic program on the simplex exactly. The weights are
-    not unique where more examples than dimensions surround the datum; then they depend on rounding.
+    The reference descends on a softmax for a thousand steps; this solves the quadratic program on the simplex exactly. Where more examples
+    than dimensions surround the datum its solution is not unique, and would depend on rounding; a little of the weights' squared norm
+    in the objective makes it so.
 
     Args:
         model, layer, examples: as for :class:`RepSim`.
+        ridge: how much, in units of the mean squared length of the examples' representations (from their mean).
 
     Source: Crabbé, Qian, Imrie & van der Schaar, NeurIPS 2021, arXiv:2110.15355.
 
@@ -180,14 +189,24 @@ class SimplEx(RepSim):
     (True, True)
     """
 
+    def __init__(self, model: nn.Module, layer: str | nn.Module, examples: Any, ridge: float = 1e-3) -> None:
+        super().__init__(model, layer, examples)
+        if ridge < 0:
+            raise ArgumentError("ridge", "zero or a positive number", ridge)
+        self.ridge = ridge
+
+    def needs(self, x: Any) -> Needs:
+        return Needs(represent=self.represent, chance="" if self.ridge else "weights are unique")
+
     def explain(self, x: Any, target: Any) -> Float[Tensor, "B N"]:
-        return simplex_weights(self.references, self.represent(x))
+        return simplex_weights(self.references, self.represent(x), self.ridge)
 
 
-def simplex_weights(points: Float[Tensor, "N d"], targets: Float[Tensor, "B d"]) -> Float[Tensor, "B N"]:
+def simplex_weights(points: Float[Tensor, "N d"], targets: Float[Tensor, "B d"], ridge: float = 0.0) -> Float[Tensor, "B N"]:
     """The weights ``w >= 0``, ``sum w = 1``, of the point of the convex hull nearest to each target, by an active-set method.
 
-    With ``u >= 0`` free, ``|sum u_j (p_j - t)|^2 + (sum u - 1)^2`` is smallest at a multiple of ``w`` (Lawson & Hanson 1974, ch. 23), a
+    Smallest is ``|sum w_j (p_j - t)|^2 + ridge s |w|^2``, where ``s`` is the mean squared distance of the points from their mean. With
+    ``u >= 0`` free, ``|sum u_j (p_j - t)|^2 + (sum u - 1)^2`` is smallest at a multiple of ``w`` (Lawson & Hanson 1974, ch. 23), a
     non-negative least-squares problem; its size is that of the span of the points.
 
     >>> corners = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
@@ -199,12 +218,14 @@ def simplex_weights(points: Float[Tensor, "N d"], targets: Float[Tensor, "B d"])
 
     centre = points.double().mean(0)
     basis, triangle = np.linalg.qr((points.double() - centre).mT.numpy())
+    # A ridge is one more dimension for each point.
+    extra = np.sqrt(ridge * np.square(triangle).sum(0).mean()) * np.eye(len(points)) if ridge else np.empty((0, len(points)))
     inside = (targets.double() - centre).numpy() @ basis
     found = np.empty((len(targets), len(points)))
-    right = np.zeros(len(triangle) + 1)
+    right = np.zeros(len(triangle) + len(extra) + 1)
     right[-1] = 1.0
     for i, target in enumerate(inside):
-        away = triangle - target[:, None]
+        away = np.concatenate([triangle - target[:, None], extra])
         size = max(float(np.sqrt(np.square(away).sum(0).mean())), 1e-300)
         weights, _ = nnls(np.concatenate([away / size, np.ones((1, len(points)))]), right, maxiter=100 * len(points))
         found[i] = weights / weights.sum()

@@ -27,7 +27,7 @@ class Needs:
         baseline: a number or tensor that must not move.
         masks: masks ``[masks, *datum]`` that must be mapped to masks.
         represent: a map of data that must be invariant.
-        chance: what is random about it, in words: then the symmetry is one of the law, and not of one explanation.
+        chance: what is random about it or else left open, in words: then the symmetry is one of the law, and not of one explanation.
         any_model: the model need not be invariant: explanations are averaged over the group.
     """
 

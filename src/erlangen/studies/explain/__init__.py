@@ -1,0 +1,5 @@
+"""Robustness of explanations on outlines of leaves and on shifted images: the study of system 7."""
+
+from erlangen.studies.explain.study import STUDY, Config, run
+
+__all__ = ["STUDY", "Config", "run"]
