@@ -291,7 +291,9 @@ def _chance(vector: Rep, held: HeldOut, best: Tensor, spread: float, tokens: Ten
         centred = held.y - (held.y.mean(0) if held.target.parts[0][0] == SCALAR else 0)
         return amplitude(float(((size / size.mean() - 1).square()[:, None] * centred.square()).sum(1).mean()) / spread)
     losses = [compared(held.hard(_unrelated(vector, generator))[0], best, spread).told for _ in range(2)]
-    return sum(losses) / len(losses)
+    loss = sum(losses) / len(losses)
+    # A target that commutes with every linear map loses nothing to any group; then the whole target is the measure.
+    return loss if loss > LEAST_CHANCE else amplitude(1 - float(best.mean()) / spread)
 
 
 def _central(vector: Rep) -> bool:
