@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import erlangen as er
-from erlangen.discover.nft import KernelNFT, LinearNFT, blocks_of_pairs, frequencies, gaussian
+from erlangen.discover.nft import KernelNFT, LinearNFT, OnSpan, blocks_of_pairs, frequencies, gaussian
 from erlangen.discover.nft.finding import linear_nft_finding
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.fields.signals import warped_signals
@@ -171,6 +171,24 @@ def test_findings():
     assert few.note
     with pytest.raises(ArgumentError, match="sequences"):
         linear_nft_finding(torch.randn(20, 2, 3))
+
+
+def test_a_representation_on_a_subspace():
+    rep = frequencies((1, 2))
+    encode = torch.randn(4, 7, generator=rng(), dtype=F64)
+    V = OnSpan(rep, encode, torch.linalg.pinv(encode))
+    g, h = er.SO(2).sample(2, 5, generator=rng(1), dtype=F64)
+    torch.testing.assert_close(V(g @ h), V(g) @ V(h), atol=1e-12, rtol=0)
+    x = torch.randn(5, 3, 7, generator=rng(2), dtype=F64)
+    torch.testing.assert_close(V.act(g, x), (V(g)[:, None] @ x[..., None])[..., 0], atol=1e-12, rtol=0)
+    assert not V.is_orthogonal
+    eps = 1e-6 * torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=F64)
+    torch.testing.assert_close(V(er.SO(2).exp(eps)), torch.eye(7, dtype=F64) + V.algebra(eps), atol=1e-10, rtol=0)
+    assert OnSpan(rep, torch.eye(4, 7, dtype=F64), torch.eye(7, 4, dtype=F64)).is_orthogonal
+    with pytest.raises(ArgumentError, match="encode"):
+        OnSpan(rep, encode[:3], encode[:3].mT)
+    with pytest.raises(ArgumentError, match="decode"):
+        OnSpan(rep, encode, encode.mT)
 
 
 def test_a_finding_goes_into_symmetrize():

@@ -6,6 +6,7 @@ from erlangen.discover.nft.latent import degrees, frequencies
 from erlangen.discover.nft.linear import LinearNFT
 from erlangen.discover.nft.nft import NFT
 from erlangen.discover.nft.objective import connectedness, orthogonality
+from erlangen.discover.nft.on_span import OnSpan
 from erlangen.discover.nft.solves import plane_matrices, solve_angle, solve_planes, solve_rotation, solve_transition
 from erlangen.discover.nft.spectrum import Spectrum, name_frequencies, rep_of, steady
 from erlangen.reps.block_diagonalize import BlockDecomposition as Blocks
@@ -15,6 +16,7 @@ __all__ = [
     "Blocks",
     "KernelNFT",
     "LinearNFT",
+    "OnSpan",
     "Spectrum",
     "blocks_of_pairs",
     "connectedness",

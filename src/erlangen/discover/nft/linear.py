@@ -11,13 +11,13 @@ from torch import Tensor
 
 from erlangen.discover.nft.invariants import blocks_of_pairs
 from erlangen.discover.nft.objective import roll
+from erlangen.discover.nft.on_span import OnSpan
 from erlangen.discover.nft.solves import plane_matrices, solve_planes, solve_transition
 from erlangen.discover.nft.spectrum import Spectrum, name_frequencies, rep_of, spectrum_of, steady
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.linalg import cut
 from erlangen.reps import Rep
 from erlangen.reps.block_diagonalize import BlockDecomposition, block_diagonalize
-from erlangen.reps.monomial import InBasis
 
 
 class LinearNFT:
@@ -144,12 +144,9 @@ class LinearNFT:
         if named is None:
             unsupported("these motions", "whole frequencies of one angle", "look at spectrum() and rates()")
         inner = rep_of(found, named)
-        assert isinstance(inner, InBasis)
-        outside = self.basis.shape[0] - self.basis.shape[1]
-        rest = torch.linalg.svd(self.basis, full_matrices=True).U[:, self.basis.shape[1] :]
-        # y = B^-1 x holds the planes first: rows z = x basis / scale.
-        inward = torch.cat([inner.basis @ (self.basis / self.scale).mT, rest.mT])
-        return InBasis(inner.rep + outside * inner.group.scalar if outside else inner.rep, inward)
+        # rep_of acts on rows z = x basis / scale in the basis of its own planes: go there and back at once.
+        inward = inner.basis @ (self.basis / self.scale).mT
+        return OnSpan(inner.rep, inward, self.basis * self.scale @ inner.inverse)
 
     def generator(self, label: int = 0) -> Float[Tensor, "n n"]:
         """The Lie algebra element ``A`` of one motion on the data, ``g = exp(A)`` for columns; it does nothing across the span.

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups import SO
-from erlangen.reps import Rep
 from erlangen.reps.block_diagonalize import BlockDecomposition, block_diagonalize
 from erlangen.reps.characters import frequency_multiplicities
 from erlangen.reps.monomial import InBasis
@@ -144,7 +143,7 @@ def _compare(phases: dict[int, Tensor]) -> dict[int, int] | None:
     return None
 
 
-def rep_of(found: BlockDecomposition, named: tuple[int, ...]) -> Rep:
+def rep_of(found: BlockDecomposition, named: tuple[int, ...]) -> InBasis:
     """SO(2) with the frequencies of the blocks, in the basis in which the motions were found.
 
     For rows ``h``: ``rep.act(g, h)`` is ``h @ M``.
