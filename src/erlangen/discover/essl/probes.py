@@ -57,7 +57,7 @@ def linear_probe(
     *,
     classes: int | None = None,
     penalty: float = 1.0,
-    steps: int = 200,
+    steps: int = 100,
 ) -> Probe:
     """Logistic regression on frozen, standardised features: the usual measure of what they tell about classes.
 
@@ -88,7 +88,7 @@ def linear_probe(
     z = (a - mean) / scale
     w = torch.zeros(classes, z.shape[1] + 1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(
-        [w], max_iter=steps, history_size=10, tolerance_grad=1e-7, tolerance_change=1e-11, line_search_fn="strong_wolfe"
+        [w], max_iter=steps, history_size=10, tolerance_grad=1e-5, tolerance_change=1e-10, line_search_fn="strong_wolfe"
     )
 
     def closure() -> float:

@@ -49,10 +49,10 @@ def run(config: Config, quiet: bool) -> Part:
     images = data(config)
     steps = 50 * len(images.x) // config.batch if config.full else config.steps
     chosen = arms(config)
-    jobs = [Job(arm, config, seed, steps) for seed in config.every_seed for arm in chosen]
+    jobs = [Job(arm, config, seed, steps, images) for seed in config.every_seed for arm in chosen]
     found = run_jobs(train_arm, jobs, jobs=config.jobs, description="" if quiet else "self-supervised trainings")
     table: dict[str, list[dict[str, float]]] = {
-        RANDOM: [random_network(Job(chosen[0], config, seed, 0)) for seed in config.every_seed]
+        RANDOM: [random_network(Job(chosen[0], config, seed, 0, images)) for seed in config.every_seed]
     }
     for job, result in zip(jobs, found):
         table.setdefault(job.arm.name, []).append(result)

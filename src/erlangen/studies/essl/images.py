@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -79,12 +79,13 @@ class Arm:
 
 @dataclass(frozen=True)
 class Job:
-    """An arm with a seed."""
+    """An arm with a seed, and its images."""
 
     arm: Arm
     config: Config
     seed: int
     steps: int
+    images: Data = field(repr=False)
 
 
 def view(arm: Arm, size: int | float) -> Views:
@@ -111,7 +112,7 @@ def model(arm: Arm, full: bool) -> ESSL:
 
 def train_arm(job: Job) -> dict[str, float]:
     """Train an arm and judge its encoder."""
-    images = data(job.config)
+    images = job.images
     torch.manual_seed(job.seed)
     learner = model(job.arm, job.config.full)
     settings = TrainingConfig(steps=job.steps, batch_size=job.config.batch, lr=job.config.lr, warmup=job.steps // 20, seed=job.seed)
@@ -139,7 +140,7 @@ def scores(encoder: nn.Module | None, images: Data, largest: int = max(LABELS)) 
 
 def random_network(job: Job) -> dict[str, float]:
     """The scores of an encoder that learned nothing; its batch norms have seen the images."""
-    images = data(job.config)
+    images = job.images
     torch.manual_seed(job.seed)
     encoder = resnet18() if job.config.full else small()
     encoder.train()

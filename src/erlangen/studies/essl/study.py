@@ -27,14 +27,14 @@ class Config:
     test: int = 3000
     """Images to judge by (fashion, table)."""
     steps: int = 300
-    """Steps of each training (fashion); the table takes a third of them."""
+    """Steps of each training (fashion); the table takes half of them."""
     batch: int = 128
     """Images or cells in a batch of self-supervision."""
     lr: float = 1e-3
     """AdamW's largest learning rate."""
     methods: tuple[Literal["simclr", "simsiam", "barlow"], ...] = ("simclr",)
     """Losses of invariance that are compared with and without sensitivity (fashion)."""
-    cells: int = 1500
+    cells: int = 1000
     """Photonic cells without labels."""
     labelled: int = 400
     """Photonic cells with a density of states to learn from; half as many choose the epoch, as many are tested on."""
@@ -43,7 +43,7 @@ class Config:
     family: Literal["blob", "gpm"] = "blob"
     """Cells without symmetry, sensitive to half shifts; or of plane group pm, sensitive to quarter turns (photonics)."""
     seeds: int = 3
-    """Repetitions; claims are about means."""
+    """Repetitions, about whose means the claims are; the table takes the first."""
     jobs: int = 2
     """Trainings at a time, one core each."""
     full: bool = False
