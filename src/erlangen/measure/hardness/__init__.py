@@ -13,6 +13,7 @@ from erlangen.measure.hardness.cos_relu import AveragedReLU, CosReLU
 from erlangen.measure.hardness.degree_parity import DegreeCount, DegreeParity
 from erlangen.measure.hardness.gram import Gram, monte_carlo_gram
 from erlangen.measure.hardness.graph_features import GraphCosReLU
+from erlangen.measure.hardness.growing_basis import Grown, growing_basis
 from erlangen.measure.hardness.sparse_invariant import SparseInvariant, SparsePolynomial
 
 __all__ = [
@@ -24,12 +25,14 @@ __all__ = [
     "Family",
     "Gram",
     "GraphCosReLU",
+    "Grown",
     "SparseInvariant",
     "SparsePolynomial",
     "Target",
     "csq_dimension",
     "csq_lower_bound",
     "gradient_signal",
+    "growing_basis",
     "monte_carlo_gram",
     "sampled_bound",
     "sampled_dimension",
