@@ -1,6 +1,7 @@
 """Hidden symmetries of ReLU networks: how many degrees of freedom their function really has, and which parameters are idle."""
 
 from erlangen.parameters.hidden.dimension import batch_functional_dimension, functional_dimension
+from erlangen.parameters.hidden.initial import InitialDimensions, functional_dimension_at_init, initial_networks, table
 from erlangen.parameters.hidden.jacobian import jacobian
 from erlangen.parameters.hidden.known import (
     KnownSymmetries,
@@ -16,6 +17,7 @@ from erlangen.parameters.hidden.result import FunctionalDimension
 
 __all__ = [
     "FunctionalDimension",
+    "InitialDimensions",
     "KnownSymmetries",
     "NotReluNetwork",
     "PositiveMonomial",
@@ -23,9 +25,12 @@ __all__ = [
     "batch_functional_dimension",
     "canonical_form",
     "functional_dimension",
+    "functional_dimension_at_init",
     "generators",
+    "initial_networks",
     "jacobian",
     "orbit_dimension",
     "relu_network",
     "same_orbit",
+    "table",
 ]

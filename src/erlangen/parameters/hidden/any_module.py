@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
 from erlangen.errors import ArgumentError
-from erlangen.parameters.hidden.ranks import Decision, collector_for, decide
-from erlangen.parameters.hidden.result import FunctionalDimension, Method, Progress
+from erlangen.parameters.hidden.ranks import Method, collector_for, decide
+from erlangen.parameters.hidden.result import FunctionalDimension, Progress
 
 
 def of_module(
@@ -57,7 +57,7 @@ def of_module(
         if progress is not None:
             progress(min(start + step, len(x)) * size, len(x) * size)
     factor = collector.factor()
-    found: Decision = decide(factor)
+    found = decide(factor)
     return FunctionalDimension(
         what="batch functional dimension",
         dim=found.rank,

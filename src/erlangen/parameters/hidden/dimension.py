@@ -21,9 +21,9 @@ from erlangen.parameters.hidden.known import balanced, generators, orbit_dimensi
 from erlangen.parameters.hidden.modular import PRIMES, blocks_mod
 from erlangen.parameters.hidden.network import ReluNetwork
 from erlangen.parameters.hidden.points import Sample, decisive, gaussian, on_a_line, sample_at
-from erlangen.parameters.hidden.ranks import collector_for, decide, exact_rank
+from erlangen.parameters.hidden.ranks import Method, collector_for, decide, exact_rank
 from erlangen.parameters.hidden.reading import NotReluNetwork, relu_network
-from erlangen.parameters.hidden.result import FunctionalDimension, Growth, Kind, LayerRank, Method, Progress
+from erlangen.parameters.hidden.result import FunctionalDimension, Growth, Kind, Progress
 
 #: Doublings of the inputs without growth of the rank after which the adaptive search stops, and doublings after which it stops anyhow.
 PATIENCE, MOST_DOUBLINGS = 3, 16
@@ -147,15 +147,15 @@ class _Run:
             self.rows += len(block)
             if progress is not None:
                 progress(self.rows, total)
-        self.history.append(Growth(self.seen, scale, decide(self.collector.factor()).rank))
+        self.factor = self.collector.factor()
+        self.found = decide(self.factor)
+        self.history.append(Growth(self.seen, scale, self.found.rank))
 
     def result(self, what: Kind, exhaustive: bool = False) -> FunctionalDimension:
         if not self.rows:
             hint = "Zero biases put the origin on a kink; so do integer weights with integer inputs"
             raise ArgumentError("x" if what.startswith("batch") else "points", "an input that is off all kinks", "none", hint)
-        network = self.network
-        factor = self.collector.factor()
-        found = decide(factor)
+        network, found = self.network, self.found
         dim, gap = found.rank, found.gap
         if self.method == "exact":
             dim, gap = max(self._modulo(p) for p in PRIMES), float("inf")
@@ -174,11 +174,11 @@ class _Run:
             num_on_kinks=self.kinks,
             num_regions=len(torch.unique(keys, dim=0)),
             is_lower_bound=not (exhaustive or dim == network.num_params - network.num_hidden or what.startswith("batch")),
-            per_layer=_per_layer(factor, [n * (m + 1) for m, n in pairwise(network.widths)]),
             history=tuple(self.history),
-            _factor=factor,
+            _factor=self.factor,
             _sizes=self.sizes,
             _generators=generators(network),
+            _layers=tuple(n * (m + 1) for m, n in pairwise(network.widths)),
         )
 
     def _modulo(self, p: int) -> int:
@@ -223,10 +223,6 @@ def _adaptive(
             break
         count = run.seen  # so many more double it
     return run.result("functional dimension")
-
-
-def _per_layer(factor: Tensor, sizes: Sequence[int]) -> tuple[LayerRank, ...]:
-    return tuple(LayerRank(size, decide(part).rank) for size, part in zip(sizes, factor.split(list(sizes), -1)))
 
 
 def _check_method(method: str) -> None:

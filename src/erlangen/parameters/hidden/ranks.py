@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from erlangen.linalg import rank_mod_p
-from erlangen.parameters.hidden.result import Method
 
+Method = Literal["auto", "svd", "sketch", "exact"]
 #: How many buckets each row is added to. With one, two directions that are held by one row each meet in a bucket and one is lost, which
 #: happens with many rare regions; with three that needs four such rows in the same three buckets.
 COPIES = 3

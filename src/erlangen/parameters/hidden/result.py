@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from erlangen.linalg import null_space, orthonormal_span
+from erlangen.parameters.hidden.ranks import Method, decide
 
 Kind = Literal["functional dimension", "batch functional dimension"]
-Method = Literal["auto", "svd", "sketch", "exact"]
 #: Called with what is done and how much there is.
 Progress = Callable[[int, int], None]
 
@@ -50,7 +51,6 @@ class FunctionalDimension:
         num_on_kinks: of these, the ones that were dropped because the function is not smooth there.
         num_regions: linear regions (activation patterns) that were met; 0 where there are none.
         is_lower_bound: whether more inputs could raise it: not on given inputs, nor if all regions were seen, nor at the maximum.
-        per_layer: degrees of freedom of each affine layer alone.
         history: the rank after each batch of inputs.
     """
 
@@ -67,11 +67,11 @@ class FunctionalDimension:
     num_on_kinks: int
     num_regions: int
     is_lower_bound: bool
-    per_layer: tuple[LayerRank, ...] = ()
     history: tuple[Growth, ...] = ()
     _factor: Tensor = field(default_factory=lambda: torch.zeros(0, 0), repr=False)
     _sizes: Tensor = field(default_factory=lambda: torch.zeros(0), repr=False)
     _generators: Tensor = field(default_factory=lambda: torch.zeros(0, 0), repr=False)
+    _layers: tuple[int, ...] = field(default=(), repr=False)
 
     @property
     def max_dim(self) -> int:
@@ -93,6 +93,11 @@ class FunctionalDimension:
     def multiple(self) -> float:
         """Inputs looked at, over the largest dimension; few inputs underestimate."""
         return self.num_points / self.max_dim
+
+    @cached_property
+    def per_layer(self) -> tuple[LayerRank, ...]:
+        """Degrees of freedom of each affine layer alone (none where layers are unknown)."""
+        return tuple(LayerRank(size, decide(part).rank) for size, part in zip(self._layers, self._factor.split(self._layers, -1)))
 
     def null_space(self) -> Tensor:
         """Directions of the parameters that leave the function alone to first order: orthonormal columns ``[D, D - dim]``."""
