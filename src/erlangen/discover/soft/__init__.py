@@ -5,6 +5,7 @@ from erlangen.discover.soft.degrees import Degrees
 from erlangen.discover.soft.energy import Degenerate
 from erlangen.discover.soft.layout import Layout, TensorType, hidden_layout
 from erlangen.discover.soft.penalty import SoftEquivariance
+from erlangen.discover.soft.regressor import SoftEquivariantRegressor
 from erlangen.discover.soft.report import Report
 from erlangen.discover.soft.ridge import SoftEquivariantRidge
 from erlangen.discover.soft.subspaces import dimension, equivariant_basis, project
@@ -18,6 +19,7 @@ __all__ = [
     "Layout",
     "Report",
     "SoftEquivariance",
+    "SoftEquivariantRegressor",
     "SoftEquivariantRidge",
     "TensorType",
     "default_candidates",

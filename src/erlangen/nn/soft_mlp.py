@@ -1,0 +1,201 @@
+"""`SoftEquivariantMLP`: an equivariant perceptron's layout with free weights, for a soft penalty, and its strictly bound relatives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from erlangen.discover.soft.layout import SCALAR, Layout, TensorType, hidden_layout
+from erlangen.discover.soft.subspaces import Candidate, candidates
+from erlangen.errors import ArgumentError
+from erlangen.nn.soft_linear import SMALL, BoundLinear, Init, SoftLinear
+from erlangen.reps import Rep
+
+Weights = Literal["soft", "hard", "rpp", "mixed-rpp"]
+
+
+class SoftEquivariantMLP(nn.Module):
+    """The network of "soft equivariance under mixed symmetries": tensors between layers, products of them, gates.
+
+    Each block is a linear map to the hidden tensors and a gate for each of them, plus products of these tensors with each other, then
+    gates: scalars ``x sigmoid(x)``, others ``x sigmoid(gate)``, plus a small learned part of ``x sigmoid(x)`` by component. Everything but
+    the linear maps and that small part commutes with every group, so what symmetry the network has is in the linear weights.
+
+    Args:
+        inp, out: representations of any of the groups, or layouts.
+        width: numbers between layers, spread over tensor ranks by :func:`hidden_layout`.
+        blocks: how many blocks before the last linear map.
+        weights: ``"soft"`` (free: add :class:`SoftEquivariance` to the loss); ``"hard"`` (exactly equivariant under the first group);
+            ``"rpp"`` (a residual pathway: that plus a small free part); ``"mixed-rpp"`` (that plus small parts equivariant under each of
+            the other groups).
+        groups: candidates; needed for bound weights and for ``init``. Where one is not orthogonal, hidden tensors have duals too.
+        init: of soft weights; see :class:`SoftLinear`.
+        bilinear: whether tensors are multiplied.
+
+    Raises:
+        ArgumentError: unknown weights, no groups where they are needed, representations that are no tensors of the space.
+
+    Sources: H. Kim et al., arXiv:2306.00356; M. Finzi et al., arXiv:2104.09459 (layout, gates, products), arXiv:2112.01388 (residual
+    pathways).
+
+    >>> from erlangen.groups import O
+    >>> V, S = O(3).vector, O(3).scalar
+    >>> net = SoftEquivariantMLP(5 * S + 5 * V, V ** 2, width=64)
+    >>> net(torch.randn(8, 20)).shape
+    torch.Size([8, 9])
+    """
+
+    def __init__(
+        self,
+        inp: Rep | Layout,
+        out: Rep | Layout,
+        *,
+        width: int = 128,
+        blocks: int = 3,
+        weights: Weights = "soft",
+        groups: Sequence[Candidate] | Mapping[str, Candidate] | None = None,
+        init: Init = "orthogonal",
+        bilinear: bool = True,
+    ) -> None:
+        super().__init__()
+        if weights not in ("soft", "hard", "rpp", "mixed-rpp"):
+            raise ArgumentError("weights", "'soft', 'hard', 'rpp' or 'mixed-rpp'", repr(weights))
+        if not isinstance(blocks, int) or blocks < 1:
+            raise ArgumentError("blocks", "a positive number", blocks)
+        vectors = [] if groups is None else list(candidates(groups).values())
+        if weights != "soft" and not vectors:
+            raise ArgumentError("groups", f"at least one group for weights={weights!r}", "none")
+        d = inp.d if isinstance(inp, Layout) else inp.group.vector.dim
+        self.source, self.target = Layout.of(inp, d, "inp"), Layout.of(out, d, "out")
+        self.hidden = hidden_layout(width, d, dual=not all(v.is_orthogonal for v in vectors))
+        gates = sum(count for kind, count in self.hidden if kind != SCALAR)
+        wide = self.hidden + Layout(d, [(SCALAR, gates)]) if gates else self.hidden
+
+        def linear(source: Layout, target: Layout) -> nn.Module:
+            if weights == "soft":
+                return SoftLinear(source, target, init, vectors[0] if vectors else None)
+            bound = vectors if weights == "mixed-rpp" else vectors[:1]
+            return BoundLinear(bound, source, target, free=weights == "rpp")
+
+        self.linears = nn.ModuleList(linear(self.hidden if i else self.source, wide) for i in range(blocks))
+        self.last = linear(self.hidden, self.target)
+        self.products = nn.ModuleList(TensorMatrixProduct(wide) for _ in range(blocks)) if bilinear else None
+        self.gates = nn.ModuleList(SoftGate(self.hidden, free=weights != "hard") for _ in range(blocks))
+
+    def forward(self, x: Float[Tensor, "*batch inp"]) -> Float[Tensor, "*batch out"]:
+        if x.shape[-1] != self.source.dim:
+            raise ArgumentError("x", f"shape [*batch, {self.source.dim}], as {self.source}", tuple(x.shape))
+        for i, (layer, gate) in enumerate(zip(self.linears, self.gates)):
+            x = layer(x)
+            if self.products is not None:
+                x = x + 0.1 * self.products[i](x)
+            x = gate(x)
+        return self.last(x)
+
+    def gate_penalty(self) -> Tensor:
+        """The squares of what is not equivariant in the non-linearities, for the loss."""
+        return torch.stack([p.square().sum() for p in self._free_gates] or [torch.zeros(())]).sum()
+
+    @property
+    def basic(self) -> list[nn.Parameter]:
+        """Of bound weights: the parameters that are not of the first group's part. All zero, the network is exactly its own."""
+        layers = [m for m in (*self.linears, self.last) if isinstance(m, BoundLinear)]
+        return [p for m in layers for p in m.basic] + self._free_gates
+
+    @property
+    def _free_gates(self) -> list[nn.Parameter]:
+        return [g.free for g in self.gates if isinstance(g, SoftGate) and g.free is not None]
+
+
+class SoftGate(nn.Module):
+    """Gates for the tensors of a layout; behind them, a scalar for each part that is none itself.
+
+    Args:
+        layout: what comes out.
+        free: also add a learned multiple of ``x sigmoid(x)`` to every component, 1e-3 at the start.
+    """
+
+    index: Tensor
+
+    def __init__(self, layout: Layout, free: bool = True) -> None:
+        super().__init__()
+        index, gate = torch.arange(layout.dim), layout.dim
+        start = 0
+        for kind, count in layout:
+            size = layout.d**kind.rank
+            if kind != SCALAR:
+                index[start : start + count * size] = gate + torch.arange(count).repeat_interleave(size)
+                gate += count
+            start += count * size
+        self.register_buffer("index", index, persistent=False)
+        self.free = nn.Parameter(torch.full((layout.dim,), SMALL)) if free else None
+
+    def forward(self, x: Float[Tensor, "*batch wide"]) -> Float[Tensor, "*batch out"]:
+        value = x[..., : len(self.index)]
+        result = value * torch.sigmoid(x)[..., self.index]
+        return result if self.free is None else result + self.free * nn.functional.silu(value)
+
+
+class TensorMatrixProduct(nn.Module):
+    """Tensors used as matrices on each other: ``T(a + b)`` times ``T(b)`` gives ``T(a)``, for all ranks that are there.
+
+    A few channels for each such pair: sums of the matrices times sums of the vectors, spread over the results, all by learned scalar
+    weights. It commutes with every group (with duals, a vector axis meets a dual one only).
+
+    Args:
+        layout: of what comes in and goes out.
+        channels: at most so many for each pair.
+    """
+
+    _back: Tensor
+
+    def __init__(self, layout: Layout, channels: int = 8) -> None:
+        super().__init__()
+        self.layout = layout
+        places = layout.places
+        dual = any(kind.q for kind in places)
+        self._paths: list[tuple[Any, ...]] = []
+        self.weights = nn.ParameterList()
+        terms = dict.fromkeys(places, 0)
+        for out in places:
+            for inp in places:
+                matrix = TensorType(out.p + inp.q, out.q + inp.p) if dual else TensorType(out.rank + inp.rank)
+                if matrix not in places or any(t.twisted or t.weight for t in (out, inp)):
+                    continue
+                counts = [len(places[t]) for t in (out, matrix, inp)]
+                kept = min(channels, *counts)
+                # Axes of the matrix: vectors of out, duals of inp, then duals of out, vectors of inp.
+                p, q, r, s = (out.p, inp.q, out.q, inp.p) if dual else (out.rank, inp.rank, 0, 0)
+                axes = [*range(p), *range(p + q, p + q + r), *range(p + q + r, p + q + r + s), *range(p, p + q)]
+                self._paths.append((out, matrix, inp, axes))
+                terms[out] += kept
+                self.weights += [nn.Parameter(torch.randn(n, kept) / math.sqrt(n)) for n in counts[1:]]
+                self.weights.append(nn.Parameter(torch.randn(counts[0], kept)))
+        with torch.no_grad():
+            for i, (out, *_) in enumerate(self._paths):
+                self.weights[3 * i + 2].div_(math.sqrt(max(1, terms[out])))
+        for i, kind in enumerate(places):
+            self.register_buffer(f"_places{i}", places[kind].flatten(), persistent=False)
+        self._order = list(places)
+        self.register_buffer("_back", torch.argsort(torch.cat([places[k].flatten() for k in places])), persistent=False)
+
+    def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        d, batch = self.layout.d, x.shape[:-1]
+        parts = {kind: x[..., getattr(self, f"_places{i}")].unflatten(-1, (-1, d**kind.rank)) for i, kind in enumerate(self._order)}
+        sums: dict[TensorType, Tensor] = {}
+        for i, (out, matrix, inp, axes) in enumerate(self._paths):
+            a, b, c = self.weights[3 * i], self.weights[3 * i + 1], self.weights[3 * i + 2]
+            m, v = a.mT @ parts[matrix], b.mT @ parts[inp]
+            shape = (*batch, m.shape[-2])
+            if axes != sorted(axes):
+                m = m.reshape(*shape, *[d] * matrix.rank).permute(*range(len(shape)), *(len(shape) + k for k in axes))
+            m = m.reshape(*shape, d**out.rank, d**inp.rank)
+            term = c @ ((m * v.unsqueeze(-2)).sum(-1) / math.sqrt(d**inp.rank))
+            sums[out] = sums[out] + term if out in sums else term
+        pieces = [sums.get(kind, torch.zeros_like(parts[kind])).flatten(-2) for kind in self._order]
+        return torch.cat(pieces, -1)[..., self._back]
