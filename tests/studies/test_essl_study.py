@@ -17,7 +17,7 @@ from erlangen.studies.essl.photonics import FAMILIES, relative_error, spectrum
 from erlangen.studies.essl.table import TRANSFORMS, arms
 from erlangen.testing import check_study
 
-SMALL = Config(images=160, test=60, steps=2, batch=32, cells=40, labelled=12, epochs=1, seeds=1, jobs=1)
+SMALL = Config(images=100, test=40, steps=2, batch=32, cells=40, labelled=12, epochs=1, seeds=1, jobs=1)
 
 
 @pytest.mark.parametrize("part", ["fashion", "table", "photonics"])

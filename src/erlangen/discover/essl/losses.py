@@ -87,11 +87,12 @@ def barlow_twins_loss(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], off_diag
     _check(a, b)
     if off_diagonal < 0:
         raise ArgumentError("off_diagonal", "a weight of zero or more", off_diagonal)
-    # A column that is constant in the batch has no correlation with anything: zero, not an infinity.
-    one, two = ((z - z.mean(0)) / z.std(0, correction=0).clamp_min(torch.finfo(z.dtype).eps) for z in (a, b))
-    squares = (one.mT @ two / len(a)).sub(torch.eye(a.shape[1], dtype=a.dtype, device=a.device)).square()
-    diagonal = squares.diagonal().sum()
-    return diagonal + off_diagonal * (squares.sum() - diagonal)
+    # The smallest eps: a column that is constant in the batch has no correlation with anything, rather than an infinite one.
+    one, two = (F.batch_norm(z, None, None, training=True, eps=torch.finfo(z.dtype).eps) for z in (a, b))
+    correlation = one.mT @ two / len(a)
+    diagonal = correlation.diagonal()
+    off = correlation.square().sum() - diagonal.square().sum()
+    return (1 - diagonal).square().sum() + off_diagonal * off
 
 
 def _check(a: Tensor, b: Tensor, temperature: float = 1.0, rows: int = 2) -> None:
