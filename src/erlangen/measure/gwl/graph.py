@@ -150,7 +150,8 @@ class GeometricGraph:
 
 def _numbers(name: str, value: Any) -> Tensor:
     try:
-        return torch.as_tensor(value).detach().cpu().double()
+        # Python's numbers are float64, and torch would round them to its default.
+        return value.detach().cpu().double() if isinstance(value, Tensor) else torch.from_numpy(np.array(value, dtype=np.float64))
     except (TypeError, ValueError, RuntimeError) as problem:
         raise ArgumentError(name, "real numbers in a rectangular array", type(value).__name__) from problem
 

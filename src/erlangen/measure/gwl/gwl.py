@@ -71,7 +71,7 @@ class GWL:
 
     def __post_init__(self) -> None:
         group = parse_group(self.group) if isinstance(self.group, str) else self.group
-        if group not in (O(3), SO(3), O(2), SO(2)):
+        if not isinstance(group, O | SO) or str(group) not in ("O(3)", "SO(3)", "O(2)", "SO(2)"):
             raise ArgumentError("group", "O(3), SO(3), O(2) or SO(2)", repr(self.group))
         object.__setattr__(self, "group", group)
         if self.body_order is not None and self.body_order < 2:
@@ -98,33 +98,43 @@ class GWL:
             ArgumentError: graphs that differ in dimension or number of vectors, or do not have the dimension of the group.
 
         Warns:
-            AmbiguousToleranceWarning: two numbers are so nearly a tolerance apart that the answer may depend on it.
+            AmbiguousToleranceWarning: a tolerance ten times larger or smaller gives another answer.
         """
         batch, gaps = self._batch([as_graph(a, name="a"), as_graph(b, name="b")])
         in_a = batch.graph == 0
-        t, steps = 0, self._history(batch, gaps)
-        colours, final = next(steps)
-        while not (apart := _apart(colours, in_a)) and not final and t != self.max_iter:
-            t, (colours, final) = t + 1, next(steps)
-        if gaps.ambiguous:
-            message = f"a tolerance of {gaps.tol:.2e} decided about numbers {gaps.largest_closed:.2e} apart (equal) and "
-            message += f"{gaps.smallest_kept:.2e} apart (different)"
+        colours, iteration, t, final = self._first_difference(batch, gaps, in_a)
+        # Where numbers come near to the tolerance the answer may still not depend on it.
+        others = [Gaps(factor * gaps.tol) for factor in (0.1, 10.0)] if gaps.ambiguous else []
+        ambiguous = any(self._first_difference(batch, other, in_a)[1] != iteration for other in others)
+        if ambiguous:
+            message = (
+                f"another answer within a factor of ten of the tolerance {gaps.tol:.2e}: numbers {gaps.largest_closed:.2e} apart "
+            )
+            message += f"counted as equal, numbers {gaps.smallest_kept:.2e} apart as different"
             warnings.warn(message, AmbiguousToleranceWarning, stacklevel=2)
         ours, first = torch.from_numpy(colours), int(in_a.sum())
         return Result(
-            distinguished=apart,
-            iteration=t if apart else None,
+            distinguished=iteration is not None,
+            iteration=iteration,
             level=self.level,
             group=str(self.group),
             colors_a=ours[:first],
             colors_b=ours[first:],
             iterations=t,
-            final=apart or final,
+            final=final,
             tol=gaps.tol,
             min_gap=gaps.smallest_kept,
             max_closed=gaps.largest_closed,
-            ambiguous=gaps.ambiguous,
+            ambiguous=ambiguous,
         )
+
+    def _first_difference(self, batch: Batch, gaps: Gaps, in_a: NDArray[np.bool_]) -> tuple[Ints, int | None, int, bool]:
+        """Colours at the first iteration at which two graphs differ, or at the last; that iteration; how many there were; is it final."""
+        t, steps = 0, self._history(batch, gaps)
+        colours, final = next(steps)
+        while not (apart := _apart(colours, in_a)) and not final and t != self.max_iter:
+            t, (colours, final) = t + 1, next(steps)
+        return colours, t if apart else None, t, apart or final
 
     def colors(self, graphs: Sequence[Any]) -> list[Int[Tensor, " n"]]:
         """The colours of the nodes of each graph after the last iteration, comparable over the whole list.
@@ -159,11 +169,11 @@ class GWL:
 
     @property
     def _reflections(self) -> bool:
-        return self.group in (O(2), O(3))
+        return isinstance(self.group, O)
 
     def _batch(self, graphs: list[GeometricGraph]) -> tuple[Batch, Gaps]:
         batch = Batch.of(graphs, bare=self.bare)
-        dim = 2 if self.group in (O(2), SO(2)) else 3
+        dim = self.group.n  # type: ignore[union-attr]
         if not self.bare and batch.dim != dim:
             raise ArgumentError("graphs", f"graphs in {dim} dimensions, as {self.group} acts there", f"{batch.dim} dimensions")
         return batch, Gaps(RELATIVE_TOLERANCE * batch.scale if self.tol is None else self.tol)
@@ -182,6 +192,9 @@ class GWL:
         # One hop away the two tests see the same.
         colours = next(steps)
         rest = np.flatnonzero(counts(colours) > 1)
+        if not len(rest):
+            yield colours, True
+            return
         deepest = None if self.max_iter == "auto" else self.max_iter
         trees = Trees(batch, rest, colours[rest], reflections=self._reflections, gaps=gaps, deepest=deepest)
         trees.step()

@@ -12,7 +12,7 @@ from erlangen.verdict import Verdict
 
 
 class AmbiguousToleranceWarning(UserWarning):
-    """Two numbers were so nearly a tolerance apart that another tolerance could have given another answer."""
+    """A tolerance ten times larger or smaller gives another answer."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,10 @@ class Result:
         iterations: how many were run.
         final: more iterations cannot change the answer. False where ``max_iter`` ended a search that found no difference.
         tol: numbers at most this far apart counted as equal.
-        min_gap: the smallest gap between two numbers that counted as different; infinite where there were none.
-        max_closed: the largest gap between two neighbouring numbers that counted as equal.
-        ambiguous: one of the two is within a factor of ten of ``tol``, or a chain of numbers was closed that is longer than ``tol``.
+        min_gap: how far apart the nearest two vectors (or lengths) were that counted as different; a lower bound where it is above ten
+            times ``tol``, infinite where there were none.
+        max_closed: how far apart were the furthest two that counted as equal.
+        ambiguous: a tolerance ten times larger or smaller gives another answer.
     """
 
     distinguished: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -105,7 +106,7 @@ class _Stars:
         self.object = frames.owner
         amount = np.bincount(owner, minlength=len(root))
         self.row, member = expand((np.cumsum(amount) - amount)[frames.owner], amount[frames.owner])
-        turned = np.einsum("eij,emj->emi", frames.axes[self.row], seen[member]).reshape(len(member), -1)
+        turned = np.einsum("eij,emj->emi", frames.axes[self.row], seen[member]).reshape(len(member), 3 * (1 + channels))
         self.edge = edge[member]
         home = bucket[root][frames.owner]
         self.entry = cluster(pairs(home[self.row], label[member]), turned, gaps)
@@ -127,10 +128,10 @@ def _subsets(batch: Batch, nodes: Ints, size: int | None) -> tuple[Ints, Ints, I
     """
     at, members, sizes = [], [], []
     degree = batch.degree[nodes]
-    for d in np.unique(degree):
+    for d in np.unique(degree).tolist():
         some = np.flatnonzero(degree == d)
-        take = int(d) if size is None else min(size, int(d))
-        chosen = np.array(list(combinations(range(d), take)), np.int64).reshape(-1, take)
+        take = d if size is None else min(size, d)
+        chosen = np.array(list(combinations(range(d), take)), np.int64).reshape(math.comb(d, take), take)
         at.append(np.repeat(some, len(chosen)))
         members.append((batch.first[nodes[some]][:, None, None] + chosen).reshape(-1))
         sizes.append(np.full(len(some) * len(chosen), take))
