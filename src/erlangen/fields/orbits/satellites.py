@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def shipped_normals(days: float) -> tuple[Float[Tensor, "N 3"], Float[Tensor, "N
     """
     api = _api()
     lines = (Path(importlib.import_module("sgp4").__file__ or "").parent / "SGP4-VER.TLE").read_text().splitlines()
-    pairs = [(a, b[:69]) for a, b in zip(lines, lines[1:]) if a.startswith("1 ") and b.startswith("2 ")]
+    pairs = [(a, b[:69]) for a, b in pairwise(lines) if a.startswith("1 ") and b.startswith("2 ")]
     kept, numbers = [], []
     for first, second in pairs:
         satellite = api.Satrec.twoline2rv(first, second)
