@@ -153,7 +153,7 @@ class _Run:
 
     def result(self, what: Kind, exhaustive: bool = False) -> FunctionalDimension:
         if not self.rows:
-            hint = "Zero biases put the origin on a kink; so do integer weights with integer inputs"
+            hint = "A neuron whose incoming weights and bias are all zero is on a kink everywhere: simplify removes it"
             raise ArgumentError("x" if what.startswith("batch") else "points", "an input that is off all kinks", "none", hint)
         network, found = self.network, self.found
         dim, gap = found.rank, found.gap

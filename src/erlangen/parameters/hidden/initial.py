@@ -71,7 +71,7 @@ class InitialDimensions:
         return low, high
 
     def row(self) -> list[object]:
-        """The cells of :func:`table` for this architecture."""
+        """The cells of :func:`init_table` for this architecture."""
         low, high = self.full_interval()
         interval = f"{low:.3f} to {high:.3f}"
         name = "-".join(map(str, self.widths))
@@ -91,7 +91,7 @@ class InitialDimensions:
         )
 
 
-def table(found: Sequence[InitialDimensions], title: str = "Functional dimension at initialisation") -> Table:
+def init_table(found: Sequence[InitialDimensions], title: str = "Functional dimension at initialisation") -> Table:
     """One line for each architecture."""
     columns = ["architecture", "inits", "inputs / max", "max", "mean / max", "standard error", "P(full)", "95% interval"]
     return Table(title, columns, [one.row() for one in found])
