@@ -26,8 +26,8 @@ class Config:
     """Images without labels (fashion, table)."""
     test: int = 3000
     """Images to judge by (fashion, table)."""
-    steps: int = 300
-    """Steps of each training (fashion); the table takes half of them."""
+    steps: int = 400
+    """Steps of each training (fashion); the table takes a third of them."""
     batch: int = 128
     """Images or cells in a batch of self-supervision."""
     lr: float = 1e-3

@@ -40,7 +40,7 @@ def arms() -> list[Arm]:
 
 def run(config: Config, quiet: bool) -> Part:
     """Train every arm with the first seed, judge by linear probe and neighbours."""
-    images, steps = data(config), config.steps // 2
+    images, steps = data(config), config.steps // 3
     if config.full:
         steps = 50 * len(images.x) // config.batch
     jobs = [Job(arm, config, config.seed, max(1, steps), images) for arm in arms()]
