@@ -1,0 +1,5 @@
+"""What geometric networks can tell apart, by exact tests and by probes: the study of system 4."""
+
+from erlangen.studies.gwl.study import STUDY, Config, run
+
+__all__ = ["STUDY", "Config", "run"]
