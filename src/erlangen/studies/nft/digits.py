@@ -114,9 +114,8 @@ def run(config: Config, quiet: bool) -> Part:
     judge(f"{LINEAR}, amplitudes", lambda part: linear.amplitudes(part.flatten(1)))
     with torch.no_grad():
         degrees = angle_error(transforms[GIVEN].identify(held[:, 0], held[:, 1]), held_angle)
-    return _report(
-        score, invariance, degrees, sizes, linear, f"{pictures.name}: {samples} triples, {steps} steps, {len(labels)} labels"
-    )
+    scale = f"{pictures.name}: {samples} triples, {steps} steps, {len(labels)} labels, {len(held)} test images"
+    return _report(score, invariance, degrees, sizes, linear, scale, len(held))
 
 
 def _autoencoder(x: Tensor, size: int, steps: int, seed: int, quiet: bool) -> nn.Sequential:
