@@ -54,6 +54,13 @@ def judge(nft: NFT, test: Signals) -> tuple[list[float], Spectrum]:
     return errors.tolist(), nft.spectrum(test.angles, test.x[:, :2])
 
 
+@torch.no_grad()
+def there_and_back(nft: NFT, test: Signals) -> float:
+    """The median of ``|M M' - 1|``, where ``M'`` is solved for the way back."""
+    there, back = nft.transition(test.x[:, 0], test.x[:, 1]), nft.transition(test.x[:, 1], test.x[:, 0])
+    return float((there @ back - torch.eye(there.shape[-1])).norm(dim=(1, 2)).median())
+
+
 def shared_shifts(sensor: str, rank: int, seed: int, shifts: int = 40) -> _Row:
     """Least squares where 60 signals share each shift, judged on other signals with the same shifts."""
     labels = torch.arange(shifts).repeat_interleave(SHARING)
@@ -98,19 +105,21 @@ def run(config: Config, quiet: bool) -> Part:
         closed[sensor] = {"own": own_shifts(sensor, config.seed), "shared": shared}
         rows += closed[sensor].values()
     learned: dict[str, tuple[list[float], Spectrum]] = {}
+    inverse: dict[str, float] = {}
     for sensor in ("clean", "tanh"):
         nft, test = learn(config, sensor, steps, samples, quiet)
-        learned[sensor] = judge(nft, test)
+        learned[sensor], inverse[sensor] = judge(nft, test), there_and_back(nft, test)
         rows.append(_Row(sensor, "learned transform", learned[sensor][0][0], learned[sensor][1].frequencies))
     shown = dft_spectrum(warped_signals(2000, TRUE, seed=config.seed).x.flatten(0, 1))
     strongest = tuple(sorted(shown.topk(5).indices.tolist()))
-    return _report(rows, closed, learned, shown, strongest, f"{samples} sequences, {steps} steps")
+    return _report(rows, closed, learned, inverse, shown, strongest, f"{samples} sequences, {steps} steps")
 
 
 def _report(
     rows: list[_Row],
     closed: dict[str, dict[str, _Row]],
     learned: dict[str, tuple[list[float], Spectrum]],
+    inverse: dict[str, float],
     shown: Tensor,
     strongest: tuple[int, ...],
     scale: str,
@@ -187,8 +196,8 @@ def _report(
     )
     further = Table(
         "Further ahead, learned",
-        ["sensor", "one step", "two steps", "three steps", "median |eigenvalue|"],
-        [[sensor, *errors, spectrum.decay] for sensor, (errors, spectrum) in learned.items()],
+        ["sensor", "one step", "two steps", "three steps", "median |eigenvalue|", "median |M M' - 1|"],
+        [[sensor, *errors, spectrum.decay, inverse[sensor]] for sensor, (errors, spectrum) in learned.items()],
     )
     counts = {f"latent, {sensor}": Line(list(range(len(s.multiplicities))), s.multiplicities) for sensor, (_, s) in learned.items()}
     lines = {**counts, "share of power, Fourier": Line(list(range(33)), shown[:33])}
@@ -196,6 +205,7 @@ def _report(
     numbers: dict[str, Any] = {
         "learned": {s: {"errors": e, "frequencies": list(p.frequencies), "decay": p.decay} for s, (e, p) in learned.items()},
         "closed": {s: {k: {"error": r.error, "how": r.how} for k, r in found.items()} for s, found in closed.items()},
+        "there_and_back": inverse,
         "strongest_modes": list(strongest),
     }
     answer = (
