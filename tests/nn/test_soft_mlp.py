@@ -9,7 +9,7 @@ import erlangen as er
 from erlangen.discover.soft import Layout, SoftEquivariance, SoftEquivariantRegressor, TensorType, project
 from erlangen.errors import ArgumentError
 from erlangen.nn.soft_linear import BoundLinear, EquivariantWeight, SoftLinear
-from erlangen.nn.soft_mlp import SoftEquivariantMLP, SoftGate, TensorMatrixProduct
+from erlangen.nn.soft_mlp import SoftEquivariantMLP, SoftGate, TensorProducts
 
 G = er.O(3)
 S, V = G.scalar, G.vector
@@ -65,7 +65,7 @@ def test_products_and_gates_commute_with_every_group(name: str) -> None:
         TensorType(), TensorType(1), TensorType(0, 1), TensorType(1, 1), TensorType(2)
     ]  # fmt: skip
     layout = Layout(3, [(kind, 2) for kind in kinds])
-    product = TensorMatrixProduct(layout).double()
+    product = TensorProducts(layout).double()
     x = torch.randn(16, layout.dim, dtype=torch.float64)
     rep = layout.rep(group.vector)
     assert product(x).abs().max() > 0.01

@@ -23,6 +23,8 @@ class Fit:
     """What the target is; by default it is recognised. Text labels need "class"."""
     group: str | None = None
     """Use this group, e.g. "SO(3)", instead of discovering one."""
+    soft: bool = False
+    """Where the symmetry is only approximate for the task, use a soft penalty instead of the frame."""
     seeds: int = 3
     """Networks of each kind to train."""
     steps: int = 1500

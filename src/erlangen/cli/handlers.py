@@ -21,7 +21,9 @@ def run_fit(args: Fit) -> None:
     train, test = (
         resolve(args.data, split=split, target=args.target, tokens=args.tokens, kind=args.kind) for split in ("train", "test")
     )
-    config = FitConfig(group=args.group, seeds=args.seeds, steps=args.steps, discover_steps=args.discover_steps, seed=args.seed)
+    config = FitConfig(
+        group=args.group, soft=args.soft, seeds=args.seeds, steps=args.steps, discover_steps=args.discover_steps, seed=args.seed
+    )
     fit(train, test, config, root=args.out, resume=args.resume, quiet=args.quiet)
 
 

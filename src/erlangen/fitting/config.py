@@ -14,6 +14,7 @@ class FitConfig:
 
     Attributes:
         group: a group by name, e.g. ``"SO(3)"``; ``None`` discovers one.
+        soft: where the symmetry is only approximate for the task, use a soft penalty instead of the frame.
         seeds: networks of each kind, with different initialisations and shuffles.
         steps: largest number of training steps of each network; both kinds stop early on the same held-out part of the training data.
         batch_size, lr, weight_decay: of AdamW.
@@ -28,6 +29,7 @@ class FitConfig:
     """
 
     group: str | None = None
+    soft: bool = False
     seeds: int = 3
     steps: int = 1500
     batch_size: int = 256

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -14,13 +15,17 @@ from erlangen.discover.augerino import Augerino
 from erlangen.discover.augment import Augmented
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.network import TokenNetwork
+from erlangen.fitting.soft_network import SoftNetwork
 from erlangen.fitting.task import Task
 from erlangen.groups.base import Group
+from erlangen.reps import Rep
 from erlangen.symmetrize import symmetrize
 from erlangen.training import History, TrainingConfig, train
 
 #: How much Augerino's reward for large generators weighs beside the loss.
 REWARD = 1e-2
+#: Gated tensors shrink what passes through them: a soft network learns with steps larger by this factor.
+SOFT_STEPS = 5.0
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,11 @@ class Kind:
     Attributes:
         name: for tables and folders, e.g. ``"plain"``.
         about: one line for the report.
-        how: ``"plain"``, ``"symmetrized"`` (by a frame of ``group``), ``"augmented"`` (by moves of ``basis``) or ``"augerino"``
-            (moves learned with the network).
+        how: ``"plain"``, ``"symmetrized"`` (by a frame of ``group``), ``"augmented"`` (by moves of ``basis``), ``"augerino"``
+            (moves learned with the network) or ``"soft"`` (a penalty on ``penalised``).
         group: of a symmetrized model.
         basis: generators ``[K, n, n]`` of an augmented one; of an Augerino, where they may be non-zero.
+        penalised: of a soft one, how the candidate groups move tokens, by name.
     """
 
     name: str
@@ -41,6 +47,7 @@ class Kind:
     how: str = "plain"
     group: Group | None = None
     basis: Tensor | None = None
+    penalised: Mapping[str, Rep] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,12 @@ def input_action(group: Group, dim: int) -> Action | None:
 
 def build(kind: Kind, data: DataSet, task: Task, config: FitConfig) -> nn.Module:
     """An untrained model of this kind, in float32, with the input statistics of its own training inputs."""
+    if kind.how == "soft":
+        dual = not all(rep.is_orthogonal for rep in kind.penalised.values())
+        soft = SoftNetwork(data.tokens, data.dim, task.shape, task.kind == "vector", config.width, config.depth, dual)
+        soft.standardise(data.x, task.out_scale)
+        soft.penalise(kind.penalised, config.steps)
+        return soft
     dropout = config.dropout if task.kind == "class" else 0.0
     network = TokenNetwork(data.tokens, data.dim, task.shape, config.width, config.depth, dropout)
     if kind.group is None:
@@ -98,7 +111,7 @@ def train_members(
         settings = TrainingConfig(
             steps=config.steps,
             batch_size=config.batch_size,
-            lr=config.lr,
+            lr=config.lr * (SOFT_STEPS if kind.how == "soft" else 1.0),
             weight_decay=config.weight_decay,
             evaluate_every=max(1, config.steps // 30),
             patience=10,
@@ -107,7 +120,7 @@ def train_members(
         history = train(
             model,
             prepare(model, data),
-            lambda net, x, y: task.loss(net(x), y) + (REWARD * net.penalty() if isinstance(net, Augerino) else 0.0),
+            lambda net, x, y: task.loss(net(x), y) + _penalty(net),
             settings,
             validation=prepare(model, held),
             metric=lambda net, x, y: task.score(net(x), y),
@@ -118,6 +131,12 @@ def train_members(
         models.append(model)
         histories.append(history)
     return Members(kind, models, histories)
+
+
+def _penalty(net: nn.Module) -> Tensor | float:
+    if isinstance(net, Augerino):
+        return REWARD * net.penalty()
+    return net.penalty() if isinstance(net, SoftNetwork) else 0.0
 
 
 def prepare(model: nn.Module, data: DataSet) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,11 @@ from typing import Any
 
 from erlangen.data import DataSet
 from erlangen.discover import Discovered
+from erlangen.discover.finding import FINDING_COLUMNS
 from erlangen.discover.found import COLUMNS, SAME
 from erlangen.fitting.assess import Assessment
+from erlangen.fitting.belief_report import belief_numbers, belief_section, soft_answer, soft_claims
+from erlangen.fitting.choice import Symmetry
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.members import Members
 from erlangen.fitting.task import Task
@@ -41,31 +44,35 @@ def build_outcome(
     test: DataSet,
     config: FitConfig,
     task: Task,
-    group: Group | None,
-    found: Discovered | None,
+    symmetry: Symmetry,
     members: list[Members],
     assessments: dict[str, Assessment],
     seconds: float,
 ) -> Outcome:
     """The report's content."""
+    group, found = symmetry.group, symmetry.found
     plain, sym = assessments["plain"], assessments.get("symmetrized")
     sections = [_data_section(data, test)]
     if found is not None:
         sections.append(_found_section(found, data))
+    if symmetry.belief is not None:
+        sections.append(belief_section(symmetry.belief, symmetry.choice))
     sections += [_training_section(members, task), _audit_section(assessments, group, task, config)]
     return Outcome(
         name=f"fit-{data.name}",
         title=f"Fit of {data.name}: {group if group is not None else 'no symmetry found'}",
         config={"data": data.name, **vars(config)},
-        claims=Claims(_claims(plain, sym, found, group, task, config, len(test))),
+        claims=Claims([*_claims(plain, sym, found, group, task, config, len(test)), *soft_claims(assessments, task, len(test))]),
         metrics={
             "found": None if found is None else found.as_dict(),
+            "belief": None if symmetry.belief is None else belief_numbers(symmetry.belief),
+            "choice": symmetry.choice.reason,
             "assessments": {name: a.as_dict() for name, a in assessments.items()},
             "histories": {m.kind.name: [h.as_dict() for h in m.histories] for m in members},
         },
         sections=sections,
         seconds=seconds,
-        answer=_answer(plain, sym, found, group, task),
+        answer=" ".join(filter(None, [_answer(plain, sym, found, group, task), soft_answer(assessments, symmetry.choice, task)])),
         key_numbers=_key_numbers(plain, sym, found, group, task),
     )
 
@@ -231,12 +238,18 @@ def _found_section(found: Discovered, data: DataSet) -> Section:
         )
     rows = [c.row() for c in found.candidates]
     table = Table(
-        "What each discoverer found",
+        "What each discoverer of algebras found",
         COLUMNS,
         rows,
         caption="AUC of a held-out discriminator: 0.5 cannot be told apart",
     )
-    return Section("The symmetry", str(found).splitlines(), tables=[table], figures=figures, matrices=matrices)
+    everything = Table(
+        "All discoverers, in common terms",
+        FINDING_COLUMNS,
+        [f.row() for f in found.findings],
+        caption="Confidence: one minus how much held-out data contradict the finding, as a part of how much they contradict chance.",
+    )
+    return Section("The symmetry", str(found).splitlines(), tables=[everything, table], figures=figures, matrices=matrices)
 
 
 def _training_section(members: list[Members], task: Task) -> Section:

@@ -12,13 +12,18 @@ from torch import nn
 
 from erlangen.data import DataSet
 from erlangen.discover import Discovered, discover
+from erlangen.discover.companions import task_belief
+from erlangen.discover.samples import samples_of
+from erlangen.discover.soft.belief import Belief
 from erlangen.errors import ArgumentError
 from erlangen.fitting.assess import Assessment, assess
+from erlangen.fitting.choice import Choice, Symmetry, choose
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.members import Kind, Members, input_action, train_members
 from erlangen.fitting.report import build_outcome
 from erlangen.fitting.store import save_fitted
 from erlangen.fitting.task import Task, task_of
+from erlangen.groups.affine import AffineGroup
 from erlangen.groups.base import Group
 from erlangen.groups.names import parse_group
 from erlangen.parallel import one_thread
@@ -94,15 +99,20 @@ def fit(
         if group is None:
             found = _discovered(data, config, directory, quiet)
             group = found.group if found else None
+        belief = _belief(data, group, found, config)
+        choice = choose(group, belief, config.soft)
+        group = group or choice.group
         task = task_of(data)
         train, held = data.split(1 - config.validation, config.seed)
         with one_thread():
-            members = _train(_kinds(group, found, data.target), train, held, task, config, directory, quiet)
+            kinds = _kinds(group, found, data.target, choice)
+            members = _train(kinds, train, held, task, config, directory, quiet)
             assessments = {m.kind.name: assess(m, test, group, task, config) for m in members}
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; continue with --resume {directory}") from None
     best = members[-1].best
-    outcome = build_outcome(data, test, config, task, group, found, members, assessments, time.perf_counter() - started)
+    symmetry = Symmetry(group, found, belief, choice)
+    outcome = build_outcome(data, test, config, task, symmetry, members, assessments, time.perf_counter() - started)
     report = outcome.save(directory, files=save_fitted(best, group))
     if not quiet:
         from rich.console import Console
@@ -146,12 +156,24 @@ def _discovered(data: DataSet, config: FitConfig, directory: Path, quiet: bool) 
     return found
 
 
-def _kinds(group: Group | None, found: Discovered | None, target: str | None) -> list[Kind]:
+def _belief(data: DataSet, group: Group | None, found: Discovered | None, config: FitConfig) -> Belief | None:
+    """How well the candidate groups fit the task: as discovered, or anew where the group was given or the answer was read from a file."""
+    if found is not None and found.belief is not None:
+        return found.belief
+    linear = [] if group is None or isinstance(group, AffineGroup) else [group]
+    return task_belief(samples_of(data.x, data.y, data.target), linear, config.seed)
+
+
+def _kinds(group: Group | None, found: Discovered | None, target: str | None, choice: Choice) -> list[Kind]:
     kinds = [Kind("plain", "a multilayer perceptron on the raw numbers")]
     if group is not None:
         how = "the group given" if found is None else "the group found"
         kinds += _augmented(group, found, target)
         kinds.append(Kind("symmetrized", f"the same perceptron behind a frame of {group}, {how}", "symmetrized", group))
+    if choice.penalised:
+        names = ", ".join(choice.penalised)
+        about = f"a network of vectors and tensors with a soft penalty on {names}"
+        kinds.append(Kind("soft", about, "soft", penalised=choice.penalised))
     return kinds
 
 

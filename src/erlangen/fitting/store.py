@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import nn
 from erlangen.errors import ArgumentError
 from erlangen.fitting.members import input_action
 from erlangen.fitting.network import TokenNetwork
+from erlangen.fitting.soft_network import SoftNetwork
 from erlangen.groups.base import Group
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.names import parse_group
@@ -24,9 +26,14 @@ from erlangen.symmetrize import Symmetrized, symmetrize
 def save_fitted(model: nn.Module, group: Group | None) -> dict[str, Callable[[Path], object]]:
     """The files that keep a fitted model, each with a function that writes it."""
     network = model.model if isinstance(model, Symmetrized) else model
-    assert isinstance(network, TokenNetwork)
+    assert isinstance(network, TokenNetwork | SoftNetwork)
+    if isinstance(network, SoftNetwork):
+        # The penalty has done its work; what is kept is the network alone.
+        network = copy.copy(network)
+        network._modules = {**network._modules, "soft": None}
     about = {
         "network": network.settings,
+        "soft": isinstance(network, SoftNetwork),
         "group": None if group is None else group_to_dict(group),
         "output": None if not isinstance(model, Symmetrized) else ("vector" if model.out.data_shape else "scalar"),
     }
@@ -44,9 +51,10 @@ def load_fitted(directory: str | Path) -> nn.Module:
         raise ArgumentError("directory", "a directory with model.json and model.safetensors", directory)
     about = json.loads(path.read_text())
     settings = about["network"]
-    network = TokenNetwork(**{**settings, "shape": tuple(settings["shape"])})
+    kind = SoftNetwork if about["soft"] else TokenNetwork
+    network = kind(**{**settings, "shape": tuple(settings["shape"])})
     load_weights(network, Path(directory) / "model.safetensors")
-    if about["group"] is None:
+    if about["group"] is None or about["soft"]:
         return network.eval()
     group = group_from_dict(about["group"])
     inp = input_action(group, settings["dim"])
