@@ -71,6 +71,7 @@ def test_a_soft_fit_is_kept_on_disk_and_says_why(tmp_path):
     result = fit(lean(0.6), config=FitConfig(group="SO(3)", soft=True, **SMALL), root=tmp_path, quiet=True)
     assert list(result.assessments)[-2:] == ["symmetrized", "soft"]
     assert "takes the frame's place" in result.outcome.answer
+    assert "the closed form is enough" in result.outcome.answer  # the target is a polynomial of degree 3
     numbers = json.loads((result.directory / "metrics.json").read_text())["metrics"]
     assert numbers["belief"]["groups"]["SO(2) about z"]["status"] == "exact"
     assert "Graded belief" in (result.directory / "report.html").read_text()

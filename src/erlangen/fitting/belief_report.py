@@ -98,3 +98,16 @@ def soft_answer(assessments: dict[str, Assessment], choice: Choice, task: Task) 
     if soft is None:
         return choice.reason
     return f"{choice.reason} With it the network reaches {task.score_name} {statistics.mean(soft.scores):.4f}."
+
+
+def closed_form_answer(assessments: dict[str, Assessment], belief: Belief | None, task: Task) -> str:
+    """Whether the closed form behind the belief would have been enough; empty for classes, which it does not predict."""
+    if belief is None or task.error is None:
+        return ""
+    left = min(belief.soft, belief.ridge)
+    name, best = min(((a.name, 1 - statistics.mean(a.scores)) for a in assessments.values()), key=lambda pair: pair[1])
+    verdict = "the closed form is enough" if left <= best else "the network is worth its training"
+    return (
+        f"Ridge regression on products of vectors leaves {left:.2g} of the target's variance on held-out data, the best network ({name}) "
+        f"{best:.2g}: {verdict}."
+    )

@@ -11,7 +11,7 @@ from erlangen.discover import Discovered
 from erlangen.discover.finding import FINDING_COLUMNS
 from erlangen.discover.found import COLUMNS, SAME
 from erlangen.fitting.assess import Assessment
-from erlangen.fitting.belief_report import belief_numbers, belief_section, soft_answer, soft_claims
+from erlangen.fitting.belief_report import belief_numbers, belief_section, closed_form_answer, soft_answer, soft_claims
 from erlangen.fitting.choice import Symmetry
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.members import Members
@@ -72,7 +72,16 @@ def build_outcome(
         },
         sections=sections,
         seconds=seconds,
-        answer=" ".join(filter(None, [_answer(plain, sym, found, group, task), soft_answer(assessments, symmetry.choice, task)])),
+        answer=" ".join(
+            filter(
+                None,
+                [
+                    _answer(plain, sym, found, group, task),
+                    soft_answer(assessments, symmetry.choice, task),
+                    closed_form_answer(assessments, symmetry.belief, task),
+                ],
+            )
+        ),
         key_numbers=_key_numbers(plain, sym, found, group, task),
     )
 
