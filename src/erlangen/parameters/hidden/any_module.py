@@ -66,7 +66,6 @@ def of_module(
         orbit_dim=0,
         method=name,
         gap=found.gap,
-        singular_values=found.values,
         num_points=len(x),
         num_points_used=len(x),
         num_on_kinks=0,

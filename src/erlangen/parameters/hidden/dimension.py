@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.parameters.hidden.any_module import of_module
-from erlangen.parameters.hidden.jacobian import blocks
+from erlangen.parameters.hidden.jacobian import collect
 from erlangen.parameters.hidden.known import balanced, generators, orbit_dimension
 from erlangen.parameters.hidden.modular import PRIMES, blocks_mod
 from erlangen.parameters.hidden.network import ReluNetwork
-from erlangen.parameters.hidden.points import Sample, decisive, gaussian, on_a_line, sample_at
+from erlangen.parameters.hidden.points import Sample, as_words, decisive, gaussian, on_a_line, sample_at
 from erlangen.parameters.hidden.ranks import Method, collector_for, decide, exact_rank
 from erlangen.parameters.hidden.reading import NotReluNetwork, relu_network
 from erlangen.parameters.hidden.result import FunctionalDimension, Growth, Kind, Progress
@@ -135,18 +136,21 @@ class _Run:
         self.collector, self.method = collector_for(method, rows, network.num_params, generator)
         self.used: list[Sample] = []
         self.history: list[Growth] = []
-        self.seen = self.kinks = self.rows = 0
+        self.seen = self.kinks = self.rows = self.done = 0
 
     def take(self, sample: Sample, used: Sample, scale: float, progress: Progress | None = None, total: int = 0) -> None:
         """Add a sample, of which some inputs are used. The rank is noted in the history."""
         self.seen += len(sample.x) + sample.dropped
         self.kinks += sample.dropped
         self.used.append(used)
-        for block in blocks(self.level, used.x, used.patterns):
-            self.collector.add(block)
-            self.rows += len(block)
+
+        def step(rows: int) -> None:
+            self.done += rows
             if progress is not None:
-                progress(self.rows, total)
+                progress(self.done, total)
+
+        collect(self.collector, self.level, used.x, used.patterns, step)
+        self.rows += len(used.x) * self.network.widths[-1]
         self.factor = self.collector.factor()
         self.found = decide(self.factor)
         self.history.append(Growth(self.seen, scale, self.found.rank))
@@ -159,7 +163,7 @@ class _Run:
         dim, gap = found.rank, found.gap
         if self.method == "exact":
             dim, gap = max(self._modulo(p) for p in PRIMES), float("inf")
-        keys = torch.cat([torch.from_numpy(s.keys) for s in self.used])
+        keys = np.concatenate([s.keys for s in self.used])
         return FunctionalDimension(
             what=what,
             dim=dim,
@@ -168,11 +172,10 @@ class _Run:
             orbit_dim=orbit_dimension(network),
             method=self.method,
             gap=gap,
-            singular_values=found.values,
             num_points=self.seen,
             num_points_used=sum(len(s.x) for s in self.used),
             num_on_kinks=self.kinks,
-            num_regions=len(torch.unique(keys, dim=0)),
+            num_regions=len(np.unique(as_words(keys))),
             is_lower_bound=not (exhaustive or dim == network.num_params - network.num_hidden or what.startswith("batch")),
             history=tuple(self.history),
             _factor=self.factor,

@@ -7,7 +7,7 @@ an affine function of the input, and it may be evaluated at any input of that af
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -15,9 +15,12 @@ import torch
 from torch import Tensor
 
 from erlangen.parameters.hidden.network import ReluNetwork
+from erlangen.parameters.hidden.ranks import COPIES, Collector, Sketch
 
 #: Rows of one block: small enough to stay in cache with a few hundred parameters.
 BLOCK = 256
+#: Inputs that are run at once where no rows are written.
+POINTS = 2048
 
 
 class Arithmetic(Protocol):
@@ -85,10 +88,61 @@ def rows(
     return found
 
 
-def blocks(network: ReluNetwork, x: Tensor, patterns: Sequence[Tensor]) -> Iterator[Tensor]:
-    """Rows of the Jacobian of one network, scaled to length one (which changes no rank), a block ``[<= BLOCK, D]`` at a time."""
-    step = max(1, BLOCK // network.widths[-1])
-    for start in range(0, len(x), step):
-        some = slice(start, start + step)
+def collect(collector: Collector, network: ReluNetwork, x: Tensor, patterns: Sequence[Tensor], step: Callable[[int], None]) -> None:
+    """Give a collector the rows of the Jacobian of one network, scaled to length one (which changes no rank).
+
+    Args:
+        step: called with the number of rows that were added.
+    """
+    if isinstance(collector, Sketch) and network.widths[0] > 1:
+        _sketch(collector, network, x, step)
+        return
+    size = max(1, BLOCK // network.widths[-1])
+    for start in range(0, len(x), size):
+        some = slice(start, start + size)
         block = rows(network.weights, network.biases, x[some], [s[some] for s in patterns], Reals()).flatten(0, 1)
-        yield block.div_(block.norm(dim=-1, keepdim=True))
+        collector.add(block.div_(block.norm(dim=-1, keepdim=True)))
+        step(len(block))
+
+
+def _sketch(sketch: Sketch, network: ReluNetwork, x: Tensor, step: Callable[[int], None]) -> None:
+    """Sums of random multiples of rows without the rows: for each bucket and layer one product of two small matrices.
+
+    A bucket takes as many rows as any other, at random places in a random order; a row is an input and an output. Patterns are those of the
+    inputs themselves.
+    """
+    outputs = network.widths[-1]
+    count = len(x) * outputs
+    # About the lengths of rows, for these networks grow as their inputs do.
+    lengths = (1 + x.square().sum(-1)).sqrt()
+    for part in sketch.parts():
+        held = -(-count // len(part))  # rows in each bucket
+        order = torch.randperm(held * len(part), generator=sketch.generator).view(len(part), held)
+        size = max(1, POINTS // held)
+        for start in range(0, len(part), size):
+            chosen = order[start : start + size]
+            row = chosen.clamp(max=count - 1).flatten()
+            point = row // outputs
+            weight = torch.randn(chosen.shape, generator=sketch.generator, dtype=x.dtype) * (chosen < count)
+            delta = (weight.flatten() / lengths[point]).unsqueeze(-1)
+            if outputs > 1:
+                delta = delta * torch.nn.functional.one_hot(row % outputs, outputs)
+            _add_products(part[start : start + size], network, x[point], delta)
+        step(count // COPIES)
+
+
+def _add_products(part: Tensor, network: ReluNetwork, x: Tensor, delta: Tensor) -> None:
+    """Add to each of ``B`` buckets ``[B, D]`` the rows of its inputs, which start from ``delta``: ``[B * P, n_0]``, ``[B * P, n_d]``."""
+    acts = [x]
+    for w, b in zip(network.weights[:-1], network.biases[:-1]):
+        acts.append(torch.addmm(b, acts[-1], w.mT).relu_())
+    buckets, stop = len(part), part.shape[1]
+    for layer in reversed(range(len(network.weights))):
+        n, m = network.weights[layer].shape
+        start = stop - n * (m + 1)
+        grouped = delta.view(buckets, -1, n)
+        part[:, start : stop - n] += (grouped.mT @ acts[layer].view(buckets, -1, m)).flatten(1)
+        part[:, stop - n : stop] += grouped.sum(1)
+        if layer:
+            delta = (delta @ network.weights[layer]).masked_fill_(acts[layer] <= 0, 0.0)
+        stop = start

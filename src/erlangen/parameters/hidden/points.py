@@ -17,8 +17,10 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.parameters.hidden.network import ReluNetwork
 
-#: An input is on a kink when a pre-activation is below this, relative to the terms that it is the sum of.
+#: An input is on a kink when a pre-activation is below this, relative to how large it could be.
 KINK = 1e-9
+#: Inputs that are run at once.
+CHUNK = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +39,6 @@ class Sample:
     keys: np.ndarray
     dropped: int
 
-    @property
-    def regions(self) -> int:
-        """How many patterns there are."""
-        return len(np.unique(as_words(self.keys)))
-
 
 def gaussian(count: int, width: int, scales: Sequence[float], generator: torch.Generator) -> list[Tensor]:
     """``count`` inputs in all, an equal share from ``N(0, scale^2)`` for each scale (the first ones get one more)."""
@@ -51,24 +48,33 @@ def gaussian(count: int, width: int, scales: Sequence[float], generator: torch.G
 
 def sample_at(network: ReluNetwork, x: Tensor) -> Sample:
     """The inputs that are off all kinks, with their patterns."""
-    smooth = torch.ones(len(x), dtype=torch.bool)
-    patterns = []
-    a = x
-    for w, b in zip(network.weights[:-1], network.biases[:-1]):
-        z = a @ w.mT + b
-        smooth &= (z.abs() > KINK * (a.abs() @ w.abs().mT + b.abs())).all(-1)
-        patterns.append(z > 0)
-        a = z.relu()
+    found = [_patterns(network, part) for part in x.split(CHUNK)]
+    smooth = torch.cat([ok for ok, _ in found])
+    active = torch.cat([s for _, s in found])
     if not bool(smooth.all()):
-        x, patterns = x[smooth], [s[smooth] for s in patterns]
-    return Sample(x, tuple(patterns), keys_of(patterns, len(x)), int((~smooth).sum()))
+        x, active = x[smooth], active[smooth]
+    patterns = active.split(network.widths[1:-1], -1) if network.num_hidden else ()
+    return Sample(x, tuple(patterns), keys_of(active), int((~smooth).sum()))
 
 
-def keys_of(patterns: Sequence[Tensor], count: int) -> np.ndarray:
-    """Patterns packed into bytes ``[N, bytes]``."""
-    if not patterns:
-        return np.zeros((count, 1), dtype=np.uint8)
-    return np.packbits(torch.cat(list(patterns), -1).numpy(), axis=-1)
+def _patterns(network: ReluNetwork, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether each input is off all kinks ``[N]``, and which hidden neurons are active there ``[N, H]``."""
+    smooth = torch.ones(len(x), dtype=torch.bool)
+    active = torch.empty(len(x), network.num_hidden, dtype=torch.bool)
+    stop = 0
+    for w, b in zip(network.weights[:-1], network.biases[:-1]):
+        z = torch.addmm(b, x, w.mT)
+        size = x.abs().amax(-1, keepdim=True) * w.abs().sum(-1) + b.abs()
+        smooth &= (z.abs() > KINK * size).all(-1)
+        start, stop = stop, stop + len(w)
+        torch.gt(z, 0, out=active[:, start:stop])
+        x = z.relu_()
+    return smooth, active
+
+
+def keys_of(active: Tensor) -> np.ndarray:
+    """Patterns ``[N, H]`` packed into bytes ``[N, bytes]``."""
+    return np.packbits(active.numpy(), axis=-1) if active.shape[1] else np.zeros((len(active), 1), dtype=np.uint8)
 
 
 def as_words(keys: np.ndarray) -> np.ndarray:
@@ -136,8 +142,9 @@ def on_a_line(network: ReluNetwork) -> Sample:
         slope, offset = slope * patterns[-1], offset * patterns[-1]
     at = torch.from_numpy(middles(kinks)).unsqueeze(-1)
     doubled = [s.repeat_interleave(2, 0) for s in patterns]
+    active = torch.cat(doubled, -1) if doubled else torch.zeros(2, 0, dtype=torch.bool)
     x = torch.stack([at, at + 1], 1).flatten(0, 1)
-    return Sample(x, tuple(doubled), keys_of(doubled, len(x)), 0)
+    return Sample(x, tuple(doubled), keys_of(active), 0)
 
 
 def middles(kinks: np.ndarray) -> np.ndarray:

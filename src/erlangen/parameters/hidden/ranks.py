@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -17,21 +16,11 @@ Method = Literal["auto", "svd", "sketch", "exact"]
 COPIES = 3
 
 
-@dataclass(frozen=True, eq=False)
-class Decision:
-    """A numerical rank, and how clear it was.
-
-    Attributes:
-        rank: how many singular values are above ``tolerance``.
-        gap: the last that is kept over the first that is not; infinite when that is zero or there is none.
-        values: all singular values, descending ``[D]``.
-        tolerance: ``max(rows, columns) * eps`` times the largest.
-    """
+class Decision(NamedTuple):
+    """A numerical rank, and how clear it was: the last singular value that counts over the first that does not."""
 
     rank: int
     gap: float
-    values: Tensor
-    tolerance: float
 
 
 class Collector(Protocol):
@@ -67,52 +56,52 @@ class Triangle:
 
 
 class Sketch:
-    """Each row times a random number, added to three of ``3 D`` buckets: ``O(D)`` for each row.
+    """Each row times a random number, added to three of ``3 D / 2`` buckets: ``O(D)`` for each row.
 
-    The rank of the result is that of all rows with probability one as long as no ``k`` independent rows share fewer than ``k``
-    buckets, which for three buckets each has probability O(1/D^2) or less.
+    The rank of the result is that of all rows with probability one, unless ``k`` independent rows share fewer than ``k`` buckets. With
+    three buckets for each row that is improbable up to 0.9 rows for each bucket (as in cuckoo hashing), and there are 0.67 at most.
 
     Args:
         columns: D.
-        generator: of signs and buckets.
+        generator: of factors and buckets.
         p: a prime, to add in its field (int64) and not in the reals.
     """
 
     def __init__(self, columns: int, generator: torch.Generator, p: int | None = None) -> None:
-        self.p, self.columns, self.generator = p, columns, generator
-        self.buckets = torch.zeros(COPIES * columns, columns, dtype=torch.float64 if p is None else torch.int64)
+        self.p, self.generator, self.share = p, generator, (columns + 1) // 2 + 4
+        self.buckets = torch.zeros(COPIES * self.share, columns, dtype=torch.float64 if p is None else torch.int64)
 
     def add(self, block: Tensor) -> None:
+        """Add a block of rows."""
         count = len(block)
-        for copy in range(COPIES):
-            where = torch.randint(self.columns, (count,), generator=self.generator) + copy * self.columns
+        for part in self.parts():
+            where = torch.randint(self.share, (count,), generator=self.generator)
             if self.p is None:
-                weight = torch.randn(count, 1, generator=self.generator, dtype=torch.float64)
-                self.buckets.index_add_(0, where, block * weight)
+                part.index_add_(0, where, block * torch.randn(count, 1, generator=self.generator, dtype=torch.float64))
             else:
                 weight = torch.randint(1, self.p, (count, 1), generator=self.generator)
-                self.buckets.index_add_(0, where, block * weight % self.p)
-        if self.p is not None:
-            self.buckets %= self.p
+                part.index_add_(0, where, block * weight % self.p).remainder_(self.p)
+
+    def parts(self) -> tuple[Tensor, ...]:
+        """The buckets ``[D / 2, D]`` that each of the copies of a row goes to; to be added to in place."""
+        return self.buckets.split(self.share)
 
     def factor(self) -> Tensor:
-        """``[D, D]`` triangular over the reals; the buckets themselves over a prime field."""
-        return torch.linalg.qr(self.buckets, mode="r").R if self.p is None else self.buckets
+        """The buckets."""
+        return self.buckets
 
 
-def decide(factor: Tensor) -> Decision:
-    """The rank from the singular values of a matrix with the same rows' span.
+def decide(rows: Tensor) -> Decision:
+    """The rank of a matrix: singular values above ``max(shape) * eps`` of the largest count.
 
     Nothing but double precision will do: of deep networks the smallest value that counts is 1e-9 of the largest, and rounding 1e-16.
     """
-    values = torch.linalg.svdvals(factor)
-    values = torch.cat([values, values.new_zeros(factor.shape[1] - len(values))])
-    top = float(values[0]) if len(values) else 0.0
-    tolerance = max(factor.shape) * torch.finfo(torch.float64).eps * top
-    rank = int((values > tolerance).sum())
+    values = torch.linalg.svdvals(rows)
+    if not len(values):
+        return Decision(0, float("inf"))
+    rank = int((values > max(rows.shape) * torch.finfo(torch.float64).eps * values[0]).sum())
     after = float(values[rank]) if rank < len(values) else 0.0
-    gap = float(values[rank - 1]) / after if rank and after > 0 else float("inf")
-    return Decision(rank, gap, values, tolerance)
+    return Decision(rank, float(values[rank - 1]) / after if rank and after > 0 else float("inf"))
 
 
 def exact_rank(blocks: Iterable[Tensor], columns: int, count: int, p: int, generator: torch.Generator) -> int:

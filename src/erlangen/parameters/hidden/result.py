@@ -44,8 +44,7 @@ class FunctionalDimension:
         num_hidden: H, hidden neurons, each with its scaling; 0 for other activations than ReLU, whose symmetries are not continuous.
         orbit_dim: the dimension of the orbit under permutations and scalings, at most H.
         method: how the rank was found.
-        gap: last singular value that counts over the first that does not; large is good. ``inf`` with no tolerance.
-        singular_values: descending, of the Jacobian's rows brought to length one, at a balanced member of the orbit (or of its sketch).
+        gap: the last singular value that counts over the first that does not; ``inf`` where there is no tolerance.
         num_points: inputs that were looked at.
         num_points_used: of these, the ones whose rows were needed.
         num_on_kinks: of these, the ones that were dropped because the function is not smooth there.
@@ -61,7 +60,6 @@ class FunctionalDimension:
     orbit_dim: int
     method: Method
     gap: float
-    singular_values: Tensor = field(repr=False)
     num_points: int
     num_points_used: int
     num_on_kinks: int
@@ -93,6 +91,12 @@ class FunctionalDimension:
     def multiple(self) -> float:
         """Inputs looked at, over the largest dimension; few inputs underestimate."""
         return self.num_points / self.max_dim
+
+    @cached_property
+    def singular_values(self) -> Tensor:
+        """Descending ``[D]``: of the Jacobian at a balanced member of the orbit with rows of length one, or of its sketch."""
+        values = torch.linalg.svdvals(self._factor)
+        return torch.cat([values, values.new_zeros(self.num_params - len(values))])
 
     @cached_property
     def per_layer(self) -> tuple[LayerRank, ...]:
