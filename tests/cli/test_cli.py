@@ -187,3 +187,34 @@ def test_zoo_made_and_read(tmp_path, capsys):
     assert code == 2
     assert "'judged'" in err
     assert call(capsys, "zoo", "predict", tmp_path / "none.safetensors")[0] == 2
+
+
+def test_relu_dimension_counts_a_shallow_network(capsys):
+    code, out, _ = call(capsys, "relu-dimension", "--arch", "3-4-1", "--inits", "3", "--json")
+    assert code == 0
+    assert json.loads(out)["dims"] == [17, 17, 17]
+    code, _, err = call(capsys, "relu-dimension", "--arch", "3-x")
+    assert code == 2
+    assert "widths" in err
+
+
+def test_expressivity_sees_torsions_with_equivariant_layers_only(tmp_path, capsys):
+    ase = pytest.importorskip("ase")
+    bond, turn = 1.53, np.deg2rad(112)
+    chains = []
+    for torsion in (180.0, 65.0):
+        atoms = ase.Atoms("C4", [[0, 0, 0], [bond, 0, 0], [bond - bond * np.cos(turn), bond * np.sin(turn), 0], [0, 0, 0]])
+        side = np.array([np.cos(turn), -np.sin(turn) * np.cos(np.deg2rad(torsion)), np.sin(turn) * np.sin(np.deg2rad(torsion))])
+        along = (atoms.positions[2] - atoms.positions[1]) / bond
+        across = np.array([-along[1], along[0], 0.0])
+        atoms.positions[3] = atoms.positions[2] - bond * (side[0] * along + side[1] * across + side[2] * np.array([0, 0, 1.0]))
+        path = tmp_path / f"{torsion:.0f}.xyz"
+        atoms.write(path)
+        chains.append(path)
+    code, out, _ = call(capsys, "expressivity", *chains, "--cutoff", "1.8", "--group", "O(3)", "--tol", "1e-4", "--json")
+    assert code == 0
+    first = {r["level"]: r["iteration"] for r in json.loads(out)["results"]}
+    assert (first["WL"], first["IGWL"], first["GWL"]) == (None, None, 2)
+    code, _, err = call(capsys, "expressivity", chains[0], tmp_path / "absent.xyz")
+    assert code == 2
+    assert "'b'" in err

@@ -1,4 +1,4 @@
-"""The command line: ``erlangen fit | discover | audit | run | zoo | list``. Thin: each command is a few public calls.
+"""The command line: fit, discover, audit, expressivity, relu-dimension, run, zoo, list. Thin: each command is a few public calls.
 
 Nothing heavy is imported before a command is known, so that ``--help`` answers at once.
 """
@@ -11,8 +11,8 @@ from typing import Any
 
 import tyro
 
-from erlangen.cli.commands import Audit, Command, Discover, Fit, List, Zoo
-from erlangen.cli.handlers import run_audit, run_discover, run_fit, run_list, run_study
+from erlangen.cli.commands import Audit, Command, Discover, Expressivity, Fit, List, ReluDimension, Zoo
+from erlangen.cli.handlers import run_audit, run_discover, run_expressivity, run_fit, run_list, run_relu_dimension, run_study
 from erlangen.cli.zoo import run_zoo
 from erlangen.errors import ErlangenError
 
@@ -33,6 +33,8 @@ def main(argv: list[str] | None = None) -> None:
             Audit: run_audit,
             List: run_list,
             Zoo: run_zoo,
+            Expressivity: run_expressivity,
+            ReluDimension: run_relu_dimension,
         }
         handlers[type(command)](command)
     except ErlangenError as error:

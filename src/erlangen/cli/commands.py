@@ -154,11 +154,53 @@ class Zoo:
     do: Annotated[Annotated[ZooMake, subcommand(name="make")] | Annotated[ZooPredict, subcommand(name="predict")], arg(name="")]
 
 
+@dataclass(frozen=True)
+class Expressivity:
+    """Which geometric Weisfeiler-Leman tests tell two structures apart, and after how many layers: the ladder of A and B."""
+
+    a: Positional[Path]
+    """A structure: .sdf and .mol with their bonds (RDKit), else any file that ASE reads."""
+    b: Positional[Path]
+    """The other one."""
+    cutoff: float | None = None
+    """Atoms nearer than this, in angstrom, are neighbours; needed where the file has no bonds."""
+    group: str | None = None
+    """"O(3)" or "SO(3)"; by default both."""
+    tol: float | None = None
+    """Numbers that differ by less, in angstrom, count as equal; by default 1e-5 of a typical edge."""
+    json: bool = False
+    """Print JSON."""
+
+
+@dataclass(frozen=True)
+class ReluDimension:
+    """How many degrees of freedom has a ReLU network at random initialisations? Its functional dimension against the largest possible."""
+
+    arch: str
+    """Widths from input to output, e.g. 5-5-5-5-1."""
+    inits: int = 400
+    """How many initialisations."""
+    multiple: float = 100
+    """Inputs for each, as a multiple of the largest possible dimension; fewer underestimate."""
+    init: Literal["he", "lecun"] = "he"
+    """The law of the weights."""
+    bias_std: float = 0.1
+    """Standard deviation of the biases."""
+    seed: int = 0
+    """Seed of everything random."""
+    json: bool = False
+    """Print JSON."""
+    quiet: bool = False
+    """No progress bars."""
+
+
 Command = (
     Annotated[Fit, arg(name="fit")]
     | Annotated[Discover, arg(name="discover")]
     | Annotated[Audit, arg(name="audit")]
     | Annotated[Run, arg(name="run")]
     | Annotated[Zoo, arg(name="zoo")]
+    | Annotated[Expressivity, arg(name="expressivity")]
+    | Annotated[ReluDimension, arg(name="relu-dimension")]
     | Annotated[List, arg(name="list")]
 )

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import arg
 
-from erlangen.cli.commands import Audit, Discover, Fit, List
+from erlangen.cli.commands import Audit, Discover, Expressivity, Fit, List, ReluDimension
 from erlangen.cli.models import action_named, build_model
 
 
@@ -90,6 +90,33 @@ def run_audit(args: Audit) -> None:
     print(json.dumps(result.as_dict(), indent=2) if args.json else result)
     if not args.json:
         print(f"report: {path}")
+
+
+def run_expressivity(args: Expressivity) -> None:
+    """``erlangen expressivity A B``."""
+    from erlangen.measure.gwl import expressivity_command
+
+    ladder = expressivity_command(args.a, args.b, cutoff=args.cutoff, group=args.group, tol=args.tol)
+    print(json.dumps(ladder.to_dict(), indent=2) if args.json else ladder)
+
+
+def run_relu_dimension(args: ReluDimension) -> None:
+    """``erlangen relu-dimension --arch 5-5-5-5-1``."""
+    from erlangen.parallel import one_thread
+    from erlangen.parameters.hidden import functional_dimension_at_init
+    from erlangen.reporting import to_json
+
+    with one_thread():
+        found = functional_dimension_at_init(
+            args.arch,
+            args.inits,
+            init=args.init,
+            bias_std=args.bias_std,
+            multiple=args.multiple,
+            seed=args.seed,
+            quiet=args.quiet or args.json,
+        )
+    print(to_json(found).rstrip() if args.json else found)
 
 
 def run_study(name: str, argv: list[str]) -> None:
