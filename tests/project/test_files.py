@@ -139,6 +139,9 @@ def test_python_on_pages_is_python() -> None:
                 "weight-spaces",
                 "materials",
                 "orbit-distance",
+                "neural-fourier-transform",
+                "self-supervision",
+                "photonics",
             )
         ),
     ],

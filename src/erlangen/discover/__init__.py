@@ -4,19 +4,29 @@ from erlangen.discover.evidence import evidence
 from erlangen.discover.finding import Finding
 from erlangen.discover.found import Candidate, Discovered
 from erlangen.discover.liegan import LieGAN
+from erlangen.discover.nft import NFT, KernelNFT, LinearNFT
+from erlangen.discover.nft.finding import linear_nft_finding
 from erlangen.discover.polarisation import Polarised, polarise
 from erlangen.discover.quadric import Quadric, fit_quadric
 from erlangen.discover.search import discover
+from erlangen.discover.soft import SoftEquivariance, SoftEquivariantRidge, graded_belief
 
 __all__ = [
+    "NFT",
     "Candidate",
     "Discovered",
     "Finding",
+    "KernelNFT",
     "LieGAN",
+    "LinearNFT",
     "Polarised",
     "Quadric",
+    "SoftEquivariance",
+    "SoftEquivariantRidge",
     "discover",
     "evidence",
     "fit_quadric",
+    "graded_belief",
+    "linear_nft_finding",
     "polarise",
 ]

@@ -7,6 +7,8 @@ from erlangen.reps.admissible import Admissibility, admissible, approximate_erro
 from erlangen.reps.admissible_forms import AdmissibleForm, admissible_forms
 from erlangen.reps.base import Rep
 from erlangen.reps.basic import Defining, Determinant, MatrixRep, Permutation, Sign, Trivial
+from erlangen.reps.block_diagonalize import BlockDecomposition, block_diagonalize
+from erlangen.reps.characters import character_multiplicities, frequency_multiplicities
 from erlangen.reps.classify import classify
 from erlangen.reps.combine import DirectSum, Dual, TensorProduct
 from erlangen.reps.decompose import constraints, intertwiners, invariants, isotypic, multiplicity, reynolds_projector
@@ -21,6 +23,7 @@ __all__ = [
     "ActivationClass",
     "Admissibility",
     "AdmissibleForm",
+    "BlockDecomposition",
     "Defining",
     "Determinant",
     "DirectSum",
@@ -42,8 +45,11 @@ __all__ = [
     "admissible",
     "admissible_forms",
     "approximate_error",
+    "block_diagonalize",
+    "character_multiplicities",
     "classify",
     "constraints",
+    "frequency_multiplicities",
     "from_irreps",
     "intertwiners",
     "invariants",

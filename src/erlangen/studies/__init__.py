@@ -28,6 +28,11 @@ _MODULES = {
     "faenet": "erlangen.studies.faenet",
     "canonicalize": "erlangen.studies.canonicalize",
     "orbit": "erlangen.studies.orbit",
+    "soft-equivariance": "erlangen.studies.soft_equivariance",
+    "nft": "erlangen.studies.nft",
+    "essl": "erlangen.studies.essl",
+    "explain": "erlangen.studies.explain",
+    "gwl": "erlangen.studies.gwl",
 }
 
 
