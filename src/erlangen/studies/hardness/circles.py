@@ -22,7 +22,8 @@ CHANNELS = 64
 ABOUT = (
     "Gaussian numbers on a circle of n points go in. The hard function is the alternating sum of 2k rectified half-planes of a hidden "
     "plane, averaged over all rotations: a convolutional network of 2k circular filters. The easy one has 2k random filters with "
-    "random signs. The student is a convolutional network with 64 circular filters, so it is invariant, and 2k of them are enough for the hard function.",
+    "random signs. The student is a convolutional network with 64 circular filters, so it is invariant, and 2k of them are enough "
+    "for the hard function.",
 )
 
 

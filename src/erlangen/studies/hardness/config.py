@@ -17,7 +17,7 @@ class Config:
     seeds: int = 3
     """Targets, each with a student of its own, in each row."""
     functions: int = 200
-    """Random members in each exact Gram matrix."""
+    """Random members in each exact Gram matrix; a hundred times as many random pairs."""
     samples: int = 200_000
     """Samples of a sparse polynomial."""
     jobs: int = 2

@@ -39,7 +39,7 @@ ABOUT = (
 
 def run(config: Config, quiet: bool) -> Part:
     """Compute all tables."""
-    pairs = 60_000 if config.full else 20_000
+    pairs = (300 if config.full else 100) * config.functions
     parities, parity_rows = _parities((4, 6, 8, 10, 12, 16) if config.full else (4, 6, 8, 10, 12), pairs, config)
     planes, plane_rows = _planes((10, 20, 40), (2, 4, 6, 8) if config.full else (2, 4, 6), pairs // 4, config)
     sparse, sparse_rows = _sparse(pairs, config)
