@@ -91,6 +91,30 @@ def test_story_4_audit_what_i_have(tmp_path):
     assert (tmp_path / "audit.html").stat().st_size > 10_000
 
 
+def test_story_5_almost_symmetric():
+    """A linear map that turns about z leave alone, but not all turns: the degrees say so after a short training."""
+    import erlangen as er
+
+    torch.manual_seed(0)
+    x = torch.randn(512, 3)
+    y = x * torch.tensor([1.0, 1.0, 2.0])
+    model = torch.nn.Linear(3, 3)
+    penalty = er.SoftEquivariance(model, groups=[er.SO(3), er.SO(2, axis="z")], steps=300)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-2)
+    for _ in range(300):
+        task_loss = (model(x) - y).square().mean()
+        loss = task_loss + penalty()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    degrees = penalty.degrees()
+    assert list(degrees) == ["SO(3)", "SO(2) about z"]
+    assert degrees["SO(2) about z"] > 0.99
+    assert degrees["SO(3)"] < degrees["SO(2) about z"] - 0.1
+    assert penalty.strengths[0] < penalty.strengths[1]
+    assert task_loss.item() < 1e-2
+
+
 def test_story_6_my_own_group_rep_action_and_frame():
     import erlangen as er
 
