@@ -179,4 +179,5 @@ def filter_bank(filters: Float[Tensor, "m n"], elements: Int[Tensor, "G n"]) -> 
             [2., 3., 1.],
             [3., 1., 2.]])
     """
-    return filters[:, elements].permute(2, 1, 0).flatten(1)
+    # Whole rows are picked, so that the gradient adds whole rows.
+    return filters.mT.contiguous().index_select(0, elements.mT.flatten()).view(elements.shape[1], -1)

@@ -73,7 +73,7 @@ class SumGNN(nn.Module):
 class OrbitCNN(nn.Module):
     """``channels`` filters moved by a group of permutations, ReLU, and a linear map of their sums: for Z_n a circular convolution.
 
-    All moved filters are one matrix, so a layer is one product; below some hundred points that beats the fast Fourier transform.
+    All moved filters are one matrix, so a layer is one product; up to about forty points that beats the fast Fourier transform.
 
     Args:
         elements: the group's permutations ``[G, n]``.
