@@ -1,0 +1,57 @@
+"""The study of hidden symmetries: its parts run and report, and what is exact is exact."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from erlangen.errors import ArgumentError
+from erlangen.studies.hidden_symmetries import STUDY, Config
+from erlangen.studies.hidden_symmetries.cells import cells
+from erlangen.studies.hidden_symmetries.init import INDEPENDENT, groups
+
+
+def test_initialisation_runs_and_reports_every_architecture():
+    outcome = STUDY.run(Config(part="init", inits=2), quiet=True)
+    assert len(outcome.claims) == 6
+    assert set(outcome.metrics) <= set(INDEPENDENT)
+    for name, row in outcome.metrics.items():
+        widths = [int(n) for n in name.split("-")]
+        most = sum(n * (m + 1) for m, n in zip(widths, widths[1:])) - sum(widths[1:-1])
+        assert all(0 < dim <= most for dim in row["dims"])
+        assert row["full"] == sum(dim == most for dim in row["dims"]) / 2
+    (section,) = outcome.sections
+    assert len(section.figures) == 4
+
+
+def test_full_scale_adds_width_15():
+    assert [g.name for g in groups(Config(full=True))] == ["width 5", "width 10", "width 15", "inputs"]
+    assert all(g.inits == 500 and g.multiple == 100 for g in groups(Config(full=True)))
+
+
+def test_training_runs_and_simplified_networks_are_equal():
+    outcome = STUDY.run(Config(part="training", networks=2, epochs=1), quiet=True)
+    assert len(outcome.claims) == 5
+    assert outcome.claims[-1].holds
+    assert outcome.claims[-1].measured <= 1e-10
+    for row in outcome.metrics.values():
+        assert row["epochs"][0] == 0
+        assert row["epochs"][-1] == 1
+        # The largest rank is the normal inputs', but for what they are too few to see; 421 is the most.
+        assert all(0 < dim <= 421 for key in ("normal", "batch") for run in row[key] for dim in run)
+        assert all(math.isfinite(a) and 0.3 < a <= 1 for a in row["accuracy"])
+    first, second = (outcome.metrics[f"weight decay {decay}"] for decay in ("0", "0.1"))
+    assert [run[0] for run in first["normal"]] == [run[0] for run in second["normal"]]  # the same networks to start from
+
+
+def test_cells_are_whitened():
+    x, y = cells()
+    assert x.shape == (569, 10)
+    assert float((x.mT @ x / 568).sub(x.new_ones(10).diag()).abs().max()) < 1e-10
+    assert set(y.tolist()) == {0.0, 1.0}
+
+
+def test_unknown_part():
+    with pytest.raises(ArgumentError, match="'part'"):
+        STUDY.run(Config(part="other"), quiet=True)
