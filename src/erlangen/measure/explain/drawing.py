@@ -88,6 +88,10 @@ def _closure(group: Group, elements: Element) -> str:
         return f", a set of {k} elements"
     every = group.map(lambda e, shape: e.unsqueeze(1), elements)
     products = optree.tree_leaves(group.multiply(every, elements))
-    rows = torch.cat([t.reshape(k * k, -1) for t in products], 1).unique(dim=0)
-    own = torch.cat([t.reshape(k, -1) for t in leaves], 1).unique(dim=0)
-    return f", a set of {k} elements that is {'' if len(rows) == len(own) else 'not '}closed under the product"
+    closed = len(_rows(products, k * k)) == len(_rows(leaves, k))
+    return f", a set of {k} elements that is {'' if closed else 'not '}closed under the product"
+
+
+def _rows(leaves: list[Tensor], count: int) -> set[bytes]:
+    """The distinct elements among ``count``."""
+    return {row.tobytes() for row in torch.cat([t.reshape(count, -1) for t in leaves], 1).numpy()}

@@ -146,7 +146,7 @@ class IntegratedGradients(Attributor):
 
     name = "Integrated Gradients"
 
-    def __init__(self, model: Callable[..., Any], baseline: float | Tensor = 0.0, steps: int = 50, rows: int = 4096) -> None:
+    def __init__(self, model: Callable[..., Any], baseline: float | Tensor = 0.0, steps: int = 50, rows: int = 256) -> None:
         super().__init__(model)
         if steps < 1:
             raise ArgumentError("steps", "a positive number of points", steps)

@@ -26,7 +26,7 @@ class Masked(Attributor):
         rows: perturbed data in one batch.
     """
 
-    def __init__(self, model: Callable[..., Any], baseline: float | Tensor = 0.0, rows: int = 4096) -> None:
+    def __init__(self, model: Callable[..., Any], baseline: float | Tensor = 0.0, rows: int = 256) -> None:
         super().__init__(model)
         self.baseline, self.rows = baseline, rows
 
@@ -75,7 +75,7 @@ class FeatureAblation(Masked):
     name = "Feature Ablation"
 
     def __init__(
-        self, model: Callable[..., Any], baseline: float | Tensor = 0.0, groups: Tensor | None = None, rows: int = 4096
+        self, model: Callable[..., Any], baseline: float | Tensor = 0.0, groups: Tensor | None = None, rows: int = 256
     ) -> None:
         super().__init__(model, baseline, rows)
         self.groups = groups
@@ -119,7 +119,7 @@ class Occlusion(Masked):
         window: tuple[int, ...],
         wrap: bool = False,
         baseline: float | Tensor = 0.0,
-        rows: int = 4096,
+        rows: int = 256,
     ) -> None:
         super().__init__(model, baseline, rows)
         if not window or any(not isinstance(w, int) or w < 1 for w in window):
