@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_initialisation_runs_and_reports_every_architecture():
     assert set(outcome.metrics) <= set(INDEPENDENT)
     for name, row in outcome.metrics.items():
         widths = [int(n) for n in name.split("-")]
-        most = sum(n * (m + 1) for m, n in zip(widths, widths[1:])) - sum(widths[1:-1])
+        most = sum(n * (m + 1) for m, n in pairwise(widths)) - sum(widths[1:-1])
         assert all(0 < dim <= most for dim in row["dims"])
         assert row["full"] == sum(dim == most for dim in row["dims"]) / 2
     (section,) = outcome.sections

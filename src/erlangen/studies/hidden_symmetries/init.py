@@ -91,6 +91,12 @@ def _scale(ones: list[InitialDimensions]) -> str:
     return f"{' to '.join(map(str, dict.fromkeys((inits[0], inits[-1]))))} initialisations of each"
 
 
+def _intervals(ones: list[InitialDimensions]) -> str:
+    """Where neighbouring intervals overlap the order may be chance."""
+    ends = [one.full_interval() for one in ones]
+    return "95% intervals, in this order: " + ", ".join(f"{low:.3f} to {high:.3f}" for low, high in ends)
+
+
 def _agreement(everything: list[InitialDimensions]) -> Claim:
     far = {_name(one): abs(one.mean_ratio - INDEPENDENT[_name(one)][0]) for one in everything}
     worst = max(far, key=far.__getitem__)
@@ -117,6 +123,7 @@ def _depth(found: dict[str, list[InitialDimensions]]) -> list[Claim]:
                 " > ".join(f"{share:.3f}" for share in shares),
                 shares[0] > shares[-1] and all(a >= b for a, b in pairwise(shares)),
                 scale=f"{_scale(found[name])}, {', '.join(map(str, DEPTHS))} layers",
+                note=_intervals(found[name]),
                 source=SOURCE,
             )
         )
@@ -133,7 +140,7 @@ def _width(found: dict[str, list[InitialDimensions]]) -> Claim:
         "; ".join(f"{d} layers: " + ", ".join(f"{row[i]:.3f}" for row in shares) for i, d in enumerate(DEPTHS)),
         all(a < b for low, high in pairwise(shares) for a, b in zip(low, high)),
         scale=f"{_scale([one for name in names for one in found[name]])}, {', '.join(names)}",
-        note="means over the largest dimension: "
+        note=f"{_intervals([found[name][i] for i in range(len(DEPTHS)) for name in names])}; means over the largest dimension: "
         + "; ".join(f"{d} layers: " + ", ".join(f"{row[i]:.3f}" for row in means) for i, d in enumerate(DEPTHS)),
         source=SOURCE,
     )
@@ -147,7 +154,7 @@ def _inputs(ones: list[InitialDimensions]) -> Claim:
         " < ".join(f"{share:.3f}" for share in shares),
         shares[0] < shares[-1] and all(a <= b for a, b in pairwise(shares)),
         scale=f"{_scale(ones)}, n_0 = {', '.join(map(str, INPUTS))}, width 8",
-        note="means over the largest dimension: " + ", ".join(f"{one.mean_ratio:.3f}" for one in ones),
+        note=f"{_intervals(ones)}; means over the largest dimension: " + ", ".join(f"{one.mean_ratio:.3f}" for one in ones),
         source=SOURCE,
     )
 
