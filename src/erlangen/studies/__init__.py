@@ -33,6 +33,8 @@ _MODULES = {
     "essl": "erlangen.studies.essl",
     "explain": "erlangen.studies.explain",
     "gwl": "erlangen.studies.gwl",
+    "hidden-symmetries": "erlangen.studies.hidden_symmetries",
+    "hardness": "erlangen.studies.hardness",
 }
 
 
