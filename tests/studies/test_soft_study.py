@@ -27,7 +27,7 @@ def test_networks_run_and_the_bound_ones_are_equivariant() -> None:
     errors = outcome.metrics["equivariance error"]
     assert max(errors["O(3) imposed"]) < 1e-5
     assert errors["O(2)z imposed"][3] < 1e-5 < errors["O(2)z imposed"][1]
-    assert len(outcome.claims) == 4
+    assert len(outcome.claims) == 5
 
 
 def test_the_target_has_the_symmetry_that_is_claimed() -> None:

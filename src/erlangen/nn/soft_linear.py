@@ -25,8 +25,8 @@ class SoftLinear(nn.Linear):
 
     Args:
         source, target: what goes in and comes out.
-        init: ``"orthogonal"``; ``"rpp"``, the projection onto the equivariant weights of ``vector`` and a thousandth of the rest;
-            ``"half"``, half of each.
+        init: ``"orthogonal"``; ``"rpp"``, the projection onto the equivariant weights of ``vector``, scaled to the same norm, and a
+            thousandth of the free ones; ``"half"``, half of each.
         vector: how the group for ``init`` moves the space.
         bias: whether there is one.
 
@@ -46,10 +46,15 @@ class SoftLinear(nn.Linear):
         if init != "orthogonal":
             if vector is None:
                 raise ArgumentError("groups", f"a group for init={init!r}", "none")
-            part = SMALL if init == "rpp" else 0.5
-            kept = 1.0 if init == "rpp" else 0.5
+            kept, part = (1.0, SMALL) if init == "rpp" else (0.5, 0.5)
             with torch.no_grad():
-                self.weight.copy_(kept * project(self.weight, vector, target, source) + part * self.weight)
+                for p, inp in ((self.weight, source), (self.bias, Layout(source.d, [(SCALAR, 1)]))):
+                    if p is not None:
+                        matrix = p.view(target.dim, -1)
+                        bound = project(matrix, vector, target, inp)
+                        # As large as the free weights were: the equivariant part alone would let signals die out.
+                        bound = bound * (matrix.norm() / bound.norm().clamp_min(1e-12))
+                        matrix.copy_(kept * bound + part * matrix)
 
     def reset_parameters(self) -> None:
         nn.init.orthogonal_(self.weight)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -84,7 +85,7 @@ class SoftEquivariantMLP(nn.Module):
 
         self.linears = nn.ModuleList(linear(self.hidden if i else self.source, wide) for i in range(blocks))
         self.last = linear(self.hidden, self.target)
-        self.products = nn.ModuleList(TensorMatrixProduct(wide) for _ in range(blocks)) if bilinear else None
+        self.products = nn.ModuleList(TensorProducts(wide) for _ in range(blocks)) if bilinear else None
         self.gates = nn.ModuleList(SoftGate(self.hidden, free=weights != "hard") for _ in range(blocks))
 
     def forward(self, x: Float[Tensor, "*batch inp"]) -> Float[Tensor, "*batch out"]:
@@ -141,15 +142,30 @@ class SoftGate(nn.Module):
         return result if self.free is None else result + self.free * nn.functional.silu(value)
 
 
-class TensorMatrixProduct(nn.Module):
-    """Tensors used as matrices on each other: ``T(a + b)`` times ``T(b)`` gives ``T(a)``, for all ranks that are there.
+class _Path(NamedTuple):
+    """One kind of product: ``left`` and ``right`` make ``out``; ``left`` is a matrix on ``right`` (``summed``), or they stand side by side.
+    ``axes``: in which order those of the matrix, or of the product, are read."""
 
-    A few channels for each such pair: sums of the matrices times sums of the vectors, spread over the results, all by learned scalar
-    weights. It commutes with every group (with duals, a vector axis meets a dual one only).
+    out: TensorType
+    left: TensorType
+    right: TensorType
+    summed: bool
+    axes: tuple[int, ...]
+
+
+class TensorProducts(nn.Module):
+    """Tensors multiplied with each other: as matrices on tensors, ``T(a + b)`` times ``T(b)`` is ``T(a)``, and side by side, ``T(a)``
+    times ``T(b)`` is ``T(a + b)``, for all ranks that are there.
+
+    A few channels for each such pair: sums of the left tensors times sums of the right ones, spread over the results, all by learned
+    scalar weights. This commutes with every group (with duals, a vector axis is summed against a dual one only).
 
     Args:
         layout: of what comes in and goes out.
         channels: at most so many for each pair.
+
+    Sources: the products as matrices are those of M. Finzi et al., arXiv:2104.09459, there without a bound on the channels; those side by
+    side are ours: without them no tensor of second rank is made of two vectors unless there are hidden tensors of third rank.
     """
 
     _back: Tensor
@@ -158,44 +174,60 @@ class TensorMatrixProduct(nn.Module):
         super().__init__()
         self.layout = layout
         places = layout.places
-        dual = any(kind.q for kind in places)
-        self._paths: list[tuple[Any, ...]] = []
+        self._order, self._paths = list(places), _paths(list(places))
+        terms = Counter(path.out for path in self._paths)
         self.weights = nn.ParameterList()
-        terms = dict.fromkeys(places, 0)
-        for out in places:
-            for inp in places:
-                matrix = TensorType(out.p + inp.q, out.q + inp.p) if dual else TensorType(out.rank + inp.rank)
-                if matrix not in places or any(t.twisted or t.weight for t in (out, inp)):
-                    continue
-                counts = [len(places[t]) for t in (out, matrix, inp)]
-                kept = min(channels, *counts)
-                # Axes of the matrix: vectors of out, duals of inp, then duals of out, vectors of inp.
-                p, q, r, s = (out.p, inp.q, out.q, inp.p) if dual else (out.rank, inp.rank, 0, 0)
-                axes = [*range(p), *range(p + q, p + q + r), *range(p + q + r, p + q + r + s), *range(p, p + q)]
-                self._paths.append((out, matrix, inp, axes))
-                terms[out] += kept
-                self.weights += [nn.Parameter(torch.randn(n, kept) / math.sqrt(n)) for n in counts[1:]]
-                self.weights.append(nn.Parameter(torch.randn(counts[0], kept)))
-        with torch.no_grad():
-            for i, (out, *_) in enumerate(self._paths):
-                self.weights[3 * i + 2].div_(math.sqrt(max(1, terms[out])))
+        for path in self._paths:
+            counts = [len(places[kind]) for kind in path[:3]]
+            kept = min(channels, max(counts))
+            self.weights += [nn.Parameter(torch.randn(n, kept) / math.sqrt(n)) for n in counts[1:]]
+            self.weights.append(nn.Parameter(torch.randn(counts[0], kept) / math.sqrt(kept * terms[path.out])))
         for i, kind in enumerate(places):
             self.register_buffer(f"_places{i}", places[kind].flatten(), persistent=False)
-        self._order = list(places)
-        self.register_buffer("_back", torch.argsort(torch.cat([places[k].flatten() for k in places])), persistent=False)
+        self.register_buffer("_back", torch.argsort(torch.cat([p.flatten() for p in places.values()])), persistent=False)
 
     def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        d, batch = self.layout.d, x.shape[:-1]
+        d = self.layout.d
         parts = {kind: x[..., getattr(self, f"_places{i}")].unflatten(-1, (-1, d**kind.rank)) for i, kind in enumerate(self._order)}
         sums: dict[TensorType, Tensor] = {}
-        for i, (out, matrix, inp, axes) in enumerate(self._paths):
+        for i, (out, left, right, summed, axes) in enumerate(self._paths):
             a, b, c = self.weights[3 * i], self.weights[3 * i + 1], self.weights[3 * i + 2]
-            m, v = a.mT @ parts[matrix], b.mT @ parts[inp]
-            shape = (*batch, m.shape[-2])
-            if axes != sorted(axes):
-                m = m.reshape(*shape, *[d] * matrix.rank).permute(*range(len(shape)), *(len(shape) + k for k in axes))
-            m = m.reshape(*shape, d**out.rank, d**inp.rank)
-            term = c @ ((m * v.unsqueeze(-2)).sum(-1) / math.sqrt(d**inp.rank))
+            m, v = a.mT @ parts[left], b.mT @ parts[right]
+            if summed:  # [rows, columns] times [columns]
+                m = _ordered(m, d, left.rank, axes).unflatten(-1, (-1, d**right.rank))
+                product = (m * v.unsqueeze(-2)).sum(-1) / math.sqrt(d**right.rank)
+            else:
+                product = _ordered((m.unsqueeze(-1) * v.unsqueeze(-2)).flatten(-2), d, out.rank, axes)
+            term = c @ product
             sums[out] = sums[out] + term if out in sums else term
         pieces = [sums.get(kind, torch.zeros_like(parts[kind])).flatten(-2) for kind in self._order]
         return torch.cat(pieces, -1)[..., self._back]
+
+
+def _paths(kinds: list[TensorType]) -> list[_Path]:
+    """All products between these types. Axes of a tensor are its vectors, then its duals."""
+    dual = any(kind.q for kind in kinds)
+    plain = [kind for kind in kinds if not kind.twisted and not kind.weight]
+    found = []
+    for one in plain:
+        for two in plain:
+            matrix = TensorType(one.p + two.q, one.q + two.p) if dual else TensorType(one.rank + two.rank)
+            if matrix in plain:
+                # Vectors of one, duals of two, duals of one, vectors of two: those of two come last, vectors before duals.
+                p, q, r, s = (one.p, two.q, one.q, two.p) if dual else (one.rank, 0, 0, two.rank)
+                axes = [*range(p), *range(p + q, p + q + r), *range(p + q + r, p + q + r + s), *range(p, p + q)]
+                found.append(_Path(one, matrix, two, True, tuple(axes)))
+            joined = TensorType(one.p + two.p, one.q + two.q)
+            if one.rank and two.rank and one <= two and joined in plain:
+                p, q, r, s = one.p, one.q, two.p, two.q
+                axes = [*range(p), *range(p + q, p + q + r), *range(p, p + q), *range(p + q + r, p + q + r + s)]
+                found.append(_Path(joined, one, two, False, tuple(axes)))
+    return found
+
+
+def _ordered(x: Tensor, d: int, rank: int, axes: tuple[int, ...]) -> Tensor:
+    """The last axis as ``rank`` axes of length d in another order."""
+    if axes == tuple(sorted(axes)):
+        return x
+    lead = x.ndim - 1
+    return x.unflatten(-1, [d] * rank).permute(*range(lead), *(lead + a for a in axes)).flatten(lead)

@@ -30,13 +30,15 @@ class Config:
     """How much of the moment of inertia an axis adds."""
     samples: int = 1000
     """Training samples of the networks; as many for validation and for testing."""
-    steps: int = 3000
+    steps: int = 1500
     """Training steps of the networks."""
     batch_size: int = 200
     """Samples in a step."""
     width: int = 60
     """Numbers between layers."""
-    strength: float = 1.0
-    """Full strength of the penalty; targets are scaled to variance one."""
+    strength: float = 10.0
+    """Full strength of the penalty; targets are scaled to variance one. The warm-up has a hundredth of it."""
+    power: float = 5.0
+    """How sharply a worse residual releases a group."""
     seed: int = 0
     """First seed."""

@@ -43,7 +43,7 @@ def run(config: Config, quiet: bool) -> Part:
         draw = torch.Generator().manual_seed(seed)
         data, held, test = (bodies(config.samples, config.broken, draw, torch.float32) for _ in range(3))
         scale = data.y.std()
-        for name, make in _models(width, steps, config.strength).items():
+        for name, make in _models(width, steps, config.strength, config.power).items():
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 member = make()
@@ -57,6 +57,7 @@ def run(config: Config, quiet: bool) -> Part:
                 degrees.append(dict(member.penalty.degrees()))
     found = {name: median(values) for name, values in errors.items()}
     bound = min((name for name in found if name not in ("soft", "perceptron")), key=found.__getitem__)
+    untold = min(value for name, value in found.items() if name not in ("soft", "O(2)z imposed"))
     kept = [max(s, key=s.__getitem__) == "O2z" for s in strengths]
     about = (
         f"{steps} steps on batches of {batch} of {config.samples} samples, width {width}, {seeds} seed{'s' if seeds > 1 else ''}"
@@ -67,6 +68,10 @@ def run(config: Config, quiet: bool) -> Part:
             "the network with the soft penalty has an error no larger than the perceptron's",
             "lowest of all", found["soft"], found["soft"] <= found["perceptron"], found["perceptron"], about,
             note="test mean square error; targets have a variance of about 30", source=SOURCE,
+        ),
+        Claim(
+            "it has the lowest error of the models that are not told the axis",
+            "yes", found["soft"], found["soft"] <= untold, untold, about, source=SOURCE,
         ),
         Claim(
             "it has the lowest error of all models",
@@ -91,12 +96,18 @@ def run(config: Config, quiet: bool) -> Part:
         ),
     ]
     numbers = {"MSE": found, "equivariance error": middle, "strengths": strengths, "degrees": degrees}
-    answer = f"Test error {found['soft']:.2g} with the soft penalty, of the perceptron {found['perceptron']:.2g}, of {bound} {found[bound]:.2g}."
-    text = f"The task and the models of {SOURCE}. All have one budget; weights are chosen on validation data in the second half."
+    answer = (
+        f"Test error {found['soft']:.2g} with the soft penalty, {found['perceptron']:.2g} of the perceptron; best other: {bound}."
+    )
+    text = (
+        f"The task and the models of {SOURCE}. All have one budget; weights are chosen on validation data in the second half. Ours, in all "
+        "networks but the perceptron: tensors are also multiplied side by side. Ours, in the soft one: weights start near O(3)'s, and the "
+        "warm-up has a hundredth of the full strength, so that residuals show what the data ask for."
+    )
     return Part(claims, [Section("Networks", [text], tables)], numbers, answer)
 
 
-def _models(width: int, steps: int, strength: float) -> dict[str, Callable[[], Member]]:
+def _models(width: int, steps: int, strength: float, power: float) -> dict[str, Callable[[], Member]]:
     def nothing() -> Tensor:
         return torch.zeros(())
 
@@ -118,9 +129,9 @@ def _models(width: int, steps: int, strength: float) -> dict[str, Callable[[], M
         return make
 
     def soft() -> Member:
-        net = SoftEquivariantMLP(INPUT, TARGET, width=width, groups=CANDIDATES)
+        net = SoftEquivariantMLP(INPUT, TARGET, width=width, groups=CANDIDATES, init="rpp")
         full = {name: 0.0 if name == "O3" else strength for name in CANDIDATES}
-        penalty = SoftEquivariance(net, CANDIDATES, strengths=full, steps=steps)
+        penalty = SoftEquivariance(net, CANDIDATES, strengths=full, steps=steps, power=power)
         return Member(net, lambda: penalty() + net.gate_penalty(), penalty)
 
     return {
