@@ -105,16 +105,7 @@ def run(config: Config, quiet: bool) -> Part:
     ]
     if config.full:
         wide = [shown.final(curves[Row(CIRCLE, 20, 6, HARD, w, 0, steps).name]) for w in (16, CHANNELS, 512)]
-        claims.append(
-            Claim(
-                "a wider student does not learn n = 20, k = 6 either",
-                "over-parametrised networks fail",
-                min(wide),
-                min(wide) >= 0.9,
-                scale=f"16, {CHANNELS} and 512 filters; {scale}",
-                source=SOURCE,
-            )
-        )
+        claims.append(shown.wide_claim("n = 20, k = 6", wide, 0.9, f"16, {CHANNELS} and 512 filters; {scale}", SOURCE))
     table = Table("Errors of circular students", shown.HEADS, [shown.cells(name, c) for name, c in curves.items()], caption=scale)
     drawn = {f"hard, n = {n}, k = {k}": runs[n, k, HARD] for n, k in grid if n in (10, 20)} | {
         "easy, n = 20, k = 6": runs[20, 6, EASY]

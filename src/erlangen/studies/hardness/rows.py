@@ -144,3 +144,16 @@ def room_claim(errors: Sequence[float], what: str) -> Claim:
         scale=f"{len(errors)} targets; float32",
         note="error over label variance; so what fails below is the search, not the network",
     )
+
+
+def wide_claim(what: str, errors: Sequence[float], least: float, scale: str, source: str) -> Claim:
+    """More units than the default do not help."""
+    return Claim(
+        f"no width of the student makes it learn {what} (at least {least})",
+        "over-parametrised networks fail",
+        min(errors),
+        min(errors) >= least,
+        scale=scale,
+        note="smallest error over label variance",
+        source=source,
+    )

@@ -92,7 +92,7 @@ def run(config: Config, quiet: bool) -> Part:
         "parities": parities,
         "planes": {f"n={n} k={k} {name}": value for (n, k, name), value in planes.items()},
         "sparse": sparse,
-        "slopes": slopes,
+        "slopes": {f"k={k}": slope for k, slope in slopes.items()},
     }
     answer = f"Mean correlation falls as n^{slopes[2]:.2f}, n^{slopes[4]:.2f}, n^{slopes[6]:.2f} for k = 2, 4, 6."
     return Part(claims, [Section("Correlations and what they prove", ABOUT, tables=tables, figures=[figure])], numbers, answer)
