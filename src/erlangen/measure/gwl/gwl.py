@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from collections import deque
@@ -142,6 +143,10 @@ class GWL:
         Args:
             graphs: as for :meth:`compare`; all of one dimension, with the same number of vectors.
 
+        Warns:
+            AmbiguousToleranceWarning: in a long list numbers lie so dense that steps within the tolerance join what is far apart: take
+                a smaller ``tol``.
+
         >>> from erlangen.measure.gwl import kchain
         >>> a, b = kchain(2)
         >>> [sorted(c.tolist()) for c in GWL(invariant=True).colors([a, b])]
@@ -150,6 +155,9 @@ class GWL:
         read = [as_graph(g, name=f"graphs[{i}]") for i, g in enumerate(graphs)]
         batch, gaps = self._batch(read)
         colours = self._last_trees(batch, gaps) if self._equivariant else self._last_stars(batch, gaps)
+        if gaps.largest_closed > 2 * gaps.tol:
+            message = f"steps within the tolerance {gaps.tol:.2e} join numbers {gaps.largest_closed:.2e} apart; take a smaller tol"
+            warnings.warn(message, AmbiguousToleranceWarning, stacklevel=2)
         return list(torch.from_numpy(colours).split([len(g) for g in read]))
 
     def classes(self, graphs: Sequence[Any]) -> Int[Tensor, " G"]:
@@ -159,9 +167,14 @@ class GWL:
         >>> GWL().classes([*kchain(2), *kchain(3)]).tolist()
         [0, 1, 2, 3]
         """
-        number: dict[tuple[int, ...], int] = {}
-        rows = [tuple(sorted(c.tolist())) for c in self.colors(graphs)]
-        return torch.tensor([number.setdefault(row, len(number)) for row in rows])
+        if not self._equivariant:
+            return _numbered([tuple(sorted(c.tolist())) for c in self.colors(graphs)])
+        # Only graphs that the invariant test leaves alike need the full one, which tells at least as much.
+        read = [as_graph(g, name=f"graphs[{i}]") for i, g in enumerate(graphs)]
+        coarse = dataclasses.replace(self, invariant=True).classes(read)
+        alike = (torch.bincount(coarse)[coarse] > 1).nonzero().squeeze(1).tolist()
+        colours = dict(zip(alike, self.colors([read[i] for i in alike]) if alike else []))
+        return _numbered([(c, *sorted(colours[i].tolist() if i in colours else [])) for i, c in enumerate(coarse.tolist())])
 
     @property
     def _equivariant(self) -> bool:
@@ -233,6 +246,11 @@ def WL(max_iter: int | Literal["auto"] = "auto") -> GWL:
     WL: never distinguished
     """
     return GWL(bare=True, max_iter=max_iter)
+
+
+def _numbered(rows: list[tuple[int, ...]]) -> Int[Tensor, " G"]:
+    number: dict[tuple[int, ...], int] = {}
+    return torch.tensor([number.setdefault(row, len(number)) for row in rows])
 
 
 def _apart(colours: Ints, in_a: NDArray[np.bool_]) -> bool:

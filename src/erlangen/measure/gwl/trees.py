@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,20 +36,23 @@ class Trees:
         self.bucket = bucket
         self._limit = DEEP if deepest is None else deepest
         root, node, hops = _balls(batch, roots, self._limit)
-        self._frame(batch, root, node, hops, reflections, gaps)
-        self._start(batch, root, node, gaps)
+        distinct = _distinct(batch, gaps)
+        self._frame(batch, root, node, hops, reflections, gaps, distinct)
+        self._start(batch, root, node, gaps, distinct)
         self.depth, self._settled = 0, False
 
-    def _frame(self, batch: Batch, root: Ints, node: Ints, hops: Ints, reflections: bool, gaps: Gaps) -> None:
+    def _frame(self, batch: Batch, root: Ints, node: Ints, hops: Ints, reflections: bool, gaps: Gaps, distinct: Distinct) -> None:
         """Frames from the shortest part of each tree that has enough directions; while it has not, from the directions there are."""
-        owner, kind, level, vector = _vectors(batch, root, node, hops, gaps)
-        open_ = np.ones(len(self.bucket), bool)
+        owner, kind, level, vector = _vectors(batch, root, node, hops, distinct)
+        near = level <= self._limit
+        owner, kind, level, vector = owner[near], kind[near], level[near], vector[near]
         rank = np.full(len(self.bucket), -1)
+        until = np.ones(len(self.bucket), np.int64)
+        axis = np.zeros((len(self.bucket), 3))
+        active = np.ones(len(self.bucket), bool)
         owners, axes, since = [], [], []
-        for depth in range(1, int(level.max(initial=1)) + 1):
-            if depth > self._limit or not open_.any():
-                break
-            use = open_[owner] & (level <= depth)
+        while active.any():
+            use = active[owner] & (level <= until[owner])
             found = choose_frames(
                 self.bucket,
                 owner[use],
@@ -60,19 +63,26 @@ class Trees:
                 scale=batch.scale,
                 gaps=gaps,
             )
-            better = open_ & (found.rank > rank)
+            better = active & (found.rank > rank)
             take = better[found.owner]
             owners.append(found.owner[take])
             axes.append(found.axes[take])
-            since.append(np.full(int(take.sum()), depth))
+            since.append(until[found.owner[take]])
             rank[better] = found.rank[better]
-            open_ &= rank < 2
+            axis[found.owner[take]] = np.where(rank[found.owner[take], None] > 0, found.axes[take, 0], 0.0)
+            # Next where a vector leaves the line, or the origin, that those so far lie on.
+            along = (vector * axis[owner]).sum(-1, keepdims=True) * axis[owner]
+            fresh = (rank[owner] < 2) & (level > until[owner]) & (np.linalg.norm(vector - along, axis=-1) > gaps.tol)
+            following = np.full(len(self.bucket), DEEP)
+            np.minimum.at(following, owner[fresh], level[fresh])
+            active &= following < DEEP
+            until = np.where(active, following, until)
         self.owner = np.concatenate(owners)
         self.axes = np.concatenate(axes)
         self.since = np.concatenate(since)
         self.complete_at = int(self.since.max(initial=1))
 
-    def _start(self, batch: Batch, root: Ints, node: Ints, gaps: Gaps) -> None:
+    def _start(self, batch: Batch, root: Ints, node: Ints, gaps: Gaps, distinct: Distinct) -> None:
         """Rows (frame, node that its root sees), and their edges."""
         amount = np.bincount(root, minlength=len(self.bucket))
         start = np.cumsum(amount) - amount
@@ -96,7 +106,7 @@ class Trees:
         self.row = row
         self.to = first_row[frame[row]] + found - start[root[ball[row]]]
         # Equal vectors are turned once for each frame.
-        kind, same, chosen = _distinct(batch, gaps)
+        kind, same, chosen = distinct.kind, distinct.same, distinct.chosen
         key = pairs(frame[row], same[edge])
         _, one = np.unique(key, return_index=True)
         turned = np.einsum("eij,ej->ei", self.axes[frame[row[one]]], batch.edge_vec[chosen[same[edge[one]]]])
@@ -129,13 +139,6 @@ class Trees:
         return pairs(self.bucket, least)
 
 
-def tree_colours(trees: Trees) -> Iterator[Ints]:
-    """Colours of roots at depth 1, 2, ..., up to the last that can refine them."""
-    while not trees.finished:
-        trees.step()
-        yield trees.colours()
-
-
 def _balls(batch: Batch, roots: Ints, limit: int) -> tuple[Ints, Ints, Ints]:
     """All nodes that roots can see: for each the place of the root, the node and the number of hops; ordered by root, the root first."""
     size = len(batch.label)
@@ -157,39 +160,49 @@ def _balls(batch: Batch, roots: Ints, limit: int) -> tuple[Ints, Ints, Ints]:
     return root[order], seen[order], far[order]
 
 
-def _distinct(batch: Batch, gaps: Gaps) -> tuple[Ints, Ints, Ints]:
-    """What kinds of nodes an edge joins; which edges of a graph have the same kind and vector; the first edge of each class."""
+class Distinct(NamedTuple):
+    """The distinct vectors of edges and of nodes: of each its kind and which others of its graph are equal, and the first of each class."""
+
+    kind: Ints
+    same: Ints
+    chosen: Ints
+    own_kind: Ints
+    own_same: Ints
+    own_chosen: Ints
+
+
+def _distinct(batch: Batch, gaps: Gaps) -> Distinct:
     kind = pairs(batch.label[batch.node], batch.label[batch.neighbour])
     same = cluster(pairs(batch.graph[batch.node], kind), batch.edge_vec, gaps)
-    return kind, same, np.unique(same, return_index=True)[1]
+    channels = batch.vectors.shape[1]
+    label = (batch.label[:, None] * channels + np.arange(channels)).reshape(-1)
+    own_kind = label + int(kind.max(initial=-1)) + 1
+    own_same = cluster(pairs(np.repeat(batch.graph, channels), label), batch.vectors.reshape(-1, 3), gaps)
+    return Distinct(kind, same, _firsts(same), own_kind, own_same, _firsts(own_same))
 
 
-def _vectors(batch: Batch, root: Ints, node: Ints, hops: Ints, gaps: Gaps) -> tuple[Ints, Ints, Ints, Floats]:
+def _firsts(ids: Ints) -> Ints:
+    return np.unique(ids, return_index=True)[1]
+
+
+def _vectors(batch: Batch, root: Ints, node: Ints, hops: Ints, distinct: Distinct) -> tuple[Ints, Ints, Ints, Floats]:
     """The distinct vectors of each tree by kind, with the depth at which each comes in first.
 
     A tree does not say which of its nodes are one and the same node of the graph, so that nothing here may depend on how often a vector
     occurs: only whether it does. The depth is a part of the kind, as the first vectors are the fewest.
     """
-    kind, same, chosen = _distinct(batch, gaps)
     ball, edge = batch.edges_of(node)
-    owner, level, vectors = [root[ball]], [hops[ball] + 1], [batch.edge_vec[chosen]]
-    name, kinds = [same[edge]], [kind[chosen]]
+    owner, level, name = [root[ball]], [hops[ball] + 1], [distinct.same[edge]]
     channels = batch.vectors.shape[1]
     if channels:
-        flat = batch.vectors.reshape(-1, 3)
-        label = (batch.label[:, None] * channels + np.arange(channels)).reshape(-1)
-        graph = np.repeat(batch.graph, channels)
-        own = cluster(pairs(graph, label), flat, gaps)
-        first = np.unique(own, return_index=True)[1]
         owner.append(np.repeat(root, channels))
         level.append(np.repeat(np.maximum(hops, 1), channels))
-        name.append(len(chosen) + own.reshape(-1, channels)[node].reshape(-1))
-        vectors.append(flat[first])
-        kinds.append(int(kind.max(initial=-1)) + 1 + label[first])
+        name.append(len(distinct.chosen) + distinct.own_same.reshape(-1, channels)[node].reshape(-1))
     all_owner, all_level, all_name = np.concatenate(owner), np.concatenate(level), np.concatenate(name)
     order = np.lexsort((all_level, all_name, all_owner))
     new = np.ones(len(order), bool)
     new[1:] = (np.diff(all_owner[order]) != 0) | (np.diff(all_name[order]) != 0)
     kept = order[new]
-    table, table_kind = np.concatenate(vectors), np.concatenate(kinds)
+    table = np.concatenate([batch.edge_vec[distinct.chosen], batch.vectors.reshape(-1, 3)[distinct.own_chosen]])
+    table_kind = np.concatenate([distinct.kind[distinct.chosen], distinct.own_kind[distinct.own_chosen]])
     return all_owner[kept], pairs(table_kind[all_name[kept]], all_level[kept]), all_level[kept], table[all_name[kept]]

@@ -12,7 +12,7 @@ import erlangen as er
 from erlangen.measure.gwl import GeometricGraph
 from erlangen.nn import EquivariantLinear, Gated, TensorProduct
 from erlangen.nn.vector_neurons import VectorLinear, VectorReLU
-from erlangen.symmetrize import Principal
+from erlangen.symmetrize import Principal, symmetrize
 
 WIDTH = 32
 #: Lengths of the graphs that are shown lie around this; networks see them in this unit.
@@ -46,7 +46,7 @@ class Layered(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward(self, graph: GeometricGraph) -> Tensor:
-        like = self.last[0].weight
+        like = next(self.last.parameters())
         x = graph.edge_vec.to(like) / UNIT
         h, v = like.new_ones(len(graph), WIDTH), like.new_zeros(len(graph), *self.second)
         for layer in self.layers:
@@ -166,7 +166,7 @@ class WholeCloud(nn.Module):
         super().__init__()
         net = nn.Sequential(mlp(3, 64, 64), _Sum(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, outputs))
         group = er.O(3)
-        self.net = er.symmetrize(net.double(), group.vector, group.scalar, frame=Principal(degenerate="weighted"), check=False)
+        self.net = symmetrize(net.double(), group.vector, group.scalar, frame=Principal(degenerate="weighted"), check=False)
 
     def forward(self, graph: GeometricGraph) -> Tensor:
         pos = graph.pos / UNIT

@@ -34,11 +34,11 @@ def accuracies(seed: int, quiet: bool) -> tuple[Table, dict[str, float]]:
     return Table(f"Accuracy on k = {BODIES}, percent", ["network", *(f"{d} layers" for d in DEPTHS)], rows), numbers
 
 
-def _train(net: torch.nn.Module) -> float:
+def _train(net: torch.nn.Module, epochs: int = EPOCHS) -> float:
     pair = kchain(BODIES)
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE)
     best = 0.0
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         for label in torch.randperm(2).tolist():
             logit = net(pair[label]).squeeze()
             loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, logit.new_tensor(float(label)))
