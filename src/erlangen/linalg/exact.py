@@ -58,12 +58,7 @@ def rank_mod_p(a: Any, p: int = DEFAULT_PRIME) -> int:
 
     if not (1 < p < 2**31 and isprime(p)):
         raise ArgumentError("p", "a prime below 2^31", p)
-    rows, _ = _rational_rows(a)
-    for row in rows:
-        for x in row:
-            if x.denominator % p == 0:
-                raise ArgumentError("p", "a prime that divides no denominator", f"{p} with entry {x}")
-    m = np.array([[x.numerator * pow(x.denominator, -1, p) % p for x in row] for row in rows], dtype=np.int64)
+    m = _residues(a, p)
     if m.size == 0:
         return 0
     rank = 0
@@ -81,6 +76,18 @@ def rank_mod_p(a: Any, p: int = DEFAULT_PRIME) -> int:
         if rank == m.shape[0]:
             break
     return rank
+
+
+def _residues(a: Any, p: int) -> np.ndarray:
+    """The entries modulo p, int64; integers without a detour over fractions."""
+    if isinstance(a, Tensor) and a.ndim == 2 and not (a.is_floating_point() or a.is_complex()):
+        return np.mod(a.detach().cpu().long().numpy(), p)
+    rows, _ = _rational_rows(a)
+    for row in rows:
+        for x in row:
+            if x.denominator % p == 0:
+                raise ArgumentError("p", "a prime that divides no denominator", f"{p} with entry {x}")
+    return np.array([[x.numerator * pow(x.denominator, -1, p) % p for x in row] for row in rows], dtype=np.int64)
 
 
 def null_space_exact(a: Any) -> IntMatrix:
