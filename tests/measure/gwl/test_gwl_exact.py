@@ -166,6 +166,36 @@ def test_stars_against_a_search_over_permutations(group: str) -> None:
     assert 40 < same < 190
 
 
+@pytest.mark.parametrize("group", ["O(3)", "SO(3)"])
+def test_connected_graphs_against_a_search_over_permutations(group: str) -> None:
+    """With distinct positions the tree of a node is the whole graph: GWL separates exactly the pairs that no motion joins."""
+    rng = np.random.default_rng(8)
+    grid = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
+    same = 0
+    for case in range(150):
+        n = int(rng.integers(3, 6))
+        a = grid[rng.permutation(8)[:n]]
+        # Half of them with axes exchanged, which is a rotation or a reflection.
+        b = grid[rng.permutation(8)[:n]] if case % 2 else a[:, rng.permutation(3)]
+        edges = [(i, int(rng.integers(i))) for i in range(1, n)]
+        adjacency = np.zeros((n, n), bool)
+        for i, j in edges:
+            adjacency[i, j] = adjacency[j, i] = True
+        expected = False
+        for p in permutations(range(n)):
+            order = list(p)
+            if (adjacency[np.ix_(order, order)] != adjacency).any():
+                continue
+            x, y = a - a.mean(0), b[order] - b[order].mean(0)
+            u, _, vt = np.linalg.svd(y.T @ x)
+            for flip in (1.0, -1.0) if group == "O(3)" else (np.linalg.det(u @ vt),):
+                expected |= bool(np.abs(x @ (u @ np.diag([1.0, 1.0, flip]) @ vt).T - y).max() < 1e-8)
+        result = GWL(group).compare(GeometricGraph.of(a, edges), GeometricGraph.of(b, edges))
+        assert bool(result) != expected, (case, a, b, edges)
+        same += expected
+    assert 30 < same < 120
+
+
 def test_stronger_tests_separate_what_weaker_ones_do() -> None:
     rng = np.random.default_rng(5)
     separated = dict.fromkeys(range(2, 8), 0)

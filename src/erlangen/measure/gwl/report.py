@@ -68,7 +68,7 @@ class ExpressivityReport:
                 continue
             rounds = "before any layer" if first.iteration == 0 else f"with {first.iteration} layer{'s'[: first.iteration != 1]}"
             parts.append(f"under {group} the weakest test that tells them apart is {first.level}, {rounds}")
-        mirror = len(self.groups) == 2 and not any(r[0] for r in self.rows) and any(r[1] for r in self.rows)
+        mirror = len(self.groups) == 2 and not any(r[0] or not r[0].final for r in self.rows) and any(r[1] for r in self.rows)
         text = "; ".join(parts) + ("; they are mirror images as far as any network can see" if mirror else "")
         return text[0].upper() + text[1:] + "."
 
