@@ -62,6 +62,7 @@ _PUBLIC = {
     "Discovered": ("erlangen.discover", "Discovered"),
     "LieGAN": ("erlangen.discover", "LieGAN"),
     "SoftEquivariance": ("erlangen.discover.soft", "SoftEquivariance"),
+    "SoftEquivariantRegressor": ("erlangen.discover.soft", "SoftEquivariantRegressor"),
     "SoftEquivariantRidge": ("erlangen.discover.soft", "SoftEquivariantRidge"),
     "graded_belief": ("erlangen.discover.soft", "graded_belief"),
     "NFT": ("erlangen.discover.nft", "NFT"),

@@ -142,6 +142,8 @@ def test_python_on_pages_is_python() -> None:
                 "neural-fourier-transform",
                 "self-supervision",
                 "photonics",
+                "soft-equivariance",
+                "hidden-symmetries",
             )
         ),
     ],

@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.discover.soft import SoftEquivariance
-from erlangen.discover.soft.layout import SCALAR, VECTOR, Layout
 from erlangen.groups.linear import Scalings
-from erlangen.nn.soft_mlp import SoftEquivariantMLP
+from erlangen.nn import SoftEquivariantMLP
 from erlangen.reps import Rep
+from erlangen.reps.layout import SCALAR, VECTOR, Layout
 
 
 class SoftNetwork(nn.Module):

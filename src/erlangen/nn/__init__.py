@@ -11,6 +11,8 @@ from erlangen.nn.linear import EquivariantLinear
 from erlangen.nn.mlp import EquivariantMLP
 from erlangen.nn.norm_activation import NormActivation
 from erlangen.nn.pointwise import PointwiseActivation
+from erlangen.nn.soft_linear import SoftLinear
+from erlangen.nn.soft_mlp import SoftEquivariantMLP
 from erlangen.nn.tensor_product import TensorProduct
 from erlangen.nn.vector_neurons import VectorNeurons
 
@@ -27,6 +29,8 @@ __all__ = [
     "NormActivation",
     "PairGNN",
     "PointwiseActivation",
+    "SoftEquivariantMLP",
+    "SoftLinear",
     "TensorProduct",
     "VectorNeurons",
 ]

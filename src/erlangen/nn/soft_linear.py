@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from erlangen.discover.soft.layout import SCALAR, Layout
-from erlangen.discover.soft.subspaces import dimension, entries, equivariant_basis, project
 from erlangen.errors import ArgumentError
+from erlangen.maps.subspaces import dimension, entries, equivariant_basis, project
 from erlangen.reps import Rep
+from erlangen.reps.layout import SCALAR, Layout
 
 Init = Literal["orthogonal", "rpp", "half"]
 #: The size of what is not equivariant at the start of a residual pathway.

@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from erlangen.discover.soft.layout import SCALAR, Layout, TensorType, hidden_layout
-from erlangen.discover.soft.subspaces import Candidate, candidates
 from erlangen.errors import ArgumentError
+from erlangen.maps.subspaces import Candidate, candidates
 from erlangen.nn.soft_linear import SMALL, BoundLinear, Init, SoftLinear
 from erlangen.reps import Rep
+from erlangen.reps.layout import SCALAR, Layout, TensorType, hidden_layout
 
 Weights = Literal["soft", "hard", "rpp", "mixed-rpp"]
 

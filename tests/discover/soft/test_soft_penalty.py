@@ -12,8 +12,8 @@ from torch import nn
 
 import erlangen as er
 from erlangen.discover.soft import Degenerate, SoftEquivariance, project, tuned_strengths
-from erlangen.discover.soft.layout import Layout, TensorType
 from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.reps.layout import Layout, TensorType
 
 F64 = torch.float64
 GROUPS = [er.SO(3), er.SO(2, axis="z")]

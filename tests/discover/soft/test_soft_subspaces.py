@@ -10,8 +10,8 @@ from torch.nn.functional import pad
 
 import erlangen as er
 from erlangen.discover.soft import Layout, SoftEquivariance, TensorType, dimension, equivariant_basis, hidden_layout, project
-from erlangen.discover.soft.subspaces import candidates, common_basis, pair_basis
 from erlangen.errors import ArgumentError
+from erlangen.maps.subspaces import candidates, common_basis, pair_basis
 from erlangen.reps import Rep
 
 F64 = torch.float64

@@ -3,13 +3,13 @@
 from erlangen.discover.soft.belief import Belief, GroupBelief, default_candidates, graded_belief
 from erlangen.discover.soft.degrees import Degrees
 from erlangen.discover.soft.energy import Degenerate
-from erlangen.discover.soft.layout import Layout, TensorType, hidden_layout
 from erlangen.discover.soft.penalty import SoftEquivariance
 from erlangen.discover.soft.regressor import SoftEquivariantRegressor
 from erlangen.discover.soft.report import Report
 from erlangen.discover.soft.ridge import SoftEquivariantRidge
-from erlangen.discover.soft.subspaces import dimension, equivariant_basis, project
 from erlangen.discover.soft.tuning import tuned_strengths
+from erlangen.maps.subspaces import dimension, equivariant_basis, project
+from erlangen.reps.layout import Layout, TensorType, hidden_layout
 
 __all__ = [
     "Belief",

@@ -15,12 +15,12 @@ from erlangen.discover.finding import Finding
 from erlangen.discover.soft.degrees import Degrees
 from erlangen.discover.soft.features import conformal, tensor_features
 from erlangen.discover.soft.held_out import Excess, HeldOut, amplitude, compared, folds, left_over
-from erlangen.discover.soft.layout import SCALAR, VECTOR, Layout
-from erlangen.discover.soft.subspaces import Candidate, candidates, dimension
 from erlangen.errors import ArgumentError
 from erlangen.groups import SO, Group, MatrixGroup, O, Scalings
 from erlangen.groups.orthogonal import so_basis
+from erlangen.maps.subspaces import Candidate, candidates, dimension
 from erlangen.reps import InBasis, Rep
+from erlangen.reps.layout import SCALAR, VECTOR, Layout
 
 Status = Literal["exact", "approximate", "broken", "unclear"]
 

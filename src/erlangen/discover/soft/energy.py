@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from erlangen.discover.soft.layout import TensorType
-from erlangen.discover.soft.subspaces import PairBasis, entries, pair_basis
 from erlangen.discover.soft.weights import Weight
+from erlangen.maps.subspaces import PairBasis, entries, pair_basis
 from erlangen.reps import Rep
+from erlangen.reps.layout import TensorType
 
 
 class Measured(NamedTuple):

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.discover.soft.layout import SCALAR, Layout, TensorType
 from erlangen.reps import Rep
+from erlangen.reps.layout import SCALAR, Layout, TensorType
 
 
 class Features(NamedTuple):

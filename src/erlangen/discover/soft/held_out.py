@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.discover.soft.layout import Layout
 from erlangen.discover.soft.least_squares import allowed
 from erlangen.discover.soft.ridge import SoftEquivariantRidge
-from erlangen.discover.soft.subspaces import Candidate
+from erlangen.maps.subspaces import Candidate
 from erlangen.reps import Rep
+from erlangen.reps.layout import Layout
 
 #: Standard errors beyond which a difference counts.
 CERTAIN = 3.0

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.discover.soft.layout import Layout, TensorType
-from erlangen.discover.soft.subspaces import common_basis, entries, equivariant_basis
 from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.maps.subspaces import common_basis, entries, equivariant_basis
 from erlangen.reps import Rep
+from erlangen.reps.layout import Layout, TensorType
 
 #: Systems larger than this are refused: their factorisation would take minutes.
 LARGEST_SYSTEM = 6000

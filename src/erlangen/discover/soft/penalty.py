@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from erlangen.discover.soft.degrees import Degrees
 from erlangen.discover.soft.energy import Energy
 from erlangen.discover.soft.report import Report, report_on
-from erlangen.discover.soft.subspaces import Candidate, candidates
 from erlangen.discover.soft.tuning import numbers, released
 from erlangen.discover.soft.weights import weights_of
 from erlangen.errors import ArgumentError
+from erlangen.maps.subspaces import Candidate, candidates
 
 Tune = Literal["once", "repeat", "off"]
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from erlangen.discover.soft.degrees import Degrees
-from erlangen.discover.soft.layout import Layout
 from erlangen.discover.soft.penalty import SoftEquivariance, Tune
 from erlangen.discover.soft.report import Report
-from erlangen.discover.soft.subspaces import Candidate, candidates
 from erlangen.errors import ArgumentError
+from erlangen.maps.subspaces import Candidate, candidates
+from erlangen.reps.layout import Layout
 
 if TYPE_CHECKING:
     from erlangen.nn.soft_mlp import SoftEquivariantMLP

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from erlangen.discover.soft.degrees import Degrees
 from erlangen.discover.soft.energy import Energy
-from erlangen.discover.soft.layout import SCALAR, Layout
 from erlangen.discover.soft.least_squares import least_squares
-from erlangen.discover.soft.subspaces import Candidate, candidates
 from erlangen.discover.soft.tuning import numbers, tuned_strengths
 from erlangen.discover.soft.weights import weights_of
 from erlangen.errors import ArgumentError
+from erlangen.maps.subspaces import Candidate, candidates
+from erlangen.reps.layout import SCALAR, Layout
 
 
 class SoftEquivariantRidge:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from erlangen.discover.soft.layout import SCALAR, Layout, hidden_layout
 from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.reps.layout import SCALAR, Layout, hidden_layout
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)

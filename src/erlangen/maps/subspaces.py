@@ -14,12 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.discover.soft.layout import Layout, TensorType
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Group
 from erlangen.maps import EquivariantMaps
 from erlangen.reps import Rep
+from erlangen.reps.layout import Layout, TensorType
 
 #: What a user may call a candidate: a group, the way it acts on the space, or a discovered algebra.
 Candidate = Group | Rep | LieAlgebra
