@@ -58,6 +58,8 @@ _PUBLIC = {
     "orbit_distance": ("erlangen.symmetrize", "orbit_distance"),
     "frames": ("erlangen.symmetrize", ""),
     "audit": ("erlangen.measure", "audit"),
+    "GWL": ("erlangen.measure.gwl", "GWL"),
+    "expressivity_report": ("erlangen.measure.gwl", "expressivity_report"),
     "discover": ("erlangen.discover", "discover"),
     "Discovered": ("erlangen.discover", "Discovered"),
     "LieGAN": ("erlangen.discover", "LieGAN"),

@@ -144,6 +144,7 @@ def test_python_on_pages_is_python() -> None:
                 "photonics",
                 "soft-equivariance",
                 "hidden-symmetries",
+                "expressivity",
             )
         ),
     ],

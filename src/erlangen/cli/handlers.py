@@ -94,9 +94,9 @@ def run_audit(args: Audit) -> None:
 
 def run_expressivity(args: Expressivity) -> None:
     """``erlangen expressivity A B``."""
-    from erlangen.measure.gwl import expressivity_command
+    from erlangen.fields.molecules import compare_structures
 
-    ladder = expressivity_command(args.a, args.b, cutoff=args.cutoff, group=args.group, tol=args.tol)
+    ladder = compare_structures(args.a, args.b, cutoff=args.cutoff, group=args.group, tol=args.tol)
     print(json.dumps(ladder.to_dict(), indent=2) if args.json else ladder)
 
 

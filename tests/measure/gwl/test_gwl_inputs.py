@@ -11,8 +11,9 @@ import torch
 
 from erlangen.actions.clouds import AtomBatch
 from erlangen.errors import ArgumentError, MissingExtra
-from erlangen.measure.gwl import GWL, as_graph, expressivity_command, expressivity_report, kchain
-from erlangen.measure.gwl.command import engine
+from erlangen.fields.molecules import compare_structures
+from erlangen.fields.molecules.structures import engine
+from erlangen.measure.gwl import GWL, as_graph, expressivity_report, kchain
 
 WATER = torch.tensor([[0.0, 0.0, 0.12], [0.0, 0.76, -0.48], [0.0, -0.76, -0.48]], dtype=torch.float64)
 
@@ -124,16 +125,16 @@ def test_files(tmp_path: Path) -> None:
     io.write(tmp_path / "a.xyz", water)
     water.rotate(50, (1, 1, 0))
     io.write(tmp_path / "b.xyz", water[::-1])
-    report = expressivity_command(tmp_path / "a.xyz", tmp_path / "b.xyz", cutoff=2.0, group="SO(3)", tol=1e-4)
+    report = compare_structures(tmp_path / "a.xyz", tmp_path / "b.xyz", cutoff=2.0, group="SO(3)", tol=1e-4)
     assert not report
     assert "no test tells them apart" in report.answer.lower()
     with pytest.raises(ArgumentError, match="cutoff"):
-        expressivity_command(tmp_path / "a.xyz", tmp_path / "b.xyz")
+        compare_structures(tmp_path / "a.xyz", tmp_path / "b.xyz")
     with pytest.raises(ArgumentError, match="no file"):
-        expressivity_command(tmp_path / "a.xyz", tmp_path / "none.xyz", cutoff=2.0)
+        compare_structures(tmp_path / "a.xyz", tmp_path / "none.xyz", cutoff=2.0)
     (tmp_path / "bad.cif").write_text("nothing")
     with pytest.raises(ArgumentError, match=r"bad\.cif"):
-        expressivity_command(tmp_path / "bad.cif", tmp_path / "b.xyz", cutoff=2.0)
+        compare_structures(tmp_path / "bad.cif", tmp_path / "b.xyz", cutoff=2.0)
 
 
 def test_sdf_files_bring_their_bonds(tmp_path: Path) -> None:
@@ -144,13 +145,13 @@ def test_sdf_files_bring_their_bonds(tmp_path: Path) -> None:
         mol = chem.AddHs(chem.MolFromSmiles(smiles))
         AllChem.EmbedMolecule(mol, randomSeed=1)
         chem.MolToMolFile(mol, str(tmp_path / f"{name}.mol"))
-    report = expressivity_command(tmp_path / "l.mol", tmp_path / "d.mol", group="SO(3)")
+    report = compare_structures(tmp_path / "l.mol", tmp_path / "d.mol", group="SO(3)")
     assert report.result("WL").final
     assert not report.result("WL")
     assert report.result("GWL")
     (tmp_path / "bad.sdf").write_text("nothing\n")
     with pytest.raises(ArgumentError, match=r"bad\.sdf"):
-        expressivity_command(tmp_path / "bad.sdf", tmp_path / "l.mol")
+        compare_structures(tmp_path / "bad.sdf", tmp_path / "l.mol")
 
 
 def test_missing_readers_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from erlangen.fields.molecules.chirality import (
     stereo_orbits,
 )
 from erlangen.fields.molecules.fragments import Fragments, g2_fragments, inertia_tensor
+from erlangen.fields.molecules.structures import compare_structures, read_structure
 
 __all__ = [
     "FEATURES",
@@ -18,8 +19,10 @@ __all__ = [
     "approved_drugs",
     "by_molecule",
     "chirality",
+    "compare_structures",
     "g2_fragments",
     "inertia_tensor",
     "mirrored",
+    "read_structure",
     "stereo_orbits",
 ]

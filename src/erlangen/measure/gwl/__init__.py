@@ -1,6 +1,5 @@
 """Geometric Weisfeiler-Leman tests: what networks on geometric graphs can tell apart, and what one network does."""
 
-from erlangen.measure.gwl.command import expressivity_command
 from erlangen.measure.gwl.graph import GeometricGraph
 from erlangen.measure.gwl.gwl import GWL, WL
 from erlangen.measure.gwl.harmonics import first_visible_degree, harmonic_power, star_harmonic
@@ -22,7 +21,6 @@ __all__ = [
     "counterexample",
     "distance_incomplete",
     "dodecahedron",
-    "expressivity_command",
     "expressivity_report",
     "first_visible_degree",
     "harmonic_power",

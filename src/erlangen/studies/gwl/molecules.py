@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
+from erlangen.fields.molecules.structures import engine
 from erlangen.measure.gwl import GWL, GeometricGraph, as_graph, expressivity_report
-from erlangen.measure.gwl.command import engine
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.gwl.study import SOURCE, Config

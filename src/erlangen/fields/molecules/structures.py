@@ -1,4 +1,4 @@
-"""What ``erlangen expressivity`` does: two files in, the ladder of tests out."""
+"""Structures from files, and which tests tell two of them apart."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from erlangen.groups import Group
 from erlangen.measure.gwl.report import ExpressivityReport, expressivity_report
 
 
-def expressivity_command(
+def compare_structures(
     a: Path,
     b: Path,
     *,
@@ -20,13 +20,13 @@ def expressivity_command(
     max_iter: int | Literal["auto"] = "auto",
     tol: float | None = None,
 ) -> ExpressivityReport:
-    """Read two structures and run :func:`expressivity_report` on them.
+    """Read two structures and run :func:`erlangen.measure.gwl.expressivity_report` on them: what ``erlangen expressivity`` does.
 
     Args:
         a, b: files: ``.sdf`` and ``.mol`` by RDKit, with their bonds; all else that ASE reads (``.xyz``, ``.cif``, ``POSCAR`` ...).
         cutoff: pairs nearer than this, in angstrom, are edges; needed where the file has no bonds.
         group: ``"O(3)"`` or ``"SO(3)"``; by default both.
-        max_iter, tol: as for :class:`GWL`; the tolerance in angstrom.
+        max_iter, tol: as for :class:`erlangen.measure.gwl.GWL`; the tolerance in angstrom.
 
     Raises:
         ArgumentError: a file is missing or unreadable, or a cutoff is.
