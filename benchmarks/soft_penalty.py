@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import erlangen as er
 from erlangen.discover.soft import SoftEquivariance, equivariant_basis
-from erlangen.discover.soft.subspaces import entries
+from erlangen.maps.subspaces import entries
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
 
 GROUPS = {"O3": er.O(3), "O2z": er.AxialO("z"), "O2x": er.AxialO("x")}
