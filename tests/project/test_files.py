@@ -145,6 +145,8 @@ def test_python_on_pages_is_python() -> None:
                 "soft-equivariance",
                 "hidden-symmetries",
                 "expressivity",
+                "hardness",
+                "explanations",
             )
         ),
     ],
