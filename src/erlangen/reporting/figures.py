@@ -104,7 +104,7 @@ def heatmap(
     caption: str = "",
     alt: str = "",
 ) -> Figure:
-    """A matrix ``[m, n]`` in colour, first row on top; entries are written in the cells up to 10 x 10.
+    """A matrix ``[m, n]`` in colour, first row on top; entries are written in the cells up to 10 columns and 40 rows.
 
     Signed entries get a scale that is symmetric about zero, so that neutral means zero.
     """
@@ -121,7 +121,7 @@ def heatmap(
     figure = _blank(x_label, y_label)
     trace: dict[str, Any] = {"z": rows, "coloraxis": "coloraxis", "xgap": 2, "ygap": 2}
     trace["hovertemplate"] = "row %{y}, column %{x}<br><b>%{z:.5g}</b><extra></extra>"
-    if max(height, width) <= 10:
+    if width <= 10 and height <= 40:
         decimals = 2 if width > 5 else 3
         written = format_matrix([[math.nan if v is None else v for v in row] for row in rows], decimals)
         trace |= {"text": [[typeset(v) for v in row] for row in written], "texttemplate": "%{text}"}

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from erlangen.measure.explain import relaxation
-from erlangen.reporting import Claim, Figure, Line, Section, Table, bars_with_error, lines_with_band, scatter
+from erlangen.reporting import Claim, Figure, Line, Section, Table, heatmap, lines_with_band, scatter
 from erlangen.studies.explain.config import Config
 from erlangen.studies.explain.networks import AUGMENTED, INVARIANT, PLAIN
 from erlangen.studies.explain.scoring import CAV_MOVING, IG, NOISY, PERMUTED, RAMP, STILL, Scored, rises
@@ -155,16 +155,15 @@ class Findings:
         return Section(self.setting.name.capitalize(), ABOUT, tables=tables, figures=self._figures(names, nets))
 
     def _figures(self, names: list[str], nets: list[str]) -> list[Figure]:
-        values = {net: [self.mean(net, name) for name in names] for net in nets}
-        errors = {net: [_finite(self.by[net, name].verdict["standard_error"]) for name in names] for net in nets}
+        errors = [_finite(self.by[net, name].verdict["standard_error"]) for net in nets for name in names]
         figures = [
-            bars_with_error(
-                names,
-                values,
-                errors,
+            heatmap(
+                [[self.mean(net, name) for net in nets] for name in names],
                 title=f"Robustness of explanations, {self.setting.name}",
-                y_label="score",
-                caption=f"{self.scale}. Bars of one standard error over data.",
+                row_labels=names,
+                column_labels=nets,
+                colour_label="score",
+                caption=f"{self.scale}. Standard errors over data are at most {max(errors):.2g}.",
             )
         ]
         if self.curve:
