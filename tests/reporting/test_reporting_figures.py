@@ -69,6 +69,14 @@ def test_histograms_integrate_to_one_and_own_up_to_gaps():
         histogram({"a": [float("nan")]}, title="t", x_label="x")
 
 
+def test_values_that_differ_by_rounding_have_a_histogram():
+    figure = histogram({"cosine": [1.0, 1.0 - 2e-16, 1.0 + 2e-16]}, title="t", x_label="x")
+    (trace,) = traces(figure)
+    edges, density = np.array(trace["x"][1:]), np.array(trace["y"][1:-1])
+    assert (edges[0], edges[-1]) == pytest.approx((0.5, 1.5))
+    assert np.sum(np.diff(edges) * density) == pytest.approx(1.0)
+
+
 def test_large_scatters_are_thinned_and_say_so():
     figure = scatter({"cloud": (np.arange(9000), np.arange(9000))}, title="t", x_label="x", y_label="y")
     assert figure.caption == "One in 3 points of cloud is drawn."

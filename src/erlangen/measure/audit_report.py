@@ -42,7 +42,7 @@ def audit_outcome(audit: Audit) -> Outcome:
                 ],
                 figures=[
                     histogram(
-                        {"cosine": audit.explanations.witness.flatten().round(decimals=9)},
+                        {"cosine": audit.explanations.witness.flatten()},
                         title="Agreement of explanations",
                         x_label="cosine of gradients",
                         y_label="share of pairs",

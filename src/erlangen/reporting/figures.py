@@ -273,7 +273,11 @@ def histogram(
     if not finite or any(v.size == 0 for v in finite.values()):
         raise ArgumentError("values", "at least one finite number in each series", "none")
     everything = np.concatenate(list(finite.values()))
-    edges = np.histogram_bin_edges(everything, bins=bins)
+    low, high = float(np.min(everything)), float(np.max(everything))
+    # Values that differ by rounding only get bins of a visible width around them.
+    least = 1e-9 * max(abs(low), abs(high))
+    within = (low, high) if high - low > least else (low - max(least, 0.5), high + max(least, 0.5))
+    edges = np.histogram_bin_edges(everything, bins=bins, range=within)
     figure = _blank(x_label, y_label)
     for i, (name, v) in enumerate(finite.items()):
         density, _ = np.histogram(v, bins=edges, density=True)
