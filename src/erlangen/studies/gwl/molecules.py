@@ -11,6 +11,7 @@ from erlangen.measure.gwl import GWL, GeometricGraph, as_graph, expressivity_rep
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.gwl.study import SOURCE, Config
+from erlangen.studies.gwl.words import in_words
 
 BOND, ANGLE = 1.53, 112.0  # carbon to carbon in angstrom, and between two such bonds in degrees
 ALIKE = 0.01  # angstrom: embedding leaves conformers of one kind nearly equal
@@ -49,23 +50,23 @@ def run(config: Config, quiet: bool) -> Part:
         Claim(
             "torsions of butane are seen by GWL after two layers",
             2,
-            str(bent),
+            in_words(bent),
             bent == [2, 2],
             scale="180 and 65 degrees",
             source=SOURCE,
         ),
-        Claim("and never by IGWL, nor is their sign", "never", never, never == [None] * 4, source=SOURCE),
+        Claim("and never by IGWL, nor is their sign", "never", in_words(never), never == [None] * 4, source=SOURCE),
         Claim(
             "+65 and -65 degrees differ under SO(3) only",
             "never; 2",
-            str(signs),
+            in_words(signs),
             signs == {"O(3)": None, "SO(3)": 2},
             source=SOURCE,
         ),
         Claim(
             "hexane's conformers with ideal bonds and angles are one molecule for IGWL and many for GWL",
             "1; more",
-            str(count),
+            in_words(count),
             count["IGWL"] == count["GWL, one layer"] == 1 < count["GWL, O(3)"] <= count["GWL"] == count["GWL, two layers"],
             scale=f"{len(graphs)} conformers",
             note=f"under SO(3) unless said; geometries within {ALIKE} angstrom count as one",
@@ -73,7 +74,7 @@ def run(config: Config, quiet: bool) -> Part:
         Claim(
             "enantiomers differ under SO(3) only",
             "never; 1",
-            str(seen),
+            in_words(seen),
             all(o is None and so is not None for o, so in seen.values()),
             scale=", ".join(CHIRAL),
         ),

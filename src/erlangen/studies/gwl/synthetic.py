@@ -24,6 +24,7 @@ from erlangen.studies.base import Part
 from erlangen.studies.gwl.models import EQUIVARIANT, INVARIANT, WHOLE, Make
 from erlangen.studies.gwl.study import SOURCE, Config
 from erlangen.studies.gwl.trained import accuracies
+from erlangen.studies.gwl.words import in_words
 
 CHAINS = (2, 3, 4, 6)
 FOLDS = (2, 3, 5, 10)
@@ -45,7 +46,7 @@ def run(config: Config, quiet: bool) -> Part:
         Claim(
             "GWL separates chains of k bodies first at k // 2 + 1, under O(3) and SO(3); IGWL and IGWL(k) never do",
             "k // 2 + 1; never",
-            "GWL " + ", ".join(str(row["GWL"]) for row in exact) + "; the others " + _never(exact[-1]["IGWL"]),
+            "GWL " + ", ".join(str(row["GWL"]) for row in exact) + "; the others " + in_words(exact[-1]["IGWL"]),
             all(row["GWL"] == row["k"] // 2 + 1 and row["IGWL"] is row["IGWL(2)"] is row["IGWL(3)"] is None for row in exact),
             scale="k = 2 to 8, exact",
             source=SOURCE,
@@ -53,7 +54,7 @@ def run(config: Config, quiet: bool) -> Part:
         Claim(
             "the first body order that separates counterexamples is 3, 4, 5, and 5 for mirror images under SO(3)",
             "3; 4; 5; none, 5",
-            "; ".join(f"{name}: {found}" for name, found in stars.items()),
+            "; ".join(f"{name}: {in_words(found)}" for name, found in stars.items()),
             stars == THEORY,
             scale="one iteration, the colour of the centre, exact; corrected pairs",
             source=SOURCE,
@@ -61,7 +62,7 @@ def run(config: Config, quiet: bool) -> Part:
         Claim(
             "stars of L spokes are seen to be turned by features of degree L and by none below",
             "L",
-            str(degrees),
+            in_words(degrees),
             all(degrees[fold] == fold for fold in FOLDS),
             scale=f"{FOLDS} spokes, sums of spherical harmonics to degree 10",
             source=SOURCE,
@@ -104,11 +105,7 @@ def exact_chains() -> tuple[list[dict[str, Any]], Table]:
             row[name] = found.pop() if len(found) == 1 else str(found)
         rows.append(row)
     head = list(rows[0])
-    return rows, Table("First iteration, the same under O(3) and SO(3)", head, [[_never(row[h]) for h in head] for row in rows])
-
-
-def _never(value: Any) -> Any:
-    return "never" if value is None else value
+    return rows, Table("First iteration, the same under O(3) and SO(3)", head, [[in_words(row[h]) for h in head] for row in rows])
 
 
 def probed_chains(config: Config) -> tuple[dict[tuple[str, int, int], Separation], list[Table]]:
@@ -150,11 +147,20 @@ def chain_claims(probed: dict[tuple[str, int, int], Separation], config: Config)
         )
     ]
     for name in (EGNN, VECTORS, SQUARED):
-        claims.append(Claim(f"{name}: chains come apart from k // 2 + 1 layers on", str(theory), str(first[name]), first[name] == theory,
-                            scale=scale, note=f"first depth with separation above {THRESHOLD:.0e}", source=SOURCE))  # fmt: skip
+        claims.append(
+            Claim(
+                f"{name}: chains come apart from k // 2 + 1 layers on",
+                in_words(theory),
+                in_words(first[name]),
+                first[name] == theory,
+                scale=scale,
+                note=f"first depth with separation above {THRESHOLD:.0e}",
+                source=SOURCE,
+            )
+        )
     for name in PLAIN:
         late = {k: None if found is None else found - theory[k] for k, found in first[name].items()}
-        claims.append(Claim(f"{name}: products with edges alone need up to two layers more", "1 to 2 more", str(late),
+        claims.append(Claim(f"{name}: products with edges alone need up to two layers more", "1 to 2 more", in_words(late),
                             all(d in (1, 2) for d in late.values()), scale=scale, source=SOURCE))  # fmt: skip
     near, far = (probed[EGNN, k, k // 2 + 1].median for k in (2, 6))
     claims.append(
@@ -200,7 +206,7 @@ def counterexamples() -> tuple[dict[str, tuple[int | None, int | None]], Table]:
             colours = {k: GWL(group, body_order=k, max_iter=1).colors(pair) for k in range(2, 7)}
             first.append(next((k for k, (a, b) in colours.items() if a[0] != b[0]), None))
         found[name] = (first[0], first[1])
-    rows = [[name, *map(_never, pair)] for name, pair in found.items()]
+    rows = [[name, *map(in_words, pair)] for name, pair in found.items()]
     return found, Table("First k of IGWL(k) that separates the centres", ["pair", "O(3)", "SO(3)"], rows)
 
 
