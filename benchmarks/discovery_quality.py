@@ -64,7 +64,7 @@ def cases(seed: int) -> list[Case]:
         Case("none: skewed, no target", skew, None, None),
         Case("none: skewed, vector target", skew, mixed, None),
         Case("none: cube, random labels", 2 * torch.rand(n, 1, 3, generator=rng).double() - 1, normal(n), None),
-        Case("none: noise as sequences", normal(n, 6, 4) * torch.tensor([1.0, 2, 3, 4]).double(), None, None, sequences=True),
+        Case("none: noise as sequences", -torch.rand(n, 6, 4, generator=rng, dtype=torch.float64).log(), None, None, sequences=True),
     ]  # fmt: skip
 
 
