@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from erlangen.errors import ArgumentError, UnsupportedError
@@ -73,6 +73,7 @@ def test_correlations_above_the_square_of_the_tolerance_prove_nothing():
 
 
 @given(st.integers(0, 10_000), st.integers(2, 9), st.integers(2, 12), st.sampled_from([0.3, 0.5, 0.8]))
+@example(0, 2, 9, 0.3)  # the two halves of this Gram matrix differ by rounding
 @settings(max_examples=40, deadline=None)
 def test_the_best_sub_family_is_found(seed, count, dim, tau):
     gram = random_gram(count, dim, seed)

@@ -50,7 +50,9 @@ class Gram:
     def correlations(self) -> Float[Tensor, "N N"]:
         """The values after every function is brought to norm 1."""
         size = self.values.diagonal().rsqrt()
-        return size[:, None] * self.values * size
+        found = size[:, None] * self.values * size
+        # Symmetric to the last bit: a threshold at one entry must not part it from its mirror image.
+        return (found + found.mT) / 2
 
     def magnitudes(self, confidence: float = 0.95) -> Float[Tensor, "N N"]:
         """Upper bounds of ``|correlation|``: the values themselves if exact, else all at once with this confidence (a normal law,
