@@ -19,7 +19,7 @@ from erlangen.errors import ArgumentError
 from erlangen.fitting.assess import Assessment, assess
 from erlangen.fitting.choice import Choice, Symmetry, choose
 from erlangen.fitting.config import FitConfig
-from erlangen.fitting.members import Kind, Members, input_action, train_members
+from erlangen.fitting.members import SOFT_STEPS, Kind, Members, input_action, train_members
 from erlangen.fitting.report import build_outcome
 from erlangen.fitting.store import save_fitted
 from erlangen.fitting.task import Task, task_of
@@ -172,7 +172,7 @@ def _kinds(group: Group | None, found: Discovered | None, target: str | None, ch
         kinds.append(Kind("symmetrized", f"the same perceptron behind a frame of {group}, {how}", "symmetrized", group))
     if choice.penalised:
         names = ", ".join(choice.penalised)
-        about = f"a network of vectors and tensors with a soft penalty on {names}"
+        about = f"a network of vectors and tensors with a soft penalty on {names}; its learning rate is {SOFT_STEPS:g} times the others'"
         kinds.append(Kind("soft", about, "soft", penalised=choice.penalised))
     return kinds
 
