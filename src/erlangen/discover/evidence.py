@@ -23,6 +23,15 @@ SHARE_IF_CERTAIN = 0.15
 SHARE_ON_QUADRIC = 0.7
 
 
+def share_told(auc: float, chance: float) -> float:
+    """How well a judge tells moved data, as a part of how well it tells randomly moved ones.
+
+    >>> share_told(0.6, 0.9), share_told(0.4, 0.9), share_told(0.6, 0.5)
+    (0.24999999999999994, 0.0, 1.0)
+    """
+    return max(0.0, auc - 0.5) / (chance - 0.5) if chance > 0.5 else 1.0
+
+
 def evidence(
     basis: Float[Tensor, "k n n"], data: Samples, mask: Tensor | None = None, seed: int = 0, on_quadric: bool = False
 ) -> Verdict:
@@ -64,7 +73,7 @@ def evidence(
     norms = basis.flatten(1).norm(dim=1).clamp_min(1e-12)
     unit = judge(basis * (n**0.5 / norms)[:, None, None], data, seed=seed).verdict["auc"]
     seen = chance - 0.5
-    told = max(0.0, auc - 0.5) / seen if seen > 0 else 1.0
+    told = share_told(auc, chance)
     limit = SHARE_ON_QUADRIC if on_quadric else SHARE
     clear = on_quadric or data.y.shape[1] > 0 or (auc < TELLABLE and (low <= 0.5 or told <= SHARE_IF_CERTAIN))
     close = clear and told <= limit

@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from erlangen.discover.evidence import share_told
 from erlangen.discover.finding import FINDING_COLUMNS, Finding
 from erlangen.discover.soft.belief import Belief
 from erlangen.groups.algebra import LieAlgebra
@@ -69,10 +70,7 @@ class Candidate:
     def finding(self) -> Finding:
         """The same in the terms that all discoverers share; the confidence compares the judge's excess over chance."""
         v = self.verdict
-        confidence = None
-        if v is not None:
-            seen = v["auc_random"] - 0.5
-            confidence = 1 - min(1.0, max(0.0, v["auc"] - 0.5) / seen) if seen > 0 else 0.0
+        confidence = None if v is None else 1 - min(1.0, share_told(v["auc"], v["auc_random"]))
         group = None if self.algebra is None else group_of(self.algebra)
         return Finding(self.method, self.name or "nothing", confidence, bool(v), self.seconds, self.note, group)
 
@@ -127,11 +125,6 @@ class Discovered:
     def findings(self) -> list[Finding]:
         """What every discoverer found, comparable: those of an algebra first, then the others."""
         return [*(c.finding() for c in self.candidates), *self.others]
-
-    @property
-    def best(self) -> Candidate | None:
-        """The candidate that was taken."""
-        return next((c for c in self.candidates if c.algebra is self.algebra or (c.algebra == self.algebra and c.verdict)), None)
 
     @property
     def learned(self) -> Tensor | None:

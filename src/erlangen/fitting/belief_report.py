@@ -12,7 +12,7 @@ from erlangen.fitting.choice import Choice
 from erlangen.fitting.task import Task
 from erlangen.reporting import Claim, Section, Table, bars_with_error, repeated
 
-#: How far below the plain model a softly symmetric one may lie on the test data as they are.
+#: How far below the plain model a symmetric one may lie on the test data as they are.
 NEAR = 0.01
 
 

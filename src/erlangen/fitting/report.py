@@ -11,7 +11,7 @@ from erlangen.discover import Discovered
 from erlangen.discover.finding import FINDING_COLUMNS
 from erlangen.discover.found import COLUMNS, SAME
 from erlangen.fitting.assess import Assessment
-from erlangen.fitting.belief_report import belief_numbers, belief_section, closed_form_answer, soft_answer, soft_claims
+from erlangen.fitting.belief_report import NEAR, belief_numbers, belief_section, closed_form_answer, soft_answer, soft_claims
 from erlangen.fitting.choice import Symmetry
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.members import Members
@@ -35,8 +35,6 @@ from erlangen.reporting import (
 
 #: How much of its score a symmetrized model may lose when the test data are moved.
 KEPT = 1e-3
-#: How far below the plain model a symmetrized one may lie on the test data as they are.
-NEAR = 0.01
 
 
 def build_outcome(
