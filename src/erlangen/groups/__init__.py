@@ -27,6 +27,7 @@ from erlangen.groups.orthogonal import SO, Isometries, O, so_basis
 from erlangen.groups.permutation import Alternating, PermutationGroup, Symmetric
 from erlangen.groups.products import DirectProduct, SemidirectProduct
 from erlangen.groups.project import polar, project, projection
+from erlangen.groups.recognise import recognised
 from erlangen.groups.subgroup_classes import (
     LinearCharacter,
     SubgroupClass,
@@ -103,6 +104,7 @@ __all__ = [
     "polar",
     "project",
     "projection",
+    "recognised",
     "so_basis",
     "subgroup_classes",
     "subgroup_lattice",

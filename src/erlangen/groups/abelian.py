@@ -28,6 +28,7 @@ class FiniteAbelian(Group):
     """
 
     is_compact = True
+    measure = "Haar"
 
     def __init__(self, *moduli: int) -> None:
         if not moduli or any(not isinstance(n, int) or n < 1 for n in moduli):
@@ -65,7 +66,7 @@ class FiniteAbelian(Group):
         images = torch.tensor([[form.u[i][j] % factors[i] for j in range(len(columns))] for i in kept])
         return group, images
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.moduli
 
     @property

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
+from erlangen.groups.base import Group
 from erlangen.groups.haar import normal
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.membership import tolerance
-from erlangen.groups.orthogonal import SO, O
+from erlangen.groups.orthogonal import SO, FormGroup, O
 from erlangen.groups.rotations import inverse_translation_factor, translation_factor
 
 if TYPE_CHECKING:
@@ -59,8 +60,24 @@ class AffineGroup(MatrixGroup):
         self.is_compact = False
         self.measure = f"{linear_group.measure} for the linear part, N(0, scale^2) for the translation"
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.linear_group, self.name)
+
+    @property
+    def linear_part(self) -> Group:
+        return self.linear_group
+
+    @property
+    def translates(self) -> bool:
+        return True
+
+    @property
+    def is_rotations(self) -> bool:
+        return False
+
+    @property
+    def is_proper(self) -> bool:
+        return self.linear_group.is_proper
 
     # ---- parts of an element ----
 
@@ -113,7 +130,7 @@ class AffineGroup(MatrixGroup):
 
     @property
     def _is_rigid(self) -> bool:
-        return isinstance(self.linear_group, (SO, O)) and self.linear_group.is_compact and self.space_dim in (2, 3)
+        return isinstance(self.linear_group, FormGroup) and self.linear_group.is_euclidean and self.space_dim in (2, 3)
 
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         self.batch_shape(g)

@@ -33,7 +33,7 @@ class AxialO(FormGroup):
         super().__init__([mirror], self.proper.algebra, name=self.proper.name.replace("SO(2)", "O(2)"))
         self._state(torch.eye(3, dtype=torch.float64), (3, 0), "all")
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.axis
 
     def sample(

@@ -35,7 +35,7 @@ class Group(ABC):
     """A group of transformations.
 
     A subclass implements :meth:`identity`, :meth:`multiply`, :meth:`inverse`, :meth:`sample`, the attribute ``element_shape`` and
-    :meth:`_value` (what makes two such groups equal). A finite one also has ``order`` and :meth:`elements`; one with a continuous
+    :meth:`equality_key` (what makes two such groups equal). A finite one also has ``order`` and :meth:`elements`; one with a continuous
     part has ``algebra``, :meth:`exp` and :meth:`log`.
 
     >>> from erlangen.groups import Cyclic
@@ -53,13 +53,13 @@ class Group(ABC):
     order: int | float = math.inf
     #: Whether the group is compact, so that its Haar measure is a probability measure.
     is_compact: bool = False
-    #: The law that :meth:`sample` draws from, in words.
-    measure: str = "Haar"
+    #: The law that :meth:`sample` draws from, in words: "Haar" is said only of what is Haar.
+    measure: str = "not stated"
 
     # ---- what a subclass states ----
 
     @abstractmethod
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         """What identifies this group among those of its class."""
 
     @abstractmethod
@@ -88,6 +88,68 @@ class Group(ABC):
         ``scale`` widens the stated measure of a group that is not compact (translations' standard deviation, boosts' largest
         rapidity, the spread of the algebra's coefficients); compact groups do not look at it.
         """
+
+    # ---- what code asks instead of a class ----
+
+    @property
+    def has_haar(self) -> bool:
+        """Whether :meth:`sample` draws from the invariant probability measure; everything that averages asks this."""
+        return self.is_finite or (self.is_compact and self.measure == "Haar")
+
+    @property
+    def linear_part(self) -> Group:
+        """The group of the linear parts: of rigid motions the rotations, of a group without translations itself."""
+        known = self._recognised
+        return self if known is self else known.linear_part
+
+    @property
+    def translates(self) -> bool:
+        """Whether the group moves points by translations, so that its linear part is another group."""
+        known = self._recognised
+        return known is not self and known.translates
+
+    @property
+    def is_rotations(self) -> bool:
+        """Whether its elements are all rotations of R^n, with or without the reflections: SO(n) or O(n) as orthogonal matrices."""
+        known = self._recognised
+        return known is not self and known.is_rotations
+
+    @property
+    def is_proper(self) -> bool:
+        """Whether its elements are matrices of determinant one; of an affine group, their linear parts."""
+        known = self._recognised
+        return known is not self and known.is_proper
+
+    def components(self) -> Element:
+        """An element of each connected component that the discrete generators lead to, the identity first, ``[c, *element_shape]``.
+
+        Products of subsets of the generators, in their order (of the first six, should there be more): enough to try each kind of
+        reflection and each combination of them.
+
+        >>> from erlangen.groups import O
+        >>> O(1, 3).components().diagonal(dim1=-2, dim2=-1).tolist()[-1]
+        [-1.0, -1.0, 1.0, 1.0]
+        """
+        gens = self.generators
+        if gens is None:
+            return self.identity(1, dtype=torch.float64)
+        found = self.identity_like(self.take(gens, slice(0, 1)))
+        for i in range(min(self.batch_shape(gens)[0], 6)):
+            one = self.take(gens, slice(i, i + 1))
+            found = optree.tree_map(lambda a, b: torch.cat([a, b]), found, self.multiply(found, one))
+        return found
+
+    @property
+    def _recognised(self) -> Group:
+        """This group as the library's own class where it has one; see :func:`erlangen.groups.recognised`. Found once."""
+        known = self.__dict__.get("_known")
+        if known is None:
+            from erlangen.groups.recognise import recognise
+
+            with torch.inference_mode(False):  # tensors of the group that is found outlive the mode in which it was asked for
+                known = recognise(self)
+            self.__dict__["_known"] = known
+        return known
 
     # ---- discrete part ----
 
@@ -280,10 +342,17 @@ class Group(ABC):
         return DirectProduct(self, other)
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (type(self) is type(other) and self._value() == other._value())  # type: ignore[attr-defined]
+        """Whether both are the same group of the same elements, whichever class wrote them."""
+        if self is other:
+            return True
+        if not isinstance(other, Group):
+            return NotImplemented
+        a, b = self._recognised, other._recognised
+        return a is b or (type(a) is type(b) and a.equality_key() == b.equality_key())
 
     def __hash__(self) -> int:
-        return hash((type(self).__name__, self._value()))
+        known = self._recognised
+        return hash((type(known).__name__, known.equality_key()))
 
     def __repr__(self) -> str:
         return self.name

@@ -44,6 +44,7 @@ class IntegerMatrixGroup(Group):
     """
 
     is_compact = True
+    measure = "Haar"
 
     def __init__(
         self, generators: Int[Tensor, "m n n"] | Sequence[Tensor], modulus: int | None = None, largest: int = 20_000, name: str = ""
@@ -68,7 +69,7 @@ class IntegerMatrixGroup(Group):
     def _reduce(self, g: Tensor) -> Tensor:
         return g if self.modulus is None else g % self.modulus
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.modulus, tuple(self._generators.flatten().tolist()))
 
     @cached_property

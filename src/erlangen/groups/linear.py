@@ -43,7 +43,7 @@ class _Volume(MatrixGroup):
 
     _traceless: bool
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.n
 
     def sample(
@@ -122,7 +122,7 @@ class Scalings(MatrixGroup):
         super().__init__(algebra=LieAlgebra(basis, name=f"dilations of R^{n}"), name=f"Scalings({n})")
         self.measure = "e^s with s ~ N(0, scale^2)"
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.n
 
     def inverse(self, g: Tensor) -> Tensor:

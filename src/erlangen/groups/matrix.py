@@ -69,10 +69,10 @@ class MatrixGroup(Group):
             # The elements multiply exactly; generators known to float32 would not be among them.
             self._generators = nearest(self, gens, self._closure)
         self.is_compact = self._preserves_inner_product()
-        if lie is not None:
-            self.measure = "exp of N(0, scale^2) algebra coefficients, times a random word of generators"
+        words = "random words of the generators (all elements alike, should they be finitely many)"
+        self.measure = words if lie is None else "exp of N(0, scale^2) algebra coefficients, times random words of the generators"
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         parts = [self._generators, None if self._algebra is None else self._algebra.basis]
         return tuple(None if p is None else tuple(p.flatten().tolist()) for p in parts)
 

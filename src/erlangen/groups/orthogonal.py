@@ -43,22 +43,28 @@ class FormGroup(MatrixGroup):
     Attributes:
         form: ``J``, ``[n, n]`` in float64.
         signature: ``(p, q)``, the numbers of positive and negative eigenvalues of ``J``.
+        is_euclidean: whether the elements are orthogonal matrices.
     """
 
     form: Tensor
     signature: tuple[int, int]
+    is_euclidean: bool
     #: Which components of O(p, q) belong to the group: "all", "det" (determinant one) or "identity".
     _components: str
 
     def _state(self, form: Tensor, signature: tuple[int, int], components: str) -> None:
         self.form, self.signature, self._components = form, signature, components
         self.is_compact = 0 in signature
+        self.is_euclidean = self.is_compact and torch.equal(form, form[0, 0] * torch.eye(self.n, dtype=torch.float64))
         self.measure = "Haar" if self.is_compact else "K A K with K Haar on the compact part and rapidities uniform in [0, scale]"
 
     @property
-    def is_euclidean(self) -> bool:
-        """Whether the elements are orthogonal matrices."""
-        return self.is_compact and bool(torch.equal(self.form, self.form[0, 0] * torch.eye(self.n, dtype=torch.float64)))
+    def is_rotations(self) -> bool:
+        return self.is_euclidean and self.dim == self.n * (self.n - 1) // 2
+
+    @property
+    def is_proper(self) -> bool:
+        return self._components != "all"
 
     def inverse(self, g: Tensor) -> Tensor:
         """``J^-1 g^T J``, without solving a linear system."""
@@ -211,7 +217,7 @@ class SO(FormGroup):
         super().__init__(flips, LieAlgebra(so_basis(p, q), name=f"so({label})"), name=f"SO{plus}({label})")
         self._state(_standard_form(p, q), (p, q), components)
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.signature, self._components, self.axis)
 
     def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:
@@ -245,7 +251,7 @@ class O(FormGroup):  # noqa: E742 - the group's name
         super().__init__(flips, LieAlgebra(so_basis(p, q), name=f"so({label})"), name=f"O({label})")
         self._state(_standard_form(p, q), (p, q), "all")
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.signature
 
 
@@ -289,7 +295,7 @@ class Isometries(FormGroup):
         )
         self._state(form, (p, q), "identity" if connected else "all")
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (tuple(self.form.flatten().tolist()), self._components)
 
     def standard_basis(self) -> Float[Tensor, "n n"]:

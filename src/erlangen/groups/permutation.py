@@ -43,6 +43,7 @@ class PermutationGroup(Group):
     """
 
     is_compact = True
+    measure = "Haar"
 
     def __init__(self, generators: Sequence[Any] | Tensor, degree: int | None = None, name: str = "") -> None:
         maps = [_from_cycles(g, degree) if isinstance(g, str) else torch.as_tensor(g, dtype=torch.int64) for g in generators]
@@ -58,7 +59,7 @@ class PermutationGroup(Group):
         self.element_shape = (self.n,)
         self.name = name or f"PermutationGroup(degree={self.n}, generators={len(maps)})"
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return tuple(map(tuple, self._generators.tolist()))
 
     @property

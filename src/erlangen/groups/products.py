@@ -25,7 +25,7 @@ class _Tuples(Group):
         self.element_shape = tuple(f.element_shape for f in factors)
         self.is_compact = all(f.is_compact for f in factors)
         laws = dict.fromkeys(f.measure for f in factors)
-        self.measure = "Haar" if set(laws) == {"Haar"} else "product of " + ", ".join(laws)
+        self.measure = "Haar" if all(f.has_haar for f in factors) else "product of " + ", ".join(laws)
 
     @property
     def order(self) -> int | float:  # type: ignore[override]
@@ -99,7 +99,7 @@ class DirectProduct(_Tuples):
         self._set_factors(flat)
         self.name = " x ".join(f.name for f in flat)
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.factors
 
     def multiply(self, g: Element, h: Element) -> Element:
@@ -197,7 +197,7 @@ class SemidirectProduct(_Tuples):
         self.normal, self.acting, self.action = normal, acting, action
         self.name = name or f"{normal.name} : {acting.name}"
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.factors, self.action)
 
     def multiply(self, g: Element, h: Element) -> Element:

@@ -71,7 +71,7 @@ class Sp(MatrixGroup):
         super().__init__(algebra=LieAlgebra(self._ordered(sp_basis(n // 2)), name=f"sp({n})"), name=name)
         self.measure = "K Z K with K Haar in U(m) and squeezings r uniform in [0, scale]"
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.n, self.ordering)
 
     def _ordered(self, blocks: Tensor) -> Tensor:

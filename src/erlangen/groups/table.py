@@ -31,6 +31,7 @@ class TableGroup(Group):
     """
 
     is_compact = True
+    measure = "Haar"
 
     def __init__(
         self, table: Int[Tensor, "n n"] | Sequence[Sequence[int]], objects: Sequence[Any] | None = None, name: str = ""
@@ -91,7 +92,7 @@ class TableGroup(Group):
                     raise ArgumentError("multiply", "an associative product", f"another with {x!r} and {s!r}")
         return cls(table, objects, name)
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return tuple(map(tuple, self.table.tolist()))
 
     @property

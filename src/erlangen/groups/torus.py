@@ -42,7 +42,7 @@ class Torus(MatrixGroup):
         super().__init__(algebra=LieAlgebra(torus_basis(k), name=f"u(1){power}"), name=f"U(1){power}")
         self.measure = "Haar"
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.k
 
     def element(self, angles: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch n n"]:

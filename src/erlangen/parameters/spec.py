@@ -189,14 +189,14 @@ class WeightSpec:
     def __reduce__(self) -> Any:
         return WeightSpec, (dict(self.shapes), dict(self.axes), dict(self.labels))
 
-    def _value(self) -> Any:
+    def equality_key(self) -> Any:
         return tuple(self.shapes.items()), tuple(self.axes.items()), tuple(self.labels.items())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, WeightSpec) and self._value() == other._value()
+        return isinstance(other, WeightSpec) and self.equality_key() == other.equality_key()
 
     def __hash__(self) -> int:
-        return hash(self._value())
+        return hash(self.equality_key())
 
     def __repr__(self) -> str:
         lines = [f"  {name} {shape}: {self.axes[name]}" for name, shape in self.shapes.items()]

@@ -23,7 +23,7 @@ from erlangen.groups.base import Element, Group
 class Rep(Action):
     """A linear representation of ``group`` on ``R^dim``.
 
-    A subclass sets ``group``, ``dim``, ``name`` and implements :meth:`matrix` and :meth:`_value`.
+    A subclass sets ``group``, ``dim``, ``name`` and implements :meth:`matrix` and :meth:`equality_key`.
 
     >>> from erlangen.groups import SO
     >>> V = SO(3).vector
@@ -41,7 +41,7 @@ class Rep(Action):
     is_orthogonal: bool = False
 
     @abstractmethod
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         """What identifies this representation among those of its class and group."""
 
     @abstractmethod
@@ -139,10 +139,10 @@ class Rep(Action):
         return target @ self.dual
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.group == other.group and self._value() == other._value()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.group == other.group and self.equality_key() == other.equality_key()  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
-        return hash((type(self).__name__, self.group, self._value()))
+        return hash((type(self).__name__, self.group, self.equality_key()))
 
     def __repr__(self) -> str:
         return f"{self.symbol} of {self.group}"

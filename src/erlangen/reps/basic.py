@@ -39,7 +39,7 @@ class Trivial(Rep):
     def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Tensor:
         return torch.randn(*batch, 1, generator=generator, dtype=dtype)
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return ()
 
     def matrix(self, g: Element) -> Tensor:
@@ -66,7 +66,7 @@ class Defining(Rep):
         super().__init__(group)
         self.dim, self.is_orthogonal = group.n, _is_orthogonal(group)
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return ()
 
     def matrix(self, g: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class Determinant(Rep):
             and (algebra is None or algebra.basis.diagonal(dim1=-2, dim2=-1).sum(-1).abs().max() < 1e-9)
         )
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return ()
 
     def matrix(self, g: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class Permutation(Rep):
         self.dim = group.element_shape[0]
         self.symbol = f"R^{self.dim}"
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return ()
 
     def matrix(self, g: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ class Sign(Rep):
 
     dim, symbol, is_orthogonal = 1, "sgn", True
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return ()
 
     def matrix(self, g: Tensor) -> Tensor:
@@ -174,7 +174,7 @@ class MatrixRep(Rep):
         super().__init__(group)
         self.function, self.dim, self.symbol, self.is_orthogonal = function, dim, symbol, orthogonal
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.function, self.dim)
 
     def matrix(self, g: Element) -> Tensor:

@@ -26,7 +26,7 @@ class DirectSum(Rep):
         self.symbol = " + ".join(rep.symbol if count == 1 else f"{count}·{rep.symbol}" for rep, count in runs)
         self._runs = runs
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.parts
 
     def matrix(self, g: Element) -> Tensor:
@@ -60,7 +60,7 @@ class TensorProduct(Rep):
         self.is_orthogonal = all(p.is_orthogonal for p in parts)
         self.symbol = "⊗".join(f"({p.symbol})" if isinstance(p, DirectSum) else p.symbol for p in parts)
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.parts
 
     def matrix(self, g: Element) -> Tensor:
@@ -101,7 +101,7 @@ class Dual(Rep):
         super().__init__(rep.group)
         self.rep, self.dim, self.symbol = rep, rep.dim, f"{rep.symbol}*"
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.rep,)
 
     def matrix(self, g: Element) -> Tensor:

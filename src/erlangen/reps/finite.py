@@ -44,7 +44,7 @@ class Regular(Rep):
         # A closed form is used without a test of membership, which would cost more than the action and break compilation.
         self._position = getattr(group, "index", None) or Lookup(group).find
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return ()
 
     def _gather_index(self, g: Element) -> Tensor:
@@ -86,7 +86,7 @@ class CyclicIrrep(Rep):
         self.k, self.symbol = k, f"ρ{k}"
         self.dim = 1 if 2 * k == n else 2
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.k
 
     def matrix(self, g: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class DihedralIrrep(Rep):
         self.label, self.symbol = label, f"ρ{label}" if isinstance(label, int) else label
         self.dim = 1 if isinstance(label, str) else 2
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.label
 
     def matrix(self, g: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ class EntryMap(Rep):
         self.is_orthogonal = rep.is_orthogonal
         self.symbol = f"f({rep.symbol})"
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.rep, self.laws)
 
     def matrix(self, g: Element) -> Tensor:
@@ -104,7 +104,7 @@ class InBasis(Rep):
         # Conformal bases keep orthogonality.
         self.is_orthogonal = rep.is_orthogonal and bool((singular / singular[0] - 1).abs().max() < 1e-10)
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.rep, tuple(self.basis.flatten().tolist()))
 
     def matrix(self, g: Element) -> Tensor:
@@ -156,7 +156,7 @@ class Induced(Rep):
             inside = table[inverse[first[self._target]], moved]  # t_i^-1 g t_j
             self._sign = torch.tensor(signs, dtype=torch.float64)[inside]
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.subgroup.positions, self.signs)
 
     def matrix(self, g: Element) -> Tensor:

@@ -36,7 +36,7 @@ class PlanarIrrep(Rep):
         super().__init__(group)
         self.k, self.symbol = k, f"ρ{k}"
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.k
 
     def matrix(self, g: Tensor) -> Tensor:

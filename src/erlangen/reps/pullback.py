@@ -33,7 +33,7 @@ class Pullback(Rep):
         self.rep, self.homomorphism = rep, homomorphism
         self.dim, self.symbol, self.is_orthogonal = rep.dim, rep.symbol, rep.is_orthogonal
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.rep, self.homomorphism)
 
     def _through(self, g: Element) -> Element:

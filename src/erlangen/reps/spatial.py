@@ -81,7 +81,7 @@ class SpatialIrrep(Rep):
         points = _sphere(4 * self.dim)
         self._points = points, torch.linalg.pinv(solid_harmonics(degree, points))
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.degree, self.parity)
 
     def matrix(self, g: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class OnSpan(Rep):
             and float((lengths / lengths[0, 0] - eye).abs().max()) < 1e-10
         )
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return (self.rep, tuple(self.encode.flatten().tolist()), tuple(self.decode.flatten().tolist()))
 
     def matrix(self, g: Element) -> Tensor:

@@ -41,7 +41,7 @@ class PositiveMonomial(MatrixGroup):
         )
         self.measure = "uniform permutations times e^s with s ~ N(0, scale^2)"
 
-    def _value(self) -> Hashable:
+    def equality_key(self) -> Hashable:
         return self.n
 
     def inverse(self, g: Tensor) -> Tensor:
