@@ -135,8 +135,10 @@ def test_the_calculator_relaxes_with_forces_that_are_gradients():
     atoms = molecule("CH3CHO")
     atoms.rattle(0.05, seed=1)
     atoms.calc = calculator(model, 4.0, scale=2.0, per_element={6: 1.5, 1: -0.5})
+    frozen = next(m for m in model.modules() if isinstance(m, torch.nn.BatchNorm1d | torch.nn.LayerNorm | torch.nn.Linear)).eval()
     energy, forces = atoms.get_potential_energy(), atoms.get_forces()
     assert model.training
+    assert not frozen.training
     record = AtomBatch.from_ase(atoms, dtype=torch.float64).with_edges(4.0).record()
     y = model.eval()(record)
     assert energy == pytest.approx(2 * float(y["energy"].detach()) + 2 * 1.5 - 4 * 0.5, abs=1e-9)

@@ -22,6 +22,7 @@ from erlangen.symmetrize import Orbit, Shifted, Symmetrized, symmetrize
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.generators import InOrder, RingMoments, Scalar
 from erlangen.training import TrainingConfig, train
+from erlangen.training.modes import evaluating
 
 SOURCE = "Nguyen, Kim, Yang, Hong 2023, arXiv:2311.07143"
 #: Momentum components have a deviation of 1/4; networks are given numbers of order one.
@@ -239,12 +240,8 @@ def _train(
 
 
 def _predict(model: nn.Module, x: Tensor) -> Tensor:
-    was = model.training
-    model.eval()
-    with torch.no_grad():
-        value = torch.cat([model(part) for part in x.split(500)])
-    model.train(was)
-    return value
+    with torch.no_grad(), evaluating(model):
+        return torch.cat([model(part) for part in x.split(500)])
 
 
 def _frame_numbers(model: nn.Module, x: Tensor) -> dict[str, float]:

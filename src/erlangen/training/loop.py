@@ -20,6 +20,7 @@ from erlangen.training.checkpoint import State, identity
 from erlangen.training.config import TrainingConfig
 from erlangen.training.history import History
 from erlangen.training.interrupt import deferred_interrupt
+from erlangen.training.modes import evaluating, thawed
 
 Loss = Callable[..., Tensor]
 Metric = Callable[..., float]
@@ -48,7 +49,7 @@ def train(
     ``ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 ...``: its ``--cpu`` alone starts one process.
 
     Args:
-        model: any module.
+        model: any module; put in training mode, except where its owner froze a part of it (:func:`erlangen.training.modes.thawed`).
         data: tensors of one length, the sample axis first, or a map-style torch dataset.
         loss: ``loss(model, *batch) -> scalar``, a mean over the batch.
         config: see :class:`TrainingConfig`.
@@ -104,7 +105,7 @@ def train(
         if state.scaler is not None:
             accelerator.scaler.load_state_dict(state.scaler)
     interrupted = 0.0
-    wrapped, prepared = accelerator.prepare(model, optimizer)
+    wrapped, prepared = accelerator.prepare(thawed(model), optimizer)
 
     def save(finished: bool = False) -> None:
         if directory is not None and accelerator.is_main_process:
@@ -127,7 +128,6 @@ def train(
                     group["lr"] = config.rate(step)
                 index = shuffle.batch(step)
                 mine = index[rank::world]
-                wrapped.train()
                 with accelerator.autocast():
                     # Processes average their gradients; weighting by the share's size makes that the mean over the batch.
                     value = loss(wrapped, *samples[mine]) * (len(mine) * world / len(index))
@@ -189,8 +189,7 @@ def adamw(parameters: list[Tensor], config: TrainingConfig) -> torch.optim.AdamW
 
 def evaluate(model: nn.Module, held: Samples, loss: Loss, metric: Metric | None) -> float:
     """The metric of a model in evaluation mode on all of ``held``, without gradients."""
-    model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(model):
         batch = held.everything()
         return float(-loss(model, *batch) if metric is None else metric(model, *batch))
 

@@ -20,6 +20,7 @@ from erlangen.training.config import TrainingConfig
 from erlangen.training.history import History
 from erlangen.training.interrupt import deferred_interrupt
 from erlangen.training.loop import Loss, Metric, accelerator_for, adamw, evaluate, stopped
+from erlangen.training.modes import thawed
 
 
 def train_members(
@@ -72,7 +73,7 @@ def train_members(
     accelerator = accelerator_for(config.mixed_precision)
     device = accelerator.device
     members = [_make(make_model, seed).to(device) for seed in seeds]
-    base = copy.deepcopy(members[0])
+    base = thawed(copy.deepcopy(members[0]))
     parameters, buffers = stack_module_state(members)  # type: ignore[arg-type]
     stacked = {**parameters, **buffers}
     for i, member in enumerate(members):  # each member's weights are a slice of the stack, so it is always up to date
@@ -123,7 +124,6 @@ def train_members(
                 for group in optimizer.param_groups:
                     group["lr"] = config.rate(step)
                 batch = _batches(samples, torch.stack([shuffle.batch(step) for shuffle in shuffles]))
-                base.train()
                 with accelerator.autocast():
                     losses = all_losses(stacked, *batch)
                 optimizer.zero_grad(set_to_none=True)

@@ -364,3 +364,12 @@ def test_a_group_without_targets_is_refused():
         Sensitivity(turns(er.O(2)))
     with pytest.raises(UnsupportedError):
         ESSL(encoder(), SimCLR(VIEW, (8, 4))).group_accuracy(torch.rand(4, 1, 12, 12))
+
+
+def test_asking_for_errors_leaves_frozen_normalisation_frozen():
+    model = learner().train()
+    model.encoder[1].eval()
+    before = [m.training for m in model.modules()]
+    model.group_accuracy(torch.rand(8, 1, 12, 12, generator=seeded()))
+    assert [m.training for m in model.modules()] == before
+    assert before.count(False) == 1

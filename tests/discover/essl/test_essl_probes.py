@@ -160,3 +160,21 @@ def test_a_whole_orbit_is_permuted_by_the_regular_representation():
         assert torch.allclose(average(moved), average(x), atol=1e-12)
     with pytest.raises(UnsupportedError):
         OrbitFeatures(patches, turns(er.SO(2)))
+
+
+@pytest.mark.parametrize("probe", [linear_probe, lambda *a: knn_probe(*a, k=3), ridge_probe], ids=["linear", "knn", "ridge"])
+def test_normalisation_that_was_frozen_stays_frozen(probe):
+    encoder = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16).eval(), nn.Linear(16, 4))
+    x, y = torch.randn(20, 1, 4, 4, generator=seeded()), torch.arange(20) % 3
+    y = y.float() if probe is ridge_probe else y
+    assert encoder.training
+    probe(encoder, (x, y), (x, y))
+    assert [m.training for m in encoder] == [True, False, True]
+    assert encoder.training
+
+
+def test_an_encoder_that_fails_gets_its_modes_back():
+    encoder = nn.Sequential(nn.BatchNorm1d(3).eval(), nn.Linear(3, 2))
+    with pytest.raises(RuntimeError):
+        features_of(encoder, torch.randn(5, 4))
+    assert [m.training for m in encoder.modules()] == [True, False, True]

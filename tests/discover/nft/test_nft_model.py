@@ -239,3 +239,13 @@ def test_errors_name_the_argument():
         fitted.identify(x[:, 0], x[:, 1])
     with pytest.raises(ArgumentError, match="step"):
         planar.fit(x, torch.zeros(10, 2), quiet=True)
+
+
+def test_looking_at_a_transform_leaves_frozen_normalisation_frozen():
+    frozen = nn.BatchNorm1d(6)
+    nft = NFT(nn.Sequential(nn.Flatten(), frozen), nn.Unflatten(1, (6,)), frequencies(range(1, 2)), multiplicity=3)
+    frozen.eval()
+    nft.predict(randn(5, 3, 6).float(), 1)
+    assert nft.training
+    assert nft.encoder.training
+    assert not frozen.training

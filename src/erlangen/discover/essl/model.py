@@ -19,6 +19,7 @@ from erlangen.discover.essl.transforms import Factors
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.training import History, TrainingConfig, train
 from erlangen.training.batches import Samples
+from erlangen.training.modes import evaluating
 
 Images = Tensor | Dataset[Any] | DataLoader[Any]
 
@@ -184,17 +185,16 @@ class ESSL(nn.Module):
         return tuple(float(error.mean()) for error in self._errors(data, seed, batch_size))
 
     def _errors(self, data: Images, seed: int, batch_size: int) -> list[Tensor]:
-        sensitivity, was = self.sensitivity, self.training
+        sensitivity = self.sensitivity
         assert sensitivity is not None
         first = next(self.parameters())
         generator = torch.Generator().manual_seed(seed)
         errors: list[list[Tensor]] = []
-        self.eval()
-        for x in batches(data, batch_size):
-            moved, truths = sensitivity.moved(x.to(first.device), generator, every=True)
-            outputs = self._outputs(moved)
-            errors.append([t.error(o, truth).flatten() for t, o, truth in zip(sensitivity.targets, outputs, truths)])
-        self.train(was)
+        with evaluating(self):
+            for x in batches(data, batch_size):
+                moved, truths = sensitivity.moved(x.to(first.device), generator, every=True)
+                outputs = self._outputs(moved)
+                errors.append([t.error(o, truth).flatten() for t, o, truth in zip(sensitivity.targets, outputs, truths)])
         return [torch.cat(parts) for parts in zip(*errors)]
 
     def _outputs(self, moved: Tensor) -> list[Tensor]:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
+from erlangen.training.modes import evaluating
 
 #: Samples with labels: inputs (or features) and labels.
 Labelled = tuple[Tensor, Tensor]
@@ -22,11 +23,9 @@ def features_of(encoder: nn.Module | None, x: Tensor, batch_size: int = 512) -> 
     torch.Size([8, 16])
     """
     if encoder is not None:
-        was = encoder.training
-        encoder.eval()
         device = next((p.device for p in encoder.parameters()), x.device)
-        x = torch.cat([encoder(part.to(device)) for part in x.split(batch_size)]).cpu()
-        encoder.train(was)
+        with evaluating(encoder):
+            x = torch.cat([encoder(part.to(device)) for part in x.split(batch_size)]).cpu()
     if x.ndim != 2:
         raise ArgumentError("encoder", "features [n, d]", tuple(x.shape), "end the encoder with nn.Flatten()")
     return x

@@ -27,6 +27,7 @@ from erlangen.reps import Rep
 from erlangen.reps.block_diagonalize import BlockDecomposition, block_diagonalize
 from erlangen.serialization import weights_bytes, write_bytes
 from erlangen.training import History, TrainingConfig, train
+from erlangen.training.modes import evaluating
 
 #: Fitted sequences whose matrices are kept for :meth:`NFT.spectrum` and :meth:`NFT.block_diagonalize`.
 KEPT = 1024
@@ -327,12 +328,9 @@ class NFT(nn.Module):
     def _check_size(self, x: Tensor) -> int:
         """The number of columns, having tried the networks on one datum."""
         device = next(iter(self.parameters()), x).device
-        training = self.training
-        self.eval()
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(self):
             latent = self._encode(x[:1].to(device))
             back = self.decoder(latent.flatten(1))
-        self.train(training)
         if back.shape != x[:1].shape:
             raise ArgumentError("decoder", f"data of shape {tuple(x.shape[1:])}", tuple(back.shape[1:]))
         return latent.shape[-1]

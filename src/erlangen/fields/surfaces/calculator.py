@@ -9,6 +9,7 @@ from torch import nn
 
 from erlangen.actions import AtomBatch
 from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.training.modes import evaluating
 
 
 def calculator(
@@ -45,13 +46,8 @@ def calculator(
         def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes) -> None:
             super().calculate(atoms, properties, system_changes)
             batch = AtomBatch.from_ase(self.atoms, dtype=dtype).with_edges(cutoff, max_neighbours)
-            was = model.training
-            model.eval()
-            try:
-                with torch.no_grad():
-                    y = model(batch.record())
-            finally:
-                model.train(was)
+            with torch.no_grad(), evaluating(model):
+                y = model(batch.record())
             if "energy" not in y:
                 raise ArgumentError("model", "a model that returns 'energy'", ", ".join(y))
             energy = scale * float(y["energy"].detach().sum()) + sum(offsets.get(int(z), 0.0) for z in batch.numbers)

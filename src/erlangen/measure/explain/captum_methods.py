@@ -9,8 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError, MissingExtra
-from erlangen.measure.explain.explainers import Explainer, Needs, evaluating
+from erlangen.measure.explain.explainers import Explainer, Needs
 from erlangen.measure.explain.perturbations import FeatureAblation, Occlusion
+from erlangen.training.modes import evaluating
 
 #: What is random about captum's methods, by class.
 CHANCE = {

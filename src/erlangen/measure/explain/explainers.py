@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import optree
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from erlangen.errors import ArgumentError
 
@@ -131,20 +131,6 @@ def as_explainer(explainer: Any) -> Explainer:
         return Function(explainer)
     got = type(explainer).__name__
     raise ArgumentError("explainer", "an Explainer, a captum method (.attribute) or a function (x, target)", got)
-
-
-@contextmanager
-def evaluating(model: Any) -> Iterator[None]:
-    """A model in evaluation mode, each of its modules afterwards in the mode it was in."""
-    modules = list(model.modules()) if isinstance(model, nn.Module) else []
-    flags = [module.training for module in modules]
-    try:
-        if modules:
-            model.eval()
-        yield
-    finally:
-        for module, flag in zip(modules, flags):
-            module.training = flag
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
-from erlangen.measure.explain.explainers import Explainer, Needs, evaluating
+from erlangen.measure.explain.explainers import Explainer, Needs
+from erlangen.training.modes import evaluating
 
 
 class Attributor(Explainer):

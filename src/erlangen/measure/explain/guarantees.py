@@ -13,8 +13,9 @@ from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
 from erlangen.groups.base import Element
 from erlangen.measure.equivariance import call_model
-from erlangen.measure.explain.explainers import Needs, as_explainer, evaluating
+from erlangen.measure.explain.explainers import Needs, as_explainer
 from erlangen.measure.explain.moving import movement
+from erlangen.training.modes import evaluating
 
 #: The paper's table: family, members, what is guaranteed, on which condition.
 TABLE = (

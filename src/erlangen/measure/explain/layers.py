@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
-from erlangen.measure.explain.explainers import evaluating
+from erlangen.training.modes import evaluating
 
 
 def layer_named(model: nn.Module, layer: str | nn.Module) -> nn.Module:

@@ -17,9 +17,10 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
 from erlangen.measure.equivariance import call_model
 from erlangen.measure.explain.drawing import Elements, elements_for, inverse
-from erlangen.measure.explain.explainers import as_explainer, evaluating
+from erlangen.measure.explain.explainers import as_explainer
 from erlangen.measure.explain.moving import explanation_action, flat, move
 from erlangen.measure.explain.similarity import SIMILARITIES, hoeffding, similarity_for
+from erlangen.training.modes import evaluating
 from erlangen.verdict import Verdict
 
 #: Moved data that are explained in one batch: enough to forget what a call costs, few enough for a processor's cache.

@@ -15,13 +15,14 @@ from erlangen.actions.base import Action
 from erlangen.actions.records import Record
 from erlangen.groups.base import Element
 from erlangen.measure.equivariance import call_model
-from erlangen.measure.explain.explainers import Explainer, as_explainer, evaluating
+from erlangen.measure.explain.explainers import Explainer, as_explainer
 from erlangen.measure.explain.gradients import InputXGradient, IntegratedGradients, Saliency, chosen
 from erlangen.measure.explain.guarantees import guarantee
 from erlangen.measure.explain.moving import movement
 from erlangen.measure.explain.perturbations import FeatureAblation
 from erlangen.measure.explain.robustness import ExplanationRobustness
 from erlangen.reps.base import Rep
+from erlangen.training.modes import evaluating
 from erlangen.verdict import Verdict
 
 #: Data and group elements that an audit's explanations are compared on: an audit answers in seconds.
