@@ -136,7 +136,8 @@ def assert_equivariant(model: Callable[..., Any], x: Any, inp: Any, out: Any, **
 
 
 def call_model(model: Callable[..., Any], inp: Action, x: Any) -> Any:
-    """``model(x)``, or ``model(*x)`` where ``inp`` is a tuple of actions."""
+    """``model(x)``, or ``model(*x)`` where ``inp`` is a tuple of actions; with a copy, which a model that works in place may spoil."""
+    x = optree.tree_map(lambda t: t.clone() if isinstance(t, Tensor) else t, x)
     return model(*x) if isinstance(inp, Record) and isinstance(inp.parts, tuple) else model(x)
 
 

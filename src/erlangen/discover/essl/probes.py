@@ -25,7 +25,7 @@ def features_of(encoder: nn.Module | None, x: Tensor, batch_size: int = 512) -> 
     if encoder is not None:
         device = next((p.device for p in encoder.parameters()), x.device)
         with evaluating(encoder):
-            x = torch.cat([encoder(part.to(device)) for part in x.split(batch_size)]).cpu()
+            x = torch.cat([encoder(part.to(device, copy=True)) for part in x.split(batch_size)]).cpu()
     if x.ndim != 2:
         raise ArgumentError("encoder", "features [n, d]", tuple(x.shape), "end the encoder with nn.Flatten()")
     return x

@@ -329,7 +329,7 @@ class NFT(nn.Module):
         """The number of columns, having tried the networks on one datum."""
         device = next(iter(self.parameters()), x).device
         with torch.no_grad(), evaluating(self):
-            latent = self._encode(x[:1].to(device))
+            latent = self._encode(x[:1].to(device, copy=True))
             back = self.decoder(latent.flatten(1))
         if back.shape != x[:1].shape:
             raise ArgumentError("decoder", f"data of shape {tuple(x.shape[1:])}", tuple(back.shape[1:]))

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import optree
+import torch
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError, MissingExtra
@@ -36,7 +38,7 @@ class Attribution(Explainer):
         arguments: further keyword arguments of ``attribute`` (``baselines``, ``sliding_window_shapes``, ``n_steps`` ...).
 
     Raises:
-        ArgumentError: ``method`` has no ``attribute``.
+        ArgumentError: ``method`` has no ``attribute``; or (when called) its model works in place, which captum's methods do not allow for.
 
     >>> import torch
     >>> class Twice:
@@ -63,7 +65,14 @@ class Attribution(Explainer):
         with evaluating(self.model), warnings.catch_warnings():
             # captum warns of what it does to inputs and hooks, and of batches being slow, on every call.
             warnings.filterwarnings("ignore", category=UserWarning)
+            before = optree.tree_map(lambda t: t.clone() if isinstance(t, Tensor) else t, x)
             found = self.method.attribute(x, target=target, **self.arguments)
+        if not all(_same(a, b) for a, b in zip(optree.tree_leaves(before), optree.tree_leaves(x))):
+            raise ArgumentError(
+                "model",
+                f"a model that leaves its input as it is: {self.label} calls it several times with the same tensor",
+                "one that works in place",
+            )
         return found[0] if isinstance(found, tuple) and isinstance(x, Tensor) else found
 
     def needs(self, x: Any) -> Needs | None:
@@ -84,6 +93,10 @@ class Attribution(Explainer):
         if self.label == "Occlusion" and not self.arguments.get("strides"):
             return Occlusion(_unused, tuple(self.arguments["sliding_window_shapes"]), baseline=baseline).needs(x)
         return None
+
+
+def _same(a: Any, b: Any) -> bool:
+    return not isinstance(a, Tensor) or torch.equal(a.nan_to_num(), b.nan_to_num())
 
 
 def _unused(x: Any) -> Any:

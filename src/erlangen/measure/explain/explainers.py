@@ -74,7 +74,7 @@ class Explainer(ABC):
         return None
 
     def __call__(self, x: Any, target: Any = None, generator: torch.Generator | None = None) -> Any:
-        """Explain ``x``, which is left as it is.
+        """Explain ``x``, which is left as it is, even by explainers and models that work in place.
 
         Args:
             x, target: as the class says.
@@ -83,7 +83,7 @@ class Explainer(ABC):
         Raises:
             ArgumentError: the explanation holds NaN.
         """
-        x = optree.tree_map(lambda t: t.detach() if isinstance(t, Tensor) else t, x)
+        x = optree.tree_map(lambda t: t.detach().clone() if isinstance(t, Tensor) else t, x)
         if self.stochastic and generator is not None:
             with seeded(int(torch.randint(2**31, (), generator=generator))):
                 found = self.explain(x, target)

@@ -10,7 +10,7 @@ import optree
 import torch
 from torch import Tensor
 
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.measure.explain.explainers import Explainer, Needs
 from erlangen.training.modes import evaluating
 
@@ -32,10 +32,13 @@ class Attributor(Explainer):
             raise ArgumentError("x", "a part that holds real numbers", [str(getattr(p, "dtype", type(p))) for p in parts])
 
         def value(leaves: Sequence[Tensor], target: Any = target, copies: int = 1) -> Tensor:
-            """What is explained, ``[B * copies]``, at data whose real parts are ``leaves``; the other parts are repeated."""
-            every = [p.repeat_interleave(copies, 0) if isinstance(p, Tensor) and copies > 1 else p for p in parts]
+            """What is explained, ``[B * copies]``, at data whose real parts are ``leaves``; the other parts are repeated.
+
+            The model gets copies: what it does in place must not reach the next call.
+            """
+            every = [p.repeat_interleave(copies, 0) if isinstance(p, Tensor) else p for p in parts]
             for i, leaf in zip(real, leaves):
-                every[i] = leaf
+                every[i] = leaf.clone()
             return chosen(self._call(optree.tree_unflatten(tree, every)), target)
 
         with evaluating(self.model):
@@ -78,16 +81,40 @@ def chosen(outputs: Tensor, target: Any) -> Tensor:
 
 
 def gradients(value: Callable[..., Tensor], leaves: Sequence[Tensor], **options: Any) -> list[Tensor]:
-    """The gradient of each datum's explained number with respect to its own real parts."""
-    with torch.enable_grad():
-        wanted = [leaf.detach().requires_grad_() for leaf in leaves]
+    """The gradient of each datum's explained number with respect to its own real parts; zeros for parts that it does not depend on.
+
+    Raises:
+        UnsupportedError: it does depend on a part that no gradient reaches.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        wanted = [leaf.detach().clone().requires_grad_() for leaf in leaves]
         total = value(wanted, **options).sum()
         found = torch.autograd.grad(total, wanted, allow_unused=True) if total.requires_grad else [None] * len(wanted)
+    for i, g in enumerate(found):
+        if g is None and _depends(value, leaves, i, options):
+            raise UnsupportedError(
+                "the model's output depends on x, but no gradient of it reaches x: it runs under torch.no_grad, detaches, or computes "
+                "outside of torch; explanations without gradients are FeatureAblation and Occlusion"
+            )
     return [torch.zeros_like(w) if g is None else g for w, g in zip(wanted, found)]
+
+
+def _depends(value: Callable[..., Tensor], leaves: Sequence[Tensor], which: int, options: dict[str, Any]) -> bool:
+    """Whether what is explained changes with one part of the data."""
+    x = leaves[which].detach()
+    size = float(x.abs().max()) if x.numel() else 0.0
+    waves = torch.cos(torch.arange(x.numel(), dtype=torch.float64)).view(x.shape).to(x)
+    with torch.no_grad():
+        here = value([leaf.detach() for leaf in leaves], **options)
+        there = value([x + (size or 1.0) * waves if i == which else leaf.detach() for i, leaf in enumerate(leaves)], **options)
+    return not torch.equal(here, there)
 
 
 class Saliency(Attributor):
     """The gradient itself (with its sign; its size with ``absolute=True``).
+
+    Raises (when called):
+        UnsupportedError: the model's output depends on the data, but without a gradient; as for all explainers by gradients.
 
     Source: Simonyan, Vedaldi & Zisserman 2013, arXiv:1312.6034.
 

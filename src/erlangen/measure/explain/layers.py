@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import optree
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -52,6 +53,8 @@ def captured(model: nn.Module, layer: nn.Module, x: Any, state: Mapping[str, Ten
     """
     seen: list[tuple[Tensor, Tensor]] = []
     handle = layer.register_forward_hook(lambda module, args, output: seen.append((args[0], output)))
+    # Copies: a model that works in place must not spoil the data.
+    x = optree.tree_map(lambda t: t.clone() if isinstance(t, Tensor) else t, x)
     arguments = x if isinstance(x, tuple) else (x,)
     try:
         with torch.no_grad(), evaluating(model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import optree
@@ -14,6 +14,8 @@ from erlangen.actions.records import as_action
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.base import Element
 from erlangen.measure.equivariance import call_model, mean_interval
+from erlangen.measure.explain.gradients import gradients
+from erlangen.measure.explain.similarity import cosine
 from erlangen.reps.base import Rep
 from erlangen.verdict import Verdict
 
@@ -41,11 +43,13 @@ def explanation_equivariance(
         threshold: the mean cosine from which the explanation counts as equivariant.
 
     Returns:
-        a :class:`Verdict` with numbers ``mean_cosine``, ``worst_cosine`` and ``mean_relative_error``; the interval is that of the mean
-        cosine over elements; the witness is the matrix of cosines ``[elements, B]``.
+        a :class:`Verdict` with numbers ``mean_cosine``, ``worst_cosine``, ``mean_relative_error`` and ``degenerate``, the share of pairs of
+        zero gradients, whose cosine is NaN and counts nowhere; the interval is that of the mean cosine over elements; the witness is the
+        matrix of cosines ``[elements, B]``.
 
     Raises:
-        UnsupportedError: the output is neither scalar nor moved by an orthogonal representation, or the batch is ragged.
+        UnsupportedError: the output is neither scalar nor moved by an orthogonal representation, the batch is ragged, or no gradient of
+            the output reaches the data.
 
     Source: Crabbe & van der Schaar, "Evaluating the Robustness of Interpretability Methods through Explanation Invariance and
     Equivariance", NeurIPS 2023, arXiv:2304.06715.
@@ -69,12 +73,16 @@ def explanation_equivariance(
 
     def explained(parts: list[Tensor], tree: Any, move: Callable[[Any], Any]) -> list[Tensor]:
         """The gradient of the explained quantity at ``move(x)`` with respect to ``x``."""
-        leaves = [p.detach().requires_grad_(p.is_floating_point()) for p in parts]
-        y = call_model(model, inp, move(optree.tree_unflatten(tree, leaves)))
-        total = y.sum() if is_scalar else y.square().sum()
-        wanted = [leaf for leaf in leaves if leaf.requires_grad]
-        gradients = torch.autograd.grad(total, wanted, allow_unused=True)
-        return [torch.zeros_like(w) if g is None else g for w, g in zip(wanted, gradients)]
+        real = [i for i, part in enumerate(parts) if part.is_floating_point()]
+
+        def quantity(leaves: Sequence[Tensor]) -> Tensor:
+            every = list(parts)
+            for i, leaf in zip(real, leaves):
+                every[i] = leaf
+            y = call_model(model, inp, move(optree.tree_unflatten(tree, every)))
+            return y if is_scalar else y.square()
+
+        return gradients(quantity, [parts[i] for i in real])
 
     parts, tree = optree.tree_flatten(x)
     dtype = next(p.dtype for p in parts if p.is_floating_point())
@@ -86,14 +94,20 @@ def explanation_equivariance(
         element = group.take(g, i)
         return lambda t: inp.act(element, t)
 
-    with torch.enable_grad():
-        here = _flat(explained(parts, tree, lambda t: t))
-        moved = [_flat(explained(parts, tree, moving(i))) for i in range(count)]
+    here = _flat(explained(parts, tree, lambda t: t))
+    moved = [_flat(explained(parts, tree, moving(i))) for i in range(count)]
     there = torch.stack(moved)
-    size = (here.norm(dim=-1) * there.norm(dim=-1)).clamp_min(torch.finfo(here.dtype).tiny)
-    cosines = (here * there).sum(-1) / size
-    relative = (there - here).norm(dim=-1) / here.norm(dim=-1).square().mean().sqrt()
-    mean, interval = mean_interval(cosines.mean(1), confidence)
+    cosines = cosine(here.expand_as(there), there)
+    # Two gradients of zero agree on nothing.
+    empty = (here == 0).all(-1) & (there == 0).all(-1)
+    cosines = torch.where(empty, torch.nan, cosines)
+    away = (there - here).norm(dim=-1)
+    relative = torch.where(away == 0, 0.0, away / here.norm(dim=-1).square().mean().sqrt())
+    each = cosines.nanmean(1)
+    mean, interval = mean_interval(each[~each.isnan()], confidence) if not empty.all() else (math.nan, (-math.inf, math.inf))
+    reason = f"cosine of gradients on {here.shape[0]} data"
+    if empty.any():
+        reason += f"; {int(empty.sum())} of {empty.numel()} pairs of gradients are zero and say nothing"
     return Verdict(
         holds=mean >= threshold,
         claim=f"the gradient explanation is {group}-equivariant",
@@ -101,14 +115,15 @@ def explanation_equivariance(
         tried=count,
         numbers={
             "mean_cosine": mean,
-            "worst_cosine": float(cosines.min()),
+            "worst_cosine": float(cosines[~empty].min()) if not empty.all() else math.nan,
             "mean_relative_error": float(relative.mean()),
             "threshold": threshold,
+            "degenerate": float(empty.double().mean()),
         },
         interval=(max(interval[0], -1.0), min(interval[1], 1.0)) if math.isfinite(interval[0]) else None,
         confidence=confidence,
         witness=cosines,
-        reason=f"cosine of gradients on {here.shape[0]} data",
+        reason=reason,
     )
 
 

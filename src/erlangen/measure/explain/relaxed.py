@@ -52,6 +52,8 @@ def relaxation(verdicts: Mapping[str, Verdict], digits: int = 9) -> Relaxation:
         raise ArgumentError("verdicts", "the answers for at least one model", "none")
     pairs = {name: (v.witness.model_invariance, v.witness.per_example) for name, v in verdicts.items()}
     invariance, scores = (torch.cat([pair[i] for pair in pairs.values()]).round(decimals=digits) for i in (0, 1))
+    told = ~scores.isnan()  # data all of whose explanations are zero say nothing
+    invariance, scores = invariance[told], scores[told]
     if len(invariance.unique()) < 2 or len(scores.unique()) < 2:
         return Relaxation(pairs, float("nan"), float("nan"))
     found = spearmanr(invariance.numpy(), scores.numpy())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import optree
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from erlangen.actions.records import as_action
@@ -32,7 +33,8 @@ class ExplanationScores:
     """Every number behind a robustness verdict (its ``witness``).
 
     Attributes:
-        scores: ``[B, k]``: the similarity of each datum's explanation under each element.
+        scores: ``[B, k]``: the similarity of each datum's explanation under each element; NaN where both explanations are zero, which is no
+            agreement.
         model_invariance: ``[B]``: the mean similarity of the model's outputs, at most 1.
         elements: the elements, ``[k, *element_shape]``, or ``[B, k, ...]`` when each datum had its own.
     """
@@ -43,8 +45,13 @@ class ExplanationScores:
 
     @property
     def per_example(self) -> Float[Tensor, " B"]:
-        """The score of each datum, the mean over elements."""
-        return self.scores.mean(1)
+        """The score of each datum, the mean over elements; NaN where all of its explanations are zero."""
+        return self.scores.nanmean(1)
+
+    @property
+    def degenerate(self) -> Bool[Tensor, "B k"]:
+        """Where both explanations are zero."""
+        return self.scores.isnan()
 
 
 class ExplanationRobustness:
@@ -115,13 +122,17 @@ class ExplanationRobustness:
             confidence: level of the interval.
 
         Returns:
-            a :class:`Verdict` with numbers ``mean``, ``worst`` (example), ``standard_error`` and ``model_invariance``, and
+            a :class:`Verdict` with numbers ``mean``, ``worst`` (example), ``standard_error``, ``model_invariance`` and ``degenerate``, the
+            share of pairs of explanations that are both zero and count nowhere (with nothing else the answer is no, and the mean NaN), and
             :class:`ExplanationScores` as witness. Gone through all elements, scores of these data are exact: there is no interval, and
             the standard error is that over examples. With ``n`` the interval is Hoeffding's, for the exact score of these data, and so
             is the standard error.
 
         Raises:
             ArgumentError: ``kind`` is unknown, the group is too large to go through, or explanations have NaN or do not move.
+
+        Warns:
+            UserWarning: the model gives the same data different outputs, so that scores hold its chance, too.
         """
         kind = kind or self.explainer.kind
         if kind not in ("equivariance", "invariance"):
@@ -134,6 +145,7 @@ class ExplanationRobustness:
             size = len(optree.tree_leaves(here)[0])
             every = elements_for(self.inp, x, size, n, elements, generator)
             outputs = self._outputs(x)
+            _warn_random(outputs, self._outputs(x))
             similarity = similarity_for(self.similarity, optree.tree_leaves(here)[0])
             scores, alike = [], []
             for g in self._chunks(every.per_datum, size):
@@ -144,7 +156,7 @@ class ExplanationRobustness:
                 if there.shape[-1] != want.shape[-1]:
                     got = f"{there.shape[-1]} numbers for moved data, {want.shape[-1]} for the data"
                     raise ArgumentError("explanation", "explanations of one size", got)
-                scores.append(SIMILARITIES[similarity](there, want.expand_as(there)))
+                scores.append(_scores(similarity, there, want.expand_as(there)))
                 alike.append(_outputs_alike(self._outputs(seen).unflatten(0, (size, k)), outputs.unsqueeze(1)))
         found = ExplanationScores(torch.cat(scores, 1).double(), torch.cat(alike, 1).double().mean(1), every.elements)
         return self._verdict(kind, found, every, similarity, threshold, confidence)
@@ -175,13 +187,18 @@ class ExplanationRobustness:
     def _verdict(
         self, kind: str, found: ExplanationScores, every: Elements, similarity: str, threshold: float, confidence: float
     ) -> Verdict:
-        (size, k), mean = found.scores.shape, float(found.scores.mean())
+        size, k = found.scores.shape
+        told, mean = found.scores[~found.degenerate], float(found.scores.nanmean())
         interval = None
-        if every.drawn:
-            half = hoeffding(size * k, confidence, similarity)
+        if every.drawn and len(told):
+            half = hoeffding(len(told), confidence, similarity)
             interval = (max(mean - half, -1.0), min(mean + half, 1.0))
         # What varies by chance: the draws, or, where all elements were gone through, the examples.
-        values = found.scores.flatten() if every.drawn else found.per_example
+        examples = found.per_example[~found.per_example.isnan()]
+        values = told if every.drawn else examples
+        reason = f"{similarity} on {size} data{every.about}"
+        if len(told) < size * k:
+            reason += f"; {size * k - len(told)} of {size * k} pairs of explanations are zero and say nothing"
         return Verdict(
             holds=mean >= threshold,
             claim=f"explanations by {self.explainer.name} are {self.inp.group}-{'equi' if kind == 'equivariance' else 'in'}variant",
@@ -189,15 +206,39 @@ class ExplanationRobustness:
             tried=k,
             numbers={
                 "mean": mean,
-                "worst": float(found.per_example.min()),
+                "worst": float(examples.min()) if len(examples) else math.nan,
                 "standard_error": float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else math.nan,
                 "model_invariance": float(found.model_invariance.mean()),
                 "threshold": threshold,
+                "degenerate": 1 - len(told) / (size * k),
             },
             interval=interval,
             confidence=confidence,
             witness=found,
-            reason=f"{similarity} on {size} data{every.about}",
+            reason=reason,
+        )
+
+
+def _scores(similarity: str, a: Tensor, b: Tensor) -> Tensor:
+    """The similarity of explanations ``[B, k, d]``; NaN for two of zero, of which each is like any other."""
+    found = SIMILARITIES[similarity](a, b)
+    if similarity == "accuracy":  # no and no do agree
+        return found
+    return torch.where((a == 0).all(-1) & (b == 0).all(-1), torch.nan, found)
+
+
+def _warn_random(one: Tensor, two: Tensor) -> None:
+    """Warn of a model that differs from itself by more than rounding."""
+    if not one.is_floating_point():
+        random = not torch.equal(one, two)
+    else:
+        rounding = torch.finfo(one.dtype).eps ** 0.5 * float(one.abs().max()) if one.numel() else 0.0
+        random = bool(((one - two).abs() > rounding).any())
+    if random:
+        warnings.warn(
+            "the model gives the same data different outputs in evaluation mode (dropout that is always on, sampling): scores and "
+            "model_invariance hold its chance, too; fix its random numbers, or explain its mean",
+            stacklevel=3,
         )
 
 

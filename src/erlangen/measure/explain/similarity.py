@@ -18,6 +18,8 @@ OFFSET = 1e-4
 def cosine(a: Tensor, b: Tensor) -> Float[Tensor, "*batch"]:
     """The cosine of the angle between vectors ``[*batch, d]``; two zero vectors are alike (1), one zero vector is like nothing (0).
 
+    Scores of explanations leave pairs of zero vectors out: they are no agreement.
+
     >>> cosine(torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]), torch.tensor([[2.0, 0.0], [0.0, 0.0], [1.0, 0.0]]))
     tensor([1., 1., 0.])
     """

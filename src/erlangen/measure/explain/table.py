@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record
+from erlangen.errors import UnsupportedError
 from erlangen.groups.base import Element
 from erlangen.measure.equivariance import call_model
 from erlangen.measure.explain.explainers import Explainer, as_explainer
@@ -37,7 +39,8 @@ class ExplainerRow:
 
     Attributes:
         name: of the explainer.
-        score: the verdict of :meth:`ExplanationRobustness.score`.
+        score: the verdict of :meth:`ExplanationRobustness.score`; where the explainer cannot be used on this model, one that tried nothing,
+            whose reason says why and whose numbers are NaN.
         guarantee: what :func:`guarantee` says beforehand.
         seconds: of explaining one datum, by the batch.
     """
@@ -48,6 +51,8 @@ class ExplainerRow:
     seconds: float
 
     def __str__(self) -> str:
+        if not self.score.tried:
+            return f"{self.name}: {self.score.reason}"
         worst, mean = self.score["worst"], self.score["mean"]
         time_ = f"{1e6 * self.seconds:,.0f} microseconds each"
         return f"{self.name}: {self.score.claim.rsplit('-', 1)[-1]} to {mean:.4f} (worst {worst:.4f}), {self.guarantee}; {time_}"
@@ -150,7 +155,17 @@ def _row(
     name: str, model: Any, explainer: Explainer, inp: Action, explanation: str, x: Any, target: Any, options: dict[str, Any]
 ) -> ExplainerRow:
     start = time.perf_counter()
-    explainer(x, target)
+    try:
+        explainer(x, target)
+    except UnsupportedError as error:
+        return _impossible(name, explainer, inp, str(error))
     seconds = (time.perf_counter() - start) / len(optree.tree_leaves(x)[0])
     score = ExplanationRobustness(model, explainer, inp, explanation).score(x, target, **options)
     return ExplainerRow(name, score, guarantee(explainer, model, inp, x, explanation=explanation), seconds)
+
+
+def _impossible(name: str, explainer: Explainer, inp: Action, reason: str) -> ExplainerRow:
+    """The row of an explainer that cannot explain this model."""
+    unknown = dict.fromkeys(("mean", "worst", "standard_error", "model_invariance", "threshold", "degenerate"), math.nan)
+    claim = f"explanations by {explainer.name} are {inp.group}-{explainer.kind[:-2]}t"
+    return ExplainerRow(name, Verdict(False, claim, "statistical", numbers=unknown, reason=reason), f"none: {reason}", math.nan)
