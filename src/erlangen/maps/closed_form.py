@@ -16,6 +16,7 @@ from erlangen.maps.diagrams.enumeration import count
 from erlangen.maps.diagrams.functor import matrix
 from erlangen.maps.diagrams.inner import inner, orbit_matrix
 from erlangen.maps.matrices import multiply_out
+from erlangen.maps.precision import in_float32, narrow
 from erlangen.maps.spaces import Space
 
 Strategy = Literal["auto", "contract", "dense"]
@@ -66,6 +67,7 @@ class DiagramMaps:
         self._inputs = tuple((len(copies), space.shape) for space, copies in self._source)
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def maps(self) -> LinearMaps:
         """The diagrams and their plan, made when first needed: the dimension alone needs neither."""
         sources, targets = [s for s, _ in self._source], [t for t, _ in self._target]
@@ -81,6 +83,7 @@ class DiagramMaps:
         return [((p.l, p.m), len(p.terms), len(p.outputs), len(p.inputs)) for p in self._pairs()]
 
     @cached_property
+    @torch.inference_mode(False)
     def _orbit_matrices(self) -> dict[tuple[int, int], Tensor]:
         return {(p.l, p.m): orbit_matrix(p.terms, p.source, p.target) for p in self._pairs()}
 
@@ -113,6 +116,9 @@ class DiagramMaps:
 
     def apply(self, weights: Tensor, x: Tensor, counts: Mapping | None = None) -> Tensor:
         """``[*batch, C_in, dim source]`` to ``[*batch, C_out, dim target]`` with weights ``[dim, C_out, C_in]``."""
+        low = narrow(x)
+        if low is not None:
+            return in_float32(lambda w, data: self.apply(w, data, counts), weights, x).to(low)
         if counts is None and self._writes_out(weights, x):
             return multiply_out(self._basis(x), weights, x)
         return self._contract(weights, x, counts)
@@ -138,10 +144,14 @@ class DiagramMaps:
         """The normalised basis ``[dim, out, in]`` in the dtype and on the device of the data; written once."""
         key = (like.dtype, like.device)
         if key not in self._written:
-            eye = torch.eye(self.dim, dtype=torch.float64).unsqueeze(-1)
-            columns = torch.eye(self._sizes[1], dtype=torch.float64).unsqueeze(1)
-            self._written[key] = self._contract(eye, columns, None).permute(1, 2, 0).to(like.device, like.dtype).contiguous()
+            self._written[key] = self._write_out(*key)
         return self._written[key]
+
+    @torch.inference_mode(False)
+    def _write_out(self, dtype: torch.dtype, device: torch.device) -> Tensor:
+        eye = torch.eye(self.dim, dtype=torch.float64).unsqueeze(-1)
+        columns = torch.eye(self._sizes[1], dtype=torch.float64).unsqueeze(1)
+        return self._contract(eye, columns, None).permute(1, 2, 0).to(device, dtype).contiguous()
 
     def _contract(self, weights: Tensor, x: Tensor, counts: Mapping | None) -> Tensor:
         lead, channels = x.shape[:-2], weights.shape[1]

@@ -14,6 +14,7 @@ from erlangen.maps.diagrams.diagram import Block, Diagram
 from erlangen.maps.diagrams.enumeration import MAX_DIAGRAMS, diagrams
 from erlangen.maps.forms import Form, along, apply_form, diagonal, form_of
 from erlangen.maps.plan import Mix, Row, Sum, Tie, Tied, contractions, mixes
+from erlangen.maps.precision import in_float32, narrow
 from erlangen.maps.spaces import Space
 
 Normalize = Literal["sum", "sqrt", "mean"]
@@ -94,8 +95,26 @@ class LinearMaps:
             weights: for each pair ``(l, m)``, ``[terms, C_out of l, C_in of m]``.
             xs: one tensor for each source, with the same leading axes.
             counts: of padded data, by label, how many entries of an axis are real, ``[*batch]``: means divide by these.
+
+        In half precision, and under autocast, sums are made in float32 and the results are rounded.
         """
         batch = self._check(weights, xs)
+        low = narrow(xs[0])
+        if low is None:
+            return self._apply(weights, xs, counts, batch)
+        pairs, count = list(weights), len(xs)
+        ys = in_float32(
+            lambda *t: self._apply(dict(zip(pairs, t[count:])), t[:count], counts, batch), *xs, *(weights[pair] for pair in pairs)
+        )
+        return [y.to(low) for y in ys]
+
+    def _apply(
+        self,
+        weights: Mapping[tuple[int, int], Tensor],
+        xs: Sequence[Tensor],
+        counts: Mapping[Hashable, Tensor] | None,
+        batch: tuple[int, ...],
+    ) -> list[Tensor]:
         size = math.prod(batch)
         values = [self._contract(m, x.reshape(size, *x.shape[len(batch) :]), counts) if x.ndim else [] for m, x in enumerate(xs)]
         outs = [weights[l, 0].shape[1] for l in range(len(self._shapes))]

@@ -28,6 +28,7 @@ def check_size(n: int) -> None:
 
 
 @lru_cache(maxsize=LARGEST)
+@torch.inference_mode(False)  # what is kept must serve training too
 def signed_permutations(n: int) -> tuple[Tensor, Tensor]:
     """All permutations of ``0 .. n-1`` in lexicographic order, ``[n!, n]``, and their signs ``[n!]`` (int8).
 
@@ -91,6 +92,7 @@ class Alternation:
 
 
 @lru_cache(maxsize=256)
+@torch.inference_mode(False)
 def alternation(n: int, shared: int, new: int, legs: int) -> Alternation:
     """``y[s, u] = sum_b eps(s, u, b) x[s, b]`` with ``shared + new + legs`` equal to n, or to n-1 with one more index summed.
 

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from erlangen.maps.precision import in_float32, narrow
+
 
 class MatrixMaps:
     """The span of ``basis`` [dim, out, in]; see :class:`erlangen.maps.EquivariantMaps`, which chooses it."""
@@ -25,6 +27,9 @@ class MatrixMaps:
 
     def apply(self, weights: Tensor, x: Tensor, counts: object = None) -> Tensor:
         """``[*batch, C_in, in]`` to ``[*batch, C_out, out]`` with weights ``[dim, C_out, C_in]``."""
+        low = narrow(x)
+        if low is not None:
+            return in_float32(self.apply, weights, x).to(low)
         return multiply_out(self._basis.to(x.device, x.dtype), weights, x)
 
     def coefficients(self, m: Tensor) -> Tensor:

@@ -71,6 +71,7 @@ def equivariant_basis(vector: Rep, target: TensorType, source: TensorType) -> Fl
 
 
 @lru_cache(maxsize=1024)
+@torch.inference_mode(False)  # what is kept must serve training too
 def _basis(vector: Rep, target: TensorType, source: TensorType) -> Tensor:
     return EquivariantMaps(source.rep(vector), target.rep(vector), basis="orthonormal").basis()
 

@@ -62,7 +62,11 @@ class LieGNN(nn.Module):
             s: scalars of each node; by default ``psi`` of the vector's own square.
             mask: which nodes there are; by default those whose vector is not zero.
         """
-        mask = (x != 0).any(-1) if mask is None else mask
+        if mask is None:
+            mask = (x != 0).any(-1)
+        else:  # whatever stands where no node is, NaN included, must reach neither outputs nor gradients
+            x = torch.where(mask.unsqueeze(-1), x, 0)
+            s = s if s is None else torch.where(mask.unsqueeze(-1), s, 0)
         if s is None:
             s = squash(self._product(x, x)).unsqueeze(-1)
         pairs = (mask.unsqueeze(2) & mask.unsqueeze(1)).unsqueeze(-1).to(x.dtype)

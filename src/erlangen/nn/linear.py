@@ -93,8 +93,8 @@ class EquivariantLinear(nn.Module):
 
         Args:
             x: ``[*batch, C_in, source.dim]``, or ``[*batch, source.dim]`` without channels.
-            mask: of padded sets, which of the n things are real, ``[*batch, n]``: others are taken as zero, means divide by the true
-                number, and outputs are zero outside.
+            mask: of padded sets, which of the n things are real, ``[*batch, n]``: others are taken as zero, whatever stands there (also
+                NaN), means divide by the true number, and outputs are zero outside.
         """
         if x.ndim < 1 + (self.channels is not None) or x.shape[-1] != self.source.dim:
             wanted = f"[*batch, {self.channels[0]}, {self.source.dim}]" if self.channels else f"[*batch, {self.source.dim}]"
@@ -104,13 +104,13 @@ class EquivariantLinear(nn.Module):
             x = x.unsqueeze(-2)
         counts = None
         if mask is not None:
-            x = x * _spread_mask(self.source, mask).to(x.dtype).unsqueeze(-2)
+            x = torch.where(_spread_mask(self.source, mask).unsqueeze(-2), x, 0)
             counts = {0: mask.sum(-1).flatten()}
         y = self.maps(self.weight, x, counts)
         if self.bias is not None and self.bias_maps is not None and self.bias_maps.dim:
             y = y + self.bias_maps(self.bias.unsqueeze(-1), self.bias.new_ones(1, 1))
         if mask is not None:
-            y = y * _spread_mask(self.target, mask).to(y.dtype).unsqueeze(-2)
+            y = torch.where(_spread_mask(self.target, mask).unsqueeze(-2), y, 0)
         return y.squeeze(-2) if plain else y
 
     def over(self, group: Group) -> EquivariantLinear:
@@ -162,6 +162,7 @@ def _spread_mask(rep: Rep, mask: Tensor) -> Tensor:
     ):
         raise ArgumentError("mask", "none for this representation: masks are of tensors of one permutation group", rep)
     n = rep.group.element_shape[0]
+    mask = mask.bool()
     if mask.shape[-1] != n:
         raise ArgumentError("mask", f"shape [*batch, {n}]", tuple(mask.shape))
     pieces, order = [], []

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
+from erlangen.maps.precision import wide
 from erlangen.reps import DirectSum, Rep
 from erlangen.reps.classify import Activation, resolve
 
@@ -53,9 +54,10 @@ class NormActivation(nn.Module):
     def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         if x.shape[-1] != self.rep.dim:
             raise ArgumentError("x", f"shape [..., {self.rep.dim}], the last axis being that of {self.rep}", tuple(x.shape))
-        squares = x.new_zeros(*x.shape[:-1], self.count).index_add(-1, self.block, x * x)
+        y = wide(x)  # 300 squared is beyond float16, and the square of a softening of 1e-6 is nothing there
+        squares = y.new_zeros(*y.shape[:-1], self.count).index_add(-1, self.block, y * y)
         length = (squares + self.softening**2).sqrt()
-        return x * (self.f(length) / length).index_select(-1, self.block)
+        return (y * (self.f(length.to(x.dtype)) / length).index_select(-1, self.block)).to(x.dtype)
 
     def extra_repr(self) -> str:
         return f"{self.rep.symbol} of {self.rep.group}"

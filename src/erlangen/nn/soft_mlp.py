@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
+from erlangen.maps.precision import wide
 from erlangen.maps.subspaces import Candidate, candidates
 from erlangen.nn.soft_linear import SMALL, BoundLinear, Init, SoftLinear
 from erlangen.reps import Rep
@@ -195,7 +196,7 @@ class TensorProducts(nn.Module):
             m, v = a.mT @ parts[left], b.mT @ parts[right]
             if summed:  # [rows, columns] times [columns]
                 m = _ordered(m, d, left.rank, axes).unflatten(-1, (-1, d**right.rank))
-                product = (m * v.unsqueeze(-2)).sum(-1) / math.sqrt(d**right.rank)
+                product = ((wide(m) * wide(v).unsqueeze(-2)).sum(-1) / math.sqrt(d**right.rank)).to(m.dtype)
             else:
                 product = _ordered((m.unsqueeze(-1) * v.unsqueeze(-2)).flatten(-2), d, out.rank, axes)
             term = c @ product

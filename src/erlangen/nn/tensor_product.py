@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from erlangen.errors import ArgumentError
 from erlangen.groups.products import DirectProduct
 from erlangen.maps.forms import Form, apply_form, form_of
+from erlangen.maps.precision import in_float32, narrow
 from erlangen.maps.spaces import Axis, Space, spaces_of
 from erlangen.reps import DirectSum, Rep
 
@@ -78,6 +79,9 @@ class TensorProduct(nn.Module):
         for name, rep, t in (("x", self.left, x), ("y", self.right, y)):
             if t.shape[-1] != rep.dim:
                 raise ArgumentError(name, f"shape [..., {rep.dim}]", tuple(t.shape))
+        low = narrow(x)
+        if low is not None:
+            return in_float32(self.forward, x, y).to(low)
         return torch.cat([_product(_take(x, term.left), _take(y, term.right), term) for term in self._terms], -1)
 
 

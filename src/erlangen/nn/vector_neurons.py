@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
+from erlangen.maps.precision import wide
 
 
 class VectorLinear(nn.Module):
@@ -36,8 +37,9 @@ class VectorReLU(nn.Module):
 
     def forward(self, y: Float[Tensor, "*batch d c"]) -> Float[Tensor, "*batch d c"]:
         k = self.direction(y)
-        against = (y * k).sum(-2, keepdim=True).clamp_max(0)
-        return y - against * k / (k.square().sum(-2, keepdim=True) + 1e-6)
+        long, along = wide(y), wide(k)
+        against = (long * along).sum(-2, keepdim=True).clamp_max(0)
+        return (long - against * along / (along.square().sum(-2, keepdim=True) + 1e-6)).to(y.dtype)
 
 
 class VectorDropout(nn.Module):
@@ -97,9 +99,13 @@ class VectorNeurons(nn.Module):
         self.last = VectorLinear(width, outputs)
 
     def forward(self, x: Float[Tensor, "B n d c"], weights: Float[Tensor, "B n 1"] | None = None) -> Float[Tensor, "B d outputs"]:
-        """Vectors as columns. ``weights`` (or a mask) say how much each point counts in means."""
-        squares = x.square().sum(-2, keepdim=True)
-        x = torch.cat([x, x * squares / _mean(squares, weights).unsqueeze(1).clamp_min(torch.finfo(x.dtype).tiny)], -1)
+        """Vectors as columns. ``weights`` (or a mask) say how much each point counts in means; a point that counts nothing may hold NaN."""
+        if weights is not None:
+            x = torch.where((weights == 0).unsqueeze(-1), 0, x)
+        v = wide(x)
+        squares = v.square().sum(-2, keepdim=True)
+        v = torch.cat([v, v * (squares / _mean(squares, weights).unsqueeze(1).clamp_min(torch.finfo(v.dtype).tiny))], -1)
+        x = v.to(x.dtype)
         for i, (own, shared, relu) in enumerate(zip(self.own, self.shared, self.relu)):
             y = self.dropout(relu(own(x) + shared(_mean(x, weights)).unsqueeze(1)))
             x = y if i == 0 else x + y
@@ -107,7 +113,8 @@ class VectorNeurons(nn.Module):
 
 
 def _mean(x: Float[Tensor, "B n d c"], weights: Tensor | None) -> Float[Tensor, "B d c"]:
+    v = wide(x)
     if weights is None:
-        return x.mean(1)
-    weights = weights.to(x.dtype).unsqueeze(-1)
-    return (x * weights).sum(1) / weights.sum(1)
+        return v.mean(1).to(x.dtype)
+    weights = weights.to(v.dtype).unsqueeze(-1)
+    return ((v * weights).sum(1) / weights.sum(1)).to(x.dtype)

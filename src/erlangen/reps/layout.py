@@ -133,6 +133,7 @@ class Layout:
         return sum(count * self.d**kind.rank for kind, count in self.parts)
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def places(self) -> dict[TensorType, Int[Tensor, "copies size"]]:
         """For each type, where the entries of its copies are."""
         found: dict[TensorType, list[Tensor]] = {}
