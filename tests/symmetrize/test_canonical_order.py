@@ -75,6 +75,63 @@ def test_motions_then_relabelling(first):
     assert model.frames(x).weights is None
 
 
+#: Of a plane, with ties in it: what rounding alone would number in every pose.
+SHAPES = {
+    "water": [[0.0, 0.0, 0.117], [0.0, 0.757, -0.469], [0.0, -0.757, -0.469]],
+    "triangle": [[0.1, 0.2, 0.0], [1.3, -0.4, 0.0], [-0.7, 0.9, 0.0]],
+    "kite": [[0.0, 2.0, 0.0], [1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [0.0, -0.5, 0.0]],
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("group", [er.E(3), er.SE(3)], ids=str)
+def test_flat_clouds_in_canonical_coordinates(group, shape, offset, dtype):
+    """The coordinate across a plane is rounding, which must not number the points."""
+    points = torch.tensor(SHAPES[shape], dtype=torch.float64)
+    S = er.Symmetric(len(points))
+    act = Together(group.point, nodes(S))
+    x = act.act(act.group.sample(24, generator=rng(4), dtype=torch.float64), points) + offset
+    frame = InSequence(Principal() if offset else SignFixed(), Sorted())
+    model = er.symmetrize(Fixed(), act, Together(group.scalar, S.scalar), frame=frame, check=False)
+    y = model(x.to(dtype))
+    exact = model(points.unsqueeze(0))
+    # Rounding of the coordinates, as large as the offset makes them, seen by a function of slope one.
+    assert (y - exact).abs().max() < 200 * torch.finfo(dtype).eps * (offset + 2)
+
+
+class Fixed(nn.Module):
+    """A smooth function of ordered points, of slope about one and in the data's precision."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = torch.linspace(-1, 1.4, x[0].numel(), dtype=torch.float64).cos()
+        return torch.sin(x.double().flatten(1) * weight.roll(1) @ torch.ones_like(weight) + 0.3).unsqueeze(1).to(x.dtype)
+
+
+def test_scores_that_differ_by_rounding_are_tied():
+    """A network in single precision scores one member differently in different places of a batch; the features decide."""
+
+    class Noisy(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 100 + 1e-5 * torch.arange(x.shape[1], dtype=x.dtype).expand(x.shape[:2])
+
+    x = torch.randn(6, 5, 3, generator=rng())
+    assert torch.equal(Ordered(Noisy())(SETS, x).elements, Sorted()(SETS, x).elements)
+    assert torch.equal(Ordered(Noisy(), tolerance=1e-9)(SETS, x).elements, torch.arange(5).expand(6, 1, 5))
+    whole = nn.Linear(3, 1)
+    assert torch.equal(Ordered(lambda_of_integers())(SETS, x).elements, Sorted()(SETS, x).elements)
+    assert Ordered(whole)(SETS, x[:0]).elements.shape == (0, 1, 5)
+
+
+def lambda_of_integers() -> nn.Module:
+    class Zeros(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(x.shape[:2], dtype=torch.int64)
+
+    return Zeros()
+
+
 def test_records_weights_and_losses_go_through():
     act = {"pos": Together(MOTIONS.point, SETS), "charge": Together(MOTIONS.scalar, SETS), "name": None}
     torch.manual_seed(0)

@@ -13,13 +13,22 @@ from erlangen.actions.graphs import adjacency, graph, nodes
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError, MissingExtra
 from erlangen.fields.graphs import alike, connected_graphs, generated_graphs, relabelled
-from erlangen.symmetrize import CanonicalLabelling, Distinct, Spectral
+from erlangen.symmetrize import AllElements, CanonicalLabelling, Distinct, InSequence, Spectral, Stochastic, Together
 from erlangen.symmetrize.spectral import spectral_rows
 from erlangen.testing import check_frame
 
 F64 = torch.float64
 needs_igraph = pytest.mark.skipif(importlib.util.find_spec("igraph") is None, reason="igraph is not installed")
 RING = torch.roll(torch.eye(6, dtype=F64), 1, 0) + torch.roll(torch.eye(6, dtype=F64), -1, 0)
+
+
+#: Coordinates in Angstrom.
+MOLECULES = {
+    "methane": torch.tensor([[0, 0, 0], [1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1.0]], dtype=F64) * 0.629,
+    "square": torch.tensor([[1, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0.0]], dtype=F64) * 1.3,
+    "ammonia": torch.tensor([[0, 0, 0.38], [0.94, 0, 0], [-0.47, 0.47 * 3**0.5, 0], [-0.47, -0.47 * 3**0.5, 0]], dtype=F64),
+    "water": torch.tensor([[0, 0, 0.117], [0, 0.757, -0.469], [0, -0.757, -0.469]], dtype=F64),
+}
 
 
 def seeded(seed=0):
@@ -150,6 +159,37 @@ class TestFrames:
         again = Spectral(max_frame=1, samples=1, generator=seeded())
         assert torch.equal(er.symmetrize(OnMatrix(False), adjacency(S), S.scalar, frame=again)(RING.expand(20_000, -1, -1)), y)
 
+    @pytest.mark.parametrize("dtype", [torch.float32, F64])
+    @pytest.mark.parametrize(("shape", "orders"), [("methane", 24), ("square", 24), ("ammonia", 6), ("water", 2)])
+    def test_distances_of_turned_molecules(self, shape, orders, dtype):
+        """Every pose has its own rounding; what is equal by symmetry stays so, and the average does not depend on the pose."""
+        points = MOLECULES[shape]
+        G, S = er.E(3), er.Symmetric(len(points))
+        moved = G.point.act(G.sample(12, generator=seeded(2), dtype=F64), points.expand(12, -1, -1)).to(dtype)
+        distances = torch.cdist(moved, moved, compute_mode="donot_use_mm_for_euclid_dist")
+        model = er.symmetrize(OnMatrix(False), adjacency(S), S.scalar, frame=Spectral())
+        frame = model.frames(distances)
+        assert (frame.weights > 0).sum(1).tolist() == [orders] * 12
+        exact = model(torch.cdist(points, points)[None])
+        error = (model(relabelled(distances, seeded(3))) - exact).abs().max()
+        assert error < 2000 * torch.finfo(dtype).eps * float(exact.abs().max() + 1)
+
+    def test_whole_numbers_are_exact_in_any_precision(self):
+        """An adjacency matrix in half precision has the frame it has in double precision."""
+        a = connected_graphs(6)[::10]
+        S = er.Symmetric(6)
+        frame = Spectral(max_frame=720)
+        wide = frame(adjacency(S), a)
+        for dtype in (torch.float16, torch.float32, torch.int64, torch.bool):
+            assert torch.equal(frame(adjacency(S), a.to(dtype)).elements, wide.elements)
+        assert frame(adjacency(S), a[:0]).elements.shape[0] == 0
+
+    def test_two_matrices_without_names_are_both_seen(self):
+        S = er.Symmetric(6)
+        lengths = torch.rand(6, 6, generator=seeded(), dtype=F64)
+        found = Spectral()(Record((adjacency(S), adjacency(S))), (RING[None], (lengths + lengths.T)[None]))
+        assert found.elements.shape == (1, 1, 6)
+
     def test_errors_name_what_is_wrong(self):
         S = er.Symmetric(6)
         with pytest.raises(ArgumentError, match=r"max_frame = 120.*720"):
@@ -200,6 +240,32 @@ class TestCanonicalLabelling:
         x = {"nodes": torch.tensor([0.0, 1, 0, 0, 1, 0], dtype=F64).view(1, 6, 1), "adjacency": RING[None]}
         assert (CanonicalLabelling(True)(graph(S), x).weights > 0).sum() == 4
         check_frame(CanonicalLabelling(), graph(S), {name: part.expand(3, -1, -1) for name, part in x.items()})
+
+    def test_outputs_of_nodes_need_the_symmetries(self):
+        """A choice among the nodes of a ring, all alike, would give them different outputs."""
+        S = er.Symmetric(6)
+        inp = graph(S)
+        for out in (nodes(S), adjacency(S), Record((S.scalar, nodes(S))), S.vector**2):
+            for frame in (CanonicalLabelling(), Stochastic(CanonicalLabelling())):
+                with pytest.raises(ArgumentError, match="symmetries=True") as caught:
+                    er.symmetrize(nn.Identity(), inp, out, frame=frame)
+                assert caught.value.argument == "frame"
+        both = Together(er.Cyclic(3).scalar, inp.parts["adjacency"])
+        with pytest.raises(ArgumentError, match="stage 1.*symmetries=True"):
+            er.symmetrize(nn.Identity(), both, both, frame=InSequence(AllElements(), CanonicalLabelling()))
+        model = er.symmetrize(OnMatrix(True), adjacency(S), nodes(S), frame=CanonicalLabelling(symmetries=True))
+        y = model(RING[None])
+        assert torch.allclose(y, y[:, :1].expand_as(y))
+        pooled = er.symmetrize(OnMatrix(False), adjacency(S), 2 * S.scalar, frame=CanonicalLabelling(), check=False)
+        assert pooled.frames(RING[None]).elements.shape == (1, 1, 6)
+
+    @pytest.mark.parametrize("dtype", [torch.float32, F64])
+    def test_colours_that_differ_by_rounding_are_one(self, dtype):
+        S = er.Symmetric(6)
+        x = {"nodes": torch.tensor([0.0, 1, 0, 0, 1, 0], dtype=dtype).view(1, 6, 1) + 0.1, "adjacency": RING[None].to(dtype)}
+        x["nodes"][0, 1] += 4 * torch.finfo(dtype).eps
+        assert (CanonicalLabelling(True)(graph(S), x).weights > 0).sum() == 4
+        assert CanonicalLabelling()(graph(S), {name: part[:0] for name, part in x.items()}).elements.shape == (0, 1, 6)
 
     def test_errors_name_what_is_wrong(self):
         S = er.Symmetric(6)

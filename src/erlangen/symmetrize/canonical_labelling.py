@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,21 +13,21 @@ from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError, MissingExtra
 from erlangen.groups.permutation import PermutationGroup
 from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.ordering import levels, lexicographic, node_axes, node_parts, relabelling_refusal
+from erlangen.symmetrize.ordering import Columns, moves, node_axes, node_parts, relabelling_refusal, sorted_rows
 
 
 class CanonicalLabelling(Frame):
     """One order for each isomorphism class of graphs, found by a search (BLISS, by way of ``igraph``), not by a formula.
 
     Simple graphs with any features on their nodes, which become colours. One element suffices for outputs that relabelling does not move,
-    whatever the graph: a complete graph costs one evaluation, too. Outputs for nodes or pairs are exact where the graph has no symmetry of
-    its own. Where it has, ``symmetries=True`` averages over all of them (the coset that is the whole frame); without it the choice among
-    equivalent nodes breaks that symmetry, arbitrarily though reproducibly.
+    whatever the graph: a complete graph costs one evaluation, too. Outputs for nodes or pairs need an element for each symmetry that a
+    graph has of its own (the coset that is the whole frame), ``symmetries=True``: a choice among equivalent nodes would break that
+    symmetry. For graphs without symmetry that is one element, too.
 
     The search has no formula behind it: it runs graph by graph on the CPU, and is exponential for rare graphs.
 
     Args:
-        symmetries: take an element for each symmetry of the graph.
+        symmetries: take an element for each symmetry of the graph; without it, outputs that relabelling moves are refused.
         max_frame: the most symmetries of a graph.
         of: the part of a dict with the adjacency matrix; by default the first that moves on two axes.
 
@@ -41,30 +42,33 @@ class CanonicalLabelling(Frame):
     [1, 24]
     """
 
+    takes_noise = True
+
     def __init__(self, symmetries: bool = False, max_frame: int = 120, of: str | None = None) -> None:
         super().__init__()
         if max_frame < 1:
             raise ArgumentError("max_frame", "at least 1", max_frame)
         self.symmetries, self.max_frame, self.of = symmetries, max_frame, of
 
-    def forward(self, inp: Action, x: Any) -> Weighted:
-        parts = node_parts(inp, x)
-        pairs = dict(parts.pairs)
-        chosen = self.of or next(iter(pairs), "")
-        if chosen not in pairs or len(pairs) > 1:
+    def forward(self, inp: Action, x: Any, noise: Sequence[Tensor | None] | None = None) -> Weighted:
+        parts = node_parts(inp, x, noise)
+        chosen = self.of or next((pairs.name for pairs in parts.pairs), "")
+        matrix = next((pairs for pairs in parts.pairs if pairs.name == chosen), None)
+        if matrix is None or len(parts.pairs) > 1:
             raise ArgumentError("inp", "one adjacency matrix, and features of nodes", repr(inp), "Spectral takes features of pairs")
-        a = pairs[chosen]
+        a = matrix.values
         if a.shape[-1] != 1 or not bool(((a == 0) | (a == 1)).all()) or not torch.equal(a, a.transpose(1, 2)):
             raise ArgumentError(
                 chosen, "symmetric adjacency matrices of zeros and ones", f"shape {tuple(a.shape)}, or other numbers"
             )
         a = a.squeeze(-1)
-        features = [part.detach().double() for _, part in parts.features] + [a.diagonal(dim1=1, dim2=2).unsqueeze(-1).double()]
-        colours = _colours(torch.cat(features, -1))
+        loops = Columns(chosen, a.diagonal(dim1=1, dim2=2).unsqueeze(-1), torch.zeros_like(matrix.noise.squeeze(1)))
+        colours = _colours([*parts.features, loops])
         found = [self._coset(graph, colour) for graph, colour in zip(a.cpu(), colours.cpu())]
-        k = max(map(len, found))
-        elements = torch.stack([torch.cat([e, e[:1].expand(k - len(e), -1)]) for e in found]).to(a.device)
-        counts = torch.tensor([len(e) for e in found], device=a.device).unsqueeze(1)
+        k = max(map(len, found), default=1)
+        padded = [torch.cat([e, e[:1].expand(k - len(e), -1)]) for e in found]
+        elements = torch.stack(padded).to(a.device) if padded else torch.zeros(0, 1, a.shape[1], dtype=torch.int64, device=a.device)
+        counts = torch.tensor([len(e) for e in found], dtype=torch.int64, device=a.device).unsqueeze(1)
         return Weighted(elements, (torch.arange(k, device=a.device) < counts).double() / counts)
 
     def _coset(self, a: Tensor, colour: Tensor) -> Tensor:
@@ -90,8 +94,13 @@ class CanonicalLabelling(Frame):
             return f"{inp!r} does not have one adjacency matrix"
         return relabelling_refusal(inp)
 
+    def refuse_output(self, out: Action) -> str:
+        if self.symmetries or not any(map(moves, getattr(out, "leaves", [out]))):
+            return ""
+        return f"a graph's own symmetries count for {out!r}, which relabelling moves: CanonicalLabelling(symmetries=True)"
 
-def _colours(features: Tensor) -> Tensor:
+
+def _colours(columns: Sequence[Columns]) -> Tensor:
     """Equal rows, equal numbers ``[B, n]``, which grow with the rows."""
-    order, same = lexicographic(levels(features, 0.0))
+    order, same = sorted_rows(columns)
     return torch.empty_like(order).scatter_(1, order, (~same).cumsum(1) - 1)

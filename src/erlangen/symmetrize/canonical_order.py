@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,19 +12,22 @@ from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.moved import for_network
-from erlangen.symmetrize.ordering import levels, lexicographic, node_axes, node_parts, relabelling_refusal
+from erlangen.symmetrize.ordering import ROUNDINGS, Columns, node_axes, node_parts, relabelling_refusal, sorted_rows, with_turns
 
 
 class Ordered(Frame):
     """The order of members by the scores of a network, ties by their features: one element, so any model of sequences serves sets.
 
     An order passes no gradient to the scores: the network is used as it is (random, or trained for another purpose, such as sorting by
-    importance). Where two scores cross, the result jumps; ``info["margin"]`` is the smallest gap between neighbours.
+    importance). Where two scores cross, the result jumps; ``info["margin"]`` is the smallest gap between neighbours. Members that are equal
+    are averaged over, as in :class:`Sorted`.
 
     Args:
         network: features of all members ``[B, n, c]`` (those of all parts that relabelling moves, joined) to scores ``[B, n]`` or
             ``[B, n, 1]``, each member's the same wherever it stands: a network of single members, or an equivariant one.
-        tolerance: scores closer than this are tied, and the features decide.
+        tolerance: scores closer than this are tied, and the features decide; by default what rounding of scores or features can make
+            of equal ones.
+        ties, max_frame: as for :class:`Sorted`.
 
     Source: Kaba et al., ICML 2023, arXiv:2211.06489, section 3.3.
 
@@ -33,25 +37,43 @@ class Ordered(Frame):
     torch.Size([8, 1, 5])
     """
 
-    def __init__(self, network: nn.Module, *, tolerance: float = 1e-9) -> None:
-        super().__init__()
-        if tolerance < 0:
-            raise ArgumentError("tolerance", "at least 0", tolerance)
-        self.network, self.tolerance = network, tolerance
+    takes_noise = True
 
-    def forward(self, inp: Action, x: Any) -> Weighted:
-        features = torch.cat([part for _, part in node_parts(inp, x).features], -1)
+    def __init__(self, network: nn.Module, *, tolerance: float | None = None, ties: bool = True, max_frame: int = 120) -> None:
+        super().__init__()
+        if tolerance is not None and tolerance < 0:
+            raise ArgumentError("tolerance", "at least 0", tolerance)
+        if max_frame < 1:
+            raise ArgumentError("max_frame", "at least 1", max_frame)
+        self.network, self.tolerance, self.ties, self.max_frame = network, tolerance, ties, max_frame
+
+    def forward(self, inp: Action, x: Any, noise: Sequence[Tensor | None] | None = None) -> Weighted:
+        parts = node_parts(inp, x, noise).features
+        features = torch.cat([part.values for part in parts], -1)
         with torch.no_grad():
             scores = self.network(for_network(self.network, features))
         if not isinstance(scores, Tensor) or scores.shape not in (features.shape[:2], (*features.shape[:2], 1)):
             got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
             raise ArgumentError("network", f"a score for each member, {tuple(features.shape[:2])}", got)
+        doubt = self._doubt(scores.reshape(features.shape[:2]), parts)
         scores = scores.reshape(features.shape[:2]).double()
-        keys = torch.cat([levels(scores.unsqueeze(-1), self.tolerance).double(), features.detach().double()], -1)
-        order, _ = lexicographic(keys)
+        order, same = sorted_rows([Columns("scores", scores.unsqueeze(-1), doubt), *parts], to_the_last_bit=True)
         gaps = scores.sort(-1).values.diff(dim=-1)
         margin = gaps.amin(-1) if gaps.shape[-1] else torch.full_like(scores[:, 0], torch.inf)
-        return Weighted(order.unsqueeze(1), info={"margin": margin, "scores": scores})
+        elements = with_turns(order, same, self.max_frame) if self.ties else order.unsqueeze(1)
+        return Weighted(elements, info={"margin": margin, "scores": scores})
+
+    def _doubt(self, scores: Tensor, parts: Sequence[Columns]) -> Tensor:
+        """How far the scores may be off, ``[B, 1, 1]``: relative to the largest, as much as the features are, and by their own rounding."""
+        largest = scores.double().abs().amax(1).view(-1, 1, 1)
+        if self.tolerance is not None:
+            return torch.full_like(largest, self.tolerance / ROUNDINGS)
+        relative = torch.full_like(largest, torch.finfo(scores.dtype).eps if scores.is_floating_point() else 0.0)
+        for part in parts:
+            size = part.values.detach().double().abs().amax((1, 2), keepdim=True)
+            noise = part.noise.amax(-1, keepdim=True)
+            relative = torch.maximum(relative, torch.where(size > 0, noise / size, 0.0))
+        return relative * largest
 
     def refuse(self, inp: Action) -> str:
         leaves = getattr(inp, "leaves", [inp])

@@ -68,6 +68,10 @@ class Frame(nn.Module, ABC):
         """Why this frame cannot serve ``inp``; empty when it can."""
         return ""
 
+    def refuse_output(self, out: Action) -> str:
+        """Why an average over this frame is not symmetric for such an output, though for others it is; empty when it is."""
+        return ""
+
 
 def batch_size(inp: Action, x: Any) -> int:
     """The length of the leading axis that all tensors of the data share.

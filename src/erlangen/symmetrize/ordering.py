@@ -1,8 +1,14 @@
-"""Orders of nodes: which parts of a datum belong to nodes, how their rows sort, and what is left open where rows tie."""
+"""Orders of nodes: which parts of a datum belong to nodes, how their rows sort, and what is left open where rows tie.
+
+Relabelling moves numbers exactly, but the numbers may come out of arithmetic: canonical coordinates of a frame before, distances
+computed again. So numbers that differ by no more than rounding could make are equal, and the next column decides.
+"""
 
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -11,43 +17,86 @@ from torch import Tensor
 
 from erlangen.actions.axes import OnAxes
 from erlangen.actions.base import Action
+from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.permutation import Symmetric
+from erlangen.groups.recognise import recognised
 from erlangen.reps.basic import Permutation
 from erlangen.symmetrize.cloud import named_parts
 
+#: How many roundings a number that is compared may have gone through: sums, a rotation about a rounded axis, a shift.
+ROUNDINGS = 64
+
+
+class Columns(NamedTuple):
+    """Numbers of each node, or of each pair of nodes, of one part of a batch.
+
+    Attributes:
+        name: of the part.
+        values: ``[B, n, c]``, of pairs ``[B, n, n, c]``.
+        noise: how far they may be off by rounding, for each datum and channel, ``[B, 1, c]`` or ``[B, 1, 1, c]`` in float64; zero
+            for integers.
+    """
+
+    name: str
+    values: Tensor
+    noise: Tensor
+
 
 class NodeParts(NamedTuple):
-    """The parts of a batch that relabelling moves, by name: features ``[B, n, c]``, pairs of nodes ``[B, n, n, c]``."""
+    """The parts of a batch that relabelling moves: features of nodes, and of pairs of nodes."""
 
-    features: list[tuple[str, Tensor]]
-    pairs: list[tuple[str, Tensor]]
+    features: list[Columns]
+    pairs: list[Columns]
 
 
-def node_parts(inp: Action, x: Any) -> NodeParts:
+def node_parts(inp: Action, x: Any, noise: Sequence[Tensor | None] | None = None) -> NodeParts:
     """Find them.
+
+    Args:
+        inp, x: the action and the data.
+        noise: how far the numbers of each part are off, ``[B]``, where that is known better than from the numbers themselves; see
+            :func:`rounding`.
 
     Raises:
         ArgumentError: a part has no batch axis, or is not finite.
     """
-    features: list[tuple[str, Tensor]] = []
-    pairs: list[tuple[str, Tensor]] = []
-    for name, action, part in named_parts(inp, x):
+    features: list[Columns] = []
+    pairs: list[Columns] = []
+    for i, (name, action, part) in enumerate(named_parts(inp, x)):
         axes = node_axes(action)
         if not axes:
             continue
-        name = name or "x"
+        name = name or (f"part {i}" if isinstance(inp, Record) else "x")
         action.check(part, name)
         if part.ndim <= action.data_ndim:
             raise ArgumentError(
                 name, f"a leading batch axis before the datum's own {action.data_ndim}", f"shape {tuple(part.shape)}"
             )
-        if part.is_floating_point() and not torch.compiler.is_compiling() and not bool(part.isfinite().all()):
+        exact = not (part.is_floating_point() or part.is_complex())
+        if not exact and not torch.compiler.is_compiling() and not bool(part.isfinite().all()):
             raise ArgumentError(name, "finite numbers", f"{int((~part.isfinite()).sum())} that are NaN or infinite")
         # Channels, however many axes they have, become the last axis: the node axes come right after the batch.
         rest = part.unsqueeze(-1).movedim(tuple(a - 1 for a in axes), tuple(range(1, len(axes) + 1))).flatten(len(axes) + 1)
-        (features if len(axes) == 1 else pairs).append((name, rest))
+        if rest.is_complex():
+            rest = torch.view_as_real(rest.resolve_conj()).flatten(-2)
+        largest = rest.detach().double().abs().amax(tuple(range(1, len(axes) + 1)), keepdim=True)
+        own = largest * (0.0 if exact else torch.finfo(part.dtype).eps)
+        if noise is not None and (known := noise[i]) is not None:
+            own = torch.maximum(own, known.double().view(-1, *[1] * (own.ndim - 1)))
+        (features if len(axes) == 1 else pairs).append(Columns(name, rest, own))
     return NodeParts(features, pairs)
+
+
+def rounding(part: Any) -> Float[Tensor, " B"] | None:
+    """How far the numbers of each datum are off by their own rounding: the precision of their dtype, at the size of the largest.
+
+    ``None`` for what is not a batch of floating-point numbers.
+    """
+    if not isinstance(part, Tensor) or not part.ndim or not (part.is_floating_point() or part.is_complex()):
+        return None
+    largest = part.detach().reshape(part.shape[0], math.prod(part.shape[1:])).abs().double()
+    return torch.finfo(part.dtype).eps * (largest.amax(1) if largest.shape[1] else largest.sum(1))
 
 
 def node_axes(action: Action | None) -> tuple[int, ...]:
@@ -59,12 +108,25 @@ def node_axes(action: Action | None) -> tuple[int, ...]:
     return ()
 
 
+def moves(action: Action | None) -> bool:
+    """Whether a group of permutations moves such data at all.
+
+    >>> from erlangen.groups import Symmetric
+    >>> moves(Symmetric(3).vector), moves(2 * Symmetric(3).scalar)
+    (True, False)
+    """
+    if action is None or not isinstance(generators := action.group.generators, Tensor):
+        return False
+    x = action.example(1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return not torch.equal(action.act(generators, x), x.expand(len(generators), *x.shape[1:]))
+
+
 def relabelling_refusal(inp: Action) -> str:
     """Why a frame of orders cannot serve this group; empty when it can."""
-    return "" if isinstance(inp.group, Symmetric) else f"{inp.group} is not the group of all permutations"
+    return "" if isinstance(recognised(inp.group), Symmetric) else f"{inp.group} is not the group of all permutations"
 
 
-def levels(values: Float[Tensor, "B n c"], tolerance: float) -> Int[Tensor, "B n c"]:
+def levels(values: Float[Tensor, "B n c"], tolerance: float | Float[Tensor, "B 1 c"]) -> Int[Tensor, "B n c"]:
     """The rank of each value in its column, where values that differ by at most ``tolerance`` are one.
 
     A function of the set of values: relabelled nodes keep their ranks, however their values were rounded.
@@ -85,6 +147,50 @@ def lexicographic(keys: Int[Tensor, "B n c"]) -> tuple[Int[Tensor, "B n"], Bool[
     same = torch.zeros(order.shape, dtype=torch.bool, device=keys.device)
     same[:, 1:] = (rows[:, 1:] == rows[:, :-1]).all(-1)
     return order, same
+
+
+def sorted_rows(columns: Sequence[Columns], to_the_last_bit: bool = False) -> tuple[Int[Tensor, "B n"], Bool[Tensor, "B n"]]:
+    """The order of nodes by their numbers, column by column, and which sorted rows equal the one before them.
+
+    Numbers within :data:`ROUNDINGS` times their noise are equal, and later columns decide. Rows that are equal in all columns, to rounding,
+    count as equal, and stay in the order in which they came; ``to_the_last_bit``, in the order of what rounding left, so that data whose
+    rows are permuted have one order, exactly.
+    """
+    values = torch.cat([column.values.detach().double() for column in columns], -1)
+    ranks = levels(values, ROUNDINGS * torch.cat([column.noise for column in columns], -1))
+    order, same = lexicographic(ranks)
+    if not to_the_last_bit:
+        return order, same
+    order, _ = lexicographic(torch.cat([ranks.double(), values], -1))
+    return order, same
+
+
+def with_turns(order: Int[Tensor, "B n"], same: Bool[Tensor, "B n"], max_frame: int) -> Int[Tensor, "B k n"]:
+    """The order, and the orders that turn every run of equal rows: each of them stands in every place of its run equally often.
+
+    Raises:
+        ArgumentError: that takes more than ``max_frame`` of them.
+
+    >>> with_turns(torch.tensor([[2, 0, 1]]), torch.tensor([[False, False, True]]), 120)
+    tensor([[[2, 0, 1],
+             [2, 1, 0]]])
+    """
+    if torch.compiler.is_compiling() or not bool(same.any()):
+        return order.unsqueeze(1)
+    patterns, which = torch.unique(same, dim=0, return_inverse=True)
+    sizes = [block_sizes(row) for row in patterns.cpu()]
+    k = math.lcm(*(size for row in sizes for size in row))
+    if k > max_frame:
+        hint = "ties=False takes one of them, which is exact for outputs that relabelling does not move"
+        raise ArgumentError("x", f"ties that take at most max_frame = {max_frame} evaluations", f"ties that take {k}", hint)
+    turns = torch.stack([torch.stack([_turned(row, turn) for turn in range(k)]) for row in sizes]).to(order.device)[which]
+    return order.unsqueeze(1).expand(turns.shape).gather(-1, turns)
+
+
+def _turned(sizes: tuple[int, ...], turn: int) -> Tensor:
+    """The places, each run turned by so many."""
+    starts = itertools.accumulate(sizes[:-1], initial=0)
+    return torch.cat([start + (torch.arange(size) + turn) % size for start, size in zip(starts, sizes)])
 
 
 def block_sizes(same: Bool[Tensor, " n"]) -> tuple[int, ...]:

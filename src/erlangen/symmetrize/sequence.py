@@ -12,8 +12,11 @@ from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
 from erlangen.groups.products import DirectProduct
+from erlangen.symmetrize.cloud import named_parts
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.moved import canonical
+from erlangen.symmetrize.ordering import rounding
+from erlangen.symmetrize.ragged import segment_of
 
 
 class Together(Action):
@@ -61,7 +64,9 @@ class InSequence(Frame):
     """A frame for each factor of a product of groups: the second sees what the first has made canonical, and so on.
 
     Exact when every stage but the last ignores the later factors: the mean and the axes of a cloud do not depend on the order of its
-    points, so motions come first and relabelling second. A model that has the last symmetries itself (a graph network: relabelling)
+    points, so motions come first and relabelling second. What a stage makes canonical is off by rounding of the data as they came, however
+    far from the origin they lay; later stages that compare numbers (:class:`Sorted`, :class:`Ordered`, :class:`Spectral`,
+    :class:`CanonicalLabelling`) are told how far. A model that has the last symmetries itself (a graph network: relabelling)
     needs no frame for them: symmetrize it for the first factor alone.
 
     Args:
@@ -92,9 +97,10 @@ class InSequence(Frame):
         losses: dict[str, Tensor] = {}
         info: dict[str, Tensor] = {}
         size = count = 1
+        noise = [rounding(part) for _, _, part in named_parts(inp, x)] if segment_of(inp, x) is None else None
         for i, frame in enumerate(self.stages):
             stage = factor(inp, i)
-            made: Weighted = frame(stage, x)
+            made: Weighted = frame(stage, x, noise) if i and getattr(frame, "takes_noise", False) else frame(stage, x)
             if made.mixed:
                 raise ArgumentError("frames", "stages that choose, not mix", type(frame).__name__, "train with trick=None")
             rows, k = stage.group.batch_shape(made.elements)
@@ -112,11 +118,19 @@ class InSequence(Frame):
                 before = own.new_full((size, count), 1 / count) if weights is None else weights
                 weights = (before.unsqueeze(2) * own.reshape(size, count, k)).flatten(1)
             count *= k
+            noise = None if noise is None else [None if part is None else part.repeat_interleave(k) for part in noise]
             for name, value in made.losses.items():
                 losses[name] = losses[name] + value if name in losses else value
             # One value for each element so far: [B, k, ...].
             info |= {f"{name}_{i}": value.reshape(size, -1, *value.shape[1:]) for name, value in made.info.items()}
         return Weighted(tuple(elements for _, elements in found), weights, losses, info)
+
+    def refuse_output(self, out: Action) -> str:
+        for i, frame in enumerate(self.stages):
+            assert isinstance(frame, Frame)
+            if _is_together(out) and (reason := frame.refuse_output(factor(out, i))):
+                return f"stage {i}, {type(frame).__name__}: {reason}"
+        return ""
 
     def refuse(self, inp: Action) -> str:
         for i, frame in enumerate(self.stages):
@@ -133,6 +147,10 @@ class InSequence(Frame):
 
 def _repeat(group: Group, elements: Element, k: int) -> Element:
     return group.map(lambda leaf, shape: leaf.repeat_interleave(k, 1), elements)
+
+
+def _is_together(action: Action) -> bool:
+    return all(leaf is None or isinstance(leaf, Together) for leaf in getattr(action, "leaves", [action]))
 
 
 def factor(inp: Action, i: int) -> Action:

@@ -2,57 +2,56 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.ordering import block_sizes, lexicographic, node_axes, node_parts, relabelling_refusal
+from erlangen.symmetrize.ordering import node_axes, node_parts, relabelling_refusal, sorted_rows, with_turns
 
 
 class Sorted(Frame):
     """The order that sorts the rows of a set (or of several features of its members together) by their first column, then the next.
 
-    Rows that are equal, bit for bit, may be taken in any order: the model sees the same. Outputs that do not move under relabelling are
-    therefore exact with one element. Outputs for each member are, too, unless members are equal: a model may tell their places apart, and
-    equal members must get equal outputs. ``ties=True`` averages over turns of every run of equal rows, which gives each of them the mean
-    over the run, exact for outputs with one node axis; it takes as many evaluations as the least common multiple of the runs' lengths.
+    Numbers of a column that differ by no more than rounding could make (64 times the precision of their dtype, at the size of the column's
+    largest) are equal, and the next column decides: in canonical coordinates of a flat cloud, the first column is nothing but rounding.
+
+    Members that are equal may be taken in any order: the model sees the same. So outputs that do not move under relabelling are exact
+    with one element. A model may tell the places of equal members apart, though, and equal members must get equal outputs: the frame then
+    holds turns of every run of equal rows, which give each member the mean over its run, exact for outputs with one node axis. It
+    takes as many evaluations as the least common multiple of the runs' lengths, of data with equal members only. Compiled models do
+    not look for ties.
 
     Like every frame of this group with few elements, it jumps where rows overtake each other.
 
     Args:
-        ties: average over the places of equal members.
+        ties: average over the places of equal members; ``False`` takes one order, enough for outputs that relabelling does not move.
         max_frame: the most evaluations that ties may take.
 
     Source: Puny et al., ICLR 2022, arXiv:2110.03336 (sec. 3).
 
+    >>> import torch
     >>> from erlangen.actions.graphs import nodes
     >>> from erlangen.groups import Symmetric
     >>> Sorted()(nodes(Symmetric(3)), torch.tensor([[[2.0, 0.0], [1.0, 5.0], [1.0, 3.0]]])).elements
     tensor([[[2, 1, 0]]])
     """
 
-    def __init__(self, ties: bool = False, max_frame: int = 120) -> None:
+    takes_noise = True
+
+    def __init__(self, ties: bool = True, max_frame: int = 120) -> None:
         super().__init__()
         if max_frame < 1:
             raise ArgumentError("max_frame", "at least 1", max_frame)
         self.ties, self.max_frame = ties, max_frame
 
-    def forward(self, inp: Action, x: Any) -> Weighted:
-        rows = torch.cat([part.detach().double() for _, part in node_parts(inp, x).features], -1)
-        order, same = lexicographic(rows)
-        if not self.ties or not bool(same.any()):
-            return Weighted(order.unsqueeze(1))
-        sizes = [block_sizes(row) for row in same.cpu()]
-        k = math.lcm(*(size for row in sizes for size in row))
-        if k > self.max_frame:
-            raise ArgumentError("x", f"ties that take at most max_frame = {self.max_frame} evaluations", f"ties that take {k}")
-        turns = torch.stack([torch.stack([_turned(row, turn) for turn in range(k)]) for row in sizes]).to(order.device)
-        return Weighted(order.unsqueeze(1).expand(turns.shape).gather(-1, turns))
+    def forward(self, inp: Action, x: Any, noise: Sequence[Tensor | None] | None = None) -> Weighted:
+        order, same = sorted_rows(node_parts(inp, x, noise).features, to_the_last_bit=True)
+        return Weighted(with_turns(order, same, self.max_frame) if self.ties else order.unsqueeze(1))
 
     def refuse(self, inp: Action) -> str:
         leaves = inp.leaves if isinstance(inp, Record) else [inp]
@@ -61,9 +60,3 @@ class Sorted(Frame):
         if any(len(node_axes(leaf)) == 2 for leaf in leaves):
             return "pairs of nodes need a frame of graphs, such as Spectral"
         return relabelling_refusal(inp)
-
-
-def _turned(sizes: tuple[int, ...], turn: int) -> torch.Tensor:
-    """The places, each run turned by so many."""
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return torch.cat([start + (torch.arange(size) + turn) % size for start, size in zip(starts, sizes)])

@@ -57,3 +57,6 @@ class Stochastic(Frame):
 
     def refuse(self, inp: Action) -> str:
         return self.frame.refuse(inp)
+
+    def refuse_output(self, out: Action) -> str:
+        return self.frame.refuse_output(out)

@@ -186,6 +186,8 @@ def symmetrize(
         raise ArgumentError("frame", "a Frame, e.g. erlangen.frames.Principal()", type(frame).__name__)
     if reason := frame.refuse(inp):
         raise ArgumentError("frame", f"a frame that serves {inp!r}", f"{type(frame).__name__}: {reason}")
+    if reason := frame.refuse_output(out):
+        raise ArgumentError("frame", f"a frame that serves the output {out!r}", f"{type(frame).__name__}: {reason}")
     wrapped = Symmetrized(model, frame, inp, out, chunk)
     if check:
         check_when_wrapped(wrapped, example)

@@ -261,10 +261,10 @@ def _report(numbers: dict[str, Any], origin: str, inits: int) -> Part:
 
 def _small_frames(a: Tensor) -> tuple[Tensor, float]:
     """The graphs whose frame has at most 24 orders, and the mean size of these frames."""
-    from erlangen.symmetrize.ordering import count_orders, levels, lexicographic
-    from erlangen.symmetrize.spectral import SAME, spectral_rows
+    from erlangen.symmetrize.ordering import count_orders, sorted_rows
+    from erlangen.symmetrize.spectral import spectral_columns
 
-    _, same = lexicographic(levels(spectral_rows(a), SAME))
+    _, same = sorted_rows([spectral_columns(a)])
     sizes = count_orders(same)
     return a[sizes <= 24], float(sizes[sizes <= 24].mean())
 
