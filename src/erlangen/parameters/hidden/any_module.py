@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import torch
@@ -57,7 +58,19 @@ def of_module(
         if progress is not None:
             progress(min(start + step, len(x)) * size, len(x) * size)
     factor = collector.factor()
+    # Columns of one size, for inputs may be on different scales; what is below rounding of the largest column stays there.
+    sizes = factor.norm(dim=0)
+    largest = float(sizes.max())
+    seen = sizes > max(factor.shape) * torch.finfo(torch.float64).eps * largest
+    lost = int((~seen & (sizes > 0)).sum())
+    factor = factor / torch.where(seen, sizes, largest or 1.0)
     found = decide(factor)
+    doubtful = found.rank < columns and (lost > 0 or not found.clear)
+    if doubtful:
+        reason = (
+            f"derivatives in {lost} parameters are rounding next to the others" if lost else "singular values have no clear gap"
+        )
+        warnings.warn(f"{reason}: the rank {found.rank} is a lower bound; inputs on one scale may help", stacklevel=4)
     return FunctionalDimension(
         what="batch functional dimension",
         dim=found.rank,
@@ -70,7 +83,7 @@ def of_module(
         num_points_used=len(x),
         num_on_kinks=0,
         num_regions=0,
-        is_lower_bound=False,
+        is_lower_bound=doubtful,
         _factor=factor,
-        _sizes=torch.ones(columns, dtype=torch.float64),
+        _sizes=torch.where(seen, sizes, largest or 1.0),
     )

@@ -17,6 +17,9 @@ from erlangen.errors import ArgumentError
 from erlangen.parameters.hidden.network import ReluNetwork
 
 Box = tuple[float, float] | None
+#: A program's bound is that exact, relative to what is added up for the pre-activation: ten times the solver's tolerance. One that is
+#: nearer to zero has no sign.
+SOLVED = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +70,10 @@ def _times(w: Tensor, edge: Tensor) -> Tensor:
 
 
 class _Program:
-    """The linear program of the layers before one: variables ``x, a_1, ..., a_k``, constraints ``rows @ v <= sides``."""
+    """The linear program of the layers before one: variables ``x, a_1, ..., a_k``, constraints ``rows @ v <= sides``.
+
+    The solver's tolerances are absolute, so each variable is counted in a unit of its own, about as large as it gets.
+    """
 
     def __init__(self, network: ReluNetwork, low: list[Tensor], high: list[Tensor], box: Box) -> None:
         widths = network.widths[: len(low) + 1]
@@ -75,7 +81,10 @@ class _Program:
         self.size, self.last = int(starts[-1]), slice(int(starts[-2]), int(starts[-1]))
         rows: list[np.ndarray] = []
         sides: list[float] = []
-        self.limits: list[tuple[float | None, float | None]] = [(None, None) if box is None else box] * widths[0]
+        self.units = _units(network, len(low), box)
+        self.limits: list[tuple[float | None, float | None]] = [
+            (None, None) if box is None else (box[0] / unit, box[1] / unit) for unit in self.units[: widths[0]]
+        ]
         for layer, n in enumerate(widths[1:]):
             w, b = network.weights[layer].numpy(), network.biases[layer].numpy()
             before = slice(int(starts[layer]), int(starts[layer + 1]))
@@ -84,26 +93,47 @@ class _Program:
                 if most <= 0:
                     self.limits.append((0.0, 0.0))
                     continue
-                self.limits.append((0.0, most if np.isfinite(most) else None))
+                own = self.units[starts[layer + 1] + j]
+                self.limits.append((0.0, most / own if np.isfinite(most) else None))
                 row = np.zeros(self.size)
-                row[before], row[starts[layer + 1] + j] = w[j], -1.0
+                row[before], row[starts[layer + 1] + j] = w[j] * self.units[before] / own, -1.0
                 rows.append(row)  # a >= z
-                sides.append(-b[j])
+                sides.append(-b[j] / own)
                 if least >= 0:
                     rows.append(-row)  # a = z
-                    sides.append(b[j])
+                    sides.append(b[j] / own)
                 elif np.isfinite(most) and np.isfinite(least):
                     slope = most / (most - least)
                     chord = np.zeros(self.size)
-                    chord[before], chord[starts[layer + 1] + j] = -slope * w[j], 1.0
+                    chord[before], chord[starts[layer + 1] + j] = -slope * w[j] * self.units[before] / own, 1.0
                     rows.append(chord)  # a <= slope (z - least)
-                    sides.append(slope * (b[j] - least))
+                    sides.append(slope * (b[j] - least) / own)
         self.rows = np.array(rows) if rows else None
         self.sides = np.array(sides) if rows else None
 
     def largest(self, w: Tensor, b: float) -> float:
-        """The largest ``w . a_k + b``."""
+        """The largest ``w . a_k + b``; above zero where the solver's tolerance leaves its sign open."""
         cost = np.zeros(self.size)
-        cost[self.last] = -w.numpy()
-        found = linprog(cost, self.rows, self.sides, bounds=self.limits, method="highs")
-        return -float(found.fun) + b if found.status == 0 else float("inf")
+        cost[self.last] = -w.numpy() * self.units[self.last]
+        total = float(np.abs(cost).sum()) + abs(b) or 1.0
+        found = linprog(cost / total, self.rows, self.sides, bounds=self.limits, method="highs")
+        if found.status != 0:
+            return float("inf")
+        value = -float(found.fun) * total + b
+        return value if value > 0 or value <= -SOLVED * total else SOLVED * total
+
+
+def _units(network: ReluNetwork, layers: int, box: Box) -> np.ndarray:
+    """About how large inputs and the activations of the first layers are: the sums that are formed, from the ends of the box, or from
+    inputs that come up to the largest bias."""
+    if box is not None:
+        first = torch.full((network.widths[0],), max(abs(box[0]), abs(box[1])) or 1.0, dtype=torch.float64)
+    else:
+        steepest = network.weights[0].abs().amax(0)
+        level = max(float(b.abs().max()) for b in network.biases[: layers + 1]) or 1.0
+        first = torch.where(steepest > 0, level / steepest.clamp_min(1e-300), 1.0)
+    units = [first]
+    for w, b in zip(network.weights[:layers], network.biases[:layers]):
+        size = w.abs() @ units[-1] + b.abs()
+        units.append(torch.where(size > 0, size, 1.0))
+    return torch.cat(units).numpy()

@@ -146,7 +146,7 @@ def _of_layer(seen: Observed, layer: int) -> Iterator[Mechanism]:
         lost = k * (before + after) - r * (before + after - r)
         neurons = tuple((layer, j) for j in group)
         yield Mechanism("stably active", neurons, lost, evidence, tuple(_affine(network, layer, group)))
-    for i, j, ratio in parallel_pairs(network, layer):
+    for i, j, ratio in parallel_pairs(network, layer, seen.acts[layer - 1]):
         if {i, j} & settled or {i, j} <= set(group):
             continue
         pair = ((layer, i), (layer, j))
@@ -173,11 +173,16 @@ def _arriving(seen: Observed, layer: int, j: int) -> Iterator[Mechanism]:
     if int(matters.sum()) < ENOUGH * (len(inputs) + 1):
         return
     arriving = _homogeneous(seen.acts[layer - 1][:, inputs])
-    # Columns of one size: an activation may be tiny without being dependent.
-    size = arriving[matters].abs().amax(0)
-    rank = numerical_rank(arriving[matters] / size, rtol=1e-11).rank
+    # Centred columns of one size: an activation may be tiny, or vary little far from zero, without being dependent.
+    centre = (arriving[matters].amin(0) + arriving[matters].amax(0)) / 2
+    centre[-1] = 0.0
+    size = (arriving - centre)[matters].abs().amax(0)
+    noise = network.rounding * torch.cat([seen.formed[layer - 1][:, inputs][matters].amax(0), size[-1:]])
+    size = torch.where(size > noise, size, float("inf"))  # constant
+    rtol = max(1e-11, float((noise / size).max()))
+    rank = numerical_rank((arriving - centre)[matters] / size, rtol=rtol).rank
     if rank < len(inputs) + 1:
-        moves = _collapsed(seen, layer, j, inputs, arriving, size)
+        moves = _collapsed(seen, layer, j, inputs, arriving, centre, size, rtol)
         yield Mechanism("collapsed image", ((layer, j),), len(inputs) + 1 - rank, seen.evidence(), moves)
 
 
@@ -186,9 +191,12 @@ def _homogeneous(a: Tensor) -> Tensor:
 
 
 def _keeps(seen: Observed, move: Move) -> bool:
-    """Whether a move, as far as it goes but not beyond 1, keeps the function at the inputs that were observed."""
-    before, after = seen.network(seen.x), apply_move(seen.network, move, min(1.0, move.high))(seen.x)
-    return float((after - before).abs().max()) <= 1e-10 * float(before.abs().max())
+    """Whether a move, as far as it goes but not beyond 1, keeps every output at every input that was observed, to what is left of them
+    after rounding: to 1e-10 of the sums that are formed for it."""
+    other = apply_move(seen.network, move, min(1.0, move.high))
+    before, after = seen.network(seen.x), other(seen.x)
+    size = torch.maximum(seen.formed[-1], other.formed(seen.x, [z > 0 for z in other.preactivations(seen.x)[:-1]])[-1])
+    return bool(((after - before).abs() <= 1e-10 * size).all())
 
 
 # ---- moves ----
@@ -236,14 +244,19 @@ def _transfer(network: ReluNetwork, layer: int, i: int, j: int, ratio: float) ->
     return Move(f"shift outgoing weight from ({layer}, {j}) to ({layer}, {i})", d.vector, low=-float("inf"))
 
 
-def _collapsed(seen: Observed, layer: int, j: int, inputs: Tensor, arriving: Tensor, size: Tensor) -> tuple[Move, ...]:
+def _collapsed(
+    seen: Observed, layer: int, j: int, inputs: Tensor, arriving: Tensor, centre: Tensor, size: Tensor, rtol: float
+) -> tuple[Move, ...]:
     """Add to a neuron's row what vanishes wherever it is active, as little as keeps it off wherever it is off."""
     on = seen.active[layer][:, j]
-    _, values, right = torch.linalg.svd(arriving[on] / size, full_matrices=len(arriving[on]) < len(size))
-    rank = int((values > 1e-11 * values[0]).sum())
+    scaled = (arriving - centre)[on] / size
+    _, values, right = torch.linalg.svd(scaled, full_matrices=len(scaled) < len(size))
+    rank = int((values > rtol * values[0]).sum())
     if rank == len(size):
         return ()
-    row = right[-1] / size
+    # A constant column is zero when centred and stands for itself; the bias takes back what centring took off.
+    row = right[-1] / torch.where(torch.isfinite(size), size, 1.0)
+    row[-1] -= centre[:-1] @ row[:-1]
     change, depth = (arriving[~on] @ row).abs(), -seen.z[layer][~on, j]
     # Noise, where the row vanishes for all inputs, must not set the pace.
     ratio = change / (depth + 1e-9 * (arriving[~on].abs() @ row.abs()))

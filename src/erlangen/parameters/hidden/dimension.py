@@ -7,6 +7,7 @@ K. Lindsey, R. Meyerhoff, C. Wu, "Functional dimension of feedforward ReLU neura
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal, get_args
@@ -28,6 +29,8 @@ from erlangen.parameters.hidden.result import FunctionalDimension, Growth, Kind,
 
 #: Doublings of the inputs without growth of the rank after which the adaptive search stops, and doublings after which it stops anyhow.
 PATIENCE, MOST_DOUBLINGS = 3, 16
+#: Parameters of networks for which ``"auto"`` asks for the exact rank where singular values do not decide; its time grows with the cube.
+FEW = 256
 
 
 @torch.no_grad()
@@ -54,7 +57,8 @@ def functional_dimension(
         multiple: inputs over the largest dimension D - H.
         scale: spread of the inputs, or several, each for an equal share; the history says after which of them the rank had grown.
         method: ``"svd"``, ``"sketch"`` (quick), ``"exact"`` (modulo two primes: a bound without tolerance), or ``"auto"``: the sketch
-            where there are more than four rows for each parameter.
+            where there are more than four rows for each parameter, and of up to 256 parameters the exact rank where singular values
+            leave doubt.
         generator, seed: of inputs and sketches; ``seed`` is used where no generator is given.
         progress: called with rows done and rows in all.
 
@@ -78,7 +82,7 @@ def functional_dimension(
             raise ArgumentError("points", "None, a number, inputs, or 'adaptive'", repr(points))
         return _adaptive(network, scales, method, generator, progress)
     if points is None and network.widths[0] == 1:
-        return _measure(network, [(1.0, on_a_line(network))], method, generator, progress, exhaustive=True)
+        return _measure(network, [(1.0, on_a_line(network))], method, generator, progress, generic=False, exhaustive=True)
     if points is None or isinstance(points, int):
         count = math.ceil(multiple * maximum) if points is None else points
         if count < 1:
@@ -130,9 +134,10 @@ def batch_functional_dimension(
 class _Run:
     """One measurement: samples come in, rows are collected, and a result is made of it."""
 
-    def __init__(self, network: ReluNetwork, method: Method, generator: torch.Generator, rows: int) -> None:
-        self.network, self.generator = network, generator
+    def __init__(self, network: ReluNetwork, method: Method, generator: torch.Generator, rows: int, centre: Tensor) -> None:
+        self.network, self.generator, self.centre = network, generator, centre
         self.level, self.sizes = balanced(network)
+        self.asked, self.squares = method, torch.zeros(network.num_params, dtype=torch.float64)
         self.collector, self.method = collector_for(method, rows, network.num_params, generator)
         self.used: list[Sample] = []
         self.history: list[Growth] = []
@@ -149,9 +154,11 @@ class _Run:
             if progress is not None:
                 progress(self.done, total)
 
-        collect(self.collector, self.level, used.x, used.patterns, step)
+        self.squares += collect(self.collector, self.level, used.x, used.patterns, self.centre, step)
         self.rows += len(used.x) * self.network.widths[-1]
-        self.factor = self.collector.factor()
+        # Columns of one size, which changes no rank; rounding in a column is relative to what was added up for it.
+        self.formed = torch.where(self.squares > 0, self.squares.sqrt(), 1.0)
+        self.factor = self.collector.factor() / self.formed
         self.found = decide(self.factor)
         self.history.append(Growth(self.seen, scale, self.found.rank))
 
@@ -160,9 +167,15 @@ class _Run:
             hint = "A neuron whose incoming weights and bias are all zero is on a kink everywhere: simplify removes it"
             raise ArgumentError("x" if what.startswith("batch") else "points", "an input that is off all kinks", "none", hint)
         network, found = self.network, self.found
-        dim, gap = found.rank, found.gap
-        if self.method == "exact":
-            dim, gap = max(self._modulo(p) for p in PRIMES), float("inf")
+        dim, gap, method, most = found.rank, found.gap, self.method, network.num_params - network.num_hidden
+        doubtful = not (found.clear or dim == most)
+        if method == "exact" or (doubtful and self.asked == "auto" and network.num_params <= FEW):
+            dim, gap, method, doubtful = max(self._modulo(p) for p in PRIMES), float("inf"), "exact", False
+        if doubtful:
+            warnings.warn(
+                f"no clear gap of singular values decides the rank {dim}, which is a lower bound; method='exact' knows no tolerance",
+                stacklevel=4,
+            )
         keys = np.concatenate([s.keys for s in self.used])
         return FunctionalDimension(
             what=what,
@@ -170,16 +183,17 @@ class _Run:
             num_params=network.num_params,
             num_hidden=network.num_hidden,
             orbit_dim=orbit_dimension(network),
-            method=self.method,
+            method=method,
             gap=gap,
             num_points=self.seen,
             num_points_used=sum(len(s.x) for s in self.used),
             num_on_kinks=self.kinks,
             num_regions=len(np.unique(as_words(keys))),
-            is_lower_bound=not (exhaustive or dim == network.num_params - network.num_hidden or what.startswith("batch")),
+            is_lower_bound=dim < most and (doubtful or not (exhaustive or what.startswith("batch"))),
             history=tuple(self.history),
             _factor=self.factor,
-            _sizes=self.sizes,
+            _sizes=self.sizes * self.formed,
+            _centre=self.centre,
             _generators=generators(network),
             _layers=tuple(n * (m + 1) for m, n in pairwise(network.widths)),
         )
@@ -202,7 +216,10 @@ def _measure(
 ) -> FunctionalDimension:
     used = [decisive(sample, generic) for _, sample in samples]
     total = sum(len(sample.x) for sample in used) * network.widths[-1]
-    run = _Run(network, method, generator, total)
+    # Where inputs are of one kind, far from zero perhaps: the least and the largest of each, halfway.
+    seen = torch.cat([sample.x for sample in used])
+    centre = seen.new_zeros(seen.shape[1]) if generic or not len(seen) else (seen.amin(0) + seen.amax(0)) / 2
+    run = _Run(network, method, generator, total, centre)
     for (scale, sample), some in zip(samples, used):
         run.take(sample, some, scale, progress, total)
     return run.result(what, exhaustive)
@@ -212,7 +229,8 @@ def _adaptive(
     network: ReluNetwork, scales: tuple[float, ...], method: Method, generator: torch.Generator, progress: Progress | None
 ) -> FunctionalDimension:
     maximum = network.num_params - network.num_hidden
-    run = _Run(network, method, generator, rows=5 * network.num_params)  # enough of them for a sketch
+    centre = torch.zeros(network.widths[0], dtype=torch.float64)
+    run = _Run(network, method, generator, 5 * network.num_params, centre)  # enough rows for a sketch
     count, rank, idle = 2 * maximum, 0, 0
     for doubling in range(MOST_DOUBLINGS):
         for scale, x in zip(scales, gaussian(count, network.widths[0], scales, generator)):

@@ -64,15 +64,26 @@ def jacobian(network: ReluNetwork, x: Tensor) -> Tensor:
 
 
 def rows(
-    weights: Sequence[Tensor], biases: Sequence[Tensor], x: Tensor, patterns: Sequence[Tensor], arithmetic: Arithmetic
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    x: Tensor,
+    patterns: Sequence[Tensor],
+    arithmetic: Arithmetic,
+    centre: Tensor | None = None,
 ) -> Tensor:
-    """As :func:`jacobian`, with the activation patterns ``[*batch, N, n_l]`` of the hidden layers given."""
+    """As :func:`jacobian`, with the activation patterns ``[*batch, N, n_l]`` of the hidden layers given.
+
+    With a ``centre`` ``[n_0]``, first weights have the derivative in ``x - centre``, for other parameters of the same functions: the bias
+    of a first neuron is then its value at the centre.
+    """
     acts = [x]
     for w, b, s in zip(weights, biases, patterns):
         acts.append(arithmetic.add(arithmetic.matmul(acts[-1], w.mT), b.unsqueeze(-2)) * s)
     widths = [weights[0].shape[-1], *(w.shape[-2] for w in weights)]
     lead, outputs = acts[-1].shape[:-1], widths[-1]
     found = x.new_empty(*lead, outputs, sum(n * (m + 1) for m, n in pairwise(widths)))
+    if centre is not None:
+        acts[0] = x - centre
     stop = found.shape[-1]
     delta = torch.eye(outputs, dtype=x.dtype).expand(*lead, outputs, outputs)
     for layer in reversed(range(len(weights))):
@@ -88,24 +99,58 @@ def rows(
     return found
 
 
-def collect(collector: Collector, network: ReluNetwork, x: Tensor, patterns: Sequence[Tensor], step: Callable[[int], None]) -> None:
-    """Give a collector the rows of the Jacobian of one network, scaled to length one (which changes no rank).
+def collect(
+    collector: Collector, network: ReluNetwork, x: Tensor, patterns: Sequence[Tensor], centre: Tensor, step: Callable[[int], None]
+) -> Tensor:
+    """Give a collector the rows of the Jacobian of one network, scaled to about length one (which changes no rank).
 
     Args:
+        centre: of the inputs, as for :func:`rows`.
         step: called with the number of rows that were added.
+
+    Returns: for each column the sum of the squares of its entries ``[D]``, had nothing cancelled in them. Its root is what the rounding of
+    the column is to be compared with.
     """
+    squares = x.new_zeros(network.num_params)
+    size = max(1, POINTS // network.widths[-1])
+    lengths = []
+    for start in range(0, len(x), size):
+        some = slice(start, start + size)
+        lengths.append(_formed(network, x[some], [s[some] for s in patterns], centre, squares))
+    length = torch.cat(lengths) if lengths else x.new_zeros(0, network.widths[-1])
     if isinstance(collector, Sketch) and network.widths[0] > 1:
-        _sketch(collector, network, x, step)
-        return
+        _sketch(collector, network, x, centre, length.flatten(), step)
+        return squares
     size = max(1, BLOCK // network.widths[-1])
     for start in range(0, len(x), size):
         some = slice(start, start + size)
-        block = rows(network.weights, network.biases, x[some], [s[some] for s in patterns], Reals()).flatten(0, 1)
-        collector.add(block.div_(block.norm(dim=-1, keepdim=True)))
+        block = rows(network.weights, network.biases, x[some], [s[some] for s in patterns], Reals(), centre).flatten(0, 1)
+        collector.add(block.div_(length[some].view(-1, 1)))
         step(len(block))
+    return squares
 
 
-def _sketch(sketch: Sketch, network: ReluNetwork, x: Tensor, step: Callable[[int], None]) -> None:
+def _formed(network: ReluNetwork, x: Tensor, patterns: Sequence[Tensor], centre: Tensor, squares: Tensor) -> Tensor:
+    """The lengths of rows ``[N, n_d]`` that are formed without cancellation; squares of their entries, at length one, are added up."""
+    acts = [(x - centre).abs(), *(s * on for s, on in zip(network.formed(x, patterns), patterns))]
+    outputs = network.widths[-1]
+    deltas = [torch.eye(outputs, dtype=x.dtype).expand(len(x), outputs, outputs)]
+    for w, on in zip(reversed(network.weights[1:]), reversed(patterns)):
+        deltas.append(deltas[-1] @ w.abs() * on.unsqueeze(-2))
+    deltas = [delta.square() for delta in reversed(deltas)]
+    acts = [a.square() for a in acts]
+    total = torch.stack([delta.sum(-1) * (1 + a.sum(-1, keepdim=True)) for delta, a in zip(deltas, acts)]).sum(0)
+    stop = 0
+    for delta, a in zip(deltas, acts):
+        weighed = (delta / total.unsqueeze(-1)).sum(-2)
+        n, m = delta.shape[-1], a.shape[-1]
+        start, stop = stop, stop + n * (m + 1)
+        squares[start : start + n * m] += (weighed.mT @ a).flatten()
+        squares[start + n * m : stop] += weighed.sum(0)
+    return total.sqrt()
+
+
+def _sketch(sketch: Sketch, network: ReluNetwork, x: Tensor, centre: Tensor, length: Tensor, step: Callable[[int], None]) -> None:
     """Sums of random multiples of rows without the rows: for each bucket and layer one product of two small matrices.
 
     A bucket takes as many rows as any other, at random places in a random order; a row is an input and an output. Patterns are those of the
@@ -113,8 +158,6 @@ def _sketch(sketch: Sketch, network: ReluNetwork, x: Tensor, step: Callable[[int
     """
     outputs = network.widths[-1]
     count = len(x) * outputs
-    # About the lengths of rows, for these networks grow as their inputs do.
-    lengths = (1 + x.square().sum(-1)).sqrt()
     for part in sketch.parts():
         held = -(-count // len(part))  # rows in each bucket
         order = torch.randperm(held * len(part), generator=sketch.generator).view(len(part), held)
@@ -124,18 +167,19 @@ def _sketch(sketch: Sketch, network: ReluNetwork, x: Tensor, step: Callable[[int
             row = chosen.clamp(max=count - 1).flatten()
             point = row // outputs
             weight = torch.randn(chosen.shape, generator=sketch.generator, dtype=x.dtype) * (chosen < count)
-            delta = (weight.flatten() / lengths[point]).unsqueeze(-1)
+            delta = (weight.flatten() / length[row]).unsqueeze(-1)
             if outputs > 1:
                 delta = delta * torch.nn.functional.one_hot(row % outputs, outputs)
-            _add_products(part[start : start + size], network, x[point], delta)
+            _add_products(part[start : start + size], network, x[point], centre, delta)
         step(count // COPIES)
 
 
-def _add_products(part: Tensor, network: ReluNetwork, x: Tensor, delta: Tensor) -> None:
+def _add_products(part: Tensor, network: ReluNetwork, x: Tensor, centre: Tensor, delta: Tensor) -> None:
     """Add to each of ``B`` buckets ``[B, D]`` the rows of its inputs, which start from ``delta``: ``[B * P, n_0]``, ``[B * P, n_d]``."""
     acts = [x]
     for w, b in zip(network.weights[:-1], network.biases[:-1]):
         acts.append(torch.addmm(b, acts[-1], w.mT).relu_())
+    acts[0] = x - centre
     buckets, stop = len(part), part.shape[1]
     for layer in reversed(range(len(network.weights))):
         n, m = network.weights[layer].shape

@@ -10,14 +10,16 @@ from collections.abc import Hashable
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.groups import DirectProduct, LieAlgebra, MatrixGroup, Symmetric
 from erlangen.groups.base import Element, Group
-from erlangen.linalg import numerical_rank
 from erlangen.parameters.hidden.network import ReluNetwork
 from erlangen.parameters.hidden.reading import relu_network
 from erlangen.verdict import Verdict
@@ -145,17 +147,33 @@ def generators(network: ReluNetwork) -> Tensor:
 def orbit_dimension(model: Any) -> int:
     """The dimension of the orbit of the parameters under permutations and scalings: the rank of :func:`generators`.
 
-    It is the number H of hidden neurons, less one for each neuron whose parameters are all zero.
+    It is the number H of hidden neurons, less one for each set of neurons that scale together and move nothing: neurons joined by weights
+    that are not zero, none of which has a bias, a weight from an input or one to an output. Most often that is a neuron whose parameters
+    are all zero. Scales do not matter: only which parameters are zero.
 
     >>> from torch import nn
     >>> orbit_dimension(nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 1)))
     5
     """
     network = relu_network(model).one()
-    found = generators(network)
-    # The length of a generator means nothing (scaling changes it): only whether it is zero, and its direction.
-    found = found[found.norm(dim=-1) > 0]
-    return numerical_rank(found / found.norm(dim=-1, keepdim=True)).rank if len(found) else 0
+    # A weight between two neurons moves unless both scale alike; a bias, a first and a last weight unless its neuron does not scale. So
+    # the scalings that move nothing are one for each component that is not joined to node 0, which does not scale.
+    starts = np.cumsum([1, *network.widths[1:-1]])
+    joined = [np.zeros((0, 2), dtype=np.int64)]
+    for layer, w in enumerate(network.weights):
+        to, off = np.nonzero(w.numpy())
+        joined.append(
+            np.stack(
+                [to + starts[layer] if layer + 1 < len(network.weights) else 0 * to, off + starts[layer - 1] if layer else 0 * off],
+                1,
+            )
+        )
+    for start, b in zip(starts, network.biases[:-1]):
+        own = np.nonzero(b.numpy())[0] + start
+        joined.append(np.stack([own, 0 * own], 1))
+    edges, count = np.concatenate(joined), network.num_hidden + 1
+    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    return count - int(connected_components(graph, directed=False, return_labels=False))
 
 
 def balanced(network: ReluNetwork) -> tuple[ReluNetwork, Tensor]:
@@ -192,8 +210,9 @@ def canonical_form(model: Any) -> ReluNetwork:
         size = torch.where(size > 0, size, 1.0)
         rows = rows / size.unsqueeze(-1)
         onward = weights[layer + 1] * size
-        # Sorted by rounded entries: the last digits may differ between members of one orbit.
-        keys = (1e6 * torch.cat([rows, onward.mT], -1)).round().tolist()
+        # Sorted by rounded entries, each on the scale of its column: the last digits may differ between members of one orbit.
+        level = torch.cat([rows, onward.mT], -1)
+        keys = (1e6 * level / level.abs().amax(0).clamp_min(1e-300)).round().tolist()
         order = torch.tensor(sorted(range(len(keys)), key=keys.__getitem__))
         weights[layer], biases[layer] = rows[order, :-1], rows[order, -1]
         weights[layer + 1] = onward[:, order]
@@ -203,6 +222,8 @@ def canonical_form(model: Any) -> ReluNetwork:
 def same_orbit(first: Any, second: Any, tolerance: float = 1e-8) -> Verdict:
     """Whether two networks differ by permutations and positive scalings alone: their canonical forms are compared.
 
+    The weights that read one input or neuron, and the biases of a layer, are compared on their own scale.
+
     >>> net = ReluNetwork((torch.eye(2), torch.ones(1, 2)), (torch.zeros(2), torch.zeros(1)))
     >>> twice = ReluNetwork((2 * torch.eye(2), torch.ones(1, 2) / 2), (torch.zeros(2), torch.zeros(1)))
     >>> bool(same_orbit(net, twice))
@@ -211,5 +232,13 @@ def same_orbit(first: Any, second: Any, tolerance: float = 1e-8) -> Verdict:
     a, b = canonical_form(first), canonical_form(second)
     if a.widths != b.widths:
         return Verdict(False, "one orbit", how="exact", reason=f"widths {a.widths} and {b.widths}")
-    far = float((a.vector - b.vector).abs().max() / a.vector.abs().max())
+    far = max(
+        _far(p, q) for p, q in zip((*a.weights, *(v[:, None] for v in a.biases)), (*b.weights, *(v[:, None] for v in b.biases)))
+    )
     return Verdict(far <= tolerance, "one orbit of permutations and scalings", how="exact", numbers={"distance": far})
+
+
+def _far(a: Tensor, b: Tensor) -> float:
+    """The largest difference ``[n, m]`` relative to the largest entry of its column."""
+    size = torch.maximum(a.abs(), b.abs()).amax(0)
+    return float(((a - b).abs() / torch.where(size > 0, size, 1.0)).max())

@@ -166,6 +166,24 @@ class ReluNetwork:
             x = x.relu()
         return found
 
+    @property
+    def rounding(self) -> float:
+        """How far rounding may move a pre-activation (or a derivative), relative to the sum that is formed for it, all layers before
+        included; twice the classical bound, for the sum is not taken in one order everywhere."""
+        return 2 * torch.finfo(torch.float64).eps * sum(n + 2 for n in self.widths[:-1])
+
+    def formed(self, x: Tensor, patterns: Sequence[Tensor]) -> list[Tensor]:
+        """How large the sums are that make ``z_1 ... z_d``, were nothing to cancel: the same recursion on absolute values, which knows
+        the scale of every input, ``[*batch, N, n_l]`` each. ``patterns`` say which hidden neurons are active."""
+        found: list[Tensor] = []
+        size = x.abs()
+        for layer, (w, b) in enumerate(zip(self.weights, self.biases)):
+            size = size @ w.abs().mT + b.abs().unsqueeze(-2)
+            found.append(size)
+            if layer < len(patterns):
+                size = size * patterns[layer]
+        return found
+
     def __call__(self, x: Any) -> Tensor:
         """``F(x)``: ``[*batch, N, n_d]``, or ``[*batch, n_d]`` of a single input ``[n_0]``."""
         x = self.inputs(x, "x")

@@ -27,6 +27,7 @@ class Observed:
         acts: ``a_0 ... a_{d-1}``, each ``[N, n_l]``.
         z: ``z_1 ... z_{d-1}`` under their numbers.
         active: where ``z_l > 0``.
+        formed: how large the sums are that make ``z_1 ... z_d``, see :meth:`ReluNetwork.formed`, under their numbers.
         matters: where a neuron is active and the output's derivative in it is not zero.
         proved: bounds of the hidden pre-activations.
         complete: whether all linear regions were seen.
@@ -37,6 +38,7 @@ class Observed:
     acts: list[Tensor]
     z: list[Tensor]
     active: list[Tensor]
+    formed: list[Tensor]
     matters: list[Tensor]
     proved: Bounds
     complete: bool
@@ -83,6 +85,7 @@ def observe(network: ReluNetwork, points: Any, generator: torch.Generator, box: 
     for layer in range(len(network.weights) - 1, 0, -1):
         w, on = network.weights[layer], active[layer].unsqueeze(1)
         delta, size = delta @ w * on, size @ w.abs() * on
-        matters[layer] = (delta.abs() > 1e-12 * size).any(1)
+        matters[layer] = (delta.abs() > network.rounding * size).any(1)
     undecided = tuple(s.all(0) | ~s.any(0) for s in active[1:])
-    return Observed(network, x, acts, z, active, matters, bounds(network, box, undecided), line)
+    formed = [x[:, :0], *network.formed(x, active[1:])]
+    return Observed(network, x, acts, z, active, formed, matters, bounds(network, box, undecided), line)

@@ -17,8 +17,6 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.parameters.hidden.network import ReluNetwork
 
-#: An input is on a kink when a pre-activation is below this, relative to how large it could be.
-KINK = 1e-9
 #: Inputs that are run at once.
 CHUNK = 4096
 
@@ -61,14 +59,16 @@ def _patterns(network: ReluNetwork, x: Tensor) -> tuple[Tensor, Tensor]:
     """Whether each input is off all kinks ``[N]``, and which hidden neurons are active there ``[N, H]``."""
     smooth = torch.ones(len(x), dtype=torch.bool)
     active = torch.empty(len(x), network.num_hidden, dtype=torch.bool)
-    stop = 0
+    size, stop = x.abs(), 0
     for w, b in zip(network.weights[:-1], network.biases[:-1]):
         z = torch.addmm(b, x, w.mT)
-        size = x.abs().amax(-1, keepdim=True) * w.abs().sum(-1) + b.abs()
-        smooth &= (z.abs() > KINK * size).all(-1)
+        size = torch.addmm(b.abs(), size, w.abs().mT)
+        # Off a kink, and the sign is certain, where rounding of the sum that was formed cannot change it.
+        smooth &= (z.abs() > network.rounding * size).all(-1)
         start, stop = stop, stop + len(w)
         torch.gt(z, 0, out=active[:, start:stop])
         x = z.relu_()
+        size *= active[:, start:stop]
     return smooth, active
 
 
@@ -112,38 +112,44 @@ def _independent(x: Tensor, index: np.ndarray, most: int) -> np.ndarray:
 def on_a_line(network: ReluNetwork) -> Sample:
     """Two inputs for each interval on which a network of one input is affine: all there are.
 
-    Kinks that agree to 1e-10 are taken to be one. The inputs are the middle of an interval and one a unit further on: the pattern is the
-    interval's, and the Jacobian is affine in the input, so the second need not lie inside.
+    Kinks that rounding cannot tell apart are taken to be one. The inputs are the middle of an interval and one further on by the spread of
+    all kinks: the pattern is the interval's, and the Jacobian is affine in the input, so the second need not lie inside.
 
     Raises:
         ArgumentError: a neuron whose pre-activation is zero on a whole interval: nothing is smooth there.
     """
     if network.widths[0] != 1:
         raise ArgumentError("points", "None for networks of one input", f"{network.widths[0]} inputs")
-    kinks = np.zeros(0)
-    slope, offset = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)  # [intervals, neurons]
+    kinks = blurs = np.zeros(0)
+    # In each interval, of each neuron: its line, and the sums that were formed for its slope and offset, without cancellation.
+    slope, offset = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
+    slopes, offsets = slope, offset
     patterns: list[Tensor] = []
     for w, b in zip(network.weights[:-1], network.biases[:-1]):
         slope, offset = slope @ w.mT, offset @ w.mT + b
+        slopes, offsets = slopes @ w.abs().mT, offsets @ w.abs().mT + b.abs()
+        slope = torch.where(slope.abs() > network.rounding * slopes, slope, 0.0)  # a root of rounding alone is none
         roots = (-offset / slope).numpy()
+        doubt = (network.rounding * (offsets + (offset / slope).abs() * slopes) / slope.abs()).numpy()
         low, high = np.append(-np.inf, kinks)[:, None], np.append(kinks, np.inf)[:, None]
         inside = np.isfinite(roots) & (roots > low) & (roots < high)
-        finer = _merged(np.concatenate([kinks, roots[inside]]))
+        finer, blurs = _merged(np.concatenate([kinks, roots[inside]]), np.concatenate([blurs, doubt[inside]]))
         where = torch.from_numpy(np.searchsorted(kinks, middles(finer)))
         kinks = finer
-        slope, offset = slope[where], offset[where]
+        slope, offset, slopes, offsets = slope[where], offset[where], slopes[where], offsets[where]
         patterns = [s[where] for s in patterns]
         middle = torch.from_numpy(middles(kinks)).unsqueeze(-1)
         value = slope * middle + offset
-        if bool((value.abs() <= KINK * ((slope * middle).abs() + offset.abs())).any()):
-            hint = "A neuron whose incoming weights and bias vanish has no derivative"
+        if bool((value.abs() <= network.rounding * (slopes * middle.abs() + offsets)).any()):
+            hint = "simplify removes such neurons"
             raise ArgumentError("model", "neurons that are zero at single inputs alone", "one that is zero on an interval", hint)
         patterns.append(value > 0)
         slope, offset = slope * patterns[-1], offset * patterns[-1]
+        slopes, offsets = slopes * patterns[-1], offsets * patterns[-1]
     at = torch.from_numpy(middles(kinks)).unsqueeze(-1)
     doubled = [s.repeat_interleave(2, 0) for s in patterns]
     active = torch.cat(doubled, -1) if doubled else torch.zeros(2, 0, dtype=torch.bool)
-    x = torch.stack([at, at + 1], 1).flatten(0, 1)
+    x = torch.stack([at, at + _spread(kinks)], 1).flatten(0, 1)
     return Sample(x, tuple(doubled), keys_of(active), 0)
 
 
@@ -151,10 +157,21 @@ def middles(kinks: np.ndarray) -> np.ndarray:
     """A point in each of the intervals that sorted kinks cut the line into."""
     if not len(kinks):
         return np.zeros(1)
-    return np.concatenate([kinks[:1] - 1, (kinks[:-1] + kinks[1:]) / 2, kinks[-1:] + 1])
+    far = _spread(kinks)
+    return np.concatenate([kinks[:1] - far, (kinks[:-1] + kinks[1:]) / 2, kinks[-1:] + far])
 
 
-def _merged(kinks: np.ndarray) -> np.ndarray:
-    kinks = np.sort(kinks)
-    far = np.diff(kinks) > 1e-10 * np.maximum(1, np.abs(kinks[1:]))
-    return kinks[np.append(True, far)] if len(kinks) else kinks
+def _spread(kinks: np.ndarray) -> float:
+    """The length on which kinks differ: a unit of the input. Of a single one, its distance from zero."""
+    if not len(kinks):
+        return 1.0
+    return float(kinks[-1] - kinks[0]) or float(abs(kinks[0])) or 1.0
+
+
+def _merged(kinks: np.ndarray, blurs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted kinks, of those nearer to each other than some times their rounding only the first; and how far each may be off."""
+    order = np.argsort(kinks)
+    kinks, blurs = kinks[order], blurs[order]
+    far = np.diff(kinks) > 8 * (blurs[1:] + blurs[:-1])
+    kept = np.append(True, far) if len(kinks) else np.zeros(0, dtype=bool)
+    return kinks[kept], blurs[kept]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from erlangen.linalg import rank_mod_p
+from erlangen.linalg.gap import CLEAR_GAP
 
 Method = Literal["auto", "svd", "sketch", "exact"]
 #: How many buckets each row is added to. With one, two directions that are held by one row each meet in a bucket and one is lost, which
@@ -17,10 +18,12 @@ COPIES = 3
 
 
 class Decision(NamedTuple):
-    """A numerical rank, and how clear it was: the last singular value that counts over the first that does not."""
+    """A numerical rank, and how clear it was: the last singular value that counts over the first that does not, and whether that is
+    large, also where the first that does not is put at rounding."""
 
     rank: int
     gap: float
+    clear: bool
 
 
 class Collector(Protocol):
@@ -98,10 +101,12 @@ def decide(rows: Tensor) -> Decision:
     """
     values = torch.linalg.svdvals(rows)
     if not len(values):
-        return Decision(0, float("inf"))
-    rank = int((values > max(rows.shape) * torch.finfo(torch.float64).eps * values[0]).sum())
+        return Decision(0, float("inf"), True)
+    eps = torch.finfo(torch.float64).eps
+    rank = int((values > max(rows.shape) * eps * values[0]).sum())
     after = float(values[rank]) if rank < len(values) else 0.0
-    return Decision(rank, float(values[rank - 1]) / after if rank and after > 0 else float("inf"))
+    clear = not rank or float(values[rank - 1]) >= CLEAR_GAP * max(after, eps * float(values[0]))
+    return Decision(rank, float(values[rank - 1]) / after if rank and after > 0 else float("inf"), clear)
 
 
 def exact_rank(blocks: Iterable[Tensor], columns: int, count: int, p: int, generator: torch.Generator) -> int:

@@ -183,5 +183,6 @@ def _compare(network: ReluNetwork, model: nn.Module) -> None:
     copy, _ = prepare(model, x)
     with torch.no_grad():
         theirs, ours = copy(x), network(x)
-    if theirs.shape != ours.shape or not torch.allclose(theirs, ours, rtol=1e-9, atol=1e-9 * float(ours.abs().max())):
+    size = network.formed(x, [z > 0 for z in network.preactivations(x)[:-1]])[-1]
+    if theirs.shape != ours.shape or not bool(((theirs - ours).abs() <= network.rounding * size).all()):
         raise NotReluNetwork("layers whose composition is not what the model computes")

@@ -49,7 +49,8 @@ class FunctionalDimension:
         num_points_used: of these, the ones whose rows were needed.
         num_on_kinks: of these, the ones that were dropped because the function is not smooth there.
         num_regions: linear regions (activation patterns) that were met; 0 where there are none.
-        is_lower_bound: whether more inputs could raise it: not on given inputs, nor if all regions were seen, nor at the maximum.
+        is_lower_bound: whether it may be larger: more inputs could raise it (not on given inputs, nor if all regions were seen), or no
+            clear gap of singular values decided. Not at the maximum.
         history: the rank after each batch of inputs.
     """
 
@@ -68,6 +69,7 @@ class FunctionalDimension:
     history: tuple[Growth, ...] = ()
     _factor: Tensor = field(default_factory=lambda: torch.zeros(0, 0), repr=False)
     _sizes: Tensor = field(default_factory=lambda: torch.zeros(0), repr=False)
+    _centre: Tensor | None = field(default=None, repr=False)
     _generators: Tensor = field(default_factory=lambda: torch.zeros(0, 0), repr=False)
     _layers: tuple[int, ...] = field(default=(), repr=False)
 
@@ -94,7 +96,8 @@ class FunctionalDimension:
 
     @cached_property
     def singular_values(self) -> Tensor:
-        """Descending ``[D]``: of the Jacobian at a balanced member of the orbit with rows of length one, or of its sketch."""
+        """Descending ``[D]``: of the Jacobian with rows and columns of one size, or of its sketch. The size of a column is that of the
+        sums that are formed for it; parameters are those of a balanced member of the orbit, and inputs are centred."""
         values = torch.linalg.svdvals(self._factor)
         return torch.cat([values, values.new_zeros(self.num_params - len(values))])
 
@@ -106,8 +109,14 @@ class FunctionalDimension:
     def null_space(self) -> Tensor:
         """Directions of the parameters that leave the function alone to first order: orthonormal columns ``[D, D - dim]``."""
         found = null_space(self._factor, dim=self.num_params - self.dim)
-        # J' = J diag(1 / sizes) at the balanced parameters, so a null vector v' of J' is sizes * v.
-        return torch.linalg.qr(found.basis / self._sizes.unsqueeze(-1)).Q
+        # J' = J diag(1 / sizes) at the balanced parameters, so a null vector v' of J' is sizes * v; and with centred inputs biases of
+        # first neurons were values at the centre.
+        basis = found.basis / self._sizes.unsqueeze(-1)
+        if self._centre is not None:
+            first, inputs = self._layers[0], len(self._centre)
+            weights = basis[: first * inputs // (inputs + 1)].unflatten(0, (-1, inputs))
+            basis[len(weights) * inputs : first] -= torch.einsum("nkv,k->nv", weights, self._centre)
+        return torch.linalg.qr(basis).Q
 
     def hidden_space(self) -> Tensor:
         """The null space with the scalings projected out: orthonormal columns ``[D, deficit]``."""

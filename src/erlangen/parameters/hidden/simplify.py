@@ -13,7 +13,7 @@ from erlangen.linalg import numerical_rank
 from erlangen.parameters.hidden.bounds import Box
 from erlangen.parameters.hidden.network import ReluNetwork
 from erlangen.parameters.hidden.observe import Observed, observe
-from erlangen.parameters.hidden.parallel import parallel_pairs
+from erlangen.parameters.hidden.parallel import parallel_pairs, weighed
 from erlangen.parameters.hidden.reading import relu_network
 
 
@@ -149,7 +149,7 @@ def _idle(seen: Observed, layer: int, proved: bool) -> _Change | None:
 
 def _merge(seen: Observed, layer: int, proved: bool) -> _Change | None:
     """All parallel pairs with one first neuron: what leaves the others leaves the first, times their ratio."""
-    pairs = [(i, j, ratio) for i, j, ratio in parallel_pairs(seen.network, layer) if ratio > 0]
+    pairs = [(i, j, ratio) for i, j, ratio in parallel_pairs(seen.network, layer, seen.acts[layer - 1]) if ratio > 0]
     if not pairs:
         return None
     first = pairs[0][0]
@@ -171,13 +171,17 @@ def _fold(seen: Observed, layer: int, proved: bool) -> _Change | None:
     if not group:
         return None
     w, b, onward = network.weights[layer - 1][group], network.biases[layer - 1][group], network.weights[layer][:, group]
-    rank = numerical_rank(w, rtol=1e-12).rank if bool((w != 0).any()) else 0
+    # Rows and columns of one size, as far as they matter to what arrives: an input may be large and its weights small.
+    level = weighed(w, seen.acts[layer - 1])
+    level = level / level.norm(dim=-1, keepdim=True).clamp_min(1e-300)
+    rank = numerical_rank(level, rtol=1e-12).rank if bool((w != 0).any()) else 0
     parts = torch.cat([onward.clamp(min=0), (-onward).clamp(min=0)])
     signs = torch.cat([torch.eye(len(onward), dtype=w.dtype), -torch.eye(len(onward), dtype=w.dtype)], 1)
     used = torch.nonzero((parts > 0).any(1)).flatten()
     if rank < len(group) and rank <= len(used):
-        basis = sorted(qr(w.mT.numpy(), mode="r", pivoting=True)[1][:rank].tolist())
-        combined = torch.linalg.lstsq(w[basis].mT, w.mT).solution.mT if rank else w.new_zeros(len(group), 0)
+        basis = sorted(qr(level.mT.numpy(), mode="r", pivoting=True)[1][:rank].tolist())
+        arriving = weighed(w, seen.acts[layer - 1])
+        combined = torch.linalg.lstsq(arriving[basis].mT, arriving.mT).solution.mT if rank else w.new_zeros(len(group), 0)
         taken = torch.eye(len(group), dtype=w.dtype)[basis]
         carried, constant = onward @ combined, onward @ (b - combined @ b[basis])
     elif len(used) < len(group):
