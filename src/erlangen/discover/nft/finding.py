@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal
 
 import torch
@@ -11,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.discover.finding import Finding
-from erlangen.discover.nft.linear import LinearNFT
+from erlangen.discover.nft.linear import LinearNFT, logarithm, orthogonalised
 from erlangen.discover.nft.spectrum import name_frequencies, steady
-from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.errors import ArgumentError
 from erlangen.groups import MatrixGroup
 from erlangen.linalg import cut
 
@@ -24,6 +25,8 @@ STANDS = 0.5
 COMPACT = 0.05
 #: Shares of the energy that the directions kept have, from which a held part of the training sequences chooses.
 ENERGIES = (0.9, 0.99, 0.999, 0.9999)
+#: Turns within this of a fraction with a denominator up to the largest order count as that fraction.
+FRACTION, LARGEST_ORDER = 1e-6, 100
 #: At most so many directions are tried where the frames do not clearly span fewer.
 WIDEST = 48
 
@@ -46,8 +49,9 @@ def linear_nft_finding(sequences: Any, *, seed: int = 0) -> Finding:
         seed: of the split and the random motion.
 
     Returns:
-        a finding whose ``group`` acts on frames as they are (columns): the motion's one-parameter group, or the rotation with the
-        frequencies found.
+        a finding whose ``group`` acts on frames as they are (columns) and has the motions among its elements: the motion's one-parameter
+        group, or the rotation with the frequencies found. Motions that reverse directions (the highest frequency of cyclic shifts of an
+        even number of points) are on no connected group: they give the finite group of their powers, or reflections beside the rotations.
 
     Raises:
         ArgumentError: not ``[N, T, n]`` with at least 3 frames and 4 sequences, or NaNs.
@@ -143,29 +147,66 @@ def _trivial(nft: LinearNFT, kept: Tensor, held: Tensor, seed: int) -> float:
 
 
 def _named(nft: LinearNFT, motions: str) -> tuple[str, MatrixGroup] | None:
-    """The blocks in words, and the group on frames."""
+    """The blocks in words, and the group on frames: one that has the motions among its elements."""
     try:
         blocks = nft.block_diagonalize()
     except ArgumentError:
         return None
     sizes = "+".join(map(str, blocks.sizes))
     if motions == "shared":
-        generator = nft.generator()
-        if float(generator.abs().max()) < 1e-9:
-            return None
         rates = ", ".join(f"{float(r) / (2 * torch.pi):.3g}" for r in nft.rates())
-        return f"blocks {sizes}, one motion: {rates} turns per frame", MatrixGroup(algebra=generator[None], name="exp(tA)")
-    try:
-        rep = nft.rep
-    except UnsupportedError:
-        return _unnamed(nft, sizes)
-    named = name_frequencies(blocks, steady(nft.transitions)) or ()
+        return _of_one(nft, f"blocks {sizes}, one motion: {rates} turns per frame")
+    matrices = steady(nft.transitions)
+    mirrored = torch.stack([torch.linalg.det(block) < 0 for block in blocks.blocks(matrices)], 1)
+    if bool(mirrored.any()):
+        return _with_reflections(nft, sizes, matrices, mirrored)
+    named = name_frequencies(blocks, matrices)
+    if named is None:
+        return f"blocks {sizes}, turning independently", MatrixGroup(algebra=_independent(nft), name="rotations of the blocks")
+    return f"blocks {sizes}, {_in_words(named)}", MatrixGroup(algebra=_turning(nft, named), name="SO(2)")
+
+
+def _of_one(nft: LinearNFT, words: str) -> tuple[str, MatrixGroup] | None:
+    """The one-parameter group of one motion. A reversed direction is on no such group: then the motion's powers, or both together."""
+    A, reversal = logarithm(nft.transitions[0])
+    generator = nft.tangent(A)
+    still = float(generator.abs().max()) < 1e-9
+    if reversal is None:
+        return None if still else (words, MatrixGroup(algebra=generator[None], name="exp(tA)"))
+    powers = _finite(nft, nft.transitions[:1])
+    if powers is not None:
+        return f"{words}, of order {powers.order}", powers
+    flip = nft.on_data(reversal)[None]
+    return f"{words}, and a reversal", MatrixGroup(flip, None if still else generator[None], name="exp(tA), and a reversal")
+
+
+def _with_reflections(nft: LinearNFT, sizes: str, matrices: Tensor, mirrored: Tensor) -> tuple[str, MatrixGroup]:
+    """The group of motions of which some reverse directions: finite, or a connected one and a motion of each kind of reversal."""
+    finite = _finite(nft, matrices)
+    if finite is not None:
+        return f"blocks {sizes}, {finite.order} motions", finite
+    blocks, plain = nft.block_diagonalize(), matrices[~mirrored.any(1)]
+    named = name_frequencies(blocks, plain) if len(plain) else None
+    words = _in_words(named) if named else "turning independently"
+    kinds = [int((mirrored == kind).all(1).nonzero()[0]) for kind in mirrored.unique(dim=0) if bool(kind.any())]
+    generators = nft.on_data(_orthogonal(nft, matrices[kinds]))
+    turning = None if max(blocks.sizes) == 1 else _turning(nft, named) if named else _independent(nft)
+    return f"blocks {sizes}, {words}, and reflections", MatrixGroup(
+        generators, turning, name="rotations and reflections of the blocks"
+    )
+
+
+def _in_words(named: tuple[int, ...]) -> str:
+    return f"frequencies {', '.join(map(str, sorted(map(abs, named))))}"
+
+
+def _turning(nft: LinearNFT, named: tuple[int, ...]) -> Float[Tensor, "1 n n"]:
+    """The Lie algebra of SO(2) on frames, with a frequency for each block."""
     quarter = torch.tensor([[[0.0, -1.0], [1.0, 0.0]]], dtype=torch.float64)
-    whole = ", ".join(map(str, sorted(map(abs, named))))
-    return f"blocks {sizes}, frequencies {whole}", MatrixGroup(algebra=rep.algebra(quarter), name="SO(2)")
+    return nft.rep_with(named).algebra(quarter)
 
 
-def _unnamed(nft: LinearNFT, sizes: str) -> tuple[str, MatrixGroup]:
+def _independent(nft: LinearNFT) -> Float[Tensor, "k n n"]:
     """Blocks that do not turn together: every plane on its own, a torus on frames; larger blocks with all their rotations."""
     found = nft.block_diagonalize()
     basis: list[Float[Tensor, "n n"]] = []
@@ -176,5 +217,48 @@ def _unnamed(nft: LinearNFT, sizes: str) -> tuple[str, MatrixGroup]:
             for j in range(i):
                 turn = torch.zeros_like(P)
                 turn[part.start + i, part.start + j], turn[part.start + j, part.start + i] = 1.0, -1.0
-                basis.append((nft.basis / nft.scale @ P @ turn @ inverse @ (nft.basis * nft.scale).mT).mT)
-    return f"blocks {sizes}, turning independently", MatrixGroup(algebra=torch.stack(basis), name="rotations of the blocks")
+                basis.append(nft.tangent(P @ turn @ inverse))
+    return torch.stack(basis)
+
+
+def _orthogonal(nft: LinearNFT, matrices: Float[Tensor, "m r r"]) -> Float[Tensor, "m r r"]:
+    """Motions with every block the nearest orthogonal one."""
+    found = nft.block_diagonalize()
+    moved = torch.zeros_like(matrices)
+    for part, block in zip(found.slices, found.blocks(matrices)):
+        moved[:, part, part] = orthogonalised(block)
+    return found.P @ moved @ torch.linalg.inv(found.P)
+
+
+def _finite(nft: LinearNFT, matrices: Float[Tensor, "m r r"]) -> MatrixGroup | None:
+    """The finite group that motions generate, where each is of a small order to within what the data tell; ``None`` otherwise."""
+    found = nft.block_diagonalize()
+    if max(found.sizes) > 2:
+        return None
+    exact = torch.zeros_like(matrices)
+    for part, size, block in zip(found.slices, found.sizes, found.blocks(matrices)):
+        near = orthogonalised(block)
+        if size == 1:
+            exact[:, part, part] = near
+            continue
+        mirrored = torch.linalg.det(near) < 0
+        if bool(mirrored.any()):
+            return None  # reflections of planes in one basis with exact rotations: not looked for
+        turns = torch.atan2(near[:, 1, 0], near[:, 0, 0]) / (2 * torch.pi)
+        whole = [Fraction(t).limit_denominator(LARGEST_ORDER) for t in turns.tolist()]
+        snapped = torch.tensor([float(f) for f in whole], dtype=torch.float64)
+        if float((snapped - turns).abs().max()) > FRACTION:
+            return None
+        angle = 2 * torch.pi * snapped
+        exact[:, part, part] = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(-1, 2, 2)
+    motions = nft.on_data(found.P @ exact @ torch.linalg.inv(found.P))
+    generators: list[Tensor] = []
+    elements = torch.eye(motions.shape[-1], dtype=torch.float64)[None]
+    for motion in motions:
+        if float((elements - motion).abs().amax((1, 2)).min()) > 1e-6 * float(motion.abs().max()):
+            generators.append(motion)
+            group = MatrixGroup(generators, name="powers of the motion")
+            if not group.is_finite:
+                return None
+            elements = group.elements()
+    return MatrixGroup(generators, name=f"{len(elements)} motions") if generators else None

@@ -6,18 +6,21 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from erlangen.discover.nft.invariants import blocks_of_pairs
 from erlangen.discover.nft.objective import roll
 from erlangen.discover.nft.on_span import OnSpan
-from erlangen.discover.nft.solves import plane_matrices, solve_planes, solve_transition
+from erlangen.discover.nft.solves import least_transition, plane_matrices, solve_planes, solve_transition
 from erlangen.discover.nft.spectrum import Spectrum, name_frequencies, rep_of, spectrum_of, steady
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.linalg import cut
 from erlangen.reps import Rep
 from erlangen.reps.block_diagonalize import BlockDecomposition, block_diagonalize
+
+#: Blocks in which reflections fit sequences of at least this part of the energy are mirrored by some motions.
+MIRRORED = 0.05
 
 
 class LinearNFT:
@@ -34,7 +37,7 @@ class LinearNFT:
 
     Attributes:
         basis: ``[n, rank]``, orthonormal; ``scale`` ``[rank]``, what coordinates are divided by.
-        transitions: ``[L, rank, rank]``, one for each label, or each sequence where that can be.
+        transitions: ``[L, rank, rank]``, one for each label, or for each sequence whose frames determine it.
 
     Source: P. J. Schmid, J. Fluid Mech. 656 (2010), for one shared motion.
 
@@ -66,7 +69,8 @@ class LinearNFT:
             labels: with shared motions, which sequences share theirs.
 
         Raises:
-            ArgumentError: not ``[N, T, n]`` with ``T >= 2``, NaNs, a rank above ``n``, or too few frames for it.
+            ArgumentError: not ``[N, T, n]`` with ``T >= 2``, NaNs, a rank above ``n``, too few frames for it, or transitions of a label
+                that start from fewer than ``rank`` directions.
         """
         x = _frames(sequences)
         _, values, vh = torch.linalg.svd(x.flatten(0, 1), full_matrices=False)
@@ -75,20 +79,26 @@ class LinearNFT:
             raise ArgumentError("rank", f"a number of directions from 1 to {min(x.shape[-1], len(values))}", rank)
         self.basis = vh[:rank].mT
         self.scale = values[:rank] / x.flatten(0, 1).shape[0] ** 0.5
+        # Coordinates are divided by their scales: so is the rounding of the frames.
+        self._eps = _eps(sequences) * float(values[0] / values[rank - 1])
         self.blocks = None
         z = self._encode(x)
-        count, frames = z.shape[:2]
+        count = len(z)
         if self.motions == "shared":
             group = torch.zeros(count, dtype=torch.int64) if labels is None else torch.as_tensor(labels).cpu()
             if tuple(group.shape) != (count,):
                 raise ArgumentError("labels", f"{count} labels, one for each sequence", f"shape {tuple(group.shape)}")
-            self.transitions = torch.stack([_shared(z[group == label], rank) for label in group.unique(sorted=True)])
-        elif frames - 1 >= rank:
-            self.transitions = solve_transition(z.unsqueeze(2))
-            self.blocks = block_diagonalize(steady(self.transitions))
+            self.transitions = torch.stack([self._shared(z[group == label]) for label in group.unique(sorted=True)])
+            return self
+        own, determined = least_transition(z.unsqueeze(2), self._eps)
+        if bool(determined.any()):
+            self.blocks = block_diagonalize(steady(own[determined]))
         else:
             self.blocks = blocks_of_pairs(z[:, :-1].flatten(0, 1), z[:, 1:].flatten(0, 1))
-            self.transitions = self._structured(z)
+        self._mirrored = self._mirrors(z)
+        # Planes are known from all sequences, so that each needs only its angle in them; larger blocks need whole matrices.
+        planar = max(self.blocks.sizes) <= 2
+        self.transitions = torch.where(determined[:, None, None], own, self._structured(z)) if planar else own[determined]
         return self
 
     def encode(self, x: Any) -> Any:
@@ -104,15 +114,28 @@ class LinearNFT:
     def transition(self, sequences: Any) -> Any:
         """The motion ``[N, rank, rank]`` of each of ``[N, T, n]`` sequences on its own.
 
+        Within known planes two frames are enough; a plane in which a sequence has nothing is taken to stand still.
+
         Raises:
-            ArgumentError: fewer than ``rank + 1`` frames, and no planes known in which each moves.
+            ArgumentError: no planes known in which each moves, and frames that do not span ``rank`` directions.
         """
-        return _like(sequences, self._transition(self._encode(_frames(sequences))))
+        z = self._encode(_frames(sequences))
+        M, determined = self._transition(z)
+        if not bool(determined.all()):
+            rank = self.basis.shape[1]
+            raise ArgumentError(
+                "sequences",
+                f"at least {rank + 1} frames that span {rank} directions, or motions within planes of all",
+                f"{z.shape[1]} frames, with too few directions in {int((~determined).sum())} of {len(z)} sequences",
+                "fit with motions='each', or state a smaller rank",
+            )
+        return _like(sequences, M)
 
     def predict(self, sequences: Any, steps: int = 1, label: int = 0) -> Any:
         """The frames ``[N, steps, n]`` that follow: by the shared motion of ``label``, or by that of each sequence."""
         z = self._encode(_frames(sequences, least=1 if self.motions == "shared" else 2))
-        M = self.transitions[label].expand(len(z), -1, -1) if self.motions == "shared" else self._transition(z)
+        # A motion that the frames do not determine goes on by the smallest matrix that fits: right where the last frame is of their span.
+        M = self.transitions[label].expand(len(z), -1, -1) if self.motions == "shared" else self._transition(z)[0]
         return _like(sequences, self._decode(roll(z[:, -1:], M, steps).squeeze(2)))
 
     def block_diagonalize(self) -> BlockDecomposition:
@@ -143,7 +166,11 @@ class LinearNFT:
         named = name_frequencies(found, steady(self.transitions))
         if named is None:
             unsupported("these motions", "whole frequencies of one angle", "look at spectrum() and rates()")
-        inner = rep_of(found, named)
+        return self.rep_with(named)
+
+    def rep_with(self, named: tuple[int, ...]) -> Rep:
+        """SO(2) on the data, with a frequency for each of the blocks (a negative one turns the other way)."""
+        inner = rep_of(self.block_diagonalize(), named)
         # rep_of acts on rows z = x basis / scale in the basis of its own planes: go there and back at once.
         inward = inner.basis @ (self.basis / self.scale).mT
         return OnSpan(inner.rep, inward, self.basis * self.scale @ inner.inverse)
@@ -153,14 +180,25 @@ class LinearNFT:
 
         Raises:
             ArgumentError: the motion is not that of a compact group.
+            UnsupportedError: it reverses an odd number of directions (as a shift by one does to the highest frequency of an even number
+                of points), so that no motion like it, done many times over, leads there from rest.
         """
-        found = block_diagonalize(self.transitions[label : label + 1])
-        pieces = []
-        for size, block in zip(found.sizes, found.blocks(self.transitions[label])):
-            angle = torch.atan2(block[1, 0] - block[0, 1], block[0, 0] + block[1, 1]) if size == 2 else block.new_zeros(())
-            pieces.append(angle * block.new_tensor([[0.0, -1.0], [1.0, 0.0]]) if size == 2 else block.new_zeros(size, size))
-        rows = found.P @ torch.block_diag(*pieces) @ torch.linalg.inv(found.P)
+        rows, reversal = logarithm(self.transitions[label])
+        if reversal is not None:
+            unsupported(
+                "this motion", "logarithm, for it reverses an odd number of directions", "take the motion itself as a generator"
+            )
+        return self.tangent(rows)
+
+    def tangent(self, rows: Float[Tensor, "rank rank"]) -> Float[Tensor, "n n"]:
+        """A matrix for rows of coordinates as one for columns of data, zero across the span."""
         return (self.basis / self.scale @ rows @ (self.basis * self.scale).mT).mT
+
+    def on_data(self, rows: Float[Tensor, "*batch rank rank"]) -> Float[Tensor, "*batch n n"]:
+        """A motion of rows of coordinates as one of columns of data, the identity across the span."""
+        eye = torch.eye(rows.shape[-1], dtype=rows.dtype)
+        outer = torch.eye(self.basis.shape[0], dtype=rows.dtype)
+        return outer + (self.basis / self.scale @ (rows - eye) @ (self.basis * self.scale).mT).mT
 
     def _encode(self, x: Tensor) -> Tensor:
         if x.shape[-1] != self.basis.shape[0]:
@@ -170,37 +208,99 @@ class LinearNFT:
     def _decode(self, z: Tensor) -> Tensor:
         return z * self.scale @ self.basis.mT
 
-    def _transition(self, z: Tensor) -> Tensor:
-        if self.blocks is not None and max(self.blocks.sizes) <= 2:
-            return self._structured(z)
-        rank = self.basis.shape[1]
-        if z.shape[1] - 1 < rank:
+    def _shared(self, z: Float[Tensor, "n t r"]) -> Float[Tensor, "r r"]:
+        rank, rows = z.shape[-1], z.shape[0] * (z.shape[1] - 1)
+        if rows < rank:
+            raise ArgumentError("labels", f"at least {rank} transitions of each label for rank {rank}", rows)
+        try:
+            return solve_transition(z.transpose(0, 1), eps=self._eps)
+        except ArgumentError:
             raise ArgumentError(
                 "sequences",
-                f"at least {rank + 1} frames, or motions within planes of all",
-                z.shape[1],
-                "fit with motions='each', or state a smaller rank",
-            )
-        return solve_transition(z.unsqueeze(2))
+                f"transitions that start from all {rank} directions in which the frames lie",
+                "ones that start from fewer, and say nothing of the motion elsewhere",
+                "take more frames or sequences, or state a smaller rank",
+            ) from None
+
+    def _transition(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The motion of each sequence, and whether its frames determine it."""
+        if self.blocks is not None and max(self.blocks.sizes) <= 2:
+            return self._structured(z), torch.ones(len(z), dtype=torch.bool)
+        return least_transition(z.unsqueeze(2), self._eps)
 
     def _structured(self, z: Float[Tensor, "n t r"]) -> Float[Tensor, "n r r"]:
-        """Each sequence's motion within the planes that all share."""
+        """Each sequence's motion within the planes that all share; mirrored where that fits better, in blocks that some motion mirrors."""
         found = self.blocks
         assert found is not None
         P = found.P
-        y = (z @ P).unsqueeze(2)
         M = torch.eye(P.shape[0], dtype=P.dtype).repeat(len(z), 1, 1)
-        for part, size in zip(found.slices, found.sizes):
-            if size == 2:
-                M[:, part, part] = plane_matrices(solve_planes(y[..., part])[:, 0])
+        for part, size, mirrored in zip(found.slices, found.sizes, self._mirrored):
+            y = z @ P[:, part]
+            flip = _mirror_fits(y) & mirrored if size <= 2 else torch.zeros(len(z), dtype=torch.bool)
+            if size == 1:
+                M[flip, part, part] = -1.0
+            elif size == 2:
+                # A reflection is a rotation after the second axis was turned round.
+                before = torch.where(flip[:, None, None], y[:, :-1] * y.new_tensor([1.0, -1.0]), y[:, :-1])
+                pairs = torch.stack([before, y[:, 1:]], 1)
+                turn = plane_matrices(solve_planes(pairs)[:, 0])
+                M[:, part, part] = torch.where(flip[:, None, None], y.new_tensor([[1.0], [-1.0]]) * turn, turn)
         return P @ M @ torch.linalg.inv(P)
 
+    def _mirrors(self, z: Float[Tensor, "n t r"]) -> tuple[bool, ...]:
+        """Which blocks are mirrored by some of the motions: those where reflections fit sequences of a good part of the energy."""
+        found, told = self.blocks, []
+        assert found is not None
+        for part, size in zip(found.slices, found.sizes):
+            y = z @ found.P[:, part]
+            energy = y.square().sum((1, 2))
+            told.append(size <= 2 and float(energy[_mirror_fits(y)].sum()) > MIRRORED * float(energy.sum()))
+        return tuple(told)
 
-def _shared(z: Float[Tensor, "n t r"], rank: int) -> Float[Tensor, "r r"]:
-    rows = z.shape[0] * (z.shape[1] - 1)
-    if rows < rank:
-        raise ArgumentError("labels", f"at least {rank} transitions of each label for rank {rank}", rows)
-    return solve_transition(z.transpose(0, 1))
+
+def _mirror_fits(y: Float[Tensor, "n t d"]) -> Bool[Tensor, " n"]:
+    """Whether a reflection takes the frames of a line or a plane to the next better than a rotation does."""
+    before, after = y[:, :-1], y[:, 1:]
+    if y.shape[-1] == 1:
+        return (before * after).sum((1, 2)) < 0
+    (a, b), (c, d) = before.unbind(-1), after.unbind(-1)
+    turned = torch.complex((a * c + b * d).sum(1), (a * d - b * c).sum(1)).abs()
+    mirrored = torch.complex((a * c - b * d).sum(1), (a * d + b * c).sum(1)).abs()
+    return mirrored > (1 + 1e-6) * turned  # one pair of frames is served by both alike
+
+
+def logarithm(M: Float[Tensor, "r r"]) -> tuple[Float[Tensor, "r r"], Float[Tensor, "r r"] | None]:
+    """``A`` and ``F`` with ``M = F exp(A)``, for a motion of a compact group.
+
+    ``F`` reverses one direction, and is ``None`` where nothing needs to be reversed: a pair of reversed directions is a half turn.
+
+    Raises:
+        ArgumentError: the motion is not that of a compact group.
+    """
+    found = block_diagonalize(M[None])
+    A, F = torch.zeros_like(M), torch.eye(len(M), dtype=M.dtype)
+    lines = []
+    for part, size, block in zip(found.slices, found.sizes, found.blocks(M)):
+        if size == 1 and float(block) < 0:
+            lines.append(part.start)
+        elif size == 2 and float(torch.linalg.det(block)) > 0:
+            angle = torch.atan2(block[1, 0] - block[0, 1], block[0, 0] + block[1, 1])
+            A[part, part] = angle * block.new_tensor([[0.0, -1.0], [1.0, 0.0]])
+        elif size == 2:
+            F[part, part] = orthogonalised(block)
+    for i, j in zip(lines[::2], lines[1::2]):
+        A[j, i], A[i, j] = torch.pi, -torch.pi
+    if len(lines) % 2:
+        F[lines[-1], lines[-1]] = -1.0
+    P, inverse = found.P, torch.linalg.inv(found.P)
+    whole = bool((torch.eye(len(M), dtype=M.dtype) == F).all())
+    return P @ A @ inverse, None if whole else P @ F @ inverse
+
+
+def orthogonalised(blocks: Float[Tensor, "*batch d d"]) -> Float[Tensor, "*batch d d"]:
+    """The orthogonal matrices nearest to given ones."""
+    u, _, vh = torch.linalg.svd(blocks)
+    return u @ vh
 
 
 def _frames(x: Any, least: int = 2) -> Tensor:

@@ -7,7 +7,7 @@ For a :class:`~erlangen.reps.Rep` that is ``rep.act(g, H)``, so ``M(g) = rep(g).
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
@@ -16,16 +16,18 @@ from erlangen.groups.rotations import exp_rotation
 Latents = Float[Tensor, "*batch t m a"]
 
 
-def solve_transition(latents: Latents, ridge: float = 0.0) -> Float[Tensor, "*batch a a"]:
+def solve_transition(latents: Latents, ridge: float = 0.0, *, eps: float | None = None) -> Float[Tensor, "*batch a a"]:
     """The matrix that takes each frame to the next best: ``argmin_M sum_t |H_t+1 - H_t M|^2``.
 
     Args:
         latents: ``t >= 2`` frames that one unknown motion connects.
         ridge: adds ``ridge * trace(A^T A) / a`` times the squared size of ``M``, for directions that hardly occur. With 0 the problem is
             solved by QR, with a ridge by Cholesky; both in float64 where the device has it.
+        eps: the relative precision of the numbers, by default that of their dtype: what decides whether rows span all columns.
 
     Raises:
-        ArgumentError: fewer than two frames, or fewer rows ``(t - 1) m`` than columns ``a``.
+        ArgumentError: fewer than two frames, fewer rows ``(t - 1) m`` than columns ``a``, or (without a ridge) rows that do not span the
+            columns, so that they do not determine the matrix; :func:`least_transition` takes those.
 
     Source: Miyato, Koyama & Fukumizu 2022, "Unsupervised Learning of Equivariant Structure from Sequences".
 
@@ -44,6 +46,7 @@ def solve_transition(latents: Latents, ridge: float = 0.0) -> Float[Tensor, "*ba
     before, after = _precise(before), _precise(after)
     if ridge == 0:
         q, r = torch.linalg.qr(before)
+        _check_spans(r, rows, torch.finfo(latents.dtype).eps if eps is None else eps)
         solution = torch.linalg.solve_triangular(r, q.mT @ after, upper=True)
     else:
         gram = before.mT @ before
@@ -52,6 +55,29 @@ def solve_transition(latents: Latents, ridge: float = 0.0) -> Float[Tensor, "*ba
         lower = torch.linalg.cholesky(gram + ridge * size[..., None, None] * eye)
         solution = torch.cholesky_solve(before.mT @ after, lower)
     return solution.to(latents.dtype)
+
+
+def least_transition(latents: Latents, eps: float | None = None) -> tuple[Float[Tensor, "*batch a a"], Bool[Tensor, " *batch"]]:
+    """The smallest of the matrices that take each frame to the next best, and whether it is the only one.
+
+    Where they span only some directions it is right there and zero across; predictions of frames within the span are right as well.
+
+    Args:
+        latents: ``t >= 2`` frames that one unknown motion connects, of any number of rows.
+        eps: as for :func:`solve_transition`.
+
+    >>> frames = torch.tensor([[[1.0, 0.0]], [[-1.0, 0.0]]])
+    >>> M, determined = least_transition(frames)
+    >>> M.abs().tolist(), bool(determined)
+    ([[1.0, 0.0], [0.0, 0.0]], False)
+    """
+    before, after = (_precise(part) for part in _stacked(latents))
+    rows, a = before.shape[-2:]
+    u, values, vh = torch.linalg.svd(before, full_matrices=False)
+    kept = values > max(rows, a) * (torch.finfo(latents.dtype).eps if eps is None else eps) * values.amax(-1, keepdim=True)
+    inverse = torch.where(kept, 1 / torch.where(kept, values, torch.ones_like(values)), torch.zeros_like(values))
+    solution = vh.mT @ (inverse.unsqueeze(-1) * (u.mT @ after))
+    return solution.to(latents.dtype), kept.sum(-1) == a
 
 
 def solve_planes(latents: Latents, normalize: bool = True) -> Float[Tensor, "*batch planes 2"]:
@@ -170,6 +196,24 @@ def _stacked(latents: Tensor) -> tuple[Tensor, Tensor]:
     if latents.ndim < 3 or latents.shape[-3] < 2:
         raise ArgumentError("latents", "at least two frames [*batch, t, m, a]", f"shape {tuple(latents.shape)}")
     return latents[..., :-1, :, :].flatten(-3, -2), latents[..., 1:, :, :].flatten(-3, -2)
+
+
+def _check_spans(r: Float[Tensor, "*batch a a"], rows: int, eps: float) -> None:
+    """Refuse a triangular factor whose columns, each brought to length one, are dependent to within rounding."""
+    if torch.compiler.is_compiling() or torch._C._functorch.is_batchedtensor(r):  # type: ignore[attr-defined]
+        return
+    with torch.no_grad():
+        size = r.norm(dim=-2, keepdim=True)
+        values = torch.linalg.svdvals(r / torch.where(size > 0, size, torch.ones_like(size)))
+        rank = (values > max(rows, r.shape[-1]) * eps * values.amax(-1, keepdim=True)).sum(-1)
+    a = r.shape[-1]
+    if bool((rank < a).any()):
+        raise ArgumentError(
+            "latents",
+            f"frames that span all {a} columns",
+            f"{int((rank < a).sum())} of {rank.numel()} with fewer, at least {int(rank.min())}",
+            "take more frames or more sequences of one motion, fewer columns, or a ridge",
+        )
 
 
 def _precise(x: Tensor) -> Tensor:

@@ -21,6 +21,10 @@ from erlangen.reps.monomial import InBasis
 PRESENT = 0.5
 #: Blocks must turn together to within this mean cosine for whole frequencies to be named without angles.
 TOGETHER = 0.95
+#: Equations for multiplicities may enlarge errors by this much.
+CONDITION = 1e3
+#: The next frequency must miss the phases of a block by so many times the best one's miss (a squared distance).
+APART = 10.0
 #: The largest frequency of the block that the others are compared with.
 REFERENCE = 8
 
@@ -46,6 +50,9 @@ class Spectrum:
 def spectrum_of(matrices: Float[Tensor, "n a a"], angles: Any, top: int) -> Spectrum:
     """Read the frequencies off the traces where the angles are known, off the phases of the blocks where they are not.
 
+    A few angles do not tell many frequencies by traces: the equations are nearly dependent, and rounding would be the answer. There each
+    block's phase is compared with the multiples of the angles instead.
+
     Raises:
         ArgumentError: angles of another number than matrices.
     """
@@ -62,12 +69,46 @@ def spectrum_of(matrices: Float[Tensor, "n a a"], angles: Any, top: int) -> Spec
     told = torch.as_tensor(np.asarray(angles) if not isinstance(angles, Tensor) else angles).detach().cpu()
     if tuple(told.shape) != (len(motions),):
         raise ArgumentError("angles", f"{len(motions)} angles, one for each sequence", f"shape {tuple(told.shape)}")
-    counts = frequency_multiplicities(motions, told, min(top, len(motions) - 1))
+    if not _told_by_traces(told, top):
+        return _by_phases(motions, told.to(motions), top, decay)
+    counts = frequency_multiplicities(motions, told, top)
     # Traces of matrices that represent nothing (growth, noise) add up to more than the dimension.
     if float(counts[0] + 2 * counts[1:].abs().sum()) > 2 * motions.shape[-1]:
         return Spectrum((), counts, decay)
     present = [k for k, count in enumerate(counts.tolist()) for _ in range(max(0, round(count))) if count >= PRESENT]
     return Spectrum(tuple(present), counts, decay)
+
+
+def _told_by_traces(angles: Tensor, top: int) -> bool:
+    """Whether the traces at these angles tell the frequencies up to ``top`` apart, without enlarging errors much."""
+    if len(angles) <= top:
+        return False
+    characters = torch.cos(angles.double()[:, None] * torch.arange(top + 1, dtype=torch.float64))
+    values = torch.linalg.svdvals(characters)
+    return bool(values[-1] * CONDITION > values[0])
+
+
+def _by_phases(motions: Float[Tensor, "n a a"], angles: Float[Tensor, " n"], top: int, decay: float) -> Spectrum:
+    """The frequency of every block: the one whose multiples of the angles its phases follow, and no other as well."""
+    counts = torch.zeros(top + 1, dtype=torch.float64)
+    try:
+        found = block_diagonalize(steady(motions))
+    except ArgumentError:
+        return Spectrum((), counts, decay)
+    k = torch.arange(top + 1, dtype=torch.float64)
+    for size, block in zip(found.sizes, found.blocks(motions)):
+        if size > 2 or bool((torch.linalg.det(block) < 0).any()):
+            return Spectrum((), torch.zeros_like(counts), decay)
+        if size == 1:
+            counts[0] += 1
+            continue
+        phase, turns = plane_phase(block)[:, None], angles[:, None] * k
+        follows = torch.stack([torch.cos(phase - turns).mean(0), torch.cos(phase + turns).mean(0)]).amax(0)
+        best, second = follows.sort(descending=True).values[:2].tolist() if top else (float(follows[0]), -1.0)
+        if best > TOGETHER and 1 - second > APART * (1 - best) + 1e-6:
+            counts[int(follows.argmax())] += 1
+    present = tuple(i for i, count in enumerate(counts.tolist()) for _ in range(int(count)))
+    return Spectrum(present, counts, decay)
 
 
 def steady(matrices: Float[Tensor, "n a a"], count: int = 64) -> Float[Tensor, "count a a"]:
