@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from erlangen.actions.base import Action
 from erlangen.actions.clouds import AtomBatch
 from erlangen.errors import ArgumentError
-from erlangen.groups.affine import AffineGroup
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.nn.elements import LAST
 from erlangen.nn.faenet_parts import (
@@ -212,7 +211,7 @@ class FAENet(nn.Module):
 
         vector = group.vector
         inp: dict[str, Action | None] = {
-            "pos": group.point if isinstance(group, AffineGroup) else vector,
+            "pos": group.point if group.translates else vector,
             "numbers": None,
             "batch": Segment(group),
             "cell": vector,

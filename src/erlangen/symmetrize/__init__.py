@@ -5,6 +5,7 @@ from erlangen.symmetrize.canonical_finite import Energy, FiniteShift, Lift, Refe
 from erlangen.symmetrize.canonical_labelling import CanonicalLabelling
 from erlangen.symmetrize.canonical_order import Ordered
 from erlangen.symmetrize.canonical_vectors import ImageVectors, Vectors
+from erlangen.symmetrize.centred import Centred, CloudFrame
 from erlangen.symmetrize.choice import Choice
 from erlangen.symmetrize.choose import choose_frame
 from erlangen.symmetrize.compare import FrameComparison, FrameRow, compare_frames
@@ -31,7 +32,9 @@ from erlangen.symmetrize.transform import FrameTransform
 __all__ = [
     "AllElements",
     "CanonicalLabelling",
+    "Centred",
     "Choice",
+    "CloudFrame",
     "Distinct",
     "Edges",
     "Energy",

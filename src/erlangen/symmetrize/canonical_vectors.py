@@ -12,21 +12,24 @@ from torch import Tensor, nn
 from erlangen.actions.base import Action
 from erlangen.actions.images import Images
 from erlangen.errors import ArgumentError
-from erlangen.groups.affine import AffineGroup, Translations
 from erlangen.groups.base import Group
-from erlangen.groups.orthogonal import SO, O
 from erlangen.nn.vector_neurons import VectorNeurons
 from erlangen.reps.basic import Defining
-from erlangen.symmetrize.cloud import cloud_of, cloud_refusal, is_cloud, named_parts
+from erlangen.symmetrize.centred import CloudFrame
+from erlangen.symmetrize.cloud import Cloud, is_cloud, named_parts
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.moved import for_network
-from erlangen.symmetrize.pairs import Pairs
+from erlangen.symmetrize.pairs import refuse_moving
 from erlangen.symmetrize.ragged import segment_of, to_dense
+from erlangen.symmetrize.robust import packed, robust_bases
 
 Degenerate = Literal["ignore", "warn", "weighted"]
 
+#: Vectors are dependent when no more than so many rounding errors part them.
+ROUNDING = 16
 
-class Vectors(Frame):
+
+class Vectors(CloudFrame):
     """One element per cloud: vectors that an equivariant network reads off it, made orthonormal. For O(d), SO(d), E(d), SE(d).
 
     The network sees each point relative to the (weighted) mean, for rigid motions, and every other part of the input that moves as a
@@ -46,11 +49,16 @@ class Vectors(Frame):
         channels: for the default network: how many vectors each point has, its position included.
         method: ``"gram-schmidt"`` or ``"polar"``.
         prior: weight of the loss ``"prior"``, the mean square distance of ``Q`` to the identity, for pretrained models.
-        degenerate: where the margin is below ``eps`` (collinear, flat or symmetric clouds): ``"ignore"`` (axes complete the basis, so
-            invariant outputs stay exact up to what the cloud itself leaves open), ``"warn"``, or ``"weighted"`` (those data get the
-            elements of :class:`Pairs`, in the plane and in space).
-        eps: that margin; in single precision not below 64 rounding errors.
+        degenerate: where the margin is below ``eps`` (collinear, flat or symmetric clouds): ``"weighted"`` (those data get the elements
+            of :class:`Pairs`, in the plane and in space; of more dimensions, they are refused), ``"warn"`` or ``"ignore"`` (axes complete
+            the basis, so that the result is not symmetric where the cloud itself leaves more open than its own vectors).
+            Compiled models do not look: there it is ``"ignore"``.
+        eps: that margin; not below 16 times what rounding makes of it.
         of, weights: as for :class:`Principal`.
+        rank: with ``degenerate="weighted"``: as for :class:`Pairs`.
+
+    Raises:
+        ArgumentError: the network's output does not fit; a datum gives dependent vectors in more than three dimensions.
 
     Source: Kaba et al., ICML 2023, arXiv:2211.06489.
 
@@ -67,10 +75,11 @@ class Vectors(Frame):
         channels: int = 1,
         method: Literal["gram-schmidt", "polar"] = "gram-schmidt",
         prior: float = 0.0,
-        degenerate: Degenerate = "ignore",
+        degenerate: Degenerate = "weighted",
         eps: float = 1e-6,
         of: str | None = None,
         weights: str | None = None,
+        rank: int = 3,
     ) -> None:
         super().__init__()
         if method not in ("gram-schmidt", "polar"):
@@ -79,33 +88,32 @@ class Vectors(Frame):
             raise ArgumentError("degenerate", "one of ignore, warn, weighted", repr(degenerate))
         if prior < 0:
             raise ArgumentError("prior", "a weight of at least 0", prior)
+        if rank < 0:
+            raise ArgumentError("rank", "a tensor rank of at least 0", rank)
         self.network = VectorNeurons(channels, 3) if network is None else network
         self.method, self.prior, self.degenerate, self.eps = method, prior, degenerate, eps
-        self.of, self.weights = of, weights
+        self.of, self.weights, self.rank, self.others = of, weights, rank, degenerate == "weighted"
 
-    def forward(self, inp: Action, x: Any) -> Weighted:
-        group: Any = inp.group
-        rigid = isinstance(group, AffineGroup)
-        cloud = cloud_of(inp, x, self.of, self.weights)
-        centre = cloud.centre() if rigid else None
-        vectors = self._channels(inp, x, cloud.points if centre is None else cloud.minus(centre).points)
+    def spanned(self, inp: Action, x: Any, cloud: Cloud) -> Weighted:
+        vectors = self._channels(inp, x, cloud.points)
         found = self.network(*for_network(self.network, (vectors,) if cloud.weights is None else (vectors, cloud.weights)))
-        linear = group.linear_group if rigid else group
         d = vectors.shape[-2]
         if not isinstance(found, Tensor) or found.shape[:2] != (len(vectors), d):
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ArgumentError("network", f"vectors as columns [{len(vectors)}, {d}, m]", got)
         wide = found.to(torch.promote_types(torch.promote_types(found.dtype, cloud.points.dtype), torch.float32))
-        q, margin = orthonormal(wide, linear, self.method)
+        q, margin = orthonormal(wide, inp.group, self.method)
         # Vectors that are nothing but rounding would look independent.
-        lengths = found.detach().norm(dim=1).amin(-1) / vectors.detach().square().mean((1, 2, 3)).sqrt().clamp_min(1e-30)
+        size = vectors.detach().square().mean((1, 2, 3)).sqrt()
+        lengths = found.detach().norm(dim=1).amin(-1) / size.clamp_min(torch.finfo(size.dtype).tiny)
         margin = torch.minimum(margin, lengths.to(margin.dtype))
         losses = {}
         if self.prior:
             losses["prior"] = self.prior * (q - torch.eye(d, dtype=q.dtype, device=q.device)).square().mean()
-        element = q if centre is None else group.element(q, centre.to(q.dtype))
-        made = Weighted(element.unsqueeze(1), None, losses, {"margin": margin, "vectors": found})
-        return self._degenerate(made, inp, x, margin < max(self.eps, 64 * torch.finfo(found.dtype).eps))
+        made = Weighted(q.unsqueeze(1), None, losses, {"margin": margin, "vectors": found})
+        blur = cloud.noise / size.double().clamp_min(torch.finfo(torch.float64).tiny)
+        least = (ROUNDING * blur.clamp_min(4 * torch.finfo(found.dtype).eps)).clamp_min(self.eps)
+        return self._degenerate(made, inp, x, cloud, margin < least)
 
     def _channels(self, inp: Action, x: Any, points: Float[Tensor, "B n d"]) -> Float[Tensor, "B n d c"]:
         """The points and all other vectors of each point, as channels."""
@@ -113,40 +121,34 @@ class Vectors(Frame):
         parts = named_parts(inp, x)
         if len(parts) == 1:
             return points.unsqueeze(-1)
-        own = inp.group.vector
         spanning = self.of or next(name for name, action, _ in parts if is_cloud(inp, action))
         for name, action, part in parts:
-            if action == own and name != spanning:
+            if isinstance(action, Defining) and name != spanning:
                 dense = part if index is None or len(part) != len(index) else to_dense(part, index)[0]
                 if dense.shape == points.shape:
                     channels.append(dense.to(points.dtype))
         return torch.stack(channels, -1)
 
-    def _degenerate(self, made: Weighted, inp: Action, x: Any, bad: Bool[Tensor, " B"]) -> Weighted:
+    def _degenerate(self, made: Weighted, inp: Action, x: Any, cloud: Cloud, bad: Bool[Tensor, " B"]) -> Weighted:
         if self.degenerate == "ignore" or torch.compiler.is_compiling() or not bool(bad.any()):
             return made
+        message = f"{int(bad.sum())} of {len(bad)} data give the frame dependent vectors: their elements are arbitrary"
         if self.degenerate == "warn":
-            warnings.warn(
-                f"{int(bad.sum())} of {len(bad)} data give the frame dependent vectors: their elements are arbitrary; "
-                "degenerate='weighted' gives them a robust frame",
-                stacklevel=3,
-            )
+            warnings.warn(f"{message}; degenerate='weighted' gives them a robust frame", stacklevel=3)
             return made
-        more = Pairs(of=self.of, weights=self.weights)(inp, x)
-        assert more.weights is not None
+        d = cloud.points.shape[-1]
+        if d not in (2, 3):
+            hint = "degenerate='ignore' takes them as they are"
+            raise ArgumentError("x", f"data that give {d} independent vectors, or data of the plane or space", message, hint)
+        more = robust_bases(cloud, inp.group.is_proper, self.rank)
+        refuse_moving(inp, x, torch.where(bad[:, None, None], more.loose, torch.eye(d).to(more.loose)))
         elements = torch.cat([made.elements.to(more.elements.dtype), more.elements], 1)
         weights = torch.cat([(~bad).to(more.weights.dtype).unsqueeze(1), more.weights * bad.unsqueeze(1)], 1)
-        return Weighted(elements, weights, made.losses, made.info)
+        elements, weights = packed(elements, weights)
+        return made._replace(elements=elements, weights=weights)
 
-    def refuse(self, inp: Action) -> str:
-        group = inp.group.linear_group if isinstance(inp.group, AffineGroup) else inp.group
-        if isinstance(inp.group, Translations) or not (
-            isinstance(group, (SO, O)) and group.is_euclidean and group.dim == group.n * (group.n - 1) // 2
-        ):
-            return f"{inp.group} is none of O(d), SO(d), E(d), SE(d)"
-        if self.degenerate == "weighted" and group.n not in (2, 3):
-            return f"degenerate='weighted' serves the plane and space, not {group.n} dimensions"
-        return cloud_refusal(inp)
+    def refuse_linear(self, group: Group) -> str:
+        return "" if group.is_rotations else "is none of O(d), SO(d), E(d), SE(d)"
 
 
 class ImageVectors(Frame):
@@ -226,7 +228,7 @@ class ImageVectors(Frame):
 
     def refuse(self, inp: Action) -> str:
         group = inp.group
-        if not (isinstance(group, (SO, O)) and group.is_euclidean and group.n == 2):
+        if not (group.is_rotations and group.element_shape[0] == 2):
             return f"{group} is neither SO(2) nor O(2)"
         leaves = getattr(inp, "leaves", [inp])
         fits = any(self._is_image(self.of, leaf) and isinstance(leaf.space, Defining) for leaf in leaves)
@@ -255,7 +257,7 @@ def orthonormal(
              [0., 1.]]])
     """
     d = v.shape[-2]
-    proper = isinstance(group, SO)
+    proper = group.is_proper
     needed = d - 1 if proper and method == "gram-schmidt" else d
     if v.shape[-1] < needed:
         raise ArgumentError("network", f"at least {needed} vectors for {group}", v.shape[-1])

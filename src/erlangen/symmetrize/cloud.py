@@ -5,63 +5,119 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
-from erlangen.groups.affine import AffineGroup
 from erlangen.reps.affine import Point
 from erlangen.reps.basic import Defining
+from erlangen.symmetrize import noise
+from erlangen.symmetrize.linear_parts import of_linear_part
 from erlangen.symmetrize.ragged import segment_of, to_dense
 
 
+class Others(NamedTuple):
+    """All other vectors of a datum (velocities, lattice vectors, a second cloud): they turn with it, too.
+
+    Attributes:
+        vectors: ``[B, m, d]``.
+        noise: how far rounding may have moved each, ``[B, m]``.
+        placed: which of them are points, which a translation moves, ``[m]``.
+    """
+
+    vectors: Float[Tensor, "B m d"]
+    noise: Float[Tensor, "B m"]
+    placed: Bool[Tensor, " m"]
+
+
 class Cloud(NamedTuple):
-    """Points or vectors of each datum, and how much each counts (``None``: all alike; padding counts zero)."""
+    """Points or vectors of each datum.
+
+    Attributes:
+        points: in single precision or better.
+        weights: how much each counts (``None``: all alike; padding counts zero).
+        noise: how far rounding may have moved a point, see :mod:`erlangen.symmetrize.noise`; it stays when the cloud is centred.
+        eps: the relative rounding error of the data as they came.
+        others: the datum's other vectors, where they were asked for and there are any.
+    """
 
     points: Float[Tensor, "B n d"]
     weights: Float[Tensor, "B n 1"] | None
+    noise: Float[Tensor, " B"]
+    eps: float
+    others: Others | None = None
 
     def centre(self) -> Float[Tensor, "B d"]:
-        """The weighted mean."""
+        """The weighted mean, in float64."""
+        points = self.points.double()
         if self.weights is None:
-            return self.points.mean(1)
-        return (self.weights * self.points).sum(1) / self.weights.sum(1)
+            return points.mean(1)
+        return (self.weights * points).sum(1) / self.weights.double().sum(1)
 
     def minus(self, centre: Float[Tensor, "B d"]) -> Cloud:
-        """The cloud seen from ``centre``."""
-        return Cloud(self.points - centre.unsqueeze(1), self.weights)
+        """The cloud, and other points, seen from ``centre``."""
+        shift, others = centre.unsqueeze(1), self.others
+        if others is not None:
+            moved = others.vectors - shift * others.placed.unsqueeze(-1)
+            others = others._replace(vectors=moved.to(others.vectors.dtype))
+        return self._replace(points=(self.points - shift).to(self.points.dtype), others=others)
 
     def weighted(self) -> Float[Tensor, "B n d"]:
         """Each point times its weight."""
         return self.points if self.weights is None else self.weights * self.points
 
+    def second_moment(self) -> Float[Tensor, "B d d"]:
+        """``sum_i w_i x_i x_i^T``, in float64."""
+        return self.points.double().mT @ self.weighted().double()
+
     def frozen(self, dtype: torch.dtype | None = None) -> Cloud:
         """Without gradient, in another precision."""
-        points = self.points.detach().to(dtype or self.points.dtype)
-        return Cloud(points, None if self.weights is None else self.weights.detach().to(points.dtype))
+        return self._mapped(lambda t: t.detach().to(dtype or t.dtype))
+
+    def across(self, plane: Float[Tensor, "d e"]) -> Cloud:
+        """The shadow on a plane, given by orthonormal columns."""
+        return self._mapped(lambda t: t @ plane.to(t))
+
+    def rows(self, index: Tensor) -> Cloud:
+        """Some of the data."""
+        others = self.others
+        if others is not None:
+            others = Others(others.vectors[index], others.noise[index], others.placed)
+        weights = None if self.weights is None else self.weights[index]
+        return Cloud(self.points[index], weights, self.noise[index], self.eps, others)
+
+    def _mapped(self, function: Any) -> Cloud:
+        others = self.others
+        if others is not None:
+            others = others._replace(vectors=function(others.vectors))
+        return self._replace(points=function(self.points), others=others)
 
 
-def cloud_of(inp: Action, x: Any, of: str | None = None, weights: str | None = None) -> Cloud:
+def cloud_of(inp: Action, x: Any, of: str | None = None, weights: str | None = None, others: bool = False) -> Cloud:
     """A part that moves as points (as vectors, of a linear group), as ``[B, n, d]``; ``[B, d]`` counts as one point.
 
     Args:
         inp, x: the action and the data.
         of: the part's name in a dict; by default the first that qualifies.
         weights: the name of the part of a dict with a weight, or a boolean mask, for each point.
+        others: whether the datum's other vectors are wanted, too.
 
     Raises:
         ArgumentError: there is no such part, it is empty, not finite or of a wrong shape; weights are negative or, for a datum, all zero.
     """
-    wanted = (leaf for leaf in named_parts(inp, x) if is_cloud(inp, leaf[1]) and of in (None, leaf[0]))
-    name, action, part = next(wanted, (None, None, None))
-    if action is None or part is None:
+    parts = named_parts(inp, x)
+    at = next((i for i, leaf in enumerate(parts) if is_cloud(inp, leaf[1]) and of in (None, leaf[0])), None)
+    if at is None:
         raise ArgumentError("inp", f"a part {f'{of!r} ' if of else ''}that moves as points or vectors", repr(inp))
+    name, action, part = parts[at]
     name = name or "x"
     action.check(part, name)
     if part.ndim < 2:
         raise ArgumentError(name, "a leading batch axis", f"shape {tuple(part.shape)}")
+    came_in = part.dtype
+    part = part.to(torch.promote_types(came_in, torch.float32))
     points = part.reshape(part.shape[0], -1, part.shape[-1]) if part.ndim != 3 else part
     if points.shape[1] == 0:
         raise ArgumentError(name, "at least one point in each datum", f"shape {tuple(part.shape)}")
@@ -73,15 +129,41 @@ def cloud_of(inp: Action, x: Any, of: str | None = None, weights: str | None = N
             raise ArgumentError("segment", f"one number for each of the {len(points)} nodes of '{name}'", f"{len(index)} numbers")
         counts = torch.ones_like(points[..., 0]) if counts is None else counts
         points, counts = (to_dense(t, index)[0].flatten(1, 2) for t in (points, counts))
-    if counts is None:
-        return Cloud(points, None)
-    if not torch.compiler.is_compiling():
+    if counts is not None and not torch.compiler.is_compiling():
         empty = counts.sum(1) == 0
         if bool(empty.any()):
             raise ArgumentError(
                 weights or "segment", "at least one point of each datum", f"none in datum {int(empty.nonzero()[0])}"
             )
-    return Cloud(points, counts.unsqueeze(-1))
+    rounded = torch.finfo(came_in) if came_in.is_floating_point else torch.finfo(points.dtype)
+    counted = points.detach() if counts is None else points.detach() * (counts > 0).unsqueeze(-1)
+    blur = noise.of_coordinates(
+        counted.abs().amax((1, 2)), points.shape[-1], came_in if came_in.is_floating_point else points.dtype
+    )
+    beside = _others(inp, parts, at, points, counts, index) if others else None
+    return Cloud(points, None if counts is None else counts.unsqueeze(-1), blur, rounded.eps, beside)
+
+
+def _others(
+    inp: Action, parts: list[tuple[str | None, Any, Any]], at: int, points: Tensor, counts: Tensor | None, index: Tensor | None
+) -> Others | None:
+    """All vectors and points of a datum but those of part ``at``."""
+    size, _, d = points.shape
+    vectors, blur, placed = [], [], []
+    for i, (_, action, part) in enumerate(parts):
+        if i == at or not isinstance(of_linear_part(action), Defining) or part.ndim < 2:
+            continue
+        wide = part.to(points.dtype)
+        if index is not None and len(part) == len(index):
+            wide = to_dense(wide, index)[0]
+        found = wide.reshape(size, -1, d)
+        if counts is not None and found.shape[1] == points.shape[1]:
+            found = found * (counts > 0).unsqueeze(-1)  # padding has no velocity
+        kind = part.dtype if part.is_floating_point() else points.dtype
+        vectors.append(found)
+        blur.append(noise.of_coordinates(found.detach().abs().amax((1, 2)), d, kind).unsqueeze(1).expand(found.shape[:2]))
+        placed.append(torch.full((found.shape[1],), isinstance(action, Point), device=points.device))
+    return Others(torch.cat(vectors, 1), torch.cat(blur, 1), torch.cat(placed)) if vectors else None
 
 
 def _weights(inp: Action, x: Any, name: str, points: Tensor, part: Tensor) -> Float[Tensor, "B n"]:
@@ -105,8 +187,8 @@ def cloud_refusal(inp: Action) -> str:
 
 
 def is_cloud(inp: Action, action: Any) -> bool:
-    """Whether a part moves as points of an affine group, as vectors of a linear one."""
-    return isinstance(action, Point if isinstance(inp.group, AffineGroup) else Defining)
+    """Whether a part moves as points of a group that translates, as vectors of a linear one."""
+    return isinstance(action, Point if inp.group.translates else Defining)
 
 
 def named_parts(inp: Action, x: Any) -> list[tuple[str | None, Any, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -12,11 +12,13 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
-from erlangen.groups.affine import AffineGroup
-from erlangen.groups.axial import AxialO, AxialSE, across
-from erlangen.groups.orthogonal import SO, O
+from erlangen.groups.axial import across
+from erlangen.groups.recognise import recognised
+from erlangen.symmetrize import noise
+from erlangen.symmetrize.centred import centred
 from erlangen.symmetrize.cloud import cloud_of, cloud_refusal, named_parts
 from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.linear_parts import of_linear_part
 
 #: So many of the shortest lattice vectors are looked at; at most 12 are equally short, and the second ones are few, too.
 SHORTLIST = 40
@@ -53,37 +55,41 @@ class Lattice(Frame):
         self.of, self.periodic = of, periodic
 
     def forward(self, inp: Action, x: Any) -> Weighted:
+        if not inp.group.translates:
+            return self.spanned(inp, x)
+        if not self._has_points(inp):  # no part has a place that the translation would have to undo
+            found, group = self.spanned(of_linear_part(inp), x), cast("Any", recognised(inp.group))
+            return found._replace(elements=group.element(found.elements))
+        return centred(lambda inp, x, cloud: self.spanned(inp, x), inp, x, cloud_of(inp, x).frozen())
+
+    def spanned(self, inp: Action, x: Any) -> Weighted:
+        """The bases of each datum, for a linear group."""
         cell = next(part for name, _, part in named_parts(inp, x) if name == self.of)
         if cell.ndim != 3 or tuple(cell.shape[1:]) != (3, 3):
             raise ArgumentError(self.of, "lattice vectors [B, 3, 3]", f"shape {tuple(cell.shape)}")
         rows = cell.detach().double()[:, list(self.periodic)]
         tolerance = 1e-6 if cell.dtype == torch.float64 else 1e-4
-        group = inp.group
-        linear = group.linear_group if isinstance(group, AffineGroup) else group
-        if (axis := getattr(linear, "axis", None)) is not None:
-            bases, chosen = _about_axis(rows @ across(axis).to(rows), tolerance)
+        blur = noise.of_coordinates(rows.abs().amax((1, 2)), 3, cell.dtype if cell.is_floating_point() else torch.float64)
+        group: Any = recognised(inp.group)
+        if (axis := getattr(group, "axis", None)) is not None:
+            bases, chosen = _about_axis(rows @ across(axis).to(rows), tolerance, blur)
             plane, along = across(axis).to(rows), torch.tensor(axis).to(rows)
             bases = plane @ bases @ plane.T + torch.outer(along, along)
             mirror = torch.eye(3).to(rows) - 2 * torch.outer(plane[:, 1], plane[:, 1])
         else:
-            bases, chosen = _in_space(rows, tolerance)
+            bases, chosen = _in_space(rows, tolerance, blur)
             mirror = torch.tensor([1.0, 1.0, -1.0]).to(rows).diag()
-        if isinstance(linear, (O, AxialO)):
+        if not group.is_proper:
             bases, chosen = torch.cat([bases, bases @ mirror], 1), torch.cat([chosen, chosen], 1)
-        if isinstance(group, AffineGroup):
-            centre = cloud_of(inp, x).frozen(torch.float64).centre() if self._has_points(inp) else rows.new_zeros(len(rows), 3)
-            if isinstance(group, AxialSE):
-                centre = centre @ plane @ plane.T
-            bases = group.element(bases, centre.unsqueeze(1).expand(*bases.shape[:2], -1))
         weights = chosen.to(bases.dtype) / chosen.sum(1, keepdim=True)
         return Weighted(bases, None if bool(chosen.all()) else weights)
 
     def refuse(self, inp: Action) -> str:
-        linear = inp.group.linear_group if isinstance(inp.group, AffineGroup) else inp.group
-        spatial = isinstance(linear, (SO, O)) and linear.is_euclidean and linear.n == 3
-        if not (spatial or isinstance(linear, AxialO)):
+        linear = recognised(inp.group.linear_part)
+        axis = getattr(linear, "axis", None)
+        if axis is None and not (linear.is_rotations and linear.element_shape[0] == 3):
             return f"{inp.group} does not rotate space"
-        if getattr(linear, "axis", None) is not None and all(self.periodic):
+        if axis is not None and all(self.periodic):
             return "about an axis it needs the two rows in the plane, periodic=(True, True, False)"
         if not isinstance(inp, Record) or not (isinstance(inp.parts, dict) and isinstance(inp.parts.get(self.of), Action)):
             return f"no part {self.of!r} of {inp!r} holds the lattice vectors"
@@ -135,17 +141,22 @@ def _shortest(rows: Float[Tensor, "B m d"]) -> Float[Tensor, "B s d"]:
     return every.gather(1, order.unsqueeze(-1).expand(-1, -1, rows.shape[-1]))
 
 
-def _in_space(rows: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
+def _longest_equal(length: Tensor, tolerance: float, blur: Float[Tensor, " B"]) -> Tensor:
+    """Up to where a vector counts as long as one of this length ``[B, 1...]``: lattice vectors are sums of rows, which rounding moves."""
+    return length * (1 + tolerance) + 4 * blur.reshape(-1, *[1] * (length.ndim - 1))
+
+
+def _in_space(rows: Tensor, tolerance: float, blur: Tensor) -> tuple[Tensor, Tensor]:
     """Right-handed bases ``[B, k, 3, 3]`` (columns) from the best pairs, and which of the ``k`` places a lattice uses."""
     vectors = _shortest(reduced(rows))
     lengths = vectors.norm(dim=-1)
-    first = lengths <= lengths[:, :1] * (1 + tolerance)
+    first = lengths <= _longest_equal(lengths[:, :1], tolerance, blur)
     a, b = vectors.unsqueeze(2), vectors.unsqueeze(1)
     area = torch.linalg.cross(a.expand(-1, -1, vectors.shape[1], -1), b.expand(-1, vectors.shape[1], -1, -1)).norm(dim=-1)
     # Parallel lattice vectors are multiples of one another; no others come this close.
     apart = (area > 1e-6 * lengths.unsqueeze(2) * lengths.unsqueeze(1)) & first.unsqueeze(2)
     second = torch.where(apart, lengths.unsqueeze(1), torch.inf)
-    best = apart & (second <= second.amin((1, 2), keepdim=True) * (1 + tolerance))
+    best = apart & (second <= _longest_equal(second.amin((1, 2), keepdim=True), tolerance, blur))
     pairs, chosen = _packed(best.flatten(1))
     n = vectors.shape[1]
     batch = torch.arange(len(rows), device=rows.device).unsqueeze(1)
@@ -156,12 +167,12 @@ def _in_space(rows: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
     return torch.stack([x, y, torch.linalg.cross(x, y)], -1), chosen
 
 
-def _about_axis(rows: Float[Tensor, "B 2 2"], tolerance: float) -> tuple[Tensor, Tensor]:
+def _about_axis(rows: Float[Tensor, "B 2 2"], tolerance: float, blur: Tensor) -> tuple[Tensor, Tensor]:
     """Rotations of the plane that take the first axis to a shortest vector."""
     flat = torch.nn.functional.pad(rows, (0, 1))
     vectors = _shortest(reduced(flat))[..., :2]
     lengths = vectors.norm(dim=-1)
-    index, chosen = _packed(lengths <= lengths[:, :1] * (1 + tolerance))
+    index, chosen = _packed(lengths <= _longest_equal(lengths[:, :1], tolerance, blur))
     x = vectors[torch.arange(len(rows), device=rows.device).unsqueeze(1), index]
     x = x / x.norm(dim=-1, keepdim=True)
     return torch.stack([x, torch.stack([-x[..., 1], x[..., 0]], -1)], -1), chosen

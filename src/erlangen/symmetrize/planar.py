@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
-from erlangen.actions.records import Record
-from erlangen.groups.affine import AffineGroup
-from erlangen.groups.axial import AxialO, AxialSE, across
-from erlangen.groups.matrix import MatrixGroup
-from erlangen.groups.orthogonal import SO, O
-from erlangen.symmetrize.cloud import cloud_of, cloud_refusal
-from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.groups.axial import across
+from erlangen.groups.base import Group
+from erlangen.groups.recognise import recognised
+from erlangen.symmetrize.centred import CloudFrame
+from erlangen.symmetrize.cloud import Cloud
+from erlangen.symmetrize.frames import Weighted
+from erlangen.symmetrize.pairs import refuse_moving
 from erlangen.symmetrize.principal import Degenerate, Principal
 
 
-class Planar(Frame):
+class Planar(CloudFrame):
     """The signed principal axes across an axis, which stays as it is: 4 elements with reflections, 2 without.
 
     Serves the groups that keep an axis of space, which say what else they contain: ``SO(2, axis="z")`` and ``AxialO("z")`` (no
@@ -26,7 +26,7 @@ class Planar(Frame):
     ``AffineGroup(SO(2, axis="z"))`` (all translations).
 
     Args:
-        order, degenerate, grad, of, weights: as for :class:`Principal`, of the planar cloud.
+        order, degenerate, grad, of, weights, rank: as for :class:`Principal`, of the planar cloud.
 
     Source: the 2-D frames of Duval et al., "FAENet: Frame Averaging Equivariant GNN for Materials Modeling", ICML 2023, arXiv:2305.05577.
 
@@ -43,39 +43,27 @@ class Planar(Frame):
         grad: bool = False,
         of: str | None = None,
         weights: str | None = None,
+        rank: int = 3,
     ) -> None:
         super().__init__()
-        self.of, self.weights = of, weights
-        self.flat = Principal(order, degenerate, grad, weights="counts")
+        self.of, self.weights, self.others = of, weights, degenerate == "weighted"
+        self.flat = Principal(order, degenerate, grad, rank=rank)
 
-    def forward(self, inp: Action, x: Any) -> Weighted:
-        group = inp.group
-        assert isinstance(group, MatrixGroup)
-        linear = group.linear_group if isinstance(group, AffineGroup) else group
-        assert isinstance(linear, (SO, AxialO))
-        assert linear.axis is not None
-        cloud = cloud_of(inp, x, self.of, self.weights)
-        plane = across(linear.axis).to(cloud.points)
-        turns: MatrixGroup = SO(2) if isinstance(linear, SO) else O(2)
-        centre = None
-        if isinstance(group, AffineGroup):
-            centre = cloud.centre() if self.flat.grad else cloud.frozen().centre()
-            cloud = cloud.minus(centre)
-            if isinstance(group, AxialSE):
-                centre = centre @ plane @ plane.T
-        counts = torch.ones_like(cloud.points[..., 0]) if cloud.weights is None else cloud.weights[..., 0]
-        found = self.flat(Record({"points": turns.vector, "counts": None}), {"points": cloud.points @ plane, "counts": counts})
-        elements = _lifted(found.elements, plane, torch.tensor(linear.axis).to(cloud.points))
-        if centre is not None and isinstance(group, AffineGroup):
-            centre = centre.to(elements.dtype).unsqueeze(1).expand(*elements.shape[:2], -1)
-            elements = group.element(elements, centre)
-        return found._replace(elements=elements)
+    def prepared(self, cloud: Cloud) -> Cloud:
+        return self.flat.prepared(cloud)
 
-    def refuse(self, inp: Action) -> str:
-        group = inp.group.linear_group if isinstance(inp.group, AffineGroup) else inp.group
-        if not isinstance(group, (SO, AxialO)) or getattr(group, "axis", None) is None:
-            return f"{inp.group} keeps no axis; there are SO(2, axis='z'), AxialO, AxialSE and AxialE"
-        return cloud_refusal(inp)
+    def spanned(self, inp: Action, x: Any, cloud: Cloud) -> Weighted:
+        group: Any = recognised(inp.group)
+        plane, axis = across(group.axis).to(cloud.points), torch.tensor(group.axis).to(cloud.points)
+        found, loose = self.flat.axes(cloud.across(plane), group.is_proper)
+        if loose is not None:
+            refuse_moving(inp, x, _lifted(loose, plane, axis))
+        return found._replace(elements=_lifted(found.elements, plane, axis))
+
+    def refuse_linear(self, group: Group) -> str:
+        if getattr(recognised(group), "axis", None) is None:
+            return "keeps no axis; there are SO(2, axis='z'), AxialO, AxialSE and AxialE"
+        return ""
 
 
 def _lifted(turns: Tensor, plane: Tensor, axis: Tensor) -> Tensor:

@@ -12,16 +12,23 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
-from erlangen.groups.affine import AffineGroup, Translations
 from erlangen.groups.base import Group
-from erlangen.groups.orthogonal import SO, O
+from erlangen.symmetrize import noise
+from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
-from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.frames import Weighted
+from erlangen.symmetrize.pairs import refuse_moving
+from erlangen.symmetrize.robust import packed, robust_bases
 
 Degenerate = Literal["warn", "raise", "weighted", "ignore"]
 
+#: A gap of principal values counts as none below so many times what rounding may make of it: axes are off by a thirty-second at most.
+SAFETY = 32
+#: With ``degenerate="weighted"`` the robust frame comes in below this gap, relative to the largest principal value.
+NEAR = 1e-2
 
-class Principal(Frame):
+
+class Principal(CloudFrame):
     """The signed principal axes of each cloud: ``2^d`` elements for O(d) and E(d), ``2^(d-1)`` proper ones for SO(d) and SE(d).
 
     With points as rows ``x``, the axes are the eigenvectors of ``C = (x - t)^T (x - t)``, where ``t`` is the mean for the rigid groups and
@@ -30,14 +37,18 @@ class Principal(Frame):
 
     Args:
         order: whether axes go from the smallest eigenvalue up (as in the source) or from the largest down.
-        degenerate: what to do where neighbouring eigenvalues differ by less than 1e-8 (float64; 1e-4 for float32) of the largest:
-            ``"warn"``, ``"raise"``, ``"weighted"`` (take the elements of :class:`~erlangen.symmetrize.Pairs` for those clouds, in the
-            plane and in space) or ``"ignore"``. Compiled models do not look: there every setting is ``"ignore"``.
+        degenerate: what to do where neighbouring eigenvalues are equal: differ by less than half the digits of the data, relative to the
+            largest (1.5e-8 for float64, 3.5e-4 for float32), or than 32 times what rounding of the data as they came makes of them (far
+            from the origin that is more). ``"warn"``, ``"raise"``, ``"weighted"`` (take the elements of
+            :class:`~erlangen.symmetrize.Pairs` for those clouds, in the plane and in space) or ``"ignore"``. Weights go over from the one
+            frame to the other between such gaps and a gap of 1e-2, so that ``"weighted"`` does not jump where eigenvalues cross. Compiled
+            models do not look: there every setting is ``"ignore"``.
         grad: differentiate the mean and the axes too. By default gradients flow through the canonical coordinates alone, as in the
             source, which is all that training needs; they are then not the gradients of the averaged model by its input, which forces
             as ``-dE/dx`` need.
         of: the part of a dict that spans the frame; by default the first one that moves as points or vectors.
         weights: the part of a dict (with action ``None``) that holds weights of the points or a boolean mask, ``[B, n]``.
+        rank: with ``degenerate="weighted"``: as for :class:`Pairs`.
 
     Source: Puny et al., "Frame Averaging for Invariant and Equivariant Network Design", ICLR 2022, arXiv:2110.03336.
 
@@ -53,6 +64,7 @@ class Principal(Frame):
         grad: bool = False,
         of: str | None = None,
         weights: str | None = None,
+        rank: int = 3,
     ) -> None:
         super().__init__()
         for name, value, known in (
@@ -61,22 +73,43 @@ class Principal(Frame):
         ):
             if value not in known:
                 raise ArgumentError(name, f"one of {', '.join(known)}", repr(value))
+        if rank < 0:
+            raise ArgumentError("rank", "a tensor rank of at least 0", rank)
         self.order, self.degenerate, self.grad, self.of, self.weights = order, degenerate, grad, of, weights
+        self.rank, self.others = rank, degenerate == "weighted"
 
-    def forward(self, inp: Action, x: Any) -> Weighted:
-        cloud = cloud_of(inp, x, self.of, self.weights)
-        cloud = cloud if self.grad else cloud.frozen()
-        group = inp.group
-        if not isinstance(group, AffineGroup):
-            axes, bad = self._axes(cloud)
-            return self._robust(Weighted(signed(axes, group)), bad, inp, x)
-        centre = cloud.centre()
-        if isinstance(group, Translations):
-            return Weighted(group.element(translation=centre.unsqueeze(1)))
-        axes, bad = self._axes(cloud.minus(centre))
-        rotations = signed(axes, group.linear_group)
-        found = Weighted(group.element(rotations, centre.unsqueeze(1).expand(*rotations.shape[:2], -1)))
-        return self._robust(found, bad, inp, x)
+    def prepared(self, cloud: Cloud) -> Cloud:
+        return cloud if self.grad else cloud.frozen()
+
+    def spanned(self, inp: Action, x: Any, cloud: Cloud) -> Weighted:
+        found, loose = self.axes(cloud, inp.group.is_proper)
+        if loose is not None:
+            refuse_moving(inp, x, loose)
+        return found
+
+    def axes(self, cloud: Cloud, proper: bool) -> tuple[Weighted, Tensor | None]:
+        """The elements for vectors, and where the robust frame was needed, the rotations that leave a datum as it is, ``[B, d, d]``."""
+        second = cloud.second_moment()
+        values, axes = torch.linalg.eigh(second)
+        dtype, looks = cloud.points.dtype, self.degenerate != "ignore" and not torch.compiler.is_compiling()
+        if not looks:
+            return Weighted(signed(self._ordered(axes).to(dtype), proper)), None
+        gaps, least = _gaps(values), _least_gap(cloud, values.detach())
+        bad = gaps.detach() <= least
+        if self.degenerate != "weighted":
+            self._complain(bad)
+            return Weighted(signed(self._ordered(axes).to(dtype), proper)), None
+        if self.grad and bool(bad.any()):
+            # These axes will not be used; keep their infinite gradients out.
+            apart = torch.arange(second.shape[-1], dtype=second.dtype, device=second.device).diag()
+            axes = torch.linalg.eigh(torch.where(bad[:, None, None], apart, second)).eigenvectors
+        share = ((gaps - least) / (NEAR + 3 * least)).clamp(0, 1)
+        share = share.square() * (3 - 2 * share)  # of these axes; the rest is the robust frame's
+        elements = signed(self._ordered(axes).to(dtype), proper)
+        near = (share.detach() < 1).nonzero().squeeze(1)
+        if not len(near):
+            return Weighted(elements), None
+        return self._blended(elements, share, near, robust_bases(cloud.rows(near), proper, self.rank))
 
     def gaps(self, inp: Action, x: Any) -> Float[Tensor, " B"]:
         """The smallest difference of neighbouring principal values of each datum, relative to the largest value.
@@ -88,26 +121,15 @@ class Principal(Frame):
         tensor([0.7500])
         """
         cloud = cloud_of(inp, x, self.of, self.weights).frozen()
-        if isinstance(inp.group, AffineGroup):
+        if inp.group.translates:
             cloud = cloud.minus(cloud.centre())
-        return _gaps(torch.linalg.eigvalsh(_second_moment(cloud))).to(cloud.points.dtype)
+        return _gaps(torch.linalg.eigvalsh(cloud.second_moment())).to(cloud.points.dtype)
 
-    def _axes(self, cloud: Cloud) -> tuple[Float[Tensor, "B d d"], Tensor | None]:
-        """The axes as columns, and which clouds do not define them (``None`` when nobody asks)."""
-        second = _second_moment(cloud)
-        values, axes = torch.linalg.eigh(second)
-        dtype, bad = cloud.points.dtype, None
-        if self.degenerate != "ignore" and not torch.compiler.is_compiling():
-            bad = _gaps(values.detach()) <= (1e-8 if dtype == torch.float64 else 1e-4)
-            self._complain(bad)
-            if self.grad and self.degenerate == "weighted":
-                # These axes will not be used; keep their infinite gradients out.
-                apart = torch.arange(second.shape[-1], dtype=second.dtype, device=second.device).diag()
-                axes = torch.linalg.eigh(torch.where(bad[:, None, None], apart, second)).eigenvectors
-        return (axes.flip(-1) if self.order == "descending" else axes).to(dtype), bad
+    def _ordered(self, axes: Float[Tensor, "B d d"]) -> Float[Tensor, "B d d"]:
+        return axes.flip(-1) if self.order == "descending" else axes
 
     def _complain(self, bad: Tensor) -> None:
-        if self.degenerate == "weighted" or not bool(bad.any()):
+        if not bool(bad.any()):
             return
         message = (
             f"{int(bad.sum())} of {len(bad)} clouds have principal axes that are not defined (equal eigenvalues): their average is not "
@@ -117,52 +139,63 @@ class Principal(Frame):
             raise ArgumentError("x", "clouds with distinct principal values", message)
         warnings.warn(message, stacklevel=2)
 
-    def _robust(self, found: Weighted, bad: Tensor | None, inp: Action, x: Any) -> Weighted:
-        """Give the clouds without axes the elements of :class:`Pairs` instead; every cloud then has slots for both."""
-        if self.degenerate != "weighted" or bad is None or not bool(bad.any()):
-            return found
-        from erlangen.symmetrize.pairs import Pairs
+    def _blended(self, elements: Tensor, share: Tensor, near: Tensor, robust: Any) -> tuple[Weighted, Tensor]:
+        """Axes and, for the data ``near`` a crossing, robust bases, with weights that go over from the one to the other."""
+        size, k, d, _ = elements.shape
+        more = robust.elements.new_zeros(size, robust.elements.shape[1], d, d) + torch.eye(d).to(robust.elements)
+        more = more.index_copy(0, near, robust.elements)
+        rest = robust.weights.new_zeros(size, more.shape[1]).index_copy(0, near, robust.weights * (1 - share[near]).unsqueeze(1))
+        weights = torch.cat([(share / k).unsqueeze(1).expand(-1, k), rest], 1)
+        every, weights = packed(torch.cat([elements.to(more.dtype), more], 1), weights)
+        loose = torch.eye(d).to(robust.loose).expand(size, d, d).index_copy(0, near, robust.loose)
+        return Weighted(every, weights), loose
 
-        more = Pairs(of=self.of, weights=self.weights)(inp, x)
-        assert more.weights is not None
-        k = inp.group.batch_shape(found.elements)[1]
-        own = torch.where(bad, 0.0, 1 / k).to(more.weights.dtype).unsqueeze(1).expand(-1, k)
-        weights = torch.cat([own, more.weights * bad.unsqueeze(1)], 1)
-        return Weighted(torch.cat([found.elements.to(more.elements.dtype), more.elements], 1), weights)
+    def refuse_linear(self, group: Group) -> str:
+        if group.order == 1:
+            return ""
+        if not group.is_rotations:
+            return "is none of O(d), SO(d), E(d), SE(d), T(d)"
+        if self.degenerate == "weighted" and group.element_shape[0] not in (2, 3):
+            return f"turns {group.element_shape[0]} dimensions, and degenerate='weighted' serves the plane and space"
+        return ""
 
     def refuse(self, inp: Action) -> str:
-        group = inp.group
-        if isinstance(group, AffineGroup):
-            if isinstance(group, Translations):
-                return cloud_refusal(inp)
-            group = group.linear_group
-        if not (isinstance(group, (SO, O)) and group.is_euclidean and group.dim == group.n * (group.n - 1) // 2):
-            return f"{inp.group} is none of O(d), SO(d), E(d), SE(d), T(d)"
-        if self.degenerate == "weighted" and group.n not in (2, 3):
-            return f"degenerate='weighted' serves the plane and space, not {group.n} dimensions"
+        if inp.group.linear_part.order == 1 and not inp.group.translates:
+            return f"{inp.group} moves nothing"
+        if reason := self.refuse_linear(inp.group.linear_part):
+            return f"{inp.group} {reason}"
         return cloud_refusal(inp)
 
 
-def sign_choices(d: int, group: Group) -> Float[Tensor, "k free"]:
+def sign_choices(d: int, proper: bool) -> Float[Tensor, "k free"]:
     """The signs that are free: of all ``d`` axes, or of all but the last, which the determinant decides in SO(d)."""
-    free = d - 1 if isinstance(group, SO) else d
+    free = d - 1 if proper else d
     return torch.tensor(list(itertools.product([1.0, -1.0], repeat=free)), dtype=torch.float64)
 
 
-def signed(axes: Float[Tensor, "B d d"], group: Group) -> Float[Tensor, "B k d d"]:
+def signed(axes: Float[Tensor, "B d d"], proper: bool) -> Float[Tensor, "B k d d"]:
     """All choices of the axes' signs that lie in the group, in the order of :func:`sign_choices`."""
-    signs = sign_choices(axes.shape[-1], group).to(axes).expand(len(axes), -1, -1)
-    if isinstance(group, SO):
+    signs = sign_choices(axes.shape[-1], proper).to(axes).expand(len(axes), -1, -1)
+    if proper:
         last = torch.linalg.det(axes.detach()).sign().view(-1, 1, 1) * signs.prod(-1, keepdim=True)
         signs = torch.cat([signs, last], -1)
     return axes.unsqueeze(1) * signs.unsqueeze(-2)
-
-
-def _second_moment(cloud: Cloud) -> Float[Tensor, "B d d"]:
-    return (cloud.points.mT @ cloud.weighted()).double()
 
 
 def _gaps(values: Float[Tensor, "B d"]) -> Float[Tensor, " B"]:
     if values.shape[-1] == 1:
         return torch.ones_like(values[:, 0])
     return values.diff(dim=-1).amin(-1).clamp_min(0) / values[:, -1].clamp_min(torch.finfo(values.dtype).tiny)
+
+
+def rounding_of_moment(cloud: Cloud) -> Float[Tensor, " B"]:
+    """How far rounding of the data may have moved the second moment, by its norm."""
+    counts = torch.full_like(cloud.noise, cloud.points.shape[1]) if cloud.weights is None else cloud.weights.double().sum((1, 2))
+    square = (cloud.points.detach().double() * cloud.weighted().detach().double()).sum((1, 2))
+    return noise.of_second_moment(square, counts, cloud.noise)
+
+
+def _least_gap(cloud: Cloud, values: Tensor) -> Float[Tensor, " B"]:
+    """Relative gaps up to this are none."""
+    rounding = rounding_of_moment(cloud) / values[:, -1].clamp_min(torch.finfo(values.dtype).tiny)
+    return (SAFETY * rounding).clamp_min(cloud.eps**0.5)

@@ -5,29 +5,32 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
-from erlangen.groups.affine import AffineGroup, Translations
-from erlangen.groups.orthogonal import SO
-from erlangen.symmetrize.cloud import Cloud, cloud_of
-from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.principal import Principal, sign_choices
+from erlangen.groups.base import Group
+from erlangen.symmetrize import noise
+from erlangen.symmetrize.centred import CloudFrame
+from erlangen.symmetrize.cloud import Cloud
+from erlangen.symmetrize.frames import Weighted
+from erlangen.symmetrize.principal import Principal, rounding_of_moment, sign_choices
 
 
-class SignFixed(Frame):
+class SignFixed(CloudFrame):
     """The principal axes, each pointing to where the cloud's third moment along it is positive: a single element.
 
     ``2^d`` times cheaper than :class:`Principal` and as exact, but not continuous where a third moment vanishes. An axis along which the
-    third moment is below ``tolerance`` times the second moment times the largest spread (of a flat or a symmetric cloud) has no sign of
-    its own; then both are averaged over, as in :class:`Principal`. A batch with such a cloud is evaluated at as many elements as that one
-    needs, with zero weights where others do not. A compiled model cannot change the number of elements: it always evaluates all.
+    third moment is below ``tolerance`` times the second moment times the largest spread, or below what rounding of the data as they came
+    makes of it (of a flat or a symmetric cloud), has no sign of its own; then both are averaged over, as in :class:`Principal`. A batch
+    with such a cloud is evaluated at as many elements as that one needs, with zero weights where others do not. A compiled model cannot
+    change the number of elements: it always evaluates all.
 
     For SO(d) and SE(d) one sign follows from the determinant: that of the weak axis, else of the last.
 
     Args:
-        tolerance: relative third moments below this count as zero.
+        tolerance: relative third moments below this count as zero, whatever the precision.
         order, degenerate, of, weights: as for :class:`Principal`; ``degenerate="weighted"`` is not available.
 
     >>> from erlangen.groups import O
@@ -46,22 +49,19 @@ class SignFixed(Frame):
         super().__init__()
         if degenerate == "weighted":
             raise ArgumentError("degenerate", "one of warn, raise, ignore", repr(degenerate), "Principal has 'weighted'")
-        self.tolerance, self.principal = tolerance, Principal(order, degenerate, of=of, weights=weights)
+        self.tolerance, self.of, self.weights = tolerance, of, weights
+        self.principal = Principal(order, degenerate, of=of, weights=weights)
 
-    def forward(self, inp: Action, x: Any) -> Weighted:
-        every = self.principal(inp, x).elements
-        cloud = cloud_of(inp, x, self.principal.of, self.principal.weights)
-        group = linear = inp.group
-        rotations = every
-        if isinstance(group, AffineGroup):
-            linear, rotations = group.linear_group, group.rotation(every)
-            cloud = cloud.minus(group.translation(every)[:, 0])
-        third, second = _moments(cloud.frozen(), rotations[:, 0].detach())
-        # What rounding of the points, relative to the largest spread, makes of a third moment.
-        weak = third.abs() <= self.tolerance * second * second.amax(-1, keepdim=True).sqrt()
+    def prepared(self, cloud: Cloud) -> Cloud:
+        return cloud.frozen()
+
+    def spanned(self, inp: Action, x: Any, cloud: Cloud) -> Weighted:
+        group, proper = inp.group, inp.group.is_proper
+        every = self.principal.axes(cloud, proper)[0].elements
+        third, weak = self._third(cloud, every[:, 0])
         # Signs of the elements' axes relative to the first element's; a choice fits when it makes all third moments that count positive.
-        signs = sign_choices(rotations.shape[-1], linear).to(third)
-        if isinstance(linear, SO):
+        signs = sign_choices(every.shape[-1], proper).to(third)
+        if proper:
             # The determinant decides the sign of the weak axis, else of the last.
             signs = torch.cat([signs, signs.prod(-1, keepdim=True)], -1)
             last = torch.arange(third.shape[1], device=third.device) == third.shape[1] - 1
@@ -69,7 +69,7 @@ class SignFixed(Frame):
             weak = weak | (last & ~weak.any(1, keepdim=True))
         else:
             undecided = weak.any(1)
-        fits = (weak.unsqueeze(1) | (signs * third.unsqueeze(1) > 0)).all(-1).to(third.dtype)
+        fits = (weak.unsqueeze(1) | (signs * third.unsqueeze(1) > 0)).all(-1).to(every.dtype)
         weights = fits / fits.sum(1, keepdim=True)
         if torch.compiler.is_compiling():
             return Weighted(every, weights)
@@ -78,15 +78,21 @@ class SignFixed(Frame):
         chosen = group.take(every, (torch.arange(len(best), device=best.device).unsqueeze(1), best))
         return Weighted(chosen) if needed == 1 else Weighted(chosen, weights.gather(1, best))
 
-    def refuse(self, inp: Action) -> str:
-        if isinstance(inp.group, Translations):
-            return "translations have no axes"
-        return self.principal.refuse(inp)
+    def _third(self, cloud: Cloud, axes: Float[Tensor, "B d d"]) -> tuple[Float[Tensor, "B d"], Bool[Tensor, "B d"]]:
+        """Third moments along each axis, in float64, and which of them count as zero."""
+        axes = axes.double()
+        along = cloud.points.double() @ axes
+        weights = torch.ones_like(along[..., :1]) if cloud.weights is None else cloud.weights.double()
+        total = weights.sum(1)
+        third, second = (weights * along.pow(3)).sum(1) / total, (weights * along.square()).sum(1) / total
+        # The axes are off, too: by what rounding makes of the second moment, over the gap to the next principal value.
+        values = second * total
+        apart = (values.unsqueeze(2) - values.unsqueeze(1)).abs() + torch.diag(values.new_full((values.shape[1],), torch.inf))
+        turned = rounding_of_moment(cloud).unsqueeze(1) / apart.amin(-1).clamp_min(torch.finfo(values.dtype).tiny)
+        largest = (along.norm(dim=-1) * (weights[..., 0] > 0)).amax(1, keepdim=True)
+        off = cloud.noise.unsqueeze(1) + largest * turned.clamp_max(1)
+        small = self.tolerance * second * second.amax(-1, keepdim=True).sqrt()
+        return third, third.abs() <= torch.maximum(small, noise.of_third_moment(second, off))
 
-
-def _moments(cloud: Cloud, axes: Tensor) -> tuple[Tensor, Tensor]:
-    """Third and second moments along each axis, ``[B, d]``."""
-    along = cloud.points @ axes
-    weights = torch.ones_like(along[..., :1]) if cloud.weights is None else cloud.weights
-    total = weights.sum(1)
-    return (weights * along.pow(3)).sum(1) / total, (weights * along.square()).sum(1) / total
+    def refuse_linear(self, group: Group) -> str:
+        return "has no axes to fix the signs of" if group.order == 1 else self.principal.refuse_linear(group)

@@ -1,0 +1,36 @@
+"""How far rounding may move what is computed from a cloud: the scale on which "zero", "equal" and "collinear" are decided.
+
+A coordinate of a datum is off by about ``eps`` of the precision it came in, times the largest coordinate of the datum as it came: rotating
+and shifting a molecule ten angstrom from the origin rounds at the scale of ten angstrom, however small the molecule. That number is
+:attr:`Cloud.noise`; the functions here carry it to lengths, areas and moments. Nothing is compared with a constant of its own.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def of_coordinates(largest: Float[Tensor, " B"], d: int, dtype: torch.dtype) -> Float[Tensor, " B"]:
+    """Of a vector whose coordinates came in ``dtype`` and were turned and shifted in it: ``d`` products, a sum, a shift.
+
+    >>> of_coordinates(torch.tensor([10.0]), 3, torch.float32)
+    tensor([4.7684e-06], dtype=torch.float64)
+    """
+    return (d + 1) * torch.finfo(dtype).eps * largest.double()
+
+
+def of_area(a: Float[Tensor, "*b"], b: Float[Tensor, "*b"], noise_a: Tensor, noise_b: Tensor) -> Float[Tensor, "*b"]:
+    """Of the area that vectors of lengths ``a`` and ``b`` span; both are off by twice their noise, for their origin is off, too."""
+    return 2 * (noise_a * b + noise_b * a + 2 * noise_a * noise_b)
+
+
+def of_second_moment(square: Float[Tensor, " B"], count: Float[Tensor, " B"], noise: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+    """Of the matrix ``sum_i x_i x_i^T`` (by its norm), with ``square = sum_i |x_i|^2`` over ``count`` points."""
+    return 2 * (count * square).sqrt() * noise + count * noise.square()
+
+
+def of_third_moment(second: Float[Tensor, "B d"], off: Float[Tensor, "B axes"]) -> Float[Tensor, "B d"]:
+    """Of the mean of ``x^3`` along an axis, with the mean square ``second``, where each ``x`` is off by ``off``."""
+    return 3 * second * off + off.pow(3)

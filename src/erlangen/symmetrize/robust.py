@@ -1,0 +1,219 @@
+"""Weighted bases from pairs of vectors, and what is needed where a datum spans none: the mathematics of :class:`Pairs`.
+
+A datum whose vectors span the space (in the plane: a line, in space: a plane) defines bases of its own. Where they do not, some rotations
+leave it as it is: those about its line, or all of them when there is only a point. Elements of a frame are defined up to these, and the
+average has to run over them: over finitely many that integrate tensors of a stated rank exactly.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from erlangen.symmetrize import noise
+from erlangen.symmetrize.cloud import Cloud
+
+
+class Bases(NamedTuple):
+    """Weighted orthonormal bases of each datum.
+
+    Attributes:
+        elements: right-handed bases as columns, or both kinds, float64.
+        weights: rows that sum to one.
+        loose: a rotation that leaves all vectors of the datum as they are: the identity, where they span the space.
+    """
+
+    elements: Float[Tensor, "B k d d"]
+    weights: Float[Tensor, "B k"]
+    loose: Float[Tensor, "B d d"]
+
+
+class _Part(NamedTuple):
+    """Bases of one kind with weights that are zero where the kind does not apply."""
+
+    elements: Tensor
+    weights: Tensor
+
+
+def robust_bases(cloud: Cloud, proper: bool, rank: int) -> Bases:
+    """Bases from the points; from all vectors of the datum where the points alone do not span the space; completed where nothing does.
+
+    Args:
+        cloud: in the plane or space, centred for rigid motions.
+        proper: right-handed bases alone, or each with both signs of the last axis.
+        rank: of the tensors whose average over the rotations that are left open is exact.
+    """
+    dtype = torch.float64
+    points, weights = cloud.points.to(dtype), torch.ones_like(cloud.points[..., 0], dtype=dtype)
+    if cloud.weights is not None:
+        weights = cloud.weights[..., 0].to(dtype)
+    blur = cloud.noise.unsqueeze(1).expand(weights.shape)
+    pieces = _in_plane if points.shape[-1] == 2 else _in_space
+    if cloud.others is None:
+        parts, loose = pieces([(points, weights, blur)], rank)
+    else:
+        beside = cloud.others.vectors.to(dtype)
+        own = torch.ones_like(beside[..., 0])
+        every = (torch.cat([points, beside], 1), torch.cat([weights, own], 1), torch.cat([blur, cloud.others.noise], 1))
+        parts, loose = pieces([(points, weights, blur), every], rank)
+    elements, found = torch.cat([part.elements for part in parts], 1), torch.cat([part.weights for part in parts], 1)
+    found = found / found.sum(1, keepdim=True)
+    elements, found = packed(elements, found)
+    if not proper:
+        elements = torch.cat([elements, torch.cat([elements[..., :-1], -elements[..., -1:]], -1)], 1)
+        found = torch.cat([found, found], 1) / 2
+    return Bases(elements, found, loose)
+
+
+def packed(elements: Float[Tensor, "B k d d"], weights: Float[Tensor, "B k"]) -> tuple[Tensor, Tensor]:
+    """Only as many columns as the datum with the most elements of positive weight needs; a compiled model keeps all."""
+    if torch.compiler.is_compiling():
+        return elements, weights
+    counts = (weights > 0).sum(1)
+    needed = int(counts.max()) if len(counts) else 0
+    if needed == weights.shape[1]:
+        return elements, weights
+    order = (weights > 0).long().argsort(dim=1, descending=True, stable=True)[:, :needed]
+    return elements[torch.arange(len(order), device=order.device).unsqueeze(1), order], weights.gather(1, order)
+
+
+Vectors = tuple[Tensor, Tensor, Tensor]  # vectors [B, n, d], their weights and noise [B, n]
+
+
+def _in_space(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
+    """Pairs of the first source that spans a plane; else of its line, turned; else all of a set of rotations."""
+    vectors, _, _ = sources[0]
+    wanted = torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
+    parts = []
+    for source in sources:
+        if parts and not _any(wanted):
+            break
+        part = _pairs(source)
+        spans = part.weights.detach().sum(1) > 0
+        parts.append(part._replace(weights=part.weights * wanted.unsqueeze(1)))
+        wanted = wanted & ~spans
+    loose = torch.eye(3, dtype=vectors.dtype, device=vectors.device).expand(len(vectors), 3, 3)
+    if not _any(wanted):
+        return parts, loose
+    line, turn = _line(sources[-1], rank)
+    straight = wanted & (line.weights.detach().sum(1) > 0)
+    parts.append(line._replace(weights=line.weights * straight.unsqueeze(1)))
+    every, weights = rotations(rank)
+    point = wanted & ~straight
+    parts.append(
+        _Part(every.to(vectors).expand(len(vectors), -1, 3, 3), weights.to(vectors) * point.unsqueeze(1).to(vectors.dtype))
+    )
+    generic = torch.tensor([[0.0, -2.0, 1.5], [2.0, 0.0, -1.0], [-1.5, 1.0, 0.0]], dtype=vectors.dtype, device=vectors.device)
+    loose = torch.where(straight[:, None, None], turn, loose)
+    return parts, torch.where(point[:, None, None], torch.linalg.matrix_exp(generic), loose)
+
+
+def _in_plane(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
+    """The directions of the first source that has any; else turns."""
+    vectors, _, _ = sources[0]
+    wanted = torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
+    parts = []
+    for points, weights, blur in sources:
+        lengths = points.norm(dim=-1)
+        sure = weights * (lengths - 2 * blur).clamp_min(0)
+        first = torch.where((sure > 0).unsqueeze(-1), points, points.new_tensor([1.0, 0.0]))
+        first = first / first.norm(dim=-1, keepdim=True)
+        bases = torch.stack([first, torch.stack([-first[..., 1], first[..., 0]], -1)], -1)
+        parts.append(_Part(bases, sure * wanted.unsqueeze(1)))
+        wanted = wanted & ~(sure.detach().sum(1) > 0)
+    loose = torch.eye(2, dtype=vectors.dtype, device=vectors.device).expand(len(vectors), 2, 2)
+    if not _any(wanted):
+        return parts, loose
+    turns = _turns(rank + 1, vectors)
+    shares = wanted.to(vectors.dtype).unsqueeze(1).expand(-1, rank + 1)
+    parts.append(_Part(turns.expand(len(vectors), -1, 2, 2), shares))
+    return parts, torch.where(wanted[:, None, None], _turns(1, vectors, 2.0)[0], loose)
+
+
+def _pairs(source: Vectors) -> _Part:
+    """The basis of each ordered pair, weighted by the area beyond what rounding alone may make."""
+    points, weights, blur = source
+    n = points.shape[1]
+    pair = torch.arange(n * (n - 1), device=points.device)
+    first, second = pair // max(n - 1, 1), pair % max(n - 1, 1)
+    second = second + (second >= first)
+    a, b = points[:, first], points[:, second]
+    lengths = points.norm(dim=-1)
+    floor = noise.of_area(lengths[:, first], lengths[:, second], blur[:, first], blur[:, second])
+    area = torch.linalg.cross(a, b).norm(dim=-1)
+    sure = weights[:, first] * weights[:, second] * (area - floor).clamp_min(0)
+    return _Part(_completed(a, b, sure > 0), sure)
+
+
+def _line(source: Vectors, rank: int) -> tuple[_Part, Tensor]:
+    """One basis for each vector, completed by the coordinate axis that it is least along, turned about it; and a turn about the line."""
+    points, weights, blur = source
+    lengths = points.norm(dim=-1)
+    sure = weights * (lengths - 2 * blur).clamp_min(0)
+    helper = torch.nn.functional.one_hot(points.detach().abs().argmin(-1), 3).to(points)
+    basis = _completed(points, helper, sure > 0)
+    turns = rank + 1
+    about = torch.eye(3, dtype=points.dtype, device=points.device).repeat(turns, 1, 1)
+    about[:, 1:, 1:] = _turns(turns, points)
+    turned = (basis.unsqueeze(2) @ about).flatten(1, 2)
+    longest = basis[torch.arange(len(basis), device=basis.device), sure.argmax(1)]
+    once = torch.eye(3, dtype=points.dtype, device=points.device)
+    once[1:, 1:] = _turns(1, points, 2.0)[0]
+    return _Part(turned, sure.repeat_interleave(turns, 1)), longest @ once @ longest.mT
+
+
+def _completed(a: Tensor, b: Tensor, defined: Tensor) -> Tensor:
+    """Right-handed bases with the first axis along ``a`` and the second towards ``b``; the coordinate axes where they are not defined."""
+    axes = torch.eye(3, dtype=a.dtype, device=a.device)
+    a, b = torch.where(defined.unsqueeze(-1), a, axes[0]), torch.where(defined.unsqueeze(-1), b, axes[1])
+    first = a / a.norm(dim=-1, keepdim=True)
+    rest = b - (b * first).sum(-1, keepdim=True) * first
+    rest = rest - (rest * first).sum(-1, keepdim=True) * first  # the first time loses digits to cancellation
+    second = rest / rest.norm(dim=-1, keepdim=True)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
+
+
+def rotations(rank: int) -> tuple[Float[Tensor, "k 3 3"], Float[Tensor, " k"]]:
+    """Rotations of space with weights that average tensors of up to this rank as all rotations do.
+
+    Euler angles: about the outer axes ``rank + 1`` turns, which leave nothing but the Legendre polynomials of the inner angle's cosine;
+    these are integrated by the nodes of Gauss.
+
+    >>> every, weights = rotations(3)
+    >>> len(every), bool((torch.einsum("k,kij->ij", weights, every).abs() < 1e-15).all())
+    (32, True)
+    """
+    nodes, shares = _gauss_legendre(rank // 2 + 1)
+    angle = torch.arange(rank + 1, dtype=torch.float64) * (2 * torch.pi / (rank + 1))
+    outer, inner = (
+        torch.eye(3, dtype=torch.float64).repeat(rank + 1, 1, 1),
+        torch.eye(3, dtype=torch.float64).repeat(len(nodes), 1, 1),
+    )
+    c, s = angle.cos(), angle.sin()
+    outer[:, :2, :2] = torch.stack([torch.stack([c, -s], -1), torch.stack([s, c], -1)], -2)
+    c, s = nodes, (1 - nodes * nodes).sqrt()
+    inner[:, 1:, 1:] = torch.stack([torch.stack([c, -s], -1), torch.stack([s, c], -1)], -2)
+    every = torch.einsum("aij,bjk,ckl->abcil", outer, inner, outer).flatten(0, 2)
+    return every, shares.repeat_interleave(rank + 1).repeat(rank + 1) / (rank + 1) ** 2
+
+
+def _gauss_legendre(count: int) -> tuple[Tensor, Tensor]:
+    """Nodes in [-1, 1] and weights that sum to one: eigenvalues of the polynomials' recurrence (Golub & Welsch, 1969)."""
+    k = torch.arange(1, count, dtype=torch.float64)
+    beside = torch.diag(k / (4 * k * k - 1).sqrt(), 1)
+    nodes, vectors = torch.linalg.eigh(beside + beside.mT)
+    return nodes, vectors[0].square()
+
+
+def _turns(count: int, like: Tensor, start: float = 0.0) -> Tensor:
+    """So many turns of the plane, evenly spaced."""
+    angle = start + torch.arange(count, dtype=like.dtype, device=like.device) * (2 * torch.pi / count)
+    c, s = angle.cos(), angle.sin()
+    return torch.stack([torch.stack([c, -s], -1), torch.stack([s, c], -1)], -2)
+
+
+def _any(mask: Tensor) -> bool:
+    return torch.compiler.is_compiling() or bool(mask.any())
