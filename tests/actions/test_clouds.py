@@ -1,5 +1,6 @@
 """Batches of structures: where they come from, what they refuse, and that selecting keeps edges right."""
 
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -66,6 +67,29 @@ def test_from_ase():
     assert batch.tags[:12].tolist() == [3] * 4 + [2] * 4 + [1] * 4
     assert torch.allclose(batch.cell[0], torch.as_tensor(slab.cell.array))
     assert AtomBatch.from_ase(slab).pos.dtype == torch.float32
+
+
+def test_edges_of_ase_atoms_are_made_before_positions_are_rounded():
+    ase = pytest.importorskip("ase")
+    gap = 1e-5  # below what float32 keeps there
+    atoms = ase.Atoms("H2", positions=[[900.0, 0, 0], [901.0 - gap, 0, 0]])
+    edges = AtomBatch.from_ase(atoms, cutoff=1.0)
+    assert edges.pos.dtype == torch.float32
+    assert edges.edge_index.shape == (2, 2)
+    assert AtomBatch.from_ase(atoms).with_edges(1.0).edge_index.shape == (2, 0)  # 1.0 to rounding: at the cutoff
+    exact = AtomBatch.from_ase(atoms, dtype=F64)
+    assert torch.equal(exact.pos, torch.as_tensor(atoms.positions))
+    assert lengths(exact.with_edges(1.0)) == [round(1.0 - gap, 9)] * 2
+
+
+def test_rounding_that_moves_atoms_is_warned_of():
+    ase = pytest.importorskip("ase")
+    atoms = ase.Atoms("H2", positions=[[1e5 / 3, 0, 0], [1e5 / 3 + 0.74, 0, 0]])
+    with pytest.warns(UserWarning, match="rounding to float32 moves atoms by up to 0.00"):
+        AtomBatch.from_ase(atoms)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        AtomBatch.from_ase(atoms, dtype=F64)
 
 
 def test_from_pyg_names():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from erlangen.actions.neighbours import neighbours
 from erlangen.errors import ArgumentError
+from erlangen.groups import O
 
 F64 = torch.float64
 
@@ -73,9 +74,79 @@ def test_the_nearest_are_kept_and_shells_are_not_cut():
     assert {(j, i) for j, i in edges.T.tolist()} == {(int(j), i) for i in range(40) for j in nearest[i]}
 
 
-def test_atoms_in_one_place_have_no_edge():
-    edges, _ = neighbours(torch.zeros(2, 3), 1.0)
+FCC = 3.61 * torch.tensor([[0.0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]], dtype=F64)
+
+
+def turned(pos, cell, seed, dtype, shift=30.0):
+    """As it comes out of a program that computes in this dtype: rounded, then turned and shifted."""
+    rng = torch.Generator().manual_seed(seed)
+    g, step = O(3).sample(generator=rng, dtype=dtype), shift * torch.randn(3, generator=rng, dtype=dtype)
+    return pos.to(dtype) @ g.T + step, cell.to(dtype) @ g.T
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize(
+    ("pos", "cell", "cutoff", "count"),
+    [
+        (FCC, 3.61, 3.61, 4 * 12),  # copper: the second shell is at the lattice constant
+        (FCC, 3.61, 3.61 / 2**0.5, 0),  # the first shell, which is irrational
+        (torch.zeros(1, 3, dtype=F64), 1.0, 1.0, 0),
+        (torch.zeros(1, 3, dtype=F64), 1.0, 2**0.5, 6),
+        (FCC, 3.61, 2 * 3.61, 4 * (12 + 6 + 24 + 12 + 24 + 8 + 48)),  # the eighth shell lies there
+    ],
+)
+def test_a_shell_at_the_cutoff_is_out_in_every_orientation(dtype, pos, cell, cutoff, count):
+    lattice = cell * torch.eye(3, dtype=F64)
+    for seed in range(12):
+        turned_pos, turned_cell = turned(pos, lattice, seed, dtype)
+        edges, _ = neighbours(turned_pos, cutoff, cell=turned_cell[None])
+        assert edges.shape[1] == count
+    # The count is that of any cutoff in the gap below, and a cutoff in the gap above counts the shell.
+    below, _ = neighbours(pos, cutoff * 0.99, cell=lattice[None])
+    above, _ = neighbours(pos, cutoff * 1.01, cell=lattice[None])
+    assert below.shape[1] == count < above.shape[1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_nearest_neighbours_are_whole_shells_far_from_the_origin(dtype):
+    for seed in range(12):
+        pos, cell = turned(FCC, 3.61 * torch.eye(3, dtype=F64), seed, dtype, shift=300.0)
+        assert neighbours(pos, 5.0, cell=cell[None], max_neighbours=13)[0].shape[1] == 4 * 18
+        assert neighbours(pos, 5.0, cell=cell[None], max_neighbours=12)[0].shape[1] == 4 * 12
+
+
+def test_edges_come_in_pairs_at_the_cutoff():
+    pos, cell = turned(FCC, 3.61 * torch.eye(3, dtype=F64), 0, torch.float32)
+    for cutoff in torch.linspace(3.6098, 3.6102, 41).tolist():
+        edges, images = neighbours(pos, cutoff, cell=cell[None])
+        assert as_set(edges, images) == as_set(edges.flip(0), -images)
+
+
+@pytest.mark.parametrize(("dtype", "far"), [(torch.float32, 1e6), (F64, 1e15), (torch.float16, 100.0)])
+def test_positions_too_coarse_for_the_cutoff_are_refused(dtype, far):
+    with pytest.raises(ArgumentError, match="'pos'.*twentieth of the cutoff"):
+        neighbours(torch.tensor([[0.0, 0, 0], [1, 0, 0]], dtype=dtype) + far, 1.5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_cells_that_are_singular_to_rounding_are_refused(dtype):
+    flat = torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9.0]], dtype=F64)
+    for seed in range(4):
+        _, cell = turned(flat, flat, seed, dtype)
+        with pytest.raises(ArgumentError, match="'cell'"):
+            neighbours(torch.zeros(1, 3, dtype=dtype), 1.0, cell=cell[None])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_atoms_in_one_place_have_no_edge(dtype):
+    edges, _ = neighbours(torch.zeros(2, 3, dtype=dtype), 1.0)
     assert edges.shape == (2, 0)
+    # One of them stored in the next cell: the same place up to rounding.
+    cell = torch.tensor([[3.1, 0, 0], [0.3, 2.9, 0], [0.1, 0.2, 3.3]], dtype=F64)
+    for seed in range(8):
+        pos, turned_cell = turned(torch.tensor([[0.1, 0.2, 0.3]], dtype=F64), cell, seed, dtype)
+        edges, _ = neighbours(torch.cat([pos, pos + turned_cell[:1]]), 2.0, cell=turned_cell[None])
+        assert edges.shape == (2, 0)
 
 
 @pytest.mark.parametrize(

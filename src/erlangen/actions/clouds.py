@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from erlangen.actions.neighbours import neighbours
+from erlangen.actions.neighbours import neighbours, rank_tolerance
 from erlangen.errors import ArgumentError
+
+#: Positions in angstrom that lose more than this when they are rounded are warned of.
+LOST = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +78,7 @@ class AtomBatch:
             self._check_edges(self.edge_index, self.cell_offsets)
         volume = torch.linalg.det(self.cell.detach().double()).abs()
         scale = self.cell.detach().double().norm(dim=-1).prod(-1)
-        singular = self.pbc.all(-1) & ~(volume > 1e-9 * scale)
+        singular = self.pbc.all(-1) & ~(volume > rank_tolerance(self.cell.dtype) * scale)
         if bool(singular.any()):
             raise ArgumentError(
                 "cell", "linearly independent lattice vectors", f"a singular cell in structure {int(singular.nonzero()[0])}"
@@ -132,27 +136,41 @@ class AtomBatch:
         )
 
     @classmethod
-    def from_ase(cls, atoms: Any, *, dtype: torch.dtype | None = None) -> AtomBatch:
+    def from_ase(
+        cls, atoms: Any, *, dtype: torch.dtype | None = None, cutoff: float | None = None, max_neighbours: int | None = None
+    ) -> AtomBatch:
         """From an ASE ``Atoms`` or a list of them, with their cells, ``pbc`` and tags.
+
+        Args:
+            atoms: one or many.
+            dtype: of positions and cells; by default torch's, which rounds ASE's float64.
+            cutoff, max_neighbours: make edges, as :meth:`with_edges` does, of the positions as they are, before they are rounded.
 
         Raises:
             ArgumentError: the list is empty, or a structure has no atom.
+
+        Warns:
+            UserWarning: rounding moves positions by more than 0.001 angstrom, as they lie far from the origin.
         """
         each = _as_list(atoms, "numbers")
         return cls._stacked(
             [(a.positions, a.numbers, a.cell.array if hasattr(a.cell, "array") else a.cell, a.pbc, a.get_tags()) for a in each],
             dtype,
+            cutoff,
+            max_neighbours,
         )
 
     @classmethod
-    def from_pymatgen(cls, structures: Any, *, dtype: torch.dtype | None = None) -> AtomBatch:
-        """From a pymatgen ``Structure`` or ``Molecule``, or a list of them."""
+    def from_pymatgen(
+        cls, structures: Any, *, dtype: torch.dtype | None = None, cutoff: float | None = None, max_neighbours: int | None = None
+    ) -> AtomBatch:
+        """From a pymatgen ``Structure`` or ``Molecule``, or a list of them; arguments, errors and warnings as of :meth:`from_ase`."""
         parts = []
         for one in _as_list(structures, "cart_coords"):
             lattice = getattr(one, "lattice", None)
             cell, pbc = ([[0.0] * 3] * 3, [False] * 3) if lattice is None else (lattice.matrix, getattr(lattice, "pbc", [True] * 3))
             parts.append((one.cart_coords, one.atomic_numbers, cell, list(pbc), [0] * len(one)))
-        return cls._stacked(parts, dtype)
+        return cls._stacked(parts, dtype, cutoff, max_neighbours)
 
     @classmethod
     def from_pyg(cls, data: Any) -> AtomBatch:
@@ -181,18 +199,32 @@ class AtomBatch:
         return cls.of(pos, numbers, batch=batch, **rest)
 
     @classmethod
-    def _stacked(cls, parts: Sequence[tuple[Any, Any, Any, Any, Any]], dtype: torch.dtype | None) -> AtomBatch:
-        dtype = dtype or torch.get_default_dtype()
+    def _stacked(
+        cls, parts: Sequence[tuple[Any, Any, Any, Any, Any]], dtype: torch.dtype | None, cutoff: float | None, most: int | None
+    ) -> AtomBatch:
+        """Everything in float64 first: what is computed from positions is computed before they are rounded."""
         for i, (pos, *_) in enumerate(parts):
             if not len(pos):
                 raise ArgumentError("atoms", "at least one atom in each structure", f"an empty structure at {i}")
         count = torch.tensor([len(pos) for pos, *_ in parts])
         pos, numbers, cell, pbc, tags = (
             [torch.as_tensor(value, dtype=kind) for value in values]
-            for values, kind in zip(zip(*parts), (dtype, torch.int64, dtype, torch.bool, torch.int64))
+            for values, kind in zip(zip(*parts), (torch.float64, torch.int64, torch.float64, torch.bool, torch.int64))
         )
         batch = torch.repeat_interleave(torch.arange(len(parts)), count)
-        return cls(torch.cat(pos), torch.cat(numbers), batch, torch.stack(cell), torch.stack(pbc), torch.cat(tags))
+        exact = cls(torch.cat(pos), torch.cat(numbers), batch, torch.stack(cell), torch.stack(pbc), torch.cat(tags))
+        if cutoff is not None:
+            exact = exact.with_edges(cutoff, most)
+        rounded = exact.to(dtype or torch.get_default_dtype())
+        lost = float((rounded.pos.double() - exact.pos).abs().max())
+        if lost > LOST:
+            warnings.warn(
+                f"rounding to {str(rounded.pos.dtype).removeprefix('torch.')} moves atoms by up to {lost:.2g} angstrom: "
+                "move the structures to the origin first, or pass dtype=torch.float64",
+                UserWarning,
+                stacklevel=3,
+            )
+        return rounded
 
     @classmethod
     def concat(cls, batches: Sequence[AtomBatch]) -> AtomBatch:

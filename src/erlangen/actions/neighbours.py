@@ -8,6 +8,11 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 
+#: Coordinates are taken to be right to so many units of their last place: what making, turning and shifting a structure leaves of them.
+ROUNDINGS = 8
+#: Rounding that may blur the cutoff by more than this share of it is refused.
+BLUR = 0.05
+
 
 def neighbours(
     pos: Float[Tensor, "N 3"],
@@ -21,27 +26,35 @@ def neighbours(
     """All directed edges (j -> i) shorter than ``cutoff``, within each structure and to periodic images.
 
     The time grows with the number of edges, not with the square of the number of atoms: images of the atoms within reach are sorted into
-    cubes as wide as the cutoff, and each atom looks at the 27 cubes around it. The same edges as ASE's ``neighbor_list("ijS")``.
+    cubes as wide as the cutoff, and each atom looks at the 27 cubes around it. The same edges as ASE's ``neighbor_list("ijS")``, but
+    for lengths that rounding cannot tell from the cutoff.
+
+    **Exactly at the cutoff there is no edge**: what a potential with a cutoff gives there is zero. A length is at the cutoff when it is
+    above it less the rounding of the two positions (eight units in the last place of the dtype they come in, at their distances from
+    the origin), so that whole shells are in or out, the same in every orientation. Likewise atoms in one place to rounding have no edge.
 
     Args:
-        pos: positions, any unit of length.
+        pos: positions, any unit of length. Their dtype says how exact they are.
         cutoff: in the same unit.
         batch: the structure of each atom, from 0 up; by default all are one.
         cell: lattice vectors as rows; without it nothing is periodic.
         pbc: along which lattice vectors structures repeat; by default along those that are not zero.
-        max_neighbours: keep the nearest so many of each atom, and those that are as near as the last of them (to 1e-6, relative): cutting
-            through a shell of equal distances would depend on the orientation.
+        max_neighbours: keep the nearest so many of each atom, and those that are as near as the last of them (to rounding, and to 1e-6,
+            relative): cutting through a shell of equal distances would depend on the orientation.
 
     Returns:
         ``edge_index``, rows ``j`` (source) and ``i`` (target), ordered by ``i``, and the integer images ``S``: the edge's vector is
         ``pos[j] + S @ cell - pos[i]``. Edges of length zero are left out.
 
     Raises:
-        ArgumentError: coordinates that are not finite, a singular cell, or sizes that do not fit.
+        ArgumentError: coordinates that are not finite, or so far from the origin (or in so coarse a dtype) that their rounding is more than
+            a twentieth of the cutoff; a singular cell, or sizes that do not fit.
 
     >>> edges, images = neighbours(torch.zeros(1, 3), 1.1, cell=torch.eye(3)[None])
     >>> edges.shape, sorted(images.tolist())[0]
     (torch.Size([2, 6]), [-1, 0, 0])
+    >>> neighbours(torch.zeros(1, 3), 1.0, cell=torch.eye(3)[None])[0].shape      # exactly at the cutoff
+    torch.Size([2, 0])
     """
     _check(pos, cutoff, max_neighbours)
     points = pos.detach().double()
@@ -59,14 +72,24 @@ def neighbours(
     homes = points - (wraps.double().unsqueeze(1) @ lattice[batch]).squeeze(1)
     target, candidate = _within_bins(homes, batch, places, batch[owner], reach)
     distance = (places[candidate] - homes[target]).norm(dim=-1)
-    near = (distance < cutoff) & (distance > 0)
-    target, candidate, distance = target[near], candidate[near], distance[near]
     source = owner[candidate]
+    # How far rounding may have moved the two ends from one another; norms do not depend on the orientation.
     images = image[candidate] - wraps[source] + wraps[target]
+    far, across = points.norm(dim=-1), (images.abs() * lattice.norm(dim=-1)[batch[target]]).sum(-1)
+    margin = _unit(pos, cell) * (far[target] + far[source] + across + cutoff)
+    if len(margin) and float(margin.max()) > BLUR * cutoff:
+        raise ArgumentError(
+            "pos",
+            f"positions whose rounding is below {BLUR * cutoff:.3g}, a twentieth of the cutoff",
+            f"rounding up to {float(margin.max()):.3g} in {str(pos.dtype).removeprefix('torch.')}",
+            "Move the structures to the origin before they are rounded, or give float64",
+        )
+    near = (distance < cutoff - margin) & (distance > margin)
+    target, source, images, distance, margin = target[near], source[near], images[near], distance[near], margin[near]
     order = _order(target, source, images)
-    target, source, images, distance = target[order], source[order], images[order], distance[order]
+    target, source, images = target[order], source[order], images[order]
     if max_neighbours is not None:
-        kept = _nearest(target, distance, max_neighbours, len(pos))
+        kept = _nearest(target, distance[order], margin[order], max_neighbours, len(pos))
         target, source, images = target[kept], source[kept], images[kept]
     return torch.stack([source, target]), images
 
@@ -94,13 +117,18 @@ def complete_cells(
     # An orthonormal basis of what the periodic rows do not span: the null space, from a full SVD.
     _, values, axes = torch.linalg.svd(rows)
     count = periodic.sum(-1)
-    rank = (values > 1e-9 * values[:, :1].clamp_min(1e-300)).sum(-1)
+    rank = (values > rank_tolerance(cell.dtype) * values[:, :1].clamp_min(1e-300)).sum(-1)
     if bool((rank != count).any()):
         bad = int((rank != count).nonzero()[0])
         raise ArgumentError("cell", "linearly independent lattice vectors where pbc is true", f"a singular cell in structure {bad}")
     slot = (~periodic).long().cumsum(-1) - 1 + count.unsqueeze(-1)
     fill = axes.gather(1, slot.clamp(0, 2).unsqueeze(-1).expand(-1, -1, 3))
     return torch.where(periodic.unsqueeze(-1), rows, fill), periodic
+
+
+def rank_tolerance(dtype: torch.dtype) -> float:
+    """Lattice vectors are dependent when what is left across the others is below this, relative: turned ones carry their rounding."""
+    return max(1e-9, ROUNDINGS * torch.finfo(dtype).eps) if dtype.is_floating_point else 1e-9
 
 
 def _check(pos: Tensor, cutoff: float, max_neighbours: int | None) -> None:
@@ -170,7 +198,13 @@ def _order(target: Tensor, source: Tensor, images: Tensor) -> Tensor:
     return order
 
 
-def _nearest(target: Tensor, distance: Tensor, most: int, count: int) -> Tensor:
+def _unit(pos: Tensor, cell: Tensor | None) -> float:
+    """By how much of its size a coordinate may be wrong: as the coarser of positions and cell is."""
+    kinds = [t.dtype for t in (pos, cell) if t is not None and t.is_floating_point()]
+    return ROUNDINGS * max(torch.finfo(kind).eps for kind in (torch.float64, *kinds))
+
+
+def _nearest(target: Tensor, distance: Tensor, margin: Tensor, most: int, count: int) -> Tensor:
     """Which edges are among the ``most`` shortest of their target, ties with the last included."""
     by_distance = distance.argsort(stable=True)
     by_distance = by_distance[target[by_distance].argsort(stable=True)]
@@ -178,5 +212,6 @@ def _nearest(target: Tensor, distance: Tensor, most: int, count: int) -> Tensor:
     start = degree.cumsum(0) - degree
     full = degree >= most
     last = torch.full((count,), torch.inf, dtype=distance.dtype, device=distance.device)
-    last[full] = distance[by_distance[(start + most - 1)[full]]]
-    return distance <= last[target] * (1 + 1e-6)
+    final = by_distance[(start + most - 1)[full]]
+    last[full] = distance[final] * (1 + 1e-6) + margin[final]
+    return distance - margin <= last[target]

@@ -90,8 +90,8 @@ def make_task(config: Config) -> Task:
     per_element = torch.linalg.lstsq(content[training], data.energy[training, None], driver="gelsd").solution
     rest = data.energy - (content @ per_element).squeeze(1)
     scale = float(rest[training].std())
-    small = data.to(torch.float32)
-    with_edges = Labelled(small.batch.with_edges(config.cutoff), (rest / scale).float(), (data.forces / scale).float())
+    edges = data.batch.with_edges(config.cutoff)  # before positions are rounded
+    with_edges = Labelled(edges, rest / scale, data.forces / scale).to(torch.float32)
     batches = {
         part: [_collated(with_edges, numbers) for numbers in torch.arange(count)[mask].split(1 if part == "train" else 20)]
         for part, mask in (("train", training), ("test", ~training))

@@ -45,7 +45,7 @@ def calculator(
 
         def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes) -> None:
             super().calculate(atoms, properties, system_changes)
-            batch = AtomBatch.from_ase(self.atoms, dtype=dtype).with_edges(cutoff, max_neighbours)
+            batch = AtomBatch.from_ase(self.atoms, dtype=dtype, cutoff=cutoff, max_neighbours=max_neighbours)
             with torch.no_grad(), evaluating(model):
                 y = model(batch.record())
             if "energy" not in y:
