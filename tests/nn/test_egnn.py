@@ -59,6 +59,31 @@ def test_egnn_commutes_with_relabelling_and_a_node_sends_nothing_to_itself():
     assert torch.allclose(model(pos, vel, loops), model(pos, vel, products))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize(("n", "layers"), [(5, 4), (100, 20)])
+def test_neither_nodes_nor_layers_make_it_overflow(dtype, n, layers):
+    torch.manual_seed(0)
+    net = EGNN(width=16, layers=layers).to(dtype)
+    pos, vel = torch.randn(2, 1, n, 3, generator=seeded(2), dtype=dtype)
+    moved, h = net(pos, vel)
+    assert (moved - pos).norm() < 2 * vel.norm()
+    assert h.abs().max() < 30
+    (moved.square().mean() + h.square().mean()).backward()
+    assert max(float(p.grad.norm()) for p in net.parameters()) < 1e3
+    plain = PairGNN(vectors=1, pairs=1, width=16, layers=layers).to(dtype)
+    assert plain(pos.unsqueeze(2), pos.new_ones(1, n, n, 1)).abs().max() < 30
+
+
+def test_scalars_hear_the_mean_of_the_other_nodes():
+    net = EGNN(width=8, layers=2, moving=False).double()
+    pos = torch.randn(1, 8, 3, generator=seeded(5), dtype=F64)
+    layer, h = net.layers[0], net.embed(torch.ones(1, 8, 1, dtype=F64))
+    _, _, out = layer(pos, None, h, None)
+    m = layer.messages(h, (pos.unsqueeze(2) - pos.unsqueeze(1)).square().sum(-1, keepdim=True).log1p())
+    heard = torch.stack([m[0, i, [j for j in range(8) if j != i]].mean(0) for i in range(8)])
+    assert torch.allclose(out[0], h[0] + layer.node(torch.cat([h[0], heard], -1)), atol=1e-14)
+
+
 def test_one_layer_by_hand():
     net = EGNN(scalars=2, width=8, layers=1, moving=False).double()
     pos, h = torch.randn(1, 3, 2, dtype=F64), torch.randn(1, 3, 2, dtype=F64)

@@ -15,9 +15,11 @@ class EGNN(nn.Module):
 
     In every layer ``m_ij = phi_e(h_i, h_j, log(1 + |x_i - x_j|^2), a_ij)`` (the source has the square itself,
     by which one far body spoils all); velocities become
-    ``v_i phi_v(h_i) + mean_j (x_i - x_j) phi_x(m_ij)`` and move the positions; scalars ``h_i + phi_h(h_i, sum_j m_ij)``. Without
-    velocities the mean alone moves the positions. Exact for any dimension, by construction: no frame, no average; but features that
-    turn are combinations of differences and velocities only.
+    ``v_i phi_v(h_i) + mean_j (x_i - x_j) phi_x(m_ij)`` and move the positions; scalars ``h_i + phi_h(h_i, mean_j m_ij)`` (the source
+    sums, and then a network of twenty layers on a hundred nodes overflows before it is trained: the scalars grow with the number of
+    nodes in every layer). Without velocities the mean alone moves the positions. Exact for any dimension, by construction: no frame,
+    no average; but features that turn are combinations of differences and velocities only. Means do not tell how many nodes there are:
+    where sizes differ and matter, give the number as one of ``scalars``.
 
     Args:
         scalars: numbers of each node at the start, at least 1.
@@ -86,12 +88,13 @@ class _Layer(nn.Module):
         apart = pos.unsqueeze(2) - pos.unsqueeze(1)
         numbers = apart.square().sum(-1, keepdim=True).log1p()
         m = self.messages(h, numbers if pairs is None else torch.cat([numbers, pairs], -1))
-        push = (apart * self.shift(m)).sum(2) / max(1, pos.shape[1] - 1)
+        others = max(1, pos.shape[1] - 1)
+        push = (apart * self.shift(m)).sum(2) / others
         if self.keep is None or vel is None:
             pos = pos + push
         else:
             vel = self.keep(h) * vel + push
             pos = pos + vel
         # A node sends no message to itself.
-        heard = m.sum(2) - m.diagonal(dim1=1, dim2=2).mT
+        heard = (m.sum(2) - m.diagonal(dim1=1, dim2=2).mT) / others
         return pos, vel, h + self.node(torch.cat([h, heard], -1))

@@ -77,6 +77,35 @@ def test_a_constant_column_is_no_infinity():
     assert torch.isfinite(a.grad).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize("scale", [1.0, 1e-12])
+def test_dead_features_get_no_gradient_and_the_others_their_own(dtype, scale):
+    """A row or column that is zero has neither direction nor correlation; what is left is the loss without it."""
+    a, b = (scale * v.to(dtype) for v in pair(16, 5))
+
+    def gradients(loss, a, b):
+        a, b = a.clone().requires_grad_(), b.clone().requires_grad_()
+        value = loss(a, b)
+        return float(value.detach()), torch.autograd.grad(value, (a, b))
+
+    # A constant column that rounding does not leave exactly constant, in one view only.
+    dead = b.clone()
+    dead[:, 0] = 0.3 * scale
+    _, (of_a, of_b) = gradients(barlow_twins_loss, a, dead)
+    assert not of_b[:, 0].any()
+    assert float(of_a.abs().max()) * scale < 10
+    zeroed = a.clone()
+    zeroed[0] = 0
+    for loss in (info_nce, nt_xent, lambda p, z: simsiam_loss(p, z, z, p)):
+        value, grads = gradients(loss, zeroed, b)
+        assert math.isfinite(value)
+        assert not grads[0][0].any()
+        assert max(float(g.abs().max()) for g in grads) * scale < 10
+    # Minus the mean cosine: the dead row counts as zero.
+    alive = torch.nn.functional.cosine_similarity(zeroed[1:] / scale, b[1:] / scale).sum() / 16
+    assert float(simsiam_loss(zeroed, b, zeroed, b)) == pytest.approx(-float(alive), rel=1e-5)
+
+
 def test_meanings_are_those_of_lightly(monkeypatch):
     pytest.importorskip("lightly")
     if importlib.util.find_spec("torchvision") is None:  # which other losses of the package use, not these

@@ -29,7 +29,7 @@ def info_nce(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], temperature: floa
     0.7437
     """
     _check(a, b, temperature)
-    logits = F.normalize(a, dim=1) @ F.normalize(b, dim=1).mT / temperature
+    logits = _directions(a) @ _directions(b).mT / temperature
     partner = torch.arange(len(a), device=a.device)
     return (F.cross_entropy(logits, partner) + F.cross_entropy(logits.mT, partner)) / 2
 
@@ -47,7 +47,7 @@ def nt_xent(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], temperature: float
     1.1654
     """
     _check(a, b, temperature)
-    z = F.normalize(torch.cat([a, b]), dim=1)
+    z = _directions(torch.cat([a, b]))
     logits = (z @ z.mT / temperature).fill_diagonal_(-torch.inf)
     return F.cross_entropy(logits, torch.arange(2 * len(a), device=a.device).roll(len(a)))
 
@@ -66,7 +66,7 @@ def simsiam_loss(p1: Float[Tensor, "n d"], z1: Float[Tensor, "n d"], p2: Float[T
     """
     for p, z in ((p1, z2), (p2, z1)):
         _check(p, z, rows=1)
-    one, two = (F.cosine_similarity(p, z.detach(), dim=1).mean() for p, z in ((p1, z2), (p2, z1)))
+    one, two = ((_directions(p) * _directions(z.detach())).sum(1).mean() for p, z in ((p1, z2), (p2, z1)))
     return -(one + two) / 2
 
 
@@ -87,12 +87,27 @@ def barlow_twins_loss(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], off_diag
     _check(a, b)
     if off_diagonal < 0:
         raise ArgumentError("off_diagonal", "a weight of zero or more", off_diagonal)
-    # The smallest eps: a column that is constant in the batch has no correlation with anything, rather than an infinite one.
-    one, two = (F.batch_norm(z, None, None, training=True, eps=torch.finfo(z.dtype).eps) for z in (a, b))
+    one, two = _standardised(a), _standardised(b)
     correlation = one.mT @ two / len(a)
     diagonal = correlation.diagonal()
     off = correlation.square().sum() - diagonal.square().sum()
     return (1 - diagonal).square().sum() + off_diagonal * off
+
+
+def _directions(z: Tensor) -> Tensor:
+    """Rows of length 1. One that is zero beside the others has no direction: it stays zero, and so does its gradient."""
+    length = z.norm(dim=1, keepdim=True)
+    live = length > torch.finfo(z.dtype).eps * length.max()
+    return z / torch.where(live, length, torch.inf)
+
+
+def _standardised(z: Tensor) -> Tensor:
+    """Columns of mean 0 and deviation 1. One that is constant to rounding is correlated with nothing: zeros, and no gradient."""
+    z = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+    centred = z - z.mean(0)
+    deviation = centred.norm(dim=0) / len(z) ** 0.5
+    live = deviation > 8 * torch.finfo(z.dtype).eps * z.abs().amax(0)
+    return centred / torch.where(live, deviation, torch.inf)
 
 
 def _check(a: Tensor, b: Tensor, temperature: float = 1.0, rows: int = 2) -> None:
