@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +10,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from erlangen.errors import ArgumentError
+from erlangen.training.randomness import MODULUS, generators_of
 
 Data = Sequence[Tensor] | Dataset[Any]
-
-_MODULUS = 2**62
 
 
 class Shuffle:
@@ -38,14 +36,9 @@ class Shuffle:
         """Sample indices [size] of a step; asking in any order gives the same."""
         epoch, piece = divmod(step, self.samples // self.size)
         if epoch != self._epoch:  # only saves time: a whole shuffle for every step would cost more than the step
-            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % _MODULUS)
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % MODULUS)
             self._epoch, self._order = epoch, torch.randperm(self.samples, generator=generator)
         return self._order[piece * self.size : (piece + 1) * self.size]
-
-
-def seed_step(seed: int, step: int, rank: int = 0) -> None:
-    """Seed torch for one step of one process, so that dropout needs no saved state on any device."""
-    torch.manual_seed(((seed * 1_000_003 + step) * 65_537 + rank) % _MODULUS)
 
 
 class Samples:
@@ -59,48 +52,41 @@ class Samples:
     def __init__(self, data: Data, name: str = "data") -> None:
         if isinstance(data, DataLoader):
             raise ArgumentError(name, "tensors or a dataset", "a DataLoader", "pass loader.dataset: batches follow from the config")
-        self._dataset: Any = None
-        self._tensors: list[Tensor] = []
+        self.dataset: Any = None
+        self.tensors: list[Tensor] = []
         if isinstance(data, Dataset):
             if not hasattr(data, "__len__"):
                 raise ArgumentError(name, "a dataset with a length", type(data).__name__)
-            self._dataset = data
+            self.dataset = data
             lengths = {len(data)}
         else:
-            self._tensors = list(data)
-            lengths = {len(t) if t.ndim else 0 for t in self._tensors}
+            self.tensors = list(data)
+            lengths = {len(t) if t.ndim else 0 for t in self.tensors}
         if len(lengths) != 1 or 0 in lengths:
             raise ArgumentError(name, "tensors of one positive length", sorted(lengths))
         self.length = lengths.pop()
+        self.generators: list[Any] = generators_of(self.dataset)
 
     def to(self, device: torch.device) -> Samples:
         """The same with its tensors on a device; a dataset's batches are moved as they are asked for."""
         moved = Samples.__new__(Samples)
-        moved._dataset, moved.length, moved._device = self._dataset, self.length, device
-        moved._tensors = [t.to(device) for t in self._tensors]
+        moved.dataset, moved.length, moved._device = self.dataset, self.length, device
+        moved.generators = self.generators
+        moved.tensors = [t.to(device) for t in self.tensors]
         return moved
 
     _device: torch.device = torch.device("cpu")
 
     def __getitem__(self, index: Tensor) -> list[Tensor]:
         """The batch of the samples ``index`` [B] (for tensors any shape of indices will do)."""
-        if self._dataset is None:
+        if self.dataset is None:
             index = index.to(self._device)
-            return [t[index] for t in self._tensors]
+            return [t[index] for t in self.tensors]
         chosen = index.tolist()
-        fetch = getattr(self._dataset, "__getitems__", None)
-        batch = default_collate(fetch(chosen) if fetch else [self._dataset[i] for i in chosen])
+        fetch = getattr(self.dataset, "__getitems__", None)
+        batch = default_collate(fetch(chosen) if fetch else [self.dataset[i] for i in chosen])
         return [t.to(self._device) for t in (batch if isinstance(batch, list | tuple) else [batch])]
 
     def everything(self) -> list[Tensor]:
         """All samples as one batch."""
-        return self._tensors if self._dataset is None else self[torch.arange(self.length)]
-
-    def fingerprint(self) -> dict[str, Any]:
-        """Length, shapes and a checksum, by which a checkpoint knows its data (of a dataset only the length)."""
-        checksum = 0
-        for t in self._tensors:
-            raw = t.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-            checksum = zlib.crc32(raw.numpy().tobytes(), checksum)
-        shapes = [[str(t.dtype), *t.shape] for t in self._tensors]
-        return {"samples": self.length, "tensors": shapes, "checksum": checksum}
+        return self.tensors if self.dataset is None else self[torch.arange(self.length)]

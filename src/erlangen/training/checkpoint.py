@@ -17,8 +17,6 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.serialization import weights_bytes, write_bytes
-from erlangen.training.batches import Samples
-from erlangen.training.config import TrainingConfig
 from erlangen.training.history import History
 
 FILE = "training.safetensors"
@@ -33,6 +31,7 @@ class State:
         histories: one, or one for each member of a stacked training.
         model, best: weights now and at the best evaluation (empty before any).
         optimizer, scaler: their ``state_dict``s; ``scaler`` is ``None`` without fp16.
+        told: what the loss says of the first batch with the weights ``model``; ``None`` where it cannot be asked.
     """
 
     step: int
@@ -42,16 +41,7 @@ class State:
     best: dict[str, Tensor]
     optimizer: dict[str, Any]
     scaler: dict[str, Any] | None = None
-
-
-def identity(config: TrainingConfig, weights: dict[str, Tensor], data: Samples, validation: Samples | None) -> dict[str, Any]:
-    """What must agree between a checkpoint and the training that wants to continue it."""
-    return {
-        "config": dataclasses.asdict(config),
-        "model": {name: [str(t.dtype), *t.shape] for name, t in weights.items()},
-        "data": data.fingerprint(),
-        "validation": None if validation is None else validation.fingerprint(),
-    }
+    told: float | None = None
 
 
 def write(directory: Path, state: State, who: dict[str, Any]) -> None:
@@ -68,6 +58,7 @@ def write(directory: Path, state: State, who: dict[str, Any]) -> None:
         "histories": [history.as_dict() for history in state.histories],
         "groups": state.optimizer["param_groups"],
         "scaler": state.scaler,
+        "told": state.told,
         "who": who,
     }
     write_bytes(directory / FILE, weights_bytes(tensors, {"state": json.dumps(meta)}))
@@ -95,9 +86,7 @@ def read(directory: Path, who: dict[str, Any]) -> State | None:
                 differences += [f"{about}: {name} {old.get(name)} there, {new.get(name)} here" for name in names[:4]]
             elif old != new:
                 differences.append(about)
-        raise ArgumentError(
-            "checkpoint", "a checkpoint of this training", f"one of another ({'; '.join(differences)}) in {directory}"
-        )
+        raise foreign(differences, directory)
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
@@ -114,7 +103,26 @@ def read(directory: Path, who: dict[str, Any]) -> State | None:
         best=part("best."),
         optimizer={"state": slots, "param_groups": [_tuples(group) for group in meta["groups"]]},
         scaler=meta["scaler"],
+        told=meta.get("told"),
     )
+
+
+def foreign(differences: list[str], directory: Path | None) -> ArgumentError:
+    """What is raised for a checkpoint of another training."""
+    return ArgumentError("checkpoint", "a checkpoint of this training", f"one of another ({'; '.join(differences)}) in {directory}")
+
+
+def resume_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Give an optimiser its state back, laid out in memory as the weights are.
+
+    A file holds contiguous tensors, and a fused optimiser goes through weights and moments side by side in memory: beside weights that
+    are transposed or in ``channels_last`` it would meet other entries.
+    """
+    optimizer.load_state_dict(state)
+    for weight, slots in optimizer.state.items():
+        for name, t in slots.items():
+            if isinstance(t, Tensor) and t.shape == weight.shape:
+                slots[name] = torch.empty_like(weight, dtype=t.dtype, memory_format=torch.preserve_format).copy_(t)
 
 
 def sweep(directory: Path) -> None:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.training import checkpoint as checkpoints
-from erlangen.training.batches import Data, Samples, Shuffle, seed_step
-from erlangen.training.checkpoint import State, identity
+from erlangen.training.batches import Data, Samples, Shuffle
+from erlangen.training.checkpoint import State
 from erlangen.training.config import TrainingConfig
 from erlangen.training.history import History
+from erlangen.training.identity import identity, same_loss, told_loss
 from erlangen.training.interrupt import deferred_interrupt
 from erlangen.training.modes import evaluating, thawed
+from erlangen.training.processes import accelerated, agree, average_gradients, share
+from erlangen.training.randomness import random_step
 
 Loss = Callable[..., Tensor]
 Metric = Callable[..., float]
@@ -40,12 +40,18 @@ def train(
 ) -> History:
     """Train a model in place with AdamW and leave it, in evaluation mode, with its best weights.
 
-    The batches, the learning rate and torch's random numbers of a step are functions of the seed and the step alone, and the checkpoint
-    holds the rest (weights, optimiser, history). So a training that is killed at any moment and started again with the same
-    ``checkpoint`` ends with the same bits as one that was not (on the CPU). The caller's random state is left as it was.
+    The batches, the learning rate and the random numbers of a step (torch's, NumPy's and Python's global ones, and those of generators
+    that a dataset keeps) are functions of the seed and the step alone, and the checkpoint holds the rest (weights, optimiser, history).
+    So a training that is killed at any moment and started again with the same ``checkpoint`` ends with the same bits as one that was
+    not (on the CPU). The caller's random state is left as it was. Trainings in several threads do not disturb one another: their steps
+    take turns, for these generators are the whole process's.
+
+    A checkpoint belongs to its settings, its weights' shapes, its data (a checksum; of a dataset of what it keeps in memory and of 32
+    samples) and its loss (what it says of the first batch, without gradients). Another training is refused, a finished one, too.
 
     With several processes (``accelerate launch``) each takes its share of every batch, so losses and weights are those of one process
-    up to rounding, unless the model draws random numbers (dropout) or normalises over the batch. Without GPUs the launcher needs
+    up to rounding, unless the model draws random numbers (dropout) or normalises over the batch. All start with the first one's
+    weights, and a parameter that takes no part in a step is passed by, as in one process. Without GPUs the launcher needs
     ``ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 ...``: its ``--cpu`` alone starts one process.
 
     Args:
@@ -63,7 +69,10 @@ def train(
         the :class:`History`.
 
     Raises:
-        ArgumentError: data of different lengths or none, fewer samples in a batch than processes, or a checkpoint of another training.
+        ArgumentError: data of different lengths or none, fewer samples in a batch than processes, or a checkpoint of another training;
+            a loss that is not finite, weights that are not where they would be kept, or a score that is NaN; another training with
+            another ``mixed_precision`` runs in this process.
+        UnsupportedError: Accelerate is set to shard weights over processes.
         KeyboardInterrupt: on Ctrl-C, after the step was finished and a checkpoint written, with a line that says how to go on.
 
     >>> x = torch.randn(64, 2); net = nn.Linear(2, 1)
@@ -76,109 +85,156 @@ def train(
     config = config or TrainingConfig()
     samples = Samples(data)
     held = None if validation is None else Samples(validation, "validation")
-    accelerator = accelerator_for(config.mixed_precision)
-    world, rank = accelerator.num_processes, accelerator.process_index
     directory = None if checkpoint is None else Path(checkpoint)
-    state, who = None, {}
-    if directory is not None:
-        who = identity(config, model.state_dict(), samples, held)
-        state = checkpoints.read(directory, who)
-    model.to(accelerator.device)
-    if state is not None and state.finished:
-        model.load_state_dict(state.best or state.model)
-        model.eval()
-        return state.histories[0]
-    if directory is not None and accelerator.is_main_process:
-        checkpoints.sweep(directory)
+    with accelerated(config.mixed_precision) as accelerator:
+        world, rank, device = accelerator.num_processes, accelerator.process_index, accelerator.device
+        shuffle = Shuffle(samples.length, config.batch_size, config.seed)
+        if shuffle.size < world:
+            raise ArgumentError("batch_size", f"at least one sample for each of {world} processes", shuffle.size)
+        state, who = None, {}
+        if directory is not None:
+            who = identity(config, model.state_dict(), samples, held)
+            state = checkpoints.read(directory, who)
+        model.to(device)
+        samples = samples.to(device)
+        held = None if held is None else held.to(device)
 
-    samples = samples.to(accelerator.device)
-    held = None if held is None else held.to(accelerator.device)
-    shuffle = Shuffle(samples.length, config.batch_size, config.seed)
-    if shuffle.size < world:
-        raise ArgumentError("batch_size", f"at least one sample for each of {world} processes", shuffle.size)
-    optimizer = adamw(list(model.parameters()), config)
-    history, start, best = History(), 0, {}
-    if state is not None:
-        model.load_state_dict(state.model)
-        optimizer.load_state_dict(state.optimizer)
-        history, start, best = state.histories[0], state.step, state.best
-        if state.scaler is not None:
-            accelerator.scaler.load_state_dict(state.scaler)
-    interrupted = 0.0
-    wrapped, prepared = accelerator.prepare(thawed(model), optimizer)
+        def told() -> float | None:
+            """What the loss says of the first batch now: by it a checkpoint knows its loss."""
+            with random_step(config.seed, 0, own=samples.generators):
+                batch = samples[shuffle.batch(0)]
+            return told_loss(model, loss, batch)
 
-    def save(finished: bool = False) -> None:
+        if state is not None:
+            _load(model, state, told, directory)
+        if state is not None and state.finished:
+            model.load_state_dict(state.best or state.model)
+            model.eval()
+            return state.histories[0]
         if directory is not None and accelerator.is_main_process:
-            scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
-            now = State(len(history.losses), [history], finished, model.state_dict(), best, optimizer.state_dict(), scaler)
-            checkpoints.write(directory, now, who)
+            checkpoints.sweep(directory)
+        share(accelerator, [*model.parameters(), *model.buffers()])
+        trained = [p for p in model.parameters() if p.requires_grad]
+        optimizer = adamw(list(model.parameters()), config)
+        history, start, best = History(), 0, {}
+        if state is not None:
+            checkpoints.resume_optimizer(optimizer, state.optimizer)
+            history, start, best = state.histories[0], state.step, state.best
+            if state.scaler is not None:
+                accelerator.scaler.load_state_dict(state.scaler)
+        interrupted = 0.0
+        # Without Accelerate's wrapper for several processes: it hides the model's attributes from the loss, and fails where a parameter
+        # takes no part in a step.
+        prepared = accelerator.prepare_optimizer(optimizer)
+        accelerator.prepare_model(thawed(model), evaluation_mode=True)
 
-    devices = [accelerator.device] if accelerator.device.type == "cuda" else []
-    try:
-        with (
-            torch.random.fork_rng(devices=devices),
-            deferred_interrupt() as asked,
-            progress(config.steps, description, quiet=quiet or not accelerator.is_main_process) as bar,
-        ):
-            bar.advance(start)
-            for step in range(start, config.steps):
-                clock = time.perf_counter()
-                seed_step(config.seed, step, rank)
-                for group in prepared.param_groups:
-                    group["lr"] = config.rate(step)
-                index = shuffle.batch(step)
-                mine = index[rank::world]
-                with accelerator.autocast():
-                    # Processes average their gradients; weighting by the share's size makes that the mean over the batch.
-                    value = loss(wrapped, *samples[mine]) * (len(mine) * world / len(index))
-                prepared.zero_grad(set_to_none=True)
-                accelerator.backward(value)
-                if config.clip:
-                    accelerator.clip_grad_norm_(wrapped.parameters(), config.clip)
-                prepared.step()
-                # One reduction tells all processes the loss and whether any was asked to stop, so that all stop at the same step.
-                told = torch.stack([value.detach(), value.new_tensor(float(asked()))])
-                mean, interrupted = accelerator.reduce(told, reduction="mean").tolist()
-                history.losses.append(mean)
-                history.seconds += time.perf_counter() - clock
-                last = step + 1 == config.steps
-                if held is not None and ((step + 1) % config.evaluate_every == 0 or last):
-                    score = _agree(accelerator, evaluate(model, held, loss, metric))
-                    if history.record(step + 1, score, config.patience):
-                        best = {name: t.detach().clone() for name, t in model.state_dict().items()}
-                bar.advance(1, loss=mean, **({"score": history.evaluations[-1][1]} if history.evaluations else {}))
-                if history.stopped or last:
-                    break
-                if interrupted or (step + 1) % config.checkpoint_every == 0:
-                    save()
-                if interrupted:
-                    raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        raise stopped(len(history.losses), directory) from None
-    finally:
-        # Accelerate put its own forward on the model for mixed precision; the caller gets the model back as it was.
-        accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
-    history.stopped = history.stopped or "steps"
-    save(finished=True)
-    if best:
-        model.load_state_dict(best)
-    model.eval()
-    if interrupted:  # in the very last step: the training is done, what comes after it is not wanted
-        raise stopped(len(history.losses), directory)
-    return history
+        def save(finished: bool = False) -> None:
+            refuse_lost(model, len(history.losses), directory)
+            if directory is not None and accelerator.is_main_process:
+                scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
+                step, now = len(history.losses), model.state_dict()
+                checkpoints.write(
+                    directory, State(step, [history], finished, now, best, optimizer.state_dict(), scaler, told()), who
+                )
+
+        own = [*samples.generators, *(held.generators if held is not None else [])]
+        try:
+            with (
+                deferred_interrupt() as asked,
+                progress(config.steps, description, quiet=quiet or not accelerator.is_main_process) as bar,
+            ):
+                bar.advance(start)
+                for step in range(start, config.steps):
+                    last = step + 1 == config.steps
+                    with random_step(config.seed, step, rank, device=device, own=own):
+                        clock = time.perf_counter()
+                        for group in prepared.param_groups:
+                            group["lr"] = config.rate(step)
+                        index = shuffle.batch(step)
+                        mine = index[rank::world]
+                        batch = samples[mine]
+                        with accelerator.autocast():
+                            # Processes average their gradients; weighting by the share's size makes that the mean over the batch.
+                            value = loss(model, *batch) * (len(mine) * world / len(index))
+                        # One reduction tells all processes the loss and whether any was asked to stop: all stop at the same step.
+                        both = torch.stack([value.detach(), value.new_tensor(float(asked()))])
+                        mean, interrupted = accelerator.reduce(both, reduction="mean").tolist()
+                        if not math.isfinite(mean):
+                            raise lost(mean, step, batch, directory)
+                        prepared.zero_grad(set_to_none=True)
+                        accelerator.backward(value)
+                        average_gradients(accelerator, trained)
+                        if config.clip:
+                            accelerator.clip_grad_norm_(model.parameters(), config.clip)
+                        prepared.step()
+                        share(accelerator, model.buffers())
+                        history.losses.append(mean)
+                        history.seconds += time.perf_counter() - clock
+                        if held is not None and ((step + 1) % config.evaluate_every == 0 or last):
+                            score = agree(accelerator, evaluate(model, held, loss, metric))
+                            if history.record(step + 1, score, config.patience):
+                                best = {name: t.detach().clone() for name, t in model.state_dict().items()}
+                    bar.advance(1, loss=mean, **({"score": history.evaluations[-1][1]} if history.evaluations else {}))
+                    if history.stopped or last:
+                        break
+                    if interrupted or (step + 1) % config.checkpoint_every == 0:
+                        save()
+                    if interrupted:
+                        raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise stopped(len(history.losses), directory) from None
+        finally:
+            # Accelerate put its own forward on the model for mixed precision; the caller gets the model back as it was.
+            accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+        history.stopped = history.stopped or "steps"
+        save(finished=True)
+        if best:
+            model.load_state_dict(best)
+        model.eval()
+        if interrupted:  # in the very last step: the training is done, what comes after it is not wanted
+            raise stopped(len(history.losses), directory)
+        return history
+
+
+def _load(model: nn.Module, state: State, told: Callable[[], float | None], directory: Path | None) -> None:
+    """Give a model the weights of a checkpoint, and its own back where another loss has trained them."""
+    before = {name: t.detach().clone() for name, t in model.state_dict().items()}
+    model.load_state_dict(state.model)
+    here, losses = told(), state.histories[0].losses
+    if not same_loss(state.told, here, losses[0] if losses else 0.0):
+        model.load_state_dict(before)
+        raise checkpoints.foreign([f"loss: {state.told:.6g} there, {here:.6g} here, on one batch with the same weights"], directory)
+
+
+def lost(value: float, step: int, batch: list[Tensor], directory: Path | None, who: str = "") -> ArgumentError:
+    """What a training raises whose loss is not a number: nothing after it would be one."""
+    bad = [i for i, t in enumerate(batch) if t.is_floating_point() and not bool(t.isfinite().all())]
+    got = f"{value} at step {step + 1}{who}" + (f"; the batch has NaN or infinity in its tensor {bad[0]}" if bad else "")
+    hint = "" if bad else "Try a smaller lr, or a bound on gradients (clip)"
+    return ArgumentError("loss", "finite values", got, (hint + _earlier(directory)).lstrip(". "))
+
+
+def refuse_lost(model: nn.Module, step: int, directory: Path | None, who: str = "") -> None:
+    """Raise where weights are not finite: a loss that is a number may have a gradient that is not."""
+    for name, p in model.named_parameters():
+        if p.is_floating_point() and not bool(p.isfinite().all()):
+            raise ArgumentError(
+                "loss",
+                "finite gradients",
+                f"weights '{name}' with NaN or infinity after step {step}{who}",
+                "Try a smaller lr, or a bound on gradients (clip)" + _earlier(directory),
+            )
+
+
+def _earlier(directory: Path | None) -> str:
+    kept = directory is not None and (directory / checkpoints.FILE).is_file()
+    return f". The checkpoint in {directory} is of a step before" if kept else ""
 
 
 def stopped(steps: int, directory: Path | None) -> KeyboardInterrupt:
     """What an interrupted training raises."""
     where = "" if directory is None else f"; start again with checkpoint={directory} to continue"
     return KeyboardInterrupt(f"stopped after {steps} steps{where}")
-
-
-def accelerator_for(mixed_precision: Literal["no", "fp16", "bf16"]) -> Accelerator:
-    """An accelerator; unlike Accelerate's own rule, two trainings of one process may differ in precision."""
-    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed_precision:
-        AcceleratorState._reset_state()
-    return Accelerator(mixed_precision=mixed_precision)
 
 
 def adamw(parameters: list[Tensor], config: TrainingConfig) -> torch.optim.AdamW:
@@ -191,10 +247,7 @@ def evaluate(model: nn.Module, held: Samples, loss: Loss, metric: Metric | None)
     """The metric of a model in evaluation mode on all of ``held``, without gradients."""
     with torch.no_grad(), evaluating(model):
         batch = held.everything()
-        return float(-loss(model, *batch) if metric is None else metric(model, *batch))
-
-
-def _agree(accelerator: Accelerator, score: float) -> float:
-    """The main process's score: rounding must not make two processes disagree on when to stop."""
-    told: Any = torch.tensor([score], dtype=torch.float32 if accelerator.device.type == "mps" else torch.float64)
-    return float(broadcast(told.to(accelerator.device)))
+        score = float(-loss(model, *batch) if metric is None else metric(model, *batch))
+    if math.isnan(score):
+        raise ArgumentError("loss" if metric is None else "metric", "a number for the validation data", score)
+    return score

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,13 +15,16 @@ from torch.func import functional_call, stack_module_state
 
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.training import checkpoint as checkpoints
-from erlangen.training.batches import Data, Samples, Shuffle, seed_step
-from erlangen.training.checkpoint import State, identity
+from erlangen.training.batches import Data, Samples, Shuffle
+from erlangen.training.checkpoint import State
 from erlangen.training.config import TrainingConfig
 from erlangen.training.history import History
+from erlangen.training.identity import identity, same_loss, told_loss
 from erlangen.training.interrupt import deferred_interrupt
-from erlangen.training.loop import Loss, Metric, accelerator_for, adamw, evaluate, stopped
+from erlangen.training.loop import Loss, Metric, adamw, evaluate, lost, refuse_lost, stopped
 from erlangen.training.modes import thawed
+from erlangen.training.processes import accelerated
+from erlangen.training.randomness import random_step, seeded
 
 
 def train_members(
@@ -52,7 +56,7 @@ def train_members(
         the members, in evaluation mode with their best weights, and their histories; ``seconds`` is a member's share of the time.
 
     Raises:
-        ArgumentError: no seeds, or fp16 (whose loss scale is shared and would couple the members).
+        ArgumentError: no seeds, fp16 (whose loss scale is shared and would couple the members), or as for ``train``.
         UnsupportedError: a model with running statistics (batch norm), which stacking cannot update.
 
     >>> x = torch.randn(64, 2)
@@ -70,107 +74,123 @@ def train_members(
         raise ArgumentError("mixed_precision", "'no' or 'bf16' for members", "'fp16'")
     samples = Samples(data)
     held = None if validation is None else Samples(validation, "validation")
-    accelerator = accelerator_for(config.mixed_precision)
-    device = accelerator.device
-    members = [_make(make_model, seed).to(device) for seed in seeds]
-    base = thawed(copy.deepcopy(members[0]))
-    parameters, buffers = stack_module_state(members)  # type: ignore[arg-type]
-    stacked = {**parameters, **buffers}
-    for i, member in enumerate(members):  # each member's weights are a slice of the stack, so it is always up to date
-        for name, tensor in [*member.named_parameters(), *member.named_buffers()]:
-            tensor.data = stacked[name].data[i]
+    with accelerated(config.mixed_precision) as accelerator:
+        device = accelerator.device
+        members = [_make(make_model, seed).to(device) for seed in seeds]
+        base = thawed(copy.deepcopy(members[0]))
+        parameters, buffers = stack_module_state(members)  # type: ignore[arg-type]
+        stacked = {**parameters, **buffers}
+        for i, member in enumerate(members):  # each member's weights are a slice of the stack, so it is always up to date
+            for name, tensor in [*member.named_parameters(), *member.named_buffers()]:
+                tensor.data = stacked[name].data[i]
 
-    directory = None if checkpoint is None else Path(checkpoint)
-    state, who = None, {}
-    if directory is not None:
-        who = {**identity(config, stacked, samples, held), "seeds": list(seeds)}
-        state = checkpoints.read(directory, who)
-        checkpoints.sweep(directory)
-    trained = [p for p in parameters.values() if p.requires_grad]
-    optimizer = adamw(trained, config)
-    histories, start = [History() for _ in seeds], 0
-    best = {} if held is None else {name: t.detach().clone() for name, t in stacked.items()}
-    if state is not None:
-        _copy(stacked, state.model)
-        _copy(best, state.best)
-        optimizer.load_state_dict(state.optimizer)
-        histories, start = state.histories, state.step
-    samples = samples.to(device)
-    held = None if held is None else held.to(device)
-    shuffles = [Shuffle(samples.length, config.batch_size, seed) for seed in seeds]
+        directory = None if checkpoint is None else Path(checkpoint)
+        state, who = None, {}
+        if directory is not None:
+            who = {**identity(config, stacked, samples, held), "seeds": list(seeds)}
+            state = checkpoints.read(directory, who)
+            checkpoints.sweep(directory)
+        trained = [p for p in parameters.values() if p.requires_grad]
+        optimizer = adamw(trained, config)
+        histories, start = [History() for _ in seeds], 0
+        best = {} if held is None else {name: t.detach().clone() for name, t in stacked.items()}
+        samples = samples.to(device)
+        held = None if held is None else held.to(device)
+        shuffles = [Shuffle(samples.length, config.batch_size, seed) for seed in seeds]
+        own = [*samples.generators, *(held.generators if held is not None else [])]
 
-    def save(step: int, finished: bool = False) -> None:
-        if directory is not None and accelerator.is_main_process:
-            now = {name: t.detach() for name, t in stacked.items()}
-            checkpoints.write(directory, State(step, histories, finished, now, best, optimizer.state_dict()), who)
+        def told() -> float | None:
+            """What the loss says of the first member's first batch now: by it a checkpoint knows its loss."""
+            with random_step(seeds[0], 0, own=samples.generators):
+                batch = samples[shuffles[0].batch(0)]
+            return told_loss(members[0], loss, batch)
 
-    def member_loss(weights: dict[str, Tensor], *batch: Tensor) -> Tensor:
-        return loss(lambda *inputs, **named: functional_call(base, weights, inputs, named), *batch)
+        if state is not None:
+            _copy(stacked, state.model)
+            here, losses = told(), state.histories[0].losses
+            if not same_loss(state.told, here, losses[0] if losses else 0.0):
+                difference = f"loss: {state.told:.6g} there, {here:.6g} here, on one batch with the same weights"
+                raise checkpoints.foreign([difference], directory)
+            _copy(best, state.best)
+            checkpoints.resume_optimizer(optimizer, state.optimizer)
+            histories, start = state.histories, state.step
 
-    # A shared shape of batches is what makes one pass of them; the same sample differs between members, so all axes are mapped.
-    all_losses = torch.func.vmap(member_loss, randomness="different")
-    interrupted = False
-    step, finished = start, state is not None and state.finished
-    try:
-        with (
-            torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-            deferred_interrupt() as asked,
-            progress(config.steps, description, quiet=quiet or not accelerator.is_main_process) as bar,
-        ):
-            bar.advance(start)
-            while not finished:
-                clock = time.perf_counter()
-                seed_step(seeds[0], step)
-                for group in optimizer.param_groups:
-                    group["lr"] = config.rate(step)
-                batch = _batches(samples, torch.stack([shuffle.batch(step) for shuffle in shuffles]))
-                with accelerator.autocast():
-                    losses = all_losses(stacked, *batch)
-                optimizer.zero_grad(set_to_none=True)
-                losses.sum().backward()  # members share no weight: the gradient of the sum is each one's own
-                if config.clip:
-                    _clip(trained, config.clip)
-                optimizer.step()
-                step += 1
-                running = [i for i, history in enumerate(histories) if not history.stopped]
-                for i, value in enumerate(losses.tolist()):
-                    if not histories[i].stopped:
-                        histories[i].losses.append(value)
-                        histories[i].seconds += (time.perf_counter() - clock) / len(running)
-                last = step == config.steps
-                if held is not None and (step % config.evaluate_every == 0 or last):
-                    for i in running:
-                        if histories[i].record(step, evaluate(members[i], held, loss, metric), config.patience):
-                            for name, t in stacked.items():
-                                best[name][i] = t[i].detach()
-                bar.advance(1, loss=float(losses.detach().mean()))
-                finished = last or all(history.stopped for history in histories)
-                interrupted = asked()
-                if not finished and (interrupted or step % config.checkpoint_every == 0):
-                    save(step)
-                if interrupted:
-                    break
-    except KeyboardInterrupt:
-        raise stopped(step, directory) from None
-    if interrupted and not finished:
-        raise stopped(step, directory)
-    for history in histories:
-        history.stopped = history.stopped or "steps"
-    if state is None or not state.finished:
-        save(step, finished=True)
-    for i, (member, history) in enumerate(zip(members, histories)):
-        final = best if history.best_step else stacked
-        for name, tensor in [*member.named_parameters(), *member.named_buffers()]:
-            tensor.data = final[name].data[i].clone()
-        member.eval()
-    if interrupted:
-        raise stopped(step, directory)
-    return members, histories
+        def save(step: int, finished: bool = False) -> None:
+            for seed, member, history in zip(seeds, members, histories):
+                if len(history.losses) == step:  # one that has stopped before keeps its best weights
+                    refuse_lost(member, step, directory, f" of seed {seed}")
+            if directory is not None and accelerator.is_main_process:
+                now = {name: t.detach() for name, t in stacked.items()}
+                checkpoints.write(directory, State(step, histories, finished, now, best, optimizer.state_dict(), told=told()), who)
+
+        def member_loss(weights: dict[str, Tensor], *batch: Tensor) -> Tensor:
+            return loss(lambda *inputs, **named: functional_call(base, weights, inputs, named), *batch)
+
+        # A shared shape of batches is what makes one pass of them; the same sample differs between members, so all axes are mapped.
+        all_losses = torch.func.vmap(member_loss, randomness="different")
+        interrupted = False
+        step, finished = start, state is not None and state.finished
+        try:
+            with (
+                deferred_interrupt() as asked,
+                progress(config.steps, description, quiet=quiet or not accelerator.is_main_process) as bar,
+            ):
+                bar.advance(start)
+                while not finished:
+                    last = step + 1 == config.steps
+                    with random_step(seeds[0], step, device=device, own=own):
+                        clock = time.perf_counter()
+                        for group in optimizer.param_groups:
+                            group["lr"] = config.rate(step)
+                        batch = _batches(samples, torch.stack([shuffle.batch(step) for shuffle in shuffles]))
+                        with accelerator.autocast():
+                            losses = all_losses(stacked, *batch)
+                        values = losses.tolist()
+                        running = [i for i, history in enumerate(histories) if not history.stopped]
+                        for i in running:
+                            if not math.isfinite(values[i]):
+                                raise lost(values[i], step, [t[i] for t in batch], directory, f" of seed {seeds[i]}")
+                        optimizer.zero_grad(set_to_none=True)
+                        losses.sum().backward()  # members share no weight: the gradient of the sum is each one's own
+                        if config.clip:
+                            _clip(trained, config.clip)
+                        optimizer.step()
+                        step += 1
+                        for i in running:
+                            histories[i].losses.append(values[i])
+                            histories[i].seconds += (time.perf_counter() - clock) / len(running)
+                        if held is not None and (step % config.evaluate_every == 0 or last):
+                            for i in running:
+                                if histories[i].record(step, evaluate(members[i], held, loss, metric), config.patience):
+                                    for name, t in stacked.items():
+                                        best[name][i] = t[i].detach()
+                    bar.advance(1, loss=sum(values) / len(values))
+                    finished = last or all(history.stopped for history in histories)
+                    interrupted = asked()
+                    if not finished and (interrupted or step % config.checkpoint_every == 0):
+                        save(step)
+                    if interrupted:
+                        break
+        except KeyboardInterrupt:
+            raise stopped(step, directory) from None
+        if interrupted and not finished:
+            raise stopped(step, directory)
+        for history in histories:
+            history.stopped = history.stopped or "steps"
+        if state is None or not state.finished:
+            save(step, finished=True)
+        for i, (member, history) in enumerate(zip(members, histories)):
+            final = best if history.best_step else stacked
+            for name, tensor in [*member.named_parameters(), *member.named_buffers()]:
+                tensor.data = final[name].data[i].clone()
+            member.eval()
+        if interrupted:
+            raise stopped(step, directory)
+        return members, histories
 
 
 def _make(make_model: Callable[[int], nn.Module], seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = make_model(seed)
     for name, part in model.named_modules():
         if getattr(part, "track_running_stats", False):
