@@ -20,7 +20,7 @@ SOURCE = ROOT / "src" / "erlangen"
 
 #: The guide's order; a page that is not named here follows in alphabetical order.
 GUIDE = [
-    "groups", "reps", "actions", "maps", "activations", "sets-and-graphs", "tensors", "weight-spaces",
+    "groups", "space-groups", "reps", "actions", "maps", "activations", "sets-and-graphs", "tensors", "weight-spaces",
     "frames", "canonicalization", "orbit-distance", "materials", "measure", "explanations", "expressivity", "hardness", "hidden-symmetries",
     "discover", "soft-equivariance", "neural-fourier-transform", "self-supervision", "photonics", "training",
 ]  # fmt: skip

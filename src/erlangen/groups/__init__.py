@@ -28,6 +28,7 @@ from erlangen.groups.permutation import Alternating, PermutationGroup, Symmetric
 from erlangen.groups.products import DirectProduct, SemidirectProduct
 from erlangen.groups.project import polar, project, projection
 from erlangen.groups.recognise import recognised
+from erlangen.groups.space_groups import CrystallographicGroup, PlaneGroup, SpaceGroup
 from erlangen.groups.subgroup_classes import (
     LinearCharacter,
     SubgroupClass,
@@ -41,6 +42,7 @@ from erlangen.groups.subgroups import Subgroup, SubgroupLattice, generated, subg
 from erlangen.groups.symplectic import Sp
 from erlangen.groups.table import TableGroup
 from erlangen.groups.torus import U1, Torus
+from erlangen.groups.wyckoff import WyckoffPosition
 
 __all__ = [
     "SE",
@@ -53,6 +55,7 @@ __all__ = [
     "AxialE",
     "AxialO",
     "AxialSE",
+    "CrystallographicGroup",
     "Cyclic",
     "Dihedral",
     "DirectProduct",
@@ -72,9 +75,11 @@ __all__ = [
     "O",
     "OrbitInvariants",
     "PermutationGroup",
+    "PlaneGroup",
     "Scalings",
     "SemidirectProduct",
     "Sp",
+    "SpaceGroup",
     "Subgroup",
     "SubgroupClass",
     "SubgroupLattice",
@@ -82,6 +87,7 @@ __all__ = [
     "TableGroup",
     "Torus",
     "Translations",
+    "WyckoffPosition",
     "algebra_of_form",
     "bilinear_forms",
     "centre",
