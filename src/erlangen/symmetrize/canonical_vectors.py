@@ -15,6 +15,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.nn.vector_neurons import VectorNeurons
 from erlangen.reps.basic import Defining
+from erlangen.symmetrize import noise
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, is_cloud, named_parts
 from erlangen.symmetrize.frames import Frame, Weighted
@@ -113,7 +114,7 @@ class Vectors(CloudFrame):
         made = Weighted(q.unsqueeze(1), None, losses, {"margin": margin, "vectors": found})
         blur = cloud.noise / size.double().clamp_min(torch.finfo(torch.float64).tiny)
         least = (ROUNDING * blur.clamp_min(4 * torch.finfo(found.dtype).eps)).clamp_min(self.eps)
-        return self._degenerate(made, inp, x, cloud, margin < least)
+        return self._degenerate(made, inp, x, cloud, (margin < least) | _spans_too_little(vectors, cloud, d - inp.group.is_proper))
 
     def _channels(self, inp: Action, x: Any, points: Float[Tensor, "B n d"]) -> Float[Tensor, "B n d c"]:
         """The points and all other vectors of each point, as channels."""
@@ -149,6 +150,19 @@ class Vectors(CloudFrame):
 
     def refuse_linear(self, group: Group) -> str:
         return "" if group.is_rotations else "is none of O(d), SO(d), E(d), SE(d)"
+
+
+def _spans_too_little(vectors: Float[Tensor, "B n d c"], cloud: Cloud, needed: int) -> Bool[Tensor, " B"]:
+    """Whether a datum's vectors, the points and what goes with them, span fewer directions than a basis needs, up to rounding.
+
+    A network's vectors then span no more, but for rounding that it may have blown up.
+    """
+    exact = vectors.detach().double()
+    blur = noise.of_coordinates(exact.abs().amax((1, 2)), exact.shape[2], vectors.dtype)  # [B, c]
+    blur[:, 0] = cloud.noise
+    relative = (exact / blur.clamp_min(torch.finfo(torch.float64).tiny)[:, None, None]).transpose(2, 3).flatten(1, 2)
+    values = torch.linalg.eigvalsh(relative.mT @ relative)
+    return values[:, -needed] <= 4 * relative.shape[1]
 
 
 class ImageVectors(Frame):

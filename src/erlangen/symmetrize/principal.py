@@ -39,10 +39,9 @@ class Principal(CloudFrame):
         order: whether axes go from the smallest eigenvalue up (as in the source) or from the largest down.
         degenerate: what to do where neighbouring eigenvalues are equal: differ by less than half the digits of the data, relative to the
             largest (1.5e-8 for float64, 3.5e-4 for float32), or than 32 times what rounding of the data as they came makes of them (far
-            from the origin that is more). ``"warn"``, ``"raise"``, ``"weighted"`` (take the elements of
-            :class:`~erlangen.symmetrize.Pairs` for those clouds, in the plane and in space) or ``"ignore"``. Weights go over from the one
-            frame to the other between such gaps and a gap of 1e-2, so that ``"weighted"`` does not jump where eigenvalues cross. Compiled
-            models do not look: there every setting is ``"ignore"``.
+            from the origin that is more). ``"warn"``, ``"raise"``, ``"ignore"``, or ``"weighted"``: the weight goes over to the elements of
+            :class:`~erlangen.symmetrize.Pairs`, in the plane and in space, as the gap goes from 1e-2 to zero, so that nothing jumps where
+            eigenvalues cross. Compiled models do not look: there every setting is ``"ignore"``.
         grad: differentiate the mean and the axes too. By default gradients flow through the canonical coordinates alone, as in the
             source, which is all that training needs; they are then not the gradients of the averaged model by its input, which forces
             as ``-dE/dx`` need.
@@ -92,19 +91,19 @@ class Principal(CloudFrame):
         second = cloud.second_moment()
         values, axes = torch.linalg.eigh(second)
         dtype, looks = cloud.points.dtype, self.degenerate != "ignore" and not torch.compiler.is_compiling()
-        if not looks:
+        if not looks or self.degenerate != "weighted":
+            if looks:
+                self._complain(_gaps(values.detach()) <= _least_gap(cloud, values.detach()))
             return Weighted(signed(self._ordered(axes).to(dtype), proper)), None
-        gaps, least = _gaps(values), _least_gap(cloud, values.detach())
-        bad = gaps.detach() <= least
-        if self.degenerate != "weighted":
-            self._complain(bad)
-            return Weighted(signed(self._ordered(axes).to(dtype), proper)), None
-        if self.grad and bool(bad.any()):
-            # These axes will not be used; keep their infinite gradients out.
+        # A share that turns with the datum: a function of the gap alone, not of the rounding, which depends on the pose.
+        gaps = _gaps(values)
+        share = (gaps / max(NEAR, 64 * cloud.eps)).clamp_max(1)
+        share = share.square() * (3 - 2 * share)  # of these axes; the rest is the robust frame's
+        share = share * (values.detach()[:, -1] > 16 * _counts(cloud) * cloud.noise.square())  # a point has none
+        if self.grad and bool((bad := gaps.detach() <= torch.finfo(gaps.dtype).eps).any()):
+            # These axes have no weight; keep their infinite gradients out.
             apart = torch.arange(second.shape[-1], dtype=second.dtype, device=second.device).diag()
             axes = torch.linalg.eigh(torch.where(bad[:, None, None], apart, second)).eigenvectors
-        share = ((gaps - least) / (NEAR + 3 * least)).clamp(0, 1)
-        share = share.square() * (3 - 2 * share)  # of these axes; the rest is the robust frame's
         elements = signed(self._ordered(axes).to(dtype), proper)
         near = (share.detach() < 1).nonzero().squeeze(1)
         if not len(near):
@@ -190,9 +189,15 @@ def _gaps(values: Float[Tensor, "B d"]) -> Float[Tensor, " B"]:
 
 def rounding_of_moment(cloud: Cloud) -> Float[Tensor, " B"]:
     """How far rounding of the data may have moved the second moment, by its norm."""
-    counts = torch.full_like(cloud.noise, cloud.points.shape[1]) if cloud.weights is None else cloud.weights.double().sum((1, 2))
     square = (cloud.points.detach().double() * cloud.weighted().detach().double()).sum((1, 2))
-    return noise.of_second_moment(square, counts, cloud.noise)
+    return noise.of_second_moment(square, _counts(cloud), cloud.noise)
+
+
+def _counts(cloud: Cloud) -> Float[Tensor, " B"]:
+    """The sum of the points' weights."""
+    if cloud.weights is None:
+        return torch.full_like(cloud.noise, cloud.points.shape[1])
+    return cloud.weights.detach().double().sum((1, 2))
 
 
 def _least_gap(cloud: Cloud, values: Tensor) -> Float[Tensor, " B"]:
