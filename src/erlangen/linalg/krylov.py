@@ -17,6 +17,8 @@ _BLOCK = 16
 _SEED = 0
 #: Residual of the normal operator, relative to its norm, at which LOBPCG may stop.
 _CONVERGED = 1e-10
+#: ... and how far, relative to its value, the flattest direction that is no null vector may be from an eigenvector.
+_SETTLED = 0.1
 
 
 def krylov_null_space(
@@ -71,11 +73,11 @@ def krylov_null_space(
     rank = None if dim is None else columns - dim - unseen + 1
     decision = cut(seen, shape=(rows, columns), eps=eps, rtol=rtol, rank=rank, scale=scale)
     kept = max(decision.rank - 1, 0)
-    # A kept direction whose residual reaches down to zero is not yet known to be steep.
+    # Only a witness that has converged says that there are no more: its flattest direction must be an eigenvector.
     steep = basis[:, max(kept - 1, 0) : kept]
     image = normal.matmat(steep)
     theta = np.sum(steep.conj() * image, axis=0).real
-    settled = bool(np.all(np.linalg.norm(image - steep * theta, axis=0) <= 0.5 * theta))
+    settled = bool(np.all(np.linalg.norm(image - steep * theta, axis=0) <= _SETTLED * theta))
     return NullSpace(
         torch.from_numpy(np.ascontiguousarray(basis[:, kept:])),
         seen,

@@ -22,10 +22,11 @@ from erlangen.linalg import principal_angles
 from erlangen.maps.closed_form import DiagramMaps, Strategy
 from erlangen.maps.contraction import Normalize
 from erlangen.maps.diagrams.enumeration import MAX_DIAGRAMS
-from erlangen.maps.matrices import MatrixMaps
-from erlangen.maps.numeric import Method, numeric_basis
+from erlangen.maps.matrices import MatrixMaps, OrbitMaps
+from erlangen.maps.numeric import Method, assemble, numeric_basis, solve, violation_of
 from erlangen.maps.spaces import Space, spaces_of
 from erlangen.reps.base import Rep
+from erlangen.reps.characters import count_equivariant_maps
 from erlangen.verdict import Verdict
 
 Basis = Literal["diagram", "orbit", "spanning", "orthonormal", "rational"]
@@ -47,10 +48,12 @@ class EquivariantMaps:
             ``"mean"`` n. :meth:`basis` itself is never normalised so.
         max_diagrams: refuse to list more diagrams than this between two tensors.
         strategy: of diagrams, how to multiply: ``"contract"`` without a matrix, ``"dense"`` with the written-out one, ``"auto"`` cheaper.
-        method: how the null space is found; see :func:`erlangen.maps.numeric.numeric_basis`.
+        method, tolerance: how the null space is found, and how inexact a learned Lie algebra may be; see
+            :func:`erlangen.maps.numeric.numeric_basis`. Diagrams need neither.
 
     Raises:
         ArgumentError: the representations are of different groups, there are too many diagrams, or the basis does not exist.
+        UnsupportedError: without diagrams, where the dimension is not clear; see :func:`erlangen.maps.numeric.numeric_basis`.
 
     Sources: E. Pearce-Crump, arXiv:2212.08648, arXiv:2301.10152, arXiv:2212.08630; A. Zhou et al., arXiv:2402.05232 (several groups);
     M. Finzi et al., arXiv:2104.09459 (null space).
@@ -68,7 +71,7 @@ class EquivariantMaps:
 
     def __init__(
         self, source: Rep, target: Rep, *, basis: Basis = "diagram", normalize: Normalize = "sum", max_diagrams: int = MAX_DIAGRAMS,
-        strategy: Strategy = "auto", method: Method = "auto",
+        strategy: Strategy = "auto", method: Method = "auto", tolerance: float | None = None,
     ) -> None:  # fmt: skip
         for name, rep in (("source", source), ("target", target)):
             if not isinstance(rep, Rep):
@@ -83,21 +86,21 @@ class EquivariantMaps:
             raise ArgumentError("normalize", "'sum' with basis='orbit'", repr(normalize))
         self.source, self.target, self.normalize = source, target, normalize
         parts = None if basis in ("orthonormal", "rational") else (spaces_of(source), spaces_of(target))
-        self._maps: DiagramMaps | MatrixMaps
+        self.tolerance = tolerance
+        self._maps: DiagramMaps | OrbitMaps | MatrixMaps
         if parts is None or parts[0] is None or parts[1] is None:
             if basis in ("orbit", "spanning"):
                 raise ArgumentError(
                     "basis", f"'diagram' or 'orthonormal' for {source} -> {target}, which has no diagrams", repr(basis)
                 )
-            found = numeric_basis(source, target, "exact" if basis == "rational" else method)
-            self._maps = MatrixMaps(found.basis if found.exact is None else found.exact.to(torch.float64))
+            self._maps = _solved(source, target, "exact" if basis == "rational" else method, tolerance)
         else:
             self._maps = DiagramMaps(
                 *(parts[0], parts[1]),
                 orbits=basis == "orbit", spanning=basis == "spanning", normalize=normalize, max_diagrams=max_diagrams, strategy=strategy,
             )  # fmt: skip
             _warn_if_symmetric(parts[0], parts[1])
-        self.basis_name: Basis = "orthonormal" if basis == "diagram" and isinstance(self._maps, MatrixMaps) else basis
+        self.basis_name: Basis = "orthonormal" if basis == "diagram" and not self.has_diagrams else basis
 
     @property
     def dim(self) -> int:
@@ -171,33 +174,44 @@ class EquivariantMaps:
             raise ArgumentError("matrix", f"shape [{self.target.dim}, {self.source.dim}]", tuple(matrix.shape))
         m = matrix.detach().to(torch.float64)
         found = self._maps.coefficients(m)
-        distance = (m - torch.tensordot(found, self.basis(), 1)).norm() / m.norm().clamp_min(torch.finfo(torch.float64).tiny)
+        distance = (m - self._maps.combine(found)).norm() / m.norm().clamp_min(torch.finfo(torch.float64).tiny)
         return found, float(distance)
 
     def project(self, matrix: Float[Tensor, "out inp"]) -> Float[Tensor, "out inp"]:
         """The nearest equivariant matrix in the Frobenius norm (of a compact group: the average over the group), in float64."""
-        return torch.tensordot(self.coefficients(matrix)[0], self.basis(), 1)
+        return self._maps.combine(self.coefficients(matrix)[0])
 
     def deviations(self) -> Float[Tensor, " dim"]:
         """Standard deviations of one-channel weights for which independent inputs of variance one give outputs of variance about one."""
         return self._maps.deviations()
 
     def verify(self) -> Verdict:
-        """Whether this basis and the numeric null space of the generators span the same maps.
+        """Whether this basis and the numeric null space of the generators span the same maps, whether these satisfy the equations (to 1e-6
+        of their size, in balanced coordinates), and whether they are as many as the characters of a finite group count.
 
         >>> from erlangen.groups import SO
         >>> bool(EquivariantMaps(SO(3).vector ** 2, SO(3).vector ** 2).verify())
         True
         """
-        mine, other = self.basis().flatten(1).mT, numeric_basis(self.source, self.target).basis.flatten(1).mT
+        other = numeric_basis(self.source, self.target, tolerance=self.tolerance).basis.flatten(1).mT
+        mine = self.basis().flatten(1).mT
+        violation, count = violation_of(self.source, self.target, mine), count_equivariant_maps(self.source, self.target)
         worst = float(principal_angles(mine, other).angles.max()) if mine.numel() and other.numel() else 0.0
         rank = int(torch.linalg.matrix_rank(mine, rtol=1e-8)) if mine.numel() else 0
-        same = rank == other.shape[1] and worst < 1e-6
+        same = rank == other.shape[1] == (rank if count is None else count) and worst < 1e-6
+        same = same and violation <= max(1e-6, 10 * (self.tolerance or 0.0))
         return Verdict(
             same and (self.basis_name == "spanning" or rank == self.dim),
             f"the basis of {self!r} is the null space of the generators' equations",
             how="exact",
-            numbers={"dimension": self.dim, "rank": rank, "null space": other.shape[1], "largest angle": worst},
+            numbers={
+                "dimension": self.dim,
+                "rank": rank,
+                "null space": other.shape[1],
+                "largest angle": worst,
+                "violation": violation,
+            }
+            | ({} if count is None else {"characters": count}),
         )
 
     def __repr__(self) -> str:
@@ -222,3 +236,13 @@ def _warn_if_symmetric(source: Mapping[Space, Tensor], target: Mapping[Space, Te
                 SymmetricOnly,
                 stacklevel=3,
             )
+
+
+def _solved(source: Rep, target: Rep, method: Method, tolerance: float | None) -> OrbitMaps | MatrixMaps:
+    """What the numeric solver finds, in its sparse form where there is one."""
+    blocks = solve(source, target, method, tolerance=tolerance)
+    orbits = [(rows, columns, block.orbits) for rows, columns, block in blocks if block.orbits is not None]
+    if len(orbits) == len(blocks):
+        return OrbitMaps(orbits, target.dim, source.dim)
+    found = assemble(source, target, blocks, exact=method == "exact")
+    return MatrixMaps(found.to(torch.float64))

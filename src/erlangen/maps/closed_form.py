@@ -182,6 +182,10 @@ class DiagramMaps:
                         at += 1
         return rows
 
+    def combine(self, coefficients: Tensor) -> Tensor:
+        """The matrix with these coefficients, in float64."""
+        return torch.tensordot(coefficients, self.dense(), 1)
+
     def coefficients(self, m: Tensor) -> Tensor:
         """Coefficients ``[dim]`` of the nearest equivariant matrix (in the Frobenius norm) to ``m`` [dim target, dim source]."""
         found = []

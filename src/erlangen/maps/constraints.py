@@ -138,8 +138,10 @@ class Constraints:
         return Constraint(tuple(torch.einsum("a,aij->ij", weights, a) for a in self.algebra), True)
 
     def residual(self, x: Float[Tensor, "size columns"]) -> float:
-        """The largest norm of a column's violation, over all generators."""
-        return max((float(torch.linalg.vector_norm(c(x), dim=0).max()) for c in self), default=0.0) if x.shape[1] else 0.0
+        """The largest norm of a column's violation over all generators, relative to the generator's size."""
+        if not x.shape[1]:
+            return 0.0
+        return max((float(torch.linalg.vector_norm(c(x), dim=0).max()) / c.scale for c in self if not c.is_void), default=0.0)
 
 
 def allow(count: int, size: int, what: str) -> None:
@@ -147,5 +149,5 @@ def allow(count: int, size: int, what: str) -> None:
     if count * size > MAX_ENTRIES:
         raise UnsupportedError(
             f"{what}: {count} tensors of {size} entries are more than the {MAX_ENTRIES} numbers that are held at once; "
-            "use a diagram basis, smaller tensors or, for permutations, erlangen.maps.orbits.find_orbits"
+            "use smaller tensors; of a finite group erlangen.reps.characters.count_equivariant_maps gives their number alone"
         )

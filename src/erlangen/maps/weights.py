@@ -22,8 +22,10 @@ MAX_CONDITION = 1e5
 _EPS = float(np.finfo(np.float64).eps)
 
 
-def weight_zero(element: Constraint) -> tuple[Float[Tensor, "size k"], float] | None:
+def weight_zero(element: Constraint, rtol: float | None = None) -> tuple[Float[Tensor, "size k"], float] | None:
     """An orthonormal basis of the tensors that an algebra element annihilates, and the gap between zero and the other weights.
+
+    ``rtol``: weights up to this part of the element's size count as zero; by default the largest gap near zero decides.
 
     ``None`` where the element cannot be diagonalised in a well-conditioned way (nilpotent parts, as in translations).
 
@@ -41,20 +43,31 @@ def weight_zero(element: Constraint) -> tuple[Float[Tensor, "size k"], float] | 
         total = (total[:, None] + values).reshape(-1)
         partner = (partner[:, None] * len(mirror) + mirror).reshape(-1)
     order = np.argsort(-np.abs(total), kind="stable")
-    decision = cut(torch.from_numpy(np.abs(total)[order]), shape=(len(total), len(total)), eps=_EPS, scale=element.scale)
+    decision = cut(torch.from_numpy(np.abs(total)[order]), shape=(len(total), len(total)), eps=_EPS, rtol=rtol, scale=element.scale)
     zero = np.sort(order[decision.rank :])
-    # A product and its conjugate span the same plane as their real and imaginary parts: one of the two is enough.
-    zero = zero[partner[zero] >= zero]
     allow(len(zero), len(total), "the tensors of weight zero")
-    columns = np.ones((1, len(zero)), dtype=np.complex128)
-    for (_, vectors, _), index in zip(axes, np.unravel_index(zero, [len(values) for values, _, _ in axes])):
-        columns = (columns[:, None] * vectors[:, index]).reshape(len(columns) * len(vectors), len(zero))
-    alone = partner[zero] == zero
-    pairs = math.sqrt(2) * columns[:, ~alone]
-    basis = torch.from_numpy(np.concatenate([columns[:, alone].real, pairs.real, pairs.imag], 1))
+    basis = real_products(zero, partner, [vectors for _, vectors, _ in axes])
     if not all(_is_skew(m.numpy()) for m in element.matrices):
         basis = torch.linalg.qr(basis).Q
     return basis, decision.gap
+
+
+def real_products(chosen: np.ndarray, partner: np.ndarray, axes: list[np.ndarray]) -> Float[Tensor, "size k"]:
+    """A real basis of the span of products of eigenvectors, orthonormal where these are.
+
+    Args:
+        chosen: which products, as flat indices; with every one its complex conjugate.
+        partner: for every product the flat index of its conjugate.
+        axes: the eigenvectors of each axis, as columns.
+    """
+    # A product and its conjugate span the same plane as their real and imaginary parts: one of the two is enough.
+    kept = chosen[partner[chosen] >= chosen]
+    columns = np.ones((1, len(kept)), dtype=np.complex128)
+    for vectors, index in zip(axes, np.unravel_index(kept, [v.shape[1] for v in axes])):
+        columns = (columns[:, None] * vectors[:, index]).reshape(len(columns) * len(vectors), len(kept))
+    alone = partner[kept] == kept
+    pairs = math.sqrt(2) * columns[:, ~alone]
+    return torch.from_numpy(np.concatenate([columns[:, alone].real, pairs.real, pairs.imag], 1))
 
 
 def _eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Which irreducible representations a set of matrices contains, read off their traces."""
+"""What traces say: which irreducible representations a set of matrices contains, and how many maps commute with a finite group."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.base import Element
+from erlangen.groups.lookup import chunks
 from erlangen.reps.base import Rep
+from erlangen.reps.basic import Permutation
+from erlangen.reps.combine import DirectSum, TensorProduct
+from erlangen.reps.finite import Regular
+
+#: The largest group whose characters are summed, and the most numbers in all matrices that are made for it.
+LARGEST_GROUP, LARGEST_SUM = 20_000, 2**27
 
 
 def character_multiplicities(
@@ -83,3 +90,65 @@ def _traces(matrices: Tensor) -> Tensor:
 
 def _fit(traces: Tensor, characters: Tensor) -> Tensor:
     return torch.linalg.lstsq(characters.cpu(), traces.cpu().unsqueeze(1), driver="gelsd").solution.squeeze(1)
+
+
+def character(rep: Rep, g: Element) -> Float[Tensor, "*batch"]:
+    """The traces of the matrices in float64, of sums and products from those of their parts and of permutations by fixed points.
+
+    >>> from erlangen.groups import Symmetric
+    >>> V = Symmetric(3).vector
+    >>> character(V ** 2 + V, Symmetric(3).elements()).tolist()
+    [12.0, 2.0, 2.0, 0.0, 0.0, 2.0]
+    """
+    if isinstance(rep, DirectSum):
+        return torch.stack([character(part, g) for part in rep.parts]).sum(0)
+    if isinstance(rep, TensorProduct):
+        return torch.stack([character(part, g) for part in rep.parts]).prod(0)
+    if isinstance(rep, Permutation):
+        return (g == torch.arange(rep.dim, device=g.device)).sum(-1).to(torch.float64)
+    if isinstance(rep, Regular):
+        return rep.dim * rep.group.equal(g, rep.group.identity_like(g)).to(torch.float64)
+    return rep.character(g).to(torch.float64)
+
+
+def largest_matrix(rep: Rep) -> int:
+    """How many numbers the largest matrix has that :func:`character` makes for one element."""
+    if isinstance(rep, (DirectSum, TensorProduct)):
+        return max(largest_matrix(part) for part in rep.parts)
+    return rep.dim if isinstance(rep, (Permutation, Regular)) else rep.dim**2
+
+
+def count_equivariant_maps(source: Rep, target: Rep) -> int | None:
+    """The dimension of the equivariant maps between two representations of a finite group: the mean of the product of their characters.
+
+    Exact, and without a basis; ``None`` where the group is infinite or too large to go through (20 000 elements, or matrices of more than
+    2^27 numbers in all).
+
+    Raises:
+        ArgumentError: the representations belong to different groups.
+        UnsupportedError: the mean is no whole number: one of the representations is none, or its matrices are too inaccurate.
+
+    >>> from erlangen.groups import Dihedral
+    >>> V = Dihedral(4).vector
+    >>> count_equivariant_maps(V ** 3, V ** 3)
+    528
+    """
+    group = source.group
+    if group != target.group:
+        raise ArgumentError("target", f"a representation of {group}", f"one of {target.group}")
+    numbers = max(largest_matrix(source), largest_matrix(target))
+    if not group.is_finite or group.order > LARGEST_GROUP or group.order * numbers > LARGEST_SUM:
+        return None
+    every, total, size = group.elements(), 0.0, 0.0
+    for part in chunks(int(group.order), numbers):
+        g = group.take(every, part)
+        products = character(source, g) * character(target, g)
+        total, size = total + float(products.sum()), size + float(products.abs().sum())
+    count = total / int(group.order)
+    # Of real representations the character of the inverse is the same.
+    if abs(count - round(count)) > 0.01 + 1e-12 * size / int(group.order) or round(count) < 0:
+        raise UnsupportedError(
+            f"the equivariant maps {source.symbol} -> {target.symbol} of {group} have no clear dimension: the characters count "
+            f"{count:.6g}, no whole number; check the representations with erlangen.testing.check_rep"
+        )
+    return round(count)

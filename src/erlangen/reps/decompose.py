@@ -6,9 +6,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.errors import ArgumentError, unsupported
+from erlangen.errors import ArgumentError, UnsupportedError, unsupported
 from erlangen.linalg import null_space, orthonormal_span
+from erlangen.reps.balance import balancing, in_coordinates
 from erlangen.reps.base import Rep
+from erlangen.reps.characters import count_equivariant_maps
+from erlangen.reps.combine import TensorProduct
+
+#: A number of invariants whose gap is below this is none.
+MIN_GAP = 1e2
 
 
 def constraints(rep: Rep) -> Float[Tensor, "rows dim"]:
@@ -31,12 +37,64 @@ def constraints(rep: Rep) -> Float[Tensor, "rows dim"]:
 def invariants(rep: Rep) -> Float[Tensor, "dim k"]:
     """An orthonormal basis of the vectors that the whole group leaves as they are, as columns, in float64.
 
+    Found in balanced coordinates (:mod:`erlangen.reps.balance`), so that units do not decide; of a finite group as many as the characters
+    count.
+
+    Raises:
+        UnsupportedError: their number is not numerically clear.
+
     >>> from erlangen.groups import SO
     >>> invariants(SO(3).tensor(2)).shape            # the metric
     torch.Size([9, 1])
     """
-    rows = constraints(rep)
-    return null_space(rows).basis if len(rows) else torch.eye(rep.dim, dtype=torch.float64)
+    changes, rows = _balanced(rep)
+    count = count_equivariant_maps(rep.group.scalar, rep)
+    if not len(rows):
+        return torch.eye(rep.dim, dtype=torch.float64)
+    null = null_space(rows, dim=count)
+    if null.gap < MIN_GAP:
+        raise UnsupportedError(
+            f"the invariants of {rep!r} have no numerically clear number: the smallest value kept is only {null.gap:.3g} times the "
+            f"largest one dropped (at least {MIN_GAP:g} needed)"
+        )
+    if changes is None:
+        return null.basis
+    return torch.linalg.qr(_kron([torch.linalg.inv(change) for change in changes]) @ null.basis).Q
+
+
+def _balanced(rep: Rep) -> tuple[list[Tensor] | None, Tensor]:
+    """The changes of coordinates of the factors of a tensor product, ``None`` where all stay, and the constraints in these."""
+    axes = rep.parts if isinstance(rep, TensorProduct) else (rep,)
+    group, generator = rep.group, torch.Generator().manual_seed(0)
+    tangents, gens = group.tangents(torch.float64) if group.dim else None, group.generators
+    changes, algebras, discretes = [], [], []
+    for axis in axes:
+        none = torch.zeros(0, axis.dim, axis.dim, dtype=torch.float64)
+        algebra = none if tangents is None else axis.algebra(tangents).to(torch.float64)
+        discrete = none if gens is None else axis.matrix(gens).to(torch.float64)
+        change = balancing(axis, algebra, discrete, generator)
+        changes.append(change)
+        algebras.append(in_coordinates(change, algebra))
+        discretes.append(in_coordinates(change, discrete))
+    if all(change is None for change in changes):
+        return None, constraints(rep)
+    blocks = []
+    for matrices in zip(*algebras):
+        total = torch.zeros(rep.dim, rep.dim, dtype=torch.float64)
+        for i, a in enumerate(matrices):
+            eyes = [torch.eye(len(m), dtype=torch.float64) for m in matrices]
+            total = total + _kron([*eyes[:i], a, *eyes[i + 1 :]])
+        blocks.append(total / total.norm().clamp_min(torch.finfo(torch.float64).tiny))
+    blocks += [_kron(list(matrices)) - torch.eye(rep.dim, dtype=torch.float64) for matrices in zip(*discretes)]
+    kept = [torch.eye(axis.dim, dtype=torch.float64) if t is None else t for axis, t in zip(axes, changes)]
+    return kept, torch.cat(blocks)
+
+
+def _kron(matrices: list[Tensor]) -> Tensor:
+    result = matrices[0]
+    for m in matrices[1:]:
+        result = torch.kron(result, m)
+    return result
 
 
 def intertwiners(source: Rep, target: Rep) -> Float[Tensor, "k m n"]:
