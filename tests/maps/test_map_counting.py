@@ -1,6 +1,7 @@
 """Dimensions of spaces of equivariant maps: published tables, and independent ways of counting."""
 
 import itertools
+import math
 
 import pytest
 from hypothesis import given
@@ -170,3 +171,26 @@ def test_bad_input():
         diagrams(Space((Axis(er.Symmetric(3), "h"),)), Space((Axis(er.Symmetric(4), "h"),)))
     with pytest.raises(ArgumentError, match="group"):
         Axis(er.Cyclic(4))
+
+
+def test_the_dimension_is_a_formula_whatever_the_size_of_the_representation():
+    """Twelve axes of length 50 have more entries than any memory: of 24 axes there are as many maps as set partitions (Bell)."""
+    V = er.Symmetric(50).vector
+    assert (V**12).dim == 50**12
+    assert er.EquivariantMaps(V**12, V**12).dim == 445958869294805289
+    assert er.EquivariantMaps(V**5, V**5).dim == 115975
+    assert er.EquivariantMaps(er.O(40).vector ** 8, er.O(40).vector ** 8).dim == 2027025  # 15!!
+    V = er.Symmetric(40).vector + er.Symmetric(40).scalar
+    assert er.EquivariantMaps(V**6, V).dim == _maps_with_scalars(6)
+
+
+def _maps_with_scalars(k):
+    """Of ``(V + 1)^k -> V + 1``: a choice of axes, then set partitions of them."""
+    bell = [1, 1, 2, 5, 15, 52, 203, 877]
+    return sum(math.comb(k, i) * (bell[i] + bell[i + 1]) for i in range(k + 1))
+
+
+def test_numeric_spaces_too_large_to_hold_are_refused_by_name():
+    V = er.Cyclic(50).vector
+    with pytest.raises(er.errors.UnsupportedError, match="numbers that are held at once"):
+        er.EquivariantMaps(V**5, V)

@@ -24,7 +24,7 @@ from erlangen.maps.contraction import Normalize
 from erlangen.maps.diagrams.enumeration import MAX_DIAGRAMS
 from erlangen.maps.matrices import MatrixMaps, OrbitMaps
 from erlangen.maps.numeric import Method, assemble, numeric_basis, solve, violation_of
-from erlangen.maps.spaces import Space, spaces_of
+from erlangen.maps.spaces import Copies, Space, copies_of
 from erlangen.reps.base import Rep
 from erlangen.reps.characters import count_equivariant_maps
 from erlangen.verdict import Verdict
@@ -85,7 +85,7 @@ class EquivariantMaps:
         if basis == "orbit" and normalize != "sum":
             raise ArgumentError("normalize", "'sum' with basis='orbit'", repr(normalize))
         self.source, self.target, self.normalize = source, target, normalize
-        parts = None if basis in ("orthonormal", "rational") else (spaces_of(source), spaces_of(target))
+        parts = None if basis in ("orthonormal", "rational") else (copies_of(source), copies_of(target))
         self.tolerance = tolerance
         self._maps: DiagramMaps | OrbitMaps | MatrixMaps
         if parts is None or parts[0] is None or parts[1] is None:
@@ -225,7 +225,7 @@ class EquivariantMaps:
         return f"EquivariantMaps({self.source.symbol} -> {self.target.symbol} of {self.source.group}, dim {self.dim}, {how})"
 
 
-def _warn_if_symmetric(source: Mapping[Space, Tensor], target: Mapping[Space, Tensor]) -> None:
+def _warn_if_symmetric(source: Mapping[Space, Copies], target: Mapping[Space, Copies]) -> None:
     """Say so where an alternating group has only the maps of the symmetric group."""
     groups = {a.label: a for space in (*source, *target) for a in space.axes if a.kind == "A" and a.n > 2}
     for label, axis in groups.items():

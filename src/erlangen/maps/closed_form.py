@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -17,7 +17,7 @@ from erlangen.maps.diagrams.functor import matrix
 from erlangen.maps.diagrams.inner import inner, orbit_matrix
 from erlangen.maps.matrices import multiply_out
 from erlangen.maps.precision import in_float32, narrow
-from erlangen.maps.spaces import Space
+from erlangen.maps.spaces import Copies, Space
 
 Strategy = Literal["auto", "contract", "dense"]
 
@@ -33,8 +33,8 @@ class _Pair(NamedTuple):
     terms: tuple[Diagram, ...]
     source: Space
     target: Space
-    inputs: Tensor
-    outputs: Tensor
+    inputs: Copies
+    outputs: Copies
 
 
 class DiagramMaps:
@@ -46,8 +46,8 @@ class DiagramMaps:
 
     def __init__(
         self,
-        source: Mapping[Space, Tensor],
-        target: Mapping[Space, Tensor],
+        source: Mapping[Space, Copies],
+        target: Mapping[Space, Copies],
         *,
         orbits: bool,
         spanning: bool,
@@ -58,8 +58,6 @@ class DiagramMaps:
         # Pairs rather than dictionaries, and plain numbers for what runs: torch.compile would hash the spaces.
         self._source, self._target = tuple(source.items()), tuple(target.items())
         self._orbits, self._spanning, self._normalize, self._max_diagrams = orbits, spanning, normalize, max_diagrams
-        self._gather, places = _places(source), _places(target)
-        self._scatter = None if places is None else places.argsort()
         self._strategy = strategy
         self._written: dict[tuple[torch.dtype, torch.device], Tensor] = {}
         self._sizes = (sum(p.numel() for _, p in self._target), sum(p.numel() for _, p in self._source))
@@ -68,6 +66,17 @@ class DiagramMaps:
 
     @cached_property
     @torch.inference_mode(False)  # what is kept must serve training too
+    def _gather(self) -> Tensor | None:
+        return _places(self._source)
+
+    @cached_property
+    @torch.inference_mode(False)
+    def _scatter(self) -> Tensor | None:
+        places = _places(self._target)
+        return None if places is None else places.argsort()
+
+    @cached_property
+    @torch.inference_mode(False)
     def maps(self) -> LinearMaps:
         """The diagrams and their plan, made when first needed: the dimension alone needs neither."""
         sources, targets = [s for s, _ in self._source], [t for t, _ in self._target]
@@ -93,7 +102,7 @@ class DiagramMaps:
                 yield _Pair(l, m, self.maps.terms[l, m], s, t, inp, out)
 
     def prepare(self) -> None:
-        _ = self._layout, self._cost, self._orbit_matrices if self._orbits else None
+        _ = self._layout, self._cost, self._gather, self._scatter, self._orbit_matrices if self._orbits else None
 
     def labels(self) -> tuple[str, ...]:
         plain = len(self._source) == len(self._target) == 1 and all(len(p) == 1 for _, p in (*self._source, *self._target))
@@ -176,8 +185,8 @@ class DiagramMaps:
             if self._orbits:
                 stacked = torch.tensordot(self._orbit_matrices[p.l, p.m], stacked, 1)
             for m in stacked:
-                for a in p.outputs:
-                    for b in p.inputs:
+                for a in p.outputs.places:
+                    for b in p.inputs.places:
                         rows[at, a[:, None], b] = m
                         at += 1
         return rows
@@ -192,7 +201,7 @@ class DiagramMaps:
         for p in self._pairs():
             if not p.terms:
                 continue
-            sub = m[p.outputs[:, None, :, None], p.inputs[None, :, None, :]]  # [copies out, copies in, dim t, dim s]
+            sub = m[p.outputs.places[:, None, :, None], p.inputs.places[None, :, None, :]]  # [copies out, copies in, dim t, dim s]
             products = torch.stack([inner(d, p.source, p.target, sub) for d in p.terms]).flatten(1)
             if self._orbits:  # disjoint entries: each coefficient is a mean
                 change = self._orbit_matrices[p.l, p.m]
@@ -233,7 +242,9 @@ def _summed(d: Diagram, source: Space) -> int:
     return math.prod(source.axes[b[0] - d.top].n for i, b in enumerate(d.blocks) if b[0] >= d.top and i not in tied)
 
 
-def _places(parts: Mapping[Space, Tensor]) -> Tensor | None:
+def _places(parts: Sequence[tuple[Space, Copies]]) -> Tensor | None:
     """Where the entries of the parts, one after another, lie on the last axis; ``None`` when they lie in that order."""
-    places = torch.cat([p.flatten() for p in parts.values()])
+    if sum(len(copies) for _, copies in parts) == 1:
+        return None  # one tensor is all there is
+    places = torch.cat([copies.places.flatten() for _, copies in parts])
     return None if torch.equal(places, torch.arange(len(places))) else places

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
@@ -100,34 +102,63 @@ def kind_of(group: Group) -> str | None:
     return kind
 
 
-def spaces_of(rep: Rep) -> dict[Space, Tensor] | None:
-    """A representation as typed tensor spaces: for each, where its copies' entries lie on the last axis, ``[copies, dim]``.
+class Copies:
+    """The copies of one typed space in a representation: how many, and where their entries lie on the last axis, written when needed."""
+
+    def __init__(self, dim: int, parts: list[Callable[[], Tensor]]) -> None:
+        self.dim, self._parts = dim, parts
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def numel(self) -> int:
+        return len(self) * self.dim
+
+    @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
+    def places(self) -> Int[Tensor, "copies dim"]:
+        return torch.stack([part() for part in self._parts])
+
+
+def copies_of(rep: Rep) -> dict[Space, Copies] | None:
+    """A representation as typed tensor spaces and their copies; it may have any dimension, for nothing of its size is made.
 
     ``None`` when some part is no tensor of a group with diagrams: then maps are found numerically.
+
+    >>> from erlangen.groups import Symmetric
+    >>> {space: len(copies) for space, copies in copies_of(Symmetric(50).vector ** 12).items()}
+    {Space(S_50[0] S_50[0] S_50[0] S_50[0] S_50[0] S_50[0] S_50[0] S_50[0] S_50[0] S_50[0] S_50[0] S_50[0]): 1}
+    """
+    parts = _parts(rep)
+    if parts is None:
+        return None
+    merged: dict[Space, list[Callable[[], Tensor]]] = {}
+    for space, places in parts:
+        merged.setdefault(space, []).append(places)
+    return {space: Copies(space.dim, places) for space, places in merged.items()}
+
+
+def spaces_of(rep: Rep) -> dict[Space, Int[Tensor, "copies dim"]] | None:
+    """The same with the places written out, ``[copies, dim]`` for each space.
 
     >>> from erlangen.groups import Symmetric
     >>> V = Symmetric(3).vector
     >>> {space: places.shape for space, places in spaces_of(2 * V + V.group.scalar).items()}
     {Space(S_3[0]): torch.Size([2, 3]), Space(1): torch.Size([1, 1])}
     """
-    parts = _parts(rep)
-    if parts is None:
-        return None
-    merged: dict[Space, list[Tensor]] = {}
-    for space, places in parts:
-        merged.setdefault(space, []).append(places)
-    return {space: torch.stack(places) for space, places in merged.items()}
+    found = copies_of(rep)
+    return None if found is None else {space: copies.places for space, copies in found.items()}
 
 
-def _parts(rep: Rep, label: int = 0) -> list[tuple[Space, Tensor]] | None:
-    one = torch.zeros(1, dtype=torch.int64)
+def _parts(rep: Rep, label: int = 0) -> list[tuple[Space, Callable[[], Tensor]]] | None:
+    one = partial(torch.zeros, 1, dtype=torch.int64)
     if isinstance(rep, DirectSum):
         result, start = [], 0
         for part in rep.parts:
             found = _parts(part, label)
             if found is None:
                 return None
-            result += [(space, places + start) for space, places in found]
+            result += [(space, partial(_shifted, places, start)) for space, places in found]
             start += part.dim
         return result
     if isinstance(rep, TensorProduct):
@@ -137,7 +168,7 @@ def _parts(rep: Rep, label: int = 0) -> list[tuple[Space, Tensor]] | None:
             if found is None:
                 return None
             result = [
-                (Space(a.axes + b.axes, a.twisted ^ b.twisted), (i[:, None] * part.dim + j).flatten())
+                (Space(a.axes + b.axes, a.twisted ^ b.twisted), partial(_crossed, i, j, part.dim))
                 for a, i in result
                 for b, j in found
             ]
@@ -155,5 +186,13 @@ def _parts(rep: Rep, label: int = 0) -> list[tuple[Space, Tensor]] | None:
         trivial = kind in ("A", "SO", "Sp") or (kind == "S" and n_of(rep.group) == 1)
         return [(Space((), frozenset() if trivial else frozenset([label])), one)]
     if isinstance(rep, (Permutation, Defining)):
-        return [(Space((Axis(rep.group, label),)), torch.arange(rep.dim))]
+        return [(Space((Axis(rep.group, label),)), partial(torch.arange, rep.dim))]
     return None
+
+
+def _shifted(places: Callable[[], Tensor], start: int) -> Tensor:
+    return places() + start
+
+
+def _crossed(before: Callable[[], Tensor], after: Callable[[], Tensor], width: int) -> Tensor:
+    return (before()[:, None] * width + after()).flatten()

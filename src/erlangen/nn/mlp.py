@@ -14,7 +14,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.permutation import Alternating
 from erlangen.maps.base import SymmetricOnly
 from erlangen.maps.contraction import Normalize
-from erlangen.maps.spaces import Space, spaces_of
+from erlangen.maps.spaces import Space, copies_of
 from erlangen.nn.gated import Gated
 from erlangen.nn.linear import EquivariantLinear
 from erlangen.nn.norm_activation import NormActivation
@@ -89,7 +89,7 @@ class EquivariantMLP(nn.Module):
             relu = all(admissible(rep, "relu") for rep in between)
             activation, pointwise = (nn.ReLU(), True) if relu else ("gated", False)
         if products is None:
-            products = not pointwise and all(spaces_of(rep) is not None or rep.dim <= _PRODUCTS for rep in between)
+            products = not pointwise and all(copies_of(rep) is not None or rep.dim <= _PRODUCTS for rep in between)
         linears, nonlinears, products_of = [], [], []
         rep, width = source, 1
         with warnings.catch_warnings():
@@ -127,7 +127,7 @@ def _nonlinearity(activation: Any, pointwise: bool, rep: Rep) -> nn.Module:
 
 
 def _default(source: Rep, target: Rep) -> Rep:
-    group, parts = source.group, (spaces_of(source), spaces_of(target))
+    group, parts = source.group, (copies_of(source), copies_of(target))
     if parts[0] is not None and parts[1] is not None:
         spaces = [*parts[0], *parts[1]]
         kinds = {a.kind for s in spaces for a in s.axes}
@@ -146,7 +146,7 @@ def _default(source: Rep, target: Rep) -> Rep:
 
 
 def _order(rep: Rep) -> int:
-    return max((len(space.axes) for space in spaces_of(rep) or [Space()]), default=0)
+    return max((len(space.axes) for space in copies_of(rep) or [Space()]), default=0)
 
 
 def _check_parity(group: Alternating, linears: list[EquivariantLinear], required: bool) -> None:
