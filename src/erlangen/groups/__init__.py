@@ -6,6 +6,7 @@ from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.algebra_forms import InvariantForms, Metric, algebra_of_form
 from erlangen.groups.axial import AxialE, AxialO, AxialSE
 from erlangen.groups.base import Element, Group
+from erlangen.groups.clifford import CliffordAlgebra
 from erlangen.groups.cyclic import Cyclic, Dihedral
 from erlangen.groups.finite import (
     centre,
@@ -55,6 +56,7 @@ __all__ = [
     "AxialE",
     "AxialO",
     "AxialSE",
+    "CliffordAlgebra",
     "CrystallographicGroup",
     "Cyclic",
     "Dihedral",

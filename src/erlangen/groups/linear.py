@@ -13,6 +13,7 @@ from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.haar import haar_so, normal
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.membership import tolerance
+from erlangen.linalg import matrix_exp
 
 
 def gl_basis(n: int) -> Tensor:
@@ -61,7 +62,7 @@ class _Volume(MatrixGroup):
         if self._traceless:
             mean = stretch.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
             stretch = stretch - mean * torch.eye(self.n, dtype=dtype, device=device)
-        return turn @ torch.linalg.matrix_exp(stretch)
+        return turn @ matrix_exp(stretch)
 
 
 class GLplus(_Volume):

@@ -14,6 +14,7 @@ from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Group
 from erlangen.groups.lookup import nearest
+from erlangen.linalg import matrix_exp
 
 #: Closing discrete generators gives up beyond this many elements and calls the group infinite.
 LARGEST_CLOSURE = 20_000
@@ -127,7 +128,7 @@ class MatrixGroup(Group):
     def exp(self, a: Tensor) -> Tensor:
         if self._algebra is None:
             return super().exp(a)
-        return torch.linalg.matrix_exp(a)
+        return matrix_exp(a)
 
     def log(self, g: Tensor) -> Tensor:
         if self._algebra is None:
@@ -151,7 +152,7 @@ class MatrixGroup(Group):
         g = self.random_word(*batch, generator=generator).to(torch.float64)
         if self._algebra is not None:
             coefficients = scale * torch.randn(*batch, self.dim, generator=generator, dtype=torch.float64)
-            g = torch.linalg.matrix_exp(self._algebra.combine(coefficients)) @ g
+            g = matrix_exp(self._algebra.combine(coefficients)) @ g
         return g.to(dtype).to(device)
 
     # ---- representations ----

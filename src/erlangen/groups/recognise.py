@@ -7,6 +7,7 @@ import math
 import torch
 
 from erlangen.groups.base import Group
+from erlangen.linalg import matrix_exp
 
 #: How nearly the elements of two groups must agree, relative to their size, to be the same ones (in float64).
 SAME = 1e-9
@@ -104,4 +105,4 @@ def _multiplies(group: Group) -> bool:
         return False
     product, exact = group.multiply(g, h), g @ h
     close = (product - exact).abs().amax() <= SAME * exact.abs().amax()
-    return bool(close) and bool(group.contains(torch.linalg.matrix_exp(0.1 * group.algebra.basis)).all())  # type: ignore[union-attr]
+    return bool(close) and bool(group.contains(matrix_exp(0.1 * group.algebra.basis)).all())  # type: ignore[union-attr]

@@ -1,6 +1,7 @@
 """Null spaces, ranks, angles and integer normal forms: the one place for tolerances, gaps and exact arithmetic."""
 
 from erlangen.linalg.exact import SmithForm, null_space_exact, rank_mod_p, smith_normal_form
+from erlangen.linalg.exponential import matrix_exp
 from erlangen.linalg.gap import Cut, cut
 from erlangen.linalg.null import NullSpace, null_space
 from erlangen.linalg.span import (
@@ -21,6 +22,7 @@ __all__ = [
     "Ranks",
     "SmithForm",
     "cut",
+    "matrix_exp",
     "null_space",
     "null_space_exact",
     "numerical_rank",

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from erlangen.linalg import matrix_exp
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.cloud import Cloud
 
@@ -108,7 +109,7 @@ def _in_space(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
     )
     generic = torch.tensor([[0.0, -2.0, 1.5], [2.0, 0.0, -1.0], [-1.5, 1.0, 0.0]], dtype=vectors.dtype, device=vectors.device)
     loose = torch.where(straight[:, None, None], turn, loose)
-    return parts, torch.where(point[:, None, None], torch.linalg.matrix_exp(generic), loose)
+    return parts, torch.where(point[:, None, None], matrix_exp(generic), loose)
 
 
 def _in_plane(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
