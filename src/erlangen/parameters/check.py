@@ -6,10 +6,10 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import optree
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
@@ -41,8 +41,43 @@ def check_weight_spec(spec: WeightSpec, model: nn.Module, example: Any = None, *
 def prepare(model: nn.Module, example: Any) -> tuple[nn.Module, tuple[Any, ...]]:
     """A copy of the model in double precision and evaluation mode, and inputs for it."""
     args = example_of(model) if example is None else example if isinstance(example, tuple) else (example,)
-    args = tuple(a.double() if isinstance(a, Tensor) and a.is_floating_point() else a for a in args)
-    return copy.deepcopy(model).double().eval(), args
+    try:
+        copied = copy.deepcopy(model)
+    except RuntimeError as error:  # weights that were computed and are no leaves of autograd
+        hint = "Weights by torch.nn.utils.weight_norm become a copy's with torch.nn.utils.parametrizations.weight_norm"
+        raise ArgumentError("model", "a module that can be copied", str(error), hint) from error
+    return copied.double().eval(), tuple(_double(a) for a in args)
+
+
+def _double(value: Any) -> Any:
+    """A tensor in double precision, also in lists and dicts."""
+    if isinstance(value, (list, tuple)):
+        parts = [_double(part) for part in value]
+        return parts if isinstance(value, list) else tuple(parts)
+    if isinstance(value, dict):
+        return {key: _double(part) for key, part in value.items()}
+    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+class InDouble(TorchFunctionMode):
+    """Inside of it, tensors that are made without a dtype are float64: initial states of a model that is tried in float64 must be."""
+
+    MADE = (torch.zeros, torch.ones, torch.eye, torch.rand, torch.randn, torch.linspace, torch.full)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in self.MADE and kwargs.get("dtype") is None and not (func is torch.full and not isinstance(args[-1], float)):
+            kwargs["dtype"] = torch.float64
+        return func(*args, **kwargs)
+
+
+def leaves(value: Any) -> list[Any]:
+    """What stands in lists, tuples and dicts, of any class, in their order."""
+    if isinstance(value, (list, tuple)):
+        return [leaf for part in value for leaf in leaves(part)]
+    if isinstance(value, dict):
+        return [leaf for part in value.values() for leaf in leaves(part)]
+    return [value]
 
 
 def example_of(model: nn.Module) -> tuple[Any, ...]:
@@ -94,14 +129,14 @@ def compare(
     params = {n: t.detach() for n, t in [*model.named_parameters(), *model.named_buffers()]}
     params |= {n: t + 0.1 * torch.rand(t.shape, generator=generator, dtype=t.dtype) for n, t in spec.select(params).items()}
     worst = 0.0
-    with torch.no_grad():
+    with torch.no_grad(), InDouble():
         before = _tensors(functional_call(model, params, args), layered)
         for _ in range(tries):
             sigma = spec.random_permutation(generator)
             moved = _move(spec, sigma, args, inputs, vocabularies)
             after = _tensors(functional_call(model, params | spec.apply_permutation(params, sigma), tuple(moved)), layered)
             for a, b in zip(after, _move(spec, sigma, before, outputs)):
-                worst = max(worst, float((a - b).abs().max() / b.abs().max().clamp_min(1e-300)))
+                worst = max(worst, _change(a, b))
     return Verdict(
         worst <= TOLERANCE,
         f"permuting the weights leaves {type(model).__name__} unchanged",
@@ -112,8 +147,16 @@ def compare(
     )
 
 
+def _change(a: Tensor, b: Tensor) -> float:
+    """The largest difference relative to the largest number; infinite where one of them alone is a number."""
+    if not b.numel():
+        return 0.0
+    change = float((a - b).abs().max() / b.abs().max().clamp_min(1e-300))
+    return change if change == change else float("inf")
+
+
 def _tensors(result: Any, layered: Sequence[bool] | None) -> list[Tensor]:
-    found = [t for t in optree.tree_leaves(result) if isinstance(t, Tensor) and t.is_floating_point()]
+    found = [t for t in leaves(result) if isinstance(t, Tensor) and t.is_floating_point()]
     flags = layered or [False] * len(found)
     return [piece for t, apart in zip(found, flags) for piece in (t.unbind(0) if apart else [t])]
 

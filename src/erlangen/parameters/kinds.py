@@ -7,7 +7,7 @@ a factor is a label with its size, or a fixed piece. All else - folding, permuti
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Union
 
@@ -55,10 +55,14 @@ class Grouped:
 class Blocks:
     """An axis of blocks that are stacked one after the other: ``Blocks(k, kind)`` for ``k`` alike, or one kind for each.
 
+    A number before one other kind counts blocks; a fixed block of that length is written ``Grouped(k)``.
+
     >>> Blocks(3, "h")                           # the gates of a GRU
     Blocks(3, 'h')
     >>> Blocks(Grouped("head", "qk"), Grouped("head", "qk"), Grouped("head", "v")).kinds[2]
     Grouped('head', 'v')
+    >>> Blocks(Grouped(3), "h").kinds            # three inputs beside hidden units
+    (3, 'h')
     """
 
     kinds: tuple[str | int | Grouped | None, ...]
@@ -70,6 +74,8 @@ class Blocks:
             kinds = (kinds[1],) * kinds[0]
         flat: list[str | int | Grouped | None] = []
         for kind in kinds:
+            if isinstance(kind, Grouped) and len(kind.kinds) == 1:
+                kind = kind.kinds[0]
             flat += kind.kinds if isinstance(kind, Blocks) else [checked("Blocks", kind)]  # type: ignore[list-item]
         if not flat:
             raise ArgumentError("Blocks", "at least one block", "none")
@@ -78,7 +84,21 @@ class Blocks:
     def __repr__(self) -> str:
         if len(set(self.kinds)) == 1 and len(self.kinds) > 1:
             return f"Blocks({len(self.kinds)}, {self.kinds[0]!r})"
-        return f"Blocks({', '.join(map(repr, self.kinds))})"
+        return f"Blocks({', '.join(map(repr, _each(self.kinds)))})"
+
+
+def row(kinds: Sequence[Kind]) -> Blocks:
+    """One block for each kind, numbers being lengths of fixed ones.
+
+    >>> row([3, "h"])
+    Blocks(Grouped(3), 'h')
+    """
+    return Blocks(*_each(kinds))
+
+
+def _each(kinds: Sequence[Kind]) -> Sequence[Kind]:
+    """The same kinds, a number before one other written as a length and not as a count."""
+    return (Grouped(kinds[0]), kinds[1]) if len(kinds) == 2 and isinstance(kinds[0], int) else kinds
 
 
 def labels_of(kind: Kind) -> Iterator[str]:
@@ -94,9 +114,9 @@ def rename(kind: Kind, names: Mapping[str, str]) -> Kind:
     """The same kind with other labels."""
     if isinstance(kind, str):
         return names.get(kind, kind)
-    if isinstance(kind, (Grouped, Blocks)):
-        return type(kind)(*(rename(part, names) for part in kind.kinds))
-    return kind
+    if isinstance(kind, Grouped):
+        return Grouped(*(rename(part, names) for part in kind.kinds))
+    return row([rename(part, names) for part in kind.kinds]) if isinstance(kind, Blocks) else kind
 
 
 def learn_sizes(leaf: str, kind: Kind, length: int, sizes: dict[str, int]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from erlangen.parameters.streams import GROUP, Stream, blocks, fixed, grouped, split, unify
+from erlangen.parameters.streams import BLOCKS, GROUP, Stream, blocks, fixed, give_up, grouped, split, unify
 
 #: Gives the axes of a parameter or buffer.
 Axes = Callable[[Tensor], list[Stream]]
@@ -24,10 +24,13 @@ class Typed:
         axes: one stream for each axis.
         layers: for the last states of a network of several layers, ``[layers, ..., h]``, the stream of each layer's last axis.
         counted: for an integer input whose numbers may be permuted, the axes that they index (rows of embeddings), as they are met.
+        stored: for a parameter or buffer itself, of which other inputs may use more.
     """
 
-    def __init__(self, axes: Sequence[Stream], layers: Sequence[Stream] = (), counted: list[Stream] | None = None) -> None:
-        self._axes, self.counted = list(axes), counted
+    def __init__(
+        self, axes: Sequence[Stream], layers: Sequence[Stream] = (), counted: list[Stream] | None = None, stored: bool = False
+    ) -> None:
+        self._axes, self.counted, self.stored = list(axes), counted, stored
         self.layers = list(layers) if len(layers) > 1 else []
 
     @property
@@ -46,6 +49,26 @@ class Typed:
         """Nothing moves this tensor."""
         for stream in [*self._axes, *self.layers]:
             stream.fix()
+
+
+class Constant(Typed):
+    """A tensor of one number, initial states of zeros for instance: any permutation of any axis leaves it, so each use has streams of its
+    own and ties nothing.
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__([])
+        self.shape = tuple(shape)
+
+    @property
+    def axes(self) -> list[Stream]:
+        return [Stream(n) for n in self.shape]
+
+    def layer(self, i: int) -> Typed:
+        return Constant(self.shape[1:])
+
+    def fix(self) -> None:
+        """Nothing can move it."""
 
 
 def name(stream: Stream, hint: str) -> None:
@@ -70,21 +93,22 @@ def convolution(layer: Any, axes: Axes, x: Typed, *rest: Any) -> Typed:
     spatial = len(layer.kernel_size)
     lead, stream, places = x.axes[: -spatial - 1], x.axes[-spatial - 1], x.axes[-spatial:]
     weight = axes(layer.weight)
-    for s in [*weight[2:], *places]:
+    for s in weight[2:]:
         s.fix()
+    give_up(places, type(layer).__name__)
     first, second = (weight[0], weight[1]) if not layer.transposed else (weight[1], weight[0])
     if layer.groups == 1:
         unify(second, stream)
         out = first
-    elif layer.transposed:
-        for s in (first, second, stream):
-            s.fix()
-        out = fixed(layer.out_channels)
     else:
         # One permutation inside all groups alike, and groups among each other.
         group, own = split(stream, GROUP, [layer.groups, layer.in_channels // layer.groups])
-        unify(own, second)
-        out = unify(first, grouped([group, Stream(layer.out_channels // layer.groups)]))
+        if layer.transposed:
+            unify(second, stream)
+            out = grouped([group, first])
+        else:
+            unify(own, second)
+            out = unify(first, grouped([group, Stream(layer.out_channels // layer.groups)]))
     if layer.bias is not None:
         unify(out, *axes(layer.bias))
     return Typed([*lead, out, *(fixed(n) for n in [1] * spatial)])
@@ -92,10 +116,15 @@ def convolution(layer: Any, axes: Axes, x: Typed, *rest: Any) -> Typed:
 
 def channels_norm(layer: Any, axes: Axes, x: Typed) -> Typed:
     """Batch and instance normalisation: a number of each kind for every channel."""
+    places = next((d for d in (1, 2, 3) if isinstance(layer, INSTANCE_NORMS[d - 1])), None)
+    channel = 1 if places is None else -places - 1  # of one sample there is no axis before it
     for tensor in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
         if tensor is not None:
-            unify(x.axes[1], *axes(tensor))
+            unify(x.axes[channel], *axes(tensor))
     return x
+
+
+INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 def features_norm(layer: Any, axes: Axes, x: Typed) -> Typed:
@@ -120,12 +149,27 @@ def group_norm(layer: nn.GroupNorm, axes: Axes, x: Typed) -> Typed:
 
 def embedding(layer: nn.Embedding, axes: Axes, x: Typed) -> Typed:
     rows, features = axes(layer.weight)
+    _looked_up(rows, x)
+    return Typed([*x.axes, features])
+
+
+def embedding_bag(layer: nn.EmbeddingBag, axes: Axes, x: Typed, offsets: Any = None, per_sample_weights: Any = None) -> Typed:
+    """Rows are reduced feature by feature, whatever the mode."""
+    rows, features = axes(layer.weight)
+    _looked_up(rows, x)
+    for other in (offsets, per_sample_weights):
+        if isinstance(other, Typed):
+            other.fix()
+    bags = (x if offsets is None else offsets).axes[0]
+    return Typed([fixed(bags.size), features])
+
+
+def _looked_up(rows: Stream, x: Typed) -> None:
     if x.counted is None:
         rows.fix()
     else:
         x.counted.append(rows)
         unify(*x.counted)
-    return Typed([*x.axes, features])
 
 
 def prelu(layer: nn.PReLU, axes: Axes, x: Typed) -> Typed:
@@ -226,7 +270,9 @@ def attention(layer: nn.MultiheadAttention, axes: Axes, query: Typed, key: Typed
     unify(inner_axis, v)
     if layer.out_proj.bias is not None:
         unify(out, *axes(layer.out_proj.bias))
-    return Typed([*query.axes[:-1], out]), Typed([fixed(s.size) for s in query.axes])
+    batch = [fixed(1)] * (len(query.axes) - 2)
+    apart = not options.get("average_attn_weights", rest[3] if len(rest) > 3 else True)
+    return Typed([*query.axes[:-1], out]), Typed([*batch, *([heads] if apart else []), fixed(1), fixed(1)])
 
 
 def encoder_layer(layer: nn.TransformerEncoderLayer, axes: Axes, x: Typed, *rest: Any, **options: Any) -> Typed:
@@ -267,45 +313,49 @@ def _residual(x: Typed, y: Typed) -> None:
 
 
 def positions(layer: nn.Module, axes: Axes, x: Typed) -> Typed:
-    """Pooling and other layers that mix the positions of each channel: positions are not permuted."""
-    for s in x.axes[2:]:
-        s.fix()
-    return x
+    """Pooling and other layers that mix the positions of each channel: positions are not permuted. They are the last axes, as many as the
+    layer's name says, and for ``Upsample`` all behind the second."""
+    names = [kind.__name__ for kind in type(layer).__mro__]
+    places = next((d for d in (1, 2, 3) if any(n.endswith(f"{d}d") for n in names)), len(x.axes) - 2)
+    return between(x, places, names[0])
 
 
-POINTWISE = (
-    nn.Identity, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid,
-    nn.LogSigmoid, nn.Tanh, nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.Hardshrink, nn.Softshrink, nn.Tanhshrink, nn.Softplus,
-    nn.Softsign, nn.Threshold, nn.Softmax, nn.LogSoftmax, nn.Softmin, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d,
-    nn.AlphaDropout,
-)  # fmt: skip
-POOLING = (
-    nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d,
-    nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d, nn.Upsample, nn.ZeroPad1d, nn.ZeroPad2d,
-)  # fmt: skip
-
-#: The rule of each kind of layer, the first that fits.
-RULES: list[tuple[Any, Callable[..., Any]]] = [
-    (nn.Linear, linear),
-    (nn.modules.conv._ConvNd, convolution),
-    ((nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm), channels_norm),
-    ((nn.LayerNorm, nn.RMSNorm), features_norm),
-    (nn.GroupNorm, group_norm),
-    (nn.Embedding, embedding),
-    (nn.PReLU, prelu),
-    (nn.RNNBase, recurrent),
-    (nn.RNNCellBase, recurrent_cell),
-    (nn.MultiheadAttention, attention),
-    (nn.TransformerEncoderLayer, encoder_layer),
-    (nn.TransformerDecoderLayer, decoder_layer),
-    (nn.TransformerEncoder, encoder),
-    (nn.TransformerDecoder, decoder),
-    (nn.Transformer, transformer),
-    (POINTWISE, keep),
-    (POOLING, positions),
-]
+def between(x: Typed, places: int, what: str) -> Typed:
+    """What mixes the last axes of each channel."""
+    kept = x.axes[: len(x.axes) - places]
+    give_up(x.axes[len(x.axes) - places :], what)
+    return Typed([*kept, *(fixed(1) for _ in range(places))])
 
 
-def rule_for(layer: nn.Module) -> Callable[..., Any] | None:
-    """The rule of a layer, or None."""
-    return next((rule for kind, rule in RULES if isinstance(layer, kind)), None)
+def gated(x: Typed, dim: int) -> Typed:
+    """One half of an axis times a function of the other: both move alike."""
+    axes = list(x.axes)
+    half = axes[dim].size // 2
+    axes[dim] = unify(*split(axes[dim], BLOCKS, [half, half]))
+    return Typed(axes)
+
+
+def glu(layer: nn.GLU, axes: Axes, x: Typed) -> Typed:
+    return gated(x, layer.dim)
+
+
+def shuffled(x: Typed, factor: int) -> Typed:
+    """Each channel gives the positions of a little square: ``[*, c f f, h, w]`` to ``[*, c, h f, w f]``."""
+    *lead, channels, _, _ = between(x, 2, "pixel_shuffle").axes
+    own, square = split(channels, GROUP, [channels.size // factor**2, factor**2])
+    square.fix()
+    return Typed([*lead, own, fixed(1), fixed(1)])
+
+
+def unshuffled(x: Typed, factor: int) -> Typed:
+    """The inverse of :func:`shuffled`."""
+    *lead, channels, _, _ = between(x, 2, "pixel_unshuffle").axes
+    return Typed([*lead, grouped([channels, fixed(factor**2)]), fixed(1), fixed(1)])
+
+
+def pixel_shuffle(layer: nn.PixelShuffle, axes: Axes, x: Typed) -> Typed:
+    return shuffled(x, layer.upscale_factor)
+
+
+def pixel_unshuffle(layer: nn.PixelUnshuffle, axes: Axes, x: Typed) -> Typed:
+    return unshuffled(x, layer.downscale_factor)

@@ -6,20 +6,23 @@ When two descriptions cannot be reconciled the axis becomes fixed, which is alwa
 
 from __future__ import annotations
 
+import itertools
 import math
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 
 from erlangen.errors import ArgumentError
-from erlangen.parameters.kinds import Blocks, Grouped, Kind
+from erlangen.parameters.kinds import Grouped, Kind, row
 
 FREE, FIXED, GROUP, BLOCKS = "free", "fixed", "group", "blocks"
 
 
 class Stream:
-    """One axis of length ``size``; ``form`` and ``children`` say what it is, ``hint`` what a person would call it."""
+    """One axis of length ``size``; ``form`` and ``children`` say what it is, ``hint`` what a person would call it, ``stored`` whether it is
+    one of a parameter."""
 
-    def __init__(self, size: int, form: str = FREE, children: Sequence[Stream] = ()) -> None:
-        self.size, self.children, self.hint = size, list(children), ""
+    def __init__(self, size: int, form: str = FREE, children: Sequence[Stream] = (), stored: bool = False) -> None:
+        self.size, self.children, self.hint, self.stored = size, list(children), "", stored
         self.form = FIXED if size == 1 else form
         self._link: Stream | None = None
 
@@ -45,6 +48,8 @@ class Stream:
         """A free stream is found to be a group or a row of blocks."""
         root = self.find()
         root.form, root.children = form, list(children)
+        for child in children:
+            child.find().stored |= root.stored
 
 
 def fixed(size: int) -> Stream:
@@ -70,19 +75,29 @@ def _unify(a: Stream, b: Stream) -> None:
     if a.size != b.size:
         raise ArgumentError("model", f"axes of one length where they meet, {a.size}", b.size)
     a.hint = b.hint = a.hint or b.hint
+    a.stored = b.stored = a.stored or b.stored
     if FIXED in (a.form, b.form):
         a.fix()
         b.fix()
     elif FREE in (a.form, b.form):
         free, other = (a, b) if a.form == FREE else (b, a)
         free._link = other
-    elif a.form == b.form and [c.size for c in a.children] == [c.size for c in b.children]:
-        for child, twin in zip(a.children, b.children):
+    elif a.form == b.form and [c.size for c in _parts(a)] == [c.size for c in _parts(b)]:
+        for child, twin in zip(_parts(a), _parts(b)):
             _unify(child, twin)
         a._link = b
     else:
         a.fix()
         b.fix()
+
+
+def give_up(streams: Iterable[Stream], what: str) -> None:
+    """Fix axes that ``what`` takes apart, with a warning if parameters could have been permuted with them."""
+    streams = list(streams)
+    if any(not s.is_fixed and s.stored for stream in streams for s in _below(stream)):
+        warnings.warn(f"'{what}' takes features apart by their place: the axes that meet in it are taken to be fixed", stacklevel=2)
+    for s in streams:
+        s.fix()
 
 
 def grouped(streams: Sequence[Stream]) -> Stream:
@@ -95,9 +110,10 @@ def grouped(streams: Sequence[Stream]) -> Stream:
 
 
 def blocks(streams: Sequence[Stream]) -> Stream:
-    """The axis that several make when they are concatenated."""
+    """The axis that several make when they are concatenated; what is concatenated already gives its own blocks."""
     if len(streams) == 1:
         return streams[0]
+    streams = [s for stream in streams for s in (_parts(stream) if stream.find().form == BLOCKS else [stream])]
     size = sum(s.size for s in streams)
     return fixed(size) if all(s.is_fixed for s in streams) else Stream(size, BLOCKS, streams)
 
@@ -110,8 +126,30 @@ def split(stream: Stream, form: str, sizes: Sequence[int]) -> list[Stream]:
     if stream.form == FREE:
         stream.become(form, [Stream(n) for n in sizes])
         return stream.children
+    if form == stream.form == BLOCKS:
+        ends = list(itertools.accumulate(sizes))
+        return [cut(stream, end - n, end) for n, end in zip(sizes, ends)]
     stream.fix()
     return [fixed(n) for n in sizes]
+
+
+def cut(stream: Stream, start: int, stop: int) -> Stream:
+    """A piece of an axis; what a free stream has no blocks for, it gets."""
+    stream = stream.find()
+    if (start, stop) == (0, stream.size):
+        return stream
+    if stream.form == FREE:
+        stream.become(BLOCKS, [Stream(n) for n in (start, stop - start, stream.size - stop) if n])
+    if stream.form != BLOCKS:
+        stream.fix()
+        return fixed(stop - start)
+    pieces, at = [], 0
+    for child in stream.children:
+        low, high = max(start, at), min(stop, at + child.size)
+        if low < high:
+            pieces.append(cut(child, low - at, high - at))
+        at += child.size
+    return blocks(pieces)
 
 
 def reshaped(axes: Sequence[Stream], shape: Sequence[int]) -> list[Stream]:
@@ -166,7 +204,13 @@ def kind_of(stream: Stream, name: Callable[[Stream], str]) -> Kind:
     if root.form == FIXED or all(child.is_fixed for child in root.children):
         return None
     kinds = [kind_of(child, name) or child.find().size for child in root.children]
-    return Grouped(*kinds) if root.form == GROUP else Blocks(*kinds)
+    return Grouped(*kinds) if root.form == GROUP else row(kinds)
+
+
+def _parts(stream: Stream) -> list[Stream]:
+    """The factors of a group; the blocks of a row of blocks, those of blocks that have been cut since taken apart."""
+    root = stream.find()
+    return [s for child in root.children for s in (_parts(child) if root.form == child.find().form == BLOCKS else [child])]
 
 
 def _below(stream: Stream) -> list[Stream]:

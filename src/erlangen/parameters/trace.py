@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import optree
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils import parametrize
 
 from erlangen.errors import ArgumentError
-from erlangen.parameters.check import compare, prepare
-from erlangen.parameters.functions import FUNCTIONS
+from erlangen.parameters.check import InDouble, compare, leaves, prepare
+from erlangen.parameters.functions import FUNCTIONS, extreme, same
 from erlangen.parameters.kinds import Kind
-from erlangen.parameters.rules import Typed, rule_for
+from erlangen.parameters.layers import is_whole, rule_for
+from erlangen.parameters.rules import Constant, Typed, recurrent, recurrent_cell
 from erlangen.parameters.spec import WeightSpec
 from erlangen.parameters.streams import Stream, fixed, kind_of, reshaped, settle, unify
+from erlangen.parameters.table import Parameters
 
 Ends = Literal["fixed", "permuted"]
 
@@ -53,13 +56,22 @@ def weight_spec(
         if value not in ("fixed", "permuted"):
             raise ArgumentError(argument, "'fixed' or 'permuted'", repr(value))
     model, args = prepare(model, example)
-    table = _Parameters(model)
     ins = [_placeholder(a, inputs) for a in args]
-    with torch.no_grad():
+    with torch.no_grad(), parametrize.cached(), InDouble():
+        table = Parameters(model)
         rule = rule_for(model)
-        outs = _Follow(model, table, ins).outputs(*args) if rule is None else _attach(model(*args), rule(model, table.axes, *ins))
+        if rule is None:
+            outs, results = _Follow(model, table, ins).outputs(*args)
+        else:
+            results = model(*args)
+            outs = _attach(results, rule(model, table.axes, *ins))
     table.fix_unused()
-    found = [t for t in optree.tree_leaves(outs, none_is_leaf=True) if isinstance(t, Typed)]
+    found = []
+    for t, result in zip(leaves(outs), leaves(results)):
+        if isinstance(t, Typed) and result.is_floating_point():
+            found.append(t)
+        elif isinstance(t, Typed):
+            t.fix()  # what counts or points has no axes to be compared
     if outputs == "fixed":
         for t in found:
             t.fix()
@@ -84,44 +96,27 @@ def weight_spec(
     return spec
 
 
-class _Parameters:
-    """The axes of all parameters and floating-point buffers; shared ones once."""
-
-    def __init__(self, model: nn.Module) -> None:
-        buffers = [(n, b) for n, b in model.named_buffers() if b.is_floating_point() and n in model.state_dict()]
-        self.tensors: dict[str, Tensor] = dict([*model.named_parameters(), *buffers])
-        self.streams = {name: [Stream(n) for n in tensor.shape] for name, tensor in self.tensors.items()}
-        self._name = {id(tensor): name for name, tensor in self.tensors.items()}
-        self._used: set[str] = set()
-
-    def axes(self, tensor: Tensor) -> list[Stream]:
-        name = self._name[id(tensor)]
-        self._used.add(name)
-        return self.streams[name]
-
-    def knows(self, tensor: Any) -> bool:
-        return id(tensor) in self._name
-
-    def fix_unused(self) -> None:
-        for name in set(self.streams) - self._used:
-            for stream in self.streams[name]:
-                stream.fix()
-
-
 class _Tracer(fx.Tracer):
+    def __init__(self) -> None:
+        """Of torch's functions those are wrapped that have no tensor among their arguments, but perhaps the length of one."""
+        super().__init__(autowrap_functions=InDouble.MADE)
+        self._autowrap_search.append(torch)
+
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return rule_for(module) is not None or super().is_leaf_module(module, name)
+        return rule_for(module) is not None or is_whole(module) or super().is_leaf_module(module, name)
 
 
 class _Follow(fx.Interpreter):
     """Runs the traced model on numbers and on axes side by side."""
 
-    def __init__(self, model: nn.Module, table: _Parameters, ins: Sequence[Any]) -> None:
+    def __init__(self, model: nn.Module, table: Parameters, ins: Sequence[Any]) -> None:
         try:
             graph = _Tracer().trace(model)
         except Exception as error:  # torch.fx raises many kinds
             hint = "Write the WeightSpec by hand"
             raise ArgumentError("model", "a model that torch.fx can trace", f"{type(error).__name__}: {error}", hint) from error
+        for node in graph.nodes:
+            node.meta.pop("is_wrapped", None)  # else the module's code wraps the function for every trace to come
         super().__init__(fx.GraphModule(model, graph), garbage_collect_values=False)
         self.table, self.ins = table, list(ins)
         self.typed: dict[fx.Node, Any] = {}
@@ -132,10 +127,10 @@ class _Follow(fx.Interpreter):
         self.typed[node] = self._follow(node, *given, result)
         return result
 
-    def outputs(self, *args: Any) -> Any:
-        """The axes of the outputs, after a run on ``args``."""
-        self.run(*args)
-        return self.typed[next(node for node in self.graph.nodes if node.op == "output")]
+    def outputs(self, *args: Any) -> tuple[Any, Any]:
+        """The axes of the outputs, after a run on ``args``, and the outputs."""
+        results = self.run(*args)
+        return self.typed[next(node for node in self.graph.nodes if node.op == "output")], results
 
     def _follow(self, node: fx.Node, args: Any, kwargs: Any, result: Any) -> Any:
         if node.op == "placeholder":
@@ -143,30 +138,96 @@ class _Follow(fx.Interpreter):
         if node.op == "output":
             return args[0]
         if node.op == "get_attr":
-            return Typed(self.table.axes(result)) if self.table.knows(result) else _attach(result, None)
-        if not any(isinstance(t, Tensor) for t in optree.tree_leaves(result)):
+            return Typed(self.table.axes(result), stored=True) if self.table.knows(result) else _computed(result)
+        target: Any = node.target
+        if not any(isinstance(t, Tensor) for t in leaves(result)):
             return result
+        given = leaves([args, kwargs])
+        touched = [t for t in given if isinstance(t, Typed)]
+        answer: Any = None
         if node.op == "call_module":
-            layer = self.module.get_submodule(str(node.target))
-            if isinstance(layer, (nn.Flatten, nn.Unflatten)):
+            layer = self.module.get_submodule(str(target))
+            if type(layer) in (nn.Flatten, nn.Unflatten):
                 return Typed(reshaped(args[0].axes, result.shape))
             rule = rule_for(layer)
-            answer = None if rule is None else rule(layer, self.table.axes, *args, **kwargs)
-            what, owned = type(layer).__name__, [t for t in [*layer.parameters(), *layer.buffers()] if self.table.knows(t)]
+            what = _called(layer)
+            owned = [t for t in [*layer.parameters(), *layer.buffers()] if self.table.knows(t)]
+            if rule is not None:
+                states = rule in (recurrent, recurrent_cell)  # of which each layer's has axes of its own
+                some, named = (args, kwargs) if states else (_one_use(args), _one_use(kwargs))
+                answer = self._tried(lambda: rule(layer, self.table.axes, *some, **named))
         else:
-            what, owned = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target)), []
-            function = FUNCTIONS.get(what.strip("_"))
-            answer = None if function is None else function(args, kwargs, result)
+            what, owned = target if isinstance(target, str) else getattr(target, "__name__", str(target)), []
+            if all(isinstance(t, Constant) for t in touched):
+                return _computed(result)
+            if what.strip("_") in CREATED:
+                return _attach(result, Constant(result.shape))
+            function = FUNCTIONS.get(what.strip("_")) if _of_torch(node) else None
+            if function is extreme and not _values_alone(node, result):
+                function = None
+            if function is same:
+                return _attach(result, args[0])
+            if function is not None:
+                some, named = _one_use(args), _one_use(kwargs)
+                answer = self._tried(lambda: function(some, named, result))
         if answer is None:
-            given: Any = (args, kwargs)
-            leaves = optree.tree_leaves(given, none_is_leaf=True)
-            touched = [t for t in leaves if isinstance(t, Typed)]
             touched += [Typed(self.table.axes(t)) for t in owned]
-            if any(not s.is_fixed for t in touched for s in t.axes):
+            if any(not s.is_fixed for t in touched if not isinstance(t, Constant) for s in t.axes):
                 warnings.warn(f"'{what}' is not known to weight_spec: the axes that meet in it are taken to be fixed", stacklevel=5)
             for t in touched:
                 t.fix()
         return _attach(result, answer)
+
+    @staticmethod
+    def _tried(rule: Callable[[], Any]) -> Any:
+        """What a rule says; None where the call is not of the kind that it knows. What it has tied so far is less symmetric, not wrong."""
+        try:
+            return rule()
+        except (ArgumentError, AttributeError, IndexError, KeyError, TypeError):
+            return None
+
+
+#: Functions that make tensors of one number.
+CREATED = {"zeros_like", "ones_like", "new_zeros", "new_ones"}
+
+
+def _of_torch(node: fx.Node) -> bool:
+    """Whether a function is one of torch or of Python, and not another of the same name."""
+    if isinstance(node.target, str):
+        return True
+    where = getattr(node.target, "__module__", None) or "torch"
+    return where.partition(".")[0] in ("torch", "_operator", "builtins", "math")
+
+
+def _values_alone(node: fx.Node, result: Any) -> bool:
+    """Whether of a result of values and places only the values are used."""
+    return isinstance(result, Tensor) or all(
+        (user.target, *user.args[1:]) in ((operator.getitem, 0), (getattr, "values")) for user in node.users
+    )
+
+
+def _called(layer: nn.Module) -> str:
+    """The name of a layer's class, and of the package unless that is torch."""
+    kind = parametrize.type_before_parametrizations(layer)
+    package = kind.__module__.partition(".")[0]
+    return kind.__name__ if package in ("torch", "__main__") else f"{package}.{kind.__name__}"
+
+
+def _one_use(value: Any) -> Any:
+    """Arguments, in which tensors of one number have got axes for this use."""
+    if isinstance(value, (list, tuple)):
+        parts = [_one_use(part) for part in value]
+        return parts if isinstance(value, list) else tuple(parts)
+    if isinstance(value, dict):
+        return {key: _one_use(part) for key, part in value.items()}
+    return Typed(value.axes) if isinstance(value, Constant) else value
+
+
+def _computed(result: Any) -> Any:
+    """The axes of what is made of no input and no weight."""
+    if isinstance(result, Tensor) and result.numel() and bool((result == result.flatten()[0]).all()):
+        return Constant(result.shape)
+    return _attach(result, None)
 
 
 def _attach(result: Any, answer: Any) -> Any:
@@ -174,16 +235,29 @@ def _attach(result: Any, answer: Any) -> Any:
     if isinstance(result, (tuple, list)):
         parts = answer if isinstance(answer, (tuple, list)) else [answer] * len(result)
         return [_attach(r, a) for r, a in zip(result, parts)]
+    if isinstance(result, dict):
+        return {key: _attach(r, answer[key] if isinstance(answer, dict) else answer) for key, r in result.items()}
     if not isinstance(result, Tensor):
         return result
+    if isinstance(answer, Constant):
+        return Constant(result.shape)
     if not isinstance(answer, Typed):
         return Typed([fixed(n) for n in result.shape])
     layers, axes = answer.layers, answer._axes
-    fitted = [s if s.size == n else fixed(n) for s, n in zip(axes, result.shape)]
-    return Typed(fitted, layers, answer.counted)
+    if len(axes) != result.ndim:
+        answer.fix()
+        return Typed([fixed(n) for n in result.shape])
+    for s, n in zip(axes, result.shape):
+        if s.size != n:
+            s.fix()
+    return Typed([s if s.size == n else fixed(n) for s, n in zip(axes, result.shape)], layers, answer.counted)
 
 
 def _placeholder(value: Any, ends: Ends) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_placeholder(part, "fixed") for part in value]
+    if isinstance(value, dict):
+        return {key: _placeholder(part, "fixed") for key, part in value.items()}
     if not isinstance(value, Tensor):
         return value
     if ends == "fixed":
@@ -202,13 +276,15 @@ def _known(value: Any, names: _Names) -> list[Kind]:
 class _Names:
     """Gives every free stream its label: the layer that makes it, and what it is there."""
 
-    def __init__(self, table: _Parameters) -> None:
+    def __init__(self, table: Parameters) -> None:
         self.sizes: dict[str, int] = {}
         self._given: dict[int, str] = {}
         # First by the axes that layers write (rows, biases), then by those that they read alone.
         for first in (True, False):
             for name, streams in table.streams.items():
-                self._owner = name.rpartition(".")[0] or name
+                self._owner = (
+                    name.partition(".parametrizations.")[0] if ".parametrizations." in name else name.rpartition(".")[0] or name
+                )
                 for axis, stream in enumerate(streams):
                     if (axis == 0) == first:
                         self._tail = "" if first else "in"

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils import parametrize
 
 from erlangen.errors import ArgumentError
 from erlangen.parameters.check import prepare
@@ -151,6 +152,8 @@ class _Walk:
     def _affine(self, node: fx.Node, what: str) -> tuple[Tensor, Tensor]:
         if node.op == "call_module":
             layer: Any = self.model.get_submodule(str(node.target))
+            if parametrize.is_parametrized(layer):
+                raise NotReluNetwork(f"{what} with weights that are computed from other parameters")
             weight, bias = layer.weight, layer.bias
         else:
             given = [*node.args[1:], *(node.kwargs[k] for k in ("weight", "bias") if k in node.kwargs)]
