@@ -54,6 +54,9 @@ def multiplication_table(group: Group) -> Int[Tensor, "order order"]:
     """
     if not group.is_finite or group.order > LARGEST_TABLE:
         unsupported(group, f"multiplication table (order above {LARGEST_TABLE})", "multiply elements directly")
+    found = _table_by_generators(group)
+    if found is not None:
+        return found
     every, order = group.elements(), int(group.order)
     position = getattr(group, "index", None) or Lookup(group).find  # products are members: no need to check
     numbers = sum(math.prod(shape) for shape in group._shapes())
@@ -159,6 +162,29 @@ def _conjugations(group: Group) -> Int[Tensor, "m order"]:
     return torch.stack(
         [position(group.conjugate(group.take(gens, slice(i, i + 1)), every)) for i in range(group.batch_shape(gens)[0])]
     )
+
+
+def _table_by_generators(group: Group) -> Int[Tensor, "order order"] | None:
+    """The multiplication table from the generators' rows: that of ``s g`` reads the row of ``s`` where the row of ``g`` says.
+
+    So only the generators are multiplied; ``None`` where none are known, or where they do not reach every element.
+    """
+    every, gens, order = group.elements(), group.generators, int(group.order)
+    if gens is None:
+        return None
+    position = getattr(group, "index", None) or Lookup(group).find
+    gens = nearest(group, gens, every)
+    steps = [position(group.multiply(group.take(gens, slice(i, i + 1)), every)) for i in range(group.batch_shape(gens)[0])]
+    table, reached = torch.empty(order, order, dtype=torch.int64), [0]
+    table[0], known = torch.arange(order), {0}
+    for g in reached:  # grows while it is walked
+        for step in steps:
+            h = int(step[g])
+            if h not in known:
+                known.add(h)
+                reached.append(h)
+                table[h] = step[table[g]]
+    return table if len(reached) == order else None
 
 
 __all__ = [

@@ -33,6 +33,9 @@ class TensorProduct(nn.Module):
     non-linearity that linear maps need to make invariants; for permutations, products of matrices. Representations that are no tensors
     (irreps) are multiplied part by part, ``V @ W``, without contraction.
 
+    A product that adds up ``N`` numbers, ``n^j`` for j axes of length n, is divided by ``sqrt(N)``: of independent factors of variance one
+    it has variance one.
+
     Args:
         left, right: representations of one group, sums of parts (as ``V ** 2 + 3 * V + V.group.scalar``).
         max_order: largest order of a result.
@@ -45,6 +48,8 @@ class TensorProduct(nn.Module):
     >>> product = TensorProduct(V, V)
     >>> product.output_rep, product(torch.randn(8, 3), torch.randn(8, 3)).shape
     (V⊗V + 1 of SO(3), torch.Size([8, 10]))
+    >>> product(torch.ones(3), torch.ones(3))[-1]           # 3 / sqrt 3
+    tensor(1.7321)
     """
 
     def __init__(self, left: Rep, right: Rep, max_order: int = 2) -> None:
