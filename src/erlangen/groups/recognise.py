@@ -80,7 +80,8 @@ def _matrices(group: Group) -> Group:
     from erlangen.groups.orthogonal import SO, O
 
     lie, gens = group.algebra, group.generators
-    plain = type(group) in (MatrixGroup, AffineGroup)
+    own = type(group).__module__.split(".")[0] != __name__.split(".")[0]
+    plain = own or type(group) in (MatrixGroup, AffineGroup)
     # A class of the library knows itself; the public ones for any generators, and classes of others, are looked at.
     if lie is None or not lie.dim or (isinstance(group, MatrixGroup) and not plain):
         return group

@@ -31,8 +31,8 @@ class Lattice(Frame):
     alone: not on the basis of the cell, nor on which image of an atom is stored, as the mean of the positions does, from which
     :class:`Principal` starts. A lattice without symmetry has the 4 pairs ``(+-a, +-b)``, a cubic one 24, a face-centred cubic one 120;
     with reflections each comes with both signs of the third axis. About a fixed axis (``SO(2, axis="z")``, ``AxialE("z")`` ...) one
-    vector is enough. Vectors as long as the shortest to 1e-6 (single precision: 1e-4), relative, count as equally long. The frame
-    jumps where lengths cross.
+    vector is enough. Vectors as long as the shortest to 1e-6 (single precision: 1e-4), relative, or up to rounding of the cell, count as
+    equally long. The frame jumps where lengths cross.
 
     Rigid motions get the mean of the positions as their translation: wrapping an atom moves it, which models that see differences of
     positions and images (FAENet) do not notice.
@@ -143,12 +143,27 @@ def _shortest(rows: Float[Tensor, "B m d"]) -> Float[Tensor, "B s d"]:
 
 def _longest_equal(length: Tensor, tolerance: float, blur: Float[Tensor, " B"]) -> Tensor:
     """Up to where a vector counts as long as one of this length ``[B, 1...]``: lattice vectors are sums of rows, which rounding moves."""
-    return length * (1 + tolerance) + 4 * blur.reshape(-1, *[1] * (length.ndim - 1))
+    return length * (1 + tolerance) + 6 * blur.reshape(-1, *[1] * (length.ndim - 1))
+
+
+def _blur_of_reduced(short: Float[Tensor, "B m 3"], rows: Float[Tensor, "B m 3"], blur: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+    """How far rounding of the rows may have moved the reduced vectors, which are sums of many of them where the cell is skewed.
+
+    Raises:
+        ArgumentError: by more than a twentieth of the shortest.
+    """
+    counts = (short @ torch.linalg.pinv(rows)).round().abs().sum(-1).amax(-1)
+    found = blur * counts
+    if bool((found > 0.05 * short[:, 0].norm(dim=-1)).any()):
+        hint = "give reduced lattice vectors, or float64"
+        raise ArgumentError("cell", "lattice vectors whose rounding leaves the shortest vectors known", "a cell too skewed", hint)
+    return found
 
 
 def _in_space(rows: Tensor, tolerance: float, blur: Tensor) -> tuple[Tensor, Tensor]:
     """Right-handed bases ``[B, k, 3, 3]`` (columns) from the best pairs, and which of the ``k`` places a lattice uses."""
-    vectors = _shortest(reduced(rows))
+    short = reduced(rows)
+    vectors, blur = _shortest(short), _blur_of_reduced(short, rows, blur)
     lengths = vectors.norm(dim=-1)
     first = lengths <= _longest_equal(lengths[:, :1], tolerance, blur)
     a, b = vectors.unsqueeze(2), vectors.unsqueeze(1)
@@ -170,7 +185,8 @@ def _in_space(rows: Tensor, tolerance: float, blur: Tensor) -> tuple[Tensor, Ten
 def _about_axis(rows: Float[Tensor, "B 2 2"], tolerance: float, blur: Tensor) -> tuple[Tensor, Tensor]:
     """Rotations of the plane that take the first axis to a shortest vector."""
     flat = torch.nn.functional.pad(rows, (0, 1))
-    vectors = _shortest(reduced(flat))[..., :2]
+    short = reduced(flat)
+    vectors, blur = _shortest(short)[..., :2], _blur_of_reduced(short, flat, blur)
     lengths = vectors.norm(dim=-1)
     index, chosen = _packed(lengths <= _longest_equal(lengths[:, :1], tolerance, blur))
     x = vectors[torch.arange(len(rows), device=rows.device).unsqueeze(1), index]

@@ -9,8 +9,11 @@ import torch
 from torch import nn
 
 from erlangen.actions.base import Action
+from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.measure.equivariance import equivariance_error
+from erlangen.reps.affine import Point
+from erlangen.reps.base import Rep
 from erlangen.symmetrize.frames import Frame, batch_size
 from erlangen.symmetrize.symmetrized import symmetrize
 from erlangen.testing.laws import Laws
@@ -29,10 +32,12 @@ def check_frame(
     Args:
         frame: what to check.
         inp: an action that it serves.
-        x: a batch of data; by default ``inp.example(trials)``, for a vector action with 7 points.
+        x: a batch of data; by default random ones, ``inp.example(trials, 7)`` (clouds of 7 points, sets of 7 features) or
+            ``inp.example(trials)``, whichever the frame takes.
 
     Raises:
         AssertionError: naming the law and by how much it fails.
+        ArgumentError: the frame does not serve the action, or takes no random data and wants some in ``x``.
 
     >>> from erlangen.groups import Cyclic
     >>> from erlangen.symmetrize import AllElements
@@ -44,7 +49,7 @@ def check_frame(
         raise ArgumentError("frame", f"a frame that serves {inp!r}", reason)
     rng = torch.Generator().manual_seed(seed)
     if x is None:
-        x = inp.example(trials, 7, generator=rng, dtype=torch.float64)
+        x = _made_up(frame, inp, trials, rng)
     size, group = batch_size(inp, x), inp.group
     found = frame(inp, x)
     batch = group.batch_shape(found.elements)
@@ -61,6 +66,21 @@ def check_frame(
         alone = torch.cat([model(_slice(x, i)) for i in range(size)])
         laws.equal("a datum's frame does not depend on the batch", model(x), alone)
     return laws.verdict()
+
+
+def _made_up(frame: Frame, inp: Action, trials: int, rng: torch.Generator) -> Any:
+    """Random data that the frame takes: with an axis of points beside the datum's own, or without one."""
+    own_axes = not isinstance(inp, (Rep, Point, Record))  # an action on several axes says itself what a datum is
+    refusals = []
+    for shape in sorted([(trials, 7), (trials,)], key=len, reverse=not own_axes):
+        x = inp.example(*shape, generator=rng, dtype=torch.float64)
+        try:
+            frame(inp, x)
+        except ArgumentError as refusal:
+            refusals.append(str(refusal))
+        else:
+            return x
+    raise ArgumentError("x", f"data that {type(frame).__name__} takes, for it does not take random ones", refusals[0])
 
 
 class _Probe(nn.Module):
