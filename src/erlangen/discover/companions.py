@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from erlangen.discover.distinct import distinct
 from erlangen.discover.finding import Finding
 from erlangen.discover.nft.finding import linear_nft_finding
 from erlangen.discover.samples import Samples
@@ -26,7 +27,7 @@ def task_belief(data: Samples, found: Sequence[Group] = (), seed: int = 0) -> Be
     >>> belief.advice, belief.named("exact")[0]
     ('impose', 'O(3)')
     """
-    if len(data) < FEWEST:
+    if int(distinct(data.x).max()) + 1 < FEWEST:
         return None
     groups = {str(group): group for group in found} | default_candidates(data.x.shape[-1])
     if data.y.shape[1]:
@@ -41,4 +42,6 @@ def task_belief(data: Samples, found: Sequence[Group] = (), seed: int = 0) -> Be
 def motion_finding(data: Samples, seed: int = 0) -> Finding | None:
     """How the tokens of each sample, taken as the frames of a sequence, move; ``None`` where they are too few."""
     frames = data.tokens
-    return linear_nft_finding(frames, seed=seed) if frames.shape[1] >= FRAMES and len(frames) >= FEWEST else None
+    return (
+        linear_nft_finding(frames, seed=seed) if frames.shape[1] >= FRAMES and int(distinct(frames).max()) + 1 >= FEWEST else None
+    )

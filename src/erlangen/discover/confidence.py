@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from erlangen.discover.discriminator import Discriminator
+from erlangen.discover.distinct import arranged, boundary, distinct
 from erlangen.discover.exponential import matrix_exp
 from erlangen.discover.samples import Samples
+from erlangen.errors import ArgumentError
 from erlangen.measure import auc, auc_interval
 from erlangen.verdict import Verdict
 
@@ -67,10 +69,17 @@ def judge(
     tokens = data.tokens
     moved = tokens @ matrix_exp((w @ basis.flatten(1)).view(len(data), *basis.shape[1:])).mT
     displacement = float(((moved - tokens).square().sum(-1) / tokens.square().sum(-1).clamp_min(1e-12)).mean().sqrt())
-    order = torch.randperm(len(data), generator=rng)
+    kinds = distinct(tokens)
+    order = arranged(kinds, rng)
     order = order.flip(0) if swapped else order
-    cut, early = len(data) // 2, max(1, len(data) // 8)
+    # Copies of a sample stay together: a judge that has seen one would know the other.
+    cut, early = (boundary(kinds, order, max(1, len(data) // part)) for part in (2, 8))
     fit, stop, test = order[early:cut], order[:early], order[cut:]
+    if not len(fit) or not len(test):
+        raise ArgumentError(
+            "x", "more different samples, to train a judge on some and to ask it about others", int(kinds.max()) + 1
+        )
+    different = len(kinds[test].unique())
     flat = [torch.cat([t.flatten(1), data.scalars], 1) for t in (tokens, moved)]
     both = torch.cat([flat[0][fit], flat[1][fit]])
     centre, spread = both.mean(0), both.std(0).clamp_min(1e-6)
@@ -98,7 +107,7 @@ def judge(
     if kept is not None:
         model.load_state_dict(kept)
     value = area(test)
-    low, high = auc_interval(value, len(test), len(test), confidence)
+    low, high = auc_interval(value, different, different, confidence)
     enough = high - value <= TOO_WIDE
     told = "can be told apart" if value >= TELLABLE else "cannot be told apart"
     return Judged(
@@ -106,7 +115,7 @@ def judge(
             holds=enough and high < TELLABLE,
             claim="moved and unmoved data cannot be told apart",
             how="statistical",
-            tried=2 * len(test),
+            tried=2 * different,
             numbers={"auc": value},
             interval=(low, high),
             confidence=confidence,

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from erlangen.discover.coefficients import Coefficients, Law
 from erlangen.discover.confidence import at_fitted_scale
 from erlangen.discover.discriminator import Discriminator
+from erlangen.discover.distinct import arranged, boundary, distinct
 from erlangen.discover.exponential import act, is_block_mask
 from erlangen.discover.regularizers import (
     DECORRELATIONS,
@@ -23,6 +24,7 @@ from erlangen.discover.regularizers import (
     triviality,
 )
 from erlangen.discover.samples import TARGETS, Samples, Target, samples_of
+from erlangen.discover.span import warn_constants, warn_dependent
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.algebra_forms import Metric
@@ -172,13 +174,19 @@ class LieGAN:
             y: ``[N, T_y, n]`` moves like ``x``; ``[N]`` or ``[N, k]`` floating, or ``[N]`` whole numbers, do not.
 
         Raises:
-            ArgumentError: the data are not finite, empty, or of a shape that does not fit.
+            ArgumentError: the data are not finite, empty, of a shape that does not fit, or too few different ones.
+
+        Warns:
+            UserWarning: components are constant or combinations of others, so that a part of every generator cannot be identified.
         """
         samples = samples_of(x, y, self.target, self.n)
-        order = torch.randperm(len(samples), generator=torch.Generator().manual_seed(self.seed))
-        held = int(len(samples) * HELD_OUT)
-        if held < FEWEST_HELD_OUT:
-            raise ArgumentError("x", f"at least {math.ceil(FEWEST_HELD_OUT / HELD_OUT)} samples", len(samples))
+        self._warn_unidentified(samples.tokens)
+        kinds = distinct(samples.tokens)
+        fewest, different = math.ceil(FEWEST_HELD_OUT / HELD_OUT), int(kinds.max()) + 1
+        if different < fewest:
+            raise ArgumentError("x", f"at least {fewest} different samples", different)
+        order = arranged(kinds, torch.Generator().manual_seed(self.seed))
+        held = boundary(kinds, order, int(len(samples) * HELD_OUT))
         self.fit_samples(samples.subset(order[held:]))
         self.confidence_ = at_fitted_scale(self.basis_, samples.subset(order[:held]), seed=self.seed)
         return self
@@ -270,6 +278,15 @@ class LieGAN:
             return f"no symmetry found: {judged.reason}"
         named = self.algebra_.nearest_named()
         return f"{self.algebra_}, nearest {named}" + (f"; {judged.reason}" if judged is not None else "")
+
+    def _warn_unidentified(self, tokens: Tensor) -> None:
+        """Warn of what the data leave open, but for the component that is constant by design."""
+        moved = list(range(self.n))
+        if self.homogeneous is not None or (isinstance(self.init, str) and self.init == "affine"):
+            del moved[-1 if self.homogeneous is None else self.homogeneous]
+        constant = warn_constants(tokens[..., moved], [f"component {i}" for i in moved])
+        if not constant:
+            warn_dependent(tokens)
 
     def _move(self, basis: Tensor, w: Tensor, tokens: Tensor) -> Tensor:
         moved = act(basis, w, tokens, self._blocks)

@@ -58,7 +58,7 @@ def fit_quadric(x: Float[Tensor, "*samples n"]) -> Quadric:
         x: tokens.
 
     Raises:
-        ArgumentError: fewer tokens than a form has coefficients.
+        ArgumentError: fewer tokens than a form has coefficients, or NaN or infinite ones.
 
     >>> v = torch.randn(200, 3, dtype=torch.float64)
     >>> light = torch.cat([v.norm(dim=1, keepdim=True), v], 1)
@@ -67,6 +67,9 @@ def fit_quadric(x: Float[Tensor, "*samples n"]) -> Quadric:
     (True, True, (1, 3))
     """
     tokens = x.detach().reshape(-1, x.shape[-1]).to(torch.float64).cpu()
+    broken = int((~tokens.isfinite()).any(1).sum())
+    if broken:
+        raise ArgumentError("x", "finite numbers", f"{broken} of {len(tokens)} tokens with NaN or infinity")
     tokens = tokens[tokens.norm(dim=1) > 0]
     n = tokens.shape[1]
     if len(tokens) <= n * (n + 1) // 2 + 1:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.discover.companions import motion_finding, task_belief
+from erlangen.discover.distinct import arranged, boundary, distinct
 from erlangen.discover.evidence import evidence
 from erlangen.discover.found import Candidate, Discovered, group_of, standard_cosine
 from erlangen.discover.liegan import LieGAN
@@ -79,7 +80,7 @@ def discover(
         quiet: no progress bars.
 
     Raises:
-        ArgumentError: data that are empty, not finite, or of shapes that do not fit.
+        ArgumentError: data that are empty, not finite, of shapes that do not fit, or copies of a few samples.
 
     >>> x = torch.randn(3000, 1, 2, generator=torch.Generator().manual_seed(0))
     >>> found = discover(x, steps=800, quiet=True)
@@ -92,8 +93,12 @@ def discover(
         raise ArgumentError("names", f"{n} names", list(names))
     data = _seen(everything, tokens)
     constant = warn_constants(data.tokens, names)
-    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
-    cut = int(len(data) * (1 - HELD_OUT))
+    # Copies of a sample stay on one side, or the evidence would be asked about data that were searched.
+    kinds = distinct(data.tokens)
+    order = arranged(kinds, torch.Generator().manual_seed(seed))
+    cut = boundary(kinds, order, int(len(data) * (1 - HELD_OUT)))
+    if cut == len(data):
+        raise ArgumentError("x", "enough different samples to keep some from the discoverers", int(kinds.max()) + 1)
     train, held = data.subset(order[:cut]), data.subset(order[cut:])
     if mask is None and _planes(names):
         mask = torch.kron(torch.eye(n // 2), torch.ones(2, 2))

@@ -40,3 +40,25 @@ def warn_constants(tokens: Float[Tensor, "*samples n"], names: Sequence[str] = (
     if called:
         warnings.warn(f"{', '.join(called)}: constant, so its part of a generator cannot be identified", stacklevel=3)
     return called
+
+
+def warn_dependent(tokens: Float[Tensor, "*samples n"]) -> int:
+    """Warn of components that are the same, or combinations of others: data on a subspace. Returns its dimension.
+
+    >>> x = torch.randn(50, 2)
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     rank = warn_dependent(torch.cat([x, x[:, :1]], 1))
+    >>> rank, str(told[0].message)[:45]
+    (2, 'components 0 and 2 are the same: the data spa')
+    """
+    n, rank = tokens.shape[-1], data_span(tokens).shape[1]
+    if rank < n:
+        flat = tokens.detach().reshape(-1, n)
+        same = [f"{i} and {j}" for i in range(n) for j in range(i + 1, n) if bool((flat[:, i] == flat[:, j]).all())]
+        what = f"components {', '.join(same)} are the same" if same else "components are combinations of others"
+        warnings.warn(
+            f"{what}: the data span {rank} of {n} dimensions, and a generator is only known up to maps that vanish there; drop "
+            "components, or let er.discover search on the span",
+            stacklevel=4,
+        )
+    return rank

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from erlangen.discover.distinct import arranged, boundary, distinct
 from erlangen.discover.finding import Finding
 from erlangen.discover.nft.linear import LinearNFT, logarithm, orthogonalised
 from erlangen.discover.nft.spectrum import name_frequencies, steady
@@ -54,7 +55,7 @@ def linear_nft_finding(sequences: Any, *, seed: int = 0) -> Finding:
         even number of points) are on no connected group: they give the finite group of their powers, or reflections beside the rotations.
 
     Raises:
-        ArgumentError: not ``[N, T, n]`` with at least 3 frames and 4 sequences, or NaNs.
+        ArgumentError: not ``[N, T, n]`` with at least 3 frames and 4 different sequences, or NaNs.
 
     >>> rows = [torch.randn(40, 2)]
     >>> for _ in range(3): rows.append(rows[-1] @ torch.tensor([[0.8, 0.6], [-0.6, 0.8]]))
@@ -67,8 +68,13 @@ def linear_nft_finding(sequences: Any, *, seed: int = 0) -> Finding:
         raise ArgumentError("sequences", "[N >= 4, T >= 3, n]", f"shape {tuple(x.shape)}")
     if not bool(torch.isfinite(x).all()):
         raise ArgumentError("sequences", "finite numbers", "NaN or infinity")
-    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
-    held, kept = x[order[: max(1, len(x) // 4)]], x[order[max(1, len(x) // 4) :]]
+    # Copies of a sequence stay on one side: a held one must be news.
+    kinds = distinct(x)
+    if int(kinds.max()) < 3:
+        raise ArgumentError("sequences", "at least 4 different ones", int(kinds.max()) + 1)
+    order = arranged(kinds, torch.Generator().manual_seed(seed))
+    parts = boundary(kinds, order, max(1, len(x) // 4))
+    held, kept = x[order[:parts]], x[order[parts:]]
     fits: dict[str, _Fit] = {}
     needed: list[str] = []
     for motions in ("shared", "each"):
@@ -100,7 +106,7 @@ def linear_nft_finding(sequences: Any, *, seed: int = 0) -> Finding:
 
 def _best(kept: Tensor, held: Tensor, motions: Literal["shared", "each"]) -> tuple[_Fit | None, str]:
     """The rank that predicts a part of the training sequences best, fitted to all of them; or what is missing."""
-    inner = max(1, len(kept) // 4)
+    inner = boundary(distinct(kept), torch.arange(len(kept)), max(1, len(kept) // 4))
     scores: dict[int, float] = {}
     why = ""
     for rank in _ranks(kept):

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from erlangen.discover.distinct import distinct
 from erlangen.discover.finding import Finding
 from erlangen.discover.soft.degrees import Degrees
 from erlangen.discover.soft.features import conformal, tensor_features
@@ -71,7 +72,7 @@ class Belief:
         soft: the same of :class:`SoftEquivariantRidge` with all groups at once.
         soft_degrees: the degrees of its weights.
         features: how many numbers the models see, and ``degree``, up to which power of the vectors.
-        samples: how many were used.
+        samples: how many different ones were used; copies of one sample stay together in the cross-validation.
         seconds: what it took.
     """
 
@@ -192,7 +193,7 @@ def graded_belief(
         seed: of the folds and of the random groups.
 
     Raises:
-        ArgumentError: fewer than 20 samples, shapes that do not fit, numbers that are not finite.
+        ArgumentError: fewer than 20 different samples, shapes that do not fit, numbers that are not finite.
 
     >>> x = torch.randn(200, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     >>> belief = graded_belief(x, (x[:, 0] * x[:, 1]).sum(-1))
@@ -200,7 +201,7 @@ def graded_belief(
     ('exact', 'broken')
     """
     started = time.perf_counter()
-    tokens, values, vector_target = _data(x, y, target)
+    tokens, values, kinds, vector_target = _data(x, y, target)
     n = tokens.shape[2]
     acting = candidates(default_candidates(n) if groups is None else groups)
     d = next(iter(acting.values())).dim
@@ -209,7 +210,7 @@ def graded_belief(
     layout = Layout(n, [(VECTOR, values.shape[1] // n) if vector_target else (SCALAR, values.shape[1])])
     limit = max(4 * n + 4, 1000 // n if vector_target else 400)
     features = tensor_features(tokens, vector_target, conformal(acting.values()), limit, degree, seed)
-    held = HeldOut(features.x, values, features.layout, layout, folds(len(values), parts, seed))
+    held = HeldOut(features.x, values, features.layout, layout, folds(kinds, parts, seed), kinds)
     spread = float((values - values.mean(0)).square().sum(1).mean())
     free, decay = held.free()
     hard = {name: held.hard(vector) for name, vector in acting.items()}
@@ -219,12 +220,12 @@ def graded_belief(
     best = min([hard[leader][0], free, soft[strength][0]], key=lambda e: float(e.sum()))
     explained = 1 - float(best.mean()) / spread
     rng = torch.Generator().manual_seed(seed)
-    low = _low_degree(tokens)
+    low = _low_degree(tokens, int(kinds.max()) + 1)
     beliefs = {}
     for name, vector in acting.items():
         # A weak constraint must not look worse than a strong one because it leaves more to fit: it is also imposed on top of the leader.
         models = [hard[name]] if name == leader else [hard[name], held.hard(vector, acting[leader])]
-        judged = [_violation(squares, missed, best, low, spread, rng) for squares, missed in models]
+        judged = [_violation(squares, missed, best, low, spread, kinds, rng) for squares, missed in models]
         violation = min(judged, key=lambda e: (e.certain, e.upper))
         beliefs[name] = _judge(
             name, violation, _chance(vector, held, best, spread, tokens, rng), explained,
@@ -238,21 +239,27 @@ def graded_belief(
         Degrees(soft[strength][1]),
         features.layout.dim,
         features.degree,
-        len(values),
+        int(kinds.max()) + 1,
         time.perf_counter() - started,
     )
 
 
 def _violation(
-    squares: Tensor, missed: Tensor, best: Tensor, low: Tensor | None, spread: float, generator: torch.Generator
+    squares: Tensor,
+    missed: Tensor,
+    best: Tensor,
+    low: Tensor | None,
+    spread: float,
+    kinds: Tensor,
+    generator: torch.Generator,
 ) -> Excess:
     """What imposing a group loses, by the comparison with the best model and by what its errors still depend on."""
-    by_model = compared(squares, best, spread)
+    by_model = compared(squares, best, spread, kinds)
     # Whatever is violated is among the errors, so that small errors bound it.
     bound = amplitude(float(squares.mean()) / spread)
     if low is None:
         return Excess(by_model.told, bound, by_model.certain)
-    by_errors = left_over(missed, low, spread, generator)
+    by_errors = left_over(missed, low, spread, kinds, generator)
     told = max([e.told for e in (by_model, by_errors) if e.certain], default=by_model.told)
     upper = min(bound, max(by_model.upper, by_errors.upper))
     return Excess(told, max(told, upper), by_model.certain or by_errors.certain)
@@ -271,9 +278,9 @@ def _judge(name: str, violation: Excess, chance: float, explained: float, error:
     return GroupBelief(name, status, degree, lowest, error, free)
 
 
-def _low_degree(tokens: Tensor) -> Tensor | None:
-    """An orthonormal basis of products of up to two vectors' components, where they are at most half as many as the samples."""
-    found = tensor_features(tokens, False, False, max(2, len(tokens) // 2), 2)
+def _low_degree(tokens: Tensor, different: int) -> Tensor | None:
+    """An orthonormal basis of products of up to two vectors' components, where they are at most half as many as the different samples."""
+    found = tensor_features(tokens, False, False, max(2, different // 2), 2)
     if found.degree < 2 or found.mixed:
         return None
     turned, sizes, _ = torch.linalg.svd(found.x, full_matrices=False)
@@ -290,7 +297,7 @@ def _chance(vector: Rep, held: HeldOut, best: Tensor, spread: float, tokens: Ten
         size = tokens.square().mean((1, 2)).sqrt()
         centred = held.y - (held.y.mean(0) if held.target.parts[0][0] == SCALAR else 0)
         return amplitude(float(((size / size.mean() - 1).square()[:, None] * centred.square()).sum(1).mean()) / spread)
-    losses = [compared(held.hard(_unrelated(vector, generator))[0], best, spread).told for _ in range(2)]
+    losses = [compared(held.hard(_unrelated(vector, generator))[0], best, spread, held.kinds).told for _ in range(2)]
     loss = sum(losses) / len(losses)
     # A target that commutes with every linear map loses nothing to any group; then the whole target is the measure.
     return loss if loss > LEAST_CHANCE else amplitude(1 - float(best.mean()) / spread)
@@ -306,15 +313,15 @@ def _central(vector: Rep) -> bool:
 
 
 def _unrelated(vector: Rep, generator: torch.Generator) -> Rep:
-    """The same group in a random basis."""
+    """The same group in a random basis, of a condition number that leaves the maps of tensor powers a clear dimension."""
     d = vector.dim
     turn = torch.linalg.qr(torch.randn(d, d, generator=generator, dtype=torch.float64)).Q
-    stretch = torch.exp(torch.randn(d, generator=generator, dtype=torch.float64))
+    stretch = torch.exp(torch.randn(d, generator=generator, dtype=torch.float64).clamp(-1, 1))
     return InBasis(vector, turn * stretch)
 
 
-def _data(x: Any, y: Any, target: str | None) -> tuple[Tensor, Tensor, bool]:
-    """Tokens, and targets ``[N, m]`` of mean square one, in float64."""
+def _data(x: Any, y: Any, target: str | None) -> tuple[Tensor, Tensor, Tensor, bool]:
+    """Tokens, and targets ``[N, m]`` of mean square one, in float64; and which samples have the same tokens."""
     tokens, values = torch.as_tensor(x).detach().cpu(), torch.as_tensor(y).detach().cpu()
     if target not in (None, "scalar", "vector", "class"):
         raise ArgumentError("target", "'scalar', 'vector', 'class' or None", repr(target))
@@ -324,6 +331,12 @@ def _data(x: Any, y: Any, target: str | None) -> tuple[Tensor, Tensor, bool]:
         raise ArgumentError("x", "floating-point tokens [N, T, n]", f"{tokens.dtype} {tuple(tokens.shape)}")
     if len(tokens) < 20 or len(values) != len(tokens):
         raise ArgumentError("y", "as many targets as samples, at least 20", f"{len(values)} for {len(tokens)} samples")
+    if not bool(torch.isfinite(tokens).all() and torch.isfinite(values).all()):
+        raise ArgumentError("x", "finite numbers", "some that are not")
+    kinds = distinct(tokens)
+    if int(kinds.max()) + 1 < 20:
+        hint = "copies of a sample in the training data would tell the held-out ones"
+        raise ArgumentError("x", "at least 20 different samples", int(kinds.max()) + 1, hint)
     labels = target == "class" or (target is None and not values.is_floating_point())
     vector = not labels and (target == "vector" or (target is None and values.ndim == 3))
     if labels:
@@ -332,12 +345,10 @@ def _data(x: Any, y: Any, target: str | None) -> tuple[Tensor, Tensor, bool]:
     tokens = tokens.to(torch.float64)
     if vector and values.shape[1] % tokens.shape[2]:
         raise ArgumentError("y", f"vectors of R^{tokens.shape[2]}", f"{values.shape[1]} numbers")
-    if not bool(torch.isfinite(tokens).all() and torch.isfinite(values).all()):
-        raise ArgumentError("x", "finite numbers", "some that are not")
     if len(tokens) > _MOST_SAMPLES:
         kept = torch.randperm(len(tokens), generator=torch.Generator().manual_seed(0))[:_MOST_SAMPLES]
-        tokens, values = tokens[kept], values[kept]
+        tokens, values, kinds = tokens[kept], values[kept], distinct(tokens[kept])
     scale = values.square().mean().sqrt()
     if not float((values - values.mean(0)).abs().max()) > 1e-12 * float(scale):
         raise ArgumentError("y", "targets that vary", "a constant")
-    return tokens / tokens.square().mean().sqrt().clamp_min(1e-300), values / scale, vector
+    return tokens / tokens.square().mean().sqrt().clamp_min(1e-300), values / scale, kinds, vector

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from erlangen.discover.soft.least_squares import allowed
@@ -33,6 +33,7 @@ class HeldOut:
         x, y: ``[N, n]`` and ``[N, m]`` in float64.
         source, target: what they are.
         fold: of each sample, ``[N]``.
+        kinds: which samples have the same input, ``[N]``: they are one piece of evidence.
     """
 
     x: Tensor
@@ -40,6 +41,7 @@ class HeldOut:
     source: Layout
     target: Layout
     fold: Tensor
+    kinds: Tensor
 
     @cached_property
     def moments(self) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -112,10 +114,11 @@ class HeldOut:
         return weights
 
 
-def folds(count: int, parts: int, seed: int) -> Tensor:
-    """A random part for each of ``count`` samples, all parts of nearly one size."""
+def folds(kinds: Int[Tensor, " N"], parts: int, seed: int) -> Int[Tensor, " N"]:
+    """A random part for each sample, one for all of a kind, all parts of nearly as many kinds."""
+    count = int(kinds.max()) + 1
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    return (order * parts // max(1, count)).clamp_max(parts - 1)
+    return (order * parts // count).clamp_max(parts - 1)[kinds]
 
 
 @dataclass(frozen=True)
@@ -127,15 +130,17 @@ class Excess:
     certain: bool
 
 
-def compared(squares: Tensor, best: Tensor, spread: float) -> Excess:
-    """By how much a model's squared errors exceed those of the best model, sample by sample."""
+def compared(squares: Tensor, best: Tensor, spread: float, kinds: Tensor) -> Excess:
+    """By how much a model's squared errors exceed those of the best model, sample by sample; samples of one kind vary together."""
     excess = (squares - best) / spread
-    mean, deviation = float(excess.mean()), float(excess.std() / len(excess) ** 0.5)
+    mean, count = float(excess.mean()), int(kinds.max()) + 1
+    sums = torch.zeros(count, dtype=excess.dtype).index_add(0, kinds, excess - mean)
+    deviation = float(sums.square().sum() * count / (count - 1)) ** 0.5 / len(excess)
     upper = amplitude(mean + CERTAIN * deviation)
     return Excess(amplitude(mean), upper, mean > max(CERTAIN * deviation, ROUNDING))
 
 
-def left_over(missed: Tensor, low: Tensor, spread: float, generator: torch.Generator, flips: int = 48) -> Excess:
+def left_over(missed: Tensor, low: Tensor, spread: float, kinds: Tensor, generator: torch.Generator, flips: int = 48) -> Excess:
     """How much of a model's errors products of low degree still predict: a violation that the comparison of models is too weak to see.
 
     The share that regression on ``low`` explains is set against the same for errors with random signs, which keep everything but their
@@ -144,11 +149,12 @@ def left_over(missed: Tensor, low: Tensor, spread: float, generator: torch.Gener
     Args:
         missed: held-out errors ``[N, m]``.
         low: features ``[N, p]``, orthonormal columns.
+        kinds: of the samples ``[N]``, which have one sign each.
     """
     total = float(missed.square().sum())
     if total <= ROUNDING * spread * len(missed):
         return Excess(0.0, 0.0, False)
-    signs = torch.randint(2, (flips, len(missed)), generator=generator).to(missed) * 2 - 1
+    signs = (torch.randint(2, (flips, int(kinds.max()) + 1), generator=generator).to(missed) * 2 - 1)[:, kinds]
     explained = float((low.mT @ missed).square().sum()) / total
     null = torch.einsum("np,fn,nm->fpm", low, signs, missed).square().sum((1, 2)) / total
     middle, deviation = float(null.mean()), float(null.std())
