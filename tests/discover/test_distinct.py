@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import pytest
@@ -105,7 +106,8 @@ def test_a_judge_counts_different_samples():
 
 
 def test_liegan_warns_of_columns_that_identify_nothing(monkeypatch):
-    monkeypatch.setattr("erlangen.discover.liegan.at_fitted_scale", lambda *args, **named: None)  # what it finds is not asked here
+    # What it finds is not asked here.
+    monkeypatch.setattr(sys.modules["erlangen.discover.liegan"], "at_fitted_scale", lambda *args, **named: None)
     x = randn(64, 1, 2)
     gan = LieGAN(3, steps=2, width=8)
     with pytest.warns(UserWarning, match="component 2: constant"):

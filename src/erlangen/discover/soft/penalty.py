@@ -43,7 +43,7 @@ class SoftEquivariance(nn.Module):
             copies of vectors where the width is a multiple of d, for the output else scalars.
         hidden: the layout between layers, by default :func:`hidden_layout` of each width.
         layers: instead of these, for each named module the pair ``(source, target)``; of convolutions, channels at every tap; of
-            ``nn.MultiheadAttention``, queries, keys and values alike.
+            ``nn.MultiheadAttention``, queries, keys and values alike; its output projection is counted with it.
         strengths: the full strength of each group (a number for all, a dict or a sequence). 0: the group is only watched.
         tune: ``"once"``, after a quarter of the steps; ``"repeat"``, then again after every eighth, each time half the way (in the
             logarithm) to the new estimate; ``"off"``, the given strengths from the start.

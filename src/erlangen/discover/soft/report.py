@@ -88,7 +88,8 @@ def report_on(
     measured = energy.measure()
     errors: list[float | None] = [None] * len(energy.vectors)
     if x is not None:
-        source, target = energy.weights[0].source, energy.weights[-1].target
+        source = next((w.source for w in energy.weights if w.first), energy.weights[0].source)
+        target = next((w.target for w in energy.weights if w.last), energy.weights[-1].target)
         if x.shape[-1] != source.dim:
             raise ArgumentError("x", f"data whose last axis is {source}", f"shape {tuple(x.shape)}")
 
