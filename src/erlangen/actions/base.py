@@ -23,6 +23,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element, Group
+from erlangen.groups.recognise import recognised
 
 #: An orbit larger than this is taken to be infinite.
 LARGEST_ORBIT = 1_000_000
@@ -138,15 +139,16 @@ class Action(ABC):
             every = self.group.elements()
             count = int(self.group.order)
         else:
-            if not self.group.is_compact:
-                unsupported(self.group, "invariant probability measure to average over", "average over a compact subgroup")
+            group = self.group if self.group.has_haar else recognised(self.group)
+            if not group.has_haar:
+                unsupported(group, f"Haar samples to average over (it draws {group.measure})", "average over a subgroup that has")
             if samples < 1:
                 raise ArgumentError("samples", f"a positive number of random elements, for {self.group} is infinite", samples)
             count = samples
             dtype = next(
                 (leaf.dtype for leaf in optree.tree_leaves(x) if isinstance(leaf, Tensor) and leaf.is_floating_point()), None
             )
-            every = self.group.sample(samples, generator=generator, dtype=dtype)
+            every = group.sample(samples, generator=generator, dtype=dtype)
         total = self.act(self.group.take(every, 0), x)
         for i in range(1, count):
             total = optree.tree_map(lambda a, b: a + b, total, self.act(self.group.take(every, i), x))

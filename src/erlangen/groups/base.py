@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import optree
@@ -35,8 +36,9 @@ class Group(ABC):
     """A group of transformations.
 
     A subclass implements :meth:`identity`, :meth:`multiply`, :meth:`inverse`, :meth:`sample`, the attribute ``element_shape`` and
-    :meth:`equality_key` (what makes two such groups equal). A finite one also has ``order`` and :meth:`elements`; one with a continuous
-    part has ``algebra``, :meth:`exp` and :meth:`log`.
+    :meth:`equality_key` (what makes two such groups equal). A finite one also has ``order`` and :meth:`elements`, of which generators are
+    found where it states none; one with a continuous part has ``algebra``, :meth:`exp` and :meth:`log`, and states
+    :attr:`generators` where it has more than the component of the identity.
 
     >>> from erlangen.groups import Cyclic
     >>> C = Cyclic(5)
@@ -51,8 +53,6 @@ class Group(ABC):
     element_shape: Any = ()
     #: Number of elements; ``math.inf`` for an infinite group.
     order: int | float = math.inf
-    #: Whether the group is compact, so that its Haar measure is a probability measure.
-    is_compact: bool = False
     #: The law that :meth:`sample` draws from, in words: "Haar" is said only of what is Haar.
     measure: str = "not stated"
 
@@ -91,10 +91,16 @@ class Group(ABC):
 
     # ---- what code asks instead of a class ----
 
+    @cached_property
+    def is_compact(self) -> bool:
+        """Whether the group is compact, so that its Haar measure is a probability measure: a finite one by itself, others state it."""
+        return self.is_finite
+
     @property
     def has_haar(self) -> bool:
-        """Whether :meth:`sample` draws from the invariant probability measure; everything that averages asks this."""
-        return self.is_finite or (self.is_compact and self.measure == "Haar")
+        """Whether averages over the group can be had: :meth:`sample` draws from the invariant probability measure, or all elements
+        can be listed. Everything that averages asks this."""
+        return (self.is_compact and self.measure == "Haar") or self.is_finite
 
     @property
     def linear_part(self) -> Group:
@@ -131,7 +137,7 @@ class Group(ABC):
         [-1.0, -1.0, 1.0, 1.0]
         """
         gens = self.generators
-        if gens is None:
+        if gens is None:  # connected
             return self.identity(1, dtype=torch.float64)
         found = self.identity_like(self.take(gens, slice(0, 1)))
         for i in range(min(self.batch_shape(gens)[0], 6)):
@@ -155,11 +161,25 @@ class Group(ABC):
 
     @property
     def generators(self) -> Element | None:
-        """Discrete generators ``[m, *element_shape]``; ``None`` when there are none.
+        """Discrete generators ``[m, *element_shape]``, which together with ``exp`` of the Lie algebra generate the group.
 
-        Together with ``exp`` of the Lie algebra they generate the group.
+        ``None`` says that the Lie algebra is enough: the group is connected. A finite group that states none gets a generating set of
+        its own, found once among its elements (see :func:`erlangen.groups.finite.generating_set`).
+
+        Raises:
+            UnsupportedError: the group is discrete and infinite, or too large to list, and its class states no generators.
         """
-        return None
+        if not self.is_finite:
+            if not self.dim:
+                unsupported(self, "generators (it is infinite, and has no Lie algebra)", "give its class a .generators")
+            return None
+        found = self.__dict__.get("_found_generators")
+        if found is None:
+            from erlangen.groups.finite import generating_set
+
+            with torch.inference_mode(False):  # they outlive the mode in which they were asked for
+                found = self.__dict__["_found_generators"] = generating_set(self)
+        return found
 
     @property
     def is_finite(self) -> bool:
@@ -281,7 +301,7 @@ class Group(ABC):
         return self.map(lambda leaf, shape: leaf[index], g)
 
     def random_word(self, *batch: int, length: int = 8, generator: torch.Generator | None = None) -> Element:
-        """Products of ``length`` random discrete generators and their inverses (none: the identity)."""
+        """Products of ``length`` random discrete generators and their inverses (of a connected group: the identity)."""
         gens = self.generators
         if gens is None:
             return self.identity(*batch)
@@ -292,7 +312,7 @@ class Group(ABC):
             word = self.multiply(word, self.take(letters, torch.randint(count, batch, generator=generator)))
         return word
 
-    # ---- representations that go by a name ----
+    # ---- representations that go by a name: a class that the library recognises has those of the library's ----
 
     @property
     def scalar(self) -> Rep:
@@ -304,17 +324,21 @@ class Group(ABC):
     @property
     def pseudoscalar(self) -> Rep:
         """The one-dimensional representation by the determinant (of a permutation, its sign)."""
+        if self._recognised is not self:
+            return self._recognised.pseudoscalar
         unsupported(self, "pseudoscalar", "build the character you mean with erlangen.reps.MatrixRep")
 
     @property
     def vector(self) -> Rep:
         """The defining representation (of an affine group, its linear part)."""
+        if self._recognised is not self:
+            return self._recognised.vector
         unsupported(self, "defining representation", "build one with erlangen.reps.MatrixRep(group, function, dim)")
 
     @property
     def point(self) -> Action:
         """The action on points of space: of an affine group, rotation and translation; of a linear group, the same as ``vector``."""
-        return self.vector
+        return self.vector if self._recognised is self else self._recognised.point
 
     @property
     def regular(self) -> Rep:
@@ -329,6 +353,8 @@ class Group(ABC):
 
     def irrep(self, *label: Any) -> Rep:
         """The irreducible representation with this label, where closed forms are known."""
+        if self._recognised is not self:
+            return self._recognised.irrep(*label)
         unsupported(
             self, "closed form of its irreducible representations", "decompose a representation with erlangen.reps.isotypic"
         )

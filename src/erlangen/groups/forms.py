@@ -206,9 +206,7 @@ def is_special(group: MatrixGroup) -> bool:
     >>> is_special(SO(1, 3)), is_special(O(3)), is_special(Sp(4))
     (True, False, True)
     """
-    gens, algebra = group.generators, group.algebra
-    unit = gens is None or bool((torch.linalg.det(gens) - 1).abs().max() < 1e-9)
-    return unit and (algebra is None or bool(algebra.orthonormal().basis.diagonal(dim1=-2, dim2=-1).sum(-1).abs().sum() < 1e-9))
+    return group._is_special
 
 
 def _matrices(group: Group) -> MatrixGroup:

@@ -98,6 +98,10 @@ class IntegerMatrixGroup(Group):
         return len(self._listed)
 
     @property
+    def is_proper(self) -> bool:
+        return self.modulus is None and all(_determinant(g) == 1 for g in self._generators.tolist())
+
+    @property
     def generators(self) -> Int[Tensor, "m n n"]:
         return self._generators
 

@@ -27,6 +27,10 @@ class MatrixGroup(Group):
     order or elements are first asked for; beyond that it counts as infinite. Generators in float32 that generate a finite group are
     taken to mean its exact elements in float64 (for which it is closed at once).
 
+    Sampling is Haar where the group is finite or one of the library's compact groups by other means (``MatrixGroup(algebra=
+    SO(3).algebra)``, see :func:`erlangen.groups.recognised`). Elsewhere it draws random words of the generators and exponentials of random
+    algebra elements, which is no Haar measure: :attr:`has_haar` says so, and what averages refuses the group.
+
     Args:
         generators: discrete generators, ``[m, n, n]`` or a list of ``[n, n]``.
         algebra: a :class:`LieAlgebra` or its basis ``[k, n, n]``.
@@ -37,8 +41,8 @@ class MatrixGroup(Group):
 
     >>> quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
     >>> C4 = MatrixGroup(generators=[quarter])
-    >>> C4.order
-    4
+    >>> C4.order, C4.has_haar
+    (4, True)
     """
 
     def __init__(
@@ -49,10 +53,10 @@ class MatrixGroup(Group):
     ) -> None:
         gens = None if generators is None or len(generators) == 0 else torch.stack([torch.as_tensor(g) for g in generators])
         lie = algebra if algebra is None or isinstance(algebra, LieAlgebra) else LieAlgebra(algebra)
-        if lie is not None and lie.dim == 0 and gens is not None:
-            lie = None
         if gens is None and lie is None:
             raise ArgumentError("generators", "at least one generator matrix or a Lie-algebra basis", "neither")
+        if lie is not None and lie.dim == 0:  # the trivial group, or what the generators make
+            gens, lie = torch.eye(lie.n, dtype=torch.float64)[None] if gens is None else gens, None
         if gens is not None:
             if gens.ndim != 3 or gens.shape[-1] != gens.shape[-2]:
                 raise ArgumentError("generators", "square matrices [m, n, n]", tuple(gens.shape))
@@ -69,9 +73,7 @@ class MatrixGroup(Group):
         if gens is not None and narrow and self._closure is not None:
             # The elements multiply exactly; generators known to float32 would not be among them.
             self._generators = nearest(self, gens, self._closure)
-        self.is_compact = self._preserves_inner_product()
-        words = "random words of the generators (all elements alike, should they be finitely many)"
-        self.measure = words if lie is None else "exp of N(0, scale^2) algebra coefficients, times random words of the generators"
+        self._is_orthogonal = self._preserves_inner_product()
 
     def equality_key(self) -> Hashable:
         parts = [self._generators, None if self._algebra is None else self._algebra.basis]
@@ -87,6 +89,38 @@ class MatrixGroup(Group):
         return bool(orthogonal and skew)
 
     # ---- structure ----
+
+    @cached_property
+    def is_compact(self) -> bool:
+        """Whether the group is compact: finite, of orthogonal matrices (closed under limits), or known as such in other coordinates."""
+        known = self._recognised
+        return known.is_compact if known is not self else self._is_orthogonal or self.is_finite
+
+    @cached_property
+    def measure(self) -> str:
+        """The law that :meth:`sample` draws from: Haar of finite groups and of compact ones that are recognised."""
+        if self.is_finite or self._haar is not self:
+            return "Haar"
+        if self._algebra is None:
+            return "random words of the generators"
+        return "exp of N(0, scale^2) algebra coefficients, times random words of the generators"
+
+    @property
+    def _haar(self) -> Group:
+        """The library's class of the same elements where it samples by Haar, else the group itself."""
+        known = self._recognised
+        return known if known is not self and known.has_haar else self
+
+    @property
+    def is_proper(self) -> bool:
+        return self._is_special
+
+    @cached_property
+    def _is_special(self) -> bool:
+        """Whether generators have determinant one, and the algebra trace zero."""
+        gens, lie = self.generators, self.algebra
+        unit = gens is None or bool((torch.linalg.det(gens) - 1).abs().max() < 1e-9)
+        return unit and (lie is None or bool(lie.orthonormal().basis.diagonal(dim1=-2, dim2=-1).sum(-1).abs().sum() < 1e-9))
 
     @property
     def generators(self) -> Tensor | None:
@@ -123,7 +157,7 @@ class MatrixGroup(Group):
         return g @ h
 
     def inverse(self, g: Tensor) -> Tensor:
-        return g.mT if self.is_compact else torch.linalg.inv(g)
+        return g.mT if self._is_orthogonal else torch.linalg.inv(g)
 
     def exp(self, a: Tensor) -> Tensor:
         if self._algebra is None:
@@ -146,6 +180,8 @@ class MatrixGroup(Group):
         scale: float = 1.0,
     ) -> Tensor:
         dtype = dtype or torch.get_default_dtype()
+        if self._haar is not self:
+            return self._haar.sample(*batch, generator=generator, dtype=dtype, device=device, scale=scale)
         if self.is_finite:
             index = torch.randint(int(self.order), batch, generator=generator)
             return self.elements().to(dtype)[index].to(device)

@@ -197,7 +197,7 @@ class SO(FormGroup):
     """
 
     def __init__(self, p: int, q: int = 0, *, axis: str | Sequence[float] | Tensor | None = None, connected: bool = False) -> None:
-        _check_signature(p, q, 2)
+        _check_signature(p, q, 1)
         self.axis: tuple[float, float, float] | None = None
         if axis is not None:
             if (p, q) != (2, 0):

@@ -151,7 +151,7 @@ class _Search:
         self._position: Any = getattr(group, "index", None) or Lookup(group).find
         self._rows: dict[int, np.ndarray] = {}
         gens = group.generators
-        letters = [] if gens is None else [self._at(gens, i) for i in range(group.batch_shape(gens)[0])]
+        letters = [self._at(gens, i) for i in range(group.batch_shape(gens)[0])]
         self.steps = [self._positions(group.conjugate(s, self.elements)) for s in letters]
 
     def _at(self, g: Element, i: int) -> Element:

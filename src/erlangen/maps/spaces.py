@@ -16,6 +16,7 @@ from erlangen.groups.base import Group
 from erlangen.groups.orthogonal import SO, O
 from erlangen.groups.permutation import Alternating, Symmetric
 from erlangen.groups.products import DirectProduct
+from erlangen.groups.recognise import recognised
 from erlangen.groups.symplectic import Sp
 from erlangen.reps import Defining, Determinant, DirectSum, Permutation, Pullback, Rep, Sign, TensorProduct, Trivial
 
@@ -96,6 +97,7 @@ def kind_of(group: Group) -> str | None:
     >>> kind_of(SO(3)), kind_of(SO(2, axis="z")), kind_of(Cyclic(4))
     ('SO', None, None)
     """
+    group = recognised(group)
     kind = _KINDS.get(type(group))
     if isinstance(group, SO) and group.axis is not None:
         return None

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 
 from erlangen.actions.base import Action
-
-if TYPE_CHECKING:
-    from erlangen.groups.affine import AffineGroup
+from erlangen.groups.base import Group
 
 
 class Point(Action):
@@ -24,18 +20,16 @@ class Point(Action):
             [0., 2., 0.]])
     """
 
-    group: AffineGroup
-
-    def __init__(self, group: AffineGroup) -> None:
+    def __init__(self, group: Group) -> None:
         super().__init__(group)
-        self.dim = group.space_dim
-        self.data_shape = (self.dim,)
         self.linear = group.vector
+        self.dim = self.linear.dim
+        self.data_shape = (self.dim,)
 
     def act(self, g: Tensor, x: Tensor) -> Tensor:
         turned = self.linear.act(g, x)
         aligned, _ = self.align(g, x)
-        return turned + self.group.translation(aligned).to(turned.dtype)
+        return turned + aligned[..., :-1, -1].to(turned.dtype)
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.group == other.group  # type: ignore[attr-defined]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,9 +11,6 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
 from erlangen.groups.permutation import is_even
 from erlangen.reps.base import Rep
-
-if TYPE_CHECKING:
-    from erlangen.groups.matrix import MatrixGroup
 
 
 class Trivial(Rep):
@@ -62,9 +58,9 @@ class Defining(Rep):
     3
     """
 
-    def __init__(self, group: MatrixGroup) -> None:
+    def __init__(self, group: Group) -> None:
         super().__init__(group)
-        self.dim, self.is_orthogonal = group.n, _is_orthogonal(group)
+        self.dim, self.is_orthogonal = group.element_shape[0], is_orthogonal(group)
 
     def equality_key(self) -> Hashable:
         return ()
@@ -86,7 +82,7 @@ class Determinant(Rep):
 
     dim, symbol = 1, "det"
 
-    def __init__(self, group: MatrixGroup) -> None:
+    def __init__(self, group: Group) -> None:
         super().__init__(group)
         gens, algebra = group.generators, group.algebra
         self.is_orthogonal = bool(
@@ -181,7 +177,7 @@ class MatrixRep(Rep):
         return self.function(g)
 
 
-def _is_orthogonal(group: Group) -> bool:
+def is_orthogonal(group: Group) -> bool:
     """Whether generators are orthogonal matrices and the algebra is skew."""
     gens, algebra = group.generators, group.algebra
     eye = torch.eye(group.element_shape[0], dtype=torch.float64)

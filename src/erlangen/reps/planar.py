@@ -10,6 +10,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.reps.base import Rep
+from erlangen.reps.basic import is_orthogonal
 
 
 class PlanarIrrep(Rep):
@@ -31,7 +32,7 @@ class PlanarIrrep(Rep):
     def __init__(self, group: Group, k: int) -> None:
         if not isinstance(k, int) or k < 1:
             raise ArgumentError("k", "a frequency of at least 1 (0 is the scalar)", k)
-        if group.element_shape != (2, 2) or not group.is_compact:
+        if group.element_shape != (2, 2) or not is_orthogonal(group):
             raise ArgumentError("group", "SO(2), O(2) or a subgroup of it", group)
         super().__init__(group)
         self.k, self.symbol = k, f"ρ{k}"

@@ -12,6 +12,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.reps.base import Rep
+from erlangen.reps.basic import is_orthogonal
 
 
 def solid_harmonics(degree: int, x: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch m"]:
@@ -73,7 +74,7 @@ class SpatialIrrep(Rep):
             raise ArgumentError("degree", "a non-negative integer", degree)
         if parity not in (None, 1, -1):
             raise ArgumentError("parity", "1 (even), -1 (odd) or None", parity)
-        if group.element_shape != (3, 3) or not group.is_compact:
+        if group.element_shape != (3, 3) or not is_orthogonal(group):
             raise ArgumentError("group", "SO(3), O(3) or a subgroup of it", group)
         super().__init__(group)
         self.degree, self.parity = degree, parity if parity is not None else (-1) ** degree

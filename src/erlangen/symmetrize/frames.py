@@ -145,7 +145,7 @@ class Haar(Frame):
         )
 
     def refuse(self, inp: Action) -> str:
-        return "" if inp.group.is_compact else f"{inp.group} is not compact: it has no uniform probability measure"
+        return "" if inp.group.has_haar else f"{inp.group} draws no Haar samples ({inp.group.measure})"
 
 
 def a_tensor(x: Any) -> Tensor:

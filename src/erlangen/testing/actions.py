@@ -9,6 +9,7 @@ import torch
 
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
+from erlangen.testing.groups import SMALL, all_steps, random_elements
 from erlangen.testing.laws import Laws
 from erlangen.verdict import Verdict
 
@@ -16,9 +17,10 @@ from erlangen.verdict import Verdict
 def check_action(
     action: Action, x: Any = None, *, seed: int = 0, trials: int = 8, scale: float = 0.5, atol: float = 1e-9
 ) -> Verdict:
-    """Check an action on random elements.
+    """Check an action on random elements, and of a finite group up to order 64 on all of them.
 
-    That ``1 x = x``, ``(g h) x = g (h x)``, ``g^-1 g x = x``; and, when ``x`` is not given and data are therefore tensors, that a
+    That ``1 x = x``, ``(g h) x = g (h x)`` (of a small group, for every ``h`` and elements ``g`` that generate the group, which is
+    enough for all), ``g^-1 g x = x``; and, when ``x`` is not given and data are therefore tensors, that a
     batch of elements on a batch of data agrees with one at a time, that one element moves a whole batch alike, that the data are not
     written to and that dtype is kept.
 
@@ -38,11 +40,15 @@ def check_action(
     """
     group, laws = action.group, Laws(action, atol)
     rng = torch.Generator().manual_seed(seed)
-    g, h = (group.sample(trials, generator=rng, dtype=torch.float64, scale=scale) for _ in range(2))
+    g, h = (random_elements(group, trials, rng, scale) for _ in range(2))
     if x is not None:
-        for i in range(trials):
+        pairs = [(group.take(g, i), group.take(h, i)) for i in range(trials)]
+        if group.order <= SMALL:
+            s, every = all_steps(group)
+            pairs += [(group.take(s, i), group.take(every, i)) for i in range(group.batch_shape(s)[0])]
+        for a, b in pairs:
             for datum in x if isinstance(x, list) else [x]:
-                _check_one(action, group.take(g, i), group.take(h, i), datum, laws)
+                _check_one(action, a, b, datum, laws)
         return laws.verdict()
 
     data = action.example(trials, generator=rng, dtype=torch.float64)
@@ -56,6 +62,9 @@ def check_action(
             "state data_shape on the class, or pass x",
         ) from error
     _check_one(action, g, h, data, laws)
+    if group.order <= SMALL:
+        s, every = all_steps(group)
+        _check_one(action, s, every, action.example(*group.batch_shape(s), generator=rng, dtype=torch.float64), laws)
     before = _copy(data)
     action.act(g, data)
     laws.equal("the data are not written to", data, before)

@@ -8,7 +8,7 @@ import optree
 import torch
 from torch import Tensor
 
-from erlangen.verdict import Verdict
+from erlangen.verdict import How, Verdict
 
 
 class Laws:
@@ -25,8 +25,9 @@ class Laws:
         self.tried: list[str] = []
         self.worst = 0.0
 
-    def equal(self, law: str, left: Any, right: Any) -> None:
-        """Demand that two values (tensors, pytrees of them, exact objects) agree: to ``atol`` relative to their size, or exactly."""
+    def equal(self, law: str, left: Any, right: Any, scale: float = 0.0) -> None:
+        """Demand that two values (tensors, pytrees of them, exact objects) agree: floats to ``atol`` relative to the largest entry of
+        either, or to ``scale`` where the numbers that were summed to them are larger; all else exactly."""
         a, b = optree.tree_leaves(left, none_is_leaf=True), optree.tree_leaves(right, none_is_leaf=True)
         if len(a) != len(b):
             self._fail(law, f"{len(a)} parts against {len(b)}")
@@ -42,8 +43,9 @@ class Laws:
                     self._fail(law, f"shape {tuple(x.shape)} against {tuple(y.shape)}")
                 if not x.numel():
                     continue
-                size = max(1.0, float(y.abs().max()))
-                error = float((x - y).abs().max()) / size
+                apart = torch.where(x == y, torch.zeros_like(x), x - y).abs().max()  # infinities agree with themselves
+                size = max(scale, float(x.abs().max()), float(y.abs().max()))
+                error = float(apart) / size if size else 0.0
                 self.worst = max(self.worst, error)
                 if not error <= self.atol:
                     self._fail(law, f"relative difference {error:.3g}, allowed {self.atol:.3g}")
@@ -55,12 +57,10 @@ class Laws:
             self._fail(law, detail or "it does not hold")
         self.tried.append(law)
 
-    def verdict(self) -> Verdict:
+    def verdict(self, how: How = "statistical") -> Verdict:
         """What was tried, after everything held."""
         laws = list(dict.fromkeys(self.tried))
-        return Verdict(
-            True, f"{self.subject} obeys its laws", "statistical", len(self.tried), {"worst": self.worst}, reason=", ".join(laws)
-        )
+        return Verdict(True, f"{self.subject} obeys its laws", how, len(self.tried), {"worst": self.worst}, reason=", ".join(laws))
 
     def _fail(self, law: str, detail: str) -> None:
         raise AssertionError(f"{self.subject}: the law '{law}' fails: {detail}")
