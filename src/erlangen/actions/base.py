@@ -13,7 +13,7 @@ are broadcast on the left as everywhere in torch: elements ``[K, 3, 3]`` make ``
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -21,8 +21,10 @@ import optree
 import torch
 from torch import Tensor
 
+from erlangen.actions.members import Members, Parts, first, is_inexact
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element, Group
+from erlangen.groups.lookup import nearest
 from erlangen.groups.recognise import recognised
 
 #: An orbit larger than this is taken to be infinite.
@@ -100,35 +102,58 @@ class Action(ABC):
 
     # ---- orbits ----
 
-    def key(self, x: Any) -> Any:
-        """What makes two data the same, hashable and ordered: floats to 8 decimals, everything else exactly."""
-        return tuple(
-            (tuple(leaf.shape), tuple((leaf.detach().double() * 1e8).round().flatten().tolist()))
-            if isinstance(leaf, Tensor) and leaf.is_floating_point()
-            else (tuple(leaf.shape), tuple(leaf.flatten().tolist()))
-            if isinstance(leaf, Tensor)
-            else leaf
-            for leaf in optree.tree_leaves(x)
-        )
+    def compared(self, x: Any) -> Any:
+        """What two data are compared by: themselves.
+
+        An action on data that have several names for one thing (0 and 1 on a circle) overrides this with something that names it once
+        and does not jump, such as cosine and sine.
+        """
+        return x
+
+    def key(self, x: Any) -> Hashable:
+        """A name for a datum that can be looked up: its exact parts, and its floating-point numbers rounded relative to size and type.
+
+        Equal data have equal keys where they are exact. Where numbers are rounded, two that differ in their last digits may still fall
+        on either side of a rounding boundary: :meth:`same` decides, and orbits and representatives go by it.
+        """
+        return Parts(self.compared(x)).key()
+
+    def same(self, x: Any, y: Any) -> bool:
+        """Whether two data are one: exact parts equal, floating-point numbers up to rounding, relative to their size and type.
+
+        >>> from erlangen.groups import Cyclic
+        >>> V = Cyclic(3).irrep(1)
+        >>> x = torch.tensor([1e-21, 0.0])
+        >>> V.same(x, x * (1 + 1e-7)), V.same(x, 2 * x)
+        (True, False)
+        """
+        return Parts(self.compared(x)).same(Parts(self.compared(y)))
 
     def orbit(self, x: Any) -> list[Any]:
-        """All data that the discrete group makes of ``x``, ``x`` first.
+        """All data that the discrete group makes of ``x``, ``x`` first; each once, by :meth:`same`.
 
         Raises:
             UnsupportedError: the group has a continuous part, or the orbit has more than a million members.
+            ArgumentError: a part of the data cannot be hashed.
         """
         return [y for y, _ in self._walk(x)]
 
     def stabilizer(self, x: Any) -> Element:
         """The elements of a finite group that leave ``x`` as it is, ``[count, *element_shape]``."""
-        every = self.group.elements()
-        here = self.key(x)
-        keep = [i for i in range(int(self.group.order)) if self.key(self.act(self.group.take(every, i), x)) == here]
+        every, here = self.group.elements(), Parts(self.compared(x))
+        moved = (self.act(self.group.take(every, i), x) for i in range(int(self.group.order)))
+        keep = [i for i, y in enumerate(moved) if here.same(Parts(self.compared(y)))]
         return self.group.take(every, torch.tensor(keep))
 
     def representative(self, x: Any) -> tuple[Any, Element]:
-        """The orbit's smallest member by :meth:`key`, and an element that moves ``x`` to it: the same for all of the orbit."""
-        return min(self._walk(x), key=lambda pair: self.key(pair[0]))
+        """The orbit's first member and an element that moves ``x`` to it: the same (up to rounding) for all of the orbit.
+
+        The order is that of :func:`erlangen.actions.members.first`: numbers by value, text by alphabet, tuples and tensors entry by
+        entry, sets by size and then by their sorted members. It is total, so that data without an order of their own (sets, dicts, SymPy
+        expressions) have a representative, too.
+        """
+        walk = list(self._walk(x))
+        return walk[first([self.compared(y) for y, _ in walk])]
 
     def reynolds(self, x: Any, samples: int = 0, generator: torch.Generator | None = None) -> Any:
         """The average of ``x`` over the group: exact over a finite group, else over ``samples`` random elements of a compact one.
@@ -140,6 +165,8 @@ class Action(ABC):
             count = int(self.group.order)
         else:
             group = self.group if self.group.has_haar else recognised(self.group)
+            if not group.is_compact:
+                unsupported(group, "invariant probability measure to average over", "average over a compact subgroup")
             if not group.has_haar:
                 unsupported(group, f"Haar samples to average over (it draws {group.measure})", "average over a subgroup that has")
             if samples < 1:
@@ -156,19 +183,24 @@ class Action(ABC):
 
     def _walk(self, x: Any) -> Iterator[tuple[Any, Element]]:
         """Breadth-first over the orbit: members, each with an element that leads to it from ``x``."""
-        if self.group.dim:
-            unsupported(self.group, "finite orbits (it has a continuous part)", "sample the orbit with act(group.sample(n), x)")
-        gens = self.group.generators
-        steps = [] if gens is None else [self.group.take(gens, i) for i in range(self.group.batch_shape(gens)[0])]
-        seen = {self.key(x)}
-        queue = [(x, self.group.identity() if gens is None else self.group.identity_like(steps[0]))]
+        group = self.group
+        if group.dim:
+            unsupported(group, "finite orbits (it has a continuous part)", "sample the orbit with act(group.sample(n), x)")
+        gens = group.generators
+        if group.is_finite and any(leaf.is_floating_point() for leaf in optree.tree_leaves(gens)):
+            gens = nearest(group, gens, group.elements())  # the exact elements that rounded generators stand for
+        steps = [group.take(gens, i) for i in range(group.batch_shape(gens)[0])]
+        # Moved from x itself, a floating-point member is rounded once, however long the way to it.
+        from_start, seen = is_inexact(self.compared(x)), Members()
+        seen.add(Parts(self.compared(x)))
+        queue = [(x, group.identity_like(steps[0]))]
         for y, h in queue:
             yield y, h
             for step in steps:
-                z = self.act(step, y)
-                if (key := self.key(z)) not in seen:
-                    seen.add(key)
-                    queue.append((z, self.group.multiply(step, h)))
+                g = group.multiply(step, h) if from_start else None
+                z = self.act(step, y) if g is None else self.act(g, x)
+                if seen.add(Parts(self.compared(z))):
+                    queue.append((z, group.multiply(step, h) if g is None else g))
             if len(queue) > LARGEST_ORBIT:
                 unsupported(self, f"orbit of at most {LARGEST_ORBIT} members", "use a smaller group")
 

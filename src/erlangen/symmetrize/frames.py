@@ -145,7 +145,11 @@ class Haar(Frame):
         )
 
     def refuse(self, inp: Action) -> str:
-        return "" if inp.group.has_haar else f"{inp.group} draws no Haar samples ({inp.group.measure})"
+        if inp.group.has_haar:
+            return ""
+        if not inp.group.is_compact:
+            return f"{inp.group} is not compact: it has no uniform probability measure"
+        return f"{inp.group} draws no Haar samples ({inp.group.measure})"
 
 
 def a_tensor(x: Any) -> Tensor:
