@@ -153,8 +153,8 @@ def first(data: Sequence[Any]) -> int:
 
     Data are compared leaf by leaf: numbers by value, text by alphabet, tuples and tensors entry by entry (after their shapes), sets by
     size and then by their sorted members, mappings by their sorted items, SymPy expressions by ``sympy.default_sort_key``, other
-    objects by their class and ``repr``. ``None`` comes before numbers, numbers before text, text before containers; infinities stand at their ends, NaN
-    behind them. Floating-point numbers that differ by rounding count as equal, and the next number decides.
+    objects by their class and ``repr``. ``None`` comes before numbers, numbers before text, text before containers; infinities stand
+    at their ends, NaN behind them. Floating-point numbers that differ by rounding count as equal, and the next number decides.
 
     Raises:
         ArgumentError: an object has no ``repr`` of its own to be compared by.
