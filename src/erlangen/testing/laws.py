@@ -36,8 +36,11 @@ class Laws:
                 if x != y:
                     self._fail(law, f"{x!r} against {y!r}")
             elif not (x.is_floating_point() or x.is_complex()):
-                if x.shape != y.shape or not torch.equal(x, y):
-                    self._fail(law, f"{x.tolist()} against {y.tolist()}")
+                if x.shape != y.shape:
+                    self._fail(law, f"shape {tuple(x.shape)} against {tuple(y.shape)}")
+                if bool((x != y).any()):
+                    at = (x != y).nonzero()[0]
+                    self._fail(law, f"{x[tuple(at)].item()} against {y[tuple(at)].item()}, first at {at.tolist()}")
             else:
                 if x.shape != y.shape:
                     self._fail(law, f"shape {tuple(x.shape)} against {tuple(y.shape)}")
