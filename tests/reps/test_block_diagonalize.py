@@ -168,3 +168,18 @@ def test_wigner_matrices(degree):
     torch.testing.assert_close(D.character(r), torch.sin((2 * degree + 1) * angle / 2) / torch.sin(angle / 2), atol=1e-10, rtol=0)
     if degree == 1:
         torch.testing.assert_close(D(r).diagonal(dim1=1, dim2=2).sum(1), r.diagonal(dim1=1, dim2=2).sum(1), atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e-6, 1e-9])
+def test_units_are_not_taken_for_growth(unit):
+    """A quarter turn of (x, p) beside a third of a turn, in units that differ: two blocks, and never a refusal."""
+    third = torch.tensor([[-0.5, -(0.75**0.5)], [0.75**0.5, -0.5]], dtype=torch.float64)
+    quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
+    units = torch.diag(torch.tensor([1.0, unit, 1.0, 1 / unit], dtype=torch.float64))
+    matrices = torch.stack([torch.block_diag(quarter, third), torch.block_diag(quarter @ quarter, third @ third)])
+    moved = units @ matrices @ torch.linalg.inv(units)
+    found = block_diagonalize(moved)
+    assert found.sizes == (2, 2)
+    assert len(set(found.isotypes)) == 2
+    for block in found.blocks(moved):
+        assert float((block @ block.mT - torch.eye(2, dtype=torch.float64)).abs().max()) < 1e-6

@@ -104,10 +104,14 @@ def kind_of(group: Group) -> str | None:
     return kind
 
 
+#: Where the entries of one copy of a space lie, written out when called.
+Places = Callable[[], Tensor]
+
+
 class Copies:
     """The copies of one typed space in a representation: how many, and where their entries lie on the last axis, written when needed."""
 
-    def __init__(self, dim: int, parts: list[Callable[[], Tensor]]) -> None:
+    def __init__(self, dim: int, parts: list[Places]) -> None:
         self.dim, self._parts = dim, parts
 
     def __len__(self) -> int:
@@ -134,7 +138,7 @@ def copies_of(rep: Rep) -> dict[Space, Copies] | None:
     parts = _parts(rep)
     if parts is None:
         return None
-    merged: dict[Space, list[Callable[[], Tensor]]] = {}
+    merged: dict[Space, list[Places]] = {}
     for space, places in parts:
         merged.setdefault(space, []).append(places)
     return {space: Copies(space.dim, places) for space, places in merged.items()}
@@ -152,8 +156,8 @@ def spaces_of(rep: Rep) -> dict[Space, Int[Tensor, "copies dim"]] | None:
     return None if found is None else {space: copies.places for space, copies in found.items()}
 
 
-def _parts(rep: Rep, label: int = 0) -> list[tuple[Space, Callable[[], Tensor]]] | None:
-    one = partial(torch.zeros, 1, dtype=torch.int64)
+def _parts(rep: Rep, label: int = 0) -> list[tuple[Space, Places]] | None:
+    one: Places = partial(torch.zeros, 1, dtype=torch.int64)
     if isinstance(rep, DirectSum):
         result, start = [], 0
         for part in rep.parts:
@@ -188,13 +192,14 @@ def _parts(rep: Rep, label: int = 0) -> list[tuple[Space, Callable[[], Tensor]]]
         trivial = kind in ("A", "SO", "Sp") or (kind == "S" and n_of(rep.group) == 1)
         return [(Space((), frozenset() if trivial else frozenset([label])), one)]
     if isinstance(rep, (Permutation, Defining)):
-        return [(Space((Axis(rep.group, label),)), partial(torch.arange, rep.dim))]
+        every: Places = partial(torch.arange, rep.dim)
+        return [(Space((Axis(rep.group, label),)), every)]
     return None
 
 
-def _shifted(places: Callable[[], Tensor], start: int) -> Tensor:
+def _shifted(places: Places, start: int) -> Tensor:
     return places() + start
 
 
-def _crossed(before: Callable[[], Tensor], after: Callable[[], Tensor], width: int) -> Tensor:
+def _crossed(before: Places, after: Places, width: int) -> Tensor:
     return (before()[:, None] * width + after()).flatten()

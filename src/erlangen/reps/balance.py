@@ -44,8 +44,8 @@ def balancing(
     """
     if rep.is_orthogonal or defect(algebra, discrete) <= NEARLY:
         return None
-    units = _units(torch.cat([algebra, discrete, torch.linalg.inv(discrete)]))
-    change = torch.diag(units)
+    sizes = units(torch.cat([algebra, discrete, torch.linalg.inv(discrete)]))
+    change = torch.diag(sizes)
     if defect(in_coordinates(change, algebra), in_coordinates(change, discrete)) <= NEARLY:
         return change
     group = rep.group
@@ -104,7 +104,7 @@ def _root(elements: Tensor) -> Tensor | None:
     return root if bool(torch.isfinite(root).all()) and float(values[0]) < _WORST * float(values[-1]) else None
 
 
-def _units(matrices: Tensor) -> Tensor:
+def units(matrices: Float[Tensor, "n d d"]) -> Float[Tensor, " d"]:
     """Powers of two by which coordinates are multiplied so that rows and columns of all the matrices together are about equally long.
 
     Source: E. E. Osborne, J. ACM 7 (1960), for several matrices at once.
@@ -112,8 +112,8 @@ def _units(matrices: Tensor) -> Tensor:
     squares = matrices.square().sum(0)
     squares.fill_diagonal_(0)
     d = len(squares)
-    units = torch.ones(d, dtype=torch.float64)
-    for _ in range(64):
+    found = torch.ones(d, dtype=torch.float64)
+    for _ in range(32 * d):
         rows, columns = squares.sum(1), squares.sum(0)
         free = (rows > 0) & (columns > 0)
         wanted = torch.where(free, (columns / rows.clamp_min(torch.finfo(torch.float64).tiny)) ** 0.25, 1.0)
@@ -123,10 +123,10 @@ def _units(matrices: Tensor) -> Tensor:
         if float(step[worst]) == 1.0:
             break
         factor = float(step[worst])
-        units[worst] *= factor
+        found[worst] *= factor
         squares[worst] *= factor**2
         squares[:, worst] /= factor**2
-    return units
+    return found
 
 
 def in_coordinates(change: Tensor | None, matrices: Float[Tensor, "*batch d d"]) -> Float[Tensor, "*batch d d"]:

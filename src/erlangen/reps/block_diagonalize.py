@@ -10,12 +10,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
+from erlangen.reps.balance import in_coordinates, units
 from erlangen.reps.symmetric_solutions import SymmetricSolutions, symmetric_solutions
 
 #: Matrices of noisy data: what is below this part of the largest singular value is not told from zero.
 NOISE_FLOOR = 0.02
 #: How often the form is averaged before the equations for it are solved; each time it is nearer to an invariant one.
 AVERAGES = 40
+#: Coordinates whose units differ by more than this are brought to one unit first.
+UNITS = 100.0
 #: Random commuting matrices that are tried.
 DRAWS = 8
 
@@ -133,6 +136,10 @@ def _orthogonalizing(matrices: Tensor, noisy: bool | None) -> Tensor:
     """``T`` for which every ``T M T^-1`` is orthogonal, as nearly as can be."""
     a = matrices.shape[-1]
     eye = torch.eye(a, dtype=torch.float64)
+    sizes = units(matrices)
+    if float(sizes.max() / sizes.min()) > UNITS:  # else noise is measured in the coordinates that were given
+        scaled = torch.diag(sizes)
+        return _orthogonalizing(in_coordinates(scaled, matrices), noisy) @ scaled
     # Averages of the identity over words in the matrices stay positive definite and converge; what is left is solved for exactly.
     form = eye
     for _ in range(AVERAGES):
