@@ -216,3 +216,16 @@ def test_a_tolerance_within_the_noise_is_refused():
     for wrong in (-1.0, 1.0, float("nan")):
         with pytest.raises(ArgumentError, match="'tolerance'"):
             numeric_basis(V, V, tolerance=wrong)
+
+
+def test_an_iteration_that_did_not_converge_is_refused(monkeypatch):
+    import erlangen.maps.numeric as numeric
+    from erlangen.linalg.krylov import krylov_null_space
+
+    V = er.SO(3).vector
+    monkeypatch.setattr(
+        numeric, "null_space",
+        lambda a, **options: krylov_null_space(a, rtol=None, dim=None, scale=None, iterations=1),
+    )  # fmt: skip
+    with pytest.raises(UnsupportedError, match="clear dimension"):
+        numeric_basis(V**2, V**3, method="krylov")

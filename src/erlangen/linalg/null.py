@@ -29,7 +29,7 @@ class NullSpace:
             that it looked at near zero.
         rank: ``n - k``.
         gap: last kept over first dropped singular value; large is good.
-        clear: no other dimension was nearly as plausible; look at ``singular_values`` when it is false.
+        clear: no other dimension was nearly as plausible (and ``"krylov"`` converged); look at ``singular_values`` when it is false.
         tolerance: singular values at or below it were taken as zero.
         method: ``"svd"``, ``"qr"`` (QR of row blocks, then SVD of R) or ``"krylov"``.
     """

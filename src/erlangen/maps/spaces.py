@@ -158,6 +158,7 @@ def spaces_of(rep: Rep) -> dict[Space, Int[Tensor, "copies dim"]] | None:
 
 def _parts(rep: Rep, label: int = 0) -> list[tuple[Space, Places]] | None:
     one: Places = partial(torch.zeros, 1, dtype=torch.int64)
+    result: list[tuple[Space, Places]]
     if isinstance(rep, DirectSum):
         result, start = [], 0
         for part in rep.parts:
