@@ -134,8 +134,9 @@ def test_what_is_read():
         (nn.Sequential(nn.Linear(2, 3), nn.ReLU()), "behind the last"),
         (nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.ReLU(), nn.Linear(3, 1)), "does not follow"),
         (nn.Sequential(nn.ReLU()), "does not follow"),
+        (nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 3)), nn.ReLU(), nn.Linear(3, 1)), "computed from other"),
     ],
-    ids=["tanh", "no-relu", "relu-last", "relu-twice", "no-layer"],
+    ids=["tanh", "no-relu", "relu-last", "relu-twice", "no-layer", "weight-norm"],
 )
 def test_other_models_are_refused_by_name(model, said):
     with pytest.raises(NotReluNetwork, match=said):
