@@ -42,7 +42,7 @@ def egnn(**options):
 
 def test_egnn_is_equivariant_under_rigid_motions_and_its_scalars_invariant():
     G, (pos, vel, products) = er.E(3), system()
-    act = (G.point, G.vector, None)
+    act = (G.point, G.vector, er.frames.PerDatum(G))
     model = Positions(egnn())
     assert er.equivariance_error(model, (pos, vel, products), act, G.point, scale=10.0)["worst"] < 1e-10
     g = G.sample(6, dtype=F64, generator=seeded(3))
@@ -106,7 +106,7 @@ def test_layers_over_frames_are_equivariant(frame):
     G = er.O(3)
     net = FAGNN(pairs=1, width=12, layers=2, frame=frame).double().eval()
     vectors = torch.stack([pos - pos.mean(1, keepdim=True), vel], 2)
-    act = (G.vector, None)
+    act = (G.vector, er.frames.PerDatum(G))
     assert er.equivariance_error(net, (vectors, products.unsqueeze(-1)), act, G.vector)["worst"] < 1e-10
     assert all(isinstance(layer, Symmetrized) for layer in net.layers)
     plain = PairGNN(pairs=1, width=12, layers=2).double()

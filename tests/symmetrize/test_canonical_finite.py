@@ -225,7 +225,7 @@ def test_top_k():
 
 
 def test_records_with_masks_and_labels():
-    act = {"image": C4, "mask": C4, "label": None}
+    act = {"image": C4, "mask": C4, "label": er.frames.PerDatum(C4.group)}
     frame = Lift(Lifting(C4, 2, kernel=3).double(), of="image")
 
     class Overlap(nn.Module):

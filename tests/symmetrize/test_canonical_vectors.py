@@ -121,7 +121,7 @@ def test_partial_canonicalization_keeps_the_backbones_own_symmetry():
 
 def test_velocities_are_channels():
     group = er.SE(3)
-    act = {"pos": group.point, "vel": group.vector, "charge": None}
+    act = {"pos": group.point, "vel": group.vector, "charge": er.frames.PerDatum(group)}
     x = {"pos": cloud(), "vel": cloud(points=7).flip(0), "charge": torch.ones(6, 7, 1)}
     frame = Vectors(vn(2), of="pos")
     model = er.symmetrize(nn.Identity(), act, act, frame=frame, check=False)
@@ -139,7 +139,7 @@ def test_masks_and_ragged_batches():
     group = er.E(3)
     x = cloud(2)
     frame = Vectors(vn(), of="pos", weights="mask")
-    act = er.actions.as_action({"pos": group.point, "mask": None})
+    act = er.actions.as_action({"pos": group.point, "mask": er.frames.PerDatum(group)})
     padded = torch.cat([x, torch.full((2, 2, 3), 7.0, dtype=torch.float64)], 1)
     mask = torch.cat([torch.ones(2, 7), torch.zeros(2, 2)], 1).bool()
     here = Vectors(frame.network)(group.point, x).elements

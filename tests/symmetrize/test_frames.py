@@ -10,7 +10,7 @@ from torch import nn
 
 import erlangen as er
 from erlangen.errors import ArgumentError
-from erlangen.symmetrize import AllElements, GramSchmidt, Haar, Pairs, Phase, Principal, SignFixed, Stochastic, Weighted
+from erlangen.symmetrize import AllElements, GramSchmidt, Haar, Pairs, PerDatum, Phase, Principal, SignFixed, Stochastic, Weighted
 from erlangen.testing import check_frame
 
 F64 = torch.float64
@@ -367,7 +367,7 @@ def test_masks_agree_with_shorter_clouds():
             w = data["mask"].to(data["pos"].dtype)[..., None]
             return torch.tanh((w * data["pos"]) @ torch.tensor([1.0, 2.0, -0.5], dtype=F64)).sum(1, keepdim=True)
 
-    inp = {"pos": G.point, "mask": None}
+    inp = {"pos": G.point, "mask": PerDatum(G)}
     x = cloud(3, 9, 3)
     mask = torch.arange(9) < torch.tensor([[9], [6], [4]])
     for frame in (Principal(weights="mask"), Pairs(weights="mask")):

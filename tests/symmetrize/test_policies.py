@@ -12,7 +12,7 @@ from torch import nn
 
 import erlangen as er
 from erlangen.errors import ArgumentError
-from erlangen.symmetrize import GramSchmidt, Pairs, Principal, SignFixed, Stochastic
+from erlangen.symmetrize import GramSchmidt, Pairs, PerDatum, Principal, SignFixed, Stochastic
 
 F64 = torch.float64
 
@@ -53,7 +53,7 @@ def test_any_generic_cloud_gets_an_exact_frame(d, extra, name, kind, seed):
 @pytest.mark.parametrize("kind", [Principal, SignFixed, Pairs, GramSchmidt])
 def test_masked_points_do_not_count(kind):
     G = er.SE(3)
-    inp = {"pos": G.point, "mask": None}
+    inp = {"pos": G.point, "mask": PerDatum(G)}
 
     class Sum(nn.Module):
         def forward(self, pos, mask):

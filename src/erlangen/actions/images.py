@@ -27,7 +27,7 @@ class Images(Action):
             ``Dihedral(4).irrep(1)``, ``O(3).vector``.
         value: how the channels move, of dimension ``channels``; by default any number of scalars.
         interpolation: ``"bilinear"`` (also trilinear), ``"nearest"`` or ``"bicubic"`` (planes only), for elements that do not map
-            the grid to itself.
+            the grid to itself. Pixels of integers (uint8) are rounded.
 
     Attributes:
         keeps_grid: whether every element maps the grid to itself, so that the action is exact.
@@ -66,6 +66,8 @@ class Images(Action):
             batch -= 1
         matrices = matrices.reshape(*matrices.shape[:batch], d, d)
         lead = torch.broadcast_shapes(matrices.shape[:-2], x.shape[:batch])
+        if 0 in (*lead, *x.shape[batch:]):
+            return x.new_zeros(*lead, *x.shape[batch:])
         channels = x.shape[batch:-d]
         flat = x.expand(*lead, *x.shape[batch:]).reshape(-1, channels.numel(), *sizes)
         matrices = matrices.expand(*lead, d, d).reshape(-1, d, d)
@@ -73,15 +75,20 @@ class Images(Action):
         moved = _permute_pixels(flat, rounded.long())
         if not self.keeps_grid:
             exact = (matrices - rounded).abs().amax((-2, -1)) < 1e-6
-            moved = torch.where(exact.view(-1, *(1,) * (d + 1)), moved, self._interpolate(flat, matrices.to(x.dtype)))
+            moved = torch.where(exact.view(-1, *(1,) * (d + 1)), moved, self._interpolate(flat, matrices))
         moved = moved.reshape(*lead, *channels, *sizes)
         if self.value is None:
             return moved
+        if not moved.is_floating_point() and not self.keeps_grid:
+            raise ArgumentError("x", f"floating-point fields, for {self.value!r} turns their values", str(x.dtype))
         # The value's representation acts on the channel axis.
         return self.value.act(g, moved.movedim(-d - 1, -1)).movedim(-1, -d - 1)
 
-    def _interpolate(self, x: Tensor, matrices: Tensor) -> Tensor:
+    def _interpolate(self, image: Tensor, matrices: Tensor) -> Tensor:
+        """Moved images; integers are rounded to the nearest, booleans to the larger half, and places are found in float32 or better."""
         d = self.space.dim
+        wide = torch.float64 if image.dtype in (torch.int32, torch.int64, torch.float64) else torch.float32
+        x, matrices = image.to(wide), matrices.to(wide)
         flip = torch.ones(d, dtype=x.dtype, device=x.device)
         flip[1] = -1  # grid_sample counts rows downwards
         # The value at p comes from g^-1 p = p g (rows).
@@ -89,7 +96,13 @@ class Images(Action):
         theta = torch.nn.functional.pad(inverse, (0, 1))
         grid = torch.nn.functional.affine_grid(theta, list(x.shape), align_corners=False)
         mode = self.interpolation if d == 2 or self.interpolation == "nearest" else "bilinear"
-        return torch.nn.functional.grid_sample(x, grid, mode=mode, padding_mode="zeros", align_corners=False)
+        moved = torch.nn.functional.grid_sample(x, grid, mode=mode, padding_mode="zeros", align_corners=False)
+        if image.dtype == torch.bool:
+            return moved >= 0.5
+        if not image.is_floating_point():  # bicubic values may lie outside of the range
+            limits = torch.iinfo(image.dtype)
+            moved = moved.round().clamp(limits.min, limits.max)
+        return moved.to(image.dtype)
 
     def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Tensor:
         channels = 2 if self.value is None else self.value.dim

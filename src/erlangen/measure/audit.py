@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.records import as_action
-from erlangen.errors import UnsupportedError
 from erlangen.groups.base import Element
 from erlangen.measure.equivariance import call_model, equivariance_error
 from erlangen.measure.explain.pullback import explanation_equivariance
@@ -49,6 +48,7 @@ class Audit:
         cost: of one call.
         inexact: the layers that were made with ``allow_inexact=True``: their names, and the verdict on them.
         robustness: a row for each explainer: its score, what is guaranteed beforehand, and its cost.
+        left_out: what was not measured, and why: explanations of a model without gradients, of exact data.
     """
 
     subject: str
@@ -59,12 +59,14 @@ class Audit:
     cost: Cost
     inexact: Mapping[str, Verdict] = field(default_factory=dict)
     robustness: tuple[ExplainerRow, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         lines = [f"audit of {self.subject} under {self.group} on {self.data}", f"  equivariance: {self.equivariance}"]
         if self.explanations is not None:
             lines.append(f"  explanations: {self.explanations}")
         lines += [f"    {row}" for row in self.robustness]
+        lines += [f"  not measured: {name}: {reason}" for name, reason in self.left_out.items()]
         lines += [f"  inexact on purpose: {name}: {verdict}" for name, verdict in self.inexact.items()]
         lines.append(f"  cost: {self.cost.samples_per_second:,.0f} samples/s, {self.cost.parameters:,} parameters")
         return "\n".join(lines)
@@ -79,6 +81,7 @@ class Audit:
             "explanations": None if self.explanations is None else self.explanations.as_dict(),
             "robustness": [row.as_dict() for row in self.robustness],
             "cost": vars(self.cost).copy(),
+            "left_out": dict(self.left_out),
             "inexact": {name: verdict.as_dict() for name, verdict in self.inexact.items()},
         }
 
@@ -105,10 +108,12 @@ def audit(
     """Audit any callable under a group.
 
     Explanations are scored on at most 16 data and 8 elements: the gradient, input times gradient, integrated gradients and (for small data)
-    feature ablation, and the given ones; :class:`erlangen.measure.ExplanationRobustness` scores one of them thoroughly.
+    feature ablation, and the given ones; :class:`erlangen.measure.ExplanationRobustness` scores one of them thoroughly. What cannot be
+    measured (gradients of a model that has none, of exact data) is left out, with the reason.
 
     Args:
-        model, x, inp, out, elements, tolerance, generator, scale: as for :func:`erlangen.equivariance_error`.
+        model, x, inp, out, elements, tolerance, scale: as for :func:`erlangen.equivariance_error`.
+        generator: source of randomness; by default each measure has one with a fixed seed.
         explainers: more explainers of ``model`` to score, by name or in a list: methods of captum, functions ``(x, target)`` ...
         target: what is explained: a class, or classes ``[B]``; by default the sum of scalar outputs, or the squared norm of others.
 
@@ -125,22 +130,30 @@ def audit(
     inp, out = as_action(inp, "inp"), as_action(out, "out")
     options: dict[str, Any] = {"elements": elements, "generator": generator, "scale": scale}
     equivariance = equivariance_error(model, x, inp, out, tolerance=tolerance, **options)
-    try:
-        explanations = explanation_equivariance(model, x, inp, out, **options)
-    except UnsupportedError:
-        explanations = None
-    rows = explanation_rows(model, x, inp, out, explainers=explainers, target=target, **options)
-    size = batch_size(inp, x)
+    left_out: dict[str, str] = {}
+    explanations: Verdict | None = None
+    rows: tuple[ExplainerRow, ...] = ()
     shapes = ", ".join(str(tuple(t.shape)) for t in optree.tree_leaves(x) if isinstance(t, Tensor))
+    if shapes:
+        size, about = batch_size(inp, x), f"data of shape {shapes}"
+        try:
+            explanations = explanation_equivariance(model, x, inp, out, **options)
+        except Exception as error:
+            left_out["explanations"] = f"{error}"
+        rows = explanation_rows(model, x, inp, out, explainers=explainers, target=target, left_out=left_out, **options)
+    else:
+        size, about = len(x), "exact data"
+        left_out["explanations"] = "exact data have no gradients"
     return Audit(
         subject=getattr(model, "__name__", type(model).__name__),
         group=str(inp.group),
-        data=f"{size} data of shape {shapes}",
+        data=f"{size} {about}",
         equivariance=equivariance,
         explanations=explanations,
-        cost=measure_cost(lambda: call_model(model, inp, x), size, model),
+        cost=measure_cost(lambda: call_model(model, inp, x) if shapes else [call_model(model, inp, d) for d in x], size, model),
         inexact=inexact_layers(model),
         robustness=rows,
+        left_out=left_out,
     )
 
 

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from erlangen.measure.equivariance import EquivarianceErrors
 from erlangen.reporting import Claims, KeyNumber, Outcome, Section, Table, claim_from, histogram
 
 if TYPE_CHECKING:
@@ -14,17 +15,24 @@ if TYPE_CHECKING:
 
 def audit_outcome(audit: Audit) -> Outcome:
     """The audit as an outcome: claims with verdicts, a histogram of errors, key numbers."""
-    errors = audit.equivariance.witness.relative.flatten()
-    shown = errors.clamp_min(1e-18).log10()
-    figure = histogram(
-        {"relative error": shown},
-        title="Equivariance error of every datum under every group element",
-        x_label="log10 of the relative error",
-        y_label="share of pairs",
-        caption=f"{audit.equivariance.tried} elements of {audit.group} on {audit.data}; tolerance {audit.equivariance['tolerance']:.0e}.",
-    )
+    figures = []
+    if isinstance(audit.equivariance.witness, EquivarianceErrors):  # exact data are right or wrong
+        shown = audit.equivariance.witness.relative.flatten().clamp_min(1e-18).log10()
+        about = f"{audit.equivariance.tried} elements of {audit.group} on {audit.data}"
+        figures.append(
+            histogram(
+                {"relative error": shown},
+                title="Equivariance error of every datum under every group element",
+                x_label="log10 of the relative error",
+                y_label="share of pairs",
+                caption=f"{about}; tolerance {audit.equivariance['tolerance']:.0e}.",
+            )
+        )
     claims = [claim_from(audit.equivariance, measured=audit.equivariance["worst"], note="the worst relative error")]
-    sections = [Section("Equivariance", [str(audit.equivariance)], figures=[figure])]
+    words = [str(audit.equivariance)]
+    if not audit.equivariance and not figures:
+        words.append(f"A counterexample: {audit.equivariance.witness}")
+    sections = [Section("Equivariance", words, figures=figures)]
     numbers = [
         KeyNumber("worst relative error", audit.equivariance["worst"]),
         KeyNumber("mean relative error", audit.equivariance["mean"]),
@@ -54,6 +62,8 @@ def audit_outcome(audit: Audit) -> Outcome:
         numbers.append(KeyNumber("mean cosine of explanations", cosine))
     if audit.robustness:
         sections.append(_robustness(audit))
+    if audit.left_out:
+        sections.append(Section("Not measured", [f"{name}: {reason}" for name, reason in audit.left_out.items()]))
     claims += [
         claim_from(verdict, measured=verdict["error"], note=f"layer {name}, inexact on purpose")
         for name, verdict in audit.inexact.items()

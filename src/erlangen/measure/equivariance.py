@@ -14,8 +14,16 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
-from erlangen.groups.base import Element
+from erlangen.groups.base import Element, Group
+from erlangen.measure.exact import exact_verdict
 from erlangen.verdict import Verdict
+
+#: The largest relative error that counts as zero, by the least precise number that takes part.
+TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+#: The seed of elements that nobody gives a generator for: a measure neither reads nor moves torch's global state.
+SEED = 0x5EED
+#: An output below this part of what distorted data give vanishes by symmetry: its error is measured by theirs.
+VANISHING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,8 @@ class EquivarianceErrors:
 
     Attributes:
         relative: ``[elements, B]``: ``|f(g x) - g f(x)| / rms over the batch of |g f(x)|``, the largest over output parts.
-        absolute: ``[elements, B]``: the numerator, the largest over output parts.
+        absolute: ``[elements, B]``: the numerator, the largest over output parts. Of integers and booleans, whose differences mean
+            nothing, the root of how many entries differ, relative to that of how many there are.
         elements: the group elements tried, ``[elements, *element_shape]``.
         worst_element: the one with the largest relative error.
         worst_index: which datum of the batch that was.
@@ -55,20 +64,29 @@ def equivariance_error(
 ) -> Verdict:
     """Compare ``model(g x)`` with ``g model(x)`` for a batch ``x`` and random group elements ``g``.
 
+    Random elements go through the group's components in turn (reflections, time reversal, their combinations; see
+    :meth:`Group.components`), so that even a few try each kind. Errors are relative to the size of the output over the batch. An output
+    that vanishes by symmetry (a force on the centre of a tetrahedron) is nothing but rounding; its errors are relative to what the model
+    gives for data distorted by a tenth, or to what a symmetrized model averages.
+
     Args:
         model: any callable; takes what ``inp`` acts on (a tuple of actions: several arguments).
-        x: a batch of data, leading axis ``B``. In or out of distribution is the caller's choice of ``x`` and ``elements``.
+        x: a batch of data, leading axis ``B``; or a list of exact data (Python objects without a tensor), each of which the actions and
+            the model take by itself. In or out of distribution is the caller's choice of ``x`` and ``elements``.
         inp, out: how the group acts on input and output, as for :func:`erlangen.symmetrize`.
         elements: how many to draw, or the elements themselves ``[m, *element_shape]``. A finite group of at most that many
-            elements is gone through exhaustively.
-        tolerance: the largest relative error that counts as zero; by default 1e-10 for float64 data, else 1e-4.
-        generator: source of randomness.
+            elements is gone through exhaustively; of a continuous group at least one of each component is drawn.
+        tolerance: the largest relative error that counts as zero; by default that of the least precise of the data, the model's
+            parameters and its outputs: 1e-10 in float64, 1e-4 in float32, 1e-2 in float16, 5e-2 in bfloat16.
+        generator: source of randomness; by default one with a fixed seed.
         scale: widens the sampling of groups that are not compact (see :meth:`Group.sample`).
         confidence: level of the interval of the mean.
 
     Returns:
-        a :class:`Verdict` with numbers ``worst``, ``mean``, ``median`` (relative) and ``worst_absolute``, the interval of the mean
-        over elements, and :class:`EquivarianceErrors` as its witness.
+        a :class:`Verdict` with numbers ``worst``, ``mean``, ``median`` (relative), ``worst_absolute`` and ``output_scale`` (the root mean
+        square size of a datum's output, of its smallest part; 0: nothing was tested), the interval of the mean over elements, and
+        :class:`EquivarianceErrors` as its witness. Of exact data see :func:`~erlangen.measure.exact.exact_verdict`: the witness is a
+        counterexample.
 
     Raises:
         ArgumentError: ``inp`` and ``out`` disagree in their group, or the model's output does not fit ``out``.
@@ -83,30 +101,36 @@ def equivariance_error(
     group = inp.group
     if group != out.group:
         raise ArgumentError("out", f"an action of {group}, as inp", f"one of {out.group}")
-    leaf = next((t for t in optree.tree_leaves(x) if isinstance(t, Tensor) and t.is_floating_point()), None)
-    dtype = torch.get_default_dtype() if leaf is None else leaf.dtype
-    tolerance = tolerance if tolerance is not None else (1e-10 if dtype == torch.float64 else 1e-4)
+    generator = seeded(generator)
+    if isinstance(elements, int) and elements < 1:
+        raise ArgumentError("elements", "a positive number of group elements", elements)
     exhaustive = isinstance(elements, int) and group.order <= elements
-    if not isinstance(elements, int):
-        g = elements
-    elif exhaustive:
-        g = group.elements()
-    else:
-        if elements < 1:
-            raise ArgumentError("elements", "a positive number of group elements", elements)
-        g = group.sample(elements, generator=generator, dtype=dtype, scale=scale)
+    tensors = [t for t in optree.tree_leaves(x) if isinstance(t, Tensor)]
+    if not tensors:
+        g = elements_of(group, elements, generator, torch.float64, scale)
+        return exact_verdict(model, x, inp, out, g, exhaustive=exhaustive, confidence=confidence)
+    floats = [t for t in moving_tensors(inp, x) if t.is_floating_point()]
+    g = elements_of(group, elements, generator, floats[0].dtype if floats else torch.get_default_dtype(), scale, tensors[0].device)
     (count,) = group.batch_shape(g)
 
     with torch.no_grad():
         y = call_model(model, inp, x)
-        relative, absolute = [], []
+        compared = _Compared(out, y)
         for i in range(count):
             element = group.take(g, i)
-            errors = _errors(out, call_model(model, inp, inp.act(element, x)), out.act(element, y))
-            relative.append(errors[0])
-            absolute.append(errors[1])
-    rel, abs_ = torch.stack(relative), torch.stack(absolute)
-    worst = int(rel.argmax())
+            compared.add(call_model(model, inp, inp.act(element, x)), out.act(element, numbers(y)))
+        precision = _least_precise(floats, model, compared.dtypes)
+        tolerance = tolerance if tolerance is not None else TOLERANCES.get(precision, TOLERANCES[torch.bfloat16])
+        rel, abs_ = compared.errors()
+        about = ""
+        if not bool(rel.max() <= tolerance):
+            about = compared.floor(_distorted(model, inp, x, generator), _summed(model, inp, x))
+            rel, abs_ = compared.errors()
+    reason = f"relative errors on {rel.shape[1]} data in {str(precision).removeprefix('torch.')}"
+    if compared.zero:
+        reason += f"; {compared.zero} for all of them, so that there nothing was tested"
+    reason += about
+    worst = int(rel.nan_to_num(nan=math.inf).argmax())
     mean, interval = mean_interval(rel.mean(1), confidence)
     return Verdict(
         holds=bool(rel.max() <= tolerance),
@@ -118,12 +142,13 @@ def equivariance_error(
             "mean": mean,
             "median": float(rel.median()),
             "worst_absolute": float(abs_.max()),
+            "output_scale": compared.output_scale,
             "tolerance": tolerance,
         },
         interval=(max(interval[0], 0.0), interval[1]),
         confidence=confidence,
         witness=EquivarianceErrors(rel, abs_, g, group.take(g, worst // rel.shape[1]), worst % rel.shape[1]),
-        reason=f"relative errors on {rel.shape[1]} data in {str(dtype).removeprefix('torch.')}",
+        reason=reason,
     )
 
 
@@ -135,29 +160,183 @@ def assert_equivariant(model: Callable[..., Any], x: Any, inp: Any, out: Any, **
     return verdict
 
 
+def seeded(generator: torch.Generator | None) -> torch.Generator:
+    """The generator, or one with a fixed seed: what is measured twice is the same twice, whatever else draws in between."""
+    return torch.Generator().manual_seed(SEED) if generator is None else generator
+
+
+def elements_of(
+    group: Group,
+    elements: int | Element,
+    generator: torch.Generator | None,
+    dtype: torch.dtype,
+    scale: float = 1.0,
+    device: torch.device | None = None,
+) -> Element:
+    """So many elements, each component of the group in turn; a finite group's all, if they are not more; given ones as they are.
+
+    Args:
+        group: any group.
+        elements: how many (of a continuous group never fewer than its known components), or the elements themselves.
+        generator, dtype, scale: as for :meth:`Group.sample`.
+        device: where they go; they are drawn where the generator lives.
+
+    >>> from erlangen.groups import O
+    >>> g = elements_of(O(3), 2, torch.Generator().manual_seed(0), torch.float64)
+    >>> torch.linalg.det(g).prod().round().item()
+    -1.0
+    """
+    if not isinstance(elements, int):
+        return elements
+    if group.order <= elements:
+        g = group.elements()
+    else:
+        kinds = group.components()
+        (c,) = group.batch_shape(kinds)
+        count = max(elements, c) if group.dim else elements
+        g = group.sample(-(-count // c), generator=generator, dtype=dtype, scale=scale)
+        if c > 1:
+            kinds = group.map(lambda e, shape: e.to(dtype) if e.is_floating_point() else e, kinds)
+            each = group.map(lambda e, shape: e.unsqueeze(1), g)
+            g = group.map(lambda e, shape: e.flatten(0, 1)[:count], group.multiply(each, kinds))
+    return g if device is None else group.map(lambda e, shape: e.to(device), g)
+
+
 def call_model(model: Callable[..., Any], inp: Action, x: Any) -> Any:
     """``model(x)``, or ``model(*x)`` where ``inp`` is a tuple of actions; with a copy, which a model that works in place may spoil."""
     x = optree.tree_map(lambda t: t.clone() if isinstance(t, Tensor) else t, x)
     return model(*x) if isinstance(inp, Record) and isinstance(inp.parts, tuple) else model(x)
 
 
-def _errors(out: Action, got: Any, wanted: Any) -> tuple[Tensor, Tensor]:
-    """Relative and absolute error of each datum, ``[B]``, the largest over the output's parts."""
-    if isinstance(out, Record):
-        parts = [(a, b) for action, a, b in zip(out.leaves, out.flatten(got), out.flatten(wanted)) if action is not None]
-    else:
-        parts = [(got, wanted)]
-    relative, absolute = [], []
-    for a, b in parts:
-        if a.shape != b.shape:
-            raise ArgumentError("model", f"outputs of one shape {tuple(b.shape)}", tuple(a.shape))
-        difference = (a - b).reshape(len(a), -1).double().norm(dim=1)
-        size = b.reshape(len(b), -1).double().norm(dim=1).square().mean().sqrt()
-        absolute.append(difference)
-        relative.append(torch.where(difference == 0, 0.0, difference / size))
-    if len({len(r) for r in relative}) > 1:  # parts per node beside parts per datum: only their worst can be compared
-        relative, absolute = ([e.amax(0, keepdim=True) for e in errors] for errors in (relative, absolute))
-    return torch.stack(relative).amax(0), torch.stack(absolute).amax(0)
+def moving_tensors(inp: Action, x: Any) -> list[Tensor]:
+    """The tensors of the parts that have an action."""
+    pairs = zip(inp.leaves, inp.flatten(x)) if isinstance(inp, Record) else [(inp, x)]
+    return [t for action, part in pairs if action is not None for t in optree.tree_leaves(part) if isinstance(t, Tensor)]
+
+
+def numbers(y: Any) -> Any:
+    """A model's output with tensors in place of NumPy arrays, which other libraries' models return."""
+    import numpy as np
+
+    return optree.tree_map(lambda t: torch.from_numpy(t) if isinstance(t, np.ndarray) else t, y, none_is_leaf=True)
+
+
+def _least_precise(floats: list[Tensor], model: Any, outputs: set[torch.dtype]) -> torch.dtype:
+    """The dtype with the largest rounding among those of data, parameters and outputs."""
+    dtypes = {t.dtype for t in floats} | outputs
+    if isinstance(model, torch.nn.Module):
+        dtypes |= {p.dtype for p in model.parameters() if p.is_floating_point() or p.is_complex()}
+    real = {dtype.to_real() for dtype in dtypes if dtype.is_floating_point or dtype.is_complex}
+    return max(real, key=lambda dtype: torch.finfo(dtype).eps, default=torch.float64)
+
+
+def _distorted(model: Callable[..., Any], inp: Action, x: Any, generator: torch.Generator) -> Any:
+    """What the model gives for data moved by a tenth of their spread; ``None`` where it does not take them."""
+
+    def distort(action: Action, part: Any) -> Any:
+        if not isinstance(part, Tensor) or not part.is_floating_point():
+            return part
+        wide = part.double()
+        spread = wide.std() if part.numel() > 1 else wide.abs().sum()
+        spread = torch.where(spread > 0, spread, wide.square().mean().sqrt())
+        noise = torch.randn(part.shape, generator=generator, dtype=torch.float64, device=generator.device).to(part.device)
+        return (wide + 0.1 * spread * noise).to(part.dtype)
+
+    try:
+        return call_model(model, inp, inp.map(distort, x) if isinstance(inp, Record) else distort(inp, x))
+    except (ValueError, RuntimeError, IndexError, TypeError):
+        return None
+
+
+def _summed(model: Any, inp: Action, x: Any) -> Any:
+    """What a symmetrized model averages, in size; ``None`` for others."""
+    return call_model(model.summed, inp, x) if hasattr(model, "summed") else None
+
+
+class _Compared:
+    """The parts of an output under one element after the other: how far each is off, and how large it is."""
+
+    def __init__(self, out: Action, y: Any) -> None:
+        self.out = out
+        first = self._parts(y)
+        self.dtypes = {part.dtype for _, part in first if part.is_floating_point() or part.is_complex()}
+        self.names = [name for name, _ in first]
+        self.off: list[list[Tensor]] = [[] for _ in first]
+        self.size: list[list[Tensor]] = [[] for _ in first]
+        self.least = [torch.zeros((), dtype=torch.float64) for _ in first]
+
+    def _parts(self, y: Any) -> list[tuple[str, Tensor]]:
+        """The parts that have an action, by name."""
+        y = numbers(y)
+        if not isinstance(self.out, Record):
+            pairs = [("the output", self.out, y)]
+        else:
+            leaves, parts = self.out.leaves, self.out.flatten(y)
+            named = isinstance(self.out.parts, dict) and len(self.out.parts) == len(leaves)
+            names = sorted(self.out.parts) if named else range(len(leaves))
+            pairs = [(f"part {name!r} of the output", a, p) for name, a, p in zip(names, leaves, parts) if a is not None]
+        for _, action, part in pairs:
+            action.check(part, "model")
+            if part.ndim == 0 or not len(part):
+                raise ArgumentError(
+                    "model", "outputs with a leading batch axis, of at least one datum", f"shape {tuple(part.shape)}"
+                )
+        return [(name, part) for name, _, part in pairs]
+
+    def add(self, got: Any, wanted: Any) -> None:
+        """Another element: ``f(g x)`` and ``g f(x)``."""
+        for i, ((_, a), (_, b)) in enumerate(zip(self._parts(got), self._parts(wanted))):
+            if a.shape != b.shape:
+                raise ArgumentError("model", f"outputs of one shape {tuple(b.shape)}", tuple(a.shape))
+            if a.is_floating_point() or a.is_complex() or b.is_floating_point() or b.is_complex():
+                self.off[i].append(_norms(a.to(b.device) - b))
+                self.size[i].append(_norms(b).square().mean().sqrt())
+            else:
+                self.off[i].append(_norms((a.to(b.device) != b).double()))
+                self.size[i].append(_norms(torch.ones_like(b, dtype=torch.float64)).square().mean().sqrt())
+
+    def floor(self, distorted: Any, summed: Any) -> str:
+        """Compare parts that are next to nothing, beside those of distorted data or of what was summed, with these; which, in words."""
+        others = [[_norms(part).square().mean().sqrt() for _, part in self._parts(y)] for y in (distorted, summed) if y is not None]
+        about = ""
+        for i, name in enumerate(self.names):
+            here = torch.stack(self.size[i]).max()
+            typical = torch.stack([here, *(sizes[i] for sizes in others)]).max()
+            if bool(here < VANISHING * typical):
+                self.least[i] = typical
+                everywhere = distorted is not None and bool(others[0][i] < VANISHING * typical)
+                about += f"; {name} vanishes by symmetry" + (
+                    ", for all data, so that there nothing was tested" if everywhere else ""
+                )
+        return about
+
+    def errors(self) -> tuple[Tensor, Tensor]:
+        """Relative and absolute errors ``[elements, B]``, the largest over the parts."""
+        relative, absolute = [], []
+        for off, size, least in zip(self.off, self.size, self.least):
+            difference, scale = torch.stack(off), torch.maximum(torch.stack(size), least.to(off[0])).unsqueeze(1)
+            absolute.append(difference)
+            relative.append(torch.where(difference == 0, 0.0, difference / scale))
+        if len({r.shape[1] for r in relative}) > 1:  # parts per node beside parts per datum: only their worst can be compared
+            relative, absolute = ([e.amax(1, keepdim=True) for e in errors] for errors in (relative, absolute))
+        return torch.stack(relative).amax(0), torch.stack(absolute).amax(0)
+
+    @property
+    def output_scale(self) -> float:
+        """The root mean square size of a datum's output, of the smallest part."""
+        return min(float(torch.stack(size).max()) for size in self.size)
+
+    @property
+    def zero(self) -> str:
+        """Which parts are exactly zero, before and after every move, in words; empty where none is."""
+        silent = [name for name, off, size in zip(self.names, self.off, self.size) if not any(bool(t.any()) for t in (*off, *size))]
+        return f"{' and '.join(silent)} {'is' if len(silent) == 1 else 'are'} zero" if silent else ""
+
+
+def _norms(t: Tensor) -> Tensor:
+    """The size of each datum's numbers, ``[B]``, in double precision."""
+    t = torch.view_as_real(t.resolve_conj()) if t.is_complex() else t
+    return t.reshape(len(t), -1).double().norm(dim=1)
 
 
 def mean_interval(values: Tensor, confidence: float) -> tuple[float, tuple[float, float]]:

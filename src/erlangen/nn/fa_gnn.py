@@ -13,6 +13,7 @@ from erlangen.groups.orthogonal import O
 from erlangen.nn.pairs import PairMessages
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.principal import Principal
+from erlangen.symmetrize.ragged import PerDatum
 from erlangen.symmetrize.symmetrized import symmetrize
 
 
@@ -77,7 +78,7 @@ class FAGNN(nn.Module):
         G = O(dim)
 
         def averaged(layer: nn.Module, *, sees_pairs: bool) -> nn.Module:
-            inp = (G.vector, None) if sees_pairs else G.vector
+            inp = (G.vector, PerDatum(G)) if sees_pairs else G.vector
             return symmetrize(layer, inp, G.vector, frame=frame())
 
         hidden = width // dim

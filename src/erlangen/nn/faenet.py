@@ -207,16 +207,16 @@ class FAENet(nn.Module):
             group: ``E(3)``, ``SE(3)``, ``O(3)``, rotations about an axis, ...
             edges: whether the batches come with edges. Make them once: they do not depend on the frame.
         """
-        from erlangen.symmetrize.ragged import Edges, PerEdge, Segment
+        from erlangen.symmetrize.ragged import Edges, PerDatum, PerEdge, PerNode, Segment
 
         vector = group.vector
         inp: dict[str, Action | None] = {
             "pos": group.point if group.translates else vector,
-            "numbers": None,
+            "numbers": PerNode(group),
             "batch": Segment(group),
             "cell": vector,
-            "pbc": None,
-            "tags": None,
+            "pbc": PerDatum(group),
+            "tags": PerNode(group),
         }
         if edges:
             inp |= {"edge_index": Edges(group), "cell_offsets": PerEdge(group)}

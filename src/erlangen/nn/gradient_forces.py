@@ -13,12 +13,17 @@ from erlangen.errors import ArgumentError
 class GradientForces(nn.Module):
     """Adds ``forces = -dE/dx`` to what a model of energies returns, taken outside of it: through the frame of a symmetrized model.
 
-    Exactly the gradient of the energy, hence conservative, when the frame is differentiated too (``Principal(grad=True)``) and axes are
-    distinct. ``FAENet(regress_forces="from_energy")`` inside of ``symmetrize`` instead takes gradients in canonical coordinates and
-    moves them back, which leaves out how the frame turns.
+    Exactly the gradient of the energy, hence conservative, so a symmetrized model needs a frame that is differentiated too: one with
+    ``differentiable``, such as ``Principal(grad=True)`` where axes are distinct, ``Pairs(grad=True)`` or all elements of a finite group.
+    With any other the elements are constants to autograd although they turn with the atoms; what came out would be no gradient, with a
+    net force and torque. ``FAENet(regress_forces="from_energy")`` inside of ``symmetrize`` instead takes gradients in canonical coordinates
+    and moves them back, which leaves out how the frame turns on purpose.
 
     Args:
         model: takes a record with positions ``"pos"`` and returns a dict with ``"energy"``; energies are summed.
+
+    Raises:
+        ArgumentError: a symmetrized model in it has a frame that is not differentiated.
 
     >>> import erlangen as er
     >>> class Spring(nn.Module):
@@ -30,6 +35,13 @@ class GradientForces(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
+        from erlangen.symmetrize.symmetrized import Symmetrized
+
+        for module in model.modules():
+            if isinstance(module, Symmetrized) and not module.frame.differentiable:
+                expected = "a model whose frame is differentiated, e.g. Principal(grad=True) or Pairs(grad=True)"
+                hint = "a frame of your own says so with differentiable = True"
+                raise ArgumentError("model", expected, f"{type(module.frame).__name__}, whose elements are constants", hint)
         self.model = model
 
     def forward(self, x: dict[str, Any]) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from erlangen.symmetrize.pairs import Pairs
 from erlangen.symmetrize.phase import Phase
 from erlangen.symmetrize.planar import Planar
 from erlangen.symmetrize.principal import Principal
-from erlangen.symmetrize.ragged import Edges, PerEdge, Segment
+from erlangen.symmetrize.ragged import Edges, PerDatum, PerEdge, PerNode, Segment
 from erlangen.symmetrize.sequence import InSequence, Together
 from erlangen.symmetrize.shifted import Shifted
 from erlangen.symmetrize.sign_fixed import SignFixed
@@ -55,7 +55,9 @@ __all__ = [
     "OrbitDistance",
     "Ordered",
     "Pairs",
+    "PerDatum",
     "PerEdge",
+    "PerNode",
     "Phase",
     "Planar",
     "Principal",

@@ -144,6 +144,7 @@ class FiniteShift(Choice):
         super().__init__(**options)
         self.base, self.network = base, network
         self.is_exact = self.is_exact and base.is_exact
+        self.differentiable = self.differentiable and base.differentiable
 
     def candidates(self, inp: Action, x: Any) -> Any:
         return inp.group.multiply(self._base(inp, x).elements, every_element(inp, x))

@@ -44,6 +44,8 @@ class CanonicalLabelling(Frame):
 
     takes_noise = True
 
+    differentiable = True  # orders jump
+
     def __init__(self, symmetries: bool = False, max_frame: int = 120, of: str | None = None) -> None:
         super().__init__()
         if max_frame < 1:

@@ -39,6 +39,8 @@ class Ordered(Frame):
 
     takes_noise = True
 
+    differentiable = True  # orders jump
+
     def __init__(self, network: nn.Module, *, tolerance: float | None = None, ties: bool = True, max_frame: int = 120) -> None:
         super().__init__()
         if tolerance is not None and tolerance < 0:

@@ -18,7 +18,7 @@ from erlangen.reps.basic import Defining
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, is_cloud, named_parts
-from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.frames import Frame, Weighted, may_look
 from erlangen.symmetrize.moved import for_network
 from erlangen.symmetrize.pairs import refuse_moving
 from erlangen.symmetrize.ragged import segment_of, to_dense
@@ -68,6 +68,8 @@ class Vectors(CloudFrame):
     >>> frame(E(3).point, torch.randn(8, 20, 3)).elements.shape
     torch.Size([8, 1, 4, 4])
     """
+
+    differentiable = True
 
     def __init__(
         self,
@@ -131,7 +133,7 @@ class Vectors(CloudFrame):
         return torch.stack(channels, -1)
 
     def _degenerate(self, made: Weighted, inp: Action, x: Any, cloud: Cloud, bad: Bool[Tensor, " B"]) -> Weighted:
-        if self.degenerate == "ignore" or torch.compiler.is_compiling() or not bool(bad.any()):
+        if self.degenerate == "ignore" or not may_look(bad) or not bool(bad.any()):
             return made
         message = f"{int(bad.sum())} of {len(bad)} data give the frame dependent vectors: their elements are arbitrary"
         if self.degenerate == "warn":
@@ -184,6 +186,7 @@ class ImageVectors(Frame):
     """
 
     is_exact = False  # up to interpolation
+    differentiable = True
 
     def __init__(
         self,
@@ -216,7 +219,7 @@ class ImageVectors(Frame):
             raise ArgumentError("x", f"square images, which {inp.group} can turn", tuple(part.shape))
         v = self._vectors(for_network(self.network, part))
         q, margin = orthonormal(v.to(torch.promote_types(v.dtype, torch.float32)), inp.group, self.method)
-        if self.degenerate == "warn" and not torch.compiler.is_compiling() and bool((margin < self.eps).any()):
+        if self.degenerate == "warn" and may_look(margin) and bool((margin < self.eps).any()):
             warnings.warn(f"{int((margin < self.eps).sum())} of {len(v)} images have no direction", stacklevel=3)
         losses = {}
         if self.prior:
@@ -302,7 +305,7 @@ def _axis(vector: Float[Tensor, "B d"], axes: list[Tensor]) -> tuple[Float[Tenso
     rest = _reject(_reject(vector, axes), axes)  # twice: the first time loses digits to cancellation
     length = rest.norm(dim=-1, keepdim=True)
     bad = length <= 64 * torch.finfo(vector.dtype).eps
-    if torch.compiler.is_compiling() or bool(bad.any()):
+    if not may_look(bad) or bool(bad.any()):
         basis = torch.eye(vector.shape[-1], dtype=vector.dtype, device=vector.device).expand(len(vector), -1, -1)
         left = torch.stack([_reject(_reject(e, axes), axes) for e in basis.unbind(1)], 1)
         sizes = left.detach().norm(dim=-1)

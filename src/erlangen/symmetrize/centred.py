@@ -19,7 +19,7 @@ from erlangen.groups.recognise import recognised
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal, named_parts
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.linear_parts import from_centre, is_moved_by_translations, of_linear_part
-from erlangen.symmetrize.ragged import segment_of
+from erlangen.symmetrize.ragged import is_by_node, segment_of
 
 
 class CloudFrame(Frame):
@@ -85,6 +85,7 @@ class Centred(Frame):
             raise ArgumentError("frame", "a Frame of the linear part", type(frame).__name__)
         self.frame, self.of, self.weights = frame, of, weights
         self.is_exact = frame.is_exact
+        self.differentiable = frame.differentiable
 
     def forward(self, inp: Action, x: Any) -> Weighted:
         cloud = cloud_of(inp, x, self.of, self.weights)
@@ -124,8 +125,7 @@ def seen_from(inp: Action, x: Any, centre: Float[Tensor, "B d"]) -> Any:
     def move(action: Action | None, part: Any) -> Any:
         if action is None or not is_moved_by_translations(action):
             return part
-        rows = centre if index is None or len(part) != len(index) else centre[index]
-        return from_centre(action, part, rows)
+        return from_centre(action, part, centre[index] if index is not None and is_by_node(action, part, index) else centre)
 
     parts = [move(action, part) for _, action, part in named_parts(inp, x)]
     return inp.unflatten(parts) if isinstance(inp, Record) else parts[0]

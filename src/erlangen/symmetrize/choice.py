@@ -13,7 +13,7 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.symmetrize.frames import Frame, Weighted, a_tensor, batch_size
+from erlangen.symmetrize.frames import Frame, Weighted, a_tensor, batch_size, may_look
 
 Trick = Literal["straight-through", "gumbel"]
 
@@ -77,6 +77,7 @@ class Choice(Frame):
         self.trick, self.temperature, self.top_k, self.draws, self.prior = trick, temperature, top_k, draws, prior
         self.degenerate, self.tolerance, self.generator = degenerate, tolerance, generator
         self.is_exact = not draws
+        self.differentiable = not draws and top_k == 1  # weights of several are held
 
     @abstractmethod
     def activations(self, inp: Action, x: Any) -> tuple[Float[Tensor, "B n"], dict[str, Tensor]]:
@@ -126,7 +127,7 @@ class Choice(Frame):
             values, places = a.topk(min(self.top_k, a.shape[1]), -1)
             return places, torch.softmax(values / self.temperature, -1)
         best = a.argmax(-1, keepdim=True)
-        if self.degenerate == "ignore" or torch.compiler.is_compiling():
+        if self.degenerate == "ignore" or not may_look(a):
             return best, None
         tied = self._tied(a)
         most = int(tied.sum(1).max())

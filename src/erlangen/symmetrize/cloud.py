@@ -14,8 +14,9 @@ from erlangen.errors import ArgumentError
 from erlangen.reps.affine import Point
 from erlangen.reps.basic import Defining
 from erlangen.symmetrize import noise
+from erlangen.symmetrize.frames import may_look
 from erlangen.symmetrize.linear_parts import of_linear_part
-from erlangen.symmetrize.ragged import segment_of, to_dense
+from erlangen.symmetrize.ragged import bare, is_by_node, segment_of, to_dense
 
 
 class Others(NamedTuple):
@@ -121,7 +122,7 @@ def cloud_of(inp: Action, x: Any, of: str | None = None, weights: str | None = N
     points = part.reshape(part.shape[0], -1, part.shape[-1]) if part.ndim != 3 else part
     if points.shape[1] == 0:
         raise ArgumentError(name, "at least one point in each datum", f"shape {tuple(part.shape)}")
-    if not torch.compiler.is_compiling() and not bool(points.isfinite().all()):
+    if may_look(points) and not bool(points.isfinite().all()):
         raise ArgumentError(name, "finite coordinates", f"{int((~points.isfinite()).sum())} that are NaN or infinite")
     counts = None if weights is None else _weights(inp, x, weights, points, part)
     if (index := segment_of(inp, x)) is not None:
@@ -129,7 +130,7 @@ def cloud_of(inp: Action, x: Any, of: str | None = None, weights: str | None = N
             raise ArgumentError("segment", f"one number for each of the {len(points)} nodes of '{name}'", f"{len(index)} numbers")
         counts = torch.ones_like(points[..., 0]) if counts is None else counts
         points, counts = (to_dense(t, index)[0].flatten(1, 2) for t in (points, counts))
-    if counts is not None and not torch.compiler.is_compiling():
+    if counts is not None and may_look(counts):
         empty = counts.sum(1) == 0
         if bool(empty.any()):
             raise ArgumentError(
@@ -150,11 +151,12 @@ def _others(
     """All vectors and points of a datum but those of part ``at``."""
     size, _, d = points.shape
     vectors, blur, placed = [], [], []
-    for i, (_, action, part) in enumerate(parts):
+    for i, (_, given, part) in enumerate(parts):
+        action = bare(given)
         if i == at or not isinstance(of_linear_part(action), Defining) or part.ndim < 2:
             continue
         wide = part.to(points.dtype)
-        if index is not None and len(part) == len(index):
+        if index is not None and is_by_node(given, part, index):
             wide = to_dense(wide, index)[0]
         found = wide.reshape(size, -1, d)
         if counts is not None and found.shape[1] == points.shape[1]:
@@ -173,7 +175,7 @@ def _weights(inp: Action, x: Any, name: str, points: Tensor, part: Tensor) -> Fl
         got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
         raise ArgumentError(name, f"weights or a mask of shape {tuple(part.shape[:-1])}", got)
     weights = found.reshape(points.shape[:2]).to(points.dtype)
-    if not torch.compiler.is_compiling() and not bool(((weights >= 0) & weights.isfinite()).all()):
+    if may_look(weights) and not bool(((weights >= 0) & weights.isfinite()).all()):
         raise ArgumentError(name, "finite weights that are not negative", float(weights.min()))
     return weights
 
@@ -188,7 +190,7 @@ def cloud_refusal(inp: Action) -> str:
 
 def is_cloud(inp: Action, action: Any) -> bool:
     """Whether a part moves as points of a group that translates, as vectors of a linear one."""
-    return isinstance(action, Point if inp.group.translates else Defining)
+    return isinstance(bare(action), Point if inp.group.translates else Defining)
 
 
 def named_parts(inp: Action, x: Any) -> list[tuple[str | None, Any, Any]]:

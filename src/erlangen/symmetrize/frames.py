@@ -57,8 +57,13 @@ class Frame(nn.Module, ABC):
     torch.Size([8, 4, 4])
     """
 
-    #: Whether averaging over the frame is exactly symmetric (else only in distribution, or as an approximation).
+    #: Whether averaging over the frame is exactly symmetric (else only in distribution, or as an approximation), for data that the group
+    #: moves exactly; see :meth:`exact_on`.
     is_exact: bool = True
+    #: Whether an averaged energy is differentiated through the frame: its elements and weights carry their own derivatives by the data,
+    #: or have none (the same elements for all data, or finitely many, which jump). Else they are constants to autograd although they
+    #: turn with the data, and the gradient of the averaged energy is not its derivative. :class:`erlangen.nn.GradientForces` asks.
+    differentiable: bool = False
 
     @abstractmethod
     def forward(self, inp: Action, x: Any) -> Weighted:
@@ -72,9 +77,33 @@ class Frame(nn.Module, ABC):
         """Why an average over this frame is not symmetric for such an output, though for others it is; empty when it is."""
         return ""
 
+    def exact_on(self, inp: Action) -> bool:
+        """Whether the average is exact for these data: images that a group turns off their grid are interpolated, which no frame mends.
+
+        >>> from erlangen.actions import Images
+        >>> from erlangen.groups import Cyclic
+        >>> [AllElements().exact_on(Images(Cyclic(n).irrep(1))) for n in (4, 8)]
+        [True, False]
+        """
+        leaves = getattr(inp, "leaves", [inp])
+        return self.is_exact and all(getattr(leaf, "keeps_grid", True) for leaf in leaves)
+
+
+def may_look(*tensors: Tensor) -> bool:
+    """Whether a check may look at values: not while a graph is traced, nor at a batch of ``torch.func.vmap``, where there are none."""
+    if torch.compiler.is_compiling():
+        return False
+    functorch = torch._C._functorch
+    for t in tensors:
+        while functorch.is_gradtrackingtensor(t):
+            t = functorch.get_unwrapped(t)
+        if functorch.is_batchedtensor(t):
+            return False
+    return True
+
 
 def batch_size(inp: Action, x: Any) -> int:
-    """The length of the leading axis that all tensors of the data share.
+    """The length of the leading axis of all parts that have an action.
 
     Raises:
         ArgumentError: a part has no batch axis, or parts disagree.
@@ -108,6 +137,8 @@ class AllElements(Frame):
     ''
     """
 
+    differentiable = True
+
     def forward(self, inp: Action, x: Any) -> Weighted:
         group = inp.group
         every = group.elements()
@@ -131,6 +162,7 @@ class Haar(Frame):
     """
 
     is_exact = False
+    differentiable = True
 
     def __init__(self, k: int = 8, generator: torch.Generator | None = None) -> None:
         super().__init__()

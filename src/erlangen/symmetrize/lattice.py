@@ -48,6 +48,8 @@ class Lattice(Frame):
     torch.Size([1, 4, 3, 3])
     """
 
+    differentiable = True  # by positions: the bases depend on the cell alone
+
     def __init__(self, of: str = "cell", periodic: tuple[bool, bool, bool] = (True, True, True)) -> None:
         super().__init__()
         if sum(periodic) < 2:
@@ -60,7 +62,7 @@ class Lattice(Frame):
         if not self._has_points(inp):  # no part has a place that the translation would have to undo
             found, group = self.spanned(of_linear_part(inp), x), cast("Any", recognised(inp.group))
             return found._replace(elements=group.element(found.elements))
-        return centred(lambda inp, x, cloud: self.spanned(inp, x), inp, x, cloud_of(inp, x).frozen())
+        return centred(lambda inp, x, cloud: self.spanned(inp, x), inp, x, cloud_of(inp, x))
 
     def spanned(self, inp: Action, x: Any) -> Weighted:
         """The bases of each datum, for a linear group."""

@@ -16,7 +16,7 @@ from erlangen.reps.affine import Point
 from erlangen.reps.base import Rep
 from erlangen.reps.basic import Trivial
 from erlangen.reps.pullback import Pullback
-from erlangen.symmetrize.ragged import Edges, PerEdge, Segment
+from erlangen.symmetrize.ragged import Edges, PerDatum, PerEdge, Segment, bare, is_still
 
 
 def of_linear_part(action: Any) -> Any:
@@ -37,6 +37,8 @@ def of_linear_part(action: Any) -> Any:
         return of_linear_part(action.linear)
     if isinstance(action, Pullback) and action.homomorphism is linear_part and action.rep.group == linear:
         return action.rep
+    if isinstance(action, PerDatum):
+        return type(action)(linear if action.moves is None else of_linear_part(action.moves))
     if isinstance(action, (Segment, Edges, PerEdge, Trivial)):
         return type(action)(linear)
     if isinstance(action, Rep):
@@ -65,14 +67,14 @@ def is_moved_by_translations(action: Any) -> bool:
     >>> [is_moved_by_translations(a) for a in (SE(3).point, SE(3).vector, SE(3).scalar, None)]
     [True, False, False, False]
     """
-    if action is None or isinstance(action, (Segment, Edges, PerEdge, Trivial)):
+    if is_still(action) or isinstance(action := bare(action), Trivial):
         return False
     return not (isinstance(action, Pullback) and action.homomorphism is linear_part)
 
 
 def from_centre(action: Action, part: Tensor, centre: Tensor) -> Tensor:
     """The part moved by ``-centre``, ``[rows, d]``, a translation for each of its rows."""
-    if isinstance(action, Point):
+    if isinstance(bare(action), Point):
         shift = centre.reshape(len(centre), *[1] * (part.ndim - 2), -1)
         return (part.double() - shift).to(part.dtype)
     group: Any = recognised(action.group)

@@ -19,7 +19,7 @@ from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.project import projection
 from erlangen.symmetrize.cloud import cloud_of, cloud_refusal
-from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.frames import Frame, Weighted, may_look
 from erlangen.symmetrize.generators import products, scaled
 
 #: Matrices whose forms are off by less than this may be projected.
@@ -200,6 +200,7 @@ class Orbit(Frame):
         self.project = project
         self._projection = None if project == "none" else projection(group)
         self.is_exact = noise == "none"
+        self.differentiable = True
         self.register_buffer("forms", bilinear_forms(group), persistent=False)
         self.register_buffer("spread", torch.tensor(float("inf")))
         if noise == "invariant":
@@ -218,7 +219,7 @@ class Orbit(Frame):
         if len(self.forms) and self.keep:
             losses["kept_products"] = self.keep * self._change(vectors, m)
         elements = self._projected(m, residual.detach())
-        if not self._has_adjoint and not torch.compiler.is_compiling():
+        if not self._has_adjoint and may_look(elements):
             self._check_regular(elements)
         if centre is not None:
             elements = inp.group.element(elements, centre.unsqueeze(1).expand(*elements.shape[:2], -1))  # type: ignore[attr-defined]
@@ -268,7 +269,7 @@ class Orbit(Frame):
             with torch.no_grad():
                 now = residual.flatten().quantile(0.95).to(self.spread)
                 self.spread.copy_(torch.where(self.spread.isinf(), now, torch.lerp(self.spread, now, MOMENTUM)))
-        if not torch.compiler.is_compiling() and not bool(self.spread < NEAR):
+        if may_look(m) and not bool(self.spread < NEAR):
             return m
         near = ((residual < NEAR) & (self.spread < NEAR))[..., None, None]
         # Far matrices may have no projection: theirs must not be computed, for NaN times zero is NaN in the gradient.

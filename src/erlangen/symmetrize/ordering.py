@@ -23,6 +23,7 @@ from erlangen.groups.permutation import Symmetric
 from erlangen.groups.recognise import recognised
 from erlangen.reps.basic import Permutation
 from erlangen.symmetrize.cloud import named_parts
+from erlangen.symmetrize.frames import may_look
 
 #: How many roundings a number that is compared may have gone through: sums, a rotation about a rounded axis, a shift.
 ROUNDINGS = 64
@@ -74,7 +75,7 @@ def node_parts(inp: Action, x: Any, noise: Sequence[Tensor | None] | None = None
                 name, f"a leading batch axis before the datum's own {action.data_ndim}", f"shape {tuple(part.shape)}"
             )
         exact = not (part.is_floating_point() or part.is_complex())
-        if not exact and not torch.compiler.is_compiling() and not bool(part.isfinite().all()):
+        if not exact and may_look(part) and not bool(part.isfinite().all()):
             raise ArgumentError(name, "finite numbers", f"{int((~part.isfinite()).sum())} that are NaN or infinite")
         # Channels, however many axes they have, become the last axis: the node axes come right after the batch.
         rest = part.unsqueeze(-1).movedim(tuple(a - 1 for a in axes), tuple(range(1, len(axes) + 1))).flatten(len(axes) + 1)
@@ -175,7 +176,7 @@ def with_turns(order: Int[Tensor, "B n"], same: Bool[Tensor, "B n"], max_frame: 
     tensor([[[2, 0, 1],
              [2, 1, 0]]])
     """
-    if torch.compiler.is_compiling() or not bool(same.any()):
+    if not may_look(same) or not bool(same.any()):
         return order.unsqueeze(1)
     patterns, which = torch.unique(same, dim=0, return_inverse=True)
     sizes = [block_sizes(row) for row in patterns.cpu()]

@@ -13,8 +13,8 @@ from erlangen.groups.base import Group
 from erlangen.reps.basic import Defining
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, named_parts
-from erlangen.symmetrize.frames import Weighted
-from erlangen.symmetrize.ragged import segment_of
+from erlangen.symmetrize.frames import Weighted, may_look
+from erlangen.symmetrize.ragged import bare, is_by_node, segment_of
 from erlangen.symmetrize.robust import robust_bases
 
 
@@ -55,6 +55,7 @@ class Pairs(CloudFrame):
         if rank < 0:
             raise ArgumentError("rank", "a tensor rank of at least 0", rank)
         self.rank, self.grad, self.of, self.weights = rank, grad, of, weights
+        self.differentiable = grad
 
     def prepared(self, cloud: Cloud) -> Cloud:
         return cloud if self.grad else cloud.frozen()
@@ -76,8 +77,8 @@ def refuse_moving(inp: Action, x: Any, loose: Tensor) -> None:
     Raises:
         ArgumentError: naming the part.
     """
-    parts = [leaf for leaf in named_parts(inp, x) if isinstance(leaf[1], Action) and not isinstance(leaf[1], Defining)]
-    if not parts or torch.compiler.is_compiling():
+    parts = [leaf for leaf in named_parts(inp, x) if isinstance(leaf[1], Action) and not isinstance(bare(leaf[1]), Defining)]
+    if not parts or not may_look(loose):
         return
     open_ = (loose - torch.eye(loose.shape[-1], dtype=loose.dtype, device=loose.device)).abs().amax((1, 2)) > 0
     if not bool(open_.any()):
@@ -86,7 +87,7 @@ def refuse_moving(inp: Action, x: Any, loose: Tensor) -> None:
     for name, action, part in parts:
         if not isinstance(part, Tensor) or not part.is_floating_point():
             continue
-        rows = loose if index is None or len(part) != len(index) else loose[index]
+        rows = loose[index] if index is not None and is_by_node(action, part, index) else loose
         wide = part.detach().double()
         moved = action.act(rows, wide)
         if bool((moved - wide).abs().amax() > torch.finfo(part.dtype).eps ** 0.5 * wide.abs().amax()):

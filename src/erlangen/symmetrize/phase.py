@@ -35,6 +35,8 @@ class Phase(Frame):
     torch.Size([16, 4, 2, 2])
     """
 
+    differentiable = True
+
     def __init__(self, tokens: int = 1) -> None:
         super().__init__()
         if tokens < 1:

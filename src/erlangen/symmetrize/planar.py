@@ -48,6 +48,7 @@ class Planar(CloudFrame):
         super().__init__()
         self.of, self.weights, self.others = of, weights, degenerate == "weighted"
         self.flat = Principal(order, degenerate, grad, rank=rank)
+        self.differentiable = grad
 
     def prepared(self, cloud: Cloud) -> Cloud:
         return self.flat.prepared(cloud)

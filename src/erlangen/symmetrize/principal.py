@@ -16,7 +16,7 @@ from erlangen.groups.base import Group
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
-from erlangen.symmetrize.frames import Weighted
+from erlangen.symmetrize.frames import Weighted, may_look
 from erlangen.symmetrize.pairs import refuse_moving
 from erlangen.symmetrize.robust import packed, robust_bases
 
@@ -75,6 +75,7 @@ class Principal(CloudFrame):
         if rank < 0:
             raise ArgumentError("rank", "a tensor rank of at least 0", rank)
         self.order, self.degenerate, self.grad, self.of, self.weights = order, degenerate, grad, of, weights
+        self.differentiable = grad
         self.rank, self.others = rank, degenerate == "weighted"
 
     def prepared(self, cloud: Cloud) -> Cloud:
@@ -90,7 +91,7 @@ class Principal(CloudFrame):
         """The elements for vectors, and where the robust frame was needed, the rotations that leave a datum as it is, ``[B, d, d]``."""
         second = cloud.second_moment()
         values, axes = torch.linalg.eigh(second)
-        dtype, looks = cloud.points.dtype, self.degenerate != "ignore" and not torch.compiler.is_compiling()
+        dtype, looks = cloud.points.dtype, self.degenerate != "ignore" and may_look(values)
         if not looks or self.degenerate != "weighted":
             if looks:
                 self._complain(_gaps(values.detach()) <= _least_gap(cloud, values.detach()))

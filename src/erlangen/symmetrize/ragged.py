@@ -1,7 +1,11 @@
-"""Ragged batches: the nodes of all data in one tensor ``[N, ...]``, and a tensor that says which datum each belongs to."""
+"""What a part of a batch is, is said, never guessed from a length: for each datum, for each node, for each edge, or shared by all.
+
+Ragged batches hold the nodes of all data in one tensor ``[N, ...]``, and a tensor that says which datum each belongs to.
+"""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -14,12 +18,64 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
 
 
+class PerDatum(Action):
+    """Something that every datum has for itself, ``[B, ...]`` of any shape and dtype, and that nothing moves: a mask, a label, a charge.
+
+    The model sees a datum's own rows beside each of its copies. (A part of a record with ``None`` is shared by the whole batch instead:
+    the model gets it as it is, once.) As a part of the output it is invariant.
+
+    Args:
+        moves: the group; or an action, of what moves and leads with the data: ``PerDatum(G.vector)``. That needs saying only in ragged
+            batches with as many nodes as data, where it could as well lead with the nodes.
+
+    >>> import erlangen as er
+    >>> G = er.SE(3)
+    >>> class Masked(torch.nn.Module):
+    ...     def forward(self, pos, mask, scale):
+    ...         return scale * (pos.sin().sum(-1) * mask).sum(1, keepdim=True)
+    >>> inp = {"pos": G.point, "mask": er.frames.PerDatum(G), "scale": None}
+    >>> model = er.symmetrize(Masked(), inp, G.scalar, frame=er.frames.Principal(weights="mask"))
+    >>> model(pos=torch.randn(2, 5, 3), mask=torch.arange(5) < torch.tensor([[5], [4]]), scale=torch.ones(1)).shape
+    torch.Size([2, 1])
+    """
+
+    data_shape: tuple[int | None, ...] = ()
+
+    def __init__(self, moves: Group | Action) -> None:
+        self.moves = moves if isinstance(moves, Action) else None
+        super().__init__(moves.group if isinstance(moves, Action) else moves)
+        if self.moves is not None:
+            self.data_shape = self.moves.data_shape
+
+    def act(self, g: Element, x: Tensor) -> Tensor:
+        return _unmoved(self.group, g, x) if self.moves is None else self.moves.act(g, x)
+
+    def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Any:
+        if self.moves is None:
+            return super().example(*batch, generator=generator, dtype=dtype)
+        return self.moves.example(*batch, generator=generator, dtype=dtype)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and (self.group, self.moves) == (other.group, other.moves)  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.group, self.moves))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.group if self.moves is None else repr(self.moves)})"
+
+
+class PerNode(PerDatum):
+    """The same for what every node of a ragged batch has, ``[N, ...]``: atomic numbers, charges, or, of an action, what moves."""
+
+
 class Segment(Action):
     """The number of the datum that each node belongs to, int64 ``[N]``, from 0 up; nothing moves it.
 
-    As a part of the input it makes the batch ragged: parts then lead with the ``N`` nodes or with the ``B`` data, and outputs may do
-    either. Frames see each datum's nodes, whatever their order. The model sees the frame's copies one after another, with the
-    segments ``segment + copy * B``.
+    As a part of the input it makes the batch ragged: parts that move then lead with the ``N`` nodes or with the ``B`` data, and outputs
+    may do either (where ``N = B``, :class:`PerNode` and :class:`PerDatum` say which). What nothing moves is :class:`PerNode`,
+    :class:`PerDatum`, :class:`PerEdge` or :class:`Edges`. Frames see each datum's nodes, whatever their order. The model sees the frame's
+    copies one after another, with the segments ``segment + copy * B``.
 
     >>> import erlangen as er
     >>> G = er.SE(3)
@@ -56,6 +112,34 @@ class PerEdge(Action):
         return x
 
 
+def bare(action: Action | None) -> Action | None:
+    """The action that moves a part, without what :class:`PerDatum` or :class:`PerNode` say about its leading axis."""
+    return action.moves if isinstance(action, PerDatum) else action
+
+
+def is_still(action: Action | None) -> bool:
+    """Whether a part of an input is there for the model alone: nothing moves it."""
+    return (
+        action is None or isinstance(action, (Segment, Edges, PerEdge)) or (isinstance(action, PerDatum) and action.moves is None)
+    )
+
+
+def is_by_node(action: Action | None, part: Tensor, index: Tensor | None) -> bool:
+    """Whether a part leads with the nodes of a ragged batch, whose segments are ``index``, and not with the data."""
+    if index is None or isinstance(action, PerDatum):
+        return index is not None and isinstance(action, PerNode)
+    return len(part) == len(index)
+
+
+def ragged_refusal(inp: Action) -> str:
+    """Why an input makes no batch: parts of ragged batches without a :class:`Segment`; empty when it does."""
+    leaves = inp.leaves if isinstance(inp, Record) else [inp]
+    of_ragged = {type(leaf).__name__ for leaf in leaves if isinstance(leaf, (Edges, PerEdge, PerNode))}
+    if not of_ragged or any(isinstance(leaf, Segment) for leaf in leaves):
+        return ""
+    return f"{' and '.join(sorted(of_ragged))} without one; edges that all data share are None"
+
+
 def segment_of(inp: Action, x: Any) -> Int[Tensor, " N"] | None:
     """The data's :class:`Segment` part; ``None`` when the batch is not ragged.
 
@@ -75,6 +159,24 @@ def segment_of(inp: Action, x: Any) -> Int[Tensor, " N"] | None:
     return index
 
 
+def some_of(inp: Action, x: Any, rows: Any) -> Any:
+    """Some data of a batch, by a slice or index of the leading axis: rows of every part that has an action; shared parts as they are.
+
+    Raises:
+        ArgumentError: the batch is ragged.
+
+    >>> import erlangen as er
+    >>> C = er.Cyclic(3)
+    >>> inp = er.Record({"x": C.vector, "table": None})
+    >>> few = some_of(inp, {"x": torch.randn(8, 3), "table": torch.randn(8)}, slice(2))
+    >>> few["x"].shape, few["table"].shape
+    (torch.Size([2, 3]), torch.Size([8]))
+    """
+    if segment_of(inp, x) is not None:
+        raise ArgumentError("x", "a batch that is not ragged", "a Segment")
+    return inp.map(lambda action, part: part[rows], x) if isinstance(inp, Record) else x[rows]
+
+
 def to_dense(part: Tensor, index: Int[Tensor, " N"]) -> tuple[Tensor, Tensor]:
     """Nodes ``[N, ...]`` as a padded batch ``[B, n, ...]`` and which of its places are taken, ``[B, n]``; order kept."""
     order = index.argsort(stable=True)
@@ -91,19 +193,13 @@ class Copies:
     def __init__(self, size: int, k: int) -> None:
         self.size, self.k = size, k
 
-    def rows(self, count: int) -> Tensor | None:
+    def rows(self, action: Action | None, count: int, argument: str = "x") -> Tensor | None:
         """Which datum each of the ``count`` rows of a part belongs to; ``None``: each to its own."""
         return None
 
-    def take(self, group: Group, elements: Element, count: int) -> Element:
+    def take(self, group: Group, elements: Element, rows: Tensor | None) -> Element:
         """Elements ``[B, k]`` as they belong to the rows of a part."""
-        rows = self.rows(count)
         return elements if rows is None else group.take(elements, rows)
-
-    def take_weights(self, weights: Tensor, count: int) -> Tensor:
-        """The same for weights ``[B, k]``."""
-        rows = self.rows(count)
-        return weights if rows is None else weights[rows]
 
     def join(self, part: Tensor) -> Tensor:
         """``[rows, k, ...]`` to ``[rows * k, ...]``."""
@@ -115,17 +211,25 @@ class Copies:
         Raises:
             ArgumentError: the leading axis is not that of the copies.
         """
-        if not isinstance(part, Tensor) or part.ndim == 0 or part.shape[0] != self.size * self.k:
+        if not _leads(part, self.size * self.k):
             raise ArgumentError("model", f"an output with leading axis {self.size} x {self.k} (batch x frame)", _outline(part))
         return part.unflatten(0, (self.size, self.k))
 
-    def repeat(self, part: Any) -> Any:
-        """A part that nothing moves, for each copy; what does not lead with the batch is shared by all."""
-        return part.repeat_interleave(self.k, 0) if _leads(part, self.size) else part
+    def still(self, action: Action | None, part: Any, argument: str) -> Any:
+        """The copies of a part that nothing moves; what is shared, as it is.
 
-    def special(self, action: Action | None, part: Tensor) -> Tensor | None:
-        """The copies of numbers that must not be moved but renumbered; ``None`` for any other part."""
-        return None
+        Raises:
+            ArgumentError: a part does not lead with what it was said to lead with.
+        """
+        if action is None:
+            return part
+        if not _leads(part, self.size):
+            raise ArgumentError(argument, f"a tensor that leads with the {self.size} data", _outline(part), SHARED)
+        return part.repeat_interleave(self.k, 0)
+
+    def puzzling(self, action: Action | None, part: Any) -> bool:
+        """Whether a shared part has a leading axis as if it were none: for the hint beside a model's error, never for the result."""
+        return action is None and _leads(part, self.size)
 
 
 class RaggedCopies(Copies):
@@ -134,15 +238,25 @@ class RaggedCopies(Copies):
     def __init__(self, index: Int[Tensor, " N"], size: int, k: int) -> None:
         super().__init__(size, k)
         self.index = index
+        #: As many nodes as data, but not each its own: what a part leads with, its length does not tell.
+        self.unclear = len(index) == size and bool((index != torch.arange(size, device=index.device)).any())
 
-    def rows(self, count: int) -> Tensor | None:
-        if count == len(self.index):
-            return self.index
-        if count == self.size:
-            return None
-        raise ArgumentError(
-            "x", f"parts that lead with the {len(self.index)} nodes or the {self.size} data", f"leading axis {count}"
-        )
+    def rows(self, action: Action | None, count: int, argument: str = "x") -> Tensor | None:
+        nodes = len(self.index)
+        if count not in (nodes, self.size):
+            raise ArgumentError(
+                argument, f"parts that lead with the {nodes} nodes or the {self.size} data", f"leading axis {count}"
+            )
+        if self.unclear and not isinstance(action, PerDatum):
+            raise ArgumentError(
+                argument,
+                f"PerNode({action!r}) or PerDatum({action!r}) as its action, for there are as many nodes as data",
+                repr(action),
+            )
+        if isinstance(action, PerDatum) and count != (nodes if isinstance(action, PerNode) else self.size):
+            raise ArgumentError(argument, f"{nodes if isinstance(action, PerNode) else self.size} rows for {action!r}", count)
+        by_node = isinstance(action, PerNode) or (count == nodes and not isinstance(action, PerDatum))
+        return self.index if by_node else None
 
     def join(self, part: Tensor) -> Tensor:
         return part.transpose(0, 1).flatten(0, 1)
@@ -156,20 +270,42 @@ class RaggedCopies(Copies):
         )
         raise ArgumentError("model", expected, _outline(part))
 
-    def repeat(self, part: Any) -> Any:
-        if _leads(part, len(self.index)) or _leads(part, self.size):
-            return part.repeat(self.k, *[1] * (part.ndim - 1))
-        return part
-
-    def special(self, action: Action | None, part: Tensor) -> Tensor | None:
+    def still(self, action: Action | None, part: Any, argument: str) -> Any:
+        if action is None:
+            if self.k > 1 and isinstance(part, Tensor) and part.ndim == 2 and len(part) == 2 and part.dtype == torch.int64:
+                warnings.warn(
+                    f"'{argument}' of shape {_outline(part)} is None, shared by all copies of a ragged batch: if it holds edges, only the "
+                    "first copy gets them; erlangen.frames.Edges gives each its own",
+                    stacklevel=2,
+                )
+            return part
         if isinstance(action, Segment):
             return torch.cat([part + j * self.size for j in range(self.k)])
         if isinstance(action, Edges):
-            action.check(part, "edges")
+            action.check(part, argument)
             return torch.cat([part + j * len(self.index) for j in range(self.k)], -1)
-        if isinstance(action, PerEdge):
-            return part.repeat(self.k, *[1] * (part.ndim - 1))
-        return None
+        if not isinstance(action, PerEdge):
+            rows = len(self.index) if isinstance(action, PerNode) else self.size
+            if not _leads(part, rows):
+                what = "nodes" if isinstance(action, PerNode) else "data"
+                raise ArgumentError(argument, f"a tensor that leads with the {rows} {what}", _outline(part), SHARED)
+        return part.repeat(self.k, *[1] * (part.ndim - 1))
+
+    def puzzling(self, action: Action | None, part: Any) -> bool:
+        edges = isinstance(part, Tensor) and part.ndim == 2 and len(part) == 2 and part.dtype == torch.int64
+        return action is None and (_leads(part, len(self.index)) or _leads(part, self.size) or edges)
+
+
+#: Beside the error of a part whose length does not fit.
+SHARED = "None in the record shares a part with the whole batch; PerNode, PerEdge and Edges are for ragged batches"
+
+
+def _unmoved(group: Group, g: Element, x: Tensor) -> Tensor:
+    """``x``, with one copy for each element where it has one for all."""
+    batch = group.batch_shape(g)
+    if x.ndim < len(batch):
+        x = x.reshape((1,) * (len(batch) - x.ndim) + tuple(x.shape))
+    return x.expand((*(b if n == 1 else n for b, n in zip(batch, x.shape)), *x.shape[len(batch) :]))
 
 
 def _leads(part: Any, rows: int) -> bool:

@@ -16,6 +16,7 @@ from torch import Tensor
 from erlangen.linalg import matrix_exp
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.cloud import Cloud
+from erlangen.symmetrize.frames import may_look
 
 
 class Bases(NamedTuple):
@@ -70,8 +71,8 @@ def robust_bases(cloud: Cloud, proper: bool, rank: int) -> Bases:
 
 
 def packed(elements: Float[Tensor, "B k d d"], weights: Float[Tensor, "B k"]) -> tuple[Tensor, Tensor]:
-    """Only as many columns as the datum with the most elements of positive weight needs; a compiled model keeps all."""
-    if torch.compiler.is_compiling():
+    """Only as many columns as the datum with the most elements of positive weight needs; a compiled or vmapped model keeps all."""
+    if not may_look(weights):
         return elements, weights
     counts = (weights > 0).sum(1)
     needed = int(counts.max()) if len(counts) else 0
@@ -217,4 +218,4 @@ def _turns(count: int, like: Tensor, start: float = 0.0) -> Tensor:
 
 
 def _any(mask: Tensor) -> bool:
-    return torch.compiler.is_compiling() or bool(mask.any())
+    return not may_look(mask) or bool(mask.any())

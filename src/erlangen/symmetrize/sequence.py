@@ -16,7 +16,7 @@ from erlangen.symmetrize.cloud import named_parts
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.moved import canonical
 from erlangen.symmetrize.ordering import rounding
-from erlangen.symmetrize.ragged import segment_of
+from erlangen.symmetrize.ragged import PerDatum, segment_of
 
 
 class Together(Action):
@@ -90,6 +90,7 @@ class InSequence(Frame):
             raise ArgumentError("frames", "at least two", len(frames))
         self.stages = torch.nn.ModuleList(frames)
         self.is_exact = all(frame.is_exact for frame in frames)
+        self.differentiable = all(frame.differentiable for frame in frames)
 
     def forward(self, inp: Action, x: Any) -> Weighted:
         found: list[tuple[Group, Element]] = []
@@ -161,6 +162,8 @@ def factor(inp: Action, i: int) -> Action:
     """
     if isinstance(inp, Record):
         return Record(inp.unflatten([None if leaf is None else factor(leaf, i) for leaf in inp.leaves]))
+    if isinstance(inp, PerDatum) and inp.moves is None and i < len(getattr(inp.group, "factors", ())):
+        return type(inp)(inp.group.factors[i])  # type: ignore[attr-defined]
     if not isinstance(inp, Together) or i >= len(inp.parts):
         raise ArgumentError("inp", f"actions made of Together, with at least {i + 1} parts", repr(inp))
     return inp.parts[i]

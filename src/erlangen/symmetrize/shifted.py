@@ -67,6 +67,7 @@ class Shifted(Frame):
         self.base, self.network, self.noise, self.samples, self.largest = base, network, noise, samples, largest
         self.generator = generator
         self.is_exact = base.is_exact and not noise
+        self.differentiable = base.differentiable
 
     def forward(self, inp: Action, x: Any) -> Weighted:
         group, found = inp.group, self.base(inp, x)

@@ -14,7 +14,7 @@ from erlangen.groups.base import Group
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud
-from erlangen.symmetrize.frames import Weighted
+from erlangen.symmetrize.frames import Weighted, may_look
 from erlangen.symmetrize.principal import Principal, rounding_of_moment, sign_choices
 
 
@@ -71,7 +71,7 @@ class SignFixed(CloudFrame):
             undecided = weak.any(1)
         fits = (weak.unsqueeze(1) | (signs * third.unsqueeze(1) > 0)).all(-1).to(every.dtype)
         weights = fits / fits.sum(1, keepdim=True)
-        if torch.compiler.is_compiling():
+        if not may_look(fits):
             return Weighted(every, weights)
         needed = int(fits.sum(1).max()) if bool(undecided.any()) else 1
         best = fits.argsort(dim=1, descending=True, stable=True)[:, :needed]

@@ -43,6 +43,8 @@ class Sorted(Frame):
 
     takes_noise = True
 
+    differentiable = True  # orders jump
+
     def __init__(self, ties: bool = True, max_frame: int = 120) -> None:
         super().__init__()
         if max_frame < 1:

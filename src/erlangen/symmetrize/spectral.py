@@ -67,6 +67,8 @@ class Spectral(Frame):
 
     takes_noise = True
 
+    differentiable = True  # orders jump
+
     def __init__(
         self,
         max_frame: int = 120,

@@ -41,6 +41,10 @@ class Stochastic(Frame):
             raise ArgumentError("k", "a positive number of elements", k)
         self.frame, self.k, self.always, self.generator = frame, k, always, generator
 
+    @property
+    def differentiable(self) -> bool:  # type: ignore[override]
+        return self.frame.differentiable
+
     def forward(self, inp: Action, x: Any) -> Weighted:
         found = self.frame(inp, x)
         if found.mixed or not (self.training or self.always):

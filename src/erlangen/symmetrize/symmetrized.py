@@ -5,6 +5,7 @@ f_sym(x) = sum_i  w_i  out.act(g_i, f(inp.act(g_i^-1, x)))      with {(w_i, g_i)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,10 +14,14 @@ from torch import Tensor, nn
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
+from erlangen.symmetrize.cloud import named_parts
 from erlangen.symmetrize.frames import Frame, Weighted, a_tensor
-from erlangen.symmetrize.moved import canonical, copies_of, mixture
-from erlangen.symmetrize.ragged import Copies
+from erlangen.symmetrize.moved import at_least_single, canonical, copies_of, full_precision, mixture, weighted_sum
+from erlangen.symmetrize.ragged import Copies, ragged_refusal
 from erlangen.symmetrize.selfcheck import check_when_wrapped
+
+#: Weights ``[B, k]`` and parts ``[B, k, ...]`` to ``[B, ...]``.
+Reduction = Callable[[Tensor, Tensor], Tensor]
 
 
 class Symmetrized(nn.Module):
@@ -24,8 +29,13 @@ class Symmetrized(nn.Module):
 
     It is called as the model is: one argument, several (when ``inp`` is a tuple), or keywords (when ``inp`` is a dict and the call
     uses its names). All data have a leading batch axis; the ``B x k`` evaluations are one forward pass, or several of at most
-    ``chunk`` frame elements to bound memory. A part of the output whose action is ``None`` is not averaged: a tensor comes back
-    for each frame element, ``[B, k, ...]``, anything else as the model gave it (of the last chunk).
+    ``chunk`` frame elements to bound memory. A part of the input whose action is ``None``, and a keyword that ``inp`` does not name, is
+    shared by the whole batch: the model gets it as it is, whatever its length. What each datum has for itself and nothing moves is said
+    with :class:`~erlangen.symmetrize.PerDatum`.
+
+    A part of the output whose action is ``None`` is not averaged: a tensor comes back for each frame element, ``[B, k, ...]``, anything
+    else as the model gave it (of the last chunk). Labels and masks (integers, booleans) have no average: where a frame has several
+    elements, they are refused.
 
     What the model draws at random (dropout) it draws for every frame element, so with it the symmetry holds in evaluation, in training
     in distribution only. Batch normalization sees ``B x k`` samples.
@@ -43,15 +53,26 @@ class Symmetrized(nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         x, rest = self._datum(args, kwargs)
-        return self._over(x, self.frame(self.inp, x), rest)
+        return self._over(x, self._frame(x), rest)
 
     def with_losses(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Tensor]]:
         """The output, and what a learned frame asks to be added to the training loss, by name (nothing, for frames without parameters)."""
         x, rest = self._datum(args, kwargs)
-        frame = self.frame(self.inp, x)
+        frame = self._frame(x)
         return self._over(x, frame, rest), dict(frame.losses)
 
-    def _over(self, x: Any, frame: Weighted, rest: dict[str, Any]) -> Any:
+    def summed(self, *args: Any, **kwargs: Any) -> Any:
+        """The root mean square, over the frame, of what the output averages: the size that the average was rounded at.
+
+        An output that vanishes by symmetry is zero up to this times the precision, and no relative error of it makes sense.
+        """
+        x, rest = self._datum(args, kwargs)
+        squares = self._over(x, self._frame(x), rest, lambda weights, parts: weighted_sum(weights, parts.abs().square()))
+        if not isinstance(self.out, Record):
+            return squares.sqrt()
+        return self.out.map(lambda action, part: part.sqrt(), squares)
+
+    def _over(self, x: Any, frame: Weighted, rest: dict[str, Any], reduce: Reduction = weighted_sum) -> Any:
         group = self.inp.group
         size, k = group.batch_shape(frame.elements)
         weights = frame.weights
@@ -61,11 +82,12 @@ class Symmetrized(nn.Module):
                 (size, k), 1 / k, dtype=leaf.dtype if leaf.is_floating_point() else torch.get_default_dtype(), device=leaf.device
             )
         if self.chunk is None or self.chunk >= k or frame.mixed:
-            return self._average(x, Weighted(frame.elements, weights, mixed=frame.mixed), rest)
+            return self._average(x, Weighted(frame.elements, weights, mixed=frame.mixed), rest, reduce)
         chunks = []
         for start in range(0, k, self.chunk):
             part = slice(start, start + self.chunk)
-            chunks.append(self._average(x, Weighted(group.take(frame.elements, (slice(None), part)), weights[:, part]), rest))
+            some = Weighted(group.take(frame.elements, (slice(None), part)), weights[:, part])
+            chunks.append(self._average(x, some, rest, reduce))
         if not isinstance(self.out, Record):
             return sum(chunks[1:], chunks[0])
         gathered = zip(self.out.leaves, zip(*map(self.out.flatten, chunks)))
@@ -73,43 +95,88 @@ class Symmetrized(nn.Module):
 
     def frames(self, *args: Any, **kwargs: Any) -> Weighted:
         """The frame of the given input alone."""
-        return self.frame(self.inp, self._datum(args, kwargs)[0])
+        return self._frame(self._datum(args, kwargs)[0])
 
     def canonical_inputs(self, *args: Any, **kwargs: Any) -> Any:
         """What the model sees: the input moved by the inverse of each frame element, leading axes ``[B * k, ...]``."""
         x, _ = self._datum(args, kwargs)
-        frame = self.frame(self.inp, x)
+        frame = self._frame(x)
         seen = canonical(self.inp, x, frame.elements)
-        return mixture(self.inp, x, seen, frame.weights) if frame.mixed else seen
+        return mixture(self.inp, x, seen, frame.weights) if frame.mixed and frame.weights is not None else seen
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the average is symmetric to rounding: the frame is exact, and so is how the group moves the data."""
+        return self.frame.exact_on(self.inp) and self.frame.exact_on(self.out)
 
     # ---- the formula ----
 
-    def _average(self, x: Any, frame: Weighted, rest: dict[str, Any]) -> Any:
+    def _frame(self, x: Any) -> Weighted:
+        with full_precision(x):
+            return self.frame(self.inp, x)
+
+    def _average(self, x: Any, frame: Weighted, rest: dict[str, Any], reduce: Reduction) -> Any:
         group, elements, weights = self.inp.group, frame.elements, frame.weights
         assert weights is not None
         copies = copies_of(self.inp, x, elements)
         seen = canonical(self.inp, x, elements, copies)
         if frame.mixed:
             seen, copies = mixture(self.inp, x, seen, weights), Copies(copies.size, 1)
-        rest = {name: copies.repeat(value) for name, value in rest.items()}
-        if rest.pop(_KEYWORDS, False):
-            y = self.model(**seen, **rest)
-        elif isinstance(seen, tuple) and isinstance(self.inp, Record):
-            y = self.model(*seen, **rest)
-        else:
-            y = self.model(seen, **rest)
+        y = self._call(seen, rest, copies, x)
 
         def back(action: Action | None, part: Any) -> Any:
             if action is None:
                 return copies.split(part) if isinstance(part, Tensor) else part
             part = copies.split(part)
             action.check(part, "out")
-            part = action.act(copies.take(group, elements, len(part)), part)
-            return torch.einsum("bk,bk...->b...", copies.take_weights(weights, len(part)).to(part.dtype), part)
+            numbers = part.is_floating_point() or part.is_complex()
+            if not numbers and weights.shape[1] > 1:
+                hint = "return scores (logits, probabilities) and decide after the average"
+                raise ArgumentError("model", "floating-point outputs, which have an average over the frame", str(part.dtype), hint)
+            # Autocast lets a network compute in 16 bits, and its sums in 32; so do we.
+            wide = at_least_single(part.dtype) if numbers else part.dtype
+            rows = copies.rows(action, len(part), "out")
+            moved = action.act(copies.take(group, elements, rows), part.to(wide))
+            if not numbers:
+                return moved[:, 0]
+            mean = reduce(weights if rows is None else weights[rows], moved)
+            return mean if low else mean.to(part.dtype)
 
-        if isinstance(self.out, Record):
-            return self.out.unflatten([back(action, part) for action, part in zip(self.out.leaves, self.out.flatten(y))])
-        return back(self.out, y)
+        parts = list(zip(self.out.leaves, self.out.flatten(y))) if isinstance(self.out, Record) else [(self.out, y)]
+        low = torch.is_autocast_enabled(a_tensor(x).device.type)
+        with full_precision(x):
+            found = [back(action, part) for action, part in parts]
+        return self.out.unflatten(found) if isinstance(self.out, Record) else found[0]
+
+    def _call(self, seen: Any, rest: dict[str, Any], copies: Copies, x: Any) -> Any:
+        rest = dict(rest)
+        keywords = rest.pop(_KEYWORDS, False)
+
+        def call() -> Any:
+            if keywords:
+                return self.model(**seen, **rest)
+            return (
+                self.model(*seen, **rest) if isinstance(seen, tuple) and isinstance(self.inp, Record) else self.model(seen, **rest)
+            )
+
+        if copies.k == 1 or torch.compiler.is_compiling():
+            return call()
+        try:
+            return call()
+        except Exception as error:
+            named = [(name or "x", action, part) for name, action, part in named_parts(self.inp, x)]
+            shared = [
+                name
+                for name, action, part in [*named, *((name, None, part) for name, part in rest.items())]
+                if copies.puzzling(action, part)
+            ]
+            if shared:
+                error.add_note(
+                    f"The model saw {copies.k} copies of each datum, but {', '.join(shared)} once, as shared by the whole batch. If it is "
+                    "something that each datum has for itself, say so in inp: erlangen.frames.PerDatum(group); in ragged batches PerNode, "
+                    "PerEdge or Edges"
+                )
+            raise
 
     def _datum(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The part of the call that the group acts on, and the rest."""
@@ -149,7 +216,8 @@ def symmetrize(
     Args:
         model: any module, called with a leading batch axis.
         inp: how the group acts on the model's input: an action (``G.vector``, ``G.point``, ...), or a dict/tuple/dataclass of
-            actions for models that take several things; ``None`` inside leaves a part alone.
+            actions for models that take several things. ``None`` inside: a part that the whole batch shares, handed on as it is;
+            ``er.frames.PerDatum(G)``: one that each datum has for itself and nothing moves (masks, labels, charges).
         out: the same for the output; ``G.scalar`` makes it invariant.
         frame: how; by default :func:`erlangen.symmetrize.choose.choose_frame` picks an exact one.
         chunk: at most so many frame elements in one forward pass, to bound memory.
@@ -180,6 +248,8 @@ def symmetrize(
     inp, out = as_action(inp, "inp"), as_action(out, "out")
     if inp.group != out.group:
         raise ArgumentError("out", f"an action of {inp.group}, as inp", f"one of {out.group}")
+    if reason := ragged_refusal(inp):
+        raise ArgumentError("inp", "a Segment, which says what each node belongs to", reason)
     if frame is None:
         frame = choose_frame(inp)
     elif not isinstance(frame, Frame):

@@ -13,7 +13,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
 from erlangen.symmetrize.cloud import named_parts
 from erlangen.symmetrize.frames import Frame
-from erlangen.symmetrize.ragged import Edges, PerEdge, Segment
+from erlangen.symmetrize.ragged import is_still
 from erlangen.symmetrize.stochastic import Stochastic
 
 
@@ -73,4 +73,4 @@ class FrameTransform:
 
 
 def _moves(action: Action | None) -> bool:
-    return action is not None and not isinstance(action, (Edges, PerEdge, Segment))
+    return not is_still(action)

@@ -233,7 +233,7 @@ def test_graphs_need_nodes_and_edges_to_be_relabelled():
     torch.manual_seed(0)
     S, model = er.Symmetric(6), GNN().double()
     right = {"nodes": er.actions.nodes(S), "edges": er.actions.EdgeList(S)}
-    wrong = {"nodes": er.actions.nodes(S), "edges": None}
+    wrong = {"nodes": er.actions.nodes(S), "edges": er.frames.PerDatum(S)}
     rng = torch.Generator().manual_seed(2)
     x = {"nodes": torch.randn(4, 6, 3, dtype=F64, generator=rng), "edges": torch.randint(6, (4, 2, 7), generator=rng)}
     good = ExplanationRobustness(model, IntegratedGradients(model, steps=8), right).score(x, 1, n=6, generator=rng)

@@ -23,6 +23,7 @@ class FixedElements(Frame):
     """
 
     is_exact = False
+    differentiable = True
 
     def __init__(self, elements: Element) -> None:
         super().__init__()

@@ -13,9 +13,10 @@ from torch import Tensor
 from erlangen.actions.records import as_action
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.base import Element
-from erlangen.measure.equivariance import call_model, mean_interval
+from erlangen.measure.equivariance import call_model, elements_of, mean_interval, seeded
 from erlangen.measure.explain.gradients import gradients
 from erlangen.measure.explain.similarity import cosine
+from erlangen.measure.shared import without_shared
 from erlangen.reps.base import Rep
 from erlangen.verdict import Verdict
 
@@ -84,10 +85,13 @@ def explanation_equivariance(
 
         return gradients(quantity, [parts[i] for i in real])
 
+    model, inp, x = without_shared(model, inp, x)
     parts, tree = optree.tree_flatten(x)
-    dtype = next(p.dtype for p in parts if p.is_floating_point())
+    dtype = next((p.dtype for p in parts if p.is_floating_point()), None)
+    if dtype is None:
+        raise UnsupportedError("gradients are by real numbers, and the data that the group moves have none")
     group = inp.group
-    g = group.sample(elements, generator=generator, dtype=dtype, scale=scale) if isinstance(elements, int) else elements
+    g = elements_of(group, elements, seeded(generator), dtype, scale)
     (count,) = group.batch_shape(g)
 
     def moving(i: int) -> Callable[[Any], Any]:

@@ -65,6 +65,10 @@ class _Numbers:
 
     def __call__(self, *args: Any, target: Any = None, **record: Any) -> Tensor:
         x = record or (args if len(args) > 1 else args[0])
+        if (
+            isinstance(target, Tensor) and target.ndim
+        ):  # a keyword is shared; copies of a datum stand together, and so do their targets
+            target = target.repeat_interleave(_size(x) // len(target), 0)
         found = self.explainer(x, target)
         return found if not isinstance(found, Tensor) or found.is_floating_point() else found.double()
 

@@ -16,13 +16,14 @@ from erlangen.actions.base import Action
 from erlangen.actions.records import Record
 from erlangen.errors import UnsupportedError
 from erlangen.groups.base import Element
-from erlangen.measure.equivariance import call_model
+from erlangen.measure.equivariance import call_model, elements_of, seeded
 from erlangen.measure.explain.explainers import Explainer, as_explainer
 from erlangen.measure.explain.gradients import InputXGradient, IntegratedGradients, Saliency, chosen
 from erlangen.measure.explain.guarantees import guarantee
 from erlangen.measure.explain.moving import movement
 from erlangen.measure.explain.perturbations import FeatureAblation
 from erlangen.measure.explain.robustness import ExplanationRobustness
+from erlangen.measure.shared import without_shared
 from erlangen.reps.base import Rep
 from erlangen.training.modes import evaluating
 from erlangen.verdict import Verdict
@@ -73,12 +74,16 @@ def explanation_rows(
     elements: int | Element = ELEMENTS,
     generator: torch.Generator | None = None,
     scale: float = 1.0,
+    left_out: dict[str, str] | None = None,
 ) -> tuple[ExplainerRow, ...]:
     """Score the library's quick explainers and the given ones on a few data.
 
     Explained is the output of the target's class, or the sum of scalar outputs, or the squared norm of outputs that an orthogonal
     representation moves. Where the group does not act linearly (translations of points) attributions entry by entry have no action, and
-    only the given explainers are scored.
+    only the given explainers are scored. Parts that the whole batch shares are held fixed.
+
+    Where ``left_out`` is given, an explainer that cannot explain the model (one without gradients) leaves its reason there instead of
+    raising it.
 
     >>> import erlangen as er
     >>> C = er.Cyclic(6)
@@ -86,23 +91,33 @@ def explanation_rows(
     >>> [(row.name, row.guarantee) for row in rows][:2]
     [('Saliency', 'guaranteed'), ('Input x Gradient', 'guaranteed')]
     """
-    from erlangen.symmetrize.ragged import segment_of
+    from erlangen.symmetrize.ragged import segment_of, some_of
 
     if segment_of(inp, x) is not None and not explainers:
         return ()
-    some = optree.tree_map(lambda t: t[:DATA] if isinstance(t, Tensor) and t.ndim else t, x)
+    some = some_of(inp, x, slice(DATA)) if segment_of(inp, x) is None else x
     classes = target[:DATA] if isinstance(target, Tensor) and target.ndim else target
     options = _elements(inp, some, elements, generator, scale)
     rows = []
+
+    def add(name: str, asked: Any, explainer: Any, action: Action, how: str, data: Any, wanted: Any) -> None:
+        try:
+            rows.append(_row(name, asked, explainer, action, how, data, wanted, options))
+        except Exception as error:
+            if left_out is None:
+                raise
+            left_out[name] = f"{error}"
+
     with evaluating(model):
-        explained = _quantity(model, inp, out, classes)
+        held, moving, parts = without_shared(model, inp, some)
+        explained = _quantity(held, moving, out, classes)
         if explained is not None:
-            explanation = "dual" if movement(inp) == "linear" else "same"
-            for own in _own(explained, inp, some):
+            explanation = "dual" if movement(moving) == "linear" else "same"
+            for own in _own(explained, moving, parts):
                 how = explanation if isinstance(own, Saliency) else "same"
-                rows.append(_row(own.name, explained, own, inp, how, some, None, options))
+                add(own.name, explained, own, moving, how, parts, None)
         for name, given in _named(explainers):
-            rows.append(_row(name, model, given, inp, "same", some, classes, options))
+            add(name, model, given, inp, "same", some, classes)
     return tuple(rows)
 
 
@@ -148,7 +163,8 @@ def _elements(inp: Action, x: Any, elements: int | Element, generator: torch.Gen
     if group.order <= count:
         return {}
     leaf = next((t for t in optree.tree_leaves(x) if isinstance(t, Tensor) and t.is_floating_point()), None)
-    return {"elements": group.sample(count, generator=generator, dtype=None if leaf is None else leaf.dtype, scale=scale)}
+    dtype = torch.get_default_dtype() if leaf is None else leaf.dtype
+    return {"elements": elements_of(group, count, seeded(generator), dtype, scale)}
 
 
 def _row(
