@@ -8,9 +8,11 @@ from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups import LieAlgebra, MatrixGroup
 from erlangen.maps import EquivariantMaps, numeric_basis
 from erlangen.maps.numeric import violation_of
+from erlangen.maps.subspaces import dimension
 from erlangen.reps import MatrixRep, intertwiners
 from erlangen.reps.balance import balancing, defect, in_coordinates
 from erlangen.reps.characters import character, count_equivariant_maps
+from erlangen.reps.layout import Layout, TensorType
 
 D = torch.float64
 QUARTER = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=D)
@@ -229,3 +231,18 @@ def test_an_iteration_that_did_not_converge_is_refused(monkeypatch):
     )  # fmt: skip
     with pytest.raises(UnsupportedError, match="clear dimension"):
         numeric_basis(V**2, V**3, method="krylov")
+
+
+def test_layers_of_a_learned_algebra():
+    V = learned(1e-3)
+    with pytest.raises(UnsupportedError, match="learned"):
+        er.nn.EquivariantLinear(V**2, V)
+    layer = er.nn.EquivariantLinear(V**2, V, tolerance=0.005)
+    assert layer.weight.shape == (1, 1, 1)
+    net = er.nn.EquivariantMLP(2 * V, V, hidden=V.group.scalar + V, channels=4, layers=1, tolerance=0.005)
+    assert net(torch.randn(3, 6)).shape == (3, 3)
+    assert dimension(V, Layout.of(2 * V, 3), Layout.of(3 * V, 3)) == 6
+    square = Layout(3, [(TensorType(2), 2)])
+    with pytest.raises(UnsupportedError, match="learned"):
+        dimension(V, square, square)
+    assert dimension(V, square, square, tolerance=0.005) == 12

@@ -161,3 +161,15 @@ def test_vector_neurons_and_their_relatives_in_half_precision():
     y = 100 * torch.randn(4, products.layout.dim)
     exact = products(y)
     assert float((products.half()(y.half()).float() - exact).norm() / exact.norm()) < 0.02
+
+
+def test_masses_are_not_lost_in_half_precision():
+    """A light particle of high energy: its mass is the small difference of large squares."""
+    net = LieGNN(er.SO(1, 3).form, width=8, blocks=2).eval()
+    p = torch.tensor([[[300.0, 0.0, 0.0, 299.0], [200.0, 150.0, 100.0, 50.0]]])
+    exact = net(p)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = net(p)
+        torch.testing.assert_close(net._product(p, p), torch.tensor([[599.0, 5000.0]]).float())
+    assert found.shape == exact.shape
+    torch.testing.assert_close(net._product(p.half(), p.half()), torch.tensor([[599.0, 5000.0]]))

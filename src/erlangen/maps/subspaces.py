@@ -60,20 +60,25 @@ def _name(candidate: Candidate) -> str:
     return str(candidate.group if isinstance(candidate, Rep) else candidate)
 
 
-def equivariant_basis(vector: Rep, target: TensorType, source: TensorType) -> Float[Tensor, "dim out inp"]:
+def equivariant_basis(
+    vector: Rep, target: TensorType, source: TensorType, tolerance: float | None = None
+) -> Float[Tensor, "dim out inp"]:
     """An orthonormal basis (Frobenius product) of the equivariant matrices from ``source`` to ``target``, in float64.
+
+    ``tolerance``, here and below: of a learned Lie algebra how large its error is; see :func:`erlangen.maps.numeric.numeric_basis`, which
+    refuses one otherwise.
 
     >>> from erlangen.groups import SO
     >>> equivariant_basis(SO(2, axis="z").vector, TensorType(1), TensorType(1)).shape
     torch.Size([3, 3, 3])
     """
-    return _basis(vector, target, source).clone()
+    return _basis(vector, target, source, tolerance).clone()
 
 
 @lru_cache(maxsize=1024)
 @torch.inference_mode(False)  # what is kept must serve training too
-def _basis(vector: Rep, target: TensorType, source: TensorType) -> Tensor:
-    return EquivariantMaps(source.rep(vector), target.rep(vector), basis="orthonormal").basis()
+def _basis(vector: Rep, target: TensorType, source: TensorType, tolerance: float | None = None) -> Tensor:
+    return EquivariantMaps(source.rep(vector), target.rep(vector), basis="orthonormal", tolerance=tolerance).basis()
 
 
 def common_basis(vectors: Sequence[Rep], target: TensorType, source: TensorType) -> Float[Tensor, "size dim"]:
@@ -90,7 +95,7 @@ def common_basis(vectors: Sequence[Rep], target: TensorType, source: TensorType)
     return first
 
 
-def dimension(vector: Rep, target: Layout, source: Layout) -> int:
+def dimension(vector: Rep, target: Layout, source: Layout, tolerance: float | None = None) -> int:
     """How many independent equivariant matrices there are from one layout to another.
 
     >>> from erlangen.groups import O
@@ -99,7 +104,7 @@ def dimension(vector: Rep, target: Layout, source: Layout) -> int:
     5
     """
     return sum(
-        len(above) * len(left) * len(_basis(vector, out, inp))
+        len(above) * len(left) * len(_basis(vector, out, inp, tolerance))
         for out, above in target.places.items()
         for inp, left in source.places.items()
     )

@@ -31,6 +31,7 @@ class EquivariantLinear(nn.Module):
         basis: ``"diagram"`` or ``"orbit"``; see :class:`erlangen.maps.EquivariantMaps`.
         normalize: what sums over n entries are divided by: ``"sqrt"`` sqrt(n), keeps the variance; ``"mean"`` n; ``"sum"`` 1.
         generator: for the initial weights, normal with the variance that keeps that of the data.
+        tolerance: of a learned Lie algebra, how large its error is; see :func:`erlangen.maps.numeric.numeric_basis`.
         dtype, device: of the parameters.
 
     Sources: H. Maron et al., ICLR 2019, arXiv:1812.09902; E. Pearce-Crump, arXiv:2212.08648, arXiv:2212.08630, arXiv:2301.10152.
@@ -52,6 +53,7 @@ class EquivariantLinear(nn.Module):
         basis: Literal["diagram", "orbit"] = "diagram",
         normalize: Normalize = "sqrt",
         generator: torch.Generator | None = None,
+        tolerance: float | None = None,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
@@ -59,10 +61,11 @@ class EquivariantLinear(nn.Module):
         if channels is not None and (len(channels) != 2 or any(not isinstance(c, int) or c < 1 for c in channels)):
             raise ArgumentError("channels", "two positive numbers (C_in, C_out), or None", channels)
         self.channels = channels
-        self.maps = EquivariantMaps(source, target, basis=basis, normalize="sum" if basis == "orbit" else normalize).prepare()
+        how = "sum" if basis == "orbit" else normalize
+        self.maps = EquivariantMaps(source, target, basis=basis, normalize=how, tolerance=tolerance).prepare()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SymmetricOnly)  # of a bias, no news
-            self.bias_maps = EquivariantMaps(source.group.scalar, target).prepare() if bias else None
+            self.bias_maps = EquivariantMaps(source.group.scalar, target, tolerance=tolerance).prepare() if bias else None
         inputs, outputs = channels or (1, 1)
         self.weight = nn.Parameter(torch.empty(self.maps.dim, outputs, inputs, dtype=dtype, device=device))
         self.bias = nn.Parameter(torch.empty(self.bias_maps.dim, outputs, dtype=dtype, device=device)) if self.bias_maps else None

@@ -48,6 +48,7 @@ class EquivariantMLP(nn.Module):
         normalize: see :class:`EquivariantLinear`.
         require_parity: of an alternating group, refuse architectures that cannot tell it from the symmetric group.
         generator: for the initial weights.
+        tolerance: see :class:`EquivariantLinear`.
 
     Raises:
         NotEquivariantError: the activation is not admissible; the message has the theorem's reason, a counterexample and other choices.
@@ -75,6 +76,7 @@ class EquivariantMLP(nn.Module):
         normalize: Normalize = "sqrt",
         require_parity: bool = True,
         generator: torch.Generator | None = None,
+        tolerance: float | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("channels", channels), ("layers", layers)):
@@ -92,18 +94,19 @@ class EquivariantMLP(nn.Module):
             products = not pointwise and all(copies_of(rep) is not None or rep.dim <= _PRODUCTS for rep in between)
         linears, nonlinears, products_of = [], [], []
         rep, width = source, 1
+        options: dict[str, Any] = {"normalize": normalize, "generator": generator, "tolerance": tolerance}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SymmetricOnly)  # what counts is the whole network: see below
             for wanted in between:
                 step = _nonlinearity(activation, pointwise, wanted)
                 made = getattr(step, "input_rep", wanted)
-                linears.append(EquivariantLinear(rep, made, (width, channels), normalize=normalize, generator=generator))
+                linears.append(EquivariantLinear(rep, made, (width, channels), **options))
                 nonlinears.append(step)
                 rep, width = getattr(step, "output_rep", wanted), channels
                 if products:
                     products_of.append(TensorProduct(rep, rep, max_order=_order(rep)))
                     rep = rep + products_of[-1].output_rep
-            linears.append(EquivariantLinear(rep, target, (width, 1), normalize=normalize, generator=generator))
+            linears.append(EquivariantLinear(rep, target, (width, 1), **options))
         self.linears, self.nonlinears, self.products = nn.ModuleList(linears), nn.ModuleList(nonlinears), nn.ModuleList(products_of)
         if isinstance(source.group, Alternating):
             _check_parity(source.group, linears, require_parity)
