@@ -170,7 +170,7 @@ class LieGAN:
         """Find the algebra of ``x``, or of pairs ``(x, y)``.
 
         Args:
-            x: ``[N, T, n]`` or ``[N, n]``, NumPy or torch, or a DataLoader of ``x`` or ``(x, y)`` batches.
+            x: ``[N, T, n]`` or ``[N, n]``, NumPy or torch; or a data set or a loader, as for :func:`erlangen.discover.discover`.
             y: ``[N, T_y, n]`` moves like ``x``; ``[N]`` or ``[N, k]`` floating, or ``[N]`` whole numbers, do not.
 
         Raises:

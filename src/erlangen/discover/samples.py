@@ -9,8 +9,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
+from erlangen.data import DataSet
 from erlangen.errors import ArgumentError
+
+#: Samples of a data set that are fetched at once.
+BATCH = 1024
 
 Target = Literal["vector", "scalar", "class"]
 TARGETS: tuple[str, ...] = get_args(Target)
@@ -67,7 +72,8 @@ class Samples:
 
 
 def samples_of(x: Any, y: Any = None, target: Target | None = None, n: int | None = None) -> Samples:
-    """Check raw data (NumPy arrays, tensors, or a DataLoader of ``x`` or ``(x, y)`` batches as ``x``).
+    """Check raw data: NumPy arrays or tensors; or as ``x`` a :class:`erlangen.data.DataSet`, or torch's data set or loader of ``x`` or
+    ``(x, y)``.
 
     Args:
         x: ``[N, T, n]``, or ``[N, n]`` for one token.
@@ -81,10 +87,13 @@ def samples_of(x: Any, y: Any = None, target: Target | None = None, n: int | Non
     >>> samples_of(torch.randn(8, 3), torch.arange(8) % 2).classes
     2
     """
-    if not isinstance(x, Tensor | np.ndarray) and isinstance(x, Iterable) and not isinstance(x, list | tuple):
+    if isinstance(x, DataSet | Dataset) or (isinstance(x, Iterable) and not isinstance(x, Tensor | np.ndarray | list | tuple)):
         if y is not None:
-            raise ArgumentError("y", "nothing beside a loader, whose batches hold it", type(y).__name__)
-        x, y = _collect(x)
+            raise ArgumentError("y", "nothing beside a loader or a data set, which hold it", type(y).__name__)
+        if isinstance(x, DataSet):
+            x, y, target = x.x, x.y, target or x.target
+        else:
+            x, y = _collect(DataLoader(x, batch_size=BATCH) if isinstance(x, Dataset) else x)
     x = _tensor("x", x)
     if x.ndim == 2:
         x = x.unsqueeze(1)
@@ -125,11 +134,14 @@ def _collect(loader: Iterable[Any]) -> tuple[Tensor, Tensor | None]:
     xs, ys = [], []
     for batch in loader:
         parts = list(batch) if isinstance(batch, list | tuple) else [batch]
+        if not 1 <= len(parts) <= 2 or not all(isinstance(part, Tensor | np.ndarray) for part in parts):
+            got = f"batches of {', '.join(type(part).__name__ for part in parts) or 'nothing'}"
+            raise ArgumentError("x", "samples x, or pairs (x, y), of numbers", got, "take the wanted fields out first")
         xs.append(_tensor("x", parts[0]))
         if len(parts) > 1:
             ys.append(_tensor("y", parts[1]))
     if not xs:
-        raise ArgumentError("x", "a loader with at least one batch", "none")
+        raise ArgumentError("x", "a loader or a data set with at least one sample", "none")
     return torch.cat(xs), torch.cat(ys) if ys else None
 
 

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from erlangen.data import DataSet
 from erlangen.discover.companions import motion_finding, task_belief
 from erlangen.discover.distinct import arranged, boundary, distinct
 from erlangen.discover.evidence import evidence
@@ -64,9 +65,11 @@ def discover(
     (:func:`erlangen.discover.nft.linear_nft_finding`). ``found.findings`` has all of them in comparable terms.
 
     Args:
-        x: ``[N, T, n]`` or ``[N, n]``, NumPy or torch. Tokens may be padded with zeros.
+        x: ``[N, T, n]`` or ``[N, n]``, NumPy or torch. Tokens may be padded with zeros. Or a :class:`erlangen.data.DataSet`, or a torch
+            data set or loader of samples ``x`` or pairs ``(x, y)``, which are read whole.
         y: what belongs to each sample: ``[N, T_y, n]`` moves like x; numbers and class labels do not move.
-        names: of the ``n`` components. Names in pairs that end in x and y (``q1x, q1y, p1x, ...``) restrict the search to rotations and
+        names: of the ``n`` components; by default those of a :class:`erlangen.data.DataSet`.
+            Names in pairs that end in x and y (``q1x, q1y, p1x, ...``) restrict the search to rotations and
             scalings of those planes, unless ``mask`` says otherwise.
         kind: what ``y`` is; by default as its type says.
         tokens: how many leading tokens of x (and of a vector y) the learned discoverer sees. By default 2 of those that are not padding,
@@ -88,6 +91,7 @@ def discover(
     so(2)
     """
     everything = samples_of(x, y, kind)
+    names = names or (x.names if isinstance(x, DataSet) else ())
     n = everything.x.shape[-1]
     if names and len(names) != n:
         raise ArgumentError("names", f"{n} names", list(names))

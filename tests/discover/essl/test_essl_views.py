@@ -206,3 +206,30 @@ def test_commuting_is_found_out_on_data():
     x = torch.rand(1, 1, 8, 8, generator=seeded())
     assert Factors(GridShifts(C2, (-2,)), GridShifts(C2, (-1,))).commute(x)
     assert not Factors(Images(C4.irrep(1)), GridShifts(er.Cyclic(8), (-1,))).commute(x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_jitter_does_not_cut_standardised_images_to_black_and_white(dtype):
+    x = torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    assert ((x < 0) | (x > 1)).double().mean() > 0.6
+    still = Jitter(0.0, 0.0, 0.0, 0.0, p=1.0)(x)
+    assert torch.allclose(still, x, atol=1e-6)
+    y = Jitter(0.4, 0.4, 0.4, 0.1, p=1.0)(x, torch.Generator().manual_seed(1))
+    assert bool((y.amin((1, 2, 3)) >= x.amin((1, 2, 3))).all())
+    assert bool((y.amax((1, 2, 3)) <= x.amax((1, 2, 3))).all())
+    for bound in (0.0, 1.0):
+        assert (y == bound).double().mean() < 1e-3
+    image = torch.rand(64, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    bright = Jitter(0.4, 0.4, 0.4, 0.1, p=1.0)(image, torch.Generator().manual_seed(1))
+    assert 0 <= float(bright.min()) < float(bright.max()) <= 1
+
+
+QUARTERS = Moved(Images(er.Cyclic(4).irrep(1)))
+
+
+@pytest.mark.parametrize("view", [Crop(6), Mirror(), Jitter(0.4, 0.4, 0.4, 0.1), Grey(), Noise(), QUARTERS], ids=repr)
+def test_views_keep_channels_last(view):
+    x = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    y, z = (view(t, torch.Generator().manual_seed(1)) for t in (x, x.to(memory_format=torch.channels_last)))
+    assert z.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(y, z, atol=1e-6)

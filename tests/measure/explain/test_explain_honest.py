@@ -224,3 +224,18 @@ def test_an_audit_says_which_explainers_cannot_be_used(tmp_path):
     assert rows["Feature Ablation"].score["worst"] == pytest.approx(1)
     assert rows["Feature Ablation"].guarantee == "guaranteed"
     assert "no gradient of it reaches x" in result.report(tmp_path / "audit.html").read_text()
+
+
+def test_outputs_that_are_no_rows_are_the_models_fault():
+    x = data()
+    for model, got in (
+        (lambda t: t.sum(), r"shape \(\)"),
+        (lambda t: t.sum(-1)[:2], r"shape \(2,\)"),
+        (lambda t: {"y": t}, "dict"),
+    ):
+        with pytest.raises(ArgumentError, match=got) as caught:
+            Saliency(model)(x)
+        assert caught.value.argument == "model"
+    with pytest.raises(ArgumentError, match="a row for each datum") as caught:
+        ExplanationRobustness(lambda t: t.sum(), lambda t, target: t, C.vector).score(x)
+    assert caught.value.argument == "model"

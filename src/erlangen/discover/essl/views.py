@@ -95,7 +95,7 @@ class Crop(View):
         theta = torch.stack([w, zero, (2 * u[2] - 1) * (1 - w), zero, h, (2 * u[3] - 1) * (1 - h)], 1).view(-1, 2, 3)
         side = self.side(x)
         grid = F.affine_grid(theta, [len(x), x.shape[1], side, side], align_corners=False)
-        return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+        return _laid_out(F.grid_sample(x, grid, padding_mode="border", align_corners=False), x)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,8 @@ class Jitter(View):
         hue: largest change, in turns of the colour circle, as a rotation of the plane of the two colour differences (YIQ).
         p: probability that an image is changed at all.
 
-    Saturation and hue leave images that do not have three channels alone.
+    Saturation and hue leave images that do not have three channels alone. Values are clipped to ``[0, 1]``, of images that go beyond (as
+    standardised ones do) to the image's own range.
 
     >>> Jitter(0.4, 0.4, 0.4, 0.1)(torch.rand(8, 3, 32, 32)).shape
     torch.Size([8, 3, 32, 32])
@@ -160,7 +161,9 @@ class Jitter(View):
             y = torch.lerp(_grey(y), y, saturation)
             if self.hue:
                 y = torch.einsum("bij,bjhw->bihw", _hue_rotation(2 * math.pi * self.hue * u[3]), y)
-        return torch.where(chosen, y.clamp(0, 1), x)
+        # Images that were standardised have no black and white to clip at but their own.
+        low, high = x.amin((1, 2, 3), keepdim=True).clamp(max=0), x.amax((1, 2, 3), keepdim=True).clamp(min=1)
+        return _laid_out(torch.where(chosen, y.clamp(low, high), x), x)
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,7 @@ class Moved(View):
     def __call__(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         g = self.action.group.sample(len(x), generator=generator, dtype=x.dtype if x.is_floating_point() else None)
         moved = self.action.act(self.action.group.map(lambda leaf, shape: leaf.to(x.device), g), x)
-        return moved if self.p == 1 else torch.where(_chosen(x, self.p, generator), moved, x)
+        return _laid_out(moved if self.p == 1 else torch.where(_chosen(x, self.p, generator), moved, x), x)
 
     def __repr__(self) -> str:
         return f"Moved({self.action!r})"
@@ -224,6 +227,12 @@ def image_view(size: int | float = 1.0, scale: tuple[float, float] = (0.2, 1.0),
     torch.Size([4, 3, 16, 16])
     """
     return Views(Crop(size, scale), *([Mirror()] if mirror else []), Jitter(0.4, 0.4, 0.4, 0.1), Grey())
+
+
+def _laid_out(y: Tensor, x: Tensor) -> Tensor:
+    """``y`` in memory as ``x`` is: ``channels_last`` images stay so, for the networks that are fast on them."""
+    last = x.ndim == 4 and y.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return y.contiguous(memory_format=torch.channels_last) if last else y
 
 
 def _uniform(x: Tensor, count: int, generator: torch.Generator | None) -> Float[Tensor, "count batch"]:

@@ -39,7 +39,12 @@ class Attributor(Explainer):
             every = [p.repeat_interleave(copies, 0) if isinstance(p, Tensor) else p for p in parts]
             for i, leaf in zip(real, leaves):
                 every[i] = leaf.clone()
-            return chosen(self._call(optree.tree_unflatten(tree, every)), target)
+            outputs = self._call(optree.tree_unflatten(tree, every))
+            count = len(leaves[0])
+            if not isinstance(outputs, Tensor) or not outputs.ndim or len(outputs) != count:
+                got = f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else type(outputs).__name__
+                raise ArgumentError("model", f"an output [{count}] or [{count}, classes], a row for each datum", got)
+            return chosen(outputs, target)
 
         with evaluating(self.model):
             found = self.attribute_leaves(value, [parts[i] for i in real], target)

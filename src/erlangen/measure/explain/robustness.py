@@ -169,6 +169,8 @@ class ExplanationRobustness:
     def _outputs(self, x: Any) -> Float[Tensor, "B c"]:
         with torch.no_grad():
             found = [t for t in optree.tree_leaves(call_model(self.model, self.inp, x)) if isinstance(t, Tensor)]
+        if not found or any(not t.ndim for t in found):
+            raise ArgumentError("model", "outputs [B, ...], a row for each datum", [tuple(t.shape) for t in found] or "none")
         return torch.cat([t.reshape(len(t), -1) for t in found], 1)
 
     def _moved(self, x: Any, g: Element) -> Any:
