@@ -20,7 +20,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.groups import SO, Group, O
 from erlangen.groups.names import parse_group
-from erlangen.measure.gwl.clusters import Gaps, Ints, counts
+from erlangen.measure.gwl.clusters import Gaps, Ints
 from erlangen.measure.gwl.graph import Batch, GeometricGraph
 from erlangen.measure.gwl.inputs import as_graph
 from erlangen.measure.gwl.result import AmbiguousToleranceWarning, Result
@@ -29,8 +29,6 @@ from erlangen.measure.gwl.trees import Trees
 
 #: The default tolerance, in median edges.
 RELATIVE_TOLERANCE = 1e-5
-#: So many rows (frame, edge) of trees are held at a time when a list of graphs is coloured.
-ROWS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -193,28 +191,19 @@ class GWL:
 
     def _history(self, batch: Batch, gaps: Gaps) -> Iterator[tuple[Ints, bool]]:
         """Colours at iteration 0, 1, 2, ..., and whether no later ones can refine them."""
-        steps = self._stars(batch, gaps)
         if not self._equivariant:
+            steps = self._stars(batch, gaps)
             colours = next(steps)
             for finer in steps:
                 yield colours, False
                 colours = finer
             yield colours, True
             return
-        yield next(steps), False
-        # One hop away the two tests see the same.
-        colours = next(steps)
-        rest = np.flatnonzero(counts(colours) > 1)
-        if not len(rest):
-            yield colours, True
-            return
-        deepest = None if self.max_iter == "auto" else self.max_iter
-        trees = Trees(batch, rest, colours[rest], reflections=self._reflections, gaps=gaps, deepest=deepest)
-        trees.step()
-        yield colours, trees.finished
+        yield batch.label, False
+        trees = Trees(batch, reflections=self._reflections, gaps=gaps)
         while not trees.finished:
             trees.step()
-            yield _refined(colours, rest, trees.colours()), trees.finished
+            yield trees.colours, trees.finished
 
     def _stars(self, batch: Batch, gaps: Gaps) -> Iterator[Ints]:
         return invariant_colours(batch, reflections=self._reflections, gaps=gaps, body_order=self.body_order)
@@ -224,18 +213,10 @@ class GWL:
         return deque(islice(self._stars(batch, gaps), rounds), maxlen=1).pop()
 
     def _last_trees(self, batch: Batch, gaps: Gaps) -> Ints:
-        """The colours after the last iteration; trees only where the invariant test leaves nodes alike, some of them at a time."""
-        colours = self._last_stars(batch, gaps)
-        deepest = None if self.max_iter == "auto" else self.max_iter
-        rest = np.flatnonzero(counts(colours) > 1)
-        rest = rest[np.argsort(colours[rest], kind="stable")]
-        fresh = colours.copy()
-        for some in _portions(batch, rest, colours):
-            trees = Trees(batch, some, colours[some], reflections=self._reflections, gaps=gaps, deepest=deepest)
-            while not trees.finished and trees.depth != deepest:
-                trees.step()
-            fresh = _refined(fresh, some, trees.colours())
-        return fresh
+        trees = Trees(batch, reflections=self._reflections, gaps=gaps)
+        while not trees.finished and trees.depth != self.max_iter:
+            trees.step()
+        return trees.colours
 
 
 def WL(max_iter: int | Literal["auto"] = "auto") -> GWL:
@@ -255,24 +236,3 @@ def _numbered(rows: list[tuple[int, ...]]) -> Int[Tensor, " G"]:
 
 def _apart(colours: Ints, in_a: NDArray[np.bool_]) -> bool:
     return not np.array_equal(np.sort(colours[in_a]), np.sort(colours[~in_a]))
-
-
-def _refined(colours: Ints, some: Ints, finer: Ints) -> Ints:
-    fresh = colours.copy()
-    fresh[some] = int(colours.max(initial=0)) + 1 + finer
-    return fresh
-
-
-def _portions(batch: Batch, nodes: Ints, colours: Ints) -> Iterator[Ints]:
-    """Nodes, ordered by colour, in portions that split no colour."""
-    # A component's edges bound those of a tree; 4 frames are usual.
-    edges = np.bincount(batch.graph, weights=batch.degree)[batch.graph[nodes]]
-    done = np.cumsum(4 * edges)
-    starts = np.flatnonzero(np.diff(colours[nodes], prepend=-1))
-    first = 0
-    for at in starts[1:]:
-        if done[at - 1] - (done[first - 1] if first else 0) >= ROWS:
-            yield nodes[first:at]
-            first = at
-    if len(nodes):
-        yield nodes[first:]

@@ -1,208 +1,142 @@
-"""The equivariant test: each node hashes the orbit of its whole tree, all vectors in one frame."""
+"""The equivariant test: each node knows the orbit of its whole tree, and how the tree is turned."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from erlangen.measure.gwl.clusters import Floats, Gaps, Ints, cluster, multisets, pairs
+from erlangen.measure.gwl.clusters import Floats, Gaps, Ints, cluster, dense, multisets, pairs
 from erlangen.measure.gwl.frames import choose_frames
 from erlangen.measure.gwl.graph import Batch, expand
-
-#: Upper bound of the depth of trees where none is given.
-DEEP = np.iinfo(np.int64).max
+from erlangen.measure.gwl.stars import star_buckets
 
 
 class Trees:
-    """The trees of some nodes, seen in frames: depth by depth.
+    """The trees of all nodes, depth by depth; none is ever written out.
 
-    In one frame a tree with vectors is a tree with labels, and the trees of all nodes that a root can see, as it sees them, are hashed
-    from the leaves up: the hash of depth ``t`` is that of the label and the multiset of (edge, hash of depth ``t - 1``). The hash of the
-    orbit is the least over frames.
+    A tree is known by the number of its orbit and by the frames in which it looks the same: a coset of its stabilizer. The tree of depth
+    ``t`` of a node is a star whose ends carry trees of depth ``t - 1``, so that in one frame it is a multiset of (edge, orbit of the
+    neighbour's tree, the neighbour's frames), all seen from there; the number of the orbit is the least over frames, and the frames that
+    give it are kept. One step costs as much as there are edges, times the frames of a node, which are few but for symmetric stars.
+
+    A tree whose vectors lie on one line has an axis for a frame, one without vectors none. Where the neighbours' frames bring directions
+    beyond these, frames are chosen anew.
 
     Args:
         batch: the graphs.
-        roots: whose trees.
-        bucket: of each root; only trees of one bucket are compared.
         reflections: whether reflections count as motions.
         gaps: the tolerance.
-        deepest: no tree deeper than this is asked for.
+
+    Attributes:
+        depth: of the trees.
+        colours: of each node the number of the orbit of its tree ``[N]``.
+        finished: no deeper tree tells more apart.
     """
 
-    def __init__(
-        self, batch: Batch, roots: Ints, bucket: Ints, *, reflections: bool, gaps: Gaps, deepest: int | None = None
-    ) -> None:
-        self.bucket = bucket
-        self._limit = DEEP if deepest is None else deepest
-        root, node, hops = _balls(batch, roots, self._limit)
-        distinct = _distinct(batch, gaps)
-        self._frame(batch, root, node, hops, reflections, gaps, distinct)
-        self._start(batch, root, node, gaps, distinct)
-        self.depth, self._settled = 0, False
-
-    def _frame(self, batch: Batch, root: Ints, node: Ints, hops: Ints, reflections: bool, gaps: Gaps, distinct: Distinct) -> None:
-        """Frames from the shortest part of each tree that has enough directions; while it has not, from the directions there are."""
-        owner, kind, level, vector = _vectors(batch, root, node, hops, distinct)
-        near = level <= self._limit
-        owner, kind, level, vector = owner[near], kind[near], level[near], vector[near]
-        rank = np.full(len(self.bucket), -1)
-        until = np.ones(len(self.bucket), np.int64)
-        axis = np.zeros((len(self.bucket), 3))
-        active = np.ones(len(self.bucket), bool)
-        owners, axes, since = [], [], []
-        while active.any():
-            use = active[owner] & (level <= until[owner])
-            found = choose_frames(
-                self.bucket,
-                owner[use],
-                kind[use],
-                vector[use],
-                dim=batch.dim,
-                reflections=reflections,
-                scale=batch.scale,
-                gaps=gaps,
-            )
-            better = active & (found.rank > rank)
-            take = better[found.owner]
-            owners.append(found.owner[take])
-            axes.append(found.axes[take])
-            since.append(until[found.owner[take]])
-            rank[better] = found.rank[better]
-            axis[found.owner[take]] = np.where(rank[found.owner[take], None] > 0, found.axes[take, 0], 0.0)
-            # Next where a vector leaves the line, or the origin, that those so far lie on.
-            along = (vector * axis[owner]).sum(-1, keepdims=True) * axis[owner]
-            fresh = (rank[owner] < 2) & (level > until[owner]) & (np.linalg.norm(vector - along, axis=-1) > gaps.tol)
-            following = np.full(len(self.bucket), DEEP)
-            np.minimum.at(following, owner[fresh], level[fresh])
-            active &= following < DEEP
-            until = np.where(active, following, until)
-        self.owner = np.concatenate(owners)
-        self.axes = np.concatenate(axes)
-        self.since = np.concatenate(since)
-        self.complete_at = int(self.since.max(initial=1))
-
-    def _start(self, batch: Batch, root: Ints, node: Ints, gaps: Gaps, distinct: Distinct) -> None:
-        """Rows (frame, node that its root sees), and their edges."""
-        amount = np.bincount(root, minlength=len(self.bucket))
-        start = np.cumsum(amount) - amount
-        frame, ball = expand(start[self.owner], amount[self.owner])
-        at = node[ball]
-        first_row = np.cumsum(amount[self.owner]) - amount[self.owner]
-        home = self.bucket[self.owner][frame]
-        own = np.einsum("rij,rmj->rmi", self.axes[frame], batch.vectors[at]).reshape(len(at), 3 * batch.vectors.shape[1])
-        self.base = cluster(pairs(home, batch.label[at]), own, gaps)
-        self.root_row = first_row  # a ball begins with its root
-        # Where in the ball of a root a node stands.
-        size = len(batch.label)
-        keys = root * size + node
-        by_key = np.argsort(keys)
-        row, edge = batch.edges_of(at)
-        wanted = root[ball[row]] * size + batch.neighbour[edge]
-        found = np.searchsorted(keys[by_key], wanted)
-        found = by_key[np.minimum(found, len(keys) - 1)]
-        inside = keys[found] == wanted
-        row, edge, found = row[inside], edge[inside], found[inside]
-        self.row = row
-        self.to = first_row[frame[row]] + found - start[root[ball[row]]]
-        # Equal vectors are turned once for each frame.
-        kind, same, chosen = distinct.kind, distinct.same, distinct.chosen
-        key = pairs(frame[row], same[edge])
-        _, one = np.unique(key, return_index=True)
-        turned = np.einsum("eij,ej->ei", self.axes[frame[row[one]]], batch.edge_vec[chosen[same[edge[one]]]])
-        self.entry = cluster(pairs(home[row[one]], kind[edge[one]]), turned, gaps)[key]
-        self._hash = self.base
+    def __init__(self, batch: Batch, *, reflections: bool, gaps: Gaps) -> None:
+        self._batch, self._reflections, self._gaps = batch, reflections, gaps
+        self._owner = np.zeros(0, np.int64)
+        self._axes = np.zeros((0, 3, 3))
+        self._rank = np.full(len(batch.label), -1)
+        # Trees of depth 0: labels, and what vectors the nodes have themselves.
+        self.colours, self.depth, self.finished = batch.label, 0, False
+        self._choose(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0, np.int64), self.colours)
+        self._orbits(self._own(self.colours), self.colours)
+        self._bucket = star_buckets(batch, gaps, distances=True)
 
     def step(self) -> None:
         """One hop deeper."""
+        batch, before = self._batch, self.colours
+        kinds, known, frames = int(before.max()) + 1, self._rank.copy(), len(self._owner)
+        amount = np.bincount(self._owner, minlength=len(before))
+        start = np.cumsum(amount) - amount
+        bucket = pairs(self._bucket, before)
+        # What the neighbours were before this step, seen from here: the edges, and the directions of their frames.
+        told, colour = self._rank[batch.neighbour], before[batch.neighbour]
+        low = np.flatnonzero(self._rank[batch.node] < 2)
+        parts = [(batch.node[low], batch.edge_vec[low], 3 * colour[low])]
+        for axis, least in ((0, 1), (1, 2)):
+            beyond = low[told[low] >= least]
+            edge, frame = expand(start[batch.neighbour[beyond]], amount[batch.neighbour[beyond]])
+            edge = beyond[edge]
+            parts.append((batch.node[edge], batch.scale * self._axes[frame, axis], 3 * colour[edge] + 1 + axis))
+        owner, vector, kind = (np.concatenate(column) for column in zip(*parts))
+        theirs = (self._axes, start, amount, told, colour, kinds)
+        self._choose(owner, vector, kind, bucket)
+        self._orbits(self._seen(bucket, *theirs), bucket)
         self.depth += 1
-        if self._settled:
-            return
-        deeper = multisets(self.base, self.row, pairs(self.entry, self._hash[self.to]))
-        # Within fixed frames this is colour refinement of rows, so that a step that refines nothing is the last one that could.
-        self._settled = deeper.max(initial=0) == self._hash.max(initial=0)
-        self._hash = deeper
+        same = len(np.unique(self.colours)) == len(np.unique(before)) and len(self._owner) == frames
+        self.finished = self.depth > 1 and same and bool((known == self._rank).all())
 
-    @property
-    def finished(self) -> bool:
-        """No deeper tree tells more apart."""
-        return self._settled and self.depth >= self.complete_at
+    def _choose(self, owner: Ints, vector: Floats, kind: Ints, bucket: Ints) -> None:
+        """Frames for trees that show more directions than before; all others keep theirs."""
+        batch = self._batch
+        low = np.flatnonzero(self._rank < 2)
+        channels = batch.vectors.shape[1]
+        own = np.repeat(low, channels)
+        owner = np.concatenate([owner, own])
+        vector = np.concatenate([vector, batch.vectors[low].reshape(-1, 3)])
+        first = int(kind.max(initial=-1)) + 1
+        kind = np.concatenate([kind, first + np.tile(np.arange(channels), len(low))])
+        place = np.zeros(len(self._rank), np.int64)
+        place[low] = np.arange(len(low))
+        found = choose_frames(
+            dense(bucket[low]) if len(low) else low,
+            place[owner],
+            kind,
+            vector,
+            dim=batch.dim,
+            reflections=self._reflections,
+            scale=batch.scale,
+            gaps=self._gaps,
+        )
+        better = np.zeros(len(self._rank), bool)
+        better[low] = found.rank > self._rank[low]
+        taken, kept = better[low[found.owner]], ~better[self._owner]
+        owners = np.concatenate([self._owner[kept], low[found.owner][taken]])
+        order = np.argsort(owners, kind="stable")
+        self._axes = np.concatenate([self._axes[kept], found.axes[taken]])[order]
+        self._owner = owners[order]
+        self._rank[low] = np.maximum(found.rank, self._rank[low])
 
-    def colours(self) -> Ints:
-        """Of each root the identifier of the orbit of its tree."""
-        until = np.full(len(self.bucket), 0)
-        valid = self.since <= max(self.depth, 1)
-        np.maximum.at(until, self.owner[valid], self.since[valid])
-        valid &= self.since == until[self.owner]
-        least = np.full(len(self.bucket), np.iinfo(np.int64).max)
-        np.minimum.at(least, self.owner[valid], self._hash[self.root_row[valid]])
-        return pairs(self.bucket, least)
+    def _own(self, bucket: Ints) -> Ints:
+        """A number for each frame: the node's rank and own vectors, seen there."""
+        batch, home = self._batch, pairs(bucket[self._owner], self._rank[self._owner])
+        vectors = np.einsum("fij,fmj->fmi", self._axes, batch.vectors[self._owner])
+        return cluster(home, vectors.reshape(len(home), 3 * batch.vectors.shape[1]), self._gaps)
+
+    def _seen(self, bucket: Ints, axes: Floats, start: Ints, amount: Ints, told: Ints, colour: Ints, kinds: int) -> Ints:
+        """A number for each frame: everything that a node sees there. ``axes`` are the neighbours' frames of one step before."""
+        batch = self._batch
+        row, edge = expand(batch.first[self._owner], batch.degree[self._owner])
+        home = bucket[self._owner][row] * kinds + colour[edge]
+        entry = cluster(dense(home), np.einsum("rij,rj->ri", self._axes[row], batch.edge_vec[edge]), self._gaps)
+        # How each neighbour's frames are turned: nine numbers, three of an axis, none of a tree without vectors. In a crystal most
+        # frames are copies of a few, and what has been computed once is not computed again.
+        turned = np.flatnonzero(told[edge] > 0)
+        mine, theirs = _copies(self._axes), _copies(axes)
+        sets = multisets(np.zeros(len(start), np.int64), np.repeat(np.arange(len(start)), amount), theirs)
+        key = pairs(pairs(mine[row[turned]], sets[batch.neighbour[edge[turned]]]), entry[turned])
+        _, one, back = np.unique(key, return_index=True, return_inverse=True)
+        first = turned[one]
+        which, frame = expand(start[batch.neighbour[edge[first]]], amount[batch.neighbour[edge[first]]])
+        at = first[which]
+        relative = np.einsum("rij,rkj->rki", self._axes[row[at]], axes[frame])
+        relative[told[edge[at]] < 2, 1:] = 0.0
+        turn = cluster(entry[at], batch.scale * relative.reshape(len(at), 9), self._gaps)
+        whole = pairs(entry, told[edge])
+        known = multisets(whole[first], which, turn)
+        whole[turned] = int(whole.max(initial=-1)) + 1 + known[back]
+        return multisets(self._own(bucket), row, whole)
+
+    def _orbits(self, looks: Ints, bucket: Ints) -> None:
+        """The least look of each node is that of its orbit; the frames that show it are kept."""
+        least = np.full(len(bucket), np.iinfo(np.int64).max)
+        np.minimum.at(least, self._owner, looks)
+        kept = looks == least[self._owner]
+        self._owner, self._axes = self._owner[kept], self._axes[kept]
+        self.colours = pairs(bucket, least)
 
 
-def _balls(batch: Batch, roots: Ints, limit: int) -> tuple[Ints, Ints, Ints]:
-    """All nodes that roots can see: for each the place of the root, the node and the number of hops; ordered by root, the root first."""
-    size = len(batch.label)
-    place, node = np.arange(len(roots)), roots
-    known = np.sort(place * size + node)
-    found = [(place, node, np.zeros(len(roots), np.int64))]
-    hops = 0
-    while len(place) and hops < limit:
-        hops += 1
-        which, edge = batch.edges_of(node)
-        fresh = np.unique(place[which] * size + batch.neighbour[edge])
-        where = np.minimum(np.searchsorted(known, fresh), len(known) - 1)
-        fresh = fresh[known[where] != fresh]
-        place, node = fresh // size, fresh % size
-        known = np.sort(np.concatenate([known, fresh]))
-        found.append((place, node, np.full(len(fresh), hops)))
-    root, seen, far = (np.concatenate(parts) for parts in zip(*found))
-    order = np.argsort(root, kind="stable")
-    return root[order], seen[order], far[order]
-
-
-class Distinct(NamedTuple):
-    """The distinct vectors of edges and of nodes: of each its kind and which others of its graph are equal, and the first of each class."""
-
-    kind: Ints
-    same: Ints
-    chosen: Ints
-    own_kind: Ints
-    own_same: Ints
-    own_chosen: Ints
-
-
-def _distinct(batch: Batch, gaps: Gaps) -> Distinct:
-    kind = pairs(batch.label[batch.node], batch.label[batch.neighbour])
-    same = cluster(pairs(batch.graph[batch.node], kind), batch.edge_vec, gaps)
-    channels = batch.vectors.shape[1]
-    label = (batch.label[:, None] * channels + np.arange(channels)).reshape(-1)
-    own_kind = label + int(kind.max(initial=-1)) + 1
-    own_same = cluster(pairs(np.repeat(batch.graph, channels), label), batch.vectors.reshape(-1, 3), gaps)
-    return Distinct(kind, same, _firsts(same), own_kind, own_same, _firsts(own_same))
-
-
-def _firsts(ids: Ints) -> Ints:
-    return np.unique(ids, return_index=True)[1]
-
-
-def _vectors(batch: Batch, root: Ints, node: Ints, hops: Ints, distinct: Distinct) -> tuple[Ints, Ints, Ints, Floats]:
-    """The distinct vectors of each tree by kind, with the depth at which each comes in first.
-
-    A tree does not say which of its nodes are one and the same node of the graph, so that nothing here may depend on how often a vector
-    occurs: only whether it does. The depth is a part of the kind, as the first vectors are the fewest.
-    """
-    ball, edge = batch.edges_of(node)
-    owner, level, name = [root[ball]], [hops[ball] + 1], [distinct.same[edge]]
-    channels = batch.vectors.shape[1]
-    if channels:
-        owner.append(np.repeat(root, channels))
-        level.append(np.repeat(np.maximum(hops, 1), channels))
-        name.append(len(distinct.chosen) + distinct.own_same.reshape(-1, channels)[node].reshape(-1))
-    all_owner, all_level, all_name = np.concatenate(owner), np.concatenate(level), np.concatenate(name)
-    order = np.lexsort((all_level, all_name, all_owner))
-    new = np.ones(len(order), bool)
-    new[1:] = (np.diff(all_owner[order]) != 0) | (np.diff(all_name[order]) != 0)
-    kept = order[new]
-    table = np.concatenate([batch.edge_vec[distinct.chosen], batch.vectors.reshape(-1, 3)[distinct.own_chosen]])
-    table_kind = np.concatenate([distinct.kind[distinct.chosen], distinct.own_kind[distinct.own_chosen]])
-    return all_owner[kept], pairs(table_kind[all_name[kept]], all_level[kept]), all_level[kept], table[all_name[kept]]
+def _copies(axes: Floats) -> Ints:
+    """Which frames are one and the same, far below the tolerance: only so much as saves work."""
+    return cluster(np.zeros(len(axes), np.int64), axes.reshape(len(axes), 9), Gaps(1e-9))
