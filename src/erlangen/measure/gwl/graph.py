@@ -28,6 +28,10 @@ class GeometricGraph:
         vectors: vectors of each node that turn with the graph but do not shift, ``[n, m, d]``.
         edge_vec: the vector of each edge, ``[E, d]``, from ``i`` to the image of ``j`` that is meant in a periodic graph; by default
             ``pos[j] - pos[i]``. Where it is given, positions are not looked at.
+        periodic: the nodes are those of one cell of a pattern that repeats: tests count colours by their share, for another cell of the
+            same pattern has more or fewer nodes.
+        rounding: how far the vectors of edges may be wrong, in the unit of the positions; by default four units in the last place of
+            the largest coordinate, in the dtype that it came in.
 
     Raises:
         ArgumentError: no node; shapes that do not fit; ``d`` is neither 2 nor 3; numbers that are not finite; edges to nodes that
@@ -43,6 +47,8 @@ class GeometricGraph:
     labels: Int[Tensor, " n"]
     vectors: Float[Tensor, "n m d"]
     edge_vec: Float[Tensor, "E d"]
+    periodic: bool = False
+    rounding: float = 0.0
 
     def __post_init__(self) -> None:
         pos, n = self.pos, len(self.pos)
@@ -84,15 +90,17 @@ class GeometricGraph:
         vectors: Any = None,
         edge_vec: Any = None,
         directed: bool = False,
+        periodic: bool = False,
     ) -> GeometricGraph:
         """A graph from lists, arrays or tensors.
 
         Args:
             pos: as in the class.
             edges: pairs of nodes ``[E, 2]``, or ``"complete"`` for all pairs.
-            labels, vectors, edge_vec: as in the class. Edge vectors need ``directed=True``.
+            labels, vectors, edge_vec, periodic: as in the class. Edge vectors need ``directed=True``.
             directed: a pair ``(j, i)`` says only that ``j`` is a neighbour of ``i``; otherwise also the reverse.
         """
+        rounding = rounding_of(pos, vectors, edge_vec)
         pos = _numbers("pos", pos)
         if pos.ndim != 2:
             raise ArgumentError("pos", "positions [n, d] of at least one node", f"shape {list(pos.shape)}")
@@ -107,13 +115,22 @@ class GeometricGraph:
                 if edge_vec is not None:
                     raise ArgumentError("edge_vec", "edge vectors of directed edges", "undirected ones", "Pass directed=True")
                 index = torch.cat([index, index.flip(0)[:, index[0] != index[1]]], 1)
-        return cls.from_index(pos, index, labels=labels, vectors=vectors, edge_vec=edge_vec)
+        return cls.from_index(pos, index, labels=labels, vectors=vectors, edge_vec=edge_vec, periodic=periodic, rounding=rounding)
 
     @classmethod
     def from_index(
-        cls, pos: Any, edge_index: Any, *, labels: Any = None, vectors: Any = None, edge_vec: Any = None
+        cls,
+        pos: Any,
+        edge_index: Any,
+        *,
+        labels: Any = None,
+        vectors: Any = None,
+        edge_vec: Any = None,
+        periodic: bool = False,
+        rounding: float | None = None,
     ) -> GeometricGraph:
         """A graph from an ``edge_index``, with what is not given filled in."""
+        rounding = rounding_of(pos, vectors, edge_vec) if rounding is None else rounding
         pos, edge_index = _numbers("pos", pos), torch.as_tensor(edge_index).long().cpu()
         if pos.ndim != 2:
             raise ArgumentError("pos", "positions [n, d] of at least one node", f"shape {list(pos.shape)}")
@@ -129,7 +146,7 @@ class GeometricGraph:
         vectors = pos.new_zeros(n, 0, pos.shape[-1]) if vectors is None else _numbers("vectors", vectors)
         if vectors.ndim == 2:
             vectors = vectors.unsqueeze(1)
-        return cls(pos, edge_index, labels.long(), vectors, _numbers("edge_vec", edge_vec))
+        return cls(pos, edge_index, labels.long(), vectors, _numbers("edge_vec", edge_vec), periodic, rounding)
 
     def moved(self, matrix: Tensor | None = None, shift: Tensor | None = None, order: Tensor | None = None) -> GeometricGraph:
         """The same graph turned by a matrix, shifted, and with its nodes in another order (``new[k] = old[order[k]]``)."""
@@ -145,7 +162,30 @@ class GeometricGraph:
             labels=self.labels[order],
             vectors=(self.vectors @ turn.T)[order],
             edge_vec=self.edge_vec @ turn.T,
-        )
+        )  # in float64: nothing is rounded anew
+
+
+def rounding_of(pos: Any, vectors: Any = None, edge_vec: Any = None) -> float:
+    """By how much the vectors of edges may be wrong: four units in the last place of what they are made of.
+
+    >>> rounding_of(torch.tensor([[1000.0, 0.0, 0.0]])) > 1e-4 > rounding_of([[1000.0, 0.0, 0.0]])
+    True
+    """
+    parts = [vectors, pos if edge_vec is None else edge_vec]
+    worst = 0.0
+    for part in parts:
+        if part is None:
+            continue
+        kind = getattr(part, "dtype", None)
+        if not isinstance(part, Tensor):
+            try:
+                part = torch.as_tensor(np.asarray(part, dtype=None if kind is not None else np.float64))
+            except (TypeError, ValueError, RuntimeError):
+                continue  # the class says what is wrong with it
+        if part.is_floating_point() and part.numel():
+            size = float(part.detach().abs().nan_to_num(0.0, 0.0, 0.0).max())
+            worst = max(worst, 4 * torch.finfo(part.dtype).eps * size)
+    return worst
 
 
 def _numbers(name: str, value: Any) -> Tensor:
@@ -169,6 +209,8 @@ class Batch:
         degree, first: number of edges of each node, and where they start.
         graph: of each node.
         scale: the median length of edges that have one; 1 where there is none.
+        rounding: how far vectors may be wrong.
+        periodic: whether these are cells of patterns that repeat.
     """
 
     dim: int
@@ -181,6 +223,8 @@ class Batch:
     first: Ints
     graph: Ints
     scale: float
+    rounding: float = 0.0
+    periodic: bool = False
 
     @classmethod
     def of(cls, graphs: Sequence[GeometricGraph], bare: bool = False) -> Batch:
@@ -219,6 +263,8 @@ class Batch:
             np.cumsum(degree) - degree,
             np.repeat(np.arange(len(graphs)), sizes),
             float(np.median(length)) if len(length) else 1.0,
+            max(g.rounding for g in graphs),
+            all(g.periodic for g in graphs),
         )
 
     def edges_of(self, nodes: Ints) -> tuple[Ints, Ints]:

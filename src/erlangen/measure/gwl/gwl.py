@@ -27,8 +27,12 @@ from erlangen.measure.gwl.result import AmbiguousToleranceWarning, Result
 from erlangen.measure.gwl.stars import invariant_colours
 from erlangen.measure.gwl.trees import Trees
 
-#: The default tolerance, in median edges.
+#: The default tolerance, in median edges ...
 RELATIVE_TOLERANCE = 1e-5
+#: ... but at least so many times the rounding of the vectors: a factor of ten below, copies are still alike.
+ROUNDINGS = 10
+#: Rounding that makes the default tolerance a larger share of the median edge than this is refused.
+COARSEST = 0.05
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,16 @@ class GWL:
     with all vectors, up to one motion of the group. The invariant test (IGWL) hands on no orientation: each node hashes the orbit of its
     own neighbourhood. IGWL(k) looks at a node and ``k - 1`` of its neighbours at a time: 2 sees distances, 3 angles as well.
 
-    The answer is exact, up to the tolerance at which numbers count as equal: frames stand in for a search over permutations.
+    The answer is exact, up to the tolerance at which numbers count as equal: frames stand in for a search over permutations. Two
+    periodic graphs are compared as the infinite patterns that they stand for: colours by their share of the nodes of a cell.
 
     Args:
         group: ``O(3)``, ``SO(3)``, ``O(2)`` or ``SO(2)``, as a group or a name.
         body_order: the ``k`` of IGWL(k), at least 2; by default not bounded.
         invariant: the invariant test; implied by ``body_order``.
         max_iter: the most iterations; ``"auto"`` goes on until no later one could change the answer.
-        tol: numbers so far apart are equal, in the unit of the positions; by default 1e-5 times the median length of edges.
+        tol: numbers so far apart are equal, in the unit of the positions; by default 1e-5 times the median length of edges, or forty
+            units in the last place of the largest coordinate (in the dtype that positions came in) where that is more.
         bare: leave all vectors out: the Weisfeiler-Leman test of abstract graphs, see :func:`WL`.
 
     Raises:
@@ -94,10 +100,12 @@ class GWL:
             a, b: :class:`GeometricGraph`, or what :func:`as_graph` takes without a cutoff: a PyG ``Data``, an RDKit ``Mol``, a mapping.
 
         Raises:
-            ArgumentError: graphs that differ in dimension or number of vectors, or do not have the dimension of the group.
+            ArgumentError: graphs that differ in dimension or number of vectors, or do not have the dimension of the group; coordinates
+                that are so large that their rounding could decide (more than a two-hundredth of the median edge), and no ``tol``.
 
         Warns:
             AmbiguousToleranceWarning: a tolerance ten times larger or smaller gives another answer.
+            UserWarning: ``tol`` is below the rounding of the positions.
         """
         batch, gaps = self._batch([as_graph(a, name="a"), as_graph(b, name="b")])
         in_a = batch.graph == 0
@@ -131,7 +139,7 @@ class GWL:
         """Colours at the first iteration at which two graphs differ, or at the last; that iteration; how many there were; is it final."""
         t, steps = 0, self._history(batch, gaps)
         colours, final = next(steps)
-        while not (apart := _apart(colours, in_a)) and not final and t != self.max_iter:
+        while not (apart := _apart(colours, in_a, batch.periodic)) and not final and t != self.max_iter:
             t, (colours, final) = t + 1, next(steps)
         return colours, t if apart else None, t, apart or final
 
@@ -165,14 +173,16 @@ class GWL:
         >>> GWL().classes([*kchain(2), *kchain(3)]).tolist()
         [0, 1, 2, 3]
         """
-        if not self._equivariant:
-            return _numbered([tuple(sorted(c.tolist())) for c in self.colors(graphs)])
-        # Only graphs that the invariant test leaves alike need the full one, which tells at least as much.
         read = [as_graph(g, name=f"graphs[{i}]") for i, g in enumerate(graphs)]
+        if not self._equivariant:
+            return _numbered([(g.periodic, *_counted(c, g.periodic)) for g, c in zip(read, self.colors(read))])
+        # Only graphs that the invariant test leaves alike need the full one, which tells at least as much.
         coarse = dataclasses.replace(self, invariant=True).classes(read)
         alike = (torch.bincount(coarse)[coarse] > 1).nonzero().squeeze(1).tolist()
         colours = dict(zip(alike, self.colors([read[i] for i in alike]) if alike else []))
-        return _numbered([(c, *sorted(colours[i].tolist() if i in colours else [])) for i, c in enumerate(coarse.tolist())])
+        return _numbered(
+            [(c, *(_counted(colours[i], read[i].periodic) if i in colours else ())) for i, c in enumerate(coarse.tolist())]
+        )
 
     @property
     def _equivariant(self) -> bool:
@@ -187,7 +197,20 @@ class GWL:
         dim = self.group.n  # type: ignore[union-attr]
         if not self.bare and batch.dim != dim:
             raise ArgumentError("graphs", f"graphs in {dim} dimensions, as {self.group} acts there", f"{batch.dim} dimensions")
-        return batch, Gaps(RELATIVE_TOLERANCE * batch.scale if self.tol is None else self.tol)
+        least = ROUNDINGS * batch.rounding
+        if self.bare:
+            return batch, Gaps(RELATIVE_TOLERANCE if self.tol is None else self.tol)
+        if self.tol is None and least > COARSEST * batch.scale:
+            raise ArgumentError(
+                "graphs",
+                f"positions whose rounding is below {COARSEST / ROUNDINGS * batch.scale:.2g}, {COARSEST / ROUNDINGS} of the median edge",
+                f"rounding up to {batch.rounding:.2g}: coordinates are large for their dtype",
+                "Move structures to the origin before they are rounded, give float64, or pass tol",
+            )
+        if self.tol is not None and self.tol < batch.rounding:
+            message = f"the tolerance {self.tol:.2e} is below the rounding of the positions, {batch.rounding:.2e}: copies may be told apart"
+            warnings.warn(message, UserWarning, stacklevel=3)
+        return batch, Gaps(max(RELATIVE_TOLERANCE * batch.scale, least) if self.tol is None else self.tol)
 
     def _history(self, batch: Batch, gaps: Gaps) -> Iterator[tuple[Ints, bool]]:
         """Colours at iteration 0, 1, 2, ..., and whether no later ones can refine them."""
@@ -234,5 +257,16 @@ def _numbered(rows: list[tuple[int, ...]]) -> Int[Tensor, " G"]:
     return torch.tensor([number.setdefault(row, len(number)) for row in rows])
 
 
-def _apart(colours: Ints, in_a: NDArray[np.bool_]) -> bool:
-    return not np.array_equal(np.sort(colours[in_a]), np.sort(colours[~in_a]))
+def _apart(colours: Ints, in_a: NDArray[np.bool_], periodic: bool) -> bool:
+    kinds = int(colours.max(initial=-1)) + 1
+    one, two = (np.bincount(colours[part], minlength=kinds) for part in (in_a, ~in_a))
+    if periodic:  # by share: cells of one pattern may have several times as many nodes
+        one, two = one * int((~in_a).sum()), two * int(in_a.sum())
+    return not np.array_equal(one, two)
+
+
+def _counted(colours: Tensor, periodic: bool) -> tuple[int, ...]:
+    """The multiset of the colours of one graph; of a periodic one in the smallest cell that could have it."""
+    kinds, amount = colours.unique(return_counts=True)
+    least = math.gcd(*amount.tolist()) if periodic else 1
+    return tuple(kinds.repeat_interleave(amount // least).tolist())
