@@ -292,6 +292,24 @@ def test_edges_are_made_where_there_are_none():
     assert torch.allclose(wrapped(bare.record())["energy"], wrap(model, er.SE(3), Principal())(batch.record())["energy"], atol=1e-9)
 
 
+@pytest.mark.parametrize("mp_type", MESSAGES)
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_energies_and_forces_do_not_jump_at_a_smooth_cutoff(mp_type, dtype):
+    def at(model, shift):
+        pos = torch.tensor([[0.0, 0, 0], [1.1, 0.2, 0.3], [0.4, 1.3, -0.2], [0.0, 0.0, 0.0]], dtype=dtype)
+        pos[3] = pos[0] + (CUTOFF + shift) * torch.tensor([0.6, 0.0, -0.8], dtype=dtype)
+        y = model(AtomBatch.of(pos, [29, 8, 6, 1]))
+        return y["energy"].detach(), y["forces"].detach()
+
+    step = 1e-4
+    for smooth in (True, False):
+        model = net(dtype=dtype, mp_type=mp_type, regress_forces="from_energy", smooth_cutoff=smooth).eval()
+        jumps = [float((a - b).norm()) for a, b in zip(at(model, -step), at(model, step))]
+        assert (max(jumps) < 2e-3) == smooth, jumps
+    with pytest.raises(ArgumentError, match="'max_num_neighbors'"):
+        net(smooth_cutoff=True, max_num_neighbors=40)
+
+
 # ---- 8: forces from energies ----
 
 

@@ -24,6 +24,7 @@ from erlangen.nn.faenet_parts import (
     MessageType,
     Norm,
     atom_width,
+    fade,
     linear,
 )
 
@@ -64,6 +65,8 @@ class FAENet(nn.Module):
         phys_hidden_channels: through a layer of this width; 0: as they are.
         tag_hidden_channels: width of the tags' vectors (layers of slabs), 0 for none.
         pg_hidden_channels: of the periods' and groups' vectors each, 0 for none.
+        smooth_cutoff: messages fade to nothing at ``cutoff``, so that energies and forces do not jump where atoms pass it, as in dynamics
+            (the source's do). Wants edges of all neighbours up to ``cutoff``: ``max_num_neighbors=None``.
 
     Raises:
         ArgumentError: naming an argument with an unusable value.
@@ -102,6 +105,7 @@ class FAENet(nn.Module):
         phys_hidden_channels: int = 0,
         tag_hidden_channels: int = 32,
         pg_hidden_channels: int = 32,
+        smooth_cutoff: bool = False,
     ) -> None:
         super().__init__()
         for name, value, known in (
@@ -131,7 +135,11 @@ class FAENet(nn.Module):
             raise ArgumentError("num_filters", f"hidden_channels = {hidden_channels} for mp_type 'simple'", num_filters)
         if (left := atom_width(hidden_channels, tag_hidden_channels, pg_hidden_channels, phys_hidden_channels, phys_embeds)) < 1:
             raise ArgumentError("hidden_channels", f"at least {hidden_channels - left + 1} with these embeddings", hidden_channels)
-        self.cutoff, self.max_num_neighbors = float(cutoff), max_num_neighbors
+        if smooth_cutoff and max_num_neighbors is not None:
+            raise ArgumentError(
+                "max_num_neighbors", "None with smooth_cutoff: a bound on neighbours jumps by itself", max_num_neighbors
+            )
+        self.cutoff, self.max_num_neighbors, self.smooth_cutoff = float(cutoff), max_num_neighbors, smooth_cutoff
         self.skip_co, self.energy_head, self.regress_forces = skip_co, energy_head, regress_forces
         self.hidden_channels, self.out_dim, self.use_tags = hidden_channels, out_dim, tag_hidden_channels > 0
         self.radial = Gaussians(cutoff, num_gaussians)
@@ -182,12 +190,14 @@ class FAENet(nn.Module):
         source, target = data.edge_index
         vectors, size = data.vectors(), len(data)
         counts = data.pos.new_zeros(size, 1).index_add(0, data.batch, torch.ones_like(data.pos[:, :1]))
-        e = self.edges(vectors, self.radial(vectors.norm(dim=-1)))
+        length = vectors.norm(dim=-1)
+        e = self.edges(vectors, self.radial(length))
+        fading = fade(length / self.cutoff).unsqueeze(-1) if self.smooth_cutoff else None
         h = self.atoms(data.numbers, data.tags)
         alpha = None if self.initial_weight is None else self.initial_weight(h)
         states = [h]
         for block in self.blocks:
-            h = h + block(h, e, source, target, data.batch, counts)
+            h = h + block(h, e, source, target, data.batch, counts, fading)
             states.append(h)
         if self.skip_co == "concat_atom":
             assert self.skip is not None

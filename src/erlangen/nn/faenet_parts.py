@@ -45,6 +45,16 @@ class Gaussians(nn.Module):
         return (self.rate * (distance.unsqueeze(-1) - self.centres).square()).exp()
 
 
+def fade(share: Float[Tensor, " E"]) -> Float[Tensor, " E"]:
+    """1 at length 0 and 0 from the cutoff on, with two continuous derivatives: ``1 - 10 u^3 + 15 u^4 - 6 u^5``.
+
+    >>> fade(torch.tensor([0.0, 0.5, 1.0, 2.0])).tolist()
+    [1.0, 0.5, 0.0, 0.0]
+    """
+    u = share.clamp(max=1.0)
+    return 1 - u**3 * (10 - 15 * u + 6 * u * u)
+
+
 class GraphNorm(nn.Module):
     """Normalisation over the atoms of each structure, with a learnt share of the mean that is subtracted.
 
@@ -130,8 +140,12 @@ class Interaction(nn.Module):
         self.up = linear(inner * (2 if mp_type == "updown_local_env" else 1), hidden)
         self.other = linear(hidden, hidden) if complex_mp else None
 
-    def forward(self, h: Tensor, e: Tensor, source: Tensor, target: Tensor, batch: Tensor, counts: Tensor) -> Float[Tensor, "N H"]:
+    def forward(
+        self, h: Tensor, e: Tensor, source: Tensor, target: Tensor, batch: Tensor, counts: Tensor, fading: Tensor | None = None
+    ) -> Float[Tensor, "N H"]:
         weights = self._filter(h, e, source, target)
+        if fading is not None:
+            weights, e = weights * fading, e * fading
         local = self.mp_type == "updown_local_env"
         x = h if self.down is None else silu(self.down(h))
         m = pool(x.index_select(0, source) * weights, target, len(h))
