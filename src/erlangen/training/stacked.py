@@ -144,14 +144,14 @@ def train_members(
                             group["lr"] = config.rate(step)
                         batch = _batches(samples, torch.stack([shuffle.batch(step) for shuffle in shuffles]))
                         with accelerator.autocast():
-                            losses = all_losses(stacked, *batch)
-                        values = losses.tolist()
+                            each = all_losses(stacked, *batch)
+                        values = each.tolist()
                         running = [i for i, history in enumerate(histories) if not history.stopped]
                         for i in running:
                             if not math.isfinite(values[i]):
                                 raise lost(values[i], step, [t[i] for t in batch], directory, f" of seed {seeds[i]}")
                         optimizer.zero_grad(set_to_none=True)
-                        losses.sum().backward()  # members share no weight: the gradient of the sum is each one's own
+                        each.sum().backward()  # members share no weight: the gradient of the sum is each one's own
                         if config.clip:
                             _clip(trained, config.clip)
                         optimizer.step()
