@@ -155,7 +155,8 @@ def _line(source: Vectors, rank: int) -> tuple[_Part, Tensor]:
     points, weights, blur = source
     lengths = points.norm(dim=-1)
     sure = weights * (lengths - 2 * blur).clamp_min(0)
-    helper = torch.nn.functional.one_hot(points.detach().abs().argmin(-1), 3).to(points)
+    least = points.detach().abs().argmin(-1, keepdim=True)
+    helper = (least == torch.arange(3, device=points.device)).to(points)  # one_hot looks at values, which vmap forbids
     basis = _completed(points, helper, sure > 0)
     turns = rank + 1
     about = torch.eye(3, dtype=points.dtype, device=points.device).repeat(turns, 1, 1)
