@@ -89,7 +89,7 @@ def _in_space(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
     """Pairs of the first source that spans a plane; else of its line, turned; else all of a set of rotations."""
     vectors, _, _ = sources[0]
     wanted = torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
-    parts = []
+    parts: list[_Part] = []
     for source in sources:
         if parts and not _any(wanted):
             break
@@ -117,7 +117,7 @@ def _in_plane(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
     """The directions of the first source that has any; else turns."""
     vectors, _, _ = sources[0]
     wanted = torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
-    parts = []
+    parts: list[_Part] = []
     for points, weights, blur in sources:
         lengths = points.norm(dim=-1)
         sure = weights * (lengths - 2 * blur).clamp_min(0)
