@@ -168,7 +168,7 @@ def error_on(entry, G, datum, dtype, by=0.0):
     x = {name: value.to(dtype).expand(count, *value.shape) for name, value in x.items()}
     inp = {name: G.point if name == "pos" else G.vector for name in x}
     if datum.mask is not None:
-        inp, x = inp | {"mask": MASK(G)}, x | {"mask": torch.tensor(datum.mask).expand(count, -1)}
+        inp, x = inp | {"mask": er.frames.PerDatum(G)}, x | {"mask": torch.tensor(datum.mask).expand(count, -1)}
     frame = entry.make(1 + ("vel" in x), of="pos", **({} if datum.mask is None else {"weights": "mask"}))
     out = {"s": 2 * G.scalar, "v": G.vector, "t": rank(G, 2), "u": rank(G, 3)}
     model = er.symmetrize(Probe(), inp, out, frame=frame, check=False).eval()
@@ -188,9 +188,6 @@ def has_axes(datum, G, d):
     pos = pos - pos.mean(0) if G.translates else pos
     values = torch.linalg.eigvalsh(pos.mT @ pos)
     return bool(values.diff().min() > 1e-2 * values.max() + 1e-12)
-
-
-MASK = getattr(er.frames, "PerDatum", lambda G: None)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)

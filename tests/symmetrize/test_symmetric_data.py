@@ -81,6 +81,37 @@ def test_tensors_of_a_point_and_of_a_line(points, rank):
     assert float(here.abs().max()) > 1e-2 or (rank == 3 and len(points) == 1)  # an antisymmetric tensor may be small, but no other
 
 
+@pytest.mark.parametrize("frame", EXACT, ids=["Pairs", "weighted", "Vectors"])
+@pytest.mark.parametrize(
+    ("out", "rank"),
+    [
+        (er.SO(3).vector ** 4, 4),
+        (er.SO(3).irrep(5) + er.SO(3).scalar, 5),
+        (er.SE(3).of_linear_part(er.SO(3).vector ** 4), 4),
+        ({"energy": er.SO(3).scalar, "high": er.SO(3).irrep(4)}, 4),
+    ],
+    ids=["tensor", "harmonic", "rigid", "record"],
+)
+def test_outputs_of_a_higher_rank_than_the_turns_are_for_are_refused(frame, out, rank):
+    G = next(iter(out.values())).group if isinstance(out, dict) else out.group
+    with pytest.raises(ArgumentError, match=f"pass rank={rank}") as caught:
+        er.symmetrize(nn.Identity(), G.point, out, frame=frame, check=False)
+    assert caught.value.argument == "frame"
+    er.symmetrize(nn.Identity(), G.point, out, frame=Principal(), check=False)  # has no such turns
+    er.symmetrize(nn.Identity(), G.point, out, frame=Pairs(rank=rank), check=False)
+    er.symmetrize(nn.Identity(), G.point, {"v": G.vector, "s": G.scalar, "p": G.point}, frame=frame, check=False)
+
+
+@pytest.mark.parametrize("frame", EXACT, ids=["Pairs", "weighted", "Vectors"])
+def test_derivatives_by_vmap(frame):
+    G, x = er.SE(3), cloud(4, 5, 3)
+    frame = Vectors(er.nn.VectorNeurons(1, 3)).double() if isinstance(frame, Vectors) else frame
+    model = er.symmetrize(Forces(), G.point, G.vector, frame=frame, check=False)
+    each = torch.func.vmap(lambda one: model(one.unsqueeze(0))[0])(x)
+    assert torch.allclose(each, model(x), atol=1e-10)
+    assert torch.func.jacrev(lambda one: model(one.unsqueeze(0)).sum())(x[0]).shape == (5, 3)
+
+
 # ---- what helps to span a frame, and what does not ----
 
 

@@ -20,8 +20,8 @@ from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, is_cloud, named_parts
 from erlangen.symmetrize.frames import Frame, Weighted, may_look
 from erlangen.symmetrize.moved import for_network
-from erlangen.symmetrize.pairs import refuse_moving
-from erlangen.symmetrize.ragged import segment_of, to_dense
+from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
+from erlangen.symmetrize.ragged import bare, is_by_node, segment_of, to_dense
 from erlangen.symmetrize.robust import packed, robust_bases
 
 Degenerate = Literal["ignore", "warn", "weighted"]
@@ -126,8 +126,8 @@ class Vectors(CloudFrame):
             return points.unsqueeze(-1)
         spanning = self.of or next(name for name, action, _ in parts if is_cloud(inp, action))
         for name, action, part in parts:
-            if isinstance(action, Defining) and name != spanning:
-                dense = part if index is None or len(part) != len(index) else to_dense(part, index)[0]
+            if isinstance(bare(action), Defining) and name != spanning:
+                dense = to_dense(part, index)[0] if index is not None and is_by_node(action, part, index) else part
                 if dense.shape == points.shape:
                     channels.append(dense.to(points.dtype))
         return torch.stack(channels, -1)
@@ -153,6 +153,9 @@ class Vectors(CloudFrame):
     def refuse_linear(self, group: Group) -> str:
         return "" if group.is_rotations else "is none of O(d), SO(d), E(d), SE(d)"
 
+    def refuse_output(self, out: Action) -> str:
+        return refuse_rank(out, self.rank) if self.degenerate == "weighted" else ""
+
 
 def _spans_too_little(vectors: Float[Tensor, "B n d c"], cloud: Cloud, needed: int) -> Bool[Tensor, " B"]:
     """Whether a datum's vectors, the points and what goes with them, span fewer directions than a basis needs, up to rounding.
@@ -160,8 +163,8 @@ def _spans_too_little(vectors: Float[Tensor, "B n d c"], cloud: Cloud, needed: i
     A network's vectors then span no more, but for rounding that it may have blown up.
     """
     exact = vectors.detach().double()
-    blur = noise.of_coordinates(exact.abs().amax((1, 2)), exact.shape[2], vectors.dtype)  # [B, c]
-    blur[:, 0] = cloud.noise
+    beside = noise.of_coordinates(exact[..., 1:].abs().amax((1, 2)), exact.shape[2], vectors.dtype)
+    blur = torch.cat([cloud.noise.unsqueeze(1), beside], 1)  # [B, c]
     relative = (exact / blur.clamp_min(torch.finfo(torch.float64).tiny)[:, None, None]).transpose(2, 3).flatten(1, 2)
     values = torch.linalg.eigvalsh(relative.mT @ relative)
     return values[:, -needed] <= 4 * relative.shape[1]

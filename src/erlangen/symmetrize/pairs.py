@@ -10,10 +10,12 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
+from erlangen.reps.base import Rep
 from erlangen.reps.basic import Defining
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, named_parts
 from erlangen.symmetrize.frames import Weighted, may_look
+from erlangen.symmetrize.linear_parts import of_linear_part
 from erlangen.symmetrize.ragged import bare, is_by_node, segment_of
 from erlangen.symmetrize.robust import robust_bases
 
@@ -69,6 +71,32 @@ class Pairs(CloudFrame):
         if not group.is_rotations or group.element_shape[0] not in (2, 3):
             return "does not rotate the plane or space"
         return ""
+
+    def refuse_output(self, out: Action) -> str:
+        return refuse_rank(out, self.rank)
+
+
+def refuse_rank(out: Action, rank: int) -> str:
+    """Why turns that average tensors of this rank are too few for an output; empty when they are not.
+
+    >>> from erlangen.groups import SE
+    >>> refuse_rank(SE(3).of_linear_part(SE(3).linear_part.vector**4), 3)
+    'of data on a line or in a point the average is exact up to tensors of rank 3, and an output has rank 4: pass rank=4'
+    """
+    wanted = max((_frequency(bare(leaf)) for leaf in getattr(out, "leaves", [out])), default=0)
+    if wanted <= rank:
+        return ""
+    limit = f"of data on a line or in a point the average is exact up to tensors of rank {rank}"
+    return f"{limit}, and an output has rank {wanted}: pass rank={wanted}"
+
+
+def _frequency(action: Any) -> int:
+    """The largest frequency with which data of a representation of rotations turn: the rank of a tensor, the degree of a harmonic."""
+    action = of_linear_part(action)
+    if not isinstance(action, Rep) or not action.group.dim:
+        return 0
+    once = action.group.algebra.basis[:1].double()  # type: ignore[union-attr]
+    return round(float(torch.linalg.matrix_norm(action.algebra(once), 2).max()))
 
 
 def refuse_moving(inp: Action, x: Any, loose: Tensor) -> None:

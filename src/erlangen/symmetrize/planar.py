@@ -66,6 +66,9 @@ class Planar(CloudFrame):
             return "keeps no axis; there are SO(2, axis='z'), AxialO, AxialSE and AxialE"
         return ""
 
+    def refuse_output(self, out: Action) -> str:
+        return self.flat.refuse_output(out)
+
 
 def _lifted(turns: Tensor, plane: Tensor, axis: Tensor) -> Tensor:
     """Maps of the plane ``[..., 2, 2]`` as maps of space that leave the axis alone."""

@@ -17,7 +17,7 @@ from erlangen.symmetrize import noise
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
 from erlangen.symmetrize.frames import Weighted, may_look
-from erlangen.symmetrize.pairs import refuse_moving
+from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
 from erlangen.symmetrize.robust import packed, robust_bases
 
 Degenerate = Literal["warn", "raise", "weighted", "ignore"]
@@ -165,6 +165,9 @@ class Principal(CloudFrame):
         if reason := self.refuse_linear(inp.group.linear_part):
             return f"{inp.group} {reason}"
         return cloud_refusal(inp)
+
+    def refuse_output(self, out: Action) -> str:
+        return refuse_rank(out, self.rank) if self.degenerate == "weighted" else ""
 
 
 def sign_choices(d: int, proper: bool) -> Float[Tensor, "k free"]:
