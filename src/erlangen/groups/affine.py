@@ -17,6 +17,7 @@ from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.membership import tolerance
 from erlangen.groups.orthogonal import SO, FormGroup, O
 from erlangen.groups.rotations import inverse_translation_factor, translation_factor
+from erlangen.linalg import matrix_exp
 
 if TYPE_CHECKING:
     from erlangen.actions.base import Action
@@ -123,9 +124,16 @@ class AffineGroup(MatrixGroup):
         return _homogeneous(self.linear_group.exp(turn), (translation_factor(turn) @ a[..., :-1, -1:]).squeeze(-1))
 
     def log(self, g: Tensor) -> Tensor:
-        if not self._is_rigid:
+        if not (isinstance(self.linear_group, FormGroup) and self.linear_group.is_compact):
             return super().log(g)
         turn = self.linear_group.log(linear_part(g))
+        if not self._is_rigid:
+            # exp(a, u) moves by (e^a - 1) / a u, the upper right block of exp([[a, 1], [0, 0]]).
+            n = self.space_dim
+            system = torch.cat(
+                [torch.cat([turn, torch.eye(n).to(turn).expand_as(turn)], -1), turn.new_zeros(*turn.shape[:-1], 2 * n)], -2
+            )
+            return _homogeneous(turn, torch.linalg.solve(matrix_exp(system)[..., :n, n:], g[..., :-1, -1]), corner=0.0)
         return _homogeneous(turn, (inverse_translation_factor(turn) @ g[..., :-1, -1:]).squeeze(-1), corner=0.0)
 
     @property

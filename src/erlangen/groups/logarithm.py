@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.linalg import matrix_exp
 
 #: Gauss-Legendre nodes of the Pade approximant, exact to float64 rounding for ``||g - 1|| <= NEAR``.
 PADE_DEGREE, NEAR = 8, 0.25
@@ -46,7 +47,21 @@ def matrix_log(g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
         # Elements that are near already stay as they are: each root costs a digit or so.
         root = torch.where(far[..., None, None], _square_root(root, eye), root)
         doublings = doublings + far
-    return (torch.exp2(doublings)[..., None, None] * _log_near_identity(root - eye, eye)).to(g.dtype)
+    log = torch.exp2(doublings)[..., None, None] * _log_near_identity(root - eye, eye)
+    _refuse_inexact(log.detach(), g.detach())
+    return log.to(g.dtype)
+
+
+def _refuse_inexact(log: Tensor, g: Tensor) -> None:
+    """Refuse where the iteration lost its digits: near a negative eigenvalue square roots are nearly singular."""
+    error = (matrix_exp(log) - g).flatten(-2).norm(dim=-1)
+    allowed = 1e-6 if g.dtype == torch.float64 else 1e-2
+    worst = float((error / g.flatten(-2).norm(dim=-1).double()).max()) if error.numel() else 0.0
+    if not worst <= allowed:
+        raise UnsupportedError(
+            f"a matrix has an eigenvalue too near the negative axis for its principal logarithm to be known (its exponential would be off "
+            f"by {worst:.1g}): split the rotation by pi off before taking the logarithm"
+        )
 
 
 def _square_root(g: Tensor, eye: Tensor) -> Tensor:

@@ -167,6 +167,8 @@ class MatrixGroup(Group):
     def log(self, g: Tensor) -> Tensor:
         if self._algebra is None:
             return super().log(g)
+        if self._recognised is not self:
+            return self._recognised.log(g)
         from erlangen.groups.logarithm import matrix_log
 
         return matrix_log(g)

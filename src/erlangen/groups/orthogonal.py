@@ -14,6 +14,7 @@ from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.haar import haar_o, haar_so, uniform
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.membership import tolerance
+from erlangen.groups.rotation_log import rotation_log
 from erlangen.groups.rotations import exp_rotation, log_rotation
 
 if TYPE_CHECKING:
@@ -75,11 +76,16 @@ class FormGroup(MatrixGroup):
         return exp_rotation(a) if self._is_planar_or_spatial else super().exp(a)
 
     def log(self, g: Tensor) -> Tensor:
-        if not self._is_planar_or_spatial:
+        """Of compact groups, at all angles, half turns included: exp is onto the rotations.
+
+        Raises:
+            UnsupportedError: an element is a reflection; for groups that are not compact, also where one has no principal logarithm.
+        """
+        if not self.is_compact or not self.dim:
             return super().log(g)
         if self._components == "all" and bool((torch.linalg.det(g) < 0).any()):
             raise UnsupportedError(f"{self} has no logarithm of a reflection; it lies in another component than the identity")
-        return log_rotation(g)
+        return log_rotation(g) if self._is_planar_or_spatial else rotation_log(g)
 
     @property
     def _is_planar_or_spatial(self) -> bool:
@@ -311,7 +317,10 @@ class Isometries(FormGroup):
         return super().exp(a) if self.is_euclidean else MatrixGroup.exp(self, a)
 
     def log(self, g: Tensor) -> Tensor:
-        return super().log(g) if self.is_euclidean else MatrixGroup.log(self, g)
+        if self.is_euclidean or not self.is_compact:
+            return super().log(g) if self.is_euclidean else MatrixGroup.log(self, g)
+        there, back = self.to_standard.to(g), self._from_standard.to(g)
+        return back @ super().log(there @ g @ back) @ there
 
     def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:
         g = super().sample(*batch, generator=generator, dtype=torch.float64, device=device, scale=scale)

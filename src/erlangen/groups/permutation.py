@@ -72,8 +72,8 @@ class PermutationGroup(Group):
         return torch.arange(self.n, device=device).repeat(*batch, 1)
 
     def multiply(self, g: Tensor, h: Tensor) -> Tensor:
-        shape = torch.broadcast_shapes(g.shape, h.shape)
-        return g.expand(shape).gather(-1, h.expand(shape))
+        g, h = torch.broadcast_tensors(g, h)  # several times faster than their shapes alone
+        return g.gather(-1, h)
 
     def inverse(self, g: Tensor) -> Tensor:
         points = torch.arange(self.n, device=g.device).expand(g.shape)

@@ -123,9 +123,8 @@ class Permutation(Rep):
         return torch.nn.functional.one_hot(g, self.dim).mT.to(torch.float64)
 
     def apply(self, g: Tensor, x: Tensor) -> Tensor:
-        index = self.group.inverse(g).unsqueeze(-2)
-        shape = torch.broadcast_shapes(index.shape, x.shape)
-        return x.expand(shape).gather(-1, index.expand(shape))
+        x, index = torch.broadcast_tensors(x, self.group.inverse(g).unsqueeze(-2))
+        return x.gather(-1, index)
 
 
 class Sign(Rep):

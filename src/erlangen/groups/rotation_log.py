@@ -1,0 +1,84 @@
+"""The logarithm of rotations of ``R^n``, n above 3, half turns included."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from erlangen.groups.logarithm import matrix_log
+from erlangen.linalg import matrix_exp
+
+#: Rotations with a plane turned by more than the angle of this cosine (2.7 radians) are taken apart into planes.
+NEAR_HALF_TURN = -0.9
+#: Directions in which the exponential is this flat, relative to others, have no derivative of the logarithm.
+FLAT = 1e-9
+
+
+def rotation_log(g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
+    """A skew matrix whose exponential is the rotation ``g``, of angles up to pi in each of its planes.
+
+    Far from half turns it is the principal logarithm. Near them the rotation is taken apart into its planes (the real Schur form), each
+    angle being that of its plane's block, so that no digit is lost at any angle; at an exact half turn of a plane either direction
+    is a logarithm, and one is chosen. Its first derivative there is that of the inverse of exp, along the group; where two planes make
+    half turns it has none, and is zero in the directions that are left open.
+
+    >>> g = torch.diag(torch.tensor([-1.0, -1.0, -1.0, -1.0], dtype=torch.float64))
+    >>> a = rotation_log(g)
+    >>> bool((torch.linalg.matrix_exp(a) - g).abs().max() < 1e-14)
+    True
+    """
+    n = g.shape[-1]
+    rows = g.reshape(-1, n, n)
+    near = torch.linalg.eigvalsh(0.5 * (rows + rows.mT).detach().double())[:, 0] < NEAR_HALF_TURN
+    if not bool(near.any()):
+        return matrix_log(g)
+    result = torch.empty_like(rows)
+    result = result.index_put((~near,), matrix_log(rows[~near])) if not bool(near.all()) else result
+    return result.index_put((near,), _by_planes(rows[near])).reshape(g.shape)
+
+
+def _by_planes(g: Float[Tensor, "batch n n"]) -> Float[Tensor, "batch n n"]:
+    turns = g.detach().to("cpu", torch.float64).numpy()
+    value = torch.from_numpy(np.stack([_skew(turn) for turn in turns])).to(g.device)
+    if not g.requires_grad:
+        return value.to(g.dtype)
+    # g = exp(w) exp(a) with w zero but for its derivative, and log g = a + w / ((e^ad a - 1) / ad a) to first order.
+    small = g.to(torch.float64) @ matrix_exp(value).mT
+    small = 0.5 * (small - small.mT)
+    n = g.shape[-1]
+    i, j = torch.triu_indices(n, n, 1, device=g.device)
+    basis = torch.zeros(len(i), n, n, dtype=torch.float64, device=g.device)
+    plane = torch.arange(len(i), device=g.device)
+    basis[plane, i, j], basis[plane, j, i] = -1.0, 1.0
+    brackets = value.unsqueeze(1) @ basis - basis @ value.unsqueeze(1)
+    ad = brackets[..., j, i].mT
+    # The upper right block of exp([[ad, 1], [0, 0]]) is (e^ad - 1) / ad.
+    size = len(i)
+    system = torch.cat([torch.cat([ad, torch.eye(size).to(ad).expand_as(ad)], -1), torch.zeros_like(ad).repeat(1, 1, 2)], -2)
+    slope = matrix_exp(system)[:, :size, size:]
+    move = torch.linalg.pinv(slope, rtol=FLAT) @ (small - small.detach())[..., j, i].unsqueeze(-1)
+    return (value + torch.einsum("bk,kij->bij", move.squeeze(-1), basis)).to(g.dtype)
+
+
+def _skew(turn: np.ndarray) -> np.ndarray:
+    """The logarithm of one rotation from its planes."""
+    from scipy.linalg import schur
+
+    blocks, basis = schur(turn, output="real")
+    log, i, lone = np.zeros_like(turn), 0, []
+    while i < len(turn):
+        if i + 1 < len(turn) and blocks[i + 1, i] != 0:
+            angle = math.atan2(blocks[i + 1, i] - blocks[i, i + 1], blocks[i, i] + blocks[i + 1, i + 1])
+            log[i + 1, i], log[i, i + 1] = angle, -angle
+            i += 2
+        else:
+            lone += [i] if blocks[i, i] < 0 else []
+            i += 1
+    # Axes that change sign, an even number of them, make half turns two by two.
+    for i, j in zip(lone[::2], lone[1::2]):
+        log[j, i], log[i, j] = math.pi, -math.pi
+    return basis @ log @ basis.T
