@@ -6,14 +6,17 @@ from erlangen.actions.clouds import AtomBatch
 from erlangen.actions.graphs import EdgeList, adjacency, graph, nodes
 from erlangen.actions.images import Images
 from erlangen.actions.neighbours import neighbours
+from erlangen.actions.periodic import Fractional, PeriodicField
 from erlangen.actions.records import Record, as_action
 
 __all__ = [
     "Action",
     "AtomBatch",
     "EdgeList",
+    "Fractional",
     "Images",
     "OnAxes",
+    "PeriodicField",
     "Record",
     "adjacency",
     "as_action",

@@ -38,6 +38,7 @@ from erlangen.groups.rational_maps import (
 )
 
 if TYPE_CHECKING:
+    from erlangen.actions.base import Action
     from erlangen.groups.wyckoff import WyckoffPosition
     from erlangen.reps.base import Rep
 
@@ -262,6 +263,21 @@ class CrystallographicGroup(Group):
         from erlangen.reps.pullback import Pullback
 
         return Pullback(self.point_group.vector, self, _linear)
+
+    @property
+    def pseudoscalar(self) -> Rep:
+        """The determinant of ``W``: -1 for reflections, inversions, glides."""
+        from erlangen.reps.basic import Determinant
+        from erlangen.reps.pullback import Pullback
+
+        return Pullback(Determinant(self.point_group), self, _linear)
+
+    @property
+    def point(self) -> Action:
+        """Fractional coordinates modulo 1."""
+        from erlangen.actions.periodic import Fractional
+
+        return Fractional(self)
 
 
 class TabulatedGroup(CrystallographicGroup):

@@ -94,7 +94,9 @@ class Determinant(Rep):
         return ()
 
     def matrix(self, g: Tensor) -> Tensor:
-        return torch.linalg.det(g)[..., None, None]
+        # Of whole numbers the determinant is whole, and then it is so exactly.
+        det = torch.linalg.det(g) if g.is_floating_point() else torch.linalg.det(g.to(torch.float64)).round()
+        return det[..., None, None]
 
     def algebra(self, a: Tensor) -> Tensor:
         return a.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]

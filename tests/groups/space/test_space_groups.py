@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 
 import erlangen as er
 from erlangen.errors import ArgumentError
@@ -190,6 +190,7 @@ def test_groups_obey_their_laws(number: int) -> None:
     assert G.point_group.order * len(G.centring) == G.order
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.integers(1, 230), st.integers(0, 2**31))
 def test_elements_move_points_by_what_they_say(number: int, seed: int) -> None:
     G = SpaceGroup(number)
