@@ -201,6 +201,8 @@ def test_other_activations_by_automatic_differentiation():
     found = batch_functional_dimension(net, x)
     assert (found.dim, found.max_dim, found.orbit_dim) == (26, 26, 0)
     assert found.what == "batch functional dimension"
+    assert "26 of at most 26" in repr(found)
+    assert found.per_layer == ()
     assert batch_functional_dimension(net, x[:3]).dim == 6
     # A ReLU network that the reader refuses gives what the structured way does.
     relu = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))

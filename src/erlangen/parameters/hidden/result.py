@@ -104,6 +104,8 @@ class FunctionalDimension:
     @cached_property
     def per_layer(self) -> tuple[LayerRank, ...]:
         """Degrees of freedom of each affine layer alone (none where layers are unknown)."""
+        if not self._layers:
+            return ()
         return tuple(LayerRank(size, decide(part).rank) for size, part in zip(self._layers, self._factor.split(self._layers, -1)))
 
     def null_space(self) -> Tensor:
