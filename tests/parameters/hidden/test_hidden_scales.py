@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from hidden_networks import DOUBLE, he
@@ -98,17 +100,35 @@ def test_other_activations_on_scaled_features():
     net = nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.Linear(4, 1)).double()
     x = normal(200, 3)
     assert batch_functional_dimension(net, x).dim == 21
-    for scales in (SCALES, torch.tensor([1.0, 1e11, 1.0], **DOUBLE)):
+    for scales in (SCALES, torch.tensor([1.0, 1e11, 1.0], **DOUBLE), torch.tensor([1.0, 1e9, 1e-9], **DOUBLE)):
         other = nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.Linear(4, 1)).double()
         other.load_state_dict(net.state_dict() | {"0.weight": net[0].weight.detach() / scales})
         found = batch_functional_dimension(other, x * scales)
         assert (found.dim, found.is_lower_bound) == (21, False)
-    apart = torch.tensor([1.0, 1e9, 1e-9], **DOUBLE)  # one feature is below the rounding of another
-    other.load_state_dict(net.state_dict() | {"0.weight": net[0].weight.detach() / apart})
-    with pytest.warns(UserWarning, match="4 parameters"):
-        found = batch_functional_dimension(other, x * apart)
-    assert found.dim == 17
-    assert found.is_lower_bound
+
+
+class Attends(nn.Module):
+    """The bias of keys shifts all weights of attention alike, so its derivative is zero, and computed as rounding."""
+
+    def __init__(self):
+        super().__init__()
+        self.inp, self.attention, self.out = nn.Linear(2, 4), nn.MultiheadAttention(4, 2, batch_first=True), nn.Linear(4, 1)
+
+    def forward(self, x):
+        h = self.inp(x)
+        return self.out(self.attention(h, h, h, need_weights=False)[0])[:, 0]
+
+
+def test_rounding_is_no_derivative():
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*lower bound")
+        found = batch_functional_dimension(Attends(), normal(400, 3, 2))
+    null = found.null_space()
+    assert found.gap > 1e3
+    assert not found.is_lower_bound
+    start = 12 + 48 + 4  # inp, in_proj_weight, the query's biases
+    assert torch.allclose(null[start : start + 4].norm(dim=1), torch.ones(4, **DOUBLE))
 
 
 def almost_parallel():

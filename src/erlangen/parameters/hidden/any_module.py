@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -49,28 +50,29 @@ def of_module(
         raise ArgumentError("x", "inputs [N, ...] that the model takes", f"shape {tuple(x.shape)}", str(error)) from error
     collector, name = collector_for(method, len(x) * size, columns, generator)
     step = max(1, 256 // size)
-    for start in range(0, len(x), step):
-        some = x[start : start + step]
-        rows = vmap(jacrev(outputs), (None, 0))(params, some)
-        block = torch.cat([rows[key].flatten(2) for key in params], -1).flatten(0, 1)
+
+    def rows(weights: dict[str, Tensor], some: Tensor) -> Tensor:
+        parts = vmap(jacrev(outputs), (None, 0))(weights, some)
+        block = torch.cat([parts[key].flatten(2) for key in params], -1).flatten(0, 1)
         length = block.norm(dim=-1, keepdim=True)
-        collector.add(block / torch.where(length > 0, length, 1.0))
+        return block / torch.where(length > 0, length, 1.0)
+
+    for start in range(0, len(x), step):
+        collector.add(rows(params, x[start : start + step]))
         if progress is not None:
             progress(min(start + step, len(x)) * size, len(x) * size)
     factor = collector.factor()
-    # Columns of one size, for inputs may be on different scales; what is below rounding of the largest column stays there.
+    # Columns of one size, for inputs may be on different scales; but not those that are rounding.
     sizes = factor.norm(dim=0)
-    largest = float(sizes.max())
-    seen = sizes > max(factor.shape) * torch.finfo(torch.float64).eps * largest
-    lost = int((~seen & (sizes > 0)).sum())
-    factor = factor / torch.where(seen, sizes, largest or 1.0)
+    small = sizes <= max(factor.shape) * torch.finfo(torch.float64).eps * float(sizes.max())
+    if bool((small & (sizes > 0)).any()):
+        small &= ~_is_derivative(rows, params, x[:step], generator)
+    sizes = torch.where(small, float(sizes.max()) or 1.0, sizes)
+    factor = factor / sizes
     found = decide(factor)
-    doubtful = found.rank < columns and (lost > 0 or not found.clear)
+    doubtful = found.rank < columns and not found.clear
     if doubtful:
-        reason = (
-            f"derivatives in {lost} parameters are rounding next to the others" if lost else "singular values have no clear gap"
-        )
-        warnings.warn(f"{reason}: the rank {found.rank} is a lower bound; inputs on one scale may help", stacklevel=4)
+        warnings.warn(f"no clear gap of singular values decides the rank {found.rank}, which is a lower bound", stacklevel=4)
     return FunctionalDimension(
         what="batch functional dimension",
         dim=found.rank,
@@ -85,5 +87,14 @@ def of_module(
         num_regions=0,
         is_lower_bound=doubtful,
         _factor=factor,
-        _sizes=torch.where(seen, sizes, largest or 1.0),
+        _sizes=sizes,
     )
+
+
+def _is_derivative(
+    rows: Callable[[dict[str, Tensor], Tensor], Tensor], params: dict[str, Tensor], some: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Which columns hold derivatives and which rounding: those hardly change with the last digits of the parameters, this altogether."""
+    nearby = {key: p * (1 + 1e-9 * torch.randn(p.shape, generator=generator, dtype=p.dtype)) for key, p in params.items()}
+    before, after = rows(params, some), rows(nearby, some)
+    return (after - before).norm(dim=0) < 1e-3 * before.norm(dim=0)
