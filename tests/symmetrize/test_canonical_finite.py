@@ -214,6 +214,57 @@ def test_symmetric_images():
         Energy(energy, degenerate="warn").eval()(C4, x[1:])
 
 
+class Constant(nn.Module):
+    """A network that died: one value for everything, but for rounding."""
+
+    def forward(self, x):
+        rounding = torch.rand(len(x), 1, generator=torch.Generator().manual_seed(len(x)), dtype=x.dtype) - 0.5
+        return 3 + 4 * torch.finfo(x.dtype).eps * rounding
+
+
+class Pooled(nn.Module):
+    """Blind to quarter turns that are half turns: an energy of two copies out of four is the lowest."""
+
+    def forward(self, x):
+        return (x.sum(-1) ** 2).sum((1, 2)).unsqueeze(1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("options", [{}, {"top_k": 2}, {"top_k": 3, "temperature": 0.1}], ids=str)
+def test_networks_that_are_blind_to_the_pose(options, dtype):
+    """By default all that tie are averaged over: a choice by rounding would be no symmetry at all."""
+    x, model = images(6).to(dtype), cnn(1, 3).to(dtype)
+    for energy in (Constant(), Pooled()):
+        frames = [Energy(energy, **options)]
+        if not options:
+            frames.append(FiniteShift(Energy(energy, trick=None), nn.Sequential(nn.Flatten(), nn.Linear(36, 4).to(dtype))))
+        for frame in frames:
+            wrapped = er.symmetrize(model, C4, C4.group.scalar, frame=frame, check=False).eval()
+            y = wrapped(x)
+            for k in range(4):
+                g = C4.group.element(torch.full((6,), k))
+                assert (wrapped(C4.act(g, x)) - y).abs().max() < 50 * torch.finfo(dtype).eps
+    assert Energy(Constant()).eval()(C4, x).elements.shape[1] == 4
+    assert Energy(Pooled()).eval()(C4, x).elements.shape[1] == 2
+    assert Energy(Pooled(), degenerate="ignore").eval()(C4, x).elements.shape[1] == 1
+    assert Energy(Pooled()).eval()(C4, x[:0]).elements.shape[:2] == (0, 1)
+    with pytest.warns(UserWarning, match="6 of 6 data have several best"):
+        Energy(Pooled(), degenerate="warn").eval()(C4, x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_dead_features_get_no_gradient(dtype):
+    """A direction of zero length has none: not one of rounding over 1e-12, and no gradient of its inverse."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.ReLU(), nn.Linear(8, 16, bias=False)).to(dtype)
+    nn.init.constant_(network[1].bias, -100.0)
+    frame = Reference(network, 16)
+    found = frame(C4, images(6).to(dtype))
+    (found.losses["distinct"] + found.info["activations"].sum()).backward()
+    assert all(p.grad is None or float(p.grad.abs().max()) == 0 for p in network.parameters())
+    model = er.symmetrize(cnn(1, 3).to(dtype), C4, C4.group.scalar, frame=frame, check=False).eval()
+    assert model.frames(images(6).to(dtype)).elements.shape[1] == 4
+
+
 def test_top_k():
     x = images(6)
     energy, f = cnn(1, 1), cnn(1, 3)
@@ -286,7 +337,8 @@ class _Blind(Frame):
         (lambda: Reference(cnn(1, 2), 3)(C4, images()), "network"),
         (lambda: Reference(cnn(1, 2), 3, distinct=-1.0), "distinct"),
         (lambda: Lift(cnn(1, 4)), "network"),
-        (lambda: FiniteShift(AllElements(), cnn(1, 4))(C4, images()), "base"),
+        (lambda: FiniteShift(AllElements(), cnn(1, 5))(C4, images()), "network"),
+        (lambda: Energy(cnn(1, 1), tolerance=-1.0), "tolerance"),
         (lambda: FiniteShift(Energy(cnn(1, 1), trick=None), cnn(1, 3))(C4, images()), "network"),
         (lambda: er.symmetrize(cnn(1, 2), er.SO(2).vector, er.SO(2).scalar, frame=Energy(cnn(1, 1))), "frame"),
         (lambda: er.symmetrize(cnn(1, 2), D4, D4.group.scalar, frame=Lift(Lifting(C4, 1))), "frame"),

@@ -197,6 +197,19 @@ def test_the_minimum_moves_with_the_parameters():
         assert got[place].item() == pytest.approx((values[0] - values[1]) / 2e-4, rel=2e-2, abs=1e-4)
 
 
+def test_the_minimum_of_a_network_without_curvature_does_not_move():
+    """relu has no second derivative: the implicit derivative there is zero, not a rounding over a ridge of 1e-12."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(15, 8), nn.ReLU(), nn.Linear(8, 1))
+    blind = nn.Sequential(nn.Flatten(), nn.Linear(15, 8), nn.ReLU(), nn.Linear(8, 1))
+    nn.init.constant_(blind[1].bias, -100.0)
+    x = torch.randn(4, 5, 3, generator=rng())
+    for net in (network, blind):
+        frame = LieEnergy(net, resolution=1e-2).train()
+        frame(er.SO(3).vector, x).elements.square().sum().backward()
+        assert all(p.grad is None or float(p.grad.abs().max()) < 100 for p in net.parameters())
+
+
 @pytest.mark.parametrize(
     ("build", "argument"),
     [

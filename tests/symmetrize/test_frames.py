@@ -327,6 +327,38 @@ def test_phase_serves_circles_in_any_representation():
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_circles_whose_slow_coordinates_vanish(dtype):
+    """A datum whose first vector, or lowest frequency, is zero: others turn, too; one that nothing turns has vectors of zero."""
+    G = er.SO(2)
+    fast = G.irrep(2) + G.irrep(3)
+    cases = {
+        "first vector": (G.vector, torch.tensor([[[0.0, 0.0], [1.0, 0.5], [-0.3, 2.0]]])),
+        "first vector is rounding": (G.vector, torch.tensor([[[1e-9, -1e-9], [1.0, 0.5], [-0.3, 2.0]]])),
+        "lowest frequency": (fast, torch.tensor([[[0.0, 0.0, 1.0, 0.4]]])),
+        "both": (fast, torch.tensor([[[0.7, 0.1, 1.0, 0.4]]])),
+        "nothing": (fast, torch.tensor([[[0.0, 0.0, 0.0, 0.0]]])),
+    }
+    if dtype == torch.float64:
+        cases.pop("first vector is rounding")
+    for name, (rep, x) in cases.items():
+        x = x.to(dtype).expand(20, -1, -1)
+        g = G.sample(20, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(dtype)
+        for out in (G.scalar, G.vector, G.irrep(3)):
+            torch.manual_seed(0)
+            model = er.symmetrize(Net(x.shape[1], rep.dim, (1, out.dim)).to(dtype), rep, out, frame=Phase(), check=False)
+            error = (model(rep.act(g, x)) - out.act(g, model(x))).abs().max()
+            assert error < 100 * torch.finfo(dtype).eps, (name, str(out))
+        if name == "nothing":
+            assert model(x).abs().max() < 10 * torch.finfo(dtype).eps
+    inp = er.actions.Record({"a": G.vector, "b": G.vector})
+    x = {"a": torch.zeros(3, 2, dtype=dtype), "b": torch.tensor([[1.0, 0.0], [0.0, 2.0], [0.0, 0.0]], dtype=dtype)}
+    found = Phase()(inp, x)
+    first, second = (row[weights > 0] for row, weights in zip(found.elements[:2], found.weights))
+    assert torch.allclose(second @ first.mT, torch.tensor([[[0.0, -1.0], [1.0, 0.0]]], dtype=dtype), atol=1e-6)
+    assert Phase()(G.vector, torch.zeros(0, 2, dtype=dtype)).elements.shape[0] == 0
+
+
 # ---- the wrapper ----
 
 

@@ -16,7 +16,7 @@ import erlangen as er
 from erlangen.errors import ArgumentError
 from erlangen.groups.affine import AffineGroup
 from erlangen.groups.axial import AxialE, AxialO, AxialSE
-from erlangen.symmetrize import Lattice, Pairs, Planar, Principal, SignFixed, Stochastic, Vectors
+from erlangen.symmetrize import GramSchmidt, Lattice, Pairs, Phase, Planar, Principal, SignFixed, Stochastic, Vectors
 
 F64 = torch.float64
 
@@ -130,6 +130,8 @@ FRAMES = {
     "Vectors": Entry(lambda channels, **w: seeded(Vectors, channels=channels, **w).double(), SPACE + PLANE, slack=1000.0),
     "Planar weighted": Entry(lambda channels, **w: Planar(degenerate="weighted", **w), UPRIGHT),
     "Planar": Entry(lambda channels, **w: Planar(degenerate="raise", **w), UPRIGHT, "shadow"),
+    "GramSchmidt": Entry(lambda channels, **w: GramSchmidt("raise", **w), SPACE + PLANE),
+    "Phase": Entry(lambda channels, **w: Phase(), (er.SO(2),)),
     "Lattice": Entry(lambda channels, **w: Lattice(), SPACE, "cell"),
 }
 

@@ -12,7 +12,7 @@ from erlangen.actions import Images
 from erlangen.errors import ArgumentError
 from erlangen.groups import SL, SO, Cyclic, GLplus, MatrixGroup, O, Scalings, Sp
 from erlangen.symmetrize import Haar, Orbit, OrbitDistance, Shifted, orbit_distance
-from erlangen.symmetrize.generators import Equivariant, InOrder, RingMoments, Scalar, cross
+from erlangen.symmetrize.generators import Equivariant, InOrder, RingMoments, Scalar, cross, scaled
 from erlangen.symmetrize.orbit import with_products
 
 F64 = torch.float64
@@ -83,7 +83,7 @@ def test_is_a_surrogate_of_the_frobenius_distance():
     exact = (m - er.groups.project(O(3), m)).flatten(1).norm(dim=1)
     root = orbit_distance(m, O(3), reduction="none").sqrt()
     ratio = root / exact
-    # |M^T M - 1| is about 2 |M - P|, and the mean over six entries is smaller than the sum over nine.
+    # |M^T M - 1| is about 2 |M - P|, and the mean over nine entries is smaller than their sum.
     assert 0.3 < float(ratio.min()) <= float(ratio.max()) < 2
 
 
@@ -419,3 +419,105 @@ def test_no_warnings_in_ordinary_use():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Orbit(Scalar(O(1, 3), 4))(O(1, 3).vector, torch.randn(4, 4, 4))
+
+
+# ---- groups by what they are, and means that do not depend on axes ----
+
+
+def test_the_mean_over_a_form_is_over_all_its_entries():
+    """It is the squared Frobenius norm over n^2, so that another orthonormal basis of what is compared gives the same."""
+    m = normal(5, 4, 4)
+    eta = O(1, 3).form
+    off = m.mT @ eta @ m - eta
+    assert torch.allclose(orbit_distance(m, O(1, 3), reduction="none"), off.square().mean((-2, -1)), rtol=1e-12)
+    assert torch.allclose(orbit_distance(m, O(1, 3), p=1, reduction="none"), off.abs().mean((-2, -1)), rtol=1e-12)
+    turn = SO(3).sample(5, dtype=F64, generator=torch.Generator().manual_seed(0))
+    three = normal(5, 3, 3)
+    assert torch.allclose(orbit_distance(three @ turn, O(3), reduction="none"), orbit_distance(three, O(3), reduction="none"))
+    omega = er.groups.bilinear_forms(Sp(4))[0]
+    assert torch.allclose(orbit_distance(m, Sp(4)), (m.mT @ omega @ m - omega).square().mean())
+
+
+CONJUGATE = torch.diag(torch.tensor([2.0, 1.0, 1.0, 0.5], dtype=F64))
+OWN = {
+    "SO(3)": MatrixGroup(algebra=SO(3).algebra.basis),
+    "Lorentz in other units": MatrixGroup(algebra=torch.linalg.inv(CONJUGATE) @ SO(1, 3).algebra.basis @ CONJUGATE),
+    "SL(3)": MatrixGroup(algebra=SL(3).algebra.basis),
+    "Sp(4)": MatrixGroup(algebra=Sp(4).algebra.basis),
+    "about an axis": MatrixGroup(algebra=SO(2, axis=(1.0, 2.0, 3.0)).algebra.basis),
+    "a plane in R^4": MatrixGroup(algebra=er.groups.so_basis(4)[:1]),
+    "C3": MatrixGroup(generators=[Cyclic(3).irrep(1)(Cyclic(3).generators[0])]),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize("name", OWN)
+def test_groups_given_by_generators_alone(name, dtype):
+    """As the guide says first: a generator of any group of matrices, by default, and exact from the start."""
+    group = OWN[name]
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some are told apart from larger groups by no polynomial
+        frame = Orbit(Scalar(group, 5))
+        model = er.symmetrize(Net(5 * group.n, (group.n,)), group.vector, group.vector, frame=frame).to(dtype).eval()
+    x = normal(20, 5, group.n)
+    g = group.sample(20, generator=torch.Generator().manual_seed(1), dtype=F64, scale=0.5)
+    found, wanted = model((x @ g.mT).to(dtype)).double(), (g @ model(x.to(dtype)).double().unsqueeze(-1)).squeeze(-1)
+    error = (found - wanted).norm(dim=1) / wanted.norm(dim=1)
+    assert float(error.median()) < 200 * torch.finfo(dtype).eps
+    assert float(error.max()) < 2e4 * torch.finfo(dtype).eps
+
+
+def test_an_own_group_has_the_distance_and_projection_of_the_librarys():
+    own = OWN["SO(3)"]
+    m = normal(6, 3, 3)
+    assert torch.equal(orbit_distance(m, own, reduction="none"), orbit_distance(m, SO(3), reduction="none"))
+    torch.manual_seed(0)
+    frame = Orbit(Scalar(own, 4), project="always").double()
+    assert bool(SO(3).contains(frame(SO(3).vector, normal(6, 4, 3)).elements, 1e-12).all())  # and serves that action
+    with pytest.raises(er.errors.UnsupportedError, match="projection|forms"):
+        Orbit(Scalar(OWN["about an axis"], 4), project="always")
+    for build in (
+        lambda: Scalar(er.Symmetric(3), 3),
+        lambda: Equivariant(er.Symmetric(3), 3),
+        lambda: OrbitDistance(er.Symmetric(3)),
+    ):
+        with pytest.raises(ArgumentError) as caught:
+            build()
+        assert caught.value.argument == "group"
+
+
+# ---- gradients where something vanishes ----
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize("group", [O(3), LORENTZ, SL(3), GLplus(2)], ids=str)
+def test_dead_features_and_zero_data_have_small_gradients(group, dtype):
+    """A generator whose last layer is zero makes no matrix, data may be zero: gradients stay below one over the least length."""
+    torch.manual_seed(0)
+    for kill in ("network", "data", "both"):
+        net = Scalar(group, 4).to(dtype)
+        if kill != "data":
+            nn.init.zeros_(net.network[-1].weight)
+        y = normal(3, 4, group.n).to(dtype)
+        y = (0 * y if kill != "network" else y).requires_grad_()
+        m = net(y)
+        (m.sum() + OrbitDistance(group)(m).mean()).backward()
+        for leaf in (y, *net.parameters()):
+            assert leaf.grad is None or float(leaf.grad.abs().max()) < 1e6
+
+
+def test_a_finite_groups_distance_has_a_derivative_on_the_group():
+    quarter = MatrixGroup(generators=[torch.tensor([[0.0, -1.0], [1.0, 0.0]])])
+    m = torch.eye(2, dtype=F64).requires_grad_()
+    OrbitDistance(quarter, p=1)(m).backward()
+    assert torch.equal(m.grad, torch.zeros(2, 2, dtype=F64))
+
+
+def test_photons_side_by_side_are_left_as_they_are():
+    """All products of parallel lightlike vectors are zero, to rounding: nothing is divided by rounding."""
+    x = torch.tensor([[[5.0, 3.0, 0.0, 4.0], [1.0, 0.6, 0.0, 0.8]]])
+    forms = er.groups.bilinear_forms(O(1, 3))
+    assert torch.equal(scaled(x, forms), x)
+    g = LORENTZ.sample(8, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(scaled(x @ g.mT, forms), x @ g.mT)

@@ -102,11 +102,13 @@ class LieEnergy(Frame):
             energy = self._energies(inp, x, group.multiply(best, exponential(group, away).unsqueeze(1)))
             (gradient,) = torch.autograd.grad(energy.sum(), away, create_graph=True)
             rows = [torch.autograd.grad(gradient[:, a].sum(), away, retain_graph=True)[0] for a in range(group.dim)]
-        hessian = torch.stack(rows, 1).detach()
-        # A minimum in a flat direction does not move; the ridge keeps it where it is.
-        ridge = 1e-6 * hessian.abs().amax((1, 2), keepdim=True) + 1e-12
-        eye = torch.eye(group.dim, dtype=hessian.dtype, device=hessian.device)
-        move = -torch.linalg.solve(hessian + ridge * eye, gradient.unsqueeze(-1)).squeeze(-1)
+        curvature, directions = torch.linalg.eigh((hessian := torch.stack(rows, 1).detach()).mT / 2 + hessian / 2)
+        # A minimum does not move in a flat direction: one whose curvature is nothing beside the largest, or beside rounding of the energy.
+        flat = 1e-6 * curvature.amax(1, keepdim=True)
+        flat = torch.maximum(flat, 16 * torch.finfo(energy.dtype).eps * energy.detach().abs().amax(1, keepdim=True).to(flat))
+        inverse = torch.where(curvature > flat, 1 / torch.where(curvature > flat, curvature, 1.0), 0.0)
+        along = (gradient.unsqueeze(1) @ directions).squeeze(1) * inverse
+        move = -(directions @ along.unsqueeze(-1)).squeeze(-1)
         return move - move.detach()
 
     def refuse(self, inp: Action) -> str:

@@ -13,7 +13,8 @@ from erlangen.errors import ArgumentError
 from erlangen.nn.lifting import Lifting
 from erlangen.symmetrize.choice import Choice, every_element
 from erlangen.symmetrize.cloud import named_parts
-from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.frames import Frame
+from erlangen.symmetrize.generators import unit
 from erlangen.symmetrize.moved import canonical, for_network
 
 
@@ -83,11 +84,11 @@ class Reference(Choice):
         found = self.network(for_network(self.network, canonical(inp, x, elements)))
         if found.shape != (batch[0] * batch[1], len(self.direction)):
             raise ArgumentError("network", f"vectors [{batch[0] * batch[1]}, {len(self.direction)}]", tuple(found.shape))
-        unit = torch.nn.functional.normalize(found, dim=-1).unflatten(0, batch)
-        likeness = (unit @ unit.mT).abs()
+        directions = unit(found).unflatten(0, batch)
+        likeness = (directions @ directions.mT).abs()
         n = batch[1]
         apart = (likeness.sum((1, 2)) - likeness.diagonal(dim1=1, dim2=2).sum(1)) / max(n * (n - 1), 1)
-        return unit @ self.direction.to(unit.dtype), {"distinct": self.distinct * apart.mean()}
+        return directions @ self.direction.to(found.dtype), {"distinct": self.distinct * apart.mean()}
 
 
 class Lift(Choice):
@@ -130,12 +131,13 @@ class Lift(Choice):
 
 
 class FiniteShift(Choice):
-    """An exact one-element frame ``h0`` moved on by an element that any network chooses: ``h0(x) k(h0(x)^-1 x)``.
+    """An exact frame ``h0`` of few elements moved on by an element that any network chooses: ``h0(x) k(h0(x)^-1 x)``.
 
-    What :class:`~erlangen.symmetrize.Shifted` is for Lie groups. One evaluation of the network, on the canonical form of ``h0``.
+    What :class:`~erlangen.symmetrize.Shifted` is for Lie groups. One evaluation of the network for each element of ``h0``, on its canonical
+    form; where there are several (ties), the best of all is chosen.
 
     Args:
-        base: a frame with one element for each datum.
+        base: a frame, best with one element for most data.
         network: canonical forms (one argument) to scores ``[B, order]`` in the order of ``group.elements()``.
         options: those of :class:`Choice`; the prior is towards ``h0`` itself.
     """
@@ -147,18 +149,23 @@ class FiniteShift(Choice):
         self.differentiable = self.differentiable and base.differentiable
 
     def candidates(self, inp: Action, x: Any) -> Any:
-        return inp.group.multiply(self._base(inp, x).elements, every_element(inp, x))
+        group, found = inp.group, self.base(inp, x)
+        here = group.map(lambda e, shape: e.unsqueeze(2), found.elements)
+        every = group.map(lambda e, shape: e.unsqueeze(1), every_element(inp, x))
+        return group.map(lambda e, shape: e.flatten(1, 2), group.multiply(here, every))
 
     def activations(self, inp: Action, x: Any) -> tuple[Float[Tensor, "B n"], dict[str, Tensor]]:
-        found = self._base(inp, x)
-        scores = self.network(for_network(self.network, canonical(inp, x, found.elements)))
-        return scores, dict(found.losses)
-
-    def _base(self, inp: Action, x: Any) -> Weighted:
         found = self.base(inp, x)
-        if inp.group.batch_shape(found.elements)[1] != 1:
-            raise ArgumentError("base", "a frame with one element for each datum", inp.group.batch_shape(found.elements)[1])
-        return found
+        size, k = inp.group.batch_shape(found.elements)
+        scores = self.network(for_network(self.network, canonical(inp, x, found.elements)))
+        order = int(inp.group.order)
+        if not isinstance(scores, Tensor) or scores.shape != (size * k, order):
+            got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+            raise ArgumentError("network", f"scores [{size * k}, {order}]", got)
+        scores = scores.unflatten(0, (size, k))
+        if found.weights is not None:  # elements that only fill up a batch
+            scores = scores.masked_fill((found.weights == 0).unsqueeze(2), -torch.inf)
+        return scores.flatten(1), dict(found.losses)
 
     def refuse(self, inp: Action) -> str:
         return super().refuse(inp) or self.base.refuse(inp)

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
@@ -16,6 +16,8 @@ from erlangen.groups.base import Element
 from erlangen.symmetrize.frames import Frame, Weighted, a_tensor, batch_size, may_look
 
 Trick = Literal["straight-through", "gumbel"]
+#: How many roundings an activation may be off by.
+ROUNDINGS = 16
 
 
 class Choice(Frame):
@@ -29,17 +31,18 @@ class Choice(Frame):
         trick: ``"straight-through"``, ``"gumbel"``, or ``None``: choose in training as in evaluation, so that the model's loss teaches
             the network nothing and only ``prior`` does.
         temperature: of the softmax; a small one saturates and its gradients vanish.
-        top_k: average over the best ``k`` candidates instead, weighted by their softmax: smooth but for what enters and leaves the
-            best ``k``. In evaluation only.
+        top_k: average over the best ``k`` candidates instead (and those that tie with the last of them), weighted by their softmax:
+            smooth but for what enters and leaves the best ``k``. In evaluation only.
         draws: instead of the best, so many candidates drawn with the probabilities of the softmax, in evaluation: symmetric in
             distribution.
         prior: weight of the loss ``"prior"``, the cross entropy towards the identity, which keeps data in the poses that a pretrained
             model knows. 100 is usual for one, 0 when both are trained together.
         degenerate: what to do where the largest activation is not unique (a symmetric datum, a network that is blind to the pose):
-            ``"ignore"`` (the first one; invariant outputs of symmetric data stay exact, others are exact up to the datum's own
-            symmetry, which the choice breaks), ``"warn"``, or ``"weighted"`` (all tied ones with equal weights). In evaluation only.
-        tolerance: activations count as tied when they differ by less than this, relative to the largest difference between them (or
-            absolute, where that is smaller than 1).
+            ``"weighted"`` (all tied ones with equal weights, which is exact; compiled models take the first), ``"warn"``, or
+            ``"ignore"`` (the first one: where the datum is symmetric, invariant outputs stay exact, and others up to that symmetry,
+            which the choice breaks; where the network is blind, nothing is exact). In evaluation only.
+        tolerance: activations count as tied when they differ by less than this, relative to the largest difference between them; in any
+            case when rounding can make the difference (16 times the precision of their dtype, at the size of the largest).
         generator: source of randomness; torch's global one by default.
 
     What comes with the frame in ``info``: ``activations`` ``[B, n]``, ``margin`` ``[B]`` (how far the best is ahead of the second) and
@@ -57,8 +60,8 @@ class Choice(Frame):
         top_k: int = 1,
         draws: int = 0,
         prior: float = 0.0,
-        degenerate: Literal["ignore", "warn", "weighted"] = "ignore",
-        tolerance: float = 1e-6,
+        degenerate: Literal["ignore", "warn", "weighted"] = "weighted",
+        tolerance: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -72,6 +75,8 @@ class Choice(Frame):
             raise ArgumentError("draws", "a number of draws, and then top_k=1", f"draws={draws}, top_k={top_k}")
         if prior < 0:
             raise ArgumentError("prior", "a weight of at least 0", prior)
+        if tolerance < 0:
+            raise ArgumentError("tolerance", "at least 0", tolerance)
         if degenerate not in ("ignore", "warn", "weighted"):
             raise ArgumentError("degenerate", "one of ignore, warn, weighted", repr(degenerate))
         self.trick, self.temperature, self.top_k, self.draws, self.prior = trick, temperature, top_k, draws, prior
@@ -123,14 +128,17 @@ class Choice(Frame):
             return torch.multinomial(
                 torch.softmax(a / self.temperature, -1), self.draws, replacement=True, generator=self.generator
             ), None
-        if self.top_k > 1:
-            values, places = a.topk(min(self.top_k, a.shape[1]), -1)
-            return places, torch.softmax(values / self.temperature, -1)
-        best = a.argmax(-1, keepdim=True)
+        k = min(self.top_k, a.shape[1])
+        values, best = a.topk(k, -1)
+        soft = torch.softmax(values / self.temperature, -1) if k > 1 else None
         if self.degenerate == "ignore" or not may_look(a):
-            return best, None
-        tied = self._tied(a)
-        most = int(tied.sum(1).max())
+            return best, soft
+        tied = a >= values[:, -1:] - self._doubt(a)
+        if k > 1:
+            most = max(int(tied.sum(1).max()), k) if len(a) else k
+            values, places = a.masked_fill(~tied, -torch.inf).topk(most, -1)
+            return places, torch.softmax(values / self.temperature, -1)
+        most = int(tied.sum(1).max()) if len(a) else 1
         if most == 1:
             return best, None
         if self.degenerate == "warn":
@@ -143,9 +151,11 @@ class Choice(Frame):
         counts, places = tied.to(a.dtype).topk(most, -1)
         return places, counts / counts.sum(1, keepdim=True)
 
-    def _tied(self, a: Float[Tensor, "B n"]) -> Bool[Tensor, "B n"]:
-        largest = a.amax(1, keepdim=True)
-        return a >= largest - self.tolerance * (largest - a.amin(1, keepdim=True)).clamp_min(1)
+    def _doubt(self, a: Float[Tensor, "B n"]) -> Float[Tensor, "B 1"]:
+        """By how much activations may differ that are equal."""
+        finite = a.masked_fill(a.isinf(), 0.0)
+        rounded = ROUNDINGS * torch.finfo(a.dtype).eps * finite.abs().amax(1, keepdim=True)
+        return torch.maximum(rounded, self.tolerance * (finite.amax(1, keepdim=True) - finite.amin(1, keepdim=True)))
 
     def refuse(self, inp: Action) -> str:
         return "" if inp.group.is_finite else f"{inp.group} is infinite"

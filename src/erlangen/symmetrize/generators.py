@@ -9,13 +9,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
+from erlangen.groups.base import Group
 from erlangen.groups.forms import bilinear_forms, commutant, is_special
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.orthogonal import FormGroup
+from erlangen.groups.recognise import recognised
 from erlangen.nn.mlp import EquivariantMLP
+from erlangen.symmetrize.isometries import CERTAIN, Basis, Candidates, Spread, in_order, over_completions
 
-#: What keeps a length from being divided by zero, relative to the longest.
+#: What keeps a squared length from being divided by zero, relative to the longest.
 GUARD = 1e-6
+#: Squares of columns that a generator makes, before they are scaled: those of a fresh one are 1e-6, of a dead one zero.
+LEAST = 1e-10
 
 
 class Scalar(nn.Module):
@@ -55,10 +60,9 @@ class Scalar(nn.Module):
     raise_index: Tensor | None
     time: Tensor | None
 
-    def __init__(self, group: MatrixGroup, vectors: int, *, width: int = 128, layers: int = 4, newton_schulz: int = 0) -> None:
+    def __init__(self, group: Group, vectors: int, *, width: int = 128, layers: int = 4, newton_schulz: int = 0) -> None:
         super().__init__()
-        if not isinstance(group, MatrixGroup):
-            raise ArgumentError("group", "a group of matrices, e.g. SO(3) or O(1, 3)", repr(group))
+        known = matrices(group)
         for name, value, least in (
             ("vectors", vectors, 1),
             ("width", width, 1),
@@ -67,14 +71,14 @@ class Scalar(nn.Module):
         ):
             if value < least:
                 raise ArgumentError(name, f"at least {least}", value)
-        if newton_schulz and not (group.is_compact and group.vector.is_orthogonal):
-            raise ArgumentError("newton_schulz", f"0, for {group} is not orthogonal", newton_schulz)
-        self.group, self.vectors, self.newton_schulz = group, vectors, newton_schulz
-        n = group.n
-        forms = bilinear_forms(group)
+        if newton_schulz and not (known.is_compact and known.vector.is_orthogonal):
+            raise ArgumentError("newton_schulz", f"0, for {known} is not orthogonal", newton_schulz)
+        self.group, self.vectors, self.newton_schulz = known, vectors, newton_schulz
+        n = known.n
+        forms = bilinear_forms(known)
         self.register_buffer("forms", forms, persistent=False)
-        self.register_buffer("images", commutant(group), persistent=False)
-        special = is_special(group)
+        self.register_buffer("images", commutant(known), persistent=False)
+        special = is_special(known)
         # A covector is a vector by the inverse of a form; in the plane the commutant turns vectors already.
         metric = next((form for form in forms if float(torch.linalg.det(form).abs()) > 1e-6), None)
         crosses = _choices(vectors, n - 1) if special and n > 2 and metric is not None else []
@@ -83,7 +87,7 @@ class Scalar(nn.Module):
         volumes = _choices(vectors, n) if not len(forms) else []
         self.register_buffer("volumes", torch.tensor(volumes, dtype=torch.int64), persistent=False)
         self.only_ratios = not special
-        self.register_buffer("time", _time_axis(group), persistent=False)
+        self.register_buffer("time", _time_axis(known), persistent=False)
         every = vectors + len(crosses)
         features = sum(every * (every + 1) // 2 if _is_symmetric(form) else every * (every - 1) // 2 for form in forms)
         features += len(volumes) + (vectors if self.time is not None else 0)
@@ -110,12 +114,12 @@ class Scalar(nn.Module):
         if len(self.volumes):
             volume = torch.linalg.det(y[..., self.volumes, :])
             if self.only_ratios:
-                volume = volume / volume.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(y.dtype).tiny)
+                volume = unit(volume)
             scalars.append(volume)
         features = torch.cat(scalars, -1) if scalars else y.new_ones(*y.shape[:-2], 1)
         images = torch.einsum("cij,...mj->...cmi", self.images.to(y), y).flatten(-3, -2)
         weights = self.network(features).unflatten(-1, (n, images.shape[-2])) / images.shape[-2] ** 0.5
-        m = scaled(weights @ images, self.forms).mT
+        m = scaled(weights @ images, self.forms, least=LEAST).mT
         for _ in range(self.newton_schulz):
             m = 1.5 * m - 0.5 * m @ (m.mT @ m)
         return m
@@ -146,13 +150,12 @@ class Equivariant(nn.Module):
     """
 
     def __init__(
-        self, group: MatrixGroup, vectors: int, *, channels: int = 32, layers: int = 2, generator: torch.Generator | None = None
+        self, group: Group, vectors: int, *, channels: int = 32, layers: int = 2, generator: torch.Generator | None = None
     ) -> None:
         super().__init__()
-        if not isinstance(group, MatrixGroup):
-            raise ArgumentError("group", "a group of matrices, e.g. SO(3) or O(1, 3)", repr(group))
-        self.group, self.vectors = group, vectors
-        source, target = vectors * group.vector, group.n * group.vector
+        known = matrices(group)
+        self.group, self.vectors = known, vectors
+        source, target = vectors * known.vector, known.n * known.vector
         self.network = EquivariantMLP(source, target, channels=channels, layers=layers, generator=generator)
 
     def forward(self, y: Float[Tensor, "*batch m n"]) -> Float[Tensor, "*batch n n"]:
@@ -160,15 +163,21 @@ class Equivariant(nn.Module):
 
 
 class InOrder(nn.Module):
-    """The pseudo-orthonormal basis of the first ``n`` vectors in their order (indefinite Gram-Schmidt): exact, nothing to learn.
+    """The pseudo-orthonormal basis of the vectors in their order (indefinite Gram-Schmidt): exact, nothing to learn.
 
-    For vectors that mean different things; where any may come first, :class:`~erlangen.symmetrize.GramSchmidt` goes by size. Within an
-    order the basis is continuous, but for a residual that becomes lightlike, and then its error is large: it is computed in float64,
-    orthogonalised twice, and returned in float64.
+    For vectors that mean different things; where any may come first, :class:`~erlangen.symmetrize.GramSchmidt` goes by size. Each axis is
+    what is left of the first vector that has a length: residuals that are zero (equal momenta) or lightlike (massless ones), to rounding
+    of the data as they came, are passed over, and where all that are left are lightlike, the first sum of two that is not gives the axis.
+    Within one choice the basis is continuous. It is computed in float64, orthogonalised twice, and returned in float64.
+
+    Vectors that span less than the space leave axes open, which are completed. :class:`~erlangen.symmetrize.Orbit` averages over the
+    completions, where the open axes have one sign (as those beside a momentum with mass have): that is exact for tensors of up to ``rank``.
+    Where they have both, invariant outputs are exact, of others the components within the span.
 
     Args:
         group: O(n), SO(n), O(p, q), SO(p, q) or the isometries of a form.
-        vectors: how many vectors there are; the first ``n`` are used.
+        vectors: how many vectors there are, at least ``n``.
+        rank: the highest rank of the tensors that come out, for data that span less than the space.
 
     Raises:
         ArgumentError: not the isometries of a form, or too few vectors.
@@ -180,36 +189,37 @@ class InOrder(nn.Module):
     True
     """
 
-    def __init__(self, group: FormGroup, vectors: int) -> None:
+    def __init__(self, group: Group, vectors: int, rank: int = 3) -> None:
         super().__init__()
-        if not isinstance(group, FormGroup) or group.dim != group.n * (group.n - 1) // 2:
+        known = recognised(group)
+        if not isinstance(known, FormGroup) or known.dim != known.n * (known.n - 1) // 2:
             raise ArgumentError("group", "the isometries of a form, e.g. SO(3) or O(1, 3)", repr(group))
-        if vectors < group.n:
-            raise ArgumentError("vectors", f"at least {group.n}, to span a basis", vectors)
-        self.group, self.vectors = group, vectors
+        if vectors < known.n:
+            raise ArgumentError("vectors", f"at least {known.n}, to span a basis", vectors)
+        if rank < 0:
+            raise ArgumentError("rank", "a tensor rank of at least 0", rank)
+        self.group, self.vectors, self.rank = known, vectors, rank
 
-    def forward(self, y: Float[Tensor, "*batch m n"]) -> Float[Tensor, "*batch n n"]:
-        n, (p, q) = self.group.n, self.group.signature
+    def forward(self, y: Float[Tensor, "*batch m n"], noise: Float[Tensor, "*batch"] | None = None) -> Float[Tensor, "*batch n n"]:
+        return self._basis(y, noise).element.unflatten(0, y.shape[:-2])
+
+    def over_completions(self, y: Float[Tensor, "B m n"], noise: Float[Tensor, " B"] | None = None) -> Spread:
+        """The matrix of each datum, or several with weights where axes are open.
+
+        Args:
+            y: the vectors.
+            noise: how far rounding may have moved them, where that is more than their own size says.
+        """
+        return over_completions(self.group, self._basis(y, noise), self.rank)
+
+    def _basis(self, y: Tensor, noise: Tensor | None) -> Basis:
+        n = self.group.n
         if y.shape[-2:] != (self.vectors, n):
             raise ArgumentError("y", f"vectors [*batch, {self.vectors}, {n}]", f"shape {tuple(y.shape)}")
-        y = y.double()
-        form = self.group.form.to(y)
-        axes: list[Tensor] = []
-        signs: list[Tensor] = []
-        for i in range(n):
-            v = y[..., i, :]
-            for _ in range(2):
-                for axis, sign in zip(axes, signs):
-                    v = v - sign * ((v @ form) * axis).sum(-1, keepdim=True) * axis
-            square = ((v @ form) * v).sum(-1, keepdim=True)
-            axes.append(v / square.abs().sqrt().clamp_min(torch.finfo(v.dtype).tiny ** 0.5))
-            signs.append(square.sign())
-        basis, sign = torch.stack(axes, -1), torch.cat(signs, -1)
-        order = sign.argsort(dim=-1, descending=True, stable=True)
-        basis = basis.gather(-1, order.unsqueeze(-2).expand_as(basis))
-        target = torch.tensor([1.0] * p + [-1.0] * q, dtype=y.dtype, device=y.device)
-        reference = target.unsqueeze(-1) * (self.group.standard_basis().to(y).mT @ form)
-        return self.group.into_component(basis @ reference)
+        flat = y.flatten(0, -3) if y.ndim > 3 else y.reshape(-1, *y.shape[-2:])
+        blur = None if noise is None else noise.reshape(-1)
+        eps = torch.finfo(y.dtype).eps
+        return in_order(self.group, Candidates.rounded(flat, eps, self.group, blur), eps)
 
 
 class RingMoments(nn.Module):
@@ -259,8 +269,11 @@ def products(y: Float[Tensor, "*batch m n"], forms: Float[Tensor, "s n n"]) -> F
     return y @ forms.to(y) @ y.mT
 
 
-def scaled(y: Float[Tensor, "*batch m n"], forms: Float[Tensor, "s n n"]) -> Float[Tensor, "*batch m n"]:
+def scaled(y: Float[Tensor, "*batch m n"], forms: Float[Tensor, "s n n"], least: float = 0.0) -> Float[Tensor, "*batch m n"]:
     """Vectors divided by the invariant ``(sum_j |y_i^T B y_j|)^1/2``, the largest over forms: lightlike vectors have a length, too.
+
+    Where all products are zero, to rounding, vectors stay as they are, with a derivative of one. ``least`` is added to the squares: vectors
+    much shorter than its root are not made long, and do not get large gradients.
 
     >>> scaled(3 * torch.eye(2), torch.eye(2)[None])
     tensor([[1.0000, 0.0000],
@@ -269,8 +282,35 @@ def scaled(y: Float[Tensor, "*batch m n"], forms: Float[Tensor, "s n n"]) -> Flo
     if not len(forms):
         return y
     squares = products(y, forms).abs().sum(-1).amax(-2)
-    tiny = torch.finfo(y.dtype).tiny ** 0.5
-    return y / (squares + GUARD * squares.amax(-1, keepdim=True) + tiny).sqrt().unsqueeze(-1)
+    lengths = y.detach().norm(dim=-1)
+    noise = CERTAIN * y.shape[-1] * torch.finfo(y.dtype).eps * lengths * lengths.sum(-1, keepdim=True) * forms.abs().max().to(y)
+    squares = torch.where(squares > noise, squares, 0.0)
+    squares = squares + GUARD * squares.amax(-1, keepdim=True) + least
+    return y / torch.where(squares > 0, squares, 1.0).sqrt().unsqueeze(-1)
+
+
+def unit(v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+    """Vectors divided by their lengths; zero stays zero, with the derivative zero.
+
+    >>> unit(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000]])
+    """
+    nothing = (v == 0).all(-1, keepdim=True)
+    safe = torch.where(nothing, 1.0, v)
+    return torch.where(nothing, 0.0, safe / safe.norm(dim=-1, keepdim=True))
+
+
+def matrices(group: Group) -> MatrixGroup:
+    """The group as one of the library's groups of matrices.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    known = recognised(group) if isinstance(group, Group) else group
+    if not isinstance(known, MatrixGroup):
+        raise ArgumentError("group", "a group of matrices, e.g. SO(3) or O(1, 3)", repr(group))
+    return known
 
 
 def cross(vectors: Float[Tensor, "*batch k n"]) -> Float[Tensor, "*batch n"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -11,16 +12,20 @@ from torch import Tensor, nn
 
 from erlangen.actions.base import Action
 from erlangen.actions.images import Images
-from erlangen.errors import ArgumentError
-from erlangen.groups.affine import AffineGroup
+from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.groups.base import Group
 from erlangen.groups.forms import bilinear_forms, orbit_invariants
 from erlangen.groups.linear import GLplus
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.project import projection
-from erlangen.symmetrize.cloud import cloud_of, cloud_refusal
+from erlangen.groups.recognise import recognised
+from erlangen.symmetrize.centred import centred
+from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
 from erlangen.symmetrize.frames import Frame, Weighted, may_look
-from erlangen.symmetrize.generators import products, scaled
+from erlangen.symmetrize.generators import matrices, products, scaled
+from erlangen.symmetrize.isometries import CERTAIN
+from erlangen.symmetrize.noise import of_coordinates
 
 #: Matrices whose forms are off by less than this may be projected.
 NEAR = 0.1
@@ -33,9 +38,10 @@ MOMENTUM = 0.1
 class OrbitDistance:
     """How far matrices are from a group: orbits under multiplication from the left, compared by invariants that tell them apart.
 
-    The mean over the invariants ``I_j`` of ``|I_j(M) - I_j(1)|^p``; for a finite group the distance to the nearest element,
-    ``|M - g|^p``. Where the group is the component of the identity of a pseudo-orthogonal group, orientation of time is no
-    polynomial: ``relu(1 - det M_++)``, of the block of positive axes, is added; for GL+(n), ``relu(0.1 - det M)``.
+    The mean over the invariants ``I_j`` of ``|I_j(M) - I_j(1)|^p``, of a form ``B`` over all ``n^2`` entries of ``M^T B M - B``; for a
+    finite group the distance to the nearest element, ``|M - g|^p``. Where the group is the component of the identity of a
+    pseudo-orthogonal group, orientation of time is no polynomial: ``relu(1 - det M_++)``, of the block of positive axes, is added; for
+    GL+(n), ``relu(0.1 - det M)``.
 
     Args:
         group: a group of matrices.
@@ -52,12 +58,14 @@ class OrbitDistance:
     0.5
     """
 
-    def __init__(self, group: MatrixGroup, p: float = 2) -> None:
+    def __init__(self, group: Group, p: float = 2) -> None:
         if p < 1:
             raise ArgumentError("p", "a power of at least 1", p)
-        self.group, self.p = group, p
+        self.group, self.p = matrices(group), p
+        group = self.group
         self.invariants = orbit_invariants(group)
         self.at_identity = self.invariants(torch.eye(group.n, dtype=torch.float64))
+        self.shares = self._shares()
         algebra = group.algebra
         if algebra is not None and (open_by := algebra.closure_residual()) > 1e-6:
             warnings.warn(f"the generators of {group} are not closed: brackets leave their span by {open_by:.2g}", stacklevel=3)
@@ -72,9 +80,10 @@ class OrbitDistance:
         group = self.group
         if group.is_finite:
             squares = (m.unsqueeze(-3) - group.elements().to(m)).square().sum((-2, -1)).amin(-1)
-            return squares if self.p == 2 else squares ** (self.p / 2)
+            # A root has no derivative where the distance vanishes; that of the distance is zero.
+            return squares if self.p == 2 else torch.where(squares > 0, torch.where(squares > 0, squares, 1.0) ** (self.p / 2), 0.0)
         off = self.invariants(m) - self.at_identity.to(m)
-        distance = off.abs().pow(self.p).mean(-1) if off.shape[-1] else m.new_zeros(m.shape[:-2])
+        distance = (off.abs().pow(self.p) * self.shares.to(m)).sum(-1)
         if isinstance(group, GLplus):
             return distance + torch.relu(LEAST_DETERMINANT - torch.linalg.det(m))
         if isinstance(group, FormGroup) and not group.is_compact and group.generators is None:
@@ -83,6 +92,17 @@ class OrbitDistance:
             distance = distance + torch.relu(1 - torch.linalg.det(block))
         return distance
 
+    def _shares(self) -> Float[Tensor, " r"]:
+        """The weight of each invariant in the mean: an entry beside the diagonal of a form stands there twice."""
+        n, found = self.group.n, self.invariants
+        i, j = torch.triu_indices(n, n)
+        counts = [torch.where(i == j, 1.0, 2.0)] * found.symmetric + [torch.full((n * (n - 1) // 2,), 2.0)] * (
+            len(found.forms) - found.symmetric
+        )
+        total = n * n * len(found.forms) + len(self.at_identity) - sum(map(len, counts))
+        counts.append(torch.ones(len(self.at_identity) - sum(map(len, counts))))
+        return torch.cat(counts).double() / max(total, 1)
+
     def residual(self, m: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch"]:
         """The largest ``|I_j(M) - I_j(1)|``: for the group of a form, ``max |M^T B M - B|``."""
         off = self.invariants(m) - self.at_identity.to(m)
@@ -90,14 +110,14 @@ class OrbitDistance:
 
 
 def orbit_distance(
-    m: Float[Tensor, "*batch n n"], group: MatrixGroup, p: float = 2, reduction: Literal["mean", "none"] = "mean"
+    m: Float[Tensor, "*batch n n"], group: Group, p: float = 2, reduction: Literal["mean", "none"] = "mean"
 ) -> Tensor:
     """:class:`OrbitDistance`, once: of each matrix, or the mean over a batch.
 
     >>> from erlangen.groups import O
     >>> reversal = torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0]))
     >>> float(orbit_distance(reversal, O(1, 3))), round(float(orbit_distance(2 * reversal, O(1, 3))), 3)
-    (0.0, 3.6)
+    (0.0, 2.25)
     """
     if reduction not in ("mean", "none"):
         raise ArgumentError("reduction", "'mean' or 'none'", repr(reduction))
@@ -131,8 +151,8 @@ class Orbit(Frame):
         samples, eval_samples: matrices for each datum; more than one only with noise.
         project: ``"none"``, ``"eval"``, ``"always"``, or ``"auto"``: a matrix is projected to the group, in training and evaluation
             alike, when its residual is below 0.1, from when on 95 % of the residuals in training are (a running percentile that the
-            state of the module keeps, as batch normalisation keeps its means). Projecting only in evaluation shifts what the model
-            sees, and projecting matrices far from the group is unstable.
+            state of the module keeps, as batch normalisation keeps its means); never, where the group has no projection. Projecting only
+            in evaluation shifts what the model sees, and projecting matrices far from the group is unstable.
         weight, keep: of the two losses.
         p: power of the orbit distance.
         reader: for images, what makes vectors of them: :class:`~erlangen.symmetrize.generators.RingMoments`.
@@ -173,7 +193,8 @@ class Orbit(Frame):
         rng: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        group = getattr(generator, "group", None)
+        own = getattr(generator, "group", None)
+        group = recognised(own) if isinstance(own, Group) else own
         if not isinstance(group, MatrixGroup) or not hasattr(generator, "vectors"):
             raise ArgumentError(
                 "generator", "a module with 'group' and 'vectors', e.g. Scalar(O(1, 3), 4)", type(generator).__name__
@@ -198,7 +219,7 @@ class Orbit(Frame):
         self.noise, self.samples, self.eval_samples = noise, samples, eval_samples
         self.weight, self.keep, self.of, self.weights, self.rng = weight, keep, of, weights, rng
         self.project = project
-        self._projection = None if project == "none" else projection(group)
+        self._projection = None if project == "none" else _projection(group, needed=project != "auto")
         self.is_exact = noise == "none"
         self.differentiable = True
         self.register_buffer("forms", bilinear_forms(group), persistent=False)
@@ -210,10 +231,30 @@ class Orbit(Frame):
             self.noise_shift = nn.Parameter(torch.zeros(self.wanted, group.n))
 
     def forward(self, inp: Action, x: Any) -> Weighted:
-        vectors, centre = self._vectors(inp, x)
-        k = self.samples if self.training else self.eval_samples
-        y = self._with_noise(vectors, k)
-        m = self.generator(y)
+        if self.reader is not None:
+            return self._found(self.reader(x), None)
+        cloud = cloud_of(inp, x, self.of, self.weights)
+
+        def spanned(inp: Action, x: Any, cloud: Cloud) -> Weighted:
+            return self._found(cloud.weighted(), cloud.noise)
+
+        return centred(spanned, inp, x, cloud) if inp.group.translates else spanned(inp, x, cloud)
+
+    def _found(self, vectors: Float[Tensor, "B m n"], blur: Float[Tensor, " B"] | None) -> Weighted:
+        """The matrices of vectors that rounding may have moved by ``blur``."""
+        weights = None
+        spread: Any = getattr(self.generator, "over_completions", None)
+        if self.noise == "none" and spread is not None:
+            self._count(vectors)
+            m, weights, arbitrary = spread(vectors, blur)
+            if may_look(arbitrary) and bool(arbitrary.any()):
+                warnings.warn(
+                    f"the vectors of {int(arbitrary.sum())} of {len(arbitrary)} data leave directions of both signs open: of their "
+                    "outputs that move, only the components within the vectors' span are symmetric",
+                    stacklevel=2,
+                )
+        else:
+            m = self.generator(self._with_noise(vectors, blur, self.samples if self.training else self.eval_samples))
         distance, residual = self.distance(m), self.distance.residual(m)
         losses = {"orbit_distance": self.weight * distance.mean()}
         if len(self.forms) and self.keep:
@@ -221,28 +262,20 @@ class Orbit(Frame):
         elements = self._projected(m, residual.detach())
         if not self._has_adjoint and may_look(elements):
             self._check_regular(elements)
-        if centre is not None:
-            elements = inp.group.element(elements, centre.unsqueeze(1).expand(*elements.shape[:2], -1))  # type: ignore[attr-defined]
-        return Weighted(elements, None, losses, {"orbit_distance": distance.detach(), "residual": residual.detach()})
-
-    def _vectors(self, inp: Action, x: Any) -> tuple[Tensor, Tensor | None]:
-        if self.reader is not None:
-            return self.reader(x), None
-        cloud = cloud_of(inp, x, self.of, self.weights)
-        if not isinstance(inp.group, AffineGroup):
-            return cloud.weighted(), None
-        centre = cloud.centre()
-        return cloud.minus(centre).weighted(), centre
+        return Weighted(elements, weights, losses, {"orbit_distance": distance.detach(), "residual": residual.detach()})
 
     # ---- noise ----
 
-    def _with_noise(self, vectors: Tensor, k: int) -> Float[Tensor, "B k m n"]:
+    def _count(self, vectors: Tensor) -> None:
+        if vectors.shape[1] != self.wanted:
+            raise ArgumentError("x", f"{self.wanted} vectors in each datum, as the generator takes", vectors.shape[1])
+
+    def _with_noise(self, vectors: Tensor, blur: Tensor | None, k: int) -> Float[Tensor, "B k m n"]:
         size, own, n = vectors.shape
         wanted = self.wanted
         count = wanted - own
         if self.noise == "none":
-            if count:
-                raise ArgumentError("x", f"{wanted} vectors in each datum, as the generator takes", own)
+            self._count(vectors)
             return vectors.unsqueeze(1)
         if count < 1:
             raise ArgumentError("generator", f"one for more than the {own} vectors of a datum, to have room for noise", wanted)
@@ -255,7 +288,7 @@ class Orbit(Frame):
                 raise ArgumentError("x", f"at least {n} vectors in each datum, for noise='invariant' in {self.group}", own)
             c = 2 * torch.rand(shape, generator=self.rng, dtype=vectors.dtype, device=vectors.device) - 1
             c = c * self.noise_scale[own:].to(c) + self.noise_shift[own:].to(c)
-            z = scaled(with_products(c, vectors[:, :n], self.forms[0]), self.forms).to(vectors.dtype)
+            z = scaled(with_products(c, vectors[:, :n], self.forms[0], blur), self.forms).to(vectors.dtype)
         return torch.cat([vectors.unsqueeze(1).expand(size, k, own, n), z], -2)
 
     # ---- towards the group ----
@@ -265,7 +298,7 @@ class Orbit(Frame):
             return m
         if self.project != "auto":
             return self._projection(m)
-        if self.training:
+        if self.training and residual.numel():
             with torch.no_grad():
                 now = residual.flatten().quantile(0.95).to(self.spread)
                 self.spread.copy_(torch.where(self.spread.isinf(), now, torch.lerp(self.spread, now, MOMENTUM)))
@@ -277,7 +310,7 @@ class Orbit(Frame):
         return torch.where(near, self._projection(safe), m)
 
     def _change(self, vectors: Tensor, m: Tensor) -> Tensor:
-        here = scaled(vectors, self.forms).unsqueeze(1)
+        here = scaled(vectors, self.forms).unsqueeze(1).to(m.dtype)
         seen = here @ self.group.inverse(m).mT
         return (products(seen, self.forms) - products(here, self.forms)).square().mean()
 
@@ -296,25 +329,55 @@ class Orbit(Frame):
             )
 
     def refuse(self, inp: Action) -> str:
-        linear = inp.group.linear_group if isinstance(inp.group, AffineGroup) else inp.group
-        if linear != self.group:
+        if inp.group.linear_part != self.group:
             return f"its generator is one of {self.group}"
         if isinstance(inp, Images):
             return "" if self.reader is not None else "images need a reader, e.g. RingMoments()"
         return cloud_refusal(inp) if self.reader is None else ""
 
 
-def with_products(c: Float[Tensor, "B k m n"], x: Float[Tensor, "B n n"], form: Float[Tensor, "n n"]) -> Float[Tensor, "B k m n"]:
+def _projection(group: MatrixGroup, needed: bool) -> Callable[[Tensor], Tensor] | None:
+    """The group's projection; ``None`` where it has none and that is no harm."""
+    try:
+        return projection(group)
+    except UnsupportedError:
+        if needed:
+            raise
+        return None
+
+
+def with_products(
+    c: Float[Tensor, "B k m n"],
+    x: Float[Tensor, "B n n"],
+    form: Float[Tensor, "n n"],
+    noise: Float[Tensor, " B"] | None = None,
+) -> Float[Tensor, "B k m n"]:
     """Vectors ``z_a`` with the products ``z_a^T B x_b = c_ab`` for the ``n`` vectors (rows) of ``x``; they move along with ``x``.
 
-    Computed in float64, since the ``x_b`` may be nearly dependent; where they are, exactly, the ``z_a`` are zero.
+    Where the ``x_b`` are dependent (``p_4 = p_1 + p_2``), to rounding, no vectors have such products: the ``z_a`` then are those in the
+    span of the ``x_b`` with the nearest products that there are; all zero if the ``x_b`` are. Computed in float64.
+
+    Args:
+        c, x, form: the numbers, the vectors and the form.
+        noise: how far rounding may have moved the ``x_b``; by default as much as their size says.
 
     >>> x = torch.randn(2, 3, 3, dtype=torch.float64)
     >>> z = with_products(torch.ones(2, 1, 4, 3, dtype=torch.float64), x, torch.eye(3))
     >>> torch.allclose(z @ x.unsqueeze(1).mT, torch.ones(2, 1, 4, 3, dtype=torch.float64))
     True
     """
-    wide = x.double()
-    # x B^T z = c.
-    solved = torch.linalg.solve_ex((wide @ form.to(wide).mT).unsqueeze(1), c.double().mT).result.mT
-    return torch.where(solved.isfinite().all(-1, keepdim=True), solved, 0.0)
+    wide, form = x.double(), form.to(x.device, torch.float64)
+    if noise is None:
+        noise = of_coordinates(wide.detach().abs().amax((1, 2)), x.shape[-1], x.dtype)
+    # In z = x^T w the products x B x^T w = c have the matrix of all inner products, which no element changes: so does what it annihilates.
+    gram = wide @ form @ wide.mT
+    with torch.no_grad():
+        lengths = (wide @ form).norm(dim=(-2, -1)) + wide.norm(dim=(-2, -1)) * form.abs().max()
+        left, values, _ = torch.linalg.svd(gram)
+        kept = values > (CERTAIN * noise.double() * lengths).unsqueeze(-1)
+        span = (left * kept.unsqueeze(-2)) @ left.mT
+        rest = torch.eye(len(form), dtype=wide.dtype, device=wide.device) - span
+        size = torch.where(values[:, :1] > 0, values[:, :1], 1.0).unsqueeze(-1)
+    # x B^T z = c, for B symmetric or antisymmetric.
+    weights = torch.linalg.solve(span @ gram.mT @ span + size * rest, span @ c.double().flatten(1, 2).mT)
+    return (span @ weights).mT.unflatten(1, c.shape[1:3]) @ wide.unsqueeze(1)

@@ -11,9 +11,15 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
+from erlangen.groups.base import Group
 from erlangen.reps.base import Rep
-from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.frames import Frame, Weighted, may_look
+from erlangen.symmetrize.isometries import CERTAIN
 from erlangen.symmetrize.ragged import Segment
+from erlangen.symmetrize.robust import packed
+
+#: Data that nothing of the circle moves are averaged over it exactly for tensors of up to this rank.
+RANK = 3
 
 
 class Phase(Frame):
@@ -23,6 +29,10 @@ class Phase(Frame):
     ``w`` turn by ``e^{i w t}``, so ``t = arg(z_j) / w`` moves along with the datum. Every such coordinate gives one element, weighted by
     ``|z_j|^2``: the average is exact and, unlike that of a single chosen coordinate, continuous except where all of them vanish. If the
     group goes around ``m`` times while the coordinate goes around once less often, each coordinate gives ``m`` elements.
+
+    Where all of them vanish, to rounding of the data, the next frequency serves, then the datum's other vectors and parts. A datum that has
+    nothing that turns is left as it is by the whole circle: evenly spaced elements average tensors of up to rank 3 over it. So a batch
+    has as many elements as the datum that needs most; a compiled model looks at the lowest frequency alone.
 
     Args:
         tokens: how many leading vectors of each datum are used (the others follow along).
@@ -44,19 +54,34 @@ class Phase(Frame):
         self.tokens = tokens
 
     def forward(self, inp: Action, x: Any) -> Weighted:
-        rep, part = _moving_part(inp, x)
-        period, frequency, rows = _spectrum(rep)
-        vectors = part.reshape(part.shape[0], -1, rep.dim)[:, : self.tokens].to(torch.float64)
-        z = (vectors.to(rows.dtype) @ rows.to(part.device).mT).flatten(1)  # [B, tokens * coordinates]
-        windings = round(period * frequency / (2 * math.pi))
-        turns = torch.arange(windings, device=part.device, dtype=torch.float64) * (2 * math.pi / frequency)
-        t = (z.angle() / frequency).unsqueeze(-1) + turns
-        weights = z.abs().square().unsqueeze(-1).expand_as(t).flatten(1)
-        total = weights.sum(1, keepdim=True)
-        weights = torch.where(total > 0, weights / total, 1 / weights.shape[1])
-        tangent = inp.group.take(inp.group.tangents(torch.float64), 0).to(part.device)
-        elements = inp.group.exp(t.flatten(1)[..., None, None] * tangent)
-        return Weighted(elements.to(part.dtype), weights.to(part.dtype))
+        moving = _moving_parts(inp, x)
+        period, fastest = _circle(inp.group)
+        rep, part, blur = moving[0]
+        sources = [(rep, part[:, : self.tokens], blur), *moving]
+        pieces = [(vectors, off, *piece) for rep, vectors, off in sources for piece in _frequencies_of(rep)]
+        look = may_look(part)
+        open_ = torch.ones(len(part), 1, dtype=torch.float64, device=part.device)
+        found: list[tuple[Tensor, Tensor]] = []
+        for vectors, off, frequency, rows in pieces if look else pieces[:1]:
+            if found and not bool(open_.any()):
+                break
+            t, weights = _turned(vectors, off, frequency, rows, period)
+            found.append((t, weights * open_))
+            open_ = open_ * (weights.detach().sum(1, keepdim=True) == 0)
+        if look:  # nothing of what is still open moves
+            count = RANK * round(period * fastest / (2 * math.pi)) + 1
+            even = torch.arange(count, dtype=torch.float64, device=part.device) * (period / count)
+            found.append((even.expand(len(part), -1), open_.expand(-1, count)))
+            t, weights = (torch.cat(both, 1) for both in zip(*found))
+            t, weights = packed(t.unsqueeze(-1), weights)
+            t = t[..., 0]
+        else:
+            weights = weights + open_
+        weights = weights / weights.sum(1, keepdim=True)
+        tangent = inp.group.take(inp.group.tangents(torch.float64), 0).to(t.device)
+        elements = inp.group.exp(t[..., None, None] * tangent)
+        dtype = torch.promote_types(part.dtype, torch.float32)
+        return Weighted(elements.to(dtype), weights.to(dtype))
 
     def refuse(self, inp: Action) -> str:
         if inp.group.dim != 1 or not inp.group.is_compact:
@@ -67,7 +92,8 @@ class Phase(Frame):
         if rep is None:
             return "no part of the input moves linearly under the group"
         try:
-            _spectrum(rep)
+            _circle(inp.group)
+            _frequencies_of(rep)
         except ArgumentError as error:
             return str(error)
         return ""
@@ -83,9 +109,29 @@ def _moves(action: Any) -> bool:
     return bool(action.algebra(action.group.tangents(torch.float64)).abs().max() > 1e-9)
 
 
-def _moving_part(inp: Action, x: Any) -> tuple[Rep, Tensor]:
+def _moving_parts(inp: Action, x: Any) -> list[tuple[Rep, Tensor, Tensor]]:
+    """The parts that move, with the vectors of each datum ``[B, n, dim]`` and how far rounding may have moved them, ``[B, 1]``."""
     parts = inp.flatten(x) if isinstance(inp, Record) else [x]
-    return next((leaf, part) for leaf, part in zip(_leaves(inp), parts) if _moves(leaf))
+    found = []
+    for leaf, part in zip(_leaves(inp), parts):
+        if _moves(leaf):
+            vectors = part.reshape(part.shape[0], math.prod(part.shape[1:]) // leaf.dim, leaf.dim)
+            eps = torch.finfo(part.dtype if part.is_floating_point() else torch.float64).eps
+            largest = vectors.detach().double().abs().amax((1, 2)) if vectors.numel() else vectors.new_zeros(len(vectors)).double()
+            found.append((leaf, vectors, (CERTAIN * (leaf.dim + 1) * eps * largest).unsqueeze(1)))
+    return found
+
+
+def _turned(vectors: Tensor, blur: Tensor, frequency: float, rows: Tensor, period: float) -> tuple[Tensor, Tensor]:
+    """Where the circle's elements stand that each coordinate gives, and their weights, zero where a coordinate is nothing but rounding."""
+    z = (vectors.to(torch.float64).to(rows.dtype) @ rows.to(vectors.device).mT).flatten(1)  # [B, vectors * coordinates]
+    windings = round(period * frequency / (2 * math.pi))
+    turns = torch.arange(windings, device=z.device, dtype=torch.float64) * (2 * math.pi / frequency)
+    t = (z.angle() / frequency).unsqueeze(-1) + turns
+    size = z.abs()
+    # Relative to the datum's largest: squares of very small numbers would vanish.
+    weights = torch.where(size > blur, (size / torch.where(blur > 0, blur, 1.0)).square(), 0.0)
+    return t.flatten(1), weights.unsqueeze(-1).expand_as(t).flatten(1)
 
 
 def _frequencies(generator: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,22 +146,26 @@ def _frequencies(generator: Tensor) -> tuple[Tensor, Tensor]:
     return values.imag[keep][order], vectors.mT[keep][order]
 
 
-def _spectrum(rep: Rep) -> tuple[float, float, Tensor]:
-    """The group's period, the representation's lowest frequency, and the linear forms of its coordinates ``[m, dim]`` (complex)."""
-    tangent = rep.group.take(rep.group.tangents(torch.float64), 0)
-    own, _ = _frequencies(tangent)
+def _circle(group: Group) -> tuple[float, float]:
+    """The group's period, and the fastest of its frequencies."""
+    own, _ = _frequencies(group.take(group.tangents(torch.float64), 0))
     base = float(own[0])
     # The period needs a frequency of which all are multiples; small quotients are enough in practice.
     for divisor in range(1, 13):
         ratios = own / (base / divisor)
         if (ratios - ratios.round()).abs().max() < 1e-6:
-            period = 2 * math.pi / (base / divisor)
-            break
-    else:
-        raise ArgumentError("inp", "frequencies in rational proportion (a closed circle)", [round(float(w), 6) for w in own])
-    frequencies, rows = _frequencies(rep.algebra(tangent))
-    lowest = float(frequencies[0])
-    same = (frequencies - lowest).abs() < 1e-6 * lowest
-    # Orthonormal forms: equal weights for equal sizes, whatever basis the eigensolver chose.
-    rows = torch.linalg.qr(rows[same].mT).Q.mT
-    return period, lowest, rows
+            return 2 * math.pi / (base / divisor), float(own[-1])
+    raise ArgumentError("inp", "frequencies in rational proportion (a closed circle)", [round(float(w), 6) for w in own])
+
+
+def _frequencies_of(rep: Rep) -> list[tuple[float, Tensor]]:
+    """The representation's frequencies, ascending, each with the linear forms of its coordinates ``[m, dim]`` (complex)."""
+    frequencies, rows = _frequencies(rep.algebra(rep.group.take(rep.group.tangents(torch.float64), 0)))
+    found = []
+    while len(frequencies):
+        lowest = float(frequencies[0])
+        same = (frequencies - lowest).abs() < 1e-6 * lowest
+        # Orthonormal forms: equal weights for equal sizes, whatever basis the eigensolver chose.
+        found.append((lowest, torch.linalg.qr(rows[same].mT).Q.mT))
+        frequencies, rows = frequencies[~same], rows[~same]
+    return found
