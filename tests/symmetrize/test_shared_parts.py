@@ -268,3 +268,33 @@ def test_images_keep_their_precision_under_autocast():
     wanted = model(x)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert (model(x) - wanted).abs().max() < 1e-6
+
+
+def test_frames_are_compared_with_what_all_data_share():
+    from erlangen.training import TrainingConfig
+
+    G = er.O(2)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.mix = nn.Linear(2, 1)
+
+        def forward(self, x, table):
+            assert table.shape == (24,)
+            return self.mix(torch.tanh(x) * table[:4, None]).sum(1)
+
+    x, table = torch.randn(24, 4, 2, generator=seeded()), torch.linspace(0, 1, 24)
+    y = x.norm(dim=-1).sum(1, keepdim=True)
+    few = TrainingConfig(steps=2, batch_size=8)
+    found = er.frames.compare_frames(
+        Net(),
+        ((x, table), y),
+        (G.vector, None),
+        G.scalar,
+        test=((x, table), y),
+        frames={"all": Principal()},
+        config=few,
+        quiet=True,
+    )
+    assert found["all"].equivariance < 1e-4 < found["plain"].equivariance

@@ -7,6 +7,8 @@ far as interpolation allows.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -69,7 +71,7 @@ class Images(Action):
         if 0 in (*lead, *x.shape[batch:]):
             return x.new_zeros(*lead, *x.shape[batch:])
         channels = x.shape[batch:-d]
-        flat = x.expand(*lead, *x.shape[batch:]).reshape(-1, channels.numel(), *sizes)
+        flat = x.expand(*lead, *x.shape[batch:]).reshape(-1, math.prod(channels), *sizes)
         matrices = matrices.expand(*lead, d, d).reshape(-1, d, d)
         rounded = matrices.round()
         moved = _permute_pixels(flat, rounded.long())
@@ -93,8 +95,11 @@ class Images(Action):
         flip[1] = -1  # grid_sample counts rows downwards
         # The value at p comes from g^-1 p = p g (rows).
         inverse = (flip[:, None] * matrices.mT * flip).to(x.device)
-        theta = torch.nn.functional.pad(inverse, (0, 1))
-        grid = torch.nn.functional.affine_grid(theta, list(x.shape), align_corners=False)
+        # The centres of the pixels, as torch's affine_grid has them, which does not export with a free batch.
+        side = x.shape[-1]
+        line = (2 * torch.arange(side, dtype=wide, device=x.device) + 1 - side) / side
+        places = torch.stack(torch.meshgrid(*[line] * d, indexing="ij")[::-1], -1).reshape(-1, d)
+        grid = (places @ inverse.mT).reshape(-1, *(side,) * d, d)
         mode = self.interpolation if d == 2 or self.interpolation == "nearest" else "bilinear"
         moved = torch.nn.functional.grid_sample(x, grid, mode=mode, padding_mode="zeros", align_corners=False)
         if image.dtype == torch.bool:

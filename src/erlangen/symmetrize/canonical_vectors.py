@@ -101,7 +101,7 @@ class Vectors(CloudFrame):
         vectors = self._channels(inp, x, cloud.points)
         found = self.network(*for_network(self.network, (vectors,) if cloud.weights is None else (vectors, cloud.weights)))
         d = vectors.shape[-2]
-        if not isinstance(found, Tensor) or found.shape[:2] != (len(vectors), d):
+        if not isinstance(found, Tensor) or found.shape[:2] != (vectors.shape[0], d):
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ArgumentError("network", f"vectors as columns [{len(vectors)}, {d}, m]", got)
         wide = found.to(torch.promote_types(torch.promote_types(found.dtype, cloud.points.dtype), torch.float32))
@@ -234,14 +234,17 @@ class ImageVectors(Frame):
         line = (torch.arange(side, dtype=images.dtype, device=images.device) - (side - 1) / 2) / (side / 2)
         y, x = torch.meshgrid(-line, line, indexing="ij")
         radius = torch.hypot(x, y)
-        inside = radius <= 1  # corners leave the image when it turns
-        radius, points = radius[inside], torch.stack([x[inside], y[inside]], -1)
+        # Corners leave the image when it turns. Which pixels stay is known from the side, in integers, so that a graph can be traced.
+        odd = [2 * i - (side - 1) for i in range(side)]
+        inside = torch.tensor([i * side + j for i in range(side) for j in range(side) if odd[i] ** 2 + odd[j] ** 2 <= side**2])
+        inside = inside.to(images.device)
+        radius, points = radius.flatten()[inside], torch.stack([x.flatten()[inside], y.flatten()[inside]], -1)
         rings = torch.linspace(0, 1, self.rings, dtype=images.dtype, device=images.device)
         bells = torch.exp(-((radius.unsqueeze(-1) - rings) * self.rings).square())
-        values = images.flatten(2).mT[:, inside.flatten()]  # [B, p, c]
+        values = images.flatten(2).mT[:, inside]  # [B, p, c]
         features = torch.cat([values, (values.unsqueeze(-1) * bells.unsqueeze(1)).flatten(2)], -1)
         weight = self.network(features) - self.network(torch.zeros_like(features[:1, :1]))  # an empty place has no say
-        return torch.einsum("bpm,pd->bdm", weight, points / radius.clamp_min(1e-6).unsqueeze(-1)) / len(radius)
+        return torch.einsum("bpm,pd->bdm", weight, points / radius.clamp_min(1e-6).unsqueeze(-1)) / radius.shape[0]
 
     def _is_image(self, name: str | None, action: Any) -> bool:
         return self.of in (None, name) and isinstance(action, Images) and action.value is None
@@ -292,7 +295,7 @@ def orthonormal(
                 left = torch.cat([left[..., :-1], left[..., -1:] * sign[:, None, None]], -1)
             return left @ right, values.detach()[..., -1]
     axes: list[Tensor] = []
-    margin = v.new_ones(len(v))
+    margin = v.new_ones(v.shape[0])
     for vector in rows.unbind(1):
         axis, left_over = _axis(vector, axes)
         axes.append(axis)
@@ -309,12 +312,12 @@ def _axis(vector: Float[Tensor, "B d"], axes: list[Tensor]) -> tuple[Float[Tenso
     length = rest.norm(dim=-1, keepdim=True)
     bad = length <= 64 * torch.finfo(vector.dtype).eps
     if not may_look(bad) or bool(bad.any()):
-        basis = torch.eye(vector.shape[-1], dtype=vector.dtype, device=vector.device).expand(len(vector), -1, -1)
+        basis = torch.eye(vector.shape[-1], dtype=vector.dtype, device=vector.device).expand(vector.shape[0], -1, -1)
         left = torch.stack([_reject(_reject(e, axes), axes) for e in basis.unbind(1)], 1)
         sizes = left.detach().norm(dim=-1)
         # The first of those of which nearly most is left: rounding must not decide.
         pick = (sizes >= 0.9 * sizes.amax(1, keepdim=True)).to(torch.uint8).argmax(1)
-        rest = torch.where(bad, left[torch.arange(len(left), device=left.device), pick].detach(), rest)
+        rest = torch.where(bad, left[torch.arange(left.shape[0], device=left.device), pick].detach(), rest)
         return rest / rest.norm(dim=-1, keepdim=True), length.squeeze(-1)
     return rest / length, length.squeeze(-1)
 
@@ -329,7 +332,7 @@ def _cross(axes: list[Tensor], v: Tensor) -> Float[Tensor, "B d"]:
     """The unit vector that completes orthonormal axes to determinant 1: the generalised cross product, by cofactors."""
     d = v.shape[-2]
     if d == 1:
-        return torch.ones_like(v[..., 0]) if v.shape[-1] else v.new_ones(len(v), 1)
+        return torch.ones_like(v[..., 0]) if v.shape[-1] else v.new_ones(v.shape[0], 1)
     if d == 3:
         return torch.linalg.cross(axes[0], axes[1])
     a = torch.stack(axes, -1)

@@ -108,7 +108,7 @@ class Choice(Frame):
         if self.training and self.trick is not None and a.requires_grad:
             return Weighted(elements, self._relaxed(a), losses, info, mixed=True)
         chosen, weights = self._chosen(a.detach())
-        rows = torch.arange(len(a), device=a.device).unsqueeze(1)
+        rows = torch.arange(a.shape[0], device=a.device).unsqueeze(1)
         return Weighted(group.take(elements, (rows, chosen)), weights, losses, info)
 
     def _relaxed(self, a: Float[Tensor, "B n"]) -> Float[Tensor, "B n"]:

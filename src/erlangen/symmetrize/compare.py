@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
-from erlangen.symmetrize.frames import AllElements, Frame
+from erlangen.symmetrize.frames import AllElements, Frame, batch_size
+from erlangen.symmetrize.ragged import some_of
 from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
 from erlangen.training import TrainingConfig, train
 
@@ -227,10 +228,11 @@ class _Task:
     ) -> None:
         self.inp, self.out, self.test, self.seed, self.scale = inp, out, test, seed, scale
         x, y = data
-        leaves, self.x_tree = optree.tree_flatten(x, none_is_leaf=True)
+        # The loop draws rows of what each datum has; what all share stands aside.
+        self.every = inp.flatten(x) if isinstance(inp, Record) else [x]
+        self.own = [i for i, leaf in enumerate(inp.leaves) if leaf is not None] if isinstance(inp, Record) else [0]
         targets, self.y_tree = optree.tree_flatten(y, none_is_leaf=True)
-        self.data: list[Tensor] = [*leaves, *targets]
-        self.parts = len(leaves)
+        self.data: list[Tensor] = [*(self.every[i] for i in self.own), *targets]
         labels = isinstance(y, Tensor) and y.dtype == torch.int64
         self.loss: Loss = loss or (nn.functional.cross_entropy if labels else nn.functional.mse_loss)
         self.score: Callable[[Any, Any], Any] = _error_rate if labels and loss is None else self.loss
@@ -243,9 +245,10 @@ class _Task:
             self.call = "keywords"
         elif isinstance(inp, Record) and isinstance(inp.parts, tuple):
             self.call = "several"
-        self.batch = min(BATCH, len(optree.tree_leaves(test[0])[0]))
+        count = batch_size(inp, test[0])
+        self.batch = min(BATCH, count)
         generator = torch.Generator().manual_seed(seed)
-        g = self._draw(len(optree.tree_leaves(test[0])[0]), generator)
+        g = self._draw(count, generator)
         self.moved = inp.act(g, test[0]), self._moved_target(g, test[1])
 
     def measure(self, name: str, model: nn.Module, config: TrainingConfig, seconds: float | None, quiet: bool) -> FrameRow:
@@ -255,8 +258,8 @@ class _Task:
         generator = torch.Generator().manual_seed(self.seed + 1)
 
         def loss(ready: nn.Module, *batch: Tensor) -> Tensor:
-            x = optree.tree_unflatten(self.x_tree, batch[: self.parts])
-            y = optree.tree_unflatten(self.y_tree, batch[self.parts :])
+            x = self._datum(batch[: len(self.own)])
+            y = optree.tree_unflatten(self.y_tree, batch[len(self.own) :])
             if name == AUGMENTED:
                 g = self._draw(len(batch[0]), generator)
                 x, y = self.inp.act(g, x), self._moved_target(g, y)
@@ -277,7 +280,7 @@ class _Task:
         start = time.process_time()
         history = train(model, self.data, loss, config, description=name, quiet=quiet)
         spent = time.process_time() - start
-        few = optree.tree_map(lambda t: t[: self.batch] if isinstance(t, Tensor) else t, self.test[0])
+        few = some_of(self.inp, self.test[0], slice(self.batch))
         error = equivariance_error(
             lambda *x: self.run(model, x if self.call == "several" else x[0]),
             few,
@@ -306,6 +309,13 @@ class _Task:
             return model(**x)
         return model(*x) if self.call == "several" else model(x)
 
+    def _datum(self, own: Sequence[Tensor]) -> Any:
+        """Data from the parts of each and those that all share."""
+        parts = list(self.every)
+        for i, part in zip(self.own, own):
+            parts[i] = part
+        return self.inp.unflatten(parts) if isinstance(self.inp, Record) else parts[0]
+
     def _evaluations(self, model: nn.Module, x: Any) -> int:
         if not hasattr(model, "frame"):
             return 1
@@ -322,10 +332,11 @@ class _Task:
     @torch.no_grad()
     def _error(self, model: nn.Module, x: Any, y: Any) -> float:
         """The mean over pieces of the test data, weighted by their size."""
-        count, total = len(optree.tree_leaves(x)[0]), 0.0
+        count, total = batch_size(self.inp, x), 0.0
         for start in range(0, count, BATCH):
             piece = slice(start, start + BATCH)
-            some, wanted = (optree.tree_map(lambda t: t[piece] if isinstance(t, Tensor) else t, part) for part in (x, y))  # noqa: B023
+            some = some_of(self.inp, x, piece)
+            wanted = optree.tree_map(lambda t: t[piece] if isinstance(t, Tensor) else t, y)  # noqa: B023
             total += float(self.score(self.run(model, some), wanted)) * (min(count, start + BATCH) - start)
         return total / count
 

@@ -114,7 +114,7 @@ def batch_size(inp: Action, x: Any) -> int:
     if (index := segment_of(inp, x)) is not None:
         return int(index.max()) + 1
     pairs = zip(inp.leaves, inp.flatten(x)) if isinstance(inp, Record) else [(inp, x)]
-    sizes = set()
+    sizes = []  # no set: a free size of an exported model has no hash
     for action, part in pairs:
         if action is None:
             continue
@@ -123,10 +123,10 @@ def batch_size(inp: Action, x: Any) -> int:
             raise ArgumentError(
                 "x", f"a leading batch axis before the datum's own {action.data_ndim}", f"shape {tuple(part.shape)}"
             )
-        sizes.add(part.shape[0])
-    if len(sizes) != 1:
-        raise ArgumentError("x", "one batch size in all parts", sorted(sizes))
-    return sizes.pop()
+        sizes.append(part.shape[0])
+    if not sizes or any(size != sizes[0] for size in sizes[1:]):
+        raise ArgumentError("x", "one batch size in all parts", sorted(set(sizes)))
+    return sizes[0]
 
 
 class AllElements(Frame):

@@ -75,7 +75,7 @@ def is_moved_by_translations(action: Any) -> bool:
 def from_centre(action: Action, part: Tensor, centre: Tensor) -> Tensor:
     """The part moved by ``-centre``, ``[rows, d]``, a translation for each of its rows."""
     if isinstance(bare(action), Point):
-        shift = centre.reshape(len(centre), *[1] * (part.ndim - 2), centre.shape[-1])
+        shift = centre.reshape(centre.shape[0], *[1] * (part.ndim - 2), centre.shape[-1])
         return (part.double() - shift).to(part.dtype)
     group: Any = recognised(action.group)
     return action.act(group.element(translation=-centre.to(part.dtype)), part)

@@ -53,7 +53,7 @@ def canonical(inp: Action, x: Any, elements: Element, copies: Copies | None = No
         if shared:
             moved = action.act(inverse, wide.unsqueeze(0)).transpose(0, 1)
         else:
-            moved = action.act(copies.take(group, inverse, copies.rows(action, len(part), name or "x")), wide.unsqueeze(1))
+            moved = action.act(copies.take(group, inverse, copies.rows(action, part.shape[0], name or "x")), wide.unsqueeze(1))
         return copies.join(moved).to(part.dtype).contiguous()
 
     with full_precision(x):

@@ -178,7 +178,7 @@ def sign_choices(d: int, proper: bool) -> Float[Tensor, "k free"]:
 
 def signed(axes: Float[Tensor, "B d d"], proper: bool) -> Float[Tensor, "B k d d"]:
     """All choices of the axes' signs that lie in the group, in the order of :func:`sign_choices`."""
-    signs = sign_choices(axes.shape[-1], proper).to(axes).expand(len(axes), -1, -1)
+    signs = sign_choices(axes.shape[-1], proper).to(axes).expand(axes.shape[0], -1, -1)
     if proper:
         last = torch.linalg.det(axes.detach()).sign().view(-1, 1, 1) * signs.prod(-1, keepdim=True)
         signs = torch.cat([signs, last], -1)

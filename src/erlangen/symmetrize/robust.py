@@ -88,7 +88,7 @@ Vectors = tuple[Tensor, Tensor, Tensor]  # vectors [B, n, d], their weights and 
 def _in_space(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
     """Pairs of the first source that spans a plane; else of its line, turned; else all of a set of rotations."""
     vectors, _, _ = sources[0]
-    wanted = torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
+    wanted = torch.ones(vectors.shape[0], dtype=torch.bool, device=vectors.device)
     parts: list[_Part] = []
     for source in sources:
         if parts and not _any(wanted):
@@ -97,7 +97,7 @@ def _in_space(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
         spans = part.weights.detach().sum(1) > 0
         parts.append(part._replace(weights=part.weights * wanted.unsqueeze(1)))
         wanted = wanted & ~spans
-    loose = torch.eye(3, dtype=vectors.dtype, device=vectors.device).expand(len(vectors), 3, 3)
+    loose = torch.eye(3, dtype=vectors.dtype, device=vectors.device).expand(vectors.shape[0], 3, 3)
     if not _any(wanted):
         return parts, loose
     line, turn = _line(sources[-1], rank)
@@ -106,7 +106,7 @@ def _in_space(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
     every, weights = rotations(rank)
     point = wanted & ~straight
     parts.append(
-        _Part(every.to(vectors).expand(len(vectors), -1, 3, 3), weights.to(vectors) * point.unsqueeze(1).to(vectors.dtype))
+        _Part(every.to(vectors).expand(vectors.shape[0], -1, 3, 3), weights.to(vectors) * point.unsqueeze(1).to(vectors.dtype))
     )
     generic = torch.tensor([[0.0, -2.0, 1.5], [2.0, 0.0, -1.0], [-1.5, 1.0, 0.0]], dtype=vectors.dtype, device=vectors.device)
     loose = torch.where(straight[:, None, None], turn, loose)
@@ -116,7 +116,7 @@ def _in_space(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
 def _in_plane(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
     """The directions of the first source that has any; else turns."""
     vectors, _, _ = sources[0]
-    wanted = torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
+    wanted = torch.ones(vectors.shape[0], dtype=torch.bool, device=vectors.device)
     parts: list[_Part] = []
     for points, weights, blur in sources:
         lengths = points.norm(dim=-1)
@@ -126,12 +126,12 @@ def _in_plane(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
         bases = torch.stack([first, torch.stack([-first[..., 1], first[..., 0]], -1)], -1)
         parts.append(_Part(bases, sure * wanted.unsqueeze(1)))
         wanted = wanted & ~(sure.detach().sum(1) > 0)
-    loose = torch.eye(2, dtype=vectors.dtype, device=vectors.device).expand(len(vectors), 2, 2)
+    loose = torch.eye(2, dtype=vectors.dtype, device=vectors.device).expand(vectors.shape[0], 2, 2)
     if not _any(wanted):
         return parts, loose
     turns = _turns(rank + 1, vectors)
     shares = wanted.to(vectors.dtype).unsqueeze(1).expand(-1, rank + 1)
-    parts.append(_Part(turns.expand(len(vectors), -1, 2, 2), shares))
+    parts.append(_Part(turns.expand(vectors.shape[0], -1, 2, 2), shares))
     return parts, torch.where(wanted[:, None, None], _turns(1, vectors, 2.0)[0], loose)
 
 
@@ -162,7 +162,7 @@ def _line(source: Vectors, rank: int) -> tuple[_Part, Tensor]:
     about = torch.eye(3, dtype=points.dtype, device=points.device).repeat(turns, 1, 1)
     about[:, 1:, 1:] = _turns(turns, points)
     turned = (basis.unsqueeze(2) @ about).flatten(1, 2)
-    longest = basis[torch.arange(len(basis), device=basis.device), sure.argmax(1)]
+    longest = basis[torch.arange(basis.shape[0], device=basis.device), sure.argmax(1)]
     once = torch.eye(3, dtype=points.dtype, device=points.device)
     once[1:, 1:] = _turns(1, points, 2.0)[0]
     return _Part(turned, sure.repeat_interleave(turns, 1)), longest @ once @ longest.mT

@@ -135,7 +135,7 @@ class Symmetrized(nn.Module):
                 raise ArgumentError("model", "floating-point outputs, which have an average over the frame", str(part.dtype), hint)
             # Autocast lets a network compute in 16 bits, and its sums in 32; so do we.
             wide = at_least_single(part.dtype) if numbers else part.dtype
-            rows = copies.rows(action, len(part), "out")
+            rows = copies.rows(action, part.shape[0], "out")
             moved = action.act(copies.take(group, elements, rows), part.to(wide))
             if not numbers:
                 return moved[:, 0]

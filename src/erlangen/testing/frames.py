@@ -15,6 +15,7 @@ from erlangen.measure.equivariance import equivariance_error
 from erlangen.reps.affine import Point
 from erlangen.reps.base import Rep
 from erlangen.symmetrize.frames import Frame, batch_size
+from erlangen.symmetrize.ragged import some_of
 from erlangen.symmetrize.symmetrized import symmetrize
 from erlangen.testing.laws import Laws
 from erlangen.verdict import Verdict
@@ -59,11 +60,11 @@ def check_frame(
         laws.true("weights have shape [B, k]", tuple(found.weights.shape) == batch)
         laws.true("weights are non-negative", (found.weights >= 0).all())
         laws.equal("weights sum to one", found.weights.sum(1), torch.ones_like(found.weights[:, 0]))
-    if frame.is_exact:
+    if frame.exact_on(inp):
         model = symmetrize(_Probe(seed), inp, group.scalar, frame=frame, check=False)
         verdict = equivariance_error(model, x, inp, group.scalar, elements=trials, generator=rng, scale=scale, tolerance=atol)
         laws.true("averages are invariant", verdict, str(verdict))
-        alone = torch.cat([model(_slice(x, i)) for i in range(size)])
+        alone = torch.cat([model(some_of(inp, x, slice(i, i + 1))) for i in range(size)])
         laws.equal("a datum's frame does not depend on the batch", model(x), alone)
     return laws.verdict()
 
@@ -96,7 +97,3 @@ class _Probe(nn.Module):
         rng = torch.Generator().manual_seed(self.seed)
         weight = torch.randn(flat.shape[1], 4, generator=rng, dtype=flat.dtype) / flat.shape[1] ** 0.5
         return torch.tanh(flat @ weight + torch.linspace(-1, 1, 4, dtype=flat.dtype))
-
-
-def _slice(x: Any, i: int) -> Any:
-    return optree.tree_map(lambda t: t[i : i + 1] if isinstance(t, torch.Tensor) else t, x)
