@@ -12,9 +12,9 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Group
-from erlangen.groups.haar import normal
+from erlangen.groups.haar import drawn_in_single, normal
 from erlangen.groups.matrix import MatrixGroup
-from erlangen.groups.membership import tolerance
+from erlangen.groups.membership import decided_in_single, tolerance
 from erlangen.groups.orthogonal import SO, FormGroup, O
 from erlangen.groups.rotations import inverse_translation_factor, translation_factor
 from erlangen.linalg import matrix_exp
@@ -140,11 +140,13 @@ class AffineGroup(MatrixGroup):
     def _is_rigid(self) -> bool:
         return isinstance(self.linear_group, FormGroup) and self.linear_group.is_euclidean and self.space_dim in (2, 3)
 
+    @decided_in_single
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         self.batch_shape(g)
         last = torch.eye(self.n, dtype=g.dtype, device=g.device)[-1]
         return self.linear_group.contains(linear_part(g), atol) & ((g[..., -1, :] - last).abs().amax(-1) <= tolerance(g, atol))
 
+    @drawn_in_single
     def sample(
         self,
         *batch: int,

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.groups.affine import AffineGroup, linear_part
-from erlangen.groups.haar import uniform
-from erlangen.groups.membership import tolerance
+from erlangen.groups.haar import drawn_in_single, uniform
+from erlangen.groups.membership import decided_in_single, tolerance
 from erlangen.groups.orthogonal import SO, FormGroup
 
 
@@ -36,6 +36,7 @@ class AxialO(FormGroup):
     def equality_key(self) -> Hashable:
         return self.axis
 
+    @drawn_in_single
     def sample(
         self,
         *batch: int,
@@ -49,6 +50,7 @@ class AxialO(FormGroup):
         assert self.generators is not None
         return torch.where(coin, turn @ self.generators[0].to(turn), turn)
 
+    @decided_in_single
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         axis = torch.tensor(self.axis, dtype=g.dtype, device=g.device)
         return super().contains(g, atol) & ((g @ axis - axis).norm(dim=-1) <= tolerance(g, atol))
@@ -77,10 +79,12 @@ class AxialSE(AffineGroup):
             torch.cat([turns, torch.einsum("kp,kij->pij", across(self.axis), shifts)]), name=self._algebra.name
         )
 
+    @decided_in_single
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         axis = torch.tensor(self.axis, dtype=g.dtype, device=g.device)
         return super().contains(g, atol) & ((self.translation(g) @ axis).abs() <= tolerance(g, atol))
 
+    @drawn_in_single
     def sample(
         self,
         *batch: int,

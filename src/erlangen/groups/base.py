@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from erlangen.errors import ArgumentError, unsupported
+from erlangen.groups.membership import LOOSE
 
 if TYPE_CHECKING:
     from erlangen.actions.base import Action
@@ -251,7 +252,8 @@ class Group(ABC):
         result: Tensor | None = None
         for shape, a, b in zip(self._shapes(), optree.tree_leaves(g), optree.tree_leaves(h)):
             if a.is_floating_point() or b.is_floating_point():
-                tolerance = atol if atol is not None else (1e-9 if torch.float64 in (a.dtype, b.dtype) else 1e-4)
+                loose = sorted(LOOSE.get(t.dtype, 0.0) for t in (a, b))
+                tolerance = atol if atol is not None else loose[1] if loose[1] > LOOSE[torch.float32] else loose[0] or loose[1]
                 size = a.abs().amax(tuple(range(-len(shape), 0)), keepdim=True) if shape else a.abs()
                 same = (a - b).abs() <= tolerance * size.clamp_min(1)
             else:

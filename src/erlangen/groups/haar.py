@@ -7,6 +7,9 @@ everywhere.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +29,19 @@ def uniform(
     """Uniform numbers in [0, 1)."""
     source = device if generator is None else generator.device
     return torch.rand(shape, generator=generator, dtype=dtype, device=source).to(device)
+
+
+def drawn_in_single(sample: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A sampler that draws in float32 where half precision is asked for, and then rounds: what it takes (QR, determinants, exponentials)
+    is not made in half precision, or overflows there."""
+
+    @wraps(sample)
+    def draw(self: Any, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:
+        dtype = dtype or torch.get_default_dtype()
+        wide = torch.promote_types(dtype, torch.float32)
+        return sample(self, *batch, generator=generator, dtype=wide, device=device, scale=scale).to(dtype)
+
+    return draw
 
 
 def haar_so(

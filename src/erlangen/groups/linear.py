@@ -10,9 +10,9 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.groups.affine import AffineGroup
 from erlangen.groups.algebra import LieAlgebra
-from erlangen.groups.haar import haar_so, normal
+from erlangen.groups.haar import drawn_in_single, haar_so, normal
 from erlangen.groups.matrix import MatrixGroup
-from erlangen.groups.membership import tolerance
+from erlangen.groups.membership import decided_in_single, tolerance
 from erlangen.linalg import matrix_exp
 
 
@@ -47,6 +47,7 @@ class _Volume(MatrixGroup):
     def equality_key(self) -> Hashable:
         return self.n
 
+    @drawn_in_single
     def sample(
         self,
         *batch: int,
@@ -85,7 +86,7 @@ class GLplus(_Volume):
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         """Whether determinants are positive (above ``atol``, by default 0)."""
         self.batch_shape(g)
-        return torch.linalg.det(g) > (atol or 0.0)
+        return torch.linalg.det(g.to(torch.promote_types(g.dtype, torch.float32))) > (atol or 0.0)
 
 
 class SL(_Volume):
@@ -104,6 +105,7 @@ class SL(_Volume):
         super().__init__(algebra=LieAlgebra(sl_basis(n), name=f"sl({n})"), name=f"SL({n})")
         self.measure = "R exp(S): R Haar in SO(n), S symmetric traceless Gaussian with deviation scale"
 
+    @decided_in_single
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         """Whether determinants are one, to ``atol`` relative to the n-th power of the norm."""
         self.batch_shape(g)
@@ -135,12 +137,14 @@ class Scalings(MatrixGroup):
     def log(self, g: Tensor) -> Tensor:
         return torch.diag_embed(torch.log(g.diagonal(dim1=-2, dim2=-1)))
 
+    @decided_in_single
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         self.batch_shape(g)
         size = g[..., 0, 0]
         error = (g - size[..., None, None] * torch.eye(self.n, dtype=g.dtype, device=g.device)).abs().amax((-2, -1))
         return (size > 0) & (error <= tolerance(g, atol) * size.abs())
 
+    @drawn_in_single
     def sample(
         self,
         *batch: int,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
+from erlangen.groups.membership import LOOSE
 
 #: Temporary tensors of a look-up stay below this many bytes, whatever the batch.
 MEMORY = 64 * 2**20
@@ -116,4 +117,4 @@ def _rows(group: Group, g: Element, batch: tuple[int, ...]) -> Float[Tensor, "*b
 def _tolerance(g: Element, every: Element) -> float:
     """What the narrowest floating-point type deserves; integers are exact."""
     kinds = {leaf.dtype for leaf in [*optree.tree_leaves(g), *optree.tree_leaves(every)] if leaf.is_floating_point()}
-    return (1e-9 if kinds == {torch.float64} else 1e-4) if kinds else 0.0
+    return max((LOOSE.get(kind, 1e-4) for kind in kinds), default=0.0)

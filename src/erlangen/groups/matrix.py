@@ -13,6 +13,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Group
+from erlangen.groups.haar import drawn_in_single
 from erlangen.groups.lookup import nearest
 from erlangen.linalg import matrix_exp
 
@@ -173,6 +174,7 @@ class MatrixGroup(Group):
 
         return matrix_log(g)
 
+    @drawn_in_single
     def sample(
         self,
         *batch: int,

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.algebra import LieAlgebra
-from erlangen.groups.haar import haar_o, haar_so, uniform
+from erlangen.groups.haar import drawn_in_single, haar_o, haar_so, uniform
 from erlangen.groups.matrix import MatrixGroup
-from erlangen.groups.membership import tolerance
+from erlangen.groups.membership import decided_in_single, tolerance
 from erlangen.groups.rotation_log import rotation_log
 from erlangen.groups.rotations import exp_rotation, log_rotation
 
@@ -91,6 +91,7 @@ class FormGroup(MatrixGroup):
     def _is_planar_or_spatial(self) -> bool:
         return self.is_compact and self.n in (2, 3)
 
+    @decided_in_single
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         """Whether matrices keep the form, to ``atol`` relative to their squared norm, and lie in the component."""
         self.batch_shape(g)
@@ -147,6 +148,7 @@ class FormGroup(MatrixGroup):
             return self.scalar
         return kinds[self.n](self, *label)
 
+    @drawn_in_single
     def sample(
         self,
         *batch: int,
@@ -226,12 +228,14 @@ class SO(FormGroup):
     def equality_key(self) -> Hashable:
         return (self.signature, self._components, self.axis)
 
+    @drawn_in_single
     def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:
         if self.axis is None:
             return super().sample(*batch, generator=generator, dtype=dtype, device=device, scale=scale)
         angle = 2 * torch.pi * uniform((*batch, 1), generator, dtype or torch.get_default_dtype(), device)
         return exp_rotation(self.algebra.combine(angle))  # type: ignore[union-attr]
 
+    @decided_in_single
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         kept = super().contains(g, atol)
         if self.axis is not None:
@@ -322,6 +326,7 @@ class Isometries(FormGroup):
         there, back = self.to_standard.to(g), self._from_standard.to(g)
         return back @ super().log(there @ g @ back) @ there
 
+    @drawn_in_single
     def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:
         g = super().sample(*batch, generator=generator, dtype=torch.float64, device=device, scale=scale)
         return (self._from_standard.to(g.device) @ g @ self.to_standard.to(g.device)).to(dtype or torch.get_default_dtype())

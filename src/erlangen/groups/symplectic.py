@@ -10,9 +10,9 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
-from erlangen.groups.haar import normal, uniform
+from erlangen.groups.haar import drawn_in_single, normal, uniform
 from erlangen.groups.matrix import MatrixGroup
-from erlangen.groups.membership import tolerance
+from erlangen.groups.membership import decided_in_single, tolerance
 
 
 def symplectic_form(m: int) -> Tensor:
@@ -84,12 +84,14 @@ class Sp(MatrixGroup):
         form = self.form.to(g.dtype).to(g.device)
         return form.mT @ g.mT @ form
 
+    @decided_in_single
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         self.batch_shape(g)
         form = self.form.to(g.dtype).to(g.device)
         error = (g.mT @ form @ g - form).flatten(-2).abs().amax(-1)
         return error <= tolerance(g, atol) * g.flatten(-2).norm(dim=-1).square().clamp_min(1)
 
+    @drawn_in_single
     def sample(
         self,
         *batch: int,

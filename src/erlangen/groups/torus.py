@@ -11,9 +11,9 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
-from erlangen.groups.haar import planar_rotation, uniform
+from erlangen.groups.haar import drawn_in_single, planar_rotation, uniform
 from erlangen.groups.matrix import MatrixGroup
-from erlangen.groups.membership import tolerance
+from erlangen.groups.membership import decided_in_single, tolerance
 
 
 def torus_basis(k: int) -> Tensor:
@@ -63,10 +63,12 @@ class Torus(MatrixGroup):
     def log(self, g: Tensor) -> Tensor:
         return self.algebra.combine(self.angles(g))  # type: ignore[union-attr]
 
+    @decided_in_single
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         self.batch_shape(g)
         return (g - self.element(self.angles(g))).abs().amax((-2, -1)) <= tolerance(g, atol)
 
+    @drawn_in_single
     def sample(
         self,
         *batch: int,
