@@ -63,4 +63,4 @@ class Augerino(nn.Module):
 
     def algebra(self) -> LieAlgebra:
         """What was learned."""
-        return LieAlgebra((self.basis * self.mask).detach())
+        return LieAlgebra.spanned_by((self.basis * self.mask).detach())

@@ -10,15 +10,25 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Group
+
+#: Sums of two residues fit 64 bits.
+LARGEST_MODULUS = 2**62
+#: Largest number that an element's entries and positions can hold.
+LARGEST_NUMBER = 2**63 - 1
+#: Largest order for which elements are listed.
+LARGEST_LIST = 100_000_000
 
 
 class FiniteAbelian(Group):
     """``Z/n_1 x ... x Z/n_r``: elements are residues ``[*batch, r]`` (int64), added.
 
     Args:
-        moduli: ``n_1, ..., n_r``, each at least 1.
+        moduli: ``n_1, ..., n_r``, each at least 1 and at most ``2^62``, so that sums of residues fit 64 bits.
+
+    Raises:
+        ArgumentError: a modulus is no such number.
 
     >>> A = FiniteAbelian(4, 6)
     >>> A.order, A.invariant_factors
@@ -31,8 +41,8 @@ class FiniteAbelian(Group):
     measure = "Haar"
 
     def __init__(self, *moduli: int) -> None:
-        if not moduli or any(not isinstance(n, int) or n < 1 for n in moduli):
-            raise ArgumentError("moduli", "positive integers", moduli)
+        if not moduli or any(not isinstance(n, int) or not 1 <= n <= LARGEST_MODULUS for n in moduli):
+            raise ArgumentError("moduli", "integers from 1 to 2^62, whose sums fit 64 bits", moduli)
         self.moduli = moduli
         self.element_shape = (len(moduli),)
         self.name = " x ".join(f"Z/{n}" for n in moduli)
@@ -101,10 +111,18 @@ class FiniteAbelian(Group):
         return torch.stack(parts, -1).to(device)
 
     def elements(self) -> Int[Tensor, "order r"]:
+        if self.order > LARGEST_LIST:
+            unsupported(self, f"list of elements (order {self.order})", "draw some with .sample(n)")
         return torch.cartesian_prod(*[torch.arange(n) for n in self.moduli]).view(-1, len(self.moduli))
 
     def index(self, g: Int[Tensor, "*batch r"]) -> Int[Tensor, "*batch"]:
-        """The position in :meth:`elements`."""
+        """The position in :meth:`elements`.
+
+        Raises:
+            UnsupportedError: positions do not fit 64 bits.
+        """
+        if self.order > LARGEST_NUMBER:
+            unsupported(self, "positions of elements that fit 64 bits", "compare elements with .equal")
         place = torch.zeros_like(g[..., 0])
         for i, n in enumerate(self.moduli):
             place = place * n + g[..., i]
@@ -134,8 +152,13 @@ class FiniteAbelian(Group):
         """The phase ``sum_i k_i g_i / n_i`` modulo one turn, in turns (float64): the character's value is ``exp(2 pi i phase)``.
 
         Computed with integers over the exponent of the group, so equal phases are equal numbers.
+
+        Raises:
+            UnsupportedError: the products on the way do not fit 64 bits (moduli above 3e9, or too many of them).
         """
         exponent = math.lcm(*self.moduli)
+        if max(max(self.moduli) ** 2, exponent * len(self.moduli)) > LARGEST_NUMBER:
+            unsupported(self, "phases that integers of 64 bits can hold", "split it into factors of smaller moduli")
         weights = torch.tensor([exponent // n for n in self.moduli], device=g.device)
         return ((character * g % self._modulus(g.device) * weights).sum(-1) % exponent).to(torch.float64) / exponent
 

@@ -30,7 +30,7 @@ class LieAlgebra:
     the bracket is allowed, because learned generators are only nearly closed: :meth:`closure_residual` says how far.
 
     Args:
-        basis: ``[k, n, n]``, linearly independent; ``k`` may be 0.
+        basis: ``[k, n, n]``, linearly independent; ``k`` may be 0. :meth:`spanned_by` takes any matrices.
         name: a name for people, e.g. ``"so(3)"``. Two algebras are equal when their bases are; see :meth:`same_span`.
 
     >>> L = torch.tensor([[[0.0, -1.0], [1.0, 0.0]]])
@@ -48,7 +48,29 @@ class LieAlgebra:
         if not torch.isfinite(basis).all():
             raise ArgumentError("basis", "finite numbers", "NaN or infinity")
         self._basis = basis.detach().to(torch.float64).cpu().clone()
+        if (rank := _rank(self._basis)) < len(basis):
+            raise ArgumentError(
+                "basis",
+                f"{len(basis)} linearly independent matrices",
+                f"a span of {rank}",
+                "LieAlgebra.spanned_by drops what others make",
+            )
         self.name = name or f"span of {len(basis)} matrices"
+
+    @classmethod
+    def spanned_by(cls, matrices: Float[Tensor, "m n n"], name: str = "") -> LieAlgebra:
+        """The span of matrices that need not be independent: each that is a combination of earlier ones is left out.
+
+        >>> turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
+        >>> LieAlgebra.spanned_by(torch.stack([turn, 2 * turn, 0 * turn])).dim
+        1
+        """
+        matrices = torch.as_tensor(matrices)
+        kept: list[int] = []
+        for i in range(len(matrices)):
+            if _rank(matrices[[*kept, i]].detach().to(torch.float64).cpu()) > len(kept):
+                kept.append(i)
+        return cls(matrices[kept], name)
 
     @property
     def basis(self) -> Float[Tensor, "k n n"]:
@@ -99,7 +121,7 @@ class LieAlgebra:
         return residual <= atol * a.flatten(-2).norm(dim=-1).clamp_min(1)
 
     def orthonormal(self) -> LieAlgebra:
-        """The same span with an orthonormal basis (Gram-Schmidt in the Frobenius norm); dependent matrices are dropped.
+        """The same span with an orthonormal basis (Gram-Schmidt in the Frobenius norm); what is dependent up to 1e-9 is dropped.
 
         >>> so2 = LieAlgebra(torch.tensor([[[0.0, -5.0], [5.0, 0.0]]]))
         >>> round(float(so2.orthonormal().basis.norm()), 6)
@@ -226,8 +248,11 @@ class LieAlgebra:
         if span.ndim != 2 or span.shape[0] != self.n:
             raise ArgumentError("span", f"columns [{self.n}, r]", f"shape {tuple(span.shape)}")
         q = orthonormal_span(span)
-        inside = LieAlgebra(q.mT @ self._basis @ q, f"{self.name} on a subspace")
-        return inside if inside._columns.shape[1] == inside.dim else inside.orthonormal()
+        inside = q.mT @ self._basis @ q
+        columns = orthonormal_span(inside.flatten(1).mT, rtol=1e-9) if bool(inside.any()) else inside.new_zeros(q.shape[1] ** 2, 0)
+        if columns.shape[1] < len(inside):
+            inside = columns.mT.reshape(-1, q.shape[1], q.shape[1])
+        return LieAlgebra(inside, f"{self.name} on a subspace")
 
     # ---- forms and names ----
 
@@ -315,3 +340,14 @@ class LieAlgebra:
 
     def __repr__(self) -> str:
         return self.name
+
+
+def _rank(basis: Tensor) -> int:
+    """How many of some matrices are linearly independent, to rounding relative to each one's size."""
+    rows = basis.flatten(1)
+    used = rows != 0
+    # Each has an entry to itself, as in every basis of matrix units: no need to look further.
+    if bool((used & (used.sum(0) == 1)).any(1).all()):
+        return len(rows)
+    size = rows.norm(dim=1)
+    return int(torch.linalg.matrix_rank(rows[size > 0] / size[size > 0, None], rtol=1e-11)) if bool(size.any()) else 0

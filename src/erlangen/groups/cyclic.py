@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from erlangen.errors import ArgumentError
-from erlangen.groups.permutation import PermutationGroup
+from erlangen.groups.permutation import PermutationGroup, check_degree
 
 if TYPE_CHECKING:
     from erlangen.reps.base import Rep
@@ -24,8 +23,7 @@ class Cyclic(PermutationGroup):
     """
 
     def __init__(self, n: int) -> None:
-        if not isinstance(n, int) or n < 1:
-            raise ArgumentError("n", "an integer of at least 1", n)
+        check_degree(n, 1)
         super().__init__([[(i + 1) % n for i in range(n)]], name=f"C_{n}")
 
     @property
@@ -79,8 +77,7 @@ class Dihedral(PermutationGroup):
     """
 
     def __init__(self, n: int) -> None:
-        if not isinstance(n, int) or n < 1:
-            raise ArgumentError("n", "an integer of at least 1", n)
+        check_degree(n, 1)
         self.corners = n
         points = n if n > 2 else 6
         self._step = points // n

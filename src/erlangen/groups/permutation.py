@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Largest order for which elements are listed.
 LARGEST_LIST = 1_000_000
+#: Largest number of points.
+LARGEST_DEGREE = 10_000_000
 
 
 class PermutationGroup(Group):
@@ -170,7 +172,7 @@ class Symmetric(PermutationGroup):
     """
 
     def __init__(self, n: int) -> None:
-        _check_degree(n, 1)
+        check_degree(n, 1)
         cycle = [*range(1, n), 0]
         swap = [1, 0, *range(2, n)] if n > 1 else [0]
         super().__init__([swap, cycle] if n > 2 else [swap], name=f"S_{n}")
@@ -200,7 +202,7 @@ class Alternating(PermutationGroup):
     """
 
     def __init__(self, n: int) -> None:
-        _check_degree(n, 1)
+        check_degree(n, 1)
         threes = [[*range(i), i + 1, i + 2, i, *range(i + 3, n)] for i in range(n - 2)]
         super().__init__(threes or [list(range(n))], name=f"A_{n}")
 
@@ -232,9 +234,12 @@ def is_even(g: Int[Tensor, "*batch n"]) -> Bool[Tensor, "*batch"]:
     return inversions % 2 == 0
 
 
-def _check_degree(n: Any, least: int) -> None:
+def check_degree(n: Any, least: int) -> None:
+    """Raise ArgumentError unless ``n`` is a number of points that index maps can have."""
     if not isinstance(n, int) or n < least:
         raise ArgumentError("n", f"an integer of at least {least}", n)
+    if n > LARGEST_DEGREE:
+        raise ArgumentError("n", f"at most {LARGEST_DEGREE}: an element is an index map of n numbers", n)
 
 
 def _from_cycles(text: str, degree: int | None) -> Tensor:

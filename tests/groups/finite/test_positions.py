@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups import (
     Alternating,
     Cyclic,
@@ -258,3 +258,28 @@ def test_products_that_overflow_are_not_taken_for_a_finite_group():
         IntegerMatrixGroup([torch.tensor([[1, -(2**63)], [0, 1]])])
     with pytest.raises(ArgumentError, match="'modulus'"):
         IntegerMatrixGroup([torch.tensor([[1, 1], [0, 1]])], modulus=2**40)
+
+
+def test_moduli_and_degrees_beyond_64_bits_or_memory_are_refused_by_name():
+    for make, name in [
+        (lambda: FiniteAbelian(2**70), "moduli"),
+        (lambda: FiniteAbelian(2**63), "moduli"),
+        (lambda: FiniteAbelian(3, 0), "moduli"),
+        (lambda: Cyclic(2**70), "n"),
+        (lambda: Dihedral(2**40), "n"),
+        (lambda: Symmetric(2**70), "n"),
+        (lambda: Alternating(2**40), "n"),
+    ]:
+        with pytest.raises(ArgumentError, match=f"'{name}'"):
+            make()
+    A = FiniteAbelian(2**62, 3)
+    g, h = torch.tensor([2**62 - 1, 2]), torch.tensor([2**62 - 2, 2])
+    assert A.multiply(g, h).tolist() == [2**62 - 3, 1]
+    assert A.contains(A.sample(20)).all()
+    for ask in (A.elements, lambda: A.pairing(g, h), lambda: FiniteAbelian(2**62, 4).index(g)):
+        with pytest.raises(UnsupportedError):
+            ask()
+    # The largest products that fit are exact.
+    n = 3_037_000_499
+    B = FiniteAbelian(n)
+    assert float(B.pairing(torch.tensor([n - 1]), torch.tensor([n - 1]))) == 1 / n

@@ -79,8 +79,20 @@ def test_closure_residual_by_hand():
     assert LieAlgebra(L[:3]).closure_residual() == pytest.approx(math.sqrt(0.5))
 
 
-def test_orthonormal_keeps_the_span_and_drops_dependent_matrices():
-    lie = LieAlgebra(torch.cat([3 * so_basis(3), so_basis(3)[:1] + so_basis(3)[1:2]]))
+def test_dependent_matrices_are_no_basis():
+    x, y, z = so_basis(3)
+    for matrices, rank in [([x, y, x + y], 2), ([x, x, x], 1), ([x, y, z, 1e-8 * x], 3), ([x, torch.zeros(3, 3)], 1)]:
+        with pytest.raises(ArgumentError, match=f"'basis'.*a span of {rank}.*spanned_by"):
+            LieAlgebra(torch.stack(matrices))
+        spanned = LieAlgebra.spanned_by(torch.stack(matrices))
+        assert spanned.dim == rank
+        assert torch.equal(spanned.basis[0], x)  # the earlier ones are kept as they are
+    # Neither size nor neighbourhood makes a basis dependent.
+    assert LieAlgebra(torch.stack([x, 1e-21 * y, x + 1e-8 * z])).dim == 3
+
+
+def test_orthonormal_keeps_the_span_and_drops_nearly_dependent_matrices():
+    lie = LieAlgebra(torch.cat([3 * so_basis(3), so_basis(3)[:1] + so_basis(3)[1:2] + 1e-10 * torch.eye(3)]))
     clean = lie.orthonormal()
     assert clean.dim == 3
     gram = clean.basis.flatten(1) @ clean.basis.flatten(1).mT

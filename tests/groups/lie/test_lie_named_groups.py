@@ -158,7 +158,7 @@ def test_groups_are_values():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: SO(1),
+        lambda: SO(0),
         lambda: SO(-1, 3),
         lambda: SO(3.0),
         lambda: SO(3, axis="z"),
