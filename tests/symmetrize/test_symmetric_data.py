@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 import erlangen as er
+from erlangen.actions.clouds import AtomBatch
 from erlangen.errors import ArgumentError
 from erlangen.groups.axial import AxialE
+from erlangen.nn import FAENet
 from erlangen.symmetrize import Distinct, Lattice, Local, Pairs, Planar, Principal, SignFixed, Vectors, noise
 from erlangen.symmetrize.cloud import cloud_of
 from erlangen.symmetrize.local import nearest
@@ -170,6 +172,47 @@ def test_more_dimensions_than_three_are_refused_where_a_frame_fails():
     with pytest.raises(ArgumentError, match="independent vectors") as caught:
         frame(G.vector, cloud(2, 1, 4))
     assert caught.value.argument == "x"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)
+def test_energies_and_forces_of_linear_molecules_atoms_and_crystals_in_one_batch(dtype):
+    """A network without any symmetry, ten angstrom from the origin: CO2, HCN, water, argon, and crystals with two atoms in a cell."""
+    fcc = [[0.0, 1, 1], [1, 0, 1], [1, 1, 0]]
+    batch = AtomBatch.concat(
+        [
+            AtomBatch.of(
+                10 + torch.tensor(pos, dtype=F64), numbers, cell=None if cell is None else torch.tensor(cell, dtype=F64)[None]
+            )
+            for pos, numbers, cell in (
+                ([[0.0, 0, 0], [0.7, 0.7, 0.6], [-0.7, -0.7, -0.6]], [6, 8, 8], None),
+                ([[0.35, -0.7, 0.7], [-0.01, 0.02, -0.02], [-0.39, 0.78, -0.78]], [1, 6, 7], None),
+                ([[0.0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]], [8, 1, 1], None),
+                ([[1.0, 2, 3]], [18], None),
+                ([[0.0] * 3, [1.36] * 3], [14, 14], [[2.72 * x for x in row] for row in fcc]),
+                ([[0.0] * 3, [2.06] * 3], [55, 17], [[4.12, 0, 0], [0, 4.12, 0], [0, 0, 4.12]]),
+                ([[0.0] * 3, [0.0, 1.70, 2.34]], [22, 22], [[2.95, 0, 0], [-1.475, 2.5548, 0], [0, 0, 4.68]]),
+            )
+        ]
+    )
+    batch = batch.to(dtype).with_edges(3.5)
+    torch.manual_seed(0)
+    small = {"hidden_channels": 32, "num_filters": 16, "num_interactions": 2, "tag_hidden_channels": 0, "pg_hidden_channels": 8}
+    net = FAENet(cutoff=3.5, regress_forces="direct", **small).to(dtype).eval()
+    G = er.SE(3)
+    model = er.symmetrize(net, *net.records(G), frame=Principal(degenerate="weighted"), check=False).eval()
+    x = batch.record()
+    g = G.sample(len(batch), dtype=dtype, generator=torch.Generator().manual_seed(1))
+    turns, shifts = G.rotation(g)[batch.batch], G.translation(g)[batch.batch]
+    moved = x | {"pos": torch.einsum("nij,nj->ni", turns, x["pos"]) + shifts, "cell": G.vector.act(g, x["cell"])}
+    with torch.no_grad():
+        here, there = model(x), model(moved)
+    rounding = 1000 * torch.finfo(dtype).eps
+    assert float((here["energy"] - there["energy"]).abs().max()) < rounding * float(here["energy"].abs().max())
+    wanted, size = torch.einsum("nij,nj->ni", turns, here["forces"]), float(here["forces"].abs().max())
+    assert float((there["forces"] - wanted).abs().max()) < rounding * size
+    assert float(here["forces"][9].abs().max()) < 10 * torch.finfo(dtype).eps * max(size, 1.0)  # the lone atom
+    along = x["pos"][1] - x["pos"][2]
+    assert float(torch.linalg.cross(here["forces"][:3], along.expand(3, 3)).abs().max()) < rounding * size
 
 
 # ---- no jumps ----
