@@ -72,6 +72,36 @@ def test_split_is_disjoint_complete_and_repeatable(n, fraction, seed, target):
         assert abs(first.y.sum().item() - fraction * y.sum().item()) <= 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("target", ["class", "scalar", None])
+@pytest.mark.parametrize("often", [1, 4, "uneven"])
+def test_no_sample_is_in_both_parts(often, target, dtype):
+    rng = torch.Generator().manual_seed(0)
+    which = torch.randint(40, (300,), generator=rng).square() // 40 if often == "uneven" else torch.arange(40).repeat(often)
+    base = 1e6 + torch.randn(40, 1, 2, generator=rng, dtype=dtype).cumsum(0)  # far from zero
+    x = base[which]
+    labels = torch.arange(len(x)) % 2  # copies that contradict each other, too
+    y = {"class": labels, "scalar": labels.to(dtype), None: None}[target]
+    for seed in range(5):
+        first, second = DataSet("d", x, y, target).split(0.7, seed)
+        here, there = ({tuple(row) for row in part.x.flatten(1).tolist()} for part in (first, second))
+        assert not here & there
+        assert len(here | there) == len(which.unique())
+        assert len(first) + len(second) == len(x)
+        assert abs(len(first) - 0.7 * len(x)) <= which.bincount().max()
+
+
+def test_splits_of_different_samples_are_those_of_a_permutation():
+    order = torch.randperm(50, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(DataSet("d", X).split(0.6, 3)[0].x, X[order[:30]])
+
+
+def test_copies_of_one_sample_cannot_be_split():
+    with pytest.raises(ArgumentError, match="50 copies of one") as caught:
+        DataSet("d", X[:1].repeat(50, 1, 1)).split(0.5)
+    assert caught.value.argument == "x"
+
+
 def test_split_seed_matters_and_bad_fractions_are_refused():
     data = DataSet("d", X)
     assert not torch.equal(data.split(0.5, 0)[0].x, data.split(0.5, 1)[0].x)

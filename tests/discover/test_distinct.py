@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import erlangen as er
+from erlangen.data.distinct import arranged, boundary, distinct
 from erlangen.discover import LieGAN, fit_quadric
 from erlangen.discover.confidence import judge
-from erlangen.discover.distinct import arranged, boundary, distinct
 from erlangen.discover.nft.finding import linear_nft_finding
 from erlangen.discover.samples import samples_of
 from erlangen.discover.soft import graded_belief
@@ -35,6 +35,18 @@ def test_samples_are_told_apart_by_their_own_scale(scale, dtype):
     x = torch.cat([x, x[1:2]])
     x[-1, 0, 0] = -0.0
     assert distinct(x).tolist() == [0, 1, 2, 3, 4, 5, 4, 0, 2, 1]
+
+
+@DTYPES
+def test_every_column_has_its_own_scale_and_offset(dtype):
+    """Energies of 1e9 beside charges of 1, times about a million: what float32 tells apart is apart."""
+    x = torch.tensor([[1e9, 1.0], [1e9, 2.0], [3e9, 1.0], [1e9, 1.0]], dtype=dtype)
+    assert distinct(x).tolist() == [0, 1, 2, 0]
+    late = torch.tensor([1e6, 1e6 + 0.5, 1e6 + 1, 1e6], dtype=dtype)[:, None]
+    assert distinct(late).tolist() == [0, 1, 2, 0]
+    broken = torch.tensor([[torch.nan, 1.0], [torch.nan, 2.0], [torch.inf, 1.0], [torch.nan, 1.0]], dtype=dtype)
+    assert distinct(broken).tolist() == [0, 1, 2, 0]
+    assert distinct(torch.complex(x, x.flip(1))).tolist() == [0, 1, 2, 0]
 
 
 def test_copies_stand_together_and_are_not_cut_apart():

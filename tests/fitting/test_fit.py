@@ -29,6 +29,16 @@ def skewed(n=600, seed=0):
 SMALL = {"seeds": 2, "steps": 60, "moves": 2, "width": 32}
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_test_samples_that_were_trained_on_are_told(dtype, tmp_path):
+    data = rotations(60)
+    seen = rotations(40, seed=1)
+    test = DataSet("other", torch.cat([seen.x, data.x[[3, 5, 5]]]).to(dtype), torch.cat([seen.y, data.y[[3, 5, 5]]]), "class")
+    # The group is refused after the data were looked at, and nothing is trained.
+    with pytest.raises(ArgumentError, match="group"), pytest.warns(UserWarning, match="^3 of the 43 samples of other are among"):
+        fit(data.to(dtype), test, FitConfig(group="nobody"), root=tmp_path, quiet=True)
+
+
 def test_a_given_group_is_enforced_and_kept_on_disk(tmp_path):
     result = fit(rotations(), config=FitConfig(group="SO(2)", **SMALL), root=tmp_path, quiet=True)
     assert str(result.group) == "SO(2)"

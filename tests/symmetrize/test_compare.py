@@ -73,6 +73,19 @@ def test_the_model_is_left_alone_and_all_start_alike():
     assert torch.allclose(out.models["one"].model[1].weight, before["1.weight"], atol=1e-9)
 
 
+def test_frozen_statistics_stay_frozen():
+    net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(15).eval(), nn.Linear(15, 1))
+    x, y = made()
+    few = TrainingConfig(steps=2, batch_size=32)
+    frames = {"GramSchmidt": er.frames.GramSchmidt()}
+    found = compare_frames(net, (3 + x, y), G.vector, G.scalar, frames=frames, test=(x, y), config=few, quiet=True)
+    for model in found.models.values():
+        (norm,) = (m for m in model.modules() if isinstance(m, nn.BatchNorm1d))
+        assert not norm.training
+        assert not norm.running_mean.any()
+        assert int(norm.num_batches_tracked) == 0
+
+
 def test_equal_seconds_give_full_frames_fewer_steps(monkeypatch):
     """By a clock that counts rows: 96 a step for one element, four times as many for the whole frame."""
     rows = [0]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from erlangen.data.checks import check_enough, check_finite, numeric
+from erlangen.data.distinct import arranged, distinct
 from erlangen.errors import ArgumentError
 
 Target = Literal["scalar", "vector", "class"]
@@ -139,25 +140,33 @@ class DataSet:
         return dataclasses.replace(self, x=self.x[index], y=None if self.y is None else self.y[index])
 
     def split(self, fraction: float, seed: int = 0) -> tuple[DataSet, DataSet]:
-        """Two disjoint random parts, the first with ``fraction`` of the samples; classes keep their proportions.
+        """Two disjoint random parts, the first with about ``fraction`` of the samples; classes keep their proportions.
+
+        Samples of the same ``x`` fall into the same part, so that none is in both; where there are any, the parts are as near to
+        ``fraction`` as that allows.
 
         Raises:
-            ArgumentError: ``fraction`` is not between 0 and 1, or one part would be empty.
+            ArgumentError: ``fraction`` is not between 0 and 1, one part would be empty, or all samples are the same.
         """
         if not 0 < fraction < 1:
             raise ArgumentError("fraction", "a number strictly between 0 and 1", fraction)
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self), generator=generator)
+        kinds = distinct(self.x)
+        order = arranged(kinds, torch.Generator().manual_seed(seed))
         if self.target == "class" and self.y is not None:
-            # Each sample's rank within its class, as a fraction: cutting there cuts every class alike.
+            # Each sample's rank within its class, as a fraction: cutting there cuts every class alike. Copies take their mean.
             position = torch.empty(len(self), dtype=torch.float64)
             for label in self.y.unique():
                 members = order[self.y[order] == label]
                 position[members] = (torch.arange(len(members), dtype=torch.float64) + 0.5) / len(members)
-            order = order[torch.argsort(position[order], stable=True)]
+            total = torch.zeros(int(kinds.max()) + 1, dtype=torch.float64).index_add(0, kinds, position)
+            order = order[torch.argsort((total / kinds.bincount())[kinds[order]], stable=True)]
         first = round(fraction * len(self))
         if first in (0, len(self)):
             raise ArgumentError("fraction", f"a fraction that leaves both parts of {len(self)} samples filled", fraction)
+        cuts = 1 + kinds[order].diff().nonzero().flatten()
+        if not len(cuts):
+            raise ArgumentError("x", "at least two different samples to split", f"{len(self)} copies of one")
+        first = int(cuts[(cuts - first).abs().argmin()])
         return self.subset(order[:first]), self.subset(order[first:])
 
     def to(self, dtype: torch.dtype) -> DataSet:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from erlangen.data.distinct import arranged, boundary, distinct
 from erlangen.errors import MissingExtra
 
 IMAGES = 1797
@@ -36,11 +37,13 @@ def digits() -> tuple[Float[Tensor, "1797 64"], Int[Tensor, 1797]]:
 
 
 def split_digits(held: int = 450, seed: int = 0) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """The digits as a training and a held-out part, at random.
+    """The digits as a training and a held-out part, at random; no image is in both.
 
     >>> [len(part[0]) for part in split_digits()]
     [1347, 450]
     """
     x, y = digits()
-    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    kinds = distinct(x)
+    order = arranged(kinds, torch.Generator().manual_seed(seed))
+    held = boundary(kinds, order, held)
     return (x[order[held:]], y[order[held:]]), (x[order[:held]], y[order[:held]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from erlangen.discover.distinct import distinct
+from erlangen.data.distinct import distinct
 from erlangen.discover.finding import Finding
 from erlangen.discover.nft.finding import linear_nft_finding
 from erlangen.discover.samples import Samples

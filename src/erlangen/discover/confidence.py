@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from erlangen.data.distinct import arranged, boundary, distinct
 from erlangen.discover.discriminator import Discriminator
-from erlangen.discover.distinct import arranged, boundary, distinct
 from erlangen.discover.exponential import matrix_exp
 from erlangen.discover.samples import Samples
 from erlangen.errors import ArgumentError

@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from erlangen.data.distinct import arranged, boundary, distinct
 from erlangen.discover.coefficients import Coefficients, Law
 from erlangen.discover.confidence import at_fitted_scale
 from erlangen.discover.discriminator import Discriminator
-from erlangen.discover.distinct import arranged, boundary, distinct
 from erlangen.discover.exponential import act, is_block_mask
 from erlangen.discover.regularizers import (
     DECORRELATIONS,

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.data import DataSet
+from erlangen.data.distinct import arranged, boundary, distinct
 from erlangen.discover.companions import motion_finding, task_belief
-from erlangen.discover.distinct import arranged, boundary, distinct
 from erlangen.discover.evidence import evidence
 from erlangen.discover.found import Candidate, Discovered, group_of, standard_cosine
 from erlangen.discover.liegan import LieGAN

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from erlangen.data import DataSet
+from erlangen.data.distinct import distinct
 from erlangen.discover import Discovered, discover
 from erlangen.discover.companions import task_belief
 from erlangen.discover.samples import samples_of
@@ -68,7 +71,7 @@ def fit(
 
     Args:
         data: training data with a target.
-        test: test data; by default 30 % of ``data``.
+        test: test data; by default 30 % of ``data``. Copies of one sample are never in both.
         config: see :class:`FitConfig`.
         root: the run is written to ``root/NAME/DATE``.
         resume: the directory of an interrupted run, to continue it instead.
@@ -77,6 +80,9 @@ def fit(
     Returns:
         :class:`Fitted`. The directory holds ``report.html``, ``metrics.json`` (every number), ``claims.json``, ``config.json``,
         ``model.safetensors`` and ``model.json`` (see :func:`erlangen.fitting.load_fitted`).
+
+    Warns:
+        UserWarning: samples of a given ``test`` are among the training samples.
 
     Raises:
         ArgumentError: no target, too few samples, an unknown group or one that does not act on the data, a foreign ``resume``.
@@ -87,6 +93,8 @@ def fit(
         raise ArgumentError("target", "a target to predict", f"none in {data.name}")
     if test is None:
         data, test = data.split(0.7, config.seed)
+    else:
+        _warn_seen(data, test)
     if len(data) < FEWEST:
         raise ArgumentError("data", f"at least {FEWEST} training samples", len(data))
     group = None if config.group is None else parse_group(config.group)
@@ -122,6 +130,20 @@ def fit(
         console.print(outcome.answer)
         console.print(f"report: {report}", soft_wrap=True)
     return Fitted(best, group, found, assessments, outcome, directory)
+
+
+def _warn_seen(data: DataSet, test: DataSet) -> None:
+    """Warn of test samples that are training samples, too: what is measured on them is memory."""
+    if data.x.shape[1:] != test.x.shape[1:]:
+        return
+    kinds = distinct(torch.cat([data.x, test.x.to(data.x)]))
+    seen = int(torch.isin(kinds[len(data) :], kinds[: len(data)]).sum())
+    if seen:
+        warnings.warn(
+            f"{seen} of the {len(test)} samples of {test.name} are among the training samples of {data.name}: errors on them say little "
+            "of new data; leave test away, and the split keeps copies together",
+            stacklevel=3,
+        )
 
 
 def _open(data: DataSet, config: FitConfig, root: str | Path, resume: str | Path | None) -> Path:

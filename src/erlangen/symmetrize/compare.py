@@ -21,6 +21,7 @@ from erlangen.symmetrize.frames import AllElements, Frame, batch_size
 from erlangen.symmetrize.ragged import some_of
 from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
 from erlangen.training import TrainingConfig, train
+from erlangen.training.modes import thawed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -269,7 +270,7 @@ class _Task:
             return self.loss(prediction, y) + sum(asked.values())
 
         first = [part[: config.batch_size].clone() for part in self.data]
-        memory = _kept(lambda: loss(model.train(), *first), model)
+        memory = _kept(lambda: loss(thawed(model), *first), model)
         if seconds is not None:
             few_steps = dataclasses.replace(config, steps=CALIBRATION)
             start = time.process_time()

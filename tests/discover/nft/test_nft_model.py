@@ -87,6 +87,21 @@ def test_vectors_of_space_have_zero_loss():
     torch.testing.assert_close(nft.view(views, poses, target, mask=seen), rep.act(target, x0), atol=1e-12, rtol=0)
 
 
+def test_one_vector_of_space_does_not_determine_its_rotation():
+    rep = er.SO(3).vector
+    x0, R = randn(8, 2, 3), er.SO(3).sample(8, generator=rng(1), dtype=F64)
+    x1 = rep.act(R, x0)
+    torch.testing.assert_close(identity(rep, 2).identify(x0, x1), R, atol=1e-8, rtol=0)
+    flat0, flat1 = x0[:, :1].expand(-1, 2, -1), x1[:, :1].expand(-1, 2, -1)
+    with pytest.raises(ArgumentError, match="8 that leave it open"):
+        identity(rep, 2).identify(flat0, flat1)
+    with pytest.warns(UserWarning, match="8 of 8 sequences lie along one line"):
+        M = identity(rep, 2).transition(flat0, flat1)
+    torch.testing.assert_close(flat0 @ M, flat1, atol=1e-12, rtol=0)
+    with pytest.raises(ArgumentError, match="multiplicity"):
+        identity(rep, 1).predict(torch.stack([x0[:, :1], x1[:, :1]], 1))
+
+
 def test_pooling_leaves_the_target_out():
     latents = torch.arange(3.0)[None, :, None, None]
     assert pooled_without(latents, torch.tensor([[True, True, True]])).flatten().tolist() == [1.5, 1.0, 0.5]

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from erlangen.discover.nft.solves import plane_matrices, solve_angle, solve_planes, solve_rotation, solve_transition
+from erlangen.discover.nft.solves import least_rotation, plane_matrices, solve_angle, solve_planes, solve_rotation, solve_transition
 from erlangen.errors import ArgumentError
 from erlangen.groups import SO
 
@@ -94,6 +94,36 @@ def test_rotation_gradient_even_where_singular_values_meet():
     solve_rotation(ideal)[0, 0, 1].backward()
     assert bool(torch.isfinite(ideal.grad).all())
     assert float(ideal.grad.abs().max()) > 0.1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_vectors_on_a_line_leave_a_rotation_open_and_say_so(scale, dtype):
+    R = SO(3).sample(50, generator=rng(), dtype=F64)
+    line = scale * randn(50, 6, 1, seed=1) * randn(50, 1, 3, seed=2)
+    near = line + 1e-3 * scale * randn(50, 6, 3, seed=3)
+    same = torch.stack([near, near @ R.mT], 1).to(dtype)
+    open_ = torch.stack([line, line @ R.mT], 1).to(dtype)
+    found, determined = least_rotation(torch.cat([same, open_]))
+    assert determined.tolist() == [True] * 50 + [False] * 50
+    torch.testing.assert_close(found[:50], R.to(dtype), atol=3e-3 if dtype == torch.float32 else 1e-8, rtol=0)
+    torch.testing.assert_close(
+        open_[:, 0] @ found[50:].mT, open_[:, 1], atol=100 * torch.finfo(dtype).eps * scale, rtol=0
+    )  # what it does say is right
+    assert solve_rotation(same).shape == (50, 3, 3)
+    for bad in (open_, torch.zeros(1, 2, 4, 3, dtype=dtype)):
+        with pytest.raises(ArgumentError, match=f"{len(bad)} that leave it open") as caught:
+            solve_rotation(bad)
+        assert caught.value.argument == "latents"
+    # Mirror images of the corners of a cube: three half turns are equally good.
+    corners = scale * torch.eye(3, dtype=dtype)
+    assert not least_rotation(torch.stack([corners, -corners]))[1]
+
+
+def test_an_open_rotation_has_a_finite_derivative():
+    line = torch.stack([randn(6, 1) * randn(1, 3, seed=1), randn(6, 1) * randn(1, 3, seed=2)]).requires_grad_()
+    (least_rotation(line)[0] * randn(3, 3, seed=3)).sum().backward()
+    assert float(line.grad.abs().max()) < 100
 
 
 def test_one_angle_behind_many_planes():

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.discover.distinct import arranged, boundary, distinct
+from erlangen.data.distinct import arranged, boundary, distinct
 from erlangen.discover.finding import Finding
 from erlangen.discover.nft.linear import LinearNFT, logarithm, orthogonalised
 from erlangen.discover.nft.spectrum import name_frequencies, steady

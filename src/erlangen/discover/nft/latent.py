@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Literal
 
@@ -9,7 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.discover.nft.solves import plane_matrices, solve_angle, solve_planes, solve_rotation, solve_transition
+from erlangen.discover.nft.solves import (
+    is_traced,
+    least_rotation,
+    plane_matrices,
+    solve_angle,
+    solve_planes,
+    solve_rotation,
+    solve_transition,
+)
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups import SO, Torus
 from erlangen.groups.base import Element
@@ -101,16 +110,32 @@ class LatentAction:
 
         Raises:
             ArgumentError: the action's group is one whose elements no solve finds: they must be given.
+
+        Warns:
+            UserWarning: vectors of space that all lie along one line, which leave the turn about it open; one of the best is returned.
         """
         if self.kind == "free":
             return solve_transition(latents, self.ridge)
+        if self.kind == "space":
+            rotation, determined = least_rotation(self._vectors(latents))
+            if not is_traced(determined) and not bool(determined.all()):
+                warnings.warn(
+                    f"the latent vectors of {int((~determined).sum())} of {determined.numel()} sequences lie along one line and leave the "
+                    "turn about it open: take more rows (multiplicity) or more frames",
+                    stacklevel=3,
+                )
+            return self.matrices(rotation, latents)
         if self.kind == "planes":
             numbers = solve_planes(self._planar(latents))
             return self._from_planes(plane_matrices(numbers))
         return self.matrices(self.identify(latents), latents)
 
     def identify(self, latents: Float[Tensor, "*batch t m a"]) -> Element:
-        """The group element that takes each frame to the next best."""
+        """The group element that takes each frame to the next best.
+
+        Raises:
+            ArgumentError: no solve is known for the group, or vectors of space that lie along one line leave the rotation open.
+        """
         group = self.named.group
         if self.kind == "planes":
             columns = self._planar(latents)
@@ -125,9 +150,7 @@ class LatentAction:
             assert algebra is not None
             return group.exp(algebra.combine(angle.unsqueeze(-1)))
         if self.kind == "space":
-            starts = [s for p, s in zip(self.parts, self._starts()) if p.dim == 3]
-            vectors = torch.cat([latents[..., s : s + 3] for s in starts], -2)
-            return solve_rotation(vectors)
+            return solve_rotation(self._vectors(latents))
         if self.kind == "finite":
             every = group.elements()
             matrices = self.matrices(every, latents).reshape(-1, *latents.shape[-1:] * 2)
@@ -144,6 +167,11 @@ class LatentAction:
     def amplitudes(self, latents: Float[Tensor, "*batch m a"]) -> Float[Tensor, "*batch m parts"]:
         """The norm of each row's part in each summand of the representation."""
         return torch.stack([latents[..., s : s + p.dim].norm(dim=-1) for p, s in zip(self.parts, self._starts())], -1)
+
+    def _vectors(self, latents: Float[Tensor, "*batch t m a"]) -> Float[Tensor, "*batch t rows 3"]:
+        """The summands that are vectors of space, as rows."""
+        starts = [s for p, s in zip(self.parts, self._starts()) if p.dim == 3]
+        return torch.cat([latents[..., s : s + 3] for s in starts], -2)
 
     def _starts(self) -> list[int]:
         starts = [0]

@@ -200,7 +200,7 @@ class NFT(nn.Module):
 
         Raises:
             UnsupportedError: the action is free.
-            ArgumentError: no solve is known for the group.
+            ArgumentError: no solve is known for the group, or latent vectors along one line leave a rotation of space open.
         """
         found = self.latent.identify(self._pair(x0, x1))
         return optree.tree_map(lambda leaf: _like(x0, leaf), found)
@@ -344,6 +344,11 @@ class NFT(nn.Module):
         if self.latent.kind == "free" and (conditioning - 1) * self.multiplicity < a:
             raise ArgumentError(
                 "multiplicity", f"(conditioning - 1) * multiplicity >= {a} columns", (conditioning - 1) * self.multiplicity
+            )
+        vectors = sum(p.dim == 3 for p in self.latent.parts) * self.multiplicity
+        if self.latent.kind == "space" and (conditioning - 1) * vectors < 2:
+            raise ArgumentError(
+                "multiplicity", "at least two vectors of space, as one leaves the turn about it open", self.multiplicity
             )
         if self.latent.kind == "given":
             raise ArgumentError(

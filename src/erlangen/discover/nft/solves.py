@@ -132,6 +132,10 @@ def solve_rotation(latents: Float[Tensor, "*batch t rows 3"]) -> Float[Tensor, "
     Args:
         latents: ``t >= 2`` frames of vectors as rows; the rotation acts on each as ``R v``.
 
+    Raises:
+        ArgumentError: fewer than two frames, no vectors of three coordinates, or vectors that do not determine the rotation (all zero, all
+            along one line, or mirror images for which several rotations are equally good); :func:`least_rotation` takes those.
+
     Source: W. Kabsch, Acta Cryst. A32 (1976); G. Wahba, SIAM Review 7 (1965).
 
     >>> from erlangen.groups import SO
@@ -140,15 +144,39 @@ def solve_rotation(latents: Float[Tensor, "*batch t rows 3"]) -> Float[Tensor, "
     >>> bool((solve_rotation(torch.stack([v, v @ R.mT])) - R).abs().max() < 1e-10)
     True
     """
+    rotation, determined = least_rotation(latents)
+    if not is_traced(determined) and not bool(determined.all()):
+        raise ArgumentError(
+            "latents",
+            "vectors of at least two directions, which determine a rotation",
+            f"{int((~determined).sum())} of {determined.numel()} that leave it open",
+            "take more vectors or more frames of one motion",
+        )
+    return rotation
+
+
+def least_rotation(latents: Float[Tensor, "*batch t rows 3"]) -> tuple[Float[Tensor, "*batch 3 3"], Bool[Tensor, " *batch"]]:
+    """One of the rotations of :func:`solve_rotation`, and whether it is the only one.
+
+    Vectors along one line leave every turn about it open: the rotation takes them where they go, and what it does to others says nothing.
+
+    >>> line = torch.tensor([[[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]]])
+    >>> R, determined = least_rotation(line)
+    >>> bool(torch.allclose(R @ line[0, 0], line[1, 0])), bool(determined)
+    (True, False)
+    """
     before, after = _stacked(latents)
     if before.shape[-1] != 3:
         raise ArgumentError("latents", "vectors of three coordinates", before.shape[-1])
     covariance = _precise(after).mT @ _precise(before)
     with torch.no_grad():
-        u, _, vh = torch.linalg.svd(covariance)
+        u, values, vh = torch.linalg.svd(covariance)
         sign = torch.ones_like(covariance[..., 0])
-        sign[..., 2] = torch.linalg.det(u @ vh)
+        sign[..., 2] = torch.linalg.det(u @ vh).sign()
         rotation = (u * sign.unsqueeze(-2)) @ vh
+        # The maximum is flat where the two smallest values cancel. Rounding of vectors on a line leaves the square of itself.
+        rounding = max((16 * torch.finfo(latents.dtype).eps) ** 2, 16 * torch.finfo(values.dtype).eps)
+        determined = values[..., 1] + sign[..., 2] * values[..., 2] > rounding * values[..., 0]
     # One Newton step from the optimum moves nothing and carries the derivative.
     turned = covariance @ rotation.mT
     skew = turned - turned.mT
@@ -156,11 +184,13 @@ def solve_rotation(latents: Float[Tensor, "*batch t rows 3"]) -> Float[Tensor, "
     eye = torch.eye(3, dtype=turned.dtype, device=turned.device)
     trace = turned.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
     hessian = trace * eye - (turned + turned.mT) / 2
-    tiny = torch.finfo(turned.dtype).eps * trace.detach().abs().clamp_min(1e-30)
-    x, y, z = torch.linalg.solve(hessian.detach() + tiny * eye, gradient.unsqueeze(-1)).squeeze(-1).unbind(-1)
+    size = trace.detach().abs().clamp_min(1e-30)
+    # An undetermined rotation has no derivative, and a large one would spoil a training: it is damped.
+    ridge = torch.where(determined[..., None, None], torch.finfo(turned.dtype).eps * size, size)
+    x, y, z = torch.linalg.solve(hessian.detach() + ridge * eye, gradient.unsqueeze(-1)).squeeze(-1).unbind(-1)
     zero = torch.zeros_like(x)
     step = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
-    return (exp_rotation(step) @ rotation).to(latents.dtype)
+    return (exp_rotation(step) @ rotation).to(latents.dtype), determined
 
 
 def solve_angle(
@@ -200,7 +230,7 @@ def _stacked(latents: Tensor) -> tuple[Tensor, Tensor]:
 
 def _check_spans(r: Float[Tensor, "*batch a a"], rows: int, eps: float) -> None:
     """Refuse a triangular factor whose columns, each brought to length one, are dependent to within rounding."""
-    if torch.compiler.is_compiling() or torch._C._functorch.is_batchedtensor(r):  # type: ignore[attr-defined]
+    if is_traced(r):
         return
     with torch.no_grad():
         size = r.norm(dim=-2, keepdim=True)
@@ -214,6 +244,11 @@ def _check_spans(r: Float[Tensor, "*batch a a"], rows: int, eps: float) -> None:
             f"{int((rank < a).sum())} of {rank.numel()} with fewer, at least {int(rank.min())}",
             "take more frames or more sequences of one motion, fewer columns, or a ridge",
         )
+
+
+def is_traced(x: Tensor) -> bool:
+    """Whether its numbers cannot be looked at: under ``torch.compile`` and ``vmap``."""
+    return torch.compiler.is_compiling() or torch._C._functorch.is_batchedtensor(x)  # type: ignore[attr-defined]
 
 
 def _precise(x: Tensor) -> Tensor:

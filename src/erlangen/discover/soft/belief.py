@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.discover.distinct import distinct
+from erlangen.data.distinct import distinct
 from erlangen.discover.finding import Finding
 from erlangen.discover.soft.degrees import Degrees
 from erlangen.discover.soft.features import conformal, tensor_features

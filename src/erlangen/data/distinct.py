@@ -10,14 +10,21 @@ from torch import Tensor
 def distinct(x: Tensor) -> Int[Tensor, " N"]:
     """For each sample ``[N, ...]`` the number of its kind, counted in order of appearance.
 
-    Samples are the same where all numbers agree to three quarters of their dtype's digits, relative to the root mean square of all.
+    Samples are the same where every number agrees to about three quarters of the digits that its dtype has for its column: of the
+    column's root mean square, or of its standard deviation where the numbers lie far from zero.
 
     >>> distinct(torch.tensor([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0 + 1e-7]])).tolist()
     [0, 1, 0]
     """
+    x = torch.view_as_real(x) if x.is_complex() else x
     eps = torch.finfo(x.dtype).eps if x.is_floating_point() else 1e-16
     rows = x.detach().to("cpu", torch.float64).reshape(len(x), -1)
-    step = max(float(rows.square().mean().sqrt()) * eps**0.75, 1e-300) if rows.numel() else 1.0
+    if not rows.numel():
+        return torch.zeros(len(x), dtype=torch.int64)
+    finite = torch.where(rows.isfinite(), rows, torch.nan)
+    noise = eps * finite.square().nanmean(0).sqrt()
+    spread = (finite - finite.nanmean(0)).square().nanmean(0).sqrt()
+    step = (noise**0.75 * spread**0.25).maximum(noise).nan_to_num().clamp_min(1e-300)
     kinds: dict[bytes, int] = {}
     # Adding zero makes one of both zeros.
     return torch.tensor([kinds.setdefault(row.tobytes(), len(kinds)) for row in ((rows / step).round() + 0.0).numpy()])
