@@ -187,6 +187,7 @@ class Action(ABC):
         if group.dim:
             unsupported(group, "finite orbits (it has a continuous part)", "sample the orbit with act(group.sample(n), x)")
         gens = group.generators
+        assert gens is not None  # a discrete group has some
         if group.is_finite and any(leaf.is_floating_point() for leaf in optree.tree_leaves(gens)):
             gens = nearest(group, gens, group.elements())  # the exact elements that rounded generators stand for
         steps = [group.take(gens, i) for i in range(group.batch_shape(gens)[0])]

@@ -60,7 +60,8 @@ class Parts:
         if bare:
             pieces.append(np.array(bare, dtype=complex).view(np.float64))
             self.tolerances.append(ROUNDING[torch.float64])
-        self.numbers, self._sizes = NOTHING, None
+        self.numbers = NOTHING
+        self._sizes: list[float] | None = None
         if pieces:
             self.counts = [len(piece) for piece in pieces]
             together = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
