@@ -154,3 +154,10 @@ def test_equal_members_get_equal_outputs_by_default(frame, dtype):
     assert torch.allclose(y[0, [0, 1]], y[0, [2, 4]])
     assert float((y[0, 0] - y[0, 1]).abs()) > 0.01
     assert torch.allclose(y[1], y[1, :1].expand(5, 1))
+
+
+def test_a_batch_of_batches_by_vmap():
+    S = er.Symmetric(5)
+    x = torch.randn(4, 3, 5, 2, generator=torch.Generator().manual_seed(0), dtype=F64)
+    model = er.symmetrize(Places(False), nodes(S), S.scalar, frame=Sorted(), check=False)
+    assert torch.allclose(torch.func.vmap(model)(x), torch.stack([model(part) for part in x]))

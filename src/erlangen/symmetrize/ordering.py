@@ -133,9 +133,8 @@ def levels(values: Float[Tensor, "B n c"], tolerance: float | Float[Tensor, "B 1
     A function of the set of values: relabelled nodes keep their ranks, however their values were rounded.
     """
     ordered, order = values.sort(1)
-    jumps = torch.zeros_like(order)
-    jumps[:, 1:] = ordered.diff(dim=1) > tolerance
-    return torch.empty_like(order).scatter_(1, order, jumps.cumsum(1))
+    jumps = torch.cat([torch.zeros_like(order[:, :1]), (ordered.diff(dim=1) > tolerance).to(order.dtype)], 1)
+    return torch.zeros_like(order).scatter(1, order, jumps.cumsum(1))
 
 
 def lexicographic(keys: Int[Tensor, "B n c"]) -> tuple[Int[Tensor, "B n"], Bool[Tensor, "B n"]]:
@@ -145,9 +144,8 @@ def lexicographic(keys: Int[Tensor, "B n c"]) -> tuple[Int[Tensor, "B n"], Bool[
         step = keys[..., column].gather(1, order).argsort(dim=1, stable=True)
         order = order.gather(1, step)
     rows = keys.gather(1, order.unsqueeze(-1).expand_as(keys))
-    same = torch.zeros(order.shape, dtype=torch.bool, device=keys.device)
-    same[:, 1:] = (rows[:, 1:] == rows[:, :-1]).all(-1)
-    return order, same
+    same = (rows[:, 1:] == rows[:, :-1]).all(-1)
+    return order, torch.cat([torch.zeros_like(order[:, :1], dtype=torch.bool), same], 1)
 
 
 def sorted_rows(columns: Sequence[Columns], to_the_last_bit: bool = False) -> tuple[Int[Tensor, "B n"], Bool[Tensor, "B n"]]:
