@@ -16,6 +16,7 @@ from erlangen.reps.irreps3 import ToIrreps, from_irreps, to_irreps
 from erlangen.reps.monomial import EntryMap, InBasis, Induced
 from erlangen.reps.multipliers import ActivationClass, Multipliers
 from erlangen.reps.planar import PlanarIrrep
+from erlangen.reps.points import PointSet
 from erlangen.reps.pullback import Pullback
 from erlangen.reps.spatial import SpatialIrrep, solid_harmonics
 
@@ -35,6 +36,7 @@ __all__ = [
     "Multipliers",
     "Permutation",
     "PlanarIrrep",
+    "PointSet",
     "Pullback",
     "Rep",
     "Sign",
