@@ -1,0 +1,98 @@
+"""Homogeneous spaces: dimensions against the table, completeness of attributes, and pairs that incomplete ones confuse."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+import erlangen as er
+from erlangen.actions.spaces import (
+    HomogeneousSpace,
+    framed_attributes,
+    framed_points,
+    oriented_points,
+    points,
+    ponita_attributes,
+)
+from erlangen.errors import ArgumentError, UnsupportedError
+
+
+@pytest.mark.parametrize("group", [er.SE(2), er.E(2), er.SE(3), er.E(3), er.SE(4)])
+def test_dimensions(group) -> None:
+    n = group.linear_part.n
+    turns = n * (n - 1) // 2
+    assert (points(group).dim, points(group).stabilizer_dim, points(group).pair_dim) == (n, turns, 1)
+    oriented = oriented_points(group)
+    assert oriented.dim == 2 * n - 1
+    # |d|, o.d, o'.d, o.o' generate all invariants; in the plane one of the four follows from the others up to sign.
+    assert oriented.pair_dim == (3 if n == 2 else 4)
+    assert (framed_points(group).dim, framed_points(group).pair_dim) == (n + turns, n + turns)
+
+
+def test_spheres_and_hyperboloids_have_one_invariant_of_pairs() -> None:
+    sphere = HomogeneousSpace(er.SO(4).vector, torch.eye(4)[0])
+    assert (sphere.dim, sphere.pair_dim) == (3, 1)
+    masses = HomogeneousSpace(er.SO(1, 3, connected=True).vector, torch.eye(4)[0])
+    assert (masses.dim, masses.pair_dim) == (3, 1)
+    form = torch.diag(torch.tensor([1.0, -1, -1, -1], dtype=torch.float64))
+    assert masses.check_invariants(lambda x, y: ((x @ form) * y).sum(-1, keepdim=True))
+
+
+@pytest.mark.parametrize("group", [er.SE(3), er.E(3)])
+def test_paper_attributes_miss_one_of_four(group) -> None:
+    X = oriented_points(group)
+    assert X.check_invariants(ponita_attributes)
+    paper = X.check_invariants(lambda x, y: ponita_attributes(x, y)[..., :3])
+    assert not paper
+    assert (paper["rank"], paper["wanted"]) == (3, 4)
+    assert "tell 3 apart" in paper.reason
+
+
+def test_two_pairs_that_the_three_confuse() -> None:
+    e3, d = torch.tensor([0.0, 0, 1], dtype=torch.float64), torch.tensor([1.0, 0, 1], dtype=torch.float64)
+    b = 0.7
+    one = torch.tensor([math.sin(b), 0, math.cos(b)], dtype=torch.float64)
+    other = torch.tensor([0, math.sin(b), math.cos(b)], dtype=torch.float64)
+    x = {"position": torch.zeros(3, dtype=torch.float64), "orientation": e3}
+    first, second = (ponita_attributes(x, {"position": d, "orientation": o}) for o in (one, other))
+    torch.testing.assert_close(first[:3], second[:3])
+    assert (first[3] - second[3]).abs() > 0.5
+
+
+def test_in_the_plane_three_are_enough_for_the_rank_but_a_sign_is_not_seen() -> None:
+    X = oriented_points(er.SE(2))
+
+    def signed(x: dict[str, torch.Tensor], y: dict[str, torch.Tensor]) -> torch.Tensor:
+        o, p = x["orientation"], y["orientation"]
+        d = y["position"] - x["position"]
+        normal = torch.stack([-o[..., 1], o[..., 0]], -1)
+        return torch.stack([(o * d).sum(-1), (normal * d).sum(-1), (o * p).sum(-1), (normal * p).sum(-1)], -1)
+
+    assert X.check_invariants(signed)
+    assert X.check_invariants(lambda x, y: ponita_attributes(x, y)[..., :3])
+    assert not oriented_points(er.E(2)).check_invariants(signed)  # a reflection changes the signs
+    assert "not invariant" in oriented_points(er.E(2)).check_invariants(signed).reason
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_frames(n: int) -> None:
+    assert framed_points(er.SE(n)).check_invariants(framed_attributes)
+    incomplete = framed_points(er.SE(n)).check_invariants(lambda x, y: framed_attributes(x, y)[..., :n])
+    assert not incomplete
+    assert incomplete["rank"] == n
+
+
+def test_attributes_that_are_no_invariants() -> None:
+    X = points(er.SE(3))
+    assert X.check_invariants(lambda x, y: (x - y).norm(dim=-1, keepdim=True))
+    verdict = X.check_invariants(lambda x, y: x - y)
+    assert not verdict
+    assert verdict["change"] > 0.1
+    with pytest.raises(ArgumentError, match=r"attributes.*\[8, k\]"):
+        X.check_invariants(lambda x, y: (x - y).norm())
+    with pytest.raises(ArgumentError, match=r"group.*SE\(n\) or E\(n\)"):
+        points(er.SO(3))
+    with pytest.raises(UnsupportedError, match="Lie algebra"):
+        HomogeneousSpace(er.Cyclic(4).vector, torch.zeros(4))
