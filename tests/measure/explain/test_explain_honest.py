@@ -96,6 +96,61 @@ def test_gradients_are_found_within_inference_mode():
     assert torch.allclose(found, x.roll(1, -1) + x.roll(-1, -1))
 
 
+PARTLY = {
+    "a factor": lambda x: (x * x.roll(1, -1).detach()).sum(-1),
+    "one entry": lambda x: 4 * x[:, 0].detach().square() + x[:, 1:].square().sum(-1),
+    "a norm": lambda x: (x @ torch.arange(5.0).to(x)) / x.norm(dim=-1).detach(),
+    "numpy": lambda x: x.sum(-1) * torch.from_numpy(x.detach().numpy().max(-1)),
+}
+
+
+@DTYPES
+@pytest.mark.parametrize("name", PARTLY)
+@pytest.mark.parametrize("explainer", [Saliency, InputXGradient, lambda f: IntegratedGradients(f, steps=4)])
+def test_a_gradient_that_is_only_a_part_is_told(name, explainer, dtype):
+    for size, offset in ((1, 3.0), (4, 3.0), (40, 10.0)):
+        with pytest.warns(UserWarning, match="not what its output does"):
+            explainer(PARTLY[name])(offset + data(dtype, size))
+
+
+def test_the_chain_rule_is_not_asked_of_a_part_of_the_gradient_without_a_word():
+    with pytest.warns(UserWarning, match="not what its output does"):
+        explanation_equivariance(PARTLY["a factor"], 3 + data(), C.vector, C.scalar, elements=2)
+
+
+KINKED = {
+    "ReLU": lambda x: F.relu(F.relu(x @ torch.eye(5).to(x) - 0.5) @ torch.ones(5, 7).to(x) - 1).sum(-1),
+    "largest": lambda x: x.amax(-1),
+    "absolute": lambda x: x.abs().sum(-1),
+    "sorted": lambda x: (x.sort(-1).values * torch.arange(5.0).to(x)).sum(-1),
+    "steps and slopes": lambda x: (x > 0).to(x).sum(-1) + x.sum(-1),
+    "root": lambda x: x.relu().sqrt().sum(-1),
+    "fast": lambda x: (3000 * x).sin().sum(-1),
+    "steep": lambda x: (1000 * x).tanh().sum(-1),
+    "a large constant": lambda x: 1e6 + ring(x),
+    "tiny": lambda x: 1e-30 * ring(x),
+    "single": lambda x: ring(x.float()),
+    "rounded": lambda x: ring(x.bfloat16()).to(x),
+    "one size only": lambda x: ring(x) * torch.ones(4).to(x),
+}
+
+
+@DTYPES
+@pytest.mark.parametrize("name", KINKED)
+def test_kinks_jumps_and_noise_are_no_missing_gradient(name, dtype):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for x in (
+            data(dtype),
+            data(dtype) + 50,
+            data(dtype).round(),
+            torch.zeros(4, 5, dtype=dtype),
+            torch.ones(4, 5, dtype=dtype),
+        ):
+            if name != "root" or x.any():  # whose slope at zero is infinite times zero
+                Saliency(KINKED[name])(x)
+
+
 @pytest.mark.parametrize("similarity", ["cosine", "relative_l2"])
 def test_two_explanations_of_zero_are_no_agreement(similarity):
     constant = lambda t: 0 * t.sum(-1) + 1  # noqa: E731

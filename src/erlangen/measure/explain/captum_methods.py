@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,9 @@ import optree
 import torch
 from torch import Tensor, nn
 
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.actions.base import Action
+from erlangen.actions.records import Record
+from erlangen.errors import ArgumentError, MissingExtra, UnsupportedError
 from erlangen.measure.explain.explainers import Explainer, Needs
 from erlangen.measure.explain.perturbations import FeatureAblation, Occlusion
 from erlangen.training.modes import evaluating
@@ -38,6 +41,7 @@ class Attribution(Explainer):
         arguments: further keyword arguments of ``attribute`` (``baselines``, ``sliding_window_shapes``, ``n_steps`` ...).
 
     Raises:
+        UnsupportedError: (when scored, averaged or audited) the batch shares parts of its data, which captum's methods repeat.
         ArgumentError: ``method`` has no ``attribute``; or (when called) its model works in place, which captum's methods do not allow for.
 
     >>> import torch
@@ -54,14 +58,24 @@ class Attribution(Explainer):
         self.method, self.arguments, self.label = method, arguments, type(method).__name__
         self.name = name or self.label
         self.batchwise = self.label == "FeaturePermutation"
-        self.stochastic = self.label in CHANCE
+        self.stochastic, self.shared = self.label in CHANCE, False
 
     @property
     def model(self) -> Any:
         """What the method explains."""
         return getattr(self.method, "model", None) or getattr(self.method, "forward_func", None)
 
+    def bound(self, inp: Action) -> Explainer:
+        known = copy.copy(self)
+        known.shared = isinstance(inp, Record) and None in inp.leaves
+        return known
+
     def explain(self, x: Any, target: Any) -> Any:
+        if self.shared:
+            raise UnsupportedError(
+                f"captum's {self.label} repeats and perturbs every part of its input, and cannot hold parts fixed that the batch shares "
+                "(None in inp); let the model hold them, or use the library's explainers"
+            )
         with evaluating(self.model), warnings.catch_warnings():
             # captum warns of what it does to inputs and hooks, and of batches being slow, on every call.
             warnings.filterwarnings("ignore", category=UserWarning)

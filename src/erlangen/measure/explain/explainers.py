@@ -12,6 +12,7 @@ import optree
 import torch
 from torch import Tensor
 
+from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 
 Kind = Literal["equivariance", "invariance"]
@@ -72,6 +73,10 @@ class Explainer(ABC):
     def needs(self, x: Any) -> Needs | None:
         """What a guarantee rests on, for data like ``x`` (which may be ``None``); ``None`` when there can be none."""
         return None
+
+    def bound(self, inp: Action) -> Explainer:
+        """This explainer for data that a group moves by ``inp``, where it has a use for that: which parts a batch shares."""
+        return self
 
     def __call__(self, x: Any, target: Any = None, generator: torch.Generator | None = None) -> Any:
         """Explain ``x``, which is left as it is, even by explainers and models that work in place.

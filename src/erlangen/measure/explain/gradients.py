@@ -2,17 +2,74 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optree
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from erlangen.actions.base import Action
+from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.measure.explain.explainers import Explainer, Needs
 from erlangen.training.modes import evaluating
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """The explained number of each datum, as a function of the data's real parts.
+
+    Attributes:
+        call: the model, of data.
+        parts: of the data.
+        real: which are real numbers, and explained.
+        own: which are there for each datum.
+        joined: data of parts.
+        target: the classes.
+    """
+
+    call: Callable[[Any], Any]
+    parts: list[Any]
+    real: list[int]
+    own: list[int]
+    joined: Callable[[list[Any]], Any]
+    target: Any
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether all parts have a row for each datum, which copies of the data take along."""
+        return len({self.parts[i].shape[:1] for i in self.own}) == 1
+
+    def __call__(self, leaves: Sequence[Tensor], rows: Int[Tensor, " n"] | None = None) -> Float[Tensor, " n"]:
+        """At data whose real parts are ``leaves``; their other parts are those of the data ``rows``, by default all, once.
+
+        The model gets copies: what it does in place must not reach the next call.
+        """
+        if len({self.parts[i].shape[:1] for i in self.real}) > 1 or (rows is not None and not self.is_repeatable):
+            raise ArgumentError(
+                "x",
+                "parts of one length, a row for each datum",
+                ", ".join(str(tuple(self.parts[i].shape)) for i in self.own),
+                "state with inp= which parts the batch shares: they have None there",
+            )
+        every = [p if rows is None or i not in self.own else p[rows.to(p.device)] for i, p in enumerate(self.parts)]
+        for i, leaf in zip(self.real, leaves):
+            every[i] = leaf.clone()
+        outputs = self.call(self.joined(every))
+        count = len(leaves[0])
+        if not isinstance(outputs, Tensor) or not outputs.ndim or len(outputs) != count:
+            got = f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else type(outputs).__name__
+            raise ArgumentError("model", f"an output [{count}] or [{count}, classes], a row for each datum", got)
+        target = self.target
+        if isinstance(target, Tensor) and target.ndim and rows is not None:
+            target = target[rows.to(target.device)]
+        return chosen(outputs, target)
 
 
 class Attributor(Explainer):
@@ -20,47 +77,55 @@ class Attributor(Explainer):
 
     Args:
         model: called with the data; returns ``[B]``, or ``[B, classes]``.
+        inp: how a group acts on the data, needed of records with parts that the whole batch shares: those have ``None`` there. They are
+            held fixed, go into the model as they are, and their attribution is ``None``. Without ``inp`` every part is taken to be there
+            for each datum. Scores, averages and audits of explanations tell their explainers by themselves.
     """
 
-    def __init__(self, model: Callable[..., Any]) -> None:
-        self.model = model
+    def __init__(self, model: Callable[..., Any], inp: Any = None) -> None:
+        self.model, self.inp = model, None if inp is None else as_action(inp, "inp")
+
+    def bound(self, inp: Action) -> Explainer:
+        if self.inp is not None:
+            return self
+        known = copy.copy(self)
+        known.inp = inp
+        return known
 
     def explain(self, x: Any, target: Any) -> Any:
-        parts, tree = optree.tree_flatten(x)
-        real = [i for i, part in enumerate(parts) if isinstance(part, Tensor) and part.is_floating_point()]
+        parts, shared, joined = _parts(self.inp, x)
+        real = [i for i, part in enumerate(parts) if isinstance(part, Tensor) and part.is_floating_point() and not shared[i]]
         if not real:
             raise ArgumentError("x", "a part that holds real numbers", [str(getattr(p, "dtype", type(p))) for p in parts])
-
-        def value(leaves: Sequence[Tensor], target: Any = target, copies: int = 1) -> Tensor:
-            """What is explained, ``[B * copies]``, at data whose real parts are ``leaves``; the other parts are repeated.
-
-            The model gets copies: what it does in place must not reach the next call.
-            """
-            every = [p.repeat_interleave(copies, 0) if isinstance(p, Tensor) else p for p in parts]
-            for i, leaf in zip(real, leaves):
-                every[i] = leaf.clone()
-            outputs = self._call(optree.tree_unflatten(tree, every))
-            count = len(leaves[0])
-            if not isinstance(outputs, Tensor) or not outputs.ndim or len(outputs) != count:
-                got = f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else type(outputs).__name__
-                raise ArgumentError("model", f"an output [{count}] or [{count}, classes], a row for each datum", got)
-            return chosen(outputs, target)
-
+        own = [i for i, part in enumerate(parts) if isinstance(part, Tensor) and not shared[i]]
+        value = Explained(self._call, parts, real, own, joined, target)
         with evaluating(self.model):
-            found = self.attribute_leaves(value, [parts[i] for i in real], target)
-        if len(parts) == 1 and isinstance(x, Tensor):
+            found = self.attribute_leaves(value, [parts[i] for i in real])
+        if isinstance(x, Tensor):
             return found[0]
         back: list[Tensor | None] = [None] * len(parts)
         for i, leaf in zip(real, found):
             back[i] = leaf
-        return optree.tree_unflatten(tree, back)
+        return joined(back)
 
-    def attribute_leaves(self, value: Callable[..., Tensor], leaves: list[Tensor], target: Any) -> list[Tensor]:
+    def attribute_leaves(self, value: Explained, leaves: list[Tensor]) -> list[Tensor]:
         """The attribution of each real part."""
         raise NotImplementedError
 
     def _call(self, x: Any) -> Tensor:
         return self.model(*x) if isinstance(x, tuple) else self.model(x)
+
+
+def _parts(inp: Action | None, x: Any) -> tuple[list[Any], list[bool], Callable[[list[Any]], Any]]:
+    """The parts of the data, which of them the batch shares, and how they are put together again."""
+    if inp is None or not isinstance(inp, Record):
+        parts, tree = optree.tree_flatten(x)
+        return parts, [False] * len(parts), lambda every: optree.tree_unflatten(tree, every)
+    from erlangen.symmetrize.ragged import segment_of
+
+    if segment_of(inp, x) is not None:
+        raise UnsupportedError("attributions are for each datum, which a ragged batch does not allow; pad it")
+    return inp.flatten(x), [action is None for action in inp.leaves], inp.unflatten
 
 
 def chosen(outputs: Tensor, target: Any) -> Tensor:
@@ -85,12 +150,18 @@ def chosen(outputs: Tensor, target: Any) -> Tensor:
     return flat.gather(1, index.expand(len(flat)).unsqueeze(1)).squeeze(1)
 
 
-def gradients(value: Callable[..., Tensor], leaves: Sequence[Tensor], **options: Any) -> list[Tensor]:
+def gradients(value: Callable[..., Tensor], leaves: Sequence[Tensor], rows: Int[Tensor, " n"] | None = None) -> list[Tensor]:
     """The gradient of each datum's explained number with respect to its own real parts; zeros for parts that it does not depend on.
+
+    Args:
+        value: from real parts, and the data ``rows`` that they belong to (by default all, once), to the explained numbers.
+        leaves: the real parts.
+        rows: of ``leaves``.
 
     Raises:
         UnsupportedError: it does depend on a part that no gradient reaches.
     """
+    options: dict[str, Any] = {} if rows is None else {"rows": rows}
     with torch.inference_mode(False), torch.enable_grad():
         wanted = [leaf.detach().clone().requires_grad_() for leaf in leaves]
         total = value(wanted, **options).sum()
@@ -115,11 +186,76 @@ def _depends(value: Callable[..., Tensor], leaves: Sequence[Tensor], which: int,
     return not torch.equal(here, there)
 
 
+#: Gradients are compared with differences on so many data (or directions), over such a step, in units of the data's spread, and a part.
+TRIES, STEP, PART = 6, 5e-3, 0.37
+
+
+def warn_partial(value: Callable[..., Tensor], leaves: Sequence[Tensor]) -> None:
+    """Warn where the explained number changes by something else than its gradient says, because a part of it has none.
+
+    Looked at are differences along random directions that are alike to both sides and over a part of the step; kinks, jumps and noise make
+    them unlike, and say nothing. It costs one call with thirty rows.
+
+    Args:
+        value: from real parts, and the data ``rows`` that they belong to, to the explained numbers.
+        leaves: the real parts of all data.
+    """
+    size = len(leaves[0])
+    if not size or any(torch.finfo(leaf.dtype).eps > 1e-6 or not leaf[0].numel() for leaf in leaves):
+        return
+    rng, rows, points, steps = torch.Generator().manual_seed(0), torch.arange(TRIES) % size, [], []
+    with torch.inference_mode(False), torch.enable_grad():
+        for leaf in leaves:
+            most, spread = float(leaf.detach().abs().max()), float(leaf.detach().std(correction=0))
+            spread = spread if spread > torch.finfo(leaf.dtype).eps ** 0.5 * most else most or 1.0
+            here = leaf.detach()[rows.to(leaf.device)]
+            step = STEP * spread * torch.randn(here.shape, generator=rng, dtype=torch.float64).to(here)
+            steps.append((here + step) - (here - step))
+            points.append(torch.cat([here + part * step for part in (0.0, 1.0, -1.0, PART, -PART)]).requires_grad_())
+        try:
+            values = value(points, rows=rows.repeat(5)).reshape(5, TRIES, -1).sum(-1)
+        except Exception:  # a model that takes batches of one size only is not looked at
+            return
+        if not values.requires_grad:
+            return
+        found = torch.autograd.grad(values[0].sum(), points, allow_unused=True)
+    pairs = [(step * g[:TRIES]).flatten(1).sum(1).double() for step, g in zip(steps, found) if g is not None]
+    said = torch.stack([t.cpu() for t in pairs]).sum(0) if pairs else torch.zeros(TRIES, dtype=torch.float64)
+    here, right, left, less_right, less_left = values.detach().double().cpu()
+    done, less, scale = right - left, less_right - less_left, (right - left).abs().maximum(said.abs())
+    rounding = 512 * torch.finfo(values.dtype).eps * values.detach().double().abs().amax(0).cpu()
+    clear = (
+        ((right + left - 2 * here).abs() <= 0.05 * scale) & ((less / PART - done).abs() <= 0.01 * scale) & (done.abs() > rounding)
+    )
+    wrong = clear & ((done - said).abs() > 0.05 * scale)
+    if int(clear.sum()) >= TRIES // 2 and 2 * int(wrong.sum()) > int(clear.sum()):
+        worst = float(((done - said).abs() / scale)[wrong].max())
+        warnings.warn(
+            f"the gradient of the model is not what its output does, by up to {worst:.0%} of differences along random directions: a part "
+            "of the model detaches, runs under torch.no_grad or computes outside of torch, and explanations by gradients leave it out; "
+            "FeatureAblation and Occlusion do not",
+            stacklevel=5,
+        )
+
+
+def _checked(value: Explained, leaves: list[Tensor]) -> list[Tensor]:
+    """Gradients, with a warning where a part of them is missing."""
+    found = gradients(value, leaves)
+    if value.is_repeatable:
+        warn_partial(value, leaves)
+    return found
+
+
 class Saliency(Attributor):
     """The gradient itself (with its sign; its size with ``absolute=True``).
 
     Raises (when called):
         UnsupportedError: the model's output depends on the data, but without a gradient; as for all explainers by gradients.
+
+    Warns (when called):
+        UserWarning: the gradient is not what the output does, for a part of the model has none; as for all explainers by gradients. It is
+            compared with differences of the output on six data, at the cost of one more call of thirty rows; what amounts to less than a
+            twentieth, and what happens at kinks only, is not noticed.
 
     Source: Simonyan, Vedaldi & Zisserman 2013, arXiv:1312.6034.
 
@@ -129,15 +265,15 @@ class Saliency(Attributor):
 
     name = "Saliency"
 
-    def __init__(self, model: Callable[..., Any], absolute: bool = False) -> None:
-        super().__init__(model)
+    def __init__(self, model: Callable[..., Any], absolute: bool = False, *, inp: Any = None) -> None:
+        super().__init__(model, inp)
         self.absolute = absolute
 
     def needs(self, x: Any) -> Needs:
         return Needs("permutation" if self.absolute else "isometry")
 
-    def attribute_leaves(self, value: Callable[..., Tensor], leaves: list[Tensor], target: Any) -> list[Tensor]:
-        found = gradients(value, leaves)
+    def attribute_leaves(self, value: Explained, leaves: list[Tensor]) -> list[Tensor]:
+        found = _checked(value, leaves)
         return [g.abs() for g in found] if self.absolute else found
 
 
@@ -155,8 +291,8 @@ class InputXGradient(Attributor):
     def needs(self, x: Any) -> Needs:
         return Needs("permutation")
 
-    def attribute_leaves(self, value: Callable[..., Tensor], leaves: list[Tensor], target: Any) -> list[Tensor]:
-        return [x * g for x, g in zip(leaves, gradients(value, leaves))]
+    def attribute_leaves(self, value: Explained, leaves: list[Tensor]) -> list[Tensor]:
+        return [x * g for x, g in zip(leaves, _checked(value, leaves))]
 
 
 class IntegratedGradients(Attributor):
@@ -166,7 +302,7 @@ class IntegratedGradients(Attributor):
     exact where the model is a polynomial of degree up to ``2 steps`` on the line.
 
     Args:
-        model: as for :class:`Saliency`.
+        model, inp: as for :class:`Attributor`.
         baseline: a number, or a tensor of a datum's shape.
         steps: points on the line.
         rows: points in one batch.
@@ -179,8 +315,10 @@ class IntegratedGradients(Attributor):
 
     name = "Integrated Gradients"
 
-    def __init__(self, model: Callable[..., Any], baseline: float | Tensor = 0.0, steps: int = 50, rows: int = 256) -> None:
-        super().__init__(model)
+    def __init__(
+        self, model: Callable[..., Any], baseline: float | Tensor = 0.0, steps: int = 50, rows: int = 256, *, inp: Any = None
+    ) -> None:
+        super().__init__(model, inp)
         if steps < 1:
             raise ArgumentError("steps", "a positive number of points", steps)
         self.baseline, self.steps, self.rows = baseline, steps, rows
@@ -188,7 +326,7 @@ class IntegratedGradients(Attributor):
     def needs(self, x: Any) -> Needs:
         return Needs("permutation", baseline=self.baseline)
 
-    def attribute_leaves(self, value: Callable[..., Tensor], leaves: list[Tensor], target: Any) -> list[Tensor]:
+    def attribute_leaves(self, value: Explained, leaves: list[Tensor]) -> list[Tensor]:
         points, weights = np.polynomial.legendre.leggauss(self.steps)
         size = len(leaves[0])
         bases = [baseline_for(self.baseline, leaf) for leaf in leaves]
@@ -198,8 +336,10 @@ class IntegratedGradients(Attributor):
             at, weight = (torch.from_numpy(v[start : start + step]).to(leaves[0]) for v in ((points + 1) / 2, weights / 2))
             k = len(at)
             line = [base + at.view(1, k, *(1,) * (x.ndim - 1)) * (x - base).unsqueeze(1) for x, base in zip(leaves, bases)]
-            repeated = target.repeat_interleave(k, 0) if isinstance(target, Tensor) and target.ndim else target
-            found = gradients(value, [points_.flatten(0, 1) for points_ in line], target=repeated, copies=k)
+            rows = torch.arange(size).repeat_interleave(k)
+            found = gradients(value, [points_.flatten(0, 1) for points_ in line], rows)
+            if start == 0:
+                warn_partial(value, leaves)
             for total, g in zip(totals, found):
                 total += torch.einsum("bk...,k->b...", g.unflatten(0, (size, k)), weight)
         return [(x - base) * total for x, base, total in zip(leaves, bases, totals)]

@@ -118,12 +118,10 @@ def move(action: Action, g: Element, explanation: Any, x: Any) -> Any:
     return torch.cat(parts, 2)
 
 
-def flat(explanation: Any, size: int, k: int) -> Float[Tensor, "B k d"]:
-    """An explanation of ``B * k`` data as vectors."""
-    parts = [part.reshape(size, k, -1) for part in optree.tree_leaves(explanation) if isinstance(part, Tensor)]
-    if len(parts) == 1:
-        return parts[0]
-    return torch.cat(parts, 2)
+def flat(action: Action | None, explanation: Any, size: int, k: int) -> Float[Tensor, "B k d"]:
+    """An explanation of ``B * k`` data as vectors; of the parts that an action moves, where there is one."""
+    every = leaves_of(action, explanation)[1] if action is not None else optree.tree_leaves(explanation)
+    return torch.cat([part.reshape(size, k, -1) for part in every if isinstance(part, Tensor)], 2)
 
 
 def leaves_of(action: Action, explanation: Any) -> tuple[list[Action], list[Tensor]]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.measure.explain.explainers import Needs
-from erlangen.measure.explain.gradients import Attributor, baseline_for
+from erlangen.measure.explain.gradients import Attributor, Explained, baseline_for
 
 
 class Masked(Attributor):
@@ -21,13 +21,13 @@ class Masked(Attributor):
     plain change where each entry is in one mask.
 
     Args:
-        model: called with the data; returns ``[B]``, or ``[B, classes]``.
+        model, inp: as for :class:`~erlangen.measure.explain.gradients.Attributor`.
         baseline: a number, or a tensor of a datum's shape.
         rows: perturbed data in one batch.
     """
 
-    def __init__(self, model: Callable[..., Any], baseline: float | Tensor = 0.0, rows: int = 256) -> None:
-        super().__init__(model)
+    def __init__(self, model: Callable[..., Any], baseline: float | Tensor = 0.0, rows: int = 256, *, inp: Any = None) -> None:
+        super().__init__(model, inp)
         self.baseline, self.rows = baseline, rows
 
     def masks(self, shape: tuple[int, ...]) -> Tensor:
@@ -38,12 +38,12 @@ class Masked(Attributor):
         masks = self.masks(tuple(x.shape[1:])) if isinstance(x, Tensor) else None
         return Needs("permutation", baseline=self.baseline, masks=masks)
 
-    def attribute_leaves(self, value: Callable[..., Tensor], leaves: list[Tensor], target: Any) -> list[Tensor]:
+    def attribute_leaves(self, value: Explained, leaves: list[Tensor]) -> list[Tensor]:
         with torch.no_grad():
             whole = value(leaves)
-            return [self._leaf(value, leaves, i, whole, target) for i in range(len(leaves))]
+            return [self._leaf(value, leaves, i, whole) for i in range(len(leaves))]
 
-    def _leaf(self, value: Callable[..., Tensor], leaves: list[Tensor], which: int, whole: Tensor, target: Any) -> Tensor:
+    def _leaf(self, value: Explained, leaves: list[Tensor], which: int, whole: Tensor) -> Tensor:
         x = leaves[which]
         size, base = len(x), baseline_for(self.baseline, x)
         total, count = torch.zeros_like(x), torch.zeros(x.shape[1:], dtype=x.dtype, device=x.device)
@@ -51,8 +51,7 @@ class Masked(Attributor):
             k = len(some)
             perturbed = torch.where(some, base, x.unsqueeze(1)).flatten(0, 1)
             others = [perturbed if i == which else leaf.repeat_interleave(k, 0) for i, leaf in enumerate(leaves)]
-            repeated = target.repeat_interleave(k, 0) if isinstance(target, Tensor) and target.ndim else target
-            change = whole.unsqueeze(1) - value(others, target=repeated, copies=k).view(size, k)
+            change = whole.unsqueeze(1) - value(others, rows=torch.arange(size).repeat_interleave(k)).view(size, k)
             total += torch.einsum("bk,k...->b...", change, some.to(x.dtype))
             count += some.sum(0)
         return total / count.clamp_min(1)
@@ -65,7 +64,7 @@ class FeatureAblation(Masked):
     """The change of the output when an entry is replaced by the baseline: masks of size one, or groups of entries.
 
     Args:
-        model, baseline, rows: as for :class:`Masked`.
+        model, baseline, rows, inp: as for :class:`Masked`.
         groups: which group each entry is in, integers of a datum's shape; by default each entry is its own.
 
     >>> FeatureAblation(lambda x: (x * x.roll(1, -1)).sum(1))(torch.tensor([[1.0, 2.0, 3.0, -1.0, 0.5]]))
@@ -75,9 +74,15 @@ class FeatureAblation(Masked):
     name = "Feature Ablation"
 
     def __init__(
-        self, model: Callable[..., Any], baseline: float | Tensor = 0.0, groups: Tensor | None = None, rows: int = 256
+        self,
+        model: Callable[..., Any],
+        baseline: float | Tensor = 0.0,
+        groups: Tensor | None = None,
+        rows: int = 256,
+        *,
+        inp: Any = None,
     ) -> None:
-        super().__init__(model, baseline, rows)
+        super().__init__(model, baseline, rows, inp=inp)
         self.groups = groups
 
     def needs(self, x: Any) -> Needs:
@@ -97,7 +102,7 @@ class Occlusion(Masked):
     """A window slides over the last axes; an entry's attribution is the mean change over the windows that cover it.
 
     Args:
-        model, baseline, rows: as for :class:`Masked`.
+        model, baseline, rows, inp: as for :class:`Masked`.
         window: its lengths along the datum's last axes; axes before those are covered whole.
         wrap: windows go on at the other end, so that every shift of a window is a window; without it (captum's way) entries near the
             ends are covered by fewer, and the attribution does not move along with shifts.
@@ -120,8 +125,10 @@ class Occlusion(Masked):
         wrap: bool = False,
         baseline: float | Tensor = 0.0,
         rows: int = 256,
+        *,
+        inp: Any = None,
     ) -> None:
-        super().__init__(model, baseline, rows)
+        super().__init__(model, baseline, rows, inp=inp)
         if not window or any(not isinstance(w, int) or w < 1 for w in window):
             raise ArgumentError("window", "positive lengths along the last axes", window)
         self.window, self.wrap = tuple(window), wrap

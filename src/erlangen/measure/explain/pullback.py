@@ -14,7 +14,7 @@ from erlangen.actions.records import as_action
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.base import Element
 from erlangen.measure.equivariance import call_model, elements_of, mean_interval, seeded
-from erlangen.measure.explain.gradients import gradients
+from erlangen.measure.explain.gradients import gradients, warn_partial
 from erlangen.measure.explain.similarity import cosine
 from erlangen.measure.shared import without_shared
 from erlangen.reps.base import Rep
@@ -52,6 +52,9 @@ def explanation_equivariance(
         UnsupportedError: the output is neither scalar nor moved by an orthogonal representation, the batch is ragged, or no gradient of
             the output reaches the data.
 
+    Warns:
+        UserWarning: the gradient is not what the output does, for a part of the model has none.
+
     Source: Crabbe & van der Schaar, "Evaluating the Robustness of Interpretability Methods through Explanation Invariance and
     Equivariance", NeurIPS 2023, arXiv:2304.06715.
 
@@ -72,34 +75,36 @@ def explanation_equivariance(
         raise ArgumentError("out", f"an action of {inp.group}, as inp", f"one of {out.group}")
     is_scalar = not out.data_shape
 
-    def explained(parts: list[Tensor], tree: Any, move: Callable[[Any], Any]) -> list[Tensor]:
-        """The gradient of the explained quantity at ``move(x)`` with respect to ``x``."""
-        real = [i for i, part in enumerate(parts) if part.is_floating_point()]
+    model, inp, x = without_shared(model, inp, x)
+    parts, tree = optree.tree_flatten(x)
+    real = [i for i, part in enumerate(parts) if part.is_floating_point()]
+    if not real:
+        raise UnsupportedError("gradients are by real numbers, and the data that the group moves have none")
+    group = inp.group
+    g = elements_of(group, elements, seeded(generator), parts[real[0]].dtype, scale)
+    (count,) = group.batch_shape(g)
 
-        def quantity(leaves: Sequence[Tensor]) -> Tensor:
-            every = list(parts)
+    leaves = [parts[i] for i in real]
+
+    def quantity(move: Callable[[Any], Any]) -> Callable[..., Tensor]:
+        """The explained quantity at ``move(x)``, as a function of the real parts of ``x``."""
+
+        def value(leaves: Sequence[Tensor], rows: Tensor | None = None) -> Tensor:
+            every = list(parts) if rows is None else [part[rows.to(part.device)] for part in parts]
             for i, leaf in zip(real, leaves):
                 every[i] = leaf
             y = call_model(model, inp, move(optree.tree_unflatten(tree, every)))
             return y if is_scalar else y.square()
 
-        return gradients(quantity, [parts[i] for i in real])
-
-    model, inp, x = without_shared(model, inp, x)
-    parts, tree = optree.tree_flatten(x)
-    dtype = next((p.dtype for p in parts if p.is_floating_point()), None)
-    if dtype is None:
-        raise UnsupportedError("gradients are by real numbers, and the data that the group moves have none")
-    group = inp.group
-    g = elements_of(group, elements, seeded(generator), dtype, scale)
-    (count,) = group.batch_shape(g)
+        return value
 
     def moving(i: int) -> Callable[[Any], Any]:
         element = group.take(g, i)
         return lambda t: inp.act(element, t)
 
-    here = _flat(explained(parts, tree, lambda t: t))
-    moved = [_flat(explained(parts, tree, moving(i))) for i in range(count)]
+    here = _flat(gradients(quantity(lambda t: t), leaves))
+    warn_partial(quantity(lambda t: t), leaves)
+    moved = [_flat(gradients(quantity(moving(i)), leaves)) for i in range(count)]
     there = torch.stack(moved)
     cosines = cosine(here.expand_as(there), there)
     # Two gradients of zero agree on nothing.

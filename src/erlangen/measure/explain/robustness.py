@@ -21,6 +21,7 @@ from erlangen.measure.explain.drawing import Elements, elements_for, inverse
 from erlangen.measure.explain.explainers import as_explainer
 from erlangen.measure.explain.moving import explanation_action, flat, move
 from erlangen.measure.explain.similarity import SIMILARITIES, hoeffding, similarity_for
+from erlangen.symmetrize.frames import batch_size
 from erlangen.training.modes import evaluating
 from erlangen.verdict import Verdict
 
@@ -89,7 +90,8 @@ class ExplanationRobustness:
         similarity: str | None = None,
         rows: int = ROWS,
     ) -> None:
-        self.model, self.explainer, self.inp = model, as_explainer(explainer), as_action(inp, "inp")
+        self.model, self.inp = model, as_action(inp, "inp")
+        self.explainer = as_explainer(explainer).bound(self.inp)
         self.explanation = explanation_action(self.inp, explanation) if self.explainer.kind == "equivariance" else None
         if rows < 1:
             raise ArgumentError("rows", "a positive number of data in one batch", rows)
@@ -142,7 +144,7 @@ class ExplanationRobustness:
             action = self.explanation or explanation_action(self.inp, self._spec)
         with evaluating(self.model):
             here = self._explain(x, y, generator)
-            size = len(optree.tree_leaves(here)[0])
+            size = batch_size(self.inp, x)
             every = elements_for(self.inp, x, size, n, elements, generator)
             outputs = self._outputs(x)
             _warn_random(outputs, self._outputs(x))
@@ -151,8 +153,8 @@ class ExplanationRobustness:
             for g in self._chunks(every.per_datum, size):
                 seen, k = self._moved(x, g), self.inp.group.batch_shape(g)[1]
                 target = y.repeat_interleave(k, 0) if isinstance(y, Tensor) and y.ndim else y
-                there = flat(self._explain(seen, target, generator), size, k)
-                want = flat(here, size, 1) if action is None else move(action, g, here, x)
+                there = flat(action, self._explain(seen, target, generator), size, k)
+                want = flat(None, here, size, 1) if action is None else move(action, g, here, x)
                 if there.shape[-1] != want.shape[-1]:
                     got = f"{there.shape[-1]} numbers for moved data, {want.shape[-1]} for the data"
                     raise ArgumentError("explanation", "explanations of one size", got)
@@ -182,7 +184,7 @@ class ExplanationRobustness:
     def _chunks(self, every: Element, size: int) -> Iterator[Element]:
         group = self.inp.group
         k = group.batch_shape(every)[1]
-        step = 1 if self.explainer.batchwise else max(1, self.rows // size)
+        step = 1 if self.explainer.batchwise else max(1, self.rows // max(1, size))
         for start in range(0, k, step):
             yield group.take(every, (slice(None), slice(start, start + step)))
 

@@ -2,52 +2,61 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
-import optree
 import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
-from erlangen.actions.records import as_action
+from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
 from erlangen.measure.explain.drawing import LARGEST_GROUP
 from erlangen.measure.explain.explainers import Explainer, Kind, Needs, as_explainer
 from erlangen.measure.explain.fixed import FixedElements
 from erlangen.measure.explain.moving import explanation_action
 from erlangen.measure.explain.robustness import ROWS
-from erlangen.symmetrize.frames import AllElements
+from erlangen.symmetrize.frames import AllElements, batch_size
 
 
 class SymmetrizedExplainer(Explainer):
     """An explainer averaged over a group; made by :func:`symmetrize_explainer`.
 
     Attributes:
+        as_data: explanations have the structure of the data.
         averaged: the :class:`~erlangen.symmetrize.Symmetrized` map from data to explanations.
         is_exact: whether all elements are averaged over.
     """
 
-    def __init__(self, explainer: Explainer, inp: Action, out: Action, kind: Kind, n: int | None, seed: int, round: bool) -> None:
+    def __init__(
+        self, explainer: Explainer, inp: Action, out: Action, kind: Kind, n: int | None, seed: int, round: bool, as_data: bool
+    ) -> None:
         from erlangen.symmetrize.symmetrized import symmetrize
 
-        self.explainer, self.kind, self.round = explainer, kind, round
+        self.explainer, self.inp, self.kind, self.round = explainer, inp, kind, round
+        self.as_data = as_data
         self.stochastic, self.is_exact = explainer.stochastic, n is None or n == inp.group.order
         self.name = f"{explainer.name}, averaged" if self.is_exact else f"{explainer.name}, averaged over {n}"
         frame = AllElements() if self.is_exact else FixedElements.drawn(inp.group, n or 1, seed)
-        self.averaged: Any = symmetrize(_Numbers(explainer), inp, out, frame=frame, check=False)  # type: ignore[arg-type]
+        self.averaged: Any = symmetrize(_Numbers(explainer, inp), inp, out, frame=frame, check=False)  # type: ignore[arg-type]
 
     @property
     def batchwise(self) -> bool:  # type: ignore[override]
         return self.explainer.batchwise
 
     def explain(self, x: Any, target: Any) -> Any:
-        size = _size(x)
+        size = batch_size(self.inp, x)
+        averaged = copy.copy(self.averaged)
         # One element at a time keeps the batch as it is, where explanations depend on it.
-        self.averaged.chunk = 1 if self.batchwise else max(1, ROWS // size)
+        averaged.chunk = 1 if self.batchwise else max(1, ROWS // max(1, size))
+        if self.as_data and isinstance(self.inp, Record):  # parts without real numbers have no attributions
+            real = [isinstance(part, Tensor) and part.is_floating_point() for part in self.inp.flatten(x)]
+            kept = [leaf if is_real else None for leaf, is_real in zip(averaged.out.leaves, real)]
+            averaged.out = Record(self.inp.unflatten(kept), self.inp.group)
         if isinstance(target, int):
             target = torch.full((size,), target)
         keywords = {} if target is None else {"target": target}
-        found = self.averaged(x, **keywords) if not isinstance(x, tuple) else self.averaged(*x, **keywords)
+        found = averaged(x, **keywords) if not isinstance(x, tuple) else averaged(*x, **keywords)
         # Averages of yes and no; half of them is yes, whatever the rounding of the sum.
         return found >= 0.5 - 1e-6 if self.round else found
 
@@ -60,15 +69,15 @@ class SymmetrizedExplainer(Explainer):
 class _Numbers:
     """An explainer as a model: called with the data and ``target=``; what says yes or no becomes numbers."""
 
-    def __init__(self, explainer: Explainer) -> None:
-        self.explainer = explainer
+    def __init__(self, explainer: Explainer, inp: Action) -> None:
+        self.explainer, self.inp = explainer, inp
 
     def __call__(self, *args: Any, target: Any = None, **record: Any) -> Tensor:
         x = record or (args if len(args) > 1 else args[0])
         if (
             isinstance(target, Tensor) and target.ndim
         ):  # a keyword is shared; copies of a datum stand together, and so do their targets
-            target = target.repeat_interleave(_size(x) // len(target), 0)
+            target = target.repeat_interleave(batch_size(self.inp, x) // len(target), 0)
         found = self.explainer(x, target)
         return found if not isinstance(found, Tensor) or found.is_floating_point() else found.double()
 
@@ -108,7 +117,8 @@ def symmetrize_explainer(
     >>> symmetrize_explainer(lambda x, target: x.cumsum(1), C.vector, "invariant")(x)
     tensor([[ 2.5000,  5.0000,  7.5000, 10.0000]])
     """
-    explainer, inp = as_explainer(explainer), as_action(inp, "inp")
+    inp = as_action(inp, "inp")
+    explainer = as_explainer(explainer).bound(inp)
     kinds: dict[str, Kind] = {"equivariant": "equivariance", "invariant": "invariance"}
     kind = kind or f"{explainer.kind[:-2]}t"
     if kind not in kinds:
@@ -119,8 +129,5 @@ def symmetrize_explainer(
     if n is not None and (not isinstance(n, int) or not 1 <= n <= order):
         raise ArgumentError("n", f"a number of elements from 1 to the order, {order}", n)
     out = explanation_action(inp, explanation) if kind == "equivariant" else inp.group.scalar
-    return SymmetrizedExplainer(explainer, inp, out, kinds[kind], n, seed, round)
-
-
-def _size(x: Any) -> int:
-    return next(len(t) for t in optree.tree_leaves(x) if isinstance(t, Tensor))
+    as_data = kind == "equivariant" and isinstance(explanation, str)
+    return SymmetrizedExplainer(explainer, inp, out, kinds[kind], n, seed, round, as_data)

@@ -25,6 +25,7 @@ from erlangen.measure.explain.perturbations import FeatureAblation
 from erlangen.measure.explain.robustness import ExplanationRobustness
 from erlangen.measure.shared import without_shared
 from erlangen.reps.base import Rep
+from erlangen.symmetrize.frames import batch_size
 from erlangen.training.modes import evaluating
 from erlangen.verdict import Verdict
 
@@ -170,12 +171,13 @@ def _elements(inp: Action, x: Any, elements: int | Element, generator: torch.Gen
 def _row(
     name: str, model: Any, explainer: Explainer, inp: Action, explanation: str, x: Any, target: Any, options: dict[str, Any]
 ) -> ExplainerRow:
+    explainer = explainer.bound(inp)
     start = time.perf_counter()
     try:
         explainer(x, target)
     except UnsupportedError as error:
         return _impossible(name, explainer, inp, str(error))
-    seconds = (time.perf_counter() - start) / len(optree.tree_leaves(x)[0])
+    seconds = (time.perf_counter() - start) / batch_size(inp, x)
     score = ExplanationRobustness(model, explainer, inp, explanation).score(x, target, **options)
     return ExplainerRow(name, score, guarantee(explainer, model, inp, x, explanation=explanation), seconds)
 
