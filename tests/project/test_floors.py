@@ -123,7 +123,7 @@ def test_floor_1_is_loaded_in_order() -> None:
 
     A contract cannot say this, for it sees the doors that lead back too: `group.vector` builds a representation.
     """
-    order = ("erlangen.groups", "erlangen.actions.base", "erlangen.reps", "erlangen.actions")
+    order = ("erlangen.groups", "erlangen.actions.members", "erlangen.actions.base", "erlangen.reps", "erlangen.actions")
 
     def rank(module: str) -> int | None:
         return next((i for i, name in enumerate(order) if f"{module}.".startswith(f"{name}.")), None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -19,9 +19,6 @@ from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element
 from erlangen.groups.finite import index_of
 from erlangen.reps.base import Rep
-
-if TYPE_CHECKING:
-    import networkx
 
 #: A table of where each element takes each point has at most so many entries (800 MB).
 LARGEST_TABLE = 100_000_000
@@ -124,22 +121,13 @@ class PointSet(Rep):
         """Whether there is one orbit only."""
         return len(self.orbits()) == 1
 
-    def schreier_graph(self) -> networkx.MultiDiGraph:
-        """The graph with an arrow from each point to its image for each generator; ``generator`` is the arrow's number.
+    def schreier_graph(self) -> Int[Tensor, "arrows 3"]:
+        """An arrow from each point to its image for each generator, as rows ``(from, to, generator)``.
 
-        Needs ``erlangen[graphs]``; :attr:`images` is the same as a tensor.
+        ``networkx.MultiDiGraph([(i, j, {"generator": s}) for i, j, s in graph.tolist()])`` is the same as a graph to draw.
         """
-        try:
-            import networkx
-        except ImportError:
-            from erlangen.errors import MissingExtra
-
-            raise MissingExtra("graphs", "networkx") from None
-        graph = networkx.MultiDiGraph()
-        graph.add_nodes_from((i, {"point": point}) for i, point in enumerate(self.points))
-        for s, image in enumerate(self.images.tolist()):
-            graph.add_edges_from((i, j, {"generator": s}) for i, j in enumerate(image))
-        return graph
+        generators, points = torch.meshgrid(torch.arange(len(self.images)), torch.arange(self.dim), indexing="ij")
+        return torch.stack([points, self.images, generators], -1).flatten(0, 1)
 
     # ---- the representation ----
 
