@@ -76,6 +76,50 @@ def test_an_output_projection_that_is_said_on_its_own_counts_once() -> None:
     assert [w.name for w in weights_of(net, 3, inp=4 * V)] == names
 
 
+class Headed(nn.Module):
+    """Self-attention whose projections mix whole vectors of space, with any number of heads."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(12, heads, bias=False, batch_first=True)
+        kept = torch.kron(torch.randn(16, 4, generator=torch.Generator().manual_seed(3)), torch.eye(3))
+        with torch.no_grad():
+            self.attention.in_proj_weight.copy_(kept[:36])
+            self.attention.out_proj.weight.copy_(kept[36:])
+
+    def forward(self, x):
+        return self.attention(x, x, x)[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize("explicit", [False, True])
+@pytest.mark.parametrize(("heads", "cut"), [(1, 0), (2, 0), (4, 0), (3, 2), (6, 4), (12, 4)])
+def test_heads_that_cut_vectors_break_the_symmetry(heads: int, cut: int, explicit: bool, dtype: torch.dtype) -> None:
+    net = Headed(heads).to(dtype)
+    options = {"layers": {"attention": (4 * V, 4 * V)}} if explicit else {"inp": 4 * V, "out": 4 * V, "hidden": 4 * V}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        penalty = SoftEquivariance(net, [G], tune="off", **options)
+    told = [str(w.message) for w in said if "heads of" in str(w.message)]
+    assert [text.startswith(f"attention: {cut} of the tensors in 4·V") for text in told] == [True] * bool(cut)
+    x = torch.randn(8, 5, 12, dtype=F64, generator=torch.Generator().manual_seed(1)).to(dtype)
+    report = penalty.report(x, generator=torch.Generator().manual_seed(2))["SO(3)"]
+    if not cut:
+        assert report.error < 100 * torch.finfo(dtype).eps
+        assert report.degree == pytest.approx(1, abs=1e-3)
+        return
+    assert report.error > 1e-2
+    assert report.degree < 0.7
+    # Without the vectors that are cut the symmetry is there, and counts.
+    whole = torch.tensor([heads == 3, False, False, heads == 3]).repeat_interleave(3)
+    with torch.no_grad():
+        net.attention.in_proj_weight[~whole.repeat(3)] = 0
+        net.attention.out_proj.weight[:, ~whole] = 0
+    report = penalty.report(x, generator=torch.Generator().manual_seed(2))["SO(3)"]
+    assert report.error < 100 * torch.finfo(dtype).eps
+    assert penalty.residuals()["SO(3)"] == pytest.approx(0, abs=1e-6)
+
+
 class Backwards(nn.Module):
     """Layers in the opposite of the order in which they run."""
 

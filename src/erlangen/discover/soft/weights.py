@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from erlangen.discover.soft.order import Ends, ends_of
 from erlangen.errors import ArgumentError, UnsupportedError
-from erlangen.reps.layout import SCALAR, Layout, hidden_layout
+from erlangen.reps.layout import SCALAR, Layout, TensorType, hidden_layout
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -63,8 +63,8 @@ def weights_of(
     first and the last one that were registered.
 
     Warns:
-        UserWarning: the model cannot be run symbolically, so that the order of its layers is a guess; or it has weights that are not
-            counted, of layers of other kinds.
+        UserWarning: the model cannot be run symbolically, so that the order of its layers is a guess; it has weights that are not counted,
+            of layers of other kinds; or the heads of an attention cut tensors, whose entries can then be scalars only.
 
     Raises:
         ArgumentError: sizes do not fit, a name in ``layers`` is unknown, or there is no linear layer.
@@ -182,7 +182,7 @@ def _of_module(
                 f"{name}: keys and values of other sizes than queries; name the projections of your own by layers="
             )
         # Queries, keys and values one below the other.
-        inner = target if inner is None else inner
+        inner = _within_heads(target if inner is None else inner, module.num_heads, name)
         found = [_made(prefix, module, "in_proj_weight", 3 * inner, source)]
         for attribute, layout in (("in_proj_bias", 3 * inner), ("bias_k", inner), ("bias_v", inner)):
             if bias and getattr(module, attribute) is not None:
@@ -196,6 +196,30 @@ def _of_module(
     if bias and isinstance(getattr(module, "bias", None), Tensor):
         found.append(_made(prefix, module, "bias", target, None))
     return found
+
+
+def _within_heads(inner: Layout, heads: int, name: str) -> Layout:
+    """What queries, keys and values can be: a tensor whose entries go to different heads is weighted entry by entry, and must be zero.
+
+    Warns:
+        UserWarning: there are such tensors.
+    """
+    size, place, cut = inner.dim // heads, 0, 0
+    parts: list[tuple[TensorType, int]] = []
+    for kind, count in inner.parts:
+        width = inner.d**kind.rank
+        for _ in range(count):
+            whole = place // size == (place + width - 1) // size
+            parts.append((kind, 1) if whole else (SCALAR, width))
+            place, cut = place + width, cut + (not whole)
+    if cut:
+        warnings.warn(
+            f"{name or 'the attention'}: {cut} of the tensors in {inner} are cut by {heads} heads of {size} numbers, which breaks every "
+            "symmetry that moves them; they are counted as scalars. Take fewer heads, or a layout (hidden=, layers=) whose tensors end "
+            "where heads do",
+            stacklevel=6,
+        )
+    return Layout(inner.d, parts)
 
 
 def _made(prefix: str, module: nn.Module, attribute: str, target: Layout, source: Layout | None) -> Weight:
