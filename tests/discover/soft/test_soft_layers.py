@@ -120,6 +120,14 @@ def test_heads_that_cut_vectors_break_the_symmetry(heads: int, cut: int, explici
     assert penalty.residuals()["SO(3)"] == pytest.approx(0, abs=1e-6)
 
 
+def test_attention_is_not_symmetric_under_groups_that_stretch() -> None:
+    with pytest.warns(UserWarning, match=r"which SO\(1,2\) does not keep"):
+        SoftEquivariance(Headed(2), [G, er.SO(1, 2)], layers={"attention": (4 * V, 4 * V)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SoftEquivariance(Headed(2), [G, er.SO(2, axis="z")], layers={"attention": (4 * V, 4 * V)})
+
+
 class Backwards(nn.Module):
     """Layers in the opposite of the order in which they run."""
 

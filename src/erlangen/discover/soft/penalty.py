@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -107,6 +108,13 @@ class SoftEquivariance(nn.Module):
         d = next(iter(vectors.values())).dim
         dual = not all(v.is_orthogonal for v in vectors.values())
         weights = weights_of(model, d, inp=inp, out=out, hidden=hidden, layers=layers, bias=bias, dual=dual)
+        loose = [name for name, v in vectors.items() if not v.is_orthogonal]
+        if loose and any(isinstance(w.module, nn.MultiheadAttention) for w in weights):
+            warnings.warn(
+                f"the scores of an attention are scalar products, which {', '.join(loose)} {'does' if len(loose) == 1 else 'do'} not keep: "
+                "a residual of zero is no symmetry of the model there",
+                stacklevel=2,
+            )
         # The model is looked at, not owned: its parameters are not this module's.
         object.__setattr__(self, "_model", model)
         object.__setattr__(self, "energy", Energy(model, weights, vectors))
