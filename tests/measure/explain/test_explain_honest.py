@@ -24,6 +24,7 @@ from erlangen.measure.explain import (
     explanation_equivariance,
     guarantee,
     relaxation,
+    symmetrize_explainer,
 )
 
 F64 = torch.float64
@@ -294,3 +295,54 @@ def test_outputs_that_are_no_rows_are_the_models_fault():
     with pytest.raises(ArgumentError, match="a row for each datum") as caught:
         ExplanationRobustness(lambda t: t.sum(), lambda t, target: t, C.vector).score(x)
     assert caught.value.argument == "model"
+
+
+# ---- data and models as they come ----
+
+
+@DTYPES
+@pytest.mark.parametrize("given", [list, torch.Tensor.numpy])
+def test_classes_may_be_a_list_or_an_array(given, dtype):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3)).to(dtype)
+    x, y = data(dtype), torch.tensor([0, 2, 1, 1])
+    classes = y.tolist() if given is list else y.numpy()
+    for explainer in (Saliency(net), IntegratedGradients(net, steps=4), FeatureAblation(net), Occlusion(net, (2,))):
+        assert torch.equal(explainer(x, classes), explainer(x, y))
+        averaged = symmetrize_explainer(explainer, C.vector)
+        assert torch.equal(averaged(x, classes), averaged(x, y))
+        robustness = ExplanationRobustness(net, explainer, C.vector)
+        assert robustness.score(x, classes)["mean"] == robustness.score(x, y)["mean"]
+
+
+@DTYPES
+def test_models_of_other_libraries_answer_in_double_precision_and_numpy(dtype):
+    weights = torch.arange(1.0, 6, dtype=F64)
+
+    def predict(x):
+        return (x.double() @ weights).numpy()
+
+    x = data(dtype)
+    found = FeatureAblation(predict)(x)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, (x.double() * weights).to(dtype), atol=30 * torch.finfo(dtype).eps, rtol=0)
+    with pytest.raises(UnsupportedError, match="no gradient"):
+        Saliency(lambda t: predict(t.detach()))(x)
+    for labels in (lambda t: t.argmax(-1), lambda t: t[:, 0] > 0):
+        for explainer in (FeatureAblation, Saliency):
+            with pytest.raises(ArgumentError, match="explain scores") as caught:
+                explainer(labels)(x)
+            assert caught.value.argument == "model"
+
+
+def test_no_data_are_no_answer():
+    none = data(size=0)
+    assert Saliency(ring)(none).shape == IntegratedGradients(ring)(none).shape == FeatureAblation(ring)(none).shape == (0, 5)
+    assert guarantee(Saliency(ring), ring, C.vector, none) == guarantee(Saliency(ring), ring, C.vector)
+    for ask in (
+        lambda: ExplanationRobustness(ring, Saliency(ring), C.vector).score(none),
+        lambda: explanation_equivariance(ring, none, C.vector, C.scalar),
+    ):
+        with pytest.raises(ArgumentError, match="at least one datum") as caught:
+            ask()
+        assert caught.value.argument == "x"

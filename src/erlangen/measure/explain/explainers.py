@@ -82,12 +82,13 @@ class Explainer(ABC):
         """Explain ``x``, which is left as it is, even by explainers and models that work in place.
 
         Args:
-            x, target: as the class says.
+            x, target: as the class says; classes may be a list or an array, too.
             generator: where a stochastic explainer's random numbers come from; by default torch's global generator.
 
         Raises:
             ArgumentError: the explanation holds NaN.
         """
+        target = as_target(target)
         x = optree.tree_map(lambda t: t.detach().clone() if isinstance(t, Tensor) else t, x)
         if self.stochastic and generator is not None:
             with seeded(int(torch.randint(2**31, (), generator=generator))):
@@ -118,6 +119,17 @@ class Function(Explainer):
 
     def explain(self, x: Any, target: Any) -> Any:
         return self.function(x, target)
+
+
+def as_target(target: Any) -> Any:
+    """Classes ``[B]`` in a list or an array as a tensor, which copies of the data can take along; anything else as it is.
+
+    >>> as_target([0, 2]), as_target(1), as_target(None)
+    (tensor([0, 2]), 1, None)
+    """
+    if hasattr(target, "__array__") and not isinstance(target, Tensor):
+        return torch.as_tensor(target)
+    return torch.tensor(target) if isinstance(target, list) and all(isinstance(c, int) for c in target) else target
 
 
 def as_explainer(explainer: Any) -> Explainer:

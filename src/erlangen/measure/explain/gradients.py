@@ -17,6 +17,7 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.measure.equivariance import numbers
 from erlangen.measure.explain.explainers import Explainer, Needs
 from erlangen.training.modes import evaluating
 
@@ -61,11 +62,14 @@ class Explained:
         every = [p if rows is None or i not in self.own else p[rows.to(p.device)] for i, p in enumerate(self.parts)]
         for i, leaf in zip(self.real, leaves):
             every[i] = leaf.clone()
-        outputs = self.call(self.joined(every))
+        outputs = numbers(self.call(self.joined(every)))
         count = len(leaves[0])
         if not isinstance(outputs, Tensor) or not outputs.ndim or len(outputs) != count:
             got = f"shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else type(outputs).__name__
             raise ArgumentError("model", f"an output [{count}] or [{count}, classes], a row for each datum", got)
+        if not outputs.is_floating_point():
+            hint = "explain scores (logits, probabilities), whose differences mean something"
+            raise ArgumentError("model", "an output of real numbers", str(outputs.dtype), hint)
         target = self.target
         if isinstance(target, Tensor) and target.ndim and rows is not None:
             target = target[rows.to(target.device)]
@@ -96,7 +100,7 @@ class Attributor(Explainer):
         parts, shared, joined = _parts(self.inp, x)
         real = [i for i, part in enumerate(parts) if isinstance(part, Tensor) and part.is_floating_point() and not shared[i]]
         if not real:
-            raise ArgumentError("x", "a part that holds real numbers", [str(getattr(p, "dtype", type(p))) for p in parts])
+            raise ArgumentError("x", "a tensor that holds real numbers", [str(getattr(p, "dtype", type(p))) for p in parts])
         own = [i for i, part in enumerate(parts) if isinstance(part, Tensor) and not shared[i]]
         value = Explained(self._call, parts, real, own, joined, target)
         with evaluating(self.model):

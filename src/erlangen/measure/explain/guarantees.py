@@ -137,10 +137,10 @@ def _represents(needs: Needs, inp: Action, x: Any, left: list[str], tolerance: f
 
 
 def _invariant(what: Callable[[Any], Any], inp: Action, x: Any, left: list[str], tolerance: float | None, name: str) -> str:
-    if x is None:
+    leaf = next((t for t in optree.tree_leaves(x) if isinstance(t, Tensor) and t.is_floating_point()), None)
+    if x is None or (leaf is not None and not leaf.numel()):
         left.append(f"{name} is invariant")
         return ""
-    leaf = next((t for t in optree.tree_leaves(x) if isinstance(t, Tensor) and t.is_floating_point()), None)
     wide = leaf is not None and leaf.dtype == torch.float64
     limit = tolerance if tolerance is not None else (1e-8 if wide else 1e-4)
     with torch.no_grad():

@@ -52,7 +52,7 @@ class Masked(Attributor):
             perturbed = torch.where(some, base, x.unsqueeze(1)).flatten(0, 1)
             others = [perturbed if i == which else leaf.repeat_interleave(k, 0) for i, leaf in enumerate(leaves)]
             change = whole.unsqueeze(1) - value(others, rows=torch.arange(size).repeat_interleave(k)).view(size, k)
-            total += torch.einsum("bk,k...->b...", change, some.to(x.dtype))
+            total += torch.einsum("bk,k...->b...", change.to(x), some.to(x.dtype))
             count += some.sum(0)
         return total / count.clamp_min(1)
 

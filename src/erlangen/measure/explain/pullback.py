@@ -49,6 +49,7 @@ def explanation_equivariance(
         matrix of cosines ``[elements, B]``.
 
     Raises:
+        ArgumentError: there are no data.
         UnsupportedError: the output is neither scalar nor moved by an orthogonal representation, the batch is ragged, or no gradient of
             the output reaches the data.
 
@@ -80,6 +81,8 @@ def explanation_equivariance(
     real = [i for i, part in enumerate(parts) if part.is_floating_point()]
     if not real:
         raise UnsupportedError("gradients are by real numbers, and the data that the group moves have none")
+    if not len(parts[real[0]]):
+        raise ArgumentError("x", "at least one datum", "none")
     group = inp.group
     g = elements_of(group, elements, seeded(generator), parts[real[0]].dtype, scale)
     (count,) = group.batch_shape(g)

@@ -18,7 +18,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
 from erlangen.measure.equivariance import call_model
 from erlangen.measure.explain.drawing import Elements, elements_for, inverse
-from erlangen.measure.explain.explainers import as_explainer
+from erlangen.measure.explain.explainers import as_explainer, as_target
 from erlangen.measure.explain.moving import explanation_action, flat, move
 from erlangen.measure.explain.similarity import SIMILARITIES, hoeffding, similarity_for
 from erlangen.symmetrize.frames import batch_size
@@ -131,7 +131,8 @@ class ExplanationRobustness:
             is the standard error.
 
         Raises:
-            ArgumentError: ``kind`` is unknown, the group is too large to go through, or explanations have NaN or do not move.
+            ArgumentError: there are no data, ``kind`` is unknown, the group is too large to go through, or explanations
+                have NaN or do not move.
 
         Warns:
             UserWarning: the model gives the same data different outputs, so that scores hold its chance, too.
@@ -142,9 +143,11 @@ class ExplanationRobustness:
         action = None
         if kind == "equivariance":
             action = self.explanation or explanation_action(self.inp, self._spec)
+        size, y = batch_size(self.inp, x), as_target(y)
+        if not size:
+            raise ArgumentError("x", "at least one datum", "none")
         with evaluating(self.model):
             here = self._explain(x, y, generator)
-            size = batch_size(self.inp, x)
             every = elements_for(self.inp, x, size, n, elements, generator)
             outputs = self._outputs(x)
             _warn_random(outputs, self._outputs(x))
