@@ -129,7 +129,7 @@ CASES = {
     "repeat": (Written(lambda m, x: m.b(m.a(x).repeat(1, 2)), a=L(3, 4), b=L(8, 2)), None, [4]),
     "functional norms": (
         Written(
-            lambda m, x: m.b(F.group_norm(F.batch_norm(m.a(x), m.n.running_mean, m.n.running_var, m.n.weight), 2)),
+            lambda m, x: m.b(F.group_norm(F.batch_norm(m.a(x), m.n.running_mean, m.n.running_var, m.n.weight, m.n.bias), 2)),
             a=C1(3, 4, 1),
             n=nn.BatchNorm1d(4),
             b=C1(4, 2, 1),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from erlangen.parameters.spec import AxesAction, WeightSpec
 from erlangen.verdict import Verdict
 
 TOLERANCE = 1e-10
+NARROW = {torch.float32, torch.float16, torch.bfloat16}
 
 
 def check_weight_spec(spec: WeightSpec, model: nn.Module, example: Any = None, *, tries: int = 3) -> Verdict:
@@ -25,7 +27,7 @@ def check_weight_spec(spec: WeightSpec, model: nn.Module, example: Any = None, *
 
     Args:
         spec: of the model, inputs and outputs fixed.
-        model: left as it is; its weights are blurred in the copy that is tried, for ones and zeros would hide a wrong axis.
+        model: left as it is; a copy is tried, with its weights, blurred, and with others.
         example: an input, or a tuple of them; guessed where the first layer tells it.
         tries: how many permutations.
 
@@ -60,23 +62,40 @@ def _double(value: Any) -> Any:
 
 
 class InDouble(TorchFunctionMode):
-    """Inside of it, tensors that are made without a dtype are float64: initial states of a model that is tried in float64 must be."""
+    """Inside of it floating-point tensors are float64, whatever a model asks for: initial states, constants, ``x.float()``."""
 
-    MADE = (torch.zeros, torch.ones, torch.eye, torch.rand, torch.randn, torch.linspace, torch.full)
+    #: Functions that make tensors of no other.
+    MADE = (torch.zeros, torch.ones, torch.eye, torch.rand, torch.randn, torch.linspace, torch.full, torch.empty)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = dict(kwargs or {})
-        if func in self.MADE and kwargs.get("dtype") is None and not (func is torch.full and not isinstance(args[-1], float)):
-            kwargs["dtype"] = torch.float64
-        return func(*args, **kwargs)
+        if func in (torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16):
+            func = torch.Tensor.double
+        kwargs = {key: _each(_wide, value) for key, value in (kwargs or {}).items()}
+        return _each(_wide, func(*_each(_wide, tuple(args)), **kwargs))
+
+
+def _wide(value: Any) -> Any:
+    """A dtype or a tensor, no narrower than float64."""
+    if isinstance(value, torch.dtype):
+        return torch.float64 if value in NARROW else value
+    return value.double() if isinstance(value, Tensor) and value.dtype in NARROW else value
+
+
+def _each(change: Callable[[Any], Any], value: Any) -> Any:
+    """What stands in lists, tuples and dicts, changed."""
+    if type(value) in (list, tuple):
+        return type(value)(_each(change, part) for part in value)
+    return {key: _each(change, part) for key, part in value.items()} if type(value) is dict else change(value)
 
 
 def leaves(value: Any) -> list[Any]:
-    """What stands in lists, tuples and dicts, of any class, in their order."""
+    """What stands in lists, tuples, dicts and data classes, of any class, in their order."""
     if isinstance(value, (list, tuple)):
         return [leaf for part in value for leaf in leaves(part)]
     if isinstance(value, dict):
         return [leaf for part in value.values() for leaf in leaves(part)]
+    if dataclasses.is_dataclass(value):
+        return [leaf for field in dataclasses.fields(value) for leaf in leaves(getattr(value, field.name))]
     return [value]
 
 
@@ -120,45 +139,77 @@ def compare(
     layered: Sequence[bool] | None = None,
     tries: int = 3,
 ) -> Verdict:
-    """Outputs before and after random permutations of the weights.
+    """Outputs before and after random permutations of the weights: of the model's own, a little blurred, for ones and zeros would hide a
+    wrong axis; and of weights drawn anew, for units that are off or saturated would, too.
 
     ``inputs`` and ``outputs`` are the kinds of the axes of the tensors among them, moved along; ``vocabularies`` what the entries of
     integer inputs count; ``layered`` which outputs are taken apart along their first axis.
+
+    Raises:
+        ArgumentError: the model gives no numbers for these inputs.
     """
     generator = torch.Generator().manual_seed(0)
-    params = {n: t.detach() for n, t in [*model.named_parameters(), *model.named_buffers()]}
-    params |= {n: t + 0.1 * torch.rand(t.shape, generator=generator, dtype=t.dtype) for n, t in spec.select(params).items()}
+    stored = {n: t.detach() for n, t in [*model.named_parameters(), *model.named_buffers()]}
+    parameters = {n for n, _ in model.named_parameters()}
+    covered = spec.select(stored)
+    own = {n: t + 0.1 * torch.rand(t.shape, generator=generator, dtype=t.dtype) for n, t in covered.items()}
+    anew = {n: _drawn(t, generator) if n in parameters else own[n] for n, t in covered.items()}
     worst = 0.0
     with torch.no_grad(), InDouble():
-        before = _tensors(functional_call(model, params, args), layered)
-        for _ in range(tries):
-            sigma = spec.random_permutation(generator)
-            moved = _move(spec, sigma, args, inputs, vocabularies)
-            after = _tensors(functional_call(model, params | spec.apply_permutation(params, sigma), tuple(moved)), layered)
-            for a, b in zip(after, _move(spec, sigma, before, outputs)):
-                worst = max(worst, _change(a, b))
+        for drawn, weights in ((False, stored | own), (True, stored | anew)):
+            before, counted = _tensors(functional_call(model, weights, args), layered)
+            if not any(t.numel() for t in [*before, *counted]):
+                raise ArgumentError("example", "an input for which the model gives numbers that can be compared", "none")
+            if drawn and any(bool(t.isnan().any()) for t in before):
+                continue  # weights that the model is not made for, below its logarithm for instance
+            for _ in range(tries):
+                sigma = _moving(spec, generator)
+                moved = _move(spec, sigma, args, inputs, vocabularies)
+                after, recounted = _tensors(
+                    functional_call(model, weights | spec.apply_permutation(weights, sigma), tuple(moved)), layered
+                )
+                for a, b in zip(after, _move(spec, sigma, before, outputs)):
+                    worst = max(worst, _change(a, b))
+                if not all(torch.equal(a, b) for a, b in zip(recounted, counted)):
+                    worst = float("inf")
     return Verdict(
         worst <= TOLERANCE,
         f"permuting the weights leaves {type(model).__name__} unchanged",
         how="statistical",
-        tried=tries,
+        tried=2 * tries,
         numbers={"worst": worst},
         reason="the largest relative change of an output, in double precision",
     )
 
 
+def _drawn(t: Tensor, generator: torch.Generator) -> Tensor:
+    """Other weights of the same shape, of a size at which units are neither off nor saturated; of one sign where these are."""
+    drawn = torch.randn(t.shape, generator=generator, dtype=t.dtype) / max(t[0].numel() if t.ndim > 1 else 4, 1) ** 0.5
+    return drawn.abs() + 0.5 * (t.ndim < 2) if bool((t >= 0).all()) and bool((t > 0).any()) else drawn
+
+
+def _moving(spec: WeightSpec, generator: torch.Generator) -> Element:
+    """A random element of the group that moves something of every label."""
+    drawn = spec.random_permutation(generator)
+    return tuple(p.roll(1) if torch.equal(p, torch.arange(len(p))) else p for p in drawn)
+
+
 def _change(a: Tensor, b: Tensor) -> float:
-    """The largest difference relative to the largest number; infinite where one of them alone is a number."""
+    """The largest difference relative to the largest finite number; infinite where one of them alone is a number."""
     if not b.numel():
         return 0.0
-    change = float((a - b).abs().max() / b.abs().max().clamp_min(1e-300))
+    finite = torch.where(torch.isfinite(b), b, 0.0)
+    change = float((torch.where(a == b, 0.0, (a - b).abs())).max() / finite.abs().max().clamp_min(1e-300))
     return change if change == change else float("inf")
 
 
-def _tensors(result: Any, layered: Sequence[bool] | None) -> list[Tensor]:
-    found = [t for t in leaves(result) if isinstance(t, Tensor) and t.is_floating_point()]
+def _tensors(result: Any, layered: Sequence[bool] | None) -> tuple[list[Tensor], list[Tensor]]:
+    """The floating-point tensors of a result, those of several layers taken apart, and the others."""
+    every = [t for t in leaves(result) if isinstance(t, Tensor)]
+    found = [t for t in every if t.is_floating_point()]
     flags = layered or [False] * len(found)
-    return [piece for t, apart in zip(found, flags) for piece in (t.unbind(0) if apart else [t])]
+    apart = [piece for t, several in zip(found, flags) for piece in (t.unbind(0) if several else [t])]
+    return apart, [t for t in every if not t.is_floating_point()]
 
 
 def _move(

@@ -74,6 +74,15 @@ def permute(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> Typed:
     return Typed([args[0].axes[d] for d in dims])
 
 
+def movedim(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> Typed:
+    x, ndim = args[0].axes, out.ndim
+    source, target = _given(args, kwargs, 1, "source"), _given(args, kwargs, 2, "destination")
+    pairs = [(source, target)] if isinstance(source, int) else list(zip(source, target))
+    placed = {b % ndim: x[a % ndim] for a, b in pairs}
+    left = iter([s for i, s in enumerate(x) if i not in {a % ndim for a, _ in pairs}])
+    return Typed([placed[i] if i in placed else next(left) for i in range(ndim)])
+
+
 def squeeze(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> Typed:
     """Also ``unsqueeze`` and ``expand``: only axes of length one come, go or grow."""
     kept = [s for s in args[0].axes if s.size > 1]
@@ -102,6 +111,11 @@ def linear(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> Typed:
     if bias is not None:
         unify(weight.axes[0], bias.axes[0])
     return Typed([*x.axes[:-1], weight.axes[0]])
+
+
+def addmm(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> Typed:
+    """Also ``baddbmm``: a product of matrices and something added to it."""
+    return broadcast([args[0], matmul(args[1:3], {}, out)])
 
 
 def einsum(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> Typed | None:
@@ -133,6 +147,10 @@ def concatenate(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> Typ
     dim = _given(args, kwargs, 1, "dim", 0) % out.ndim
     axes = [unify(*(t.axes[i] for t in tensors)) if i != dim else blocks([t.axes[i] for t in tensors]) for i in range(out.ndim)]
     return Typed(axes)
+
+
+def hstack(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> Typed:
+    return concatenate([args[0], min(1, out.ndim - 1)], {}, out)
 
 
 def stack(args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> Typed:
@@ -288,7 +306,7 @@ _POINTWISE = [
     "sin", "cos", "tanh", "sinh", "cosh", "arctan", "atan", "erf", "relu", "relu_", "relu6", "gelu", "silu", "mish", "elu",
     "celu", "selu", "leaky_relu", "softplus", "softsign", "sigmoid", "logsigmoid", "hardtanh", "hardsigmoid", "hardswish",
     "tanhshrink", "softmax", "log_softmax", "clamp", "clip", "maximum", "minimum", "where", "lerp", "addcmul", "dropout",
-    "dropout_", "feature_dropout", "masked_fill", "normalize", "ge", "gt", "le", "lt", "eq", "ne",
+    "dropout_", "feature_dropout", "masked_fill", "normalize", "copy", "zero", "fill", "ge", "gt", "le", "lt", "eq", "ne",
 ]  # fmt: skip
 
 FUNCTIONS: dict[str, Rule] = {
@@ -305,6 +323,9 @@ FUNCTIONS: dict[str, Rule] = {
         for d in (1, 2, 3)
     },
     **dict.fromkeys(["squeeze", "unsqueeze", "expand"], squeeze),
+    **dict.fromkeys(["addmm", "baddbmm"], addmm),
+    **dict.fromkeys(["movedim", "moveaxis"], movedim),
+    "hstack": hstack,
     **dict.fromkeys(["matmul", "bmm", "mm", "imatmul"], matmul),
     **dict.fromkeys(["cat", "concat", "concatenate"], concatenate),
     "stack": stack,

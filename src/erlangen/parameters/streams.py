@@ -184,16 +184,17 @@ def reshaped(axes: Sequence[Stream], shape: Sequence[int]) -> list[Stream]:
 
 
 def settle(axes: Iterable[Stream]) -> None:
-    """Fix the groups that hold blocks, which have no kind, until none is left."""
+    """Fix the blocks that stand in groups, which have no kind, until none is left."""
     every = list(axes)
     changed = True
     while changed:
         changed = False
         for stream in every:
             for root in _below(stream):
-                if root.form == GROUP and any(child.find().form == BLOCKS for child in root.children):
-                    root.fix()
-                    changed = True
+                for child in root.children if root.form == GROUP else ():
+                    if child.find().form == BLOCKS:
+                        child.fix()
+                        changed = True
 
 
 def kind_of(stream: Stream, name: Callable[[Stream], str]) -> Kind:

@@ -21,7 +21,10 @@ class Parameters:
     def __init__(self, model: nn.Module) -> None:
         buffers = [(n, b) for n, b in model.named_buffers() if b.is_floating_point() and n in model.state_dict()]
         self.tensors: dict[str, Tensor] = dict([*model.named_parameters(), *buffers])
-        self.streams = {name: [Stream(n, stored=True) for n in tensor.shape] for name, tensor in self.tensors.items()}
+        self.streams = {
+            name: [Stream(n, stored=isinstance(tensor, nn.Parameter)) for n in tensor.shape]
+            for name, tensor in self.tensors.items()
+        }
         self._name = {id(tensor): name for name, tensor in self.tensors.items()}
         self._used: set[str] = set()
         self._computed: dict[int, tuple[Tensor, list[Stream]]] = {}
@@ -42,9 +45,18 @@ class Parameters:
         return id(tensor) in self._name or id(tensor) in self._computed
 
     def fix_unused(self) -> None:
-        for name in set(self.streams) - self._used:
+        """Fix what the model did not use, with a warning: in training it may (an auxiliary output), and meet axes that move."""
+        idle = [name for name in self.streams if name not in self._used]
+        for name in idle:
             for stream in self.streams[name]:
                 stream.fix()
+        parameters = [name for name in idle if isinstance(self.tensors[name], nn.Parameter) and self.tensors[name].numel() > 1]
+        if parameters:
+            warnings.warn(
+                f"{', '.join(parameters)}: not used in evaluation mode and taken to be fixed; if training uses them, the specification "
+                "does not hold there",
+                stacklevel=4,
+            )
 
     def _through(self, layer: nn.Module, name: str, chain: nn.Module, weight: Tensor) -> list[Stream]:
         """The axes of a computed weight, made one with those of what it is computed from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 import warnings
 from collections.abc import Callable, Sequence
@@ -97,6 +98,9 @@ def weight_spec(
 
 
 class _Tracer(fx.Tracer):
+    #: Buffers are nodes, too: a mask that is cut to the length of the input, ``self.mask[:t, :t]``.
+    proxy_buffer_attributes = True
+
     def __init__(self) -> None:
         """Of torch's functions those are wrapped that have no tensor among their arguments, but perhaps the length of one."""
         super().__init__(autowrap_functions=InDouble.MADE)
@@ -125,6 +129,8 @@ class _Follow(fx.Interpreter):
         result = super().run_node(node)
         given = fx.node.map_arg((node.args, dict(node.kwargs)), lambda n: self.typed[n])
         self.typed[node] = self._follow(node, *given, result)
+        if _in_place(node) and isinstance(node.args[0], fx.Node):
+            self.typed[node.args[0]] = self.typed[node]  # its shape may have changed, and what was one number no longer is
         return result
 
     def outputs(self, *args: Any) -> tuple[Any, Any]:
@@ -140,6 +146,8 @@ class _Follow(fx.Interpreter):
         if node.op == "get_attr":
             return Typed(self.table.axes(result), stored=True) if self.table.knows(result) else _computed(result)
         target: Any = node.target
+        if dataclasses.is_dataclass(result) and not args:  # as torch.fx writes one
+            return {field.name: kwargs[field.name] for field in dataclasses.fields(result)}
         if not any(isinstance(t, Tensor) for t in leaves(result)):
             return result
         given = leaves([args, kwargs])
@@ -158,10 +166,10 @@ class _Follow(fx.Interpreter):
                 answer = self._tried(lambda: rule(layer, self.table.axes, *some, **named))
         else:
             what, owned = target if isinstance(target, str) else getattr(target, "__name__", str(target)), []
-            if all(isinstance(t, Constant) for t in touched):
-                return _computed(result)
             if what.strip("_") in CREATED:
                 return _attach(result, Constant(result.shape))
+            if all(isinstance(t, Constant) for t in touched):
+                return _computed(result)
             function = FUNCTIONS.get(what.strip("_")) if _of_torch(node) else None
             if function is extreme and not _values_alone(node, result):
                 function = None
@@ -187,8 +195,13 @@ class _Follow(fx.Interpreter):
             return None
 
 
-#: Functions that make tensors of one number.
-CREATED = {"zeros_like", "ones_like", "new_zeros", "new_ones"}
+#: Operators that change what stands on their left.
+IN_PLACE = {getattr(operator, f"i{name}") for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")}
+#: Functions that make tensors of one number, or of none that is meant.
+CREATED = {f"{kind}_like" for kind in ("zeros", "ones", "empty", "full")} | {
+    f"new_{kind}" for kind in ("zeros", "ones", "empty", "full")
+}
+CREATED.add("empty")
 
 
 def _of_torch(node: fx.Node) -> bool:
@@ -197,6 +210,13 @@ def _of_torch(node: fx.Node) -> bool:
         return True
     where = getattr(node.target, "__module__", None) or "torch"
     return where.partition(".")[0] in ("torch", "_operator", "builtins", "math")
+
+
+def _in_place(node: fx.Node) -> bool:
+    """Whether a node changes its first argument: ``x.add_(y)``, ``x += y``."""
+    if node.op == "call_method":
+        return str(node.target).endswith("_") and not str(node.target).endswith("__")
+    return node.op == "call_function" and node.target in IN_PLACE
 
 
 def _values_alone(node: fx.Node, result: Any) -> bool:
