@@ -77,6 +77,7 @@ def test_particles_of_tiny_mass_are_on_the_cone() -> None:
 
 def test_no_quadric() -> None:
     assert not fit_quadric(samples(500, 3))
+    assert fit_quadric(torch.cat([samples(200, 3).norm(dim=1, keepdim=True), samples(200, 3)], 1).numpy()).signature == (1, 3)
     with pytest.raises(ArgumentError, match="'x'"):
         fit_quadric(samples(5, 3))
 

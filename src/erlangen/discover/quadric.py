@@ -55,7 +55,7 @@ def fit_quadric(x: Float[Tensor, "*samples n"]) -> Quadric:
     Tokens are scaled to unit length first, which a cone does not mind; if no cone fits exactly, a constant is allowed for.
 
     Args:
-        x: tokens.
+        x: tokens, in a tensor or an array.
 
     Raises:
         ArgumentError: fewer tokens than a form has coefficients, or NaN or infinite ones.
@@ -66,6 +66,7 @@ def fit_quadric(x: Float[Tensor, "*samples n"]) -> Quadric:
     >>> quadric.exact, quadric.is_cone, quadric.signature
     (True, True, (1, 3))
     """
+    x = torch.as_tensor(x)
     tokens = x.detach().reshape(-1, x.shape[-1]).to(torch.float64).cpu()
     broken = int((~tokens.isfinite()).any(1).sum())
     if broken:
