@@ -103,3 +103,66 @@ def test_audit_prints_counts_and_writes_a_page(tmp_path):
     page = result.report(tmp_path / "audit.html").read_text()
     assert "does not hold" in page
     assert "<script>alert" not in page
+
+
+# ---- wrong parities ----
+
+
+def signed_sum(group):
+    """A function of vectors of a dihedral group that changes its sign under reflections alone."""
+    every = group.elements()
+    turns = (every[:, 1] - every[:, 0]) % every.shape[-1] == 1
+
+    def f(x):
+        moved = torch.stack([group.vector.act(g, x) for g in group.inverse(every)])
+        return torch.einsum("g,gb->b", turns.to(x) * 2 - 1, (moved @ torch.arange(x.shape[-1], dtype=x.dtype)).sin())
+
+    return f
+
+
+def vandermonde(x):
+    i, j = torch.triu_indices(x.shape[-1], x.shape[-1], 1)
+    return (x[..., i] - x[..., j]).prod(-1)
+
+
+def factors(*groups):
+    """The vectors of the factors of a product, each an argument."""
+    product = groups[0] * groups[1]
+    return product, tuple(er.reps.Pullback(h.vector, product, lambda g, k=k: g[k]) for k, h in enumerate(groups))
+
+
+PRODUCT, PARTS = factors(er.Dihedral(5), er.Dihedral(6))
+WRONG = {
+    "a reflection of D_8": (signed_sum(er.Dihedral(8)), er.Dihedral(8), er.Dihedral(8).vector, (8,)),
+    "a transposition": (vandermonde, er.Symmetric(4), er.Symmetric(4).vector, (4,)),
+    "the second factor": (lambda a, b: signed_sum(er.Dihedral(6))(b), PRODUCT, PARTS, ((5,), (6,))),
+    "a cross product": (lambda x: torch.linalg.cross(x[:, 0], x[:, 1]), er.O(3), er.O(3).vector, (2, 3)),
+    "a vorticity": (lambda x: torch.linalg.det(x), er.O(2), er.O(2).vector, (2, 2)),
+}
+
+
+@pytest.mark.parametrize("elements", [1, 2, 4])
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_parity_is_seen_whatever_is_drawn(name, elements):
+    f, group, act, shape = WRONG[name]
+    shapes = shape if isinstance(shape[0], tuple) else (shape,)
+    x = tuple(torch.randn(2, *s, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) for s in shapes)
+    x = x if isinstance(act, tuple) else x[0]
+    for seed in range(20):
+        rng = torch.Generator().manual_seed(seed)
+        out = group.vector if name == "a cross product" else group.scalar
+        verdict = er.equivariance_error(f, x, act, out, elements=elements, generator=rng)
+        assert verdict["worst"] > 1.99, (seed, str(verdict))  # the sign is wrong: off by twice the size
+        assert not verdict
+
+
+def test_generators_beyond_the_sixth_are_tried():
+    """Seven reflections that commute: the last one alone is seen by the model."""
+    flips = torch.eye(14, dtype=torch.float64) - 2 * torch.diag_embed(torch.eye(14, dtype=torch.float64)[::2])
+    turns = torch.zeros(7, 14, 14, dtype=torch.float64)
+    for k in range(7):
+        turns[k, 2 * k, 2 * k + 1], turns[k, 2 * k + 1, 2 * k] = -1, 1
+    G = er.MatrixGroup(flips, algebra=turns)
+    last = lambda x: torch.linalg.det(x[:, :, 12:])  # noqa: E731
+    x = torch.randn(2, 2, 14, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert not er.equivariance_error(last, x, G.vector, G.scalar, elements=2)

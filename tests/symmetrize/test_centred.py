@@ -128,16 +128,37 @@ class FromScratch(er.Group):
         return Defining(self)
 
 
+class WithMatrices(FromScratch):
+    """One whose vectors are a function to matrices."""
+
+    name = "mine by matrices"
+
+    @property
+    def vector(self):
+        return er.reps.MatrixRep(self, lambda g: g, 3)
+
+
+class WithoutVector(FromScratch):
+    """One that says nothing of vectors."""
+
+    name = "mine and bare"
+    vector = er.Group.vector
+
+
 OWN = [
     OwnSO3(),
     FromScratch(),
+    WithMatrices(),
+    WithoutVector(),
     er.MatrixGroup(algebra=er.SO(3).algebra.basis),
     er.MatrixGroup([-torch.eye(3)], algebra=er.SO(3).algebra.basis),
     er.AffineGroup(er.SO(3)),
 ]
 
 
-@pytest.mark.parametrize("G", OWN, ids=["own class", "from scratch", "by algebra", "with inversion", "affine"])
+@pytest.mark.parametrize(
+    "G", OWN, ids=["own class", "from scratch", "by matrices", "no vector", "by algebra", "with inversion", "affine"]
+)
 @pytest.mark.parametrize(
     "frame",
     [Principal(), Principal(degenerate="weighted"), SignFixed(), Pairs(), Vectors().double()],
@@ -158,8 +179,20 @@ def test_a_group_of_ones_own_gets_the_frames(G, frame):
 
 
 def test_the_default_frame_of_a_group_of_ones_own():
-    for G in (OwnSO3(), FromScratch()):
+    for G in (OwnSO3(), FromScratch(), WithMatrices(), WithoutVector()):
         assert isinstance(er.frames.choose_frame(G.vector), Principal)
+
+
+def test_vectors_are_known_by_their_matrices():
+    own, matrices = WithMatrices(), er.reps.MatrixRep
+    known = [own.vector, er.SO(3).vector, er.O(1, 3).vector]
+    others = [matrices(er.SO(3), lambda g: g @ g, 3), er.O(1, 3).vector.dual, er.Cyclic(3).vector, er.SO(1).scalar]
+    assert [rep.is_defining for rep in known + others] == [True] * 3 + [False] * 4
+    inp = {"pos": own.vector, "field": own.vector}
+    x = {"pos": cloud(2, 1, 3), "field": cloud(2, 2, 3)}
+    there = {"pos": er.SO(3).vector, "field": er.SO(3).vector}
+    frame = Pairs(of="pos")  # one point: the field beside it spans the frame
+    assert torch.equal(frame(er.Record(inp), x).elements, frame(er.Record(there), x).elements)
 
 
 # ---- half precision ----

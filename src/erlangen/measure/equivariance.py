@@ -75,7 +75,8 @@ def equivariance_error(
             the model take by itself. In or out of distribution is the caller's choice of ``x`` and ``elements``.
         inp, out: how the group acts on input and output, as for :func:`erlangen.symmetrize`.
         elements: how many to draw, or the elements themselves ``[m, *element_shape]``. A finite group of at most that many
-            elements is gone through exhaustively; of a continuous group at least one of each component is drawn.
+            elements is gone through exhaustively; of a larger one, a random element and its products with every generator are among
+            them, of a continuous group at least one of each component.
         tolerance: the largest relative error that counts as zero; by default that of the least precise of the data, the model's
             parameters and its outputs: 1e-10 in float64, 1e-4 in float32, 1e-2 in float16, 5e-2 in bfloat16.
         generator: source of randomness; by default one with a fixed seed.
@@ -175,9 +176,12 @@ def elements_of(
 ) -> Element:
     """So many elements, each component of the group in turn; a finite group's all, if they are not more; given ones as they are.
 
+    Of a finite group with more elements a random one is followed by its products with every generator: what a model does wrongly under
+    some elements (a sign that only reflections have) it then does wrongly at one of these.
+
     Args:
         group: any group.
-        elements: how many (of a continuous group never fewer than its known components), or the elements themselves.
+        elements: how many (never fewer than it has known components, or generators and one if it is finite), or the elements themselves.
         generator, dtype, scale: as for :meth:`Group.sample`.
         device: where they go; they are drawn where the generator lives.
 
@@ -191,15 +195,27 @@ def elements_of(
     if group.order <= elements:
         g = group.elements()
     else:
-        kinds = group.components()
+        kinds = _kinds(group)
         (c,) = group.batch_shape(kinds)
-        count = max(elements, c) if group.dim else elements
+        count = max(elements, c)
         g = group.sample(-(-count // c), generator=generator, dtype=dtype, scale=scale)
         if c > 1:
             kinds = group.map(lambda e, shape: e.to(dtype) if e.is_floating_point() else e, kinds)
             each = group.map(lambda e, shape: e.unsqueeze(1), g)
             g = group.map(lambda e, shape: e.flatten(0, 1)[:count], group.multiply(each, kinds))
     return g if device is None else group.map(lambda e, shape: e.to(device), g)
+
+
+def _kinds(group: Group) -> Element:
+    """What a random element is multiplied by to go through the group: one of each component, and every generator besides."""
+    kinds, gens = group.components(), group.generators
+    if gens is None:
+        return kinds
+    if group.is_finite:
+        kinds, more = group.take(kinds, slice(0, 1)), gens
+    else:
+        more = group.take(gens, slice(6, None))  # components() combines the first six
+    return optree.tree_map(lambda a, b: torch.cat([a, b.to(a)]), kinds, more)
 
 
 def call_model(model: Callable[..., Any], inp: Action, x: Any) -> Any:

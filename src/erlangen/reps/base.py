@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -63,6 +64,23 @@ class Rep(Action):
         return torch.func.jvp(self.matrix, (self.group.identity_like(a),), (a,))[1]
 
     # ---- written once ----
+
+    @cached_property
+    def is_defining(self) -> bool:
+        """Whether the group's elements are matrices, and the representation multiplies by them, whichever class wrote it.
+
+        Seen on random elements; the identity alone would not tell.
+
+        >>> from erlangen.groups import SO
+        >>> from erlangen.reps import MatrixRep
+        >>> [rep.is_defining for rep in (SO(3).vector, MatrixRep(SO(3), lambda g: g, 3), SO(3).scalar, SO(3).vector**2)]
+        [True, True, False, False]
+        """
+        if self.group.element_shape != (self.dim, self.dim):
+            return False
+        g = self.group.sample(8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        matrices = self.matrix(g)
+        return matrices.shape == g.shape and torch.allclose(matrices.to(g), g, rtol=1e-12, atol=1e-12 * float(g.abs().max()))
 
     @property
     def data_shape(self) -> tuple[int, ...]:  # type: ignore[override]

@@ -27,6 +27,7 @@ class Trivial(Rep):
 
     dim, symbol, is_orthogonal = 1, "1", True
     data_shape = ()  # type: ignore[assignment]
+    is_defining = False  # of any data, not of vectors, also where the group's only element is the number 1
 
     def act(self, g: Element, x: Tensor) -> Tensor:
         g, x = self.align(g, x)
@@ -57,6 +58,8 @@ class Defining(Rep):
     >>> Defining(SO(3)).dim
     3
     """
+
+    is_defining = True
 
     def __init__(self, group: Group) -> None:
         super().__init__(group)

@@ -14,14 +14,14 @@ from erlangen.actions.images import Images
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.nn.vector_neurons import VectorNeurons
-from erlangen.reps.basic import Defining
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, is_cloud, named_parts
 from erlangen.symmetrize.frames import Frame, Weighted, may_look
+from erlangen.symmetrize.linear_parts import is_vector
 from erlangen.symmetrize.moved import for_network
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
-from erlangen.symmetrize.ragged import bare, is_by_node, segment_of, to_dense
+from erlangen.symmetrize.ragged import is_by_node, segment_of, to_dense
 from erlangen.symmetrize.robust import packed, robust_bases
 
 Degenerate = Literal["ignore", "warn", "weighted"]
@@ -126,7 +126,7 @@ class Vectors(CloudFrame):
             return points.unsqueeze(-1)
         spanning = self.of or next(name for name, action, _ in parts if is_cloud(inp, action))
         for name, action, part in parts:
-            if isinstance(bare(action), Defining) and name != spanning:
+            if is_vector(action) and name != spanning:
                 dense = to_dense(part, index)[0] if index is not None and is_by_node(action, part, index) else part
                 if dense.shape == points.shape:
                     channels.append(dense.to(points.dtype))
@@ -254,7 +254,7 @@ class ImageVectors(Frame):
         if not (group.is_rotations and group.element_shape[0] == 2):
             return f"{group} is neither SO(2) nor O(2)"
         leaves = getattr(inp, "leaves", [inp])
-        fits = any(self._is_image(self.of, leaf) and isinstance(leaf.space, Defining) for leaf in leaves)
+        fits = any(self._is_image(self.of, leaf) and is_vector(leaf.space) for leaf in leaves)
         return "" if fits else f"no part of {inp!r} is an image of scalars turned by {group}"
 
 

@@ -12,10 +12,9 @@ from erlangen.actions.base import Action
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.reps.affine import Point
-from erlangen.reps.basic import Defining
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.frames import may_look
-from erlangen.symmetrize.linear_parts import of_linear_part
+from erlangen.symmetrize.linear_parts import is_vector, of_linear_part
 from erlangen.symmetrize.ragged import bare, is_by_node, segment_of, to_dense
 
 
@@ -153,7 +152,7 @@ def _others(
     vectors, blur, placed = [], [], []
     for i, (_, given, part) in enumerate(parts):
         action = bare(given)
-        if i == at or not isinstance(of_linear_part(action), Defining) or part.ndim < 2:
+        if i == at or not is_vector(of_linear_part(action)) or part.ndim < 2:
             continue
         wide = part.to(points.dtype)
         if index is not None and is_by_node(given, part, index):
@@ -190,7 +189,7 @@ def cloud_refusal(inp: Action) -> str:
 
 def is_cloud(inp: Action, action: Any) -> bool:
     """Whether a part moves as points of a group that translates, as vectors of a linear one."""
-    return isinstance(bare(action), Point if inp.group.translates else Defining)
+    return isinstance(bare(action), Point) if inp.group.translates else is_vector(action)
 
 
 def named_parts(inp: Action, x: Any) -> list[tuple[str | None, Any, Any]]:

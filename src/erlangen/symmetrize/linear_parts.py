@@ -46,6 +46,18 @@ def of_linear_part(action: Any) -> Any:
     return _Restricted(action, linear, group)
 
 
+def is_vector(action: Any) -> bool:
+    """Whether a part moves as vectors that the group's matrices multiply, whoever wrote its representation.
+
+    >>> from erlangen.groups import SO
+    >>> from erlangen.reps import MatrixRep
+    >>> [is_vector(a) for a in (SO(3).vector, MatrixRep(SO(3), lambda g: g, 3), SO(3).scalar, None)]
+    [True, True, False, False]
+    """
+    action = bare(action)
+    return isinstance(action, Rep) and action.is_defining
+
+
 class _Restricted(Action):
     """Any other action, for the elements without translation."""
 

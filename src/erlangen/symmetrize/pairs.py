@@ -11,11 +11,10 @@ from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.reps.base import Rep
-from erlangen.reps.basic import Defining
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, named_parts
 from erlangen.symmetrize.frames import Weighted, may_look
-from erlangen.symmetrize.linear_parts import of_linear_part
+from erlangen.symmetrize.linear_parts import is_vector, of_linear_part
 from erlangen.symmetrize.ragged import bare, is_by_node, segment_of
 from erlangen.symmetrize.robust import robust_bases
 
@@ -105,7 +104,7 @@ def refuse_moving(inp: Action, x: Any, loose: Tensor) -> None:
     Raises:
         ArgumentError: naming the part.
     """
-    parts = [leaf for leaf in named_parts(inp, x) if isinstance(leaf[1], Action) and not isinstance(bare(leaf[1]), Defining)]
+    parts = [leaf for leaf in named_parts(inp, x) if isinstance(leaf[1], Action) and not is_vector(leaf[1])]
     if not parts or not may_look(loose):
         return
     open_ = (loose - torch.eye(loose.shape[-1], dtype=loose.dtype, device=loose.device)).abs().amax((1, 2)) > 0
