@@ -102,6 +102,13 @@ def test_copies_of_one_sample_cannot_be_split():
     assert caught.value.argument == "x"
 
 
+@pytest.mark.parametrize("n", [0, 1])
+def test_too_few_samples_cannot_be_split(n):
+    for data in (DataSet("d", X[:n]), DataSet("d", X[:n], torch.zeros(n, dtype=torch.int64), "class")):
+        with pytest.raises(ArgumentError, match="fraction"):
+            data.split(0.5)
+
+
 def test_split_seed_matters_and_bad_fractions_are_refused():
     data = DataSet("d", X)
     assert not torch.equal(data.split(0.5, 0)[0].x, data.split(0.5, 1)[0].x)

@@ -150,6 +150,9 @@ class DataSet:
         """
         if not 0 < fraction < 1:
             raise ArgumentError("fraction", "a number strictly between 0 and 1", fraction)
+        first = round(fraction * len(self))
+        if first in (0, len(self)):
+            raise ArgumentError("fraction", f"a fraction that leaves both parts of {len(self)} samples filled", fraction)
         kinds = distinct(self.x)
         order = arranged(kinds, torch.Generator().manual_seed(seed))
         if self.target == "class" and self.y is not None:
@@ -160,9 +163,6 @@ class DataSet:
                 position[members] = (torch.arange(len(members), dtype=torch.float64) + 0.5) / len(members)
             total = torch.zeros(int(kinds.max()) + 1, dtype=torch.float64).index_add(0, kinds, position)
             order = order[torch.argsort((total / kinds.bincount())[kinds[order]], stable=True)]
-        first = round(fraction * len(self))
-        if first in (0, len(self)):
-            raise ArgumentError("fraction", f"a fraction that leaves both parts of {len(self)} samples filled", fraction)
         cuts = 1 + kinds[order].diff().nonzero().flatten()
         if not len(cuts):
             raise ArgumentError("x", "at least two different samples to split", f"{len(self)} copies of one")

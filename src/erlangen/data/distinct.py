@@ -18,9 +18,9 @@ def distinct(x: Tensor) -> Int[Tensor, " N"]:
     """
     x = torch.view_as_real(x) if x.is_complex() else x
     eps = torch.finfo(x.dtype).eps if x.is_floating_point() else 1e-16
-    rows = x.detach().to("cpu", torch.float64).reshape(len(x), -1)
-    if not rows.numel():
+    if not x.numel():
         return torch.zeros(len(x), dtype=torch.int64)
+    rows = x.detach().to("cpu", torch.float64).reshape(len(x), -1)
     finite = torch.where(rows.isfinite(), rows, torch.nan)
     noise = eps * finite.square().nanmean(0).sqrt()
     spread = (finite - finite.nanmean(0)).square().nanmean(0).sqrt()

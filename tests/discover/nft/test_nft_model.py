@@ -102,6 +102,22 @@ def test_one_vector_of_space_does_not_determine_its_rotation():
         identity(rep, 1).predict(torch.stack([x0[:, :1], x1[:, :1]], 1))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_planes_without_energy_do_not_determine_an_angle(dtype):
+    nft = identity(frequencies(range(3))).to(dtype)
+    x = randn(6, 4, 5).to(dtype)
+    angle = torch.rand(6, generator=rng(1), dtype=F64).to(dtype)
+    turn = torch.stack([torch.stack([angle.cos(), -angle.sin()], -1), torch.stack([angle.sin(), angle.cos()], -1)], -2)
+    moved = frequencies(range(3)).act(turn, x)
+    torch.testing.assert_close(nft.identify(x, moved), turn, atol=100 * torch.finfo(dtype).eps, rtol=0)
+    still = x.clone()
+    still[..., 1:] *= torch.finfo(dtype).eps
+    for bad in (still, 0 * x):
+        with pytest.raises(ArgumentError, match="6 of 6 that leave the angle open") as caught:
+            nft.identify(bad, bad)
+        assert caught.value.argument == "latents"
+
+
 def test_pooling_leaves_the_target_out():
     latents = torch.arange(3.0)[None, :, None, None]
     assert pooled_without(latents, torch.tensor([[True, True, True]])).flatten().tolist() == [1.5, 1.0, 0.5]

@@ -134,16 +134,23 @@ class LatentAction:
         """The group element that takes each frame to the next best.
 
         Raises:
-            ArgumentError: no solve is known for the group, or vectors of space that lie along one line leave the rotation open.
+            ArgumentError: no solve is known for the group, or latents leave the element open: vectors of space along one line,
+                planes without energy.
         """
         group = self.named.group
         if self.kind == "planes":
             columns = self._planar(latents)
             numbers = solve_planes(columns)
-            if isinstance(group, Torus):
-                return group.element(torch.atan2(numbers[..., 1], numbers[..., 0]))
             energy = (columns[..., :-1, :, :].square().sum((-3, -2)) * columns[..., 1:, :, :].square().sum((-3, -2))).sqrt()
             weight = energy.unflatten(-1, (-1, 2)).sum(-1)
+            turning = weight > (64 * torch.finfo(weight.dtype).eps) ** 2 * latents.square().sum((-3, -2, -1)).unsqueeze(-1)
+            is_torus = isinstance(group, Torus)
+            open_ = ~(turning.all(-1) if is_torus else turning.any(-1))
+            if not is_traced(open_) and bool(open_.any()):
+                wanted = "energy in every plane that turns" if is_torus else "energy in a plane that turns"
+                raise ArgumentError("latents", wanted, f"{int(open_.sum())} of {open_.numel()} that leave the angle open")
+            if is_torus:
+                return group.element(torch.atan2(numbers[..., 1], numbers[..., 0]))
             k = torch.tensor([getattr(p, "k", 1) for p in self.parts if p.dim == 2])
             angle = solve_angle(numbers, k, weight)
             algebra = group.algebra
