@@ -183,3 +183,11 @@ def test_units_are_not_taken_for_growth(unit):
     assert len(set(found.isotypes)) == 2
     for block in found.blocks(moved):
         assert float((block @ block.mT - torch.eye(2, dtype=torch.float64)).abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "matrix", [2 * torch.eye(2), 0.5 * torch.eye(3), torch.tensor([[1.0, 1.0], [0.0, 1.0]])], ids=["grows", "decays", "shears"]
+)
+def test_what_keeps_no_form_is_refused(matrix):
+    with pytest.raises(ArgumentError, match="matrices"):
+        block_diagonalize(matrix[None])

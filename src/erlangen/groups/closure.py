@@ -15,6 +15,10 @@ from torch import Tensor
 #: below it, and two elements of a group of 20 000 orthogonal matrices stay above it.
 CLOSE = 1e-5
 
+#: A generator this near to the identity is it, where generators are known to float32 and where they are known to float64. One between this
+#: and :data:`CLOSE` is a small step of an infinite group, and no rounding.
+NARROW, WIDE = 2e-6, 1e-9
+
 #: Steps of the average that makes generators about orthogonal; the frame need only be good to a factor of ten.
 AVERAGES = 100
 
@@ -44,8 +48,10 @@ def close_objects(
     return elements, where
 
 
-def close_matrices(generators: Float[Tensor, "m n n"], largest: int) -> Float[Tensor, "order n n"] | None:
+def close_matrices(generators: Float[Tensor, "m n n"], largest: int, *, narrow: bool = False) -> Float[Tensor, "order n n"] | None:
     """All products of given invertible matrices, the identity first, then by length of word; ``None`` beyond ``largest``.
+
+    ``narrow``: they are known to float32 alone, so that a rotation by 1e-6 is the identity; in float64 it generates an infinite group.
 
     Elements are told apart by their distance, not by rounding, so no entry can fall on a rounding boundary, and in a basis where those
     of a finite group are about orthogonal: where entries have very different sizes, as in a strongly sheared basis, a tolerance relative
@@ -65,8 +71,15 @@ def close_matrices(generators: Float[Tensor, "m n n"], largest: int) -> Float[Te
     # A finite group's elements have determinant +-1: no need to walk the powers of a scaling.
     if (np.abs(np.abs(np.linalg.det(gens)) - 1) > n * 10 * CLOSE * max(1.0, np.abs(gens).max()) ** n).any():
         return None
-    frame = _frame(gens)
+    units = _units(gens)
+    turned = _frame(units[:, None] * gens / units)
+    frame = turned * units
     framed = frame @ gens @ np.linalg.inv(frame)
+    # Elements of a finite group of this size are farther from 1 than CLOSE, or they are 1.
+    away = np.abs(framed - np.eye(n)).max((-2, -1))
+    rounding = NARROW if narrow else max(WIDE, 64 * np.finfo(np.float64).eps * np.linalg.cond(turned) ** 2)
+    if ((away > rounding) & (away < 2 * CLOSE)).any():
+        return None
     known = _Known(n)
     known.add(np.eye(n))
     images: list[list[int]] = []  # images[i][s]: where generator s takes element i
@@ -143,6 +156,17 @@ def _octave(size: float) -> int:
 def _width(octave: int) -> float:
     """The width of the cells of matrices of this size: that of the widest search among them, to either side."""
     return 4 * CLOSE * 2.0**octave
+
+
+def _units(gens: np.ndarray) -> np.ndarray:
+    """Units of the coordinates that are added to others and take nothing from them, such that what they add is of size one.
+
+    A translation has units of its own: one of 5e-10 metres is no less a translation, and averages cannot tell, for they never come back.
+    """
+    squares = (gens**2).sum(0)
+    np.fill_diagonal(squares, 0)
+    takes, adds = squares.sum(1), squares.sum(0)
+    return np.sqrt(np.where((takes == 0) & (adds > 0), adds, 1.0))
 
 
 def _frame(gens: np.ndarray) -> np.ndarray:

@@ -46,6 +46,9 @@ class MatrixGroup(Group):
     (4, True)
     """
 
+    #: Whether generators were given in less than float64.
+    _narrow = False
+
     def __init__(
         self,
         generators: Float[Tensor, "m n n"] | Sequence[Tensor] | None = None,
@@ -53,6 +56,7 @@ class MatrixGroup(Group):
         name: str = "",
     ) -> None:
         gens = None if generators is None or len(generators) == 0 else torch.stack([torch.as_tensor(g) for g in generators])
+        self._narrow = gens is not None and gens.is_floating_point() and gens.dtype != torch.float64
         lie = algebra if algebra is None or isinstance(algebra, LieAlgebra) else LieAlgebra(algebra)
         if gens is None and lie is None:
             raise ArgumentError("generators", "at least one generator matrix or a Lie-algebra basis", "neither")
@@ -61,7 +65,6 @@ class MatrixGroup(Group):
         if gens is not None:
             if gens.ndim != 3 or gens.shape[-1] != gens.shape[-2]:
                 raise ArgumentError("generators", "square matrices [m, n, n]", tuple(gens.shape))
-            narrow = gens.is_floating_point() and gens.dtype != torch.float64
             gens = gens.detach().to(torch.float64).cpu()
             if not torch.isfinite(gens).all() or (torch.linalg.det(gens).abs() < 1e-12).any():
                 raise ArgumentError("generators", "finite invertible matrices", "a singular or non-finite one")
@@ -71,7 +74,7 @@ class MatrixGroup(Group):
         self.n = int(gens.shape[-1] if gens is not None else lie.n)  # type: ignore[union-attr]
         self.element_shape = (self.n, self.n)
         self.name = name or f"MatrixGroup(n={self.n}, dim={self.dim}, generators={0 if gens is None else len(gens)})"
-        if gens is not None and narrow and self._closure is not None:
+        if gens is not None and self._narrow and self._closure is not None:
             # The elements multiply exactly; generators known to float32 would not be among them.
             self._generators = nearest(self, gens, self._closure)
         self._is_orthogonal = self._preserves_inner_product()
@@ -141,7 +144,7 @@ class MatrixGroup(Group):
 
         if self._algebra is not None or self._generators is None:
             return None
-        return close_matrices(self._generators, LARGEST_CLOSURE)
+        return close_matrices(self._generators, LARGEST_CLOSURE, narrow=self._narrow)
 
     def elements(self) -> Float[Tensor, "order n n"]:
         if self._closure is None:

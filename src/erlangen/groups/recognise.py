@@ -147,8 +147,7 @@ def _matrices(group: Group) -> Group:
     from erlangen.groups.orthogonal import SO, O
 
     lie, gens = group.algebra, group.generators
-    own = type(group).__module__.split(".")[0] != __name__.split(".")[0]
-    plain = own or type(group) in (MatrixGroup, AffineGroup)
+    plain = type(group) in (MatrixGroup, AffineGroup)
     # A class of the library knows itself; the public ones for any generators, and classes of others, are looked at.
     if lie is None or not lie.dim or (type(group).__module__.startswith("erlangen.groups.") and not plain):
         return group

@@ -9,12 +9,9 @@ import torch
 from torch import Tensor
 
 from erlangen.maps.constraints import Constraints
-from erlangen.reps.balance import balancing, defect, in_coordinates
+from erlangen.reps.balance import balancing, defect, in_coordinates, of_one_size, rounding_in
 from erlangen.reps.base import Rep
 from erlangen.reps.combine import TensorProduct
-
-#: A generator so much smaller than the largest one is rounding.
-_NOTHING = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +28,7 @@ class Balanced:
     @cached_property
     def rounding(self) -> float:
         """What rounding of the given matrices amounts to here, relative to their size: skew coordinates hide digits."""
-        conditions = [1.0 if t is None or _is_diagonal(t) else float(torch.linalg.cond(t)) for t in self.changes]
-        return max(1e-12, min(1e-3, 8 * torch.finfo(torch.float64).eps * sum(c**2 for c in conditions)))
+        return rounding_in(self.changes)
 
     @property
     def defect(self) -> float:
@@ -75,14 +71,6 @@ def balance(rep: Rep, constraints: Constraints, generator: torch.Generator) -> B
         elif axis not in known:
             known[axis] = balancing(axis, algebra, discrete, generator)
     changes = tuple(known[axis] for axis in axes)
-    algebras = [in_coordinates(t, a) for t, a in zip(changes, constraints.algebra)]
-    if len(algebras[0]):
-        sizes = torch.stack([torch.linalg.matrix_norm(a) for a in algebras]).amax(0)
-        factors = torch.where(sizes > _NOTHING * sizes.max(), 1 / sizes, 0.0)
-        algebras = [a * factors[:, None, None] for a in algebras]
+    algebras = of_one_size(rep.group, [in_coordinates(t, a) for t, a in zip(changes, constraints.algebra)])
     discretes = [in_coordinates(t, h) for t, h in zip(changes, constraints.discrete)]
     return Balanced(Constraints(constraints.dims, tuple(algebras), tuple(discretes)), changes)
-
-
-def _is_diagonal(t: Tensor) -> bool:
-    return torch.equal(t, torch.diag(t.diagonal()))

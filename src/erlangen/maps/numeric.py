@@ -31,7 +31,7 @@ from erlangen.maps.learned import check_exact, nearly_invariant
 from erlangen.maps.orbits import Orbits, find_orbits
 from erlangen.maps.rational import rational_null_space
 from erlangen.maps.weights import weight_zero
-from erlangen.reps.balance import in_coordinates
+from erlangen.reps.balance import ROUNDING, in_coordinates
 from erlangen.reps.base import Rep
 from erlangen.reps.characters import count_equivariant_maps
 from erlangen.reps.combine import DirectSum, TensorProduct
@@ -42,8 +42,6 @@ Method = Literal["auto", "orbits", "fourier", "weights", "dense", "krylov", "exa
 DENSE_SIZE = 1500
 #: A rank whose gap is below this is no rank.
 MIN_GAP = 1e2
-#: A violation this small against the size of its operator is rounding.
-_ROUNDING = 1e-12
 #: A basis whose maps violate an equation by more than this, in balanced coordinates, is wrong; where the matrices of a finite group are
 #: inaccurate themselves, by more than so many times their error.
 _RESIDUAL, _ERRORS = 1e-8, 100.0
@@ -400,7 +398,7 @@ def _krylov(constraints: Constraints, generator: torch.Generator, what: str, rou
 
 def _cut(rounding: float) -> float | None:
     """Where singular values stop being numbers: by their largest gap, unless rounding is known to be larger than usual."""
-    return rounding if rounding > _ROUNDING else None
+    return rounding if rounding > ROUNDING else None
 
 
 def _check_count(found: int, count: int | None, what: str) -> None:

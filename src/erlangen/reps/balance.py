@@ -2,15 +2,21 @@
 
 A group that turns (x, p) in units of 1 and 1e-4 has entries of 1e4 and 1e-4, and an equation that it violates by 200 % is then smaller than
 the rounding of another. In coordinates in which its matrices are orthogonal every equation is of size one. For a compact group they are
-those of the invariant form, the mean of ``g^T g``; for any other one, units are chosen that make rows and columns equally long.
+those of the invariant form, the mean of ``g^T g``; for any other one, those in which all matrices together are shortest, or, where none
+are, units that make rows and columns equally long.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import optree
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from erlangen.groups.base import Group
+from erlangen.groups.products import DirectProduct
 from erlangen.reps.base import Rep
 from erlangen.reps.characters import largest_matrix
 
@@ -22,6 +28,12 @@ _EXACT = 2**24
 _DRAWS, _ROUNDS = 12, 60
 #: A form worse conditioned than this is none: the group is not compact.
 _WORST = 1e14
+#: An algebra element that acts by so little against its own size, in parts of the one that acts by most, does nothing.
+_NOTHING = 1e-14
+#: A violation this small against the size of its operator is rounding.
+ROUNDING = 1e-12
+#: The shortest matrices are looked for in so many steps, until they commute with their transposes to this part of their squares.
+_STEPS, _SETTLED = 400, 0.01
 
 
 def balancing(
@@ -59,11 +71,40 @@ def balancing(
                 return change
             change = step @ change
         return change
-    return _averaged(in_coordinates(change, algebra), in_coordinates(change, discrete), change, generator)
+    a, h = in_coordinates(change, algebra), in_coordinates(change, discrete)
+    found = _averaged(a, h, change, generator)
+    return _shortest(a, h, change) if found is None else found
 
 
-def _averaged(algebra: Tensor, discrete: Tensor, change: Tensor, generator: torch.Generator) -> Tensor:
-    """A form that a compact group keeps, by averages over random elements; ``change`` itself where there is none."""
+def _shortest(algebra: Tensor, discrete: Tensor, change: Tensor) -> Tensor:
+    """Coordinates in which the matrices' squares add up to the least, ``change`` itself where they have no least sum.
+
+    A group that is closed under transposition in some basis has it there, however skew the basis that it is given in; others (translations,
+    shears) grow ever shorter on the way to none.
+
+    Source: G. Kempf and L. Ness, "The length of vectors in representation spaces", Springer LNM 732 (1979).
+    """
+    sizes = torch.linalg.matrix_norm(algebra, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
+    moved = torch.cat([algebra / sizes, discrete, torch.linalg.inv(discrete)])
+    whole, pace = torch.eye(len(change), dtype=torch.float64), 0.25
+    for _ in range(_STEPS):
+        length = float(moved.square().sum())
+        slope = (moved @ moved.mT - moved.mT @ moved).sum(0)
+        if float(slope.norm()) <= _SETTLED * length:
+            return whole @ change
+        step = torch.matrix_exp(slope * (-pace / length))
+        tried = in_coordinates(step, moved)
+        if not float(tried.square().sum()) < length:
+            pace /= 2
+            continue
+        whole, moved, pace = step @ whole, tried, 1.5 * pace
+        if not float(torch.linalg.cond(whole)) < _WORST**0.5:
+            break
+    return change
+
+
+def _averaged(algebra: Tensor, discrete: Tensor, change: Tensor, generator: torch.Generator) -> Tensor | None:
+    """A form that a compact group keeps, by averages over random elements; ``None`` where there is none."""
     whole, start = torch.eye(len(change), dtype=torch.float64), change
     for _ in range(_ROUNDS):
         a, h = in_coordinates(whole, algebra), in_coordinates(whole, discrete)
@@ -72,11 +113,11 @@ def _averaged(algebra: Tensor, discrete: Tensor, change: Tensor, generator: torc
         elements = _random_elements(a, h, generator)
         step = None if elements is None else _root(torch.cat([torch.eye(len(whole), dtype=torch.float64)[None], elements]))
         if step is None:
-            return start
+            return None
         whole = step @ whole
         if not float(torch.linalg.cond(whole)) < _WORST:
-            return start
-    return whole @ start if defect(in_coordinates(whole, algebra), in_coordinates(whole, discrete)) <= NEARLY else start
+            return None
+    return whole @ start if defect(in_coordinates(whole, algebra), in_coordinates(whole, discrete)) <= NEARLY else None
 
 
 def _random_elements(algebra: Tensor, discrete: Tensor, generator: torch.Generator) -> Tensor | None:
@@ -127,6 +168,44 @@ def units(matrices: Float[Tensor, "n d d"]) -> Float[Tensor, " d"]:
         squares[worst] *= factor**2
         squares[:, worst] /= factor**2
     return found
+
+
+def of_one_size(group: Group, algebras: Sequence[Float[Tensor, "a ?d ?d"]]) -> list[Float[Tensor, "a ?d ?d"]]:
+    """The matrices of a Lie algebra's basis on several axes, each element brought to size one on the axis where it is largest.
+
+    In units of their own, one equation would hide another. What an element does to these axes is rounding where it is next to nothing
+    against its own size, whatever that is; it is then zero.
+
+    >>> from erlangen.groups import MatrixGroup, SO
+    >>> group = MatrixGroup(algebra=1e-9 * SO(3).algebra.basis)
+    >>> of_one_size(group, [group.algebra.basis])[0].norm(dim=(1, 2))
+    tensor([1.0000, 1.0000, 1.0000], dtype=torch.float64)
+    """
+    if not len(algebras[0]):
+        return list(algebras)
+    sizes = torch.stack([torch.linalg.matrix_norm(a) for a in algebras]).amax(0)
+    seen = sizes / _sizes_of_tangents(group)
+    factors = torch.where(seen > _NOTHING * seen.max(), 1 / sizes, 0.0)
+    return [a * factors[:, None, None] for a in algebras]
+
+
+def _sizes_of_tangents(group: Group) -> Tensor:
+    if isinstance(group, DirectProduct):  # one factor's basis after another's
+        return torch.cat([_sizes_of_tangents(factor) for factor in group.factors if factor.dim])
+    tangents = group.tangents(torch.float64)
+    assert tangents is not None
+    leaves = [leaf.flatten(1) for leaf in optree.tree_leaves(tangents) if leaf.is_floating_point()]
+    return torch.cat(leaves, 1).norm(dim=1).clamp_min(torch.finfo(torch.float64).tiny)
+
+
+def rounding_in(changes: Sequence[Tensor | None]) -> float:
+    """What rounding of the given matrices amounts to in these coordinates, relative to their size: skew coordinates hide digits."""
+    conditions = [1.0 if t is None or _is_diagonal(t) else float(torch.linalg.cond(t)) for t in changes]
+    return max(ROUNDING, min(1e-3, 8 * torch.finfo(torch.float64).eps * sum(c**2 for c in conditions)))
+
+
+def _is_diagonal(t: Tensor) -> bool:
+    return torch.equal(t, torch.diag(t.diagonal()))
 
 
 def in_coordinates(change: Tensor | None, matrices: Float[Tensor, "*batch d d"]) -> Float[Tensor, "*batch d d"]:

@@ -12,6 +12,7 @@ from collections.abc import Hashable
 from functools import cached_property
 from typing import Any
 
+import optree
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -61,7 +62,8 @@ class Rep(Action):
         """
         if not self.group.dim:
             unsupported(self.group, "Lie algebra", "use its discrete generators")
-        return torch.func.jvp(self.matrix, (self.group.identity_like(a),), (a,))[1]
+        here = optree.tree_map(torch.clone, self.group.identity_like(a))  # forward mode takes no expanded tensors
+        return torch.func.jvp(self.matrix, (here,), (a,))[1]
 
     # ---- written once ----
 

@@ -19,6 +19,8 @@ NOISE_FLOOR = 0.02
 AVERAGES = 40
 #: Coordinates whose units differ by more than this are brought to one unit first.
 UNITS = 100.0
+#: Matrices farther from orthogonal than this, in the best coordinates, are no noisy motions.
+FARTHEST = 0.25
 #: Random commuting matrices that are tried.
 DRAWS = 8
 
@@ -106,6 +108,8 @@ def block_diagonalize(
         raise ArgumentError("matrices", "finite entries", "NaN or infinity")
     frame = _orthogonalizing(given, noisy)
     orthogonal = frame @ given @ torch.linalg.inv(frame)
+    if float((torch.linalg.svdvals(orthogonal) - 1).abs().max()) > FARTHEST:
+        raise _not_compact()
     commuting = symmetric_solutions(orthogonal, "commuting", dim=dim, noisy=noisy, floor=NOISE_FLOOR)
     basis, sizes = _eigenspaces(commuting, orthogonal, torch.Generator().manual_seed(seed))
     P = torch.linalg.solve(frame, basis)
@@ -163,7 +167,7 @@ def _root(form: Tensor) -> Tensor:
     """``T`` with ``T^T T = form``."""
     form = (form + form.mT) / 2
     values = torch.linalg.eigvalsh(form)
-    if float(values[0]) < 1e-10 * float(values[-1]):
+    if not float(values[0]) > 1e-10 * float(values[-1]):  # also of a form that overflowed or vanished
         raise _not_compact()
     return torch.linalg.cholesky(form).mT
 

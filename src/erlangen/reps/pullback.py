@@ -54,4 +54,5 @@ class Pullback(Rep):
         derivative = getattr(self.homomorphism, "derivative", None)
         if derivative is not None:
             return self.rep.algebra(derivative(a))
-        return self.rep.algebra(torch.func.jvp(self.homomorphism, (self.group.identity_like(a),), (a,))[1])
+        here = optree.tree_map(torch.clone, self.group.identity_like(a))  # forward mode takes no expanded tensors
+        return self.rep.algebra(torch.func.jvp(self.homomorphism, (here,), (a,))[1])

@@ -141,6 +141,20 @@ class Rotations(Own):
         return (haar_o if self.reflections else haar_so)(self.n, batch, generator, dtype, device)
 
 
+class Reversed(Rotations):
+    """Rotations that multiply in the other order: another group, though it has the same algebra and elements."""
+
+    def multiply(self, g, h):
+        return h @ g
+
+
+class Views(Rotations):
+    """Rotations whose identity is one matrix, seen many times."""
+
+    def identity(self, *batch, dtype=None, device=None):
+        return torch.eye(self.n, dtype=dtype, device=device).expand(*batch, self.n, self.n)
+
+
 class NotHaar(Rotations):
     """Exponentials of normal numbers, called Haar."""
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from own_groups import F64, Forgetful, Heisenberg, LeftFirst, NotHaar, Permutations, RigidMotions, Rotations
+from own_groups import F64, Forgetful, Heisenberg, LeftFirst, NotHaar, Permutations, Reversed, RigidMotions, Rotations, Views
 
 import erlangen as er
 from erlangen.errors import ArgumentError, UnsupportedError
@@ -101,6 +101,7 @@ def test_known_by_what_it_is(own, known):
         MatrixGroup([torch.diag(torch.tensor([1.0, -1.0, 1.0, 1.0]))], SO(1, 3).algebra),
         AffineGroup(MatrixGroup([turn(math.pi / 2)])),
         Forgetful(3),
+        Reversed(3),
         LeftFirst(4),
         Heisenberg(3),
         PermutationGroup(["(0 1)(2 3)", "(0 2)(1 3)"], degree=4),
@@ -271,3 +272,18 @@ def test_the_algebra_of_nothing_is_the_trivial_group():
     one = MatrixGroup(algebra=LieAlgebra(torch.zeros(0, 3, 3)))
     assert one.order == 1
     assert one.generators.tolist() == torch.eye(3)[None].tolist()
+
+
+def test_an_identity_may_be_one_matrix_seen_many_times():
+    class Vector(er.Rep):
+        dim, is_orthogonal = 3, True
+
+        def equality_key(self):
+            return ()
+
+        def matrix(self, g):
+            return g
+
+    V, known = Vector(Views(3)), SO(3).vector
+    assert torch.equal(V.algebra(SO(3).algebra.basis), SO(3).algebra.basis)
+    assert [er.EquivariantMaps(V @ V, W).dim for W in (V, known, SO(3).irrep(2))] == [1, 1, 1]
