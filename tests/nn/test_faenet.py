@@ -166,7 +166,7 @@ def test_wrapping_with_an_example_checks_the_whole_model():
             best = found.elements[:, :, :3, :3].sum((-1, -2)).argmax(1)
             return found._replace(elements=found.elements[torch.arange(len(best)), best].unsqueeze(1))
 
-    with pytest.raises(ArgumentError, match="'model'"):
+    with pytest.raises(ArgumentError, match="'frame'"):
         wrap(model, er.E(3), BySum(), check=True, example=batch.record())
 
 

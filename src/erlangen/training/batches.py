@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from erlangen.errors import ArgumentError
 from erlangen.training.randomness import MODULUS, generators_of
@@ -55,8 +55,9 @@ class Samples:
         self.dataset: Any = None
         self.tensors: list[Tensor] = []
         if isinstance(data, Dataset):
-            if not hasattr(data, "__len__"):
-                raise ArgumentError(name, "a dataset with a length", type(data).__name__)
+            if not hasattr(data, "__len__") or isinstance(data, IterableDataset):
+                expected = "a dataset with a length whose samples can be asked for by number"
+                raise ArgumentError(name, expected, type(data).__name__, "list(data) makes one of what can be run through")
             self.dataset = data
             lengths = {len(data)}
         else:
@@ -77,16 +78,36 @@ class Samples:
 
     _device: torch.device = torch.device("cpu")
 
-    def __getitem__(self, index: Tensor) -> list[Tensor]:
-        """The batch of the samples ``index`` [B] (for tensors any shape of indices will do)."""
+    def __getitem__(self, index: Tensor) -> list[Any]:
+        """The batch of the samples ``index`` [B] (for tensors any shape of indices will do).
+
+        Samples that are dictionaries come as one, of batches; text comes as a list.
+        """
         if self.dataset is None:
             index = index.to(self._device)
             return [t[index] for t in self.tensors]
         chosen = index.tolist()
         fetch = getattr(self.dataset, "__getitems__", None)
         batch = default_collate(fetch(chosen) if fetch else [self.dataset[i] for i in chosen])
-        return [t.to(self._device) for t in (batch if isinstance(batch, list | tuple) else [batch])]
+        parts = batch if isinstance(batch, list | tuple) else [batch]
+        return [each_tensor(part, lambda t: t.to(self._device)) for part in parts]
 
-    def everything(self) -> list[Tensor]:
+    def everything(self) -> list[Any]:
         """All samples as one batch."""
         return self.tensors if self.dataset is None else self[torch.arange(self.length)]
+
+
+def each_tensor(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A batch with its tensors changed, within dictionaries, lists and tuples, too.
+
+    >>> each_tensor({"x": torch.zeros(2), "names": ["a", "b"]}, lambda t: t + 1)
+    {'x': tensor([1., 1.]), 'names': ['a', 'b']}
+    """
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {name: each_tensor(part, change) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        parts = [each_tensor(part, change) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return value

@@ -29,7 +29,7 @@ class State:
     Attributes:
         step: the next step.
         histories: one, or one for each member of a stacked training.
-        model, best: weights now and at the best evaluation (empty before any).
+        model, best: the model's :func:`~erlangen.training.whole.whole_state` now and at the best evaluation (empty before any).
         optimizer, scaler: their ``state_dict``s; ``scaler`` is ``None`` without fp16.
         told: what the loss says of the first batch with the weights ``model``; ``None`` where it cannot be asked.
     """
@@ -107,9 +107,11 @@ def read(directory: Path, who: dict[str, Any]) -> State | None:
     )
 
 
-def foreign(differences: list[str], directory: Path | None) -> ArgumentError:
+def foreign(differences: list[str], directory: Path | None, hint: str = "") -> ArgumentError:
     """What is raised for a checkpoint of another training."""
-    return ArgumentError("checkpoint", "a checkpoint of this training", f"one of another ({'; '.join(differences)}) in {directory}")
+    return ArgumentError(
+        "checkpoint", "a checkpoint of this training", f"one of another ({'; '.join(differences)}) in {directory}", hint
+    )
 
 
 def resume_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

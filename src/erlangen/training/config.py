@@ -43,11 +43,14 @@ class TrainingConfig:
         for name in ("steps", "batch_size", "evaluate_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ArgumentError(name, "a positive number", getattr(self, name))
-        if self.lr <= 0:
+        if not 0 < self.lr < math.inf:
             raise ArgumentError("lr", "a positive learning rate", self.lr)
         for name in ("weight_decay", "warmup", "clip", "patience"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise ArgumentError(name, "zero or a positive number", getattr(self, name))
+        for name in ("steps", "batch_size", "evaluate_every", "checkpoint_every", "warmup", "patience", "seed"):
+            if getattr(self, name) != int(getattr(self, name)):
+                raise ArgumentError(name, "a whole number", getattr(self, name))
         for name, known in (("schedule", ("constant", "cosine")), ("mixed_precision", ("no", "fp16", "bf16"))):
             if getattr(self, name) not in known:
                 raise ArgumentError(name, " or ".join(map(repr, known)), repr(getattr(self, name)))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,14 @@ from erlangen.training.randomness import random_step
 SAMPLES = 32
 #: Losses of one batch and the same weights may differ by this share from run to run: other machines sum in another order.
 SHARE = 1e-3
+_WITH_PARTS = (Tensor, np.ndarray, Dataset, int, list, tuple, Mapping)
 
 
 def identity(config: TrainingConfig, weights: dict[str, Tensor], data: Samples, validation: Samples | None) -> dict[str, Any]:
     """What must agree between a checkpoint and the training that wants to continue it."""
     return {
         "config": dataclasses.asdict(config),
-        "model": {name: [str(t.dtype), *t.shape] for name, t in weights.items()},
+        "model": {name: [str(t.dtype), *t.shape] for name, t in weights.items() if ":" not in name},
         "data": fingerprint(data),
         "validation": None if validation is None else fingerprint(validation),
     }
@@ -57,7 +59,7 @@ def fingerprint(data: Samples) -> dict[str, Any]:
 
 
 def told_loss(
-    model: nn.Module, loss: Callable[..., Tensor], batch: list[Tensor], *, called: Any = None, own: list[Any] | None = None
+    model: nn.Module, loss: Callable[..., Tensor], batch: list[Any], *, called: Any = None, own: list[Any] | None = None
 ) -> float | None:
     """What the loss says of a batch with the weights as they are, in evaluation mode and without gradients.
 
@@ -70,11 +72,38 @@ def told_loss(
         called: by default the model.
         own: generators of the data.
     """
-    with random_step(0, 0, device=batch[0].device if batch else None, own=own or []), evaluating(model), torch.no_grad():
+    devices = [t.device for t in batch if isinstance(t, Tensor)]
+    with random_step(0, 0, device=devices[0] if devices else None, own=own or []), evaluating(model), torch.no_grad():
         try:
             return float(loss(model if called is None else called, *batch))
         except Exception:  # whatever a user's loss says to being asked without gradients; it is trained with them
             return None
+
+
+def warn_of_restless(data: Samples, index: Tensor, own: Sequence[Any]) -> None:
+    """Warn of a dataset that says something else the second time, with all random numbers alike: such a training cannot be resumed.
+
+    Args:
+        data, index: samples to ask for twice.
+        own: the generators that are known.
+
+    Warns:
+        UserWarning: it counts, goes through a generator function, or draws from what :func:`generators_of` does not find.
+    """
+    if data.dataset is None:
+        return
+    sums = []
+    for _ in range(2):
+        with random_step(0, 0, own=own):
+            sums.append(_value(data[index], 0))
+    if sums[0] != sums[1]:
+        warnings.warn(
+            f"{type(data.dataset).__name__} gives other samples each time, also where all random numbers are the same (it counts, runs "
+            "through a generator function, or has random state that is not found): a training that is interrupted cannot go on as if it "
+            "had not been. Draw from torch, numpy.random, random, or a generator kept as an attribute",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def same_loss(there: float | None, here: float | None, scale: float) -> bool:
@@ -111,6 +140,8 @@ def _kept(value: Any, checksum: int, seen: set[int]) -> int:
         return checksum
     if isinstance(value, Tensor):
         return _value(value, checksum)
+    if isinstance(value, Mapping):
+        value = [part for item in value.items() for part in item]
     if isinstance(value, np.ndarray) and not isinstance(value, np.memmap) and value.dtype != object:
         head = f"{value.dtype} {value.shape}".encode()
         return zlib.crc32(np.ascontiguousarray(value).tobytes(), zlib.crc32(head, checksum))
@@ -118,7 +149,7 @@ def _kept(value: Any, checksum: int, seen: set[int]) -> int:
         seen.add(id(value))
         checksum = zlib.crc32(type(value).__qualname__.encode(), checksum)
         parts = [part for _, part in sorted(vars(value).items())]
-    elif isinstance(value, list | tuple) and any(isinstance(part, Tensor | np.ndarray | Dataset | int) for part in value):
+    elif isinstance(value, list | tuple) and any(isinstance(part, _WITH_PARTS) for part in value):
         seen.add(id(value))
         parts = list(value)
     else:

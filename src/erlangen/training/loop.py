@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +17,12 @@ from erlangen.training.batches import Data, Samples, Shuffle
 from erlangen.training.checkpoint import State
 from erlangen.training.config import TrainingConfig
 from erlangen.training.history import History
-from erlangen.training.identity import identity, same_loss, told_loss
+from erlangen.training.identity import identity, same_loss, told_loss, warn_of_restless
 from erlangen.training.interrupt import deferred_interrupt
 from erlangen.training.modes import evaluating, thawed
 from erlangen.training.processes import accelerated, agree, average_gradients, share
-from erlangen.training.randomness import random_step
+from erlangen.training.randomness import generators_of, random_step
+from erlangen.training.whole import restore, whole_state
 
 Loss = Callable[..., Tensor]
 Metric = Callable[..., float]
@@ -41,10 +43,10 @@ def train(
     """Train a model in place with AdamW and leave it, in evaluation mode, with its best weights.
 
     The batches, the learning rate and the random numbers of a step (torch's, NumPy's and Python's global ones, and those of generators
-    that a dataset keeps) are functions of the seed and the step alone, and the checkpoint holds the rest (weights, optimiser, history).
-    So a training that is killed at any moment and started again with the same ``checkpoint`` ends with the same bits as one that was
-    not (on the CPU). The caller's random state is left as it was. Trainings in several threads do not disturb one another: their steps
-    take turns, for these generators are the whole process's.
+    that the data set, the model or the loss hold) are functions of the seed and the step alone, and the checkpoint holds the rest
+    (weights, all buffers, ``get_extra_state``, optimiser, history). So a training that is killed at any moment and started again with
+    the same ``checkpoint`` ends with the same bits as one that was not (on the CPU). The caller's random state is left as it was.
+    Trainings in several threads do not disturb one another: their steps take turns, for these generators are the whole process's.
 
     A checkpoint belongs to its settings, its weights' shapes, its data (a checksum; of a dataset of what it keeps in memory and of 32
     samples) and its loss (what it says of the first batch, without gradients). Another training is refused, a finished one, too.
@@ -72,7 +74,9 @@ def train(
         ArgumentError: data of different lengths or none, fewer samples in a batch than processes, or a checkpoint of another training;
             a loss that is not finite, weights that are not where they would be kept, or a score that is NaN; another training with
             another ``mixed_precision`` runs in this process.
+            A model without weights to train, or with lazy ones; a loss that is not one real number that depends on them.
         UnsupportedError: Accelerate is set to shard weights over processes.
+        UserWarning: a data set gives other samples each time although all random numbers are the same; then resuming is not exact.
         KeyboardInterrupt: on Ctrl-C, after the step was finished and a checkpoint written, with a line that says how to go on.
 
     >>> x = torch.randn(64, 2); net = nn.Linear(2, 1)
@@ -86,6 +90,7 @@ def train(
     samples = Samples(data)
     held = None if validation is None else Samples(validation, "validation")
     directory = None if checkpoint is None else Path(checkpoint)
+    check_weights(model)
     with accelerated(config.mixed_precision) as accelerator:
         world, rank, device = accelerator.num_processes, accelerator.process_index, accelerator.device
         shuffle = Shuffle(samples.length, config.batch_size, config.seed)
@@ -93,22 +98,26 @@ def train(
             raise ArgumentError("batch_size", f"at least one sample for each of {world} processes", shuffle.size)
         state, who = None, {}
         if directory is not None:
-            who = identity(config, model.state_dict(), samples, held)
+            who = identity(config, whole_state(model), samples, held)
             state = checkpoints.read(directory, who)
         model.to(device)
         samples = samples.to(device)
         held = None if held is None else held.to(device)
+        own = generators_of(samples.dataset, None if held is None else held.dataset, model, loss, metric)
 
         def told() -> float | None:
             """What the loss says of the first batch now: by it a checkpoint knows its loss."""
-            with random_step(config.seed, 0, own=samples.generators):
+            with random_step(config.seed, 0, own=own):
                 batch = samples[shuffle.batch(0)]
-            return told_loss(model, loss, batch)
+            return told_loss(model, loss, batch, own=own)
+
+        if directory is not None:
+            warn_of_restless(samples, shuffle.batch(0), own)
 
         if state is not None:
             _load(model, state, told, directory)
         if state is not None and state.finished:
-            model.load_state_dict(state.best or state.model)
+            restore(model, state.best or state.model)
             model.eval()
             return state.histories[0]
         if directory is not None and accelerator.is_main_process:
@@ -132,12 +141,11 @@ def train(
             refuse_lost(model, len(history.losses), directory)
             if directory is not None and accelerator.is_main_process:
                 scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
-                step, now = len(history.losses), model.state_dict()
+                step, now = len(history.losses), whole_state(model)
                 checkpoints.write(
                     directory, State(step, [history], finished, now, best, optimizer.state_dict(), scaler, told()), who
                 )
 
-        own = [*samples.generators, *(held.generators if held is not None else [])]
         try:
             with (
                 deferred_interrupt() as asked,
@@ -155,7 +163,7 @@ def train(
                         batch = samples[mine]
                         with accelerator.autocast():
                             # Processes average their gradients; weighting by the share's size makes that the mean over the batch.
-                            value = loss(model, *batch) * (len(mine) * world / len(index))
+                            value = followed(checked_loss(loss(model, *batch))) * (len(mine) * world / len(index))
                         # One reduction tells all processes the loss and whether any was asked to stop: all stop at the same step.
                         both = torch.stack([value.detach(), value.new_tensor(float(asked()))])
                         mean, interrupted = accelerator.reduce(both, reduction="mean").tolist()
@@ -173,7 +181,7 @@ def train(
                         if held is not None and ((step + 1) % config.evaluate_every == 0 or last):
                             score = agree(accelerator, evaluate(model, held, loss, metric))
                             if history.record(step + 1, score, config.patience):
-                                best = {name: t.detach().clone() for name, t in model.state_dict().items()}
+                                best = {name: t.clone() for name, t in whole_state(model).items()}
                     bar.advance(1, loss=mean, **({"score": history.evaluations[-1][1]} if history.evaluations else {}))
                     if history.stopped or last:
                         break
@@ -189,26 +197,70 @@ def train(
         history.stopped = history.stopped or "steps"
         save(finished=True)
         if best:
-            model.load_state_dict(best)
+            restore(model, best)
         model.eval()
         if interrupted:  # in the very last step: the training is done, what comes after it is not wanted
             raise stopped(len(history.losses), directory)
         return history
 
 
+def checked_loss(value: Any) -> Tensor:
+    """What a loss returned, as a scalar.
+
+    Raises:
+        ArgumentError: it is no tensor, holds several numbers, or is not real.
+    """
+    if not isinstance(value, Tensor):
+        raise ArgumentError("loss", "a loss that returns a tensor", type(value).__name__)
+    if value.numel() != 1:
+        raise ArgumentError("loss", "one number, a mean over the batch", f"shape {list(value.shape)}")
+    if not value.is_floating_point():
+        raise ArgumentError("loss", "a real number", str(value.dtype).removeprefix("torch."))
+    return value.reshape(())
+
+
+def check_weights(model: nn.Module) -> None:
+    """Refuse a model without weights to train, or whose weights have no shape yet.
+
+    Raises:
+        ArgumentError: it is such a model.
+    """
+    if lazy := [name for name, t in model.named_parameters() if isinstance(t, nn.UninitializedParameter)]:
+        raise ArgumentError("model", "weights with a shape", f"'{lazy[0]}' without one", "Call the model on a batch first")
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ArgumentError("model", "a module with weights to train", "none that wants a gradient")
+
+
+def followed(value: Tensor) -> Tensor:
+    """A loss that weights have a part in.
+
+    Raises:
+        ArgumentError: it depends on none.
+    """
+    if not value.requires_grad:
+        raise ArgumentError(
+            "loss", "a loss that depends on weights of the model", "one without a gradient: a constant, or detached"
+        )
+    return value
+
+
 def _load(model: nn.Module, state: State, told: Callable[[], float | None], directory: Path | None) -> None:
     """Give a model the weights of a checkpoint, and its own back where another loss has trained them."""
-    before = {name: t.detach().clone() for name, t in model.state_dict().items()}
-    model.load_state_dict(state.model)
+    before = {name: t.clone() for name, t in whole_state(model).items()}
+    restore(model, state.model)
     here, losses = told(), state.histories[0].losses
     if not same_loss(state.told, here, losses[0] if losses else 0.0):
-        model.load_state_dict(before)
-        raise checkpoints.foreign([f"loss: {state.told:.6g} there, {here:.6g} here, on one batch with the same weights"], directory)
+        restore(model, before)
+        raise checkpoints.foreign(
+            [f"loss: {state.told:.6g} there, {here:.6g} here, on one batch with the same weights"],
+            directory,
+            "If it is the same loss: what a model keeps in plain attributes is not kept, buffers and get_extra_state are",
+        )
 
 
-def lost(value: float, step: int, batch: list[Tensor], directory: Path | None, who: str = "") -> ArgumentError:
+def lost(value: float, step: int, batch: list[Any], directory: Path | None, who: str = "") -> ArgumentError:
     """What a training raises whose loss is not a number: nothing after it would be one."""
-    bad = [i for i, t in enumerate(batch) if t.is_floating_point() and not bool(t.isfinite().all())]
+    bad = [i for i, t in enumerate(batch) if isinstance(t, Tensor) and t.is_floating_point() and not bool(t.isfinite().all())]
     got = f"{value} at step {step + 1}{who}" + (f"; the batch has NaN or infinity in its tensor {bad[0]}" if bad else "")
     hint = "" if bad else "Try a smaller lr, or a bound on gradients (clip)"
     return ArgumentError("loss", "finite values", got, (hint + _earlier(directory)).lstrip(". "))

@@ -1,21 +1,26 @@
-"""Random numbers as functions of the seed and the step alone: torch's, NumPy's, Python's and a data set's own."""
+"""Random numbers as functions of the seed and the step alone: torch's, NumPy's, Python's, and those of data sets, models and losses."""
 
 from __future__ import annotations
 
+import functools
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 #: Seeds are taken modulo this.
 MODULUS = 2**62
+#: No more objects than these are looked through for generators: a list of a million numbers holds none.
+LARGEST_SEARCH = 200_000
 #: The global generators belong to the whole process. A step of one training holds them until it is done, whatever thread it is in.
 _LOCK = threading.RLock()
+_NOTHING_IN = (torch.Tensor, np.ndarray, str, bytes, int, float, complex, ModuleType, type(None))
+_LIBRARIES = {"builtins", "abc", "typing", "collections", "torch", "numpy", "random", "erlangen"}
 
 
 @contextmanager
@@ -62,29 +67,81 @@ def seeded(number: int, *, device: torch.device | None = None, own: Sequence[Any
                 _restore(generator, state)
 
 
-def generators_of(data: Any) -> list[Any]:
-    """The generators that a data set keeps as attributes, and those of the data sets that it is made of.
+def generators_of(*roots: Any) -> list[Any]:
+    """The generators that data sets, models and functions draw from, beside the global ones.
 
-    >>> class Noisy(Dataset):
+    Looked for in attributes (of objects within objects, too), in lists and dictionaries, in classes, and in what functions close over, are
+    bound to or name in their module. Code of torch itself is not looked through.
+
+    >>> class Noisy(torch.utils.data.Dataset):
     ...     def __init__(self):
-    ...         self.rng = np.random.default_rng(0)
+    ...         self.rng = {"shift": np.random.default_rng(0)}
     >>> len(generators_of(torch.utils.data.Subset(Noisy(), [0, 1])))
     1
     """
     found: list[Any] = []
-    waiting, seen = [data], set()
-    while waiting:
+    waiting, seen = list(reversed(roots)), set()
+    while waiting and len(seen) < LARGEST_SEARCH:
         one = waiting.pop()
-        if id(one) in seen:
+        if id(one) in seen or isinstance(one, _NOTHING_IN):
             continue
         seen.add(id(one))
         if isinstance(one, np.random.Generator | np.random.RandomState | random.Random | torch.Generator):
-            found.append(one)
-        elif isinstance(one, Dataset):
-            waiting.extend(value for _, value in sorted(vars(one).items(), reverse=True))
-        elif isinstance(one, list | tuple) and any(isinstance(value, Dataset) for value in one):
-            waiting.extend(reversed(one))
+            if not isinstance(one, random.SystemRandom):  # which has no state to restore
+                found.append(one)
+        else:
+            waiting.extend(reversed(_parts(one)))
     return found
+
+
+def _parts(one: Any) -> list[Any]:
+    """What an object may draw from, in an order that is the same in every process."""
+    if isinstance(one, Mapping):
+        return list(one.values())
+    if isinstance(one, list | tuple):
+        return list(one)
+    if isinstance(one, functools.partial):
+        return [one.func, *one.args, *one.keywords.values()]
+    if isinstance(one, MethodType):
+        return [one.__self__, one.__func__]
+    if isinstance(one, FunctionType):
+        return _of_function(one)
+    if isinstance(one, type):
+        own = one.__module__.partition(".")[0] not in _LIBRARIES
+        return [value for _, value in sorted(vars(one).items())] if own else []
+    slots = [name for kind in type(one).__mro__ for name in _names(getattr(kind, "__slots__", ()))]
+    return [
+        *(value for _, value in sorted(getattr(one, "__dict__", {}).items())),
+        *(getattr(one, name) for name in slots if name not in ("__dict__", "__weakref__") and hasattr(one, name)),
+        *type(one).__mro__,
+    ]
+
+
+def _of_function(function: FunctionType) -> list[Any]:
+    """What a function closes over, and the generators and functions of its own module that it names."""
+    cells = []
+    for cell in function.__closure__ or ():
+        try:
+            cells.append(cell.cell_contents)
+        except ValueError:  # not filled yet
+            continue
+    named = [function.__globals__.get(name) for name in _named(function.__code__)]
+    kinds = np.random.Generator | np.random.RandomState | random.Random | torch.Generator
+    return [
+        *cells,
+        *(function.__defaults__ or ()),
+        *(function.__kwdefaults__ or {}).values(),
+        *(v for v in named if isinstance(v, kinds) or (isinstance(v, FunctionType) and v.__module__ == function.__module__)),
+    ]
+
+
+def _named(code: CodeType) -> list[str]:
+    """The names of globals in a function and in the functions that it makes."""
+    return [*code.co_names, *(name for part in code.co_consts if isinstance(part, CodeType) for name in _named(part))]
+
+
+def _names(slots: Any) -> list[str]:
+    return [slots] if isinstance(slots, str) else list(slots)
 
 
 def _state(generator: Any) -> Any:

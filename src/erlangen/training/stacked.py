@@ -15,16 +15,16 @@ from torch.func import functional_call, stack_module_state
 
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.training import checkpoint as checkpoints
-from erlangen.training.batches import Data, Samples, Shuffle
+from erlangen.training.batches import Data, Samples, Shuffle, each_tensor
 from erlangen.training.checkpoint import State
 from erlangen.training.config import TrainingConfig
 from erlangen.training.history import History
-from erlangen.training.identity import identity, same_loss, told_loss
+from erlangen.training.identity import identity, same_loss, told_loss, warn_of_restless
 from erlangen.training.interrupt import deferred_interrupt
-from erlangen.training.loop import Loss, Metric, adamw, evaluate, lost, refuse_lost, stopped
+from erlangen.training.loop import Loss, Metric, adamw, check_weights, checked_loss, evaluate, lost, refuse_lost, stopped
 from erlangen.training.modes import thawed
 from erlangen.training.processes import accelerated
-from erlangen.training.randomness import random_step, seeded
+from erlangen.training.randomness import generators_of, random_step, seeded
 
 
 def train_members(
@@ -97,13 +97,16 @@ def train_members(
         samples = samples.to(device)
         held = None if held is None else held.to(device)
         shuffles = [Shuffle(samples.length, config.batch_size, seed) for seed in seeds]
-        own = [*samples.generators, *(held.generators if held is not None else [])]
+        own = generators_of(samples.dataset, None if held is None else held.dataset, base, loss, metric)
 
         def told() -> float | None:
             """What the loss says of the first member's first batch now: by it a checkpoint knows its loss."""
-            with random_step(seeds[0], 0, own=samples.generators):
+            with random_step(seeds[0], 0, own=own):
                 batch = samples[shuffles[0].batch(0)]
-            return told_loss(members[0], loss, batch)
+            return told_loss(members[0], loss, batch, own=own)
+
+        if directory is not None:
+            warn_of_restless(samples, shuffles[0].batch(0), own)
 
         if state is not None:
             _copy(stacked, state.model)
@@ -124,7 +127,7 @@ def train_members(
                 checkpoints.write(directory, State(step, histories, finished, now, best, optimizer.state_dict(), told=told()), who)
 
         def member_loss(weights: dict[str, Tensor], *batch: Tensor) -> Tensor:
-            return loss(lambda *inputs, **named: functional_call(base, weights, inputs, named), *batch)
+            return checked_loss(loss(lambda *inputs, **named: functional_call(base, weights, inputs, named), *batch))
 
         # A shared shape of batches is what makes one pass of them; the same sample differs between members, so all axes are mapped.
         all_losses = torch.func.vmap(member_loss, randomness="different")
@@ -149,7 +152,13 @@ def train_members(
                         running = [i for i, history in enumerate(histories) if not history.stopped]
                         for i in running:
                             if not math.isfinite(values[i]):
-                                raise lost(values[i], step, [t[i] for t in batch], directory, f" of seed {seeds[i]}")
+                                raise lost(
+                                    values[i],
+                                    step,
+                                    [t[i] for t in batch if isinstance(t, Tensor)],
+                                    directory,
+                                    f" of seed {seeds[i]}",
+                                )
                         optimizer.zero_grad(set_to_none=True)
                         each.sum().backward()  # members share no weight: the gradient of the sum is each one's own
                         if config.clip:
@@ -192,6 +201,7 @@ def train_members(
 def _make(make_model: Callable[[int], nn.Module], seed: int) -> nn.Module:
     with seeded(seed):
         model = make_model(seed)
+    check_weights(model)
     for name, part in model.named_modules():
         if getattr(part, "track_running_stats", False):
             raise UnsupportedError(
@@ -201,9 +211,9 @@ def _make(make_model: Callable[[int], nn.Module], seed: int) -> nn.Module:
     return model
 
 
-def _batches(samples: Samples, index: Tensor) -> list[Tensor]:
+def _batches(samples: Samples, index: Tensor) -> list[Any]:
     """Batches [members, size, ...] of the indices [members, size]."""
-    return [t.unflatten(0, tuple(index.shape)) for t in samples[index.flatten()]]
+    return [each_tensor(part, lambda t: t.unflatten(0, tuple(index.shape))) for part in samples[index.flatten()]]
 
 
 def _copy(into: dict[str, Tensor], values: dict[str, Tensor]) -> None:
