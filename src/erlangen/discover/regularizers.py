@@ -13,7 +13,6 @@ Regularizer = Literal["cosine", "rel_diff", "norm"]
 REGULARIZERS: tuple[str, ...] = get_args(Regularizer)
 Decorrelation = Literal["frobenius", "killing"]
 DECORRELATIONS: tuple[str, ...] = get_args(Decorrelation)
-TINY = 1e-12
 
 
 def triviality(kind: Regularizer, x: Float[Tensor, "*b n"], moved: Float[Tensor, "*b n"], basis: Float[Tensor, "k n n"]) -> Tensor:
@@ -33,7 +32,7 @@ def triviality(kind: Regularizer, x: Float[Tensor, "*b n"], moved: Float[Tensor,
         return -basis.norm().clamp_max(float(basis.shape[0] * basis.shape[-1]))
     if kind == "rel_diff":
         size = x.norm(dim=-1)
-        return -((moved - x).norm(dim=-1) / size.clamp_min(TINY)).mean().clamp_max(1)
+        return -((moved - x).norm(dim=-1) / torch.where(size > 0, size, 1.0)).mean().clamp_max(1)
     return F.cosine_similarity(x, moved, dim=-1).mean().abs()
 
 
@@ -48,7 +47,9 @@ def correlation(kind: Decorrelation, basis: Float[Tensor, "k n n"]) -> Tensor:
     2.0
     """
     n = basis.shape[-1]
-    unit = basis * (n**0.5 / basis.flatten(1).norm(dim=1).clamp_min(TINY))[:, None, None]
+    size = basis.flatten(1).norm(dim=1)
+    # A channel that is zero stays so. Divided by a tiny number in place of its norm it would have a derivative of 1e12.
+    unit = basis * (n**0.5 / torch.where(size > 0, size, 1.0))[:, None, None]
     if kind == "killing":
         trace = unit.diagonal(dim1=-2, dim2=-1).sum(-1)
         inner = torch.einsum("iab,jba->ij", unit, unit) - trace[:, None] * trace / n

@@ -20,7 +20,7 @@ from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, Section, Table
 from erlangen.studies.base import Study
 from erlangen.symmetrize import Orbit, Shifted, Symmetrized, symmetrize
 from erlangen.symmetrize.frames import Frame
-from erlangen.symmetrize.generators import InOrder, RingMoments, Scalar
+from erlangen.symmetrize.generators import InOrder, RingMoments, Scalar, unit
 from erlangen.training import TrainingConfig, train
 from erlangen.training.modes import evaluating
 
@@ -156,7 +156,7 @@ class Gathered(nn.Module):
         self.inner, self.group, self.vectors = generator, generator.group, generator.vectors
 
     def forward(self, y: Tensor) -> Tensor:
-        first = nn.functional.normalize(self.inner(y)[..., 0], dim=-1)
+        first = unit(self.inner(y)[..., 0])
         return torch.stack([first, torch.stack([-first[..., 1], first[..., 0]], -1)], -1)
 
 

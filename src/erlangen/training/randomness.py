@@ -80,7 +80,8 @@ def generators_of(*roots: Any) -> list[Any]:
     1
     """
     found: list[Any] = []
-    waiting, seen = list(reversed(roots)), set()
+    waiting = list(reversed(roots))
+    seen: set[int] = set()
     while waiting and len(seen) < LARGEST_SEARCH:
         one = waiting.pop()
         if id(one) in seen or isinstance(one, _NOTHING_IN):
