@@ -149,7 +149,7 @@ class LatentAction:
             if not is_traced(open_) and bool(open_.any()):
                 wanted = "energy in every plane that turns" if is_torus else "energy in a plane that turns"
                 raise ArgumentError("latents", wanted, f"{int(open_.sum())} of {open_.numel()} that leave the angle open")
-            if is_torus:
+            if isinstance(group, Torus):
                 return group.element(torch.atan2(numbers[..., 1], numbers[..., 0]))
             k = torch.tensor([getattr(p, "k", 1) for p in self.parts if p.dim == 2])
             angle = solve_angle(numbers, k, weight)
