@@ -131,6 +131,22 @@ def test_rounding_is_no_derivative():
     assert torch.allclose(null[start : start + 4].norm(dim=1), torch.ones(4, **DOUBLE))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+def test_a_derivative_far_from_zero_is_no_rounding(offset, dtype):
+    """Far from zero derivatives depend a million times as much on the parameters; in 60 digits no singular value is below 1e-8."""
+    torch.manual_seed(3)
+    scales = torch.tensor([1e8, 1.0, 1e-8], **DOUBLE)
+    for seed in range(4):
+        net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+        with torch.no_grad():
+            net[0].bias -= offset * net[0].weight.sum(1)
+            net[0].weight /= scales
+        x = (normal(200, 3, seed=seed) + offset) * scales
+        found = batch_functional_dimension(net.to(dtype), x.to(dtype))
+        assert (found.dim, found.is_lower_bound) == (26, False)
+
+
 def almost_parallel():
     """Two neurons that differ in the feature of large scale alone, whose weights are small."""
     w, b = normal(5, 3), normal(5, seed=1)

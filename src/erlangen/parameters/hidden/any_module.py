@@ -95,6 +95,6 @@ def _is_derivative(
     rows: Callable[[dict[str, Tensor], Tensor], Tensor], params: dict[str, Tensor], some: Tensor, generator: torch.Generator
 ) -> Tensor:
     """Which columns hold derivatives and which rounding: those hardly change with the last digits of the parameters, this altogether."""
-    nearby = {key: p * (1 + 1e-9 * torch.randn(p.shape, generator=generator, dtype=p.dtype)) for key, p in params.items()}
+    nearby = {key: p * (1 + 1e-12 * torch.randn(p.shape, generator=generator, dtype=p.dtype)) for key, p in params.items()}
     before, after = rows(params, some), rows(nearby, some)
     return (after - before).norm(dim=0) < 1e-3 * before.norm(dim=0)
