@@ -218,3 +218,19 @@ def test_iterations_that_did_not_converge_are_not_clear(iterations, settles):
     found = krylov_null_space(aslinearoperator(around.tocsr()), rtol=None, dim=None, scale=None, iterations=iterations)
     assert found.clear == settles
     assert not settles or found.dim == 1
+
+
+def test_an_unclear_null_space_is_said(monkeypatch):
+    """Five iterations do not settle the value next to zero of a ring of 300, which is 0.02."""
+    from functools import partial
+
+    from scipy import sparse
+    from scipy.sparse.linalg import aslinearoperator
+
+    from erlangen.linalg import UnclearNullSpace, krylov
+
+    ring = sparse.eye_array(300).tocsr()[np.roll(np.arange(300), -1)] - sparse.eye_array(300)
+    monkeypatch.setattr(krylov, "krylov_null_space", partial(krylov.krylov_null_space, iterations=5))
+    with pytest.warns(UnclearNullSpace, match="may be more"):
+        found = null_space(aslinearoperator(ring.tocsr()), method="krylov")
+    assert not found.clear

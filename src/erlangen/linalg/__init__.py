@@ -3,7 +3,7 @@
 from erlangen.linalg.exact import SmithForm, null_space_exact, rank_mod_p, smith_normal_form
 from erlangen.linalg.exponential import matrix_exp
 from erlangen.linalg.gap import Cut, cut
-from erlangen.linalg.null import NullSpace, null_space
+from erlangen.linalg.null import NullSpace, UnclearNullSpace, null_space
 from erlangen.linalg.span import (
     PrincipalAngles,
     Rank,
@@ -21,6 +21,7 @@ __all__ = [
     "Rank",
     "Ranks",
     "SmithForm",
+    "UnclearNullSpace",
     "cut",
     "matrix_exp",
     "null_space",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +18,10 @@ Method = Literal["auto", "svd", "qr", "krylov"]
 
 #: Operators with at most this many entries (128 MiB in float64) are written out: dense is more accurate than Krylov.
 DENSE_ENTRIES = 2**24
+
+
+class UnclearNullSpace(UserWarning):
+    """A null space found from products alone whose dimension is not sure; ``clear`` is false."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ def null_space(
         dim: take exactly this many directions, the flattest ones.
         scale: what "large" means; by default the largest singular value. State it when ``a`` may be all rounding.
         method: ``"svd"`` (dense), ``"qr"`` (QR of row blocks first: exact to rounding, for tall matrices), ``"krylov"``
-            (LOBPCG on the normal operator, polished by LSQR, for operators too large to write out), or ``"auto"``.
+            (LOBPCG on the normal operator, polished by LSQR, for operators too large to write out; warns, as
+            :class:`UnclearNullSpace`, where the dimension is not clear), or ``"auto"``.
 
     Raises:
         ArgumentError: ``a`` is no matrix, has NaN or infinite entries, or ``dim`` is not in 0..n.
@@ -89,7 +95,15 @@ def null_space(
             from erlangen.linalg.krylov import krylov_null_space
 
             _check_dim(dim, columns)
-            return krylov_null_space(operator, rtol=rtol, dim=dim, scale=scale)
+            found = krylov_null_space(operator, rtol=rtol, dim=dim, scale=scale)
+            if not found.clear:
+                warnings.warn(
+                    f"found {found.dim} null directions of a {rows} x {columns} operator, but there may be more or fewer: the "
+                    "iteration did not settle, or the gap is small; use method='svd' where the operator can be written out, or state dim",
+                    UnclearNullSpace,
+                    stacklevel=2,
+                )
+            return found
         a = torch.from_numpy(np.ascontiguousarray(operator.matmat(np.eye(columns, dtype=_numpy_dtype(operator)))))
     elif method == "krylov":
         raise ArgumentError("method", "a linear operator with method='krylov'", type(a).__name__)

@@ -348,7 +348,9 @@ def _impose_rest(found: Solution, constraints: Constraints, what: str, count: in
     rtol = _cut(rounding) if count is None else None
     null = null_space((c(found.columns) for c in left), dim=count, rtol=rtol, scale=max(c.scale for c in left))
     _check_gap(null.gap, what)
-    return Solution(found.columns @ null.basis, found.method, min(found.gap, null.gap), count is not None or null.clear)
+    return Solution(
+        found.columns @ null.basis, found.method, min(found.gap, null.gap), count is not None or (found.clear and null.clear)
+    )
 
 
 def _holds(constraint: Constraint, columns: Tensor, rounding: float) -> bool:
