@@ -220,3 +220,10 @@ def test_attention_with_a_mask_cut_to_the_length(heads_first):
         assert sorted(spec.labels.values()) == [2, 4, 4]
     assert spec.axes["mask"] == (None, None)
     assert moves_nothing(spec, model, x)
+
+
+def test_a_buffer_whose_name_torch_fx_needs_is_refused_by_name():
+    model = Written(lambda m, x: m.a(x) @ m.code, a=nn.Linear(3, 4))
+    model.register_buffer("code", torch.randn(4, 2))
+    with pytest.raises(ArgumentError, match="'model'.*torch.fx"):
+        weight_spec(model, example=torch.randn(5, 3))

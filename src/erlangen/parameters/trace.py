@@ -116,12 +116,13 @@ class _Follow(fx.Interpreter):
     def __init__(self, model: nn.Module, table: Parameters, ins: Sequence[Any]) -> None:
         try:
             graph = _Tracer().trace(model)
+            for node in graph.nodes:
+                node.meta.pop("is_wrapped", None)  # else the module's code wraps the function for every trace to come
+            traced = fx.GraphModule(model, graph)  # which has no place for tensors named "code" or "graph"
         except Exception as error:  # torch.fx raises many kinds
             hint = "Write the WeightSpec by hand"
             raise ArgumentError("model", "a model that torch.fx can trace", f"{type(error).__name__}: {error}", hint) from error
-        for node in graph.nodes:
-            node.meta.pop("is_wrapped", None)  # else the module's code wraps the function for every trace to come
-        super().__init__(fx.GraphModule(model, graph), garbage_collect_values=False)
+        super().__init__(traced, garbage_collect_values=False)
         self.table, self.ins = table, list(ins)
         self.typed: dict[fx.Node, Any] = {}
 
