@@ -134,7 +134,8 @@ class Action(ABC):
 
         Raises:
             UnsupportedError: the group has a continuous part, or the orbit has more than a million members.
-            ArgumentError: a part of the data cannot be hashed.
+            ArgumentError: a part of the data cannot be hashed, or the members do not divide the group's order, so that the action is none or
+                rounds numbers where they are compared exactly (inside of sets).
         """
         return [y for y, _ in self._walk(x)]
 
@@ -204,6 +205,13 @@ class Action(ABC):
                     queue.append((z, group.multiply(step, h) if g is None else g))
             if len(queue) > LARGEST_ORBIT:
                 unsupported(self, f"orbit of at most {LARGEST_ORBIT} members", "use a smaller group")
+        if group.is_finite and group.order % len(queue):
+            raise ArgumentError(
+                "x",
+                f"data of which {group} makes a number of members that divides its order {group.order}",
+                f"{len(queue)} members",
+                "numbers inside sets are compared exactly, and may not be rounded by the action: use a tensor or a tuple; else see check_action",
+            )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.group})"

@@ -1,6 +1,7 @@
 """Which data are the same, and which of several comes first: what orbits are walked and represented by.
 
-Exact data (integers, fractions, text, sets, SymPy expressions, integer tensors) are the same when they are equal. Floating-point numbers
+Exact data (integers, fractions, text, sets, SymPy expressions, integer tensors) are the same when they are equal; so are numbers inside of
+sets, which have no order in which rounding could be told. Floating-point numbers
 are the same when they differ by rounding only, which depends on their type and on the size of the tensor that they are part of: entries
 may differ by :data:`ROUNDING` times the largest of the tensor (bare Python floats: the largest of the datum), whatever the unit. NaN equals
 itself, each infinity itself, and -0.0 equals 0.0.

@@ -124,7 +124,7 @@ class AffineGroup(MatrixGroup):
         return _homogeneous(self.linear_group.exp(turn), (translation_factor(turn) @ a[..., :-1, -1:]).squeeze(-1))
 
     def log(self, g: Tensor) -> Tensor:
-        if not (isinstance(self.linear_group, FormGroup) and self.linear_group.is_compact):
+        if not (isinstance(self.linear_group, FormGroup) and self.linear_group.is_compact and self.linear_group.dim):
             return super().log(g)
         turn = self.linear_group.log(linear_part(g))
         if not self._is_rigid:

@@ -99,10 +99,12 @@ class LieAlgebra:
         return a.flatten(-2) @ self._dual.to(a.dtype).to(a.device)
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def _dual(self) -> Tensor:
         return torch.linalg.pinv(self._basis.flatten(1))
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def _columns(self) -> Tensor:
         """An orthonormal basis of the span, flattened, ``[n^2, r]``."""
         from erlangen.linalg import orthonormal_span

@@ -164,8 +164,9 @@ class Group(ABC):
     def generators(self) -> Element | None:
         """Discrete generators ``[m, *element_shape]``, which together with ``exp`` of the Lie algebra generate the group.
 
-        ``None`` says that the Lie algebra is enough: the group is connected. A finite group that states none gets a generating set of
-        its own, found once among its elements (see :func:`erlangen.groups.finite.generating_set`).
+        Of matrices in float64, like the algebra. ``None`` says that the Lie algebra is enough: the group is connected. A finite group that
+        states none gets a generating set of its own, found once among its elements (see
+        :func:`erlangen.groups.finite.generating_set`).
 
         Raises:
             UnsupportedError: the group is discrete and infinite, or too large to list, and its class states no generators.
@@ -244,8 +245,9 @@ class Group(ABC):
 
     def identity_like(self, g: Element) -> Element:
         """The neutral element with the batch shape, dtype and device of ``g``."""
-        leaf = optree.tree_leaves(g)[0]
-        return self.identity(*self.batch_shape(g), dtype=leaf.dtype if leaf.is_floating_point() else None, device=leaf.device)
+        leaves = optree.tree_leaves(g)
+        dtype = next((leaf.dtype for leaf in leaves if leaf.is_floating_point()), None)  # a product may begin with integers
+        return self.identity(*self.batch_shape(g), dtype=dtype, device=leaves[0].device)
 
     def equal(self, g: Element, h: Element, atol: float | None = None) -> Tensor:
         """Whether elements agree, ``[*batch]`` bool; exactly for integer elements, to ``atol`` for floating-point ones."""
@@ -264,8 +266,11 @@ class Group(ABC):
         return result
 
     def contains(self, g: Element, atol: float | None = None) -> Tensor:
-        """Whether each given element lies in the group, ``[*batch]`` bool. By default: it equals one of the finitely many elements."""
+        """Whether each given element lies in the group, ``[*batch]`` bool. By default: it equals one of the finitely many elements; a group
+        that is recognised (:func:`erlangen.groups.recognised`) has the test of the library's own."""
         if not self.is_finite:
+            if self._recognised is not self:
+                return self._recognised.contains(g, atol)
             unsupported(self, "membership test", "give its class a .contains(g)")
         every = self.elements()
         g = self.map(lambda leaf, shape: leaf.unsqueeze(leaf.ndim - len(shape)), g)

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from erlangen.errors import unsupported
+from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element, Group
 from erlangen.groups.closure import close_matrices
-from erlangen.groups.lookup import Lookup, batch_of, chunks, nearest, refuse
+from erlangen.groups.lookup import Lookup, batch_of, chunks, listed, nearest, refuse
 
 #: Largest order for which a multiplication table is made (200 MB at 5000).
 LARGEST_TABLE = 5_000
@@ -63,7 +63,7 @@ def multiplication_table(group: Group) -> Int[Tensor, "order order"]:
     found = _table_by_generators(group)
     if found is not None:
         return found
-    every, order = group.elements(), int(group.order)
+    every, order = listed(group), int(group.order)
     position = _positions(group)  # products are members: no need to check
     numbers = sum(math.prod(shape) for shape in group._shapes())
     table = torch.empty(order * order, dtype=torch.int64)
@@ -86,7 +86,8 @@ def generating_set(group: Group) -> Element:
 
     Raises:
         UnsupportedError: the group is infinite, or has more than a million elements.
-        ArgumentError: the list of elements is not closed under products.
+        ArgumentError: the list of elements is not closed under products, does not begin with the identity, has one twice, or is not as long
+            as the order.
 
     >>> from erlangen.groups import FiniteAbelian
     >>> generating_set(FiniteAbelian(2, 3)).tolist()
@@ -94,11 +95,13 @@ def generating_set(group: Group) -> Element:
     """
     if not group.is_finite or group.order > LARGEST_SEARCH:
         unsupported(group, f"generators found by itself (order above {LARGEST_SEARCH})", "give its class a .generators")
-    every, inside, found = group.elements(), torch.zeros(int(group.order), dtype=torch.bool), []
+    every, inside, found = listed(group), torch.zeros(int(group.order), dtype=torch.bool), []
     inside[0] = True
     while not bool(inside.all()):
         found.append(int(inside.to(torch.uint8).argmin()))
         _close(group, every, inside, found)
+        if not inside[found[-1]]:  # a look-up finds it elsewhere in the list
+            raise ArgumentError("elements", f"the elements of {group}, each once", f"the one at {found[-1]} twice")
     return group.take(every, torch.tensor(found or [0]))
 
 
@@ -109,7 +112,7 @@ def generated_part(group: Group, gens: Element) -> Int[Tensor, count]:
     >>> generated_part(Cyclic(6), Cyclic(6).element(torch.tensor([2])))
     tensor([0, 2, 4])
     """
-    every, inside = group.elements(), torch.zeros(int(group.order), dtype=torch.bool)
+    every, inside = listed(group), torch.zeros(int(group.order), dtype=torch.bool)
     inside[0] = True
     steps = index_of(group, nearest(group, gens, every)).tolist()
     for i in range(len(steps)):
@@ -241,7 +244,7 @@ def centre(group: Group) -> Int[Tensor, size]:
 
 def _conjugations(group: Group) -> Int[Tensor, "m order"]:
     """Where each generator ``s`` takes each element ``g``: the position of ``s g s^-1``."""
-    every, position = group.elements(), _positions(group)
+    every, position = listed(group), _positions(group)
     assert group.generators is not None  # a finite group has some
     gens = nearest(group, group.generators, every)
     return torch.stack(
@@ -254,7 +257,7 @@ def _table_by_generators(group: Group) -> Int[Tensor, "order order"] | None:
 
     So only the generators are multiplied; ``None`` where none are known, or where they do not reach every element.
     """
-    every, gens, order = group.elements(), group.generators, int(group.order)
+    every, gens, order = listed(group), group.generators, int(group.order)
     if gens is None:
         return None
     position = getattr(group, "index", None) or Lookup(group).find

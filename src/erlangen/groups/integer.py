@@ -73,6 +73,7 @@ class IntegerMatrixGroup(Group):
         return (self.modulus, tuple(self._generators.flatten().tolist()))
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def _listed(self) -> Tensor:
         gens = [g.numpy() for g in self._generators]
 
@@ -120,6 +121,7 @@ class IntegerMatrixGroup(Group):
         return self._listed.to(g.device)[self._inverses.to(g.device)[index_of(self, g)]]
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def _inverses(self) -> Tensor:
         from erlangen.groups.lookup import Lookup
 

@@ -31,7 +31,7 @@ class Lookup:
     """
 
     def __init__(self, group: Group) -> None:
-        self._group, self._every = group, group.elements()
+        self._group, self._every = group, listed(group)
         numbers = _rows(group, self._every, (int(group.order),))
         direction = torch.rand(numbers.shape[-1], generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.5
         self._direction = direction / direction.sum()
@@ -46,7 +46,7 @@ class Lookup:
         place = torch.full(batch := batch_of(self._group, g), -1)
         leaves, tree = optree.tree_flatten(g)
         shapes = self._group._shapes()
-        flat = [leaf.detach().expand(*batch, *shape).reshape(-1, *shape) for leaf, shape in zip(leaves, shapes)]
+        flat = [leaf.detach().expand((*batch, *shape)).reshape(-1, *shape) for leaf, shape in zip(leaves, shapes)]
         for part in chunks(place.numel(), len(self._direction)):
             place.view(-1)[part] = self._find_chunk(optree.tree_unflatten(tree, [leaf[part].cpu() for leaf in flat]))
         if bool((place < 0).any()):
@@ -72,6 +72,21 @@ class Lookup:
             here[active] += 1
             active = active[here[active] < stop[active]]
         return place
+
+
+def listed(group: Group) -> Element:
+    """The elements of a finite group, as many as its order and the identity first, which is what everything that uses positions counts on.
+
+    Raises:
+        ArgumentError: its class lists another number of elements, or another one first.
+    """
+    every = group.elements()
+    if group.batch_shape(every) != (int(group.order),):
+        raise ArgumentError("elements", f"{group.order} elements of {group}, as many as its order", group.batch_shape(every))
+    first = group.take(every, 0)
+    if not bool(group.equal(first, group.identity_like(first))):
+        raise ArgumentError("elements", f"the elements of {group}, the identity first", "another one first")
+    return every
 
 
 def batch_of(group: Group, g: Element) -> tuple[int, ...]:

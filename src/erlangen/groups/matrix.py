@@ -139,6 +139,7 @@ class MatrixGroup(Group):
         return math.inf if self._closure is None else len(self._closure)
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def _closure(self) -> Tensor | None:
         from erlangen.groups.finite import close_matrices
 

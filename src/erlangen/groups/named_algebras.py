@@ -42,6 +42,7 @@ class Named:
     _make: Callable[[], Group]
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def group(self) -> Group:
         """The connected group of the named algebra."""
         return self._make()

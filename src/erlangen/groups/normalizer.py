@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # what is kept must serve training too
 def normalizer(group: TabulatedGroup) -> CrystallographicGroup:
     """The maps ``n`` with ``n G n^-1 = G`` modulo the lattice, a crystallographic group of its own with ``G`` among its elements.
 

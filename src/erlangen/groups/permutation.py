@@ -114,6 +114,7 @@ class PermutationGroup(Group):
         return self._listed.clone()
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def _listed(self) -> Tensor:
         every = self.identity(1)
         for coset in self._transversals:
@@ -127,6 +128,7 @@ class PermutationGroup(Group):
     # ---- the chain of stabilizers ----
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def _chain(self) -> tuple[list[int], list[Tensor]]:
         from sympy.combinatorics import Permutation
         from sympy.combinatorics import PermutationGroup as Engine
@@ -190,6 +192,7 @@ class Symmetric(PermutationGroup):
         return (g.sort(-1).values == torch.arange(self.n, device=g.device)).all(-1)
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def _listed(self) -> Tensor:
         return torch.tensor(list(itertools.permutations(range(self.n))))
 

@@ -77,9 +77,9 @@ class _Tuples(Group):
         """An element of factor ``i`` as an element of the product."""
         f = self.factors[i]
         batch = f.batch_shape(g)
-        leaf = optree.tree_leaves(g)[0]
-        dtype = leaf.dtype if leaf.is_floating_point() else None
-        return tuple(g if j == i else h.identity(*batch, dtype=dtype, device=leaf.device) for j, h in enumerate(self.factors))
+        leaves = optree.tree_leaves(g)
+        dtype = next((leaf.dtype for leaf in leaves if leaf.is_floating_point()), None)
+        return tuple(g if j == i else h.identity(*batch, dtype=dtype, device=leaves[0].device) for j, h in enumerate(self.factors))
 
 
 class DirectProduct(_Tuples):

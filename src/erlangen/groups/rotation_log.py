@@ -32,6 +32,10 @@ def rotation_log(g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
     True
     """
     n = g.shape[-1]
+    if g.dtype in (torch.float16, torch.bfloat16):  # rounded so far that it is no rotation: that of the nearest one, in float32
+        from erlangen.groups.project import polar
+
+        return rotation_log(polar(g.float(), special=True)).to(g.dtype)
     rows = g.reshape(-1, n, n)
     near = torch.linalg.eigvalsh(0.5 * (rows + rows.mT).detach().double())[:, 0] < NEAR_HALF_TURN
     if not bool(near.any()):

@@ -167,11 +167,13 @@ class CrystallographicGroup(Group):
         return g[..., -1]
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def point_group(self) -> IntegerMatrixGroup:
         """The rotations and reflections ``W``, as integer matrices in the basis of the cell."""
         return IntegerMatrixGroup(self.generators[..., :-1], name=f"point group of {self.name}")
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def centring(self) -> Int[Tensor, "c n"]:
         """The translations of the cell's lattice points, in units of ``1 / denominator``, zero first."""
         eye = torch.eye(self.n, dtype=torch.int64)

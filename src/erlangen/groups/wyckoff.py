@@ -60,6 +60,7 @@ class WyckoffPosition:
         return format_map(self.representative, self.denominator)
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def representatives(self) -> Int[Tensor, "m n k"]:
         """One map for each point of the orbit, the representative first; in units of ``1 / denominator``, taken into [0, 1)."""
         unit = self.denominator // self.group.denominator
@@ -70,6 +71,7 @@ class WyckoffPosition:
         return images[sorted(first.values())]
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def stabilizer(self) -> Int[Tensor, "s n k"]:
         """The elements that keep the representative, up to whole translations, whatever its free parameters: the site symmetry group."""
         unit = self.denominator // self.group.denominator
@@ -80,6 +82,7 @@ class WyckoffPosition:
         return every[(moved == modulo(self.representative, self.denominator)).flatten(1).all(1)]
 
     @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
     def conditions(self) -> list[tuple[Tensor, Tensor]]:
         """For each point of the orbit the rows ``N`` and the shift ``w`` with: ``p`` lies on it just when ``N (p - w)`` is whole."""
         return [(left_kernel(one[:, self._free]), one[:, -1]) for one in self.representatives]
@@ -124,6 +127,7 @@ def positions_of(group: TabulatedGroup, kind: str) -> tuple[WyckoffPosition, ...
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # what is kept must serve training too
 def _positions(group: TabulatedGroup, kind: str) -> tuple[WyckoffPosition, ...]:
     standard = group.standard
     made = []

@@ -31,7 +31,7 @@ def unitary(m):
     """U(m) on R^2m: the rotations that commute with the complex structure."""
     inside = LieAlgebra(centralizer(symplectic_form(m)[None]))
     skew = 0.5 * (inside.basis - inside.basis.mT)
-    return MatrixGroup(algebra=LieAlgebra(skew).orthonormal(), name=f"U({m})")
+    return MatrixGroup(algebra=LieAlgebra.spanned_by(skew), name=f"U({m})")
 
 
 def special_unitary():

@@ -92,3 +92,12 @@ def test_other_groups_refuse_what_they_cannot_know():
     g = turned(4, [math.pi - 1e-9, math.pi - 1e-9])
     with pytest.raises(UnsupportedError):
         matrix_log(g)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("n", [4, 5, 8])
+def test_rotations_in_half_precision(n, dtype):
+    g = SO(n).sample(100, generator=torch.Generator().manual_seed(1), dtype=dtype)
+    a = SO(n).log(g)
+    assert a.dtype == dtype
+    assert (torch.linalg.matrix_exp(a.double()) - g.double()).abs().max() < 2 * torch.finfo(dtype).eps

@@ -7,7 +7,7 @@ import torch
 from own_groups import Constant, Heisenberg, Lazy, Partial, Permutations
 
 import erlangen as er
-from erlangen.errors import UnsupportedError
+from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups import Group, centre, conjugacy_classes, element_orders, is_abelian, subgroup_classes
 from erlangen.groups.finite import generated_part, generating_set
 from erlangen.reps import MatrixRep
@@ -112,7 +112,7 @@ def test_a_sample_that_comes_too_often_is_refused():
             g = super().sample(*batch, generator=generator)
             return torch.where(torch.rand(*batch, 1, generator=generator) < 0.3, self.identity(), g)
 
-    with pytest.raises(AssertionError, match="too often"):
+    with pytest.raises(AssertionError, match="take all elements alike"):
         check_group(Biased(3))
 
 
@@ -160,3 +160,67 @@ def test_continuous_parts_count_for_commuting():
 def test_own_classes_are_groups_of_this_library():
     assert isinstance(H, Group)
     check_group(Permutations(4))
+
+
+class Quaternions(Group):
+    """The eight unit quaternions with whole entries, as (sign, which of 1, i, j, k): two numbers, each its own tensor."""
+
+    element_shape, order, name = ((), ()), 8, "own Q_8"
+    units = torch.tensor([[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]])
+    signs = torch.tensor([[0, 0, 0, 0], [0, 1, 0, 1], [0, 1, 1, 0], [0, 0, 1, 1]])
+
+    def equality_key(self):
+        return 8
+
+    def _shapes(self):
+        return [(), ()]
+
+    def identity(self, *batch, dtype=None, device=None):
+        return torch.zeros(batch, dtype=torch.int64), torch.zeros(batch, dtype=torch.int64)
+
+    def multiply(self, g, h):
+        a, b = torch.broadcast_tensors(g[1], h[1])
+        return (g[0] + h[0] + self.signs[a, b]) % 2, self.units[a, b]
+
+    def inverse(self, g):
+        return (g[0] + (g[1] > 0).long()) % 2, g[1]
+
+    def sample(self, *batch, generator=None, dtype=None, device=None, scale=1.0):
+        return torch.randint(2, batch, generator=generator), torch.randint(4, batch, generator=generator)
+
+    def elements(self):
+        return torch.arange(8) // 4, torch.arange(8) % 4
+
+
+def test_elements_may_be_several_numbers():
+    group = Quaternions()
+    assert check_group(group).how == "exhaustive"
+    assert len(centre(group)) == 2
+    assert len(conjugacy_classes(group)) == 5
+    assert check_rep(group.regular).holds
+    assert er.EquivariantMaps(group.regular, group.regular).dim == 8
+
+
+def _with_elements(listed, order=27):
+    group = Heisenberg(3)
+    group.elements, group.order = (lambda: listed), order
+    return group
+
+
+EVERY = Heisenberg(3).elements()
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        (_with_elements(EVERY.flip(0)), "the identity first"),  # went on for ever
+        (_with_elements(EVERY, order=9), "as many as its order"),
+        (_with_elements(torch.cat([EVERY[:-1], EVERY[:1]])), "that are not in it"),
+        (_with_elements(torch.cat([EVERY, EVERY[-1:]]), order=28), "each once"),  # went on for ever
+    ],
+)
+def test_lists_of_elements_that_are_none_are_refused(group, expected):
+    with pytest.raises(ArgumentError, match=expected):
+        _ = group.generators if expected != "that are not in it" else generated_part(group, EVERY[-1:])
+    with pytest.raises((ArgumentError, AssertionError)):
+        check_group(group)

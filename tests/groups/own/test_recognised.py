@@ -287,3 +287,94 @@ def test_an_identity_may_be_one_matrix_seen_many_times():
     V, known = Vector(Views(3)), SO(3).vector
     assert torch.equal(V.algebra(SO(3).algebra.basis), SO(3).algebra.basis)
     assert [er.EquivariantMaps(V @ V, W).dim for W in (V, known, SO(3).irrep(2))] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("own", "known"), [(MatrixGroup([-torch.eye(3)], SO(3).algebra), O(3)), (MatrixGroup(algebra=SE(3).algebra), SE(3))]
+)
+def test_what_is_recognised_has_a_test_of_membership(own, known):
+    g = known.sample(5, generator=torch.Generator().manual_seed(0), dtype=F64)
+    assert own.contains(g).all()
+    assert not own.contains(2 * g).any()
+    assert check_group(own).holds
+
+
+def test_a_group_without_a_test_of_membership_is_checked_without_it():
+    basis = SO(4).algebra.basis
+    left = MatrixGroup(algebra=(basis[0] + 2**0.5 * basis[5])[None])  # winds about a torus, and never closes
+    said = check_group(left).reason
+    assert "members" not in said
+    assert "log exp a = a" in said
+
+
+def test_an_algebra_that_brackets_leave_is_refused():
+    class Open(Rotations):
+        @property
+        def algebra(self):
+            return LieAlgebra(SO(3).algebra.basis[:2])
+
+    with pytest.raises(AssertionError, match="closed under brackets"):
+        check_group(Open(3))
+
+
+def test_generators_in_float32_are_refused():
+    class Narrow(Rotations):
+        @property
+        def generators(self):
+            return -torch.eye(3)[None]
+
+    with pytest.raises(AssertionError, match="generators are in float64"):
+        check_group(Narrow(3, reflections=True))
+
+
+@pytest.mark.parametrize("group", [Cyclic(2) * SO(3), Symmetric(3) * O(2) * SO(2)])
+def test_words_of_a_product_that_begins_with_integers_are_in_float64(group):
+    parts = group.random_word(4, generator=torch.Generator().manual_seed(0))
+    assert [p.dtype for p in parts if p.is_floating_point()] == [F64] * (len(parts) - 1)
+    assert check_group(group).holds
+
+
+@pytest.mark.parametrize("group", [E(1), SE(1)])
+def test_motions_of_a_line_have_logarithms(group):
+    g = group.element(torch.ones(1, 1, dtype=F64), torch.tensor([2.5], dtype=F64))
+    assert group.log(g).tolist() == [[0.0, 2.5], [0.0, 0.0]]
+    assert check_group(group).holds
+
+
+def test_what_groups_keep_under_inference_mode_serves_training():
+    from erlangen.groups import SpaceGroup
+
+    perms, rotations, space = Symmetric(4), MatrixGroup([turn(math.pi / 2)]), SpaceGroup(221)
+    own = PermutationGroup(["(0 1 2)"], degree=4)
+    algebra = LieAlgebra(SO(3).algebra.basis)
+    with torch.inference_mode():
+        for group in (perms, rotations, own, space):
+            _ = group.order, group.elements()
+        algebra.coordinates(algebra.basis)
+        algebra.orthonormal()
+        _ = space.wyckoff_positions[3].representatives, space.point_group.elements()
+    x = torch.randn(4, 4, dtype=F64, requires_grad=True)
+    for kept in (perms._listed, own._listed, own._transversals[0]):
+        x[kept].sum().backward()  # an index is saved for the way back
+    (rotations._closure @ x[:2, :2]).sum().backward()
+    algebra.coordinates(x[:3, :3]).square().sum().backward()
+    position = space.wyckoff_positions[3]
+    assert not position.representatives.is_inference()
+    assert not position.representative.is_inference()
+    assert not algebra._columns.is_inference()
+
+
+def test_somebodys_kind_of_matrix_group_is_looked_at_too():
+    class Mine(MatrixGroup):
+        def __init__(self):
+            super().__init__(algebra=SO(3).algebra, name="mine")
+
+    class Reversed(Mine):
+        def multiply(self, g, h):
+            return h @ g
+
+    assert recognised(Mine()) == SO(3)
+    assert Mine().has_haar
+    assert Mine().contains(SO(3).sample(3, dtype=F64)).all()
+    assert recognised(Reversed()).multiply(FLIP @ MIXED, MIXED).equal(MIXED @ FLIP @ MIXED)
+    assert not Reversed().has_haar
