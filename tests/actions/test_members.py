@@ -233,3 +233,23 @@ def test_keys_are_relative_too():
     assert V.key(1e-15 * x) != V.key(2e-15 * x)
     assert V.key(x) == V.key(x * (1 + 1e-15))
     assert V.key(torch.tensor([0.0, 1.0])) == V.key(torch.tensor([-0.0, 1.0]))
+
+
+def test_numbers_that_an_action_rounds_within_sets_are_refused():
+    class Turned(Action):
+        """Complex numbers, turned: each turn rounds them, and a set has no order to compare by."""
+
+        def act(self, g, x):
+            angle = 2 * math.pi * int(g[0]) / 5
+            return frozenset(z * complex(math.cos(angle), math.sin(angle)) for z in x)
+
+    with pytest.raises(ArgumentError, match="divides its order 5"):
+        Turned(Cyclic(5)).orbit(frozenset({1 + 0j}))  # had 197 members
+
+    class Carried(Action):
+        """Labels that carry a number along."""
+
+        def act(self, g, x):
+            return frozenset((int(g[i]), value) for i, value in x)
+
+    assert len(Carried(Symmetric(4)).orbit(frozenset(enumerate([0.1, 0.2, 0.1 + 0.2, 0.3])))) == 24

@@ -54,7 +54,7 @@ def test_exact_orbits_are_wyckoff_orbits(number: int, which: int, seed: int) -> 
         return  # by chance on a more special position
     orbit = G.point.orbit(x)
     assert len(orbit) == position.multiplicity
-    assert all(0 <= v < 1 for y in orbit for v in y)
+    assert all(0 <= v < 1 for y in orbit[1:] for v in y)  # the first is x as it was given
     representative, g = G.point.representative(orbit[-1])
     assert G.point.act(g, orbit[-1]) == representative == G.point.representative(x)[0]
 

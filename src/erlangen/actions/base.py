@@ -134,8 +134,8 @@ class Action(ABC):
 
         Raises:
             UnsupportedError: the group has a continuous part, or the orbit has more than a million members.
-            ArgumentError: a part of the data cannot be hashed, or the members do not divide the group's order, so that the action is none or
-                rounds numbers where they are compared exactly (inside of sets).
+            ArgumentError: a part of the data cannot be hashed, or the number of members does not divide the group's order, so that the
+                action is none or rounds numbers where they are compared exactly (inside of sets).
         """
         return [y for y, _ in self._walk(x)]
 
@@ -210,7 +210,7 @@ class Action(ABC):
                 "x",
                 f"data of which {group} makes a number of members that divides its order {group.order}",
                 f"{len(queue)} members",
-                "numbers inside sets are compared exactly, and may not be rounded by the action: use a tensor or a tuple; else see check_action",
+                "numbers inside sets are compared exactly: an action that rounds them needs a tensor or a tuple; else try check_action",
             )
 
     def __repr__(self) -> str:

@@ -122,27 +122,35 @@ class Members:
 
     def add(self, parts: Parts) -> bool:
         """Take up a datum; False if it was known."""
-        name = parts.exact if parts.numbers is NOTHING else (parts.exact, parts.numbers.tobytes())
-        if name in self._same:
+        if parts in self:
             return False
-        if parts.numbers is not NOTHING and not self._file(parts):
-            return False
-        self._same.add(name)
+        self._same.add(self._name(parts))
+        if parts.numbers is not NOTHING:
+            here, reach = self._place(parts)
+            self._cells.setdefault((parts.exact, math.floor(here / (4 * reach))), []).append(parts)
         return True
 
-    def _file(self, parts: Parts) -> bool:
-        """Put inexact numbers into their cell, unless they differ from those of a neighbour by rounding only."""
+    def __contains__(self, parts: Parts) -> bool:
+        """Whether a datum was found, up to rounding."""
+        if self._name(parts) in self._same:
+            return True
+        if parts.numbers is NOTHING:
+            return False
+        here, reach = self._place(parts)
+        width = 4 * reach
+        cells = range(math.floor((here - reach) / width), math.floor((here + reach) / width) + 1)
+        return any(parts.same(known) for cell in cells for known in self._cells.get((parts.exact, cell), ()))
+
+    def _name(self, parts: Parts) -> Hashable:
+        return parts.exact if parts.numbers is NOTHING else (parts.exact, parts.numbers.tobytes())
+
+    def _place(self, parts: Parts) -> tuple[float, float]:
+        """The projection of inexact numbers, and how far those of the same datum may lie from it."""
         if len(self._direction) != len(parts.numbers):
             direction = np.random.default_rng(0).uniform(0.5, 1.5, len(parts.numbers))
             self._direction = direction / max(direction.sum(), 1.0)  # projections differ by no more than the largest difference
         # Relative to its size a member may be off by twice the tolerance: it, and the size.
-        reach = 2.5 * max(parts.tolerances)
-        here, width = float(parts.scaled() @ self._direction), 4 * reach
-        for cell in range(math.floor((here - reach) / width), math.floor((here + reach) / width) + 1):
-            if any(parts.same(known) for known in self._cells.get((parts.exact, cell), ())):
-                return False
-        self._cells.setdefault((parts.exact, math.floor(here / width)), []).append(parts)
-        return True
+        return float(parts.scaled() @ self._direction), 2.5 * max(parts.tolerances)
 
 
 def is_inexact(x: Any) -> bool:

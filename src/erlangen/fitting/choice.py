@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from erlangen.discover.found import Discovered
 from erlangen.discover.soft.belief import HALF, Belief
-from erlangen.groups.affine import AffineGroup
 from erlangen.groups.base import Group
 from erlangen.reps import Rep
 
@@ -58,7 +57,7 @@ def choose(group: Group | None, belief: Belief | None, soft: bool) -> Choice:
     """
     if not soft:
         return Choice(group)
-    if isinstance(group, AffineGroup):
+    if group is not None and group.translates:
         return Choice(group, reason=f"{group} moves points, which a penalty on tensors does not know: a frame imposes it.")
     if belief is None:
         return Choice(group, reason="Too few samples for a belief about the task, so that a penalty has nothing to go by.")

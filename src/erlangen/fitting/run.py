@@ -26,7 +26,6 @@ from erlangen.fitting.members import SOFT_STEPS, Kind, Members, input_action, tr
 from erlangen.fitting.report import build_outcome
 from erlangen.fitting.store import save_fitted
 from erlangen.fitting.task import Task, task_of
-from erlangen.groups.affine import AffineGroup
 from erlangen.groups.base import Group
 from erlangen.groups.names import parse_group
 from erlangen.parallel import one_thread
@@ -182,7 +181,7 @@ def _belief(data: DataSet, group: Group | None, found: Discovered | None, config
     """How well the candidate groups fit the task: as discovered, or anew where the group was given or the answer was read from a file."""
     if found is not None and found.belief is not None:
         return found.belief
-    linear = [] if group is None or isinstance(group, AffineGroup) else [group]
+    linear = [] if group is None or group.translates else [group]
     return task_belief(samples_of(data.x, data.y, data.target), linear, config.seed)
 
 

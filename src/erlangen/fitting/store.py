@@ -19,6 +19,7 @@ from erlangen.groups.base import Group
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.names import parse_group
 from erlangen.groups.orthogonal import Isometries
+from erlangen.groups.recognise import recognised
 from erlangen.serialization import load_weights, save_weights, write_json
 from erlangen.symmetrize import Symmetrized, symmetrize
 
@@ -69,6 +70,7 @@ def group_to_dict(group: Group) -> dict[str, Any]:
     >>> group_from_dict(group_to_dict(SO(1, 3, connected=True)))
     SO+(1,3)
     """
+    group = recognised(group)
     try:
         if parse_group(group.name) == group:
             return {"name": group.name}

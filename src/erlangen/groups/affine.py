@@ -16,6 +16,7 @@ from erlangen.groups.haar import drawn_in_single, normal
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.membership import decided_in_single, tolerance
 from erlangen.groups.orthogonal import SO, FormGroup, O
+from erlangen.groups.recognise import recognised
 from erlangen.groups.rotations import inverse_translation_factor, translation_factor
 from erlangen.linalg import matrix_exp
 
@@ -47,8 +48,10 @@ class AffineGroup(MatrixGroup):
     """
 
     def __init__(self, linear_group: MatrixGroup, name: str = "") -> None:
+        if not isinstance(linear_group, MatrixGroup):  # somebody's own class, perhaps of one of ours
+            linear_group = recognised(linear_group)  # type: ignore[assignment]
         if not isinstance(linear_group, MatrixGroup):
-            raise ArgumentError("linear_group", "a MatrixGroup", type(linear_group).__name__)
+            raise ArgumentError("linear_group", "a MatrixGroup, or a class of the elements of one", type(linear_group).__name__)
         n = linear_group.n
         self.linear_group, self.space_dim = linear_group, n
         gens, lie = linear_group.generators, linear_group.algebra

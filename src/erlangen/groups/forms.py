@@ -17,6 +17,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.algebra_forms import form_basis
 from erlangen.groups.base import Group
 from erlangen.groups.matrix import MatrixGroup
+from erlangen.groups.recognise import recognised
 from erlangen.linalg import null_space
 
 #: Singular values below this part of the largest possible one are zero: generators are exact to float64.
@@ -210,6 +211,7 @@ def is_special(group: MatrixGroup) -> bool:
 
 
 def _matrices(group: Group) -> MatrixGroup:
+    group = recognised(group)
     if not isinstance(group, MatrixGroup):
         raise ArgumentError("group", "a group of matrices, e.g. SO(3) or MatrixGroup(...)", repr(group))
     return group

@@ -17,6 +17,7 @@ from erlangen.groups.forms import centralizer, commutant, orbit_invariants
 from erlangen.groups.linear import SL, GLplus, Scalings
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.orthogonal import FormGroup
+from erlangen.groups.recognise import recognised
 from erlangen.groups.symplectic import Sp
 
 
@@ -52,6 +53,7 @@ def project(group: MatrixGroup, m: Float[Tensor, "*batch n n"], steps: int = 6) 
     >>> bool(O(1, 3).contains(near)), bool(O(1, 3).contains(project(O(1, 3), near)))
     (False, True)
     """
+    group = recognised(group)
     if not isinstance(group, MatrixGroup):
         raise ArgumentError("group", "a group of matrices, e.g. SO(3) or MatrixGroup(...)", repr(group))
     if m.shape[-2:] != (group.n, group.n):
@@ -66,6 +68,7 @@ def projection(group: MatrixGroup, steps: int = 6) -> Callable[[Tensor], Tensor]
     >>> projection(SO(3))(2 * torch.eye(3)).trace()
     tensor(3.)
     """
+    group = recognised(group)
     if steps < 1:
         raise ArgumentError("steps", "at least 1", steps)
     if isinstance(group, (SL, GLplus, Scalings)):

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
-from erlangen.groups.affine import AffineGroup
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.measure.equivariance import EquivarianceErrors, equivariance_error, seeded
 
@@ -93,7 +92,7 @@ def symmetry_report(
 def _both_kinds(group: MatrixGroup, count: int, generator: torch.Generator | None, dtype: torch.dtype) -> dict[str, Tensor | None]:
     """Rotations and reflections of a group, ``None`` where it has none of a kind."""
     g = group.sample(16 * count, generator=generator, dtype=dtype)
-    linear = g[..., :-1, :-1] if isinstance(group, AffineGroup) else g
+    linear = g[..., :-1, :-1] if group.translates else g
     proper = torch.linalg.det(linear) > 0
     return {
         kind: g[which][:count] if bool(which.any()) else None for kind, which in (("rotation", proper), ("reflection", ~proper))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.permutation import Alternating
+from erlangen.groups.recognise import recognised
 from erlangen.maps.base import SymmetricOnly
 from erlangen.maps.contraction import Normalize
 from erlangen.maps.spaces import Space, copies_of
@@ -108,8 +109,8 @@ class EquivariantMLP(nn.Module):
                     rep = rep + products_of[-1].output_rep
             linears.append(EquivariantLinear(rep, target, (width, 1), **options))
         self.linears, self.nonlinears, self.products = nn.ModuleList(linears), nn.ModuleList(nonlinears), nn.ModuleList(products_of)
-        if isinstance(source.group, Alternating):
-            _check_parity(source.group, linears, require_parity)
+        if isinstance(known := recognised(source.group), Alternating):
+            _check_parity(known, linears, require_parity)
 
     def forward(self, x: Float[Tensor, "*batch inp"]) -> Float[Tensor, "*batch out"]:
         if x.shape[-1] != self.source.dim:

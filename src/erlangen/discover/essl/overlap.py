@@ -9,6 +9,7 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.images import Images
+from erlangen.actions.members import Members, Parts
 from erlangen.discover.essl.transforms import Factors, GridShifts
 from erlangen.errors import ArgumentError
 from erlangen.groups.torus import Torus
@@ -46,7 +47,8 @@ def overlap(predicted: Action, ignored: Sequence[Action], shape: Sequence[int]) 
     for part in parts:
         if part.group.is_finite and _acts(part, x):
             count = int(part.group.order)
-            if any(_key(part.act(part.group.take(part.group.elements(), i), x)) in made for i in range(1, min(count, LARGEST))):
+            every = part.group.elements()
+            if any(Parts(part.act(part.group.take(every, i), x)) in made for i in range(1, min(count, LARGEST))):
                 return part, usable
     return None
 
@@ -74,22 +76,18 @@ def _acts(action: Action, x: Tensor) -> bool:
     return True
 
 
-def _closure(actions: Sequence[Action], x: Tensor) -> set[bytes]:
-    """Everything that the actions' generators make of ``x``, as keys."""
+def _closure(actions: Sequence[Action], x: Tensor) -> Members:
+    """Everything that the actions' generators make of ``x``."""
     steps = []
     for action in actions:
         gens = action.group.generators
         if gens is not None:
             steps += [(action, action.group.take(gens, i)) for i in range(action.group.batch_shape(gens)[0])]
-    seen, queue = {_key(x)}, [x]
+    seen, queue = Members(), [x]
+    seen.add(Parts(x))
     for y in queue:
         for action, g in steps:
             z = action.act(g, y)
-            if len(seen) < LARGEST and (key := _key(z)) not in seen:
-                seen.add(key)
+            if len(queue) < LARGEST and seen.add(Parts(z)):
                 queue.append(z)
     return seen
-
-
-def _key(x: Tensor) -> bytes:
-    return (x * 1e6).round().to(torch.int64).numpy().tobytes()

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from erlangen.errors import unsupported
 from erlangen.groups import SO
 from erlangen.groups.base import Element, Group
+from erlangen.groups.recognise import recognised
 from erlangen.groups.torus import Torus
 
 
@@ -117,8 +118,8 @@ def target_of(group: Group) -> Classes | Columns | Circles:
     """
     if group.is_finite:
         return Classes(group)
-    if isinstance(group, Torus):
-        return Circles(group)
+    if isinstance(known := recognised(group), Torus):
+        return Circles(known)
     for n in (2, 3):
         if group == SO(n):
             return Columns(group, n)

@@ -16,6 +16,7 @@ from erlangen.actions.images import Images
 from erlangen.errors import ArgumentError
 from erlangen.groups import SO, Cyclic, Dihedral, DirectProduct, O, Symmetric
 from erlangen.groups.base import Element, Group
+from erlangen.groups.recognise import recognised
 from erlangen.groups.torus import Torus
 
 
@@ -28,8 +29,9 @@ def turns(group: Group) -> Images:
     >>> turns(Cyclic(4)).keeps_grid, turns(Cyclic(5)).keeps_grid
     (True, False)
     """
-    if (isinstance(group, Cyclic) and group.n > 2) or (isinstance(group, Dihedral) and group.corners > 2):
-        return Images(group.irrep(1))
+    known = recognised(group)
+    if (isinstance(known, Cyclic) and known.n > 2) or (isinstance(known, Dihedral) and known.corners > 2):
+        return Images(known.irrep(1))
     if group in (SO(2), O(2)):
         return Images(group.vector)
     raise ArgumentError("group", "Cyclic(n) or Dihedral(n) with n >= 3, SO(2) or O(2)", group, "for other groups give an action")
@@ -68,7 +70,8 @@ class GridShifts(Action):
     data_shape = (None, None)
 
     def __init__(self, group: Group, axes: tuple[int, ...] = ()) -> None:
-        self.cyclic: tuple[Group, ...] = group.factors if isinstance(group, DirectProduct) else (group,)
+        group = recognised(group)
+        self.cyclic = tuple(map(recognised, group.factors)) if isinstance(group, DirectProduct) else (group,)
         if isinstance(group, Torus):
             count = group.k
         elif all(isinstance(f, Cyclic) for f in self.cyclic):

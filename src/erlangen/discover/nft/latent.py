@@ -22,8 +22,8 @@ from erlangen.discover.nft.solves import (
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups import SO, Torus
 from erlangen.groups.base import Element
+from erlangen.groups.recognise import recognised
 from erlangen.reps import DirectSum, PlanarIrrep, Rep, SpatialIrrep, Trivial
-from erlangen.reps.basic import Defining
 
 Action = Literal["free"] | Rep
 
@@ -80,7 +80,7 @@ class LatentAction:
         group = self.rep.group
         if all(isinstance(p, Trivial | PlanarIrrep) or p == SO(2).vector for p in self.parts) and group == SO(2):
             return "planes"
-        if isinstance(group, Torus) and isinstance(self.rep, Defining):
+        if isinstance(recognised(group), Torus) and self.rep == group.vector:
             return "planes"
         if group == SO(3) and all(isinstance(p, Trivial | SpatialIrrep) or p == SO(3).vector for p in self.parts):
             return "space" if any(p.dim == 3 for p in self.parts) else "given"
@@ -144,13 +144,14 @@ class LatentAction:
             energy = (columns[..., :-1, :, :].square().sum((-3, -2)) * columns[..., 1:, :, :].square().sum((-3, -2))).sqrt()
             weight = energy.unflatten(-1, (-1, 2)).sum(-1)
             turning = weight > (64 * torch.finfo(weight.dtype).eps) ** 2 * latents.square().sum((-3, -2, -1)).unsqueeze(-1)
-            is_torus = isinstance(group, Torus)
+            known = recognised(group)
+            is_torus = isinstance(known, Torus)
             open_ = ~(turning.all(-1) if is_torus else turning.any(-1))
             if not is_traced(open_) and bool(open_.any()):
                 wanted = "energy in every plane that turns" if is_torus else "energy in a plane that turns"
                 raise ArgumentError("latents", wanted, f"{int(open_.sum())} of {open_.numel()} that leave the angle open")
-            if isinstance(group, Torus):
-                return group.element(torch.atan2(numbers[..., 1], numbers[..., 0]))
+            if isinstance(known, Torus):
+                return known.element(torch.atan2(numbers[..., 1], numbers[..., 0]))
             k = torch.tensor([getattr(p, "k", 1) for p in self.parts if p.dim == 2])
             angle = solve_angle(numbers, k, weight)
             algebra = group.algebra
@@ -188,7 +189,7 @@ class LatentAction:
 
     def _planar(self, latents: Tensor) -> Tensor:
         """The columns that turn."""
-        if isinstance(self.named.group, Torus):
+        if isinstance(recognised(self.named.group), Torus):
             return latents
         return torch.cat([latents[..., s : s + 2] for p, s in zip(self.parts, self._starts()) if p.dim == 2], -1)
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.groups import SO, Group, O
 from erlangen.groups.names import parse_group
+from erlangen.groups.recognise import recognised
 from erlangen.measure.gwl.clusters import Gaps, Ints
 from erlangen.measure.gwl.graph import Batch, GeometricGraph
 from erlangen.measure.gwl.inputs import as_graph
@@ -75,7 +76,7 @@ class GWL:
     bare: bool = False
 
     def __post_init__(self) -> None:
-        group = parse_group(self.group) if isinstance(self.group, str) else self.group
+        group = recognised(parse_group(self.group) if isinstance(self.group, str) else self.group)
         if not isinstance(group, O | SO) or str(group) not in ("O(3)", "SO(3)", "O(2)", "SO(2)"):
             raise ArgumentError("group", "O(3), SO(3), O(2) or SO(2)", repr(self.group))
         object.__setattr__(self, "group", group)

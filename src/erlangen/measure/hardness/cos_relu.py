@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.groups.permutation import PermutationGroup
+from erlangen.groups.recognise import recognised
 from erlangen.measure.hardness import alternating as phi
 from erlangen.measure.hardness.base import Family, Target, check_count
 
@@ -50,6 +51,7 @@ class CosReLU(Family):
         phi.check_frequency(k)
         if group is None:
             group = PermutationGroup([list(range(n))], name="1")
+        group = recognised(group)
         if not isinstance(group, PermutationGroup) or group.n != n:
             got = f"{group!r} on {group.n} points" if isinstance(group, PermutationGroup) else repr(group)
             raise ArgumentError("group", f"a group of permutations of {n} points", got)

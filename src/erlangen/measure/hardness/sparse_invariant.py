@@ -14,6 +14,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.groups.orthogonal import O
 from erlangen.groups.products import DirectProduct
+from erlangen.groups.recognise import recognised
 from erlangen.measure.hardness.base import Family, check_count
 
 
@@ -97,7 +98,7 @@ class SparseInvariant(Family):
         check_count("d", d)
         if d > n:
             raise ArgumentError("d", f"at most the number of blocks, {n}", d)
-        group = O(1) if group is None else group
+        group = O(1) if group is None else recognised(group)
         if not (isinstance(group, O) and group.is_compact):
             raise ArgumentError("group", "an orthogonal group er.O(m)", repr(group))
         self.n, self.d, self.group, self.m = n, d, group, group.vector.dim
