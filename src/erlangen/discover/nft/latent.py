@@ -197,7 +197,7 @@ class LatentAction:
         """Planes back among the columns that stand still."""
         one = torch.ones_like(blocks[..., 0, :1, :1])
         turning = iter(blocks.unbind(-3))
-        sizes = [2] * blocks.shape[-3] if isinstance(self.named.group, Torus) else [p.dim for p in self.parts]
+        sizes = [2] * blocks.shape[-3] if isinstance(recognised(self.named.group), Torus) else [p.dim for p in self.parts]
         pieces = [next(turning) if size == 2 else one for size in sizes]
         total, start, rows = sum(sizes), 0, []
         for piece in pieces:
