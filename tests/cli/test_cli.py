@@ -218,3 +218,7 @@ def test_expressivity_sees_torsions_with_equivariant_layers_only(tmp_path, capsy
     code, _, err = call(capsys, "expressivity", chains[0], tmp_path / "absent.xyz")
     assert code == 2
     assert "'b'" in err
+    code, _, err = call(capsys, "expressivity", *chains)
+    assert code == 2
+    assert "'a'" in err
+    assert "--cutoff" in err

@@ -65,6 +65,7 @@ def test_strategies_start_from_the_same_weights():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)  # 15 trainings of 25 seconds of CPU each, which a busy machine takes several times as long for
 def test_what_a_whole_run_shows():
     """On minutes of training errors of all strategies with one pass are close; symmetry and costs are not."""
     outcome = faenet.run(replace(faenet.Config(), seeds=3), quiet=True)

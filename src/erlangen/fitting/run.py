@@ -116,7 +116,7 @@ def fit(
             members = _train(kinds, train, held, task, config, directory, quiet)
             assessments = {m.kind.name: assess(m, test, group, task, config) for m in members}
     except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(f"{stop}; continue with --resume {directory}") from None
+        raise KeyboardInterrupt(f"{str(stop) or 'stopped'}; continue with --resume {directory}") from None
     best = members[-1].best
     symmetry = Symmetry(group, found, belief, choice)
     outcome = build_outcome(data, test, config, task, symmetry, members, assessments, time.perf_counter() - started)

@@ -15,6 +15,8 @@ from erlangen.actions.neighbours import neighbours
 from erlangen.errors import ArgumentError
 from erlangen.measure.gwl.graph import GeometricGraph, rounding_of
 
+CUTOFF = "Pass as_graph(data, cutoff=...), or --cutoff on the command line"
+
 
 def as_graph(data: Any, *, cutoff: float | None = None, name: str = "data") -> GeometricGraph:
     """A :class:`GeometricGraph` from another kind of object.
@@ -192,6 +194,6 @@ def _rounding(pos: Tensor, cell: Tensor | None) -> float:
     return max(rounding_of(pos), 0.0 if cell is None else rounding_of(cell))
 
 
-def _need(there: bool, name: str, what: str, hint: str = "Pass as_graph(data, cutoff=...)") -> None:
+def _need(there: bool, name: str, what: str, hint: str = CUTOFF) -> None:
     if not there:
         raise ArgumentError(name, "edges, or a cutoff that makes them", what, hint)
