@@ -257,3 +257,16 @@ def test_third_order_layers_of_twenty_things_fit_in_memory():
             peak = max(peak, live)
     assert 0 < peak < 1.5 * 2**30
     assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_masked_layers_compile(dtype):
+    from erlangen.groups import Symmetric, TableGroup
+
+    V = Symmetric(5).vector
+    layer = EquivariantLinear(V**2 + V, V, (2, 3)).to(dtype)
+    x, mask = torch.randn(4, 2, 30).to(dtype), torch.arange(5).expand(4, 5) < 3
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    assert torch.equal(compiled(x, mask), layer(x, mask))
+    bits = TableGroup.generated_by([1], lambda a, b: (a + b) % 2, identity=0)
+    assert EquivariantLinear(bits.scalar, bits.regular)(torch.ones(3, 1)).shape == (3, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -66,6 +66,8 @@ class EquivariantLinear(nn.Module):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SymmetricOnly)  # of a bias, no news
             self.bias_maps = EquivariantMaps(source.group.scalar, target, tolerance=tolerance).prepare() if bias else None
+        # Made now: torch.compile would hash the spaces.
+        self._masks = _mask_plan(source), _mask_plan(target)
         inputs, outputs = channels or (1, 1)
         self.weight = nn.Parameter(torch.empty(self.maps.dim, outputs, inputs, dtype=dtype, device=device))
         self.bias = nn.Parameter(torch.empty(self.bias_maps.dim, outputs, dtype=dtype, device=device)) if self.bias_maps else None
@@ -107,13 +109,13 @@ class EquivariantLinear(nn.Module):
             x = x.unsqueeze(-2)
         counts = None
         if mask is not None:
-            x = torch.where(_spread_mask(self.source, mask).unsqueeze(-2), x, 0)
+            x = torch.where(_spread_mask(self.source, self._masks[0], mask).unsqueeze(-2), x, 0)
             counts = {0: mask.sum(-1).flatten()}
         y = self.maps(self.weight, x, counts)
         if self.bias is not None and self.bias_maps is not None and self.bias_maps.dim:
             y = y + self.bias_maps(self.bias.unsqueeze(-1), self.bias.new_ones(1, 1))
         if mask is not None:
-            y = torch.where(_spread_mask(self.target, mask).unsqueeze(-2), y, 0)
+            y = torch.where(_spread_mask(self.target, self._masks[1], mask).unsqueeze(-2), y, 0)
         return y.squeeze(-2) if plain else y
 
     def over(self, group: Group) -> EquivariantLinear:
@@ -155,25 +157,39 @@ def rep_over(rep: Rep, group: Group) -> Rep:
     raise ArgumentError("rep", "sums and products of vectors, scalars and pseudoscalars", rep)
 
 
-def _spread_mask(rep: Rep, mask: Tensor) -> Tensor:
-    """Which entries of the last axis are real, ``[*batch, dim]``: those whose every index is."""
+class _MaskPlan(NamedTuple):
+    """How a mask of n things becomes one of entries: how many axes each tensor has, and where the entries of all of them go."""
+
+    n: int
+    axes: tuple[int, ...]
+    order: Tensor
+
+
+def _mask_plan(rep: Rep) -> _MaskPlan | None:
+    """``None`` where the representation has no tensors of one permutation group."""
     parts = spaces_of(rep)
     if (
         parts is None
+        or not rep.group.element_shape
         or len({a.label for s in parts for a in s.axes}) > 1
         or any(a.kind not in ("S", "A") for s in parts for a in s.axes)
     ):
+        return None
+    copies = [(len(space.axes), places) for space, found in parts.items() for places in found]
+    return _MaskPlan(rep.group.element_shape[0], tuple(k for k, _ in copies), torch.cat([places for _, places in copies]).argsort())
+
+
+def _spread_mask(rep: Rep, plan: _MaskPlan | None, mask: Tensor) -> Tensor:
+    """Which entries of the last axis are real, ``[*batch, dim]``: those whose every index is."""
+    if plan is None:
         raise ArgumentError("mask", "none for this representation: masks are of tensors of one permutation group", rep)
-    n = rep.group.element_shape[0]
     mask = mask.bool()
-    if mask.shape[-1] != n:
-        raise ArgumentError("mask", f"shape [*batch, {n}]", tuple(mask.shape))
-    pieces, order = [], []
-    for space, places in parts.items():
+    if mask.shape[-1] != plan.n:
+        raise ArgumentError("mask", f"shape [*batch, {plan.n}]", tuple(mask.shape))
+    pieces = []
+    for axes in plan.axes:
         one = mask.new_ones(*mask.shape[:-1], 1)
-        for _ in space.axes:
+        for _ in range(axes):
             one = (one.unsqueeze(-1) & mask.unsqueeze(-2)).flatten(-2)
-        for copy in places:
-            pieces.append(one)
-            order.append(copy)
-    return torch.cat(pieces, -1)[..., torch.cat(order).argsort().to(mask.device)]
+        pieces.append(one)
+    return torch.cat(pieces, -1)[..., plan.order.to(mask.device)]
