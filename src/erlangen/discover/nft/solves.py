@@ -74,7 +74,7 @@ def least_transition(latents: Latents, eps: float | None = None) -> tuple[Float[
     before, after = (_precise(part) for part in _stacked(latents))
     rows, a = before.shape[-2:]
     u, values, vh = torch.linalg.svd(before, full_matrices=False)
-    kept = values > max(rows, a) * (torch.finfo(latents.dtype).eps if eps is None else eps) * values.amax(-1, keepdim=True)
+    kept = values > rounded(rows, a, torch.finfo(latents.dtype).eps if eps is None else eps) * values.amax(-1, keepdim=True)
     inverse = torch.where(kept, 1 / torch.where(kept, values, torch.ones_like(values)), torch.zeros_like(values))
     solution = vh.mT @ (inverse.unsqueeze(-1) * (u.mT @ after))
     return solution.to(latents.dtype), kept.sum(-1) == a
@@ -235,7 +235,7 @@ def _check_spans(r: Float[Tensor, "*batch a a"], rows: int, eps: float) -> None:
     with torch.no_grad():
         size = r.norm(dim=-2, keepdim=True)
         values = torch.linalg.svdvals(r / torch.where(size > 0, size, torch.ones_like(size)))
-        rank = (values > max(rows, r.shape[-1]) * eps * values.amax(-1, keepdim=True)).sum(-1)
+        rank = (values > rounded(rows, r.shape[-1], eps) * values.amax(-1, keepdim=True)).sum(-1)
     a = r.shape[-1]
     if bool((rank < a).any()):
         raise ArgumentError(
@@ -244,6 +244,13 @@ def _check_spans(r: Float[Tensor, "*batch a a"], rows: int, eps: float) -> None:
             f"{int((rank < a).sum())} of {rank.numel()} with fewer, at least {int(rank.min())}",
             "take more frames or more sequences of one motion, fewer columns, or a ridge",
         )
+
+
+def rounded(rows: int, columns: int, eps: float) -> float:
+    """How large, relative to the largest, singular values are that rounding alone makes: entries are off independently, so that a matrix
+    of them has a norm of about ``(rows^1/2 + columns^1/2) eps`` times the size of an entry; twice that.
+    """
+    return 2 * (rows**0.5 + columns**0.5) * eps
 
 
 def is_traced(x: Tensor) -> bool:
