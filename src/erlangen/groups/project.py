@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.groups.base import Group
 from erlangen.groups.forms import centralizer, commutant, orbit_invariants
 from erlangen.groups.linear import SL, GLplus, Scalings
 from erlangen.groups.matrix import MatrixGroup
@@ -21,7 +22,7 @@ from erlangen.groups.recognise import recognised
 from erlangen.groups.symplectic import Sp
 
 
-def project(group: MatrixGroup, m: Float[Tensor, "*batch n n"], steps: int = 6) -> Float[Tensor, "*batch n n"]:
+def project(group: Group, m: Float[Tensor, "*batch n n"], steps: int = 6) -> Float[Tensor, "*batch n n"]:
     """The group element that belongs to a matrix: ``P(g) = g`` and ``P(g M) = g P(M)`` for elements ``g``.
 
     * Orthogonal groups: the polar factor, nearest in the Frobenius norm, by SVD, special ones with the determinant corrected. Where the
@@ -53,22 +54,22 @@ def project(group: MatrixGroup, m: Float[Tensor, "*batch n n"], steps: int = 6) 
     >>> bool(O(1, 3).contains(near)), bool(O(1, 3).contains(project(O(1, 3), near)))
     (False, True)
     """
-    group = recognised(group)
-    if not isinstance(group, MatrixGroup):
+    if not isinstance(group := recognised(group), MatrixGroup):
         raise ArgumentError("group", "a group of matrices, e.g. SO(3) or MatrixGroup(...)", repr(group))
     if m.shape[-2:] != (group.n, group.n):
         raise ArgumentError("M", f"matrices [*batch, {group.n}, {group.n}]", f"shape {tuple(m.shape)}")
     return projection(group, steps)(m)
 
 
-def projection(group: MatrixGroup, steps: int = 6) -> Callable[[Tensor], Tensor]:
+def projection(group: Group, steps: int = 6) -> Callable[[Tensor], Tensor]:
     """:func:`project` for many calls: what depends on the group alone is computed once.
 
     >>> from erlangen.groups import SO
     >>> projection(SO(3))(2 * torch.eye(3)).trace()
     tensor(3.)
     """
-    group = recognised(group)
+    if not isinstance(group := recognised(group), MatrixGroup):
+        raise ArgumentError("group", "a group of matrices, e.g. SO(3) or MatrixGroup(...)", repr(group))
     if steps < 1:
         raise ArgumentError("steps", "at least 1", steps)
     if isinstance(group, (SL, GLplus, Scalings)):
