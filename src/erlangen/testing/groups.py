@@ -115,11 +115,8 @@ def _check_types(group: Group, laws: Laws) -> None:
     """What is stated once for all types is stated in the widest: generators that are rounded are not quite members."""
     for what in ("generators", "tangents"):
         stated = group.generators if what == "generators" else group.tangents(torch.float64)
-        kinds = {
-            str(leaf.dtype)
-            for leaf in optree.tree_leaves(stated if stated is not None else ())
-            if leaf.is_floating_point() and leaf.dtype != torch.float64
-        }
+        leaves: list[Tensor] = [] if stated is None else optree.tree_leaves(stated)
+        kinds = {str(leaf.dtype) for leaf in leaves if leaf.is_floating_point() and leaf.dtype != torch.float64}
         laws.true(
             f"{what} are in float64 where they are floating-point numbers", not kinds, f"they are in {', '.join(sorted(kinds))}"
         )
