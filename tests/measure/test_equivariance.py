@@ -1,5 +1,8 @@
 """The measure measures: exact maps pass, broken ones fail with the right size and a witness."""
 
+import functools
+
+import numpy as np
 import pytest
 import torch
 
@@ -166,3 +169,75 @@ def test_generators_beyond_the_sixth_are_tried():
     last = lambda x: torch.linalg.det(x[:, :, 12:])  # noqa: E731
     x = torch.randn(2, 2, 14, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert not er.equivariance_error(last, x, G.vector, G.scalar, elements=2)
+
+
+# ---- what counts as zero ----
+
+
+class Single(torch.nn.Module):
+    """Computes in single precision and returns double."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(1.7))
+
+    def forward(self, x):
+        return (x.float().norm(dim=-1) * self.weight).double().sum(1)  # summed in double precision
+
+
+NET = Single()
+CALLS = {
+    "method": NET.forward,
+    "partial": functools.partial(NET),
+    "closed over": (lambda net: lambda x: net(x))(NET),
+    "global": lambda x: NET(x),
+    "no module": lambda x: x.float().norm(dim=-1).double(),
+}
+
+
+@pytest.mark.parametrize("how", CALLS)
+def test_single_precision_inside_of_a_callable_is_known(how):
+    G, x = er.SO(3), torch.randn(6, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    verdict = er.equivariance_error(CALLS[how], x, G.vector, G.scalar)
+    assert verdict["tolerance"] == 1e-4
+    assert 1e-10 < verdict["worst"] < 1e-6
+
+
+def test_what_is_exact_in_double_precision_keeps_its_tolerance():
+    G, x = er.SO(3), torch.randn(6, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for f in (lambda x: x.norm(dim=-1), lambda x: x.norm(dim=-1).round(), lambda x: 0 * x[..., 0]):
+        assert er.equivariance_error(f, x, G.vector, G.scalar)["tolerance"] == 1e-10
+
+
+def test_names_of_classes_are_no_outputs():
+    G, x = er.SO(3), torch.randn(6, 3, dtype=torch.float64)
+    with pytest.raises(ArgumentError, match="numbers of classes") as caught:
+        er.equivariance_error(lambda x: np.array(["a", "b"] * 3), x, G.vector, G.scalar)
+    assert caught.value.argument == "model"
+    with pytest.raises(ArgumentError, match=r"an array of shape \(6, 3\)"):
+        er.equivariance_error(lambda x: x, x.numpy(), G.vector, G.vector)
+
+
+# ---- draws ----
+
+
+def test_measures_repeat_themselves_and_leave_the_global_state_alone():
+    from erlangen.measure import ExplanationRobustness
+    from erlangen.measure.hardness import DegreeParity, monte_carlo_gram, sampled_bound, sampled_dimension
+
+    G, x = er.SO(3), torch.randn(4, 5, 3, dtype=F64, generator=torch.Generator().manual_seed(0))
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(15, 1)).double()
+    gradient = lambda x, target: torch.autograd.grad(model(x.requires_grad_()).sum(), x)[0]  # noqa: E731
+    draw = lambda count, rng: torch.randn(count, 2, generator=rng)  # noqa: E731
+    measures = [
+        lambda: ExplanationRobustness(model, gradient, G.vector).score(x, n=4).witness.scores.tolist(),
+        lambda: monte_carlo_gram([lambda x: x[:, 0]], draw, 50).values.tolist(),
+        lambda: sampled_bound(DegreeParity(20), 0.1, 50).size,
+        lambda: sampled_dimension(DegreeParity(20), 50),
+    ]
+    for measure in measures:
+        before = torch.random.get_rng_state()
+        first = measure()
+        assert torch.equal(torch.random.get_rng_state(), before)
+        torch.rand(3)
+        assert measure() == first

@@ -224,3 +224,43 @@ def test_models_can_be_mapped_and_differentiated(frame):
     assert torch.allclose(each, gradient, atol=1e-12)
     with pytest.raises(ArgumentError, match="finite"):  # where values can be looked at, they are
         model(torch.full_like(x, torch.nan))
+
+
+# ---- an example of a ragged batch ----
+
+
+class Molecules(nn.Module):
+    """Energies and forces of graphs, by keywords; divided by how many graphs there are, where ``spoiled`` says so."""
+
+    def __init__(self, spoiled=""):
+        super().__init__()
+        self.spoiled = spoiled
+
+    def forward(self, pos, batch, edges, strength):
+        count = int(batch.max()) + 1
+        away = pos[edges[0]] - pos[edges[1]]
+        pull = strength[:, None] * away.tanh()
+        made = {
+            "energy": pos.new_zeros(count, 1).index_add(0, batch[edges[0]], pull.square().sum(1, keepdim=True)),
+            "force": torch.zeros_like(pos).index_add(0, edges[0], pull),
+        }
+        return {name: y / count if name == self.spoiled else y for name, y in made.items()}
+
+
+@pytest.mark.parametrize("spoiled", ["", "energy", "force"])
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5, 6, 7, 8], [8, 3, 0, 5, 1, 7, 2, 6, 4]])
+def test_results_of_ragged_batches_do_not_depend_on_the_rest(spoiled, order):
+    E = er.SE(3)
+    inp = {"pos": E.point, "batch": Segment(E), "edges": Edges(E), "strength": er.frames.PerEdge(E)}
+    batch, new = torch.tensor([0] * 4 + [1] * 5), torch.tensor(order).argsort()
+    edges = new[torch.tensor([[0, 4, 1, 5, 3], [1, 5, 2, 6, 0]])]
+    pos, strength = torch.randn(9, 3, dtype=F64, generator=seeded()), torch.linspace(1, 2, 5, dtype=F64)
+    x = {"pos": pos, "batch": batch[order], "edges": edges, "strength": strength}
+    wrap = lambda: er.symmetrize(Molecules(spoiled), inp, {"energy": E.scalar, "force": E.vector}, frame=Pairs(), example=x)  # noqa: E731
+    if not spoiled:
+        model = wrap()
+        assert torch.equal(model(x)["force"], model(**x)["force"])  # a dict serves where the model takes keywords
+        return
+    with pytest.raises(ArgumentError, match="rest of the batch") as caught:
+        wrap()
+    assert caught.value.argument == "model"

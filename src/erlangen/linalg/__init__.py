@@ -4,6 +4,7 @@ from erlangen.linalg.exact import SmithForm, null_space_exact, rank_mod_p, smith
 from erlangen.linalg.exponential import matrix_exp
 from erlangen.linalg.gap import Cut, cut
 from erlangen.linalg.null import NullSpace, UnclearNullSpace, null_space
+from erlangen.linalg.relative import relative_error
 from erlangen.linalg.span import (
     PrincipalAngles,
     Rank,
@@ -31,5 +32,6 @@ __all__ = [
     "orthonormal_span",
     "principal_angles",
     "rank_mod_p",
+    "relative_error",
     "smith_normal_form",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -231,19 +233,44 @@ def moving_tensors(inp: Action, x: Any) -> list[Tensor]:
 
 
 def numbers(y: Any) -> Any:
-    """A model's output with tensors in place of NumPy arrays, which other libraries' models return."""
+    """A model's output with tensors in place of NumPy arrays, which other libraries' models return.
+
+    Raises:
+        ArgumentError: an array holds no numbers (names of classes).
+    """
     import numpy as np
 
-    return optree.tree_map(lambda t: torch.from_numpy(t) if isinstance(t, np.ndarray) else t, y, none_is_leaf=True)
+    def read(t: Any) -> Any:
+        if not isinstance(t, np.ndarray):
+            return t
+        if t.dtype.kind not in "biufc":
+            raise ArgumentError("model", "outputs of numbers", f"an array of {t.dtype}", "return numbers of classes, or scores")
+        return torch.from_numpy(t)
+
+    return optree.tree_map(read, y, none_is_leaf=True)
 
 
 def _least_precise(floats: list[Tensor], model: Any, outputs: set[torch.dtype]) -> torch.dtype:
-    """The dtype with the largest rounding among those of data, parameters and outputs."""
+    """The dtype with the largest rounding among those of data, parameters and outputs, and that which all outputs are exact in."""
     dtypes = {t.dtype for t in floats} | outputs
-    if isinstance(model, torch.nn.Module):
-        dtypes |= {p.dtype for p in model.parameters() if p.is_floating_point() or p.is_complex()}
+    for module in _modules(model):
+        dtypes |= {p.dtype for p in module.parameters() if p.is_floating_point() or p.is_complex()}
     real = {dtype.to_real() for dtype in dtypes if dtype.is_floating_point or dtype.is_complex}
     return max(real, key=lambda dtype: torch.finfo(dtype).eps, default=torch.float64)
+
+
+def _modules(model: Any) -> list[torch.nn.Module]:
+    """The networks that a callable computes with: itself, or what a method, a partial or a function closes over."""
+    if isinstance(model, torch.nn.Module):
+        return [model]
+    if isinstance(model, functools.partial):
+        return _modules(model.func)
+    owner = getattr(model, "__self__", None)
+    reached = [owner] if owner is not None else []
+    if inspect.isfunction(model):
+        names = inspect.getclosurevars(model)
+        reached = [*names.nonlocals.values(), *names.globals.values()]
+    return [module for module in reached if isinstance(module, torch.nn.Module)]
 
 
 def _distorted(model: Callable[..., Any], inp: Action, x: Any, generator: torch.Generator) -> Any:
@@ -275,7 +302,7 @@ class _Compared:
     def __init__(self, out: Action, y: Any) -> None:
         self.out = out
         first = self._parts(y)
-        self.dtypes = {part.dtype for _, part in first if part.is_floating_point() or part.is_complex()}
+        self.dtypes = {_computed_in(part) for _, part in first if part.is_floating_point() or part.is_complex()}
         self.names = [name for name, _ in first]
         self.off: list[list[Tensor]] = [[] for _ in first]
         self.size: list[list[Tensor]] = [[] for _ in first]
@@ -347,6 +374,14 @@ class _Compared:
         """Which parts are exactly zero, before and after every move, in words; empty where none is."""
         silent = [name for name, off, size in zip(self.names, self.off, self.size) if not any(bool(t.any()) for t in (*off, *size))]
         return f"{' and '.join(silent)} {'is' if len(silent) == 1 else 'are'} zero" if silent else ""
+
+
+def _computed_in(part: Tensor) -> torch.dtype:
+    """The dtype of an output; of one in double precision, single where that holds all its numbers, and half would not: it was widened."""
+    real = torch.view_as_real(part.resolve_conj()) if part.is_complex() else part
+    if real.dtype == torch.float64 and torch.equal(real.float().double(), real) and not torch.equal(real.half().double(), real):
+        return torch.float32
+    return part.dtype
 
 
 def _norms(t: Tensor) -> Tensor:

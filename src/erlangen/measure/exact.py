@@ -70,7 +70,10 @@ def exact_verdict(
     """
     if not isinstance(x, list) or not x:
         raise ArgumentError(
-            "x", "a batch of tensors, or a list of exact data", f"{type(x).__name__} {x!r}", "a single datum goes in a list"
+            "x",
+            "a batch of tensors, or a list of exact data",
+            f"an array of shape {x.shape}" if hasattr(x, "shape") else f"{type(x).__name__} {x!r}",
+            "a single datum goes in a list",
         )
     several = isinstance(inp, Record) and isinstance(inp.parts, tuple)
     run = (lambda datum: model(*datum)) if several else model

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
+from erlangen.linalg import relative_error
 from erlangen.parameters.kinds import Kind, segments
 from erlangen.parameters.spec import AxesAction, WeightSpec
 from erlangen.verdict import Verdict
@@ -162,6 +163,7 @@ def compare(
                 raise ArgumentError("example", "an input for which the model gives numbers that can be compared", "none")
             if drawn and any(bool(t.isnan().any()) for t in before):
                 continue  # weights that the model is not made for, below its logarithm for instance
+            summed = max((float(_finite(t).abs().max()) for t in [*_tensors(args, None)[0], *before] if t.numel()), default=0.0)
             for _ in range(tries):
                 sigma = _moving(spec, generator)
                 moved = _move(spec, sigma, args, inputs, vocabularies)
@@ -169,7 +171,7 @@ def compare(
                     functional_call(model, weights | spec.apply_permutation(weights, sigma), tuple(moved)), layered
                 )
                 for a, b in zip(after, _move(spec, sigma, before, outputs)):
-                    worst = max(worst, _change(a, b))
+                    worst = max(worst, _change(a, b, summed))
                 if not all(torch.equal(a, b) for a, b in zip(recounted, counted)):
                     worst = float("inf")
     return Verdict(
@@ -194,13 +196,18 @@ def _moving(spec: WeightSpec, generator: torch.Generator) -> Element:
     return tuple(p.roll(1) if torch.equal(p, torch.arange(len(p))) else p for p in drawn)
 
 
-def _change(a: Tensor, b: Tensor) -> float:
-    """The largest difference relative to the largest finite number; infinite where one of them alone is a number."""
+def _change(a: Tensor, b: Tensor, summed: float) -> float:
+    """The largest difference relative to the largest finite number, none where that is the rounding of what was summed; infinite where
+    one of them alone is a number."""
     if not b.numel():
         return 0.0
-    finite = torch.where(torch.isfinite(b), b, 0.0)
-    change = float((torch.where(a == b, 0.0, (a - b).abs())).max() / finite.abs().max().clamp_min(1e-300))
+    off = torch.where(a == b, 0.0, (a - b).abs()).max()
+    change = float(relative_error(off, _finite(b).abs().max(), torch.tensor(summed, dtype=torch.float64)))
     return change if change == change else float("inf")
+
+
+def _finite(t: Tensor) -> Tensor:
+    return torch.where(torch.isfinite(t), t, 0.0)
 
 
 def _tensors(result: Any, layered: Sequence[bool] | None) -> tuple[list[Tensor], list[Tensor]]:

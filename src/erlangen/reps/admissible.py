@@ -23,6 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
+from erlangen.linalg import relative_error
 from erlangen.reps.alternatives import Alternative, alternatives
 from erlangen.reps.base import Rep
 from erlangen.reps.basic import Permutation, Trivial
@@ -177,8 +178,8 @@ def approximate_error(
     x = torch.randn(inputs, rep.dim, generator=source, dtype=torch.float64)
     wanted = torch.einsum("gij,bj->gbi", out.matrix(g).to(torch.float64), f(x))
     got = f(torch.einsum("gij,bj->gbi", rep.matrix(g).to(torch.float64), x))
-    size = wanted.square().sum(-1).mean().sqrt()
-    error = (got - wanted).norm(dim=-1) / size.clamp_min(1e-300)
+    size, summed = (y.square().sum(-1).mean().sqrt() for y in (wanted, got))
+    error = relative_error((got - wanted).norm(dim=-1), size, summed)
     return ApproximateError(float(error.max()), float(error.mean()))
 
 

@@ -25,6 +25,7 @@ from erlangen.groups import (
     generated,
     subgroup_classes,
 )
+from erlangen.linalg import relative_error
 from erlangen.parallel import one_thread
 from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, Section, Table, heatmap
 from erlangen.reps import InBasis, Induced, Rep, admissible
@@ -95,12 +96,12 @@ def truth_table(seed: int = 0) -> list[Cell]:
             f = CoordinateFunctions(activation, rep.dim)
             here, there = f(x), f(moved)
             fitted = here @ torch.linalg.lstsq(here.expand(len(there), *here.shape), there, driver="gelsd").solution
-            fit = float(((there - fitted).norm(dim=(1, 2)) / there.norm(dim=(1, 2)).clamp_min(1e-300)).max())
+            fit = float(relative_error((there - fitted).norm(dim=(1, 2)), there.norm(dim=(1, 2)), here.norm()).max())
             if verdict.output_rep is None:
                 error = verdict.witness.error
             else:
                 wanted = torch.einsum("gij,bj->gbi", verdict.output_rep.matrix(elements).to(torch.float64), here)
-                error = float((there - wanted).abs().max() / wanted.abs().max().clamp_min(1e-300))
+                error = float(relative_error((there - wanted).abs().max(), wanted.abs().max(), there.abs().max()))
             cells.append(Cell(name, rep_name, verdict.holds, fit, error))
     return cells
 

@@ -177,6 +177,36 @@ def some_of(inp: Action, x: Any, rows: Any) -> Any:
     return inp.map(lambda action, part: part[rows], x) if isinstance(inp, Record) else x[rows]
 
 
+def first_of_ragged(inp: Record, x: Any, index: Int[Tensor, " N"]) -> Any:
+    """The first datum of a ragged batch alone, its nodes and edges numbered anew; ``None`` where it cannot be taken out.
+
+    It cannot where it has no nodes, or where numbers of edges come without edges that say whose they are.
+
+    >>> import erlangen as er
+    >>> G = er.SO(3)
+    >>> inp = er.Record({"batch": Segment(G), "edges": Edges(G), "length": PerEdge(G)})
+    >>> x = {"batch": torch.tensor([1, 0, 0]), "edges": torch.tensor([[0, 2], [0, 1]]), "length": torch.tensor([5.0, 7.0])}
+    >>> {name: part.tolist() for name, part in first_of_ragged(inp, x, x["batch"]).items()}
+    {'batch': [0, 0], 'edges': [[1], [0]], 'length': [7.0]}
+    """
+    mine = index == 0
+    parts = list(zip(inp.leaves, inp.flatten(x)))
+    edges = [part for action, part in parts if isinstance(action, Edges)]
+    if not bool(mine.any()) or (not edges and any(isinstance(action, PerEdge) for action, _ in parts)):
+        return None
+    new = mine.cumsum(0) - 1
+
+    def take(action: Action, part: Tensor) -> Any:
+        if isinstance(action, Edges):
+            return new[part[:, mine[part[0]]]]
+        if isinstance(action, PerEdge):
+            own = next((e for e in edges if e.shape[1] == len(part)), edges[0])
+            return part[mine[own[0]]]
+        return part[mine] if isinstance(action, Segment) or is_by_node(action, part, index) else part[:1]
+
+    return inp.map(take, x)
+
+
 def to_dense(part: Tensor, index: Int[Tensor, " N"]) -> tuple[Tensor, Tensor]:
     """Nodes ``[N, ...]`` as a padded batch ``[B, n, ...]`` and which of its places are taken, ``[B, n]``; order kept."""
     order = index.argsort(stable=True)

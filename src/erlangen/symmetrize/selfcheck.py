@@ -14,12 +14,12 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.measure.equivariance import equivariance_error
+from erlangen.measure.equivariance import call_model, equivariance_error
 from erlangen.symmetrize.cloud import named_parts
 from erlangen.symmetrize.frames import Frame, batch_size
 from erlangen.symmetrize.made_up import made_up, special
 from erlangen.symmetrize.moved import canonical, copies_of
-from erlangen.symmetrize.ragged import RaggedCopies, is_still, segment_of, some_of, to_dense
+from erlangen.symmetrize.ragged import RaggedCopies, first_of_ragged, is_by_node, is_still, segment_of, some_of, to_dense
 from erlangen.symmetrize.stochastic import Stochastic
 from erlangen.verdict import Verdict
 
@@ -158,13 +158,18 @@ def _refuse(verdict: Verdict, inp: Action) -> None:
 
 
 def _check_alone(model: Symmetrized, x: Any, size: int) -> None:
-    if size < 2 or segment_of(model.inp, x) is not None:
+    index = segment_of(model.inp, x)
+    first = some_of(model.inp, x, slice(1)) if index is None else first_of_ragged(model.inp, x, index)  # type: ignore[arg-type]
+    if size < 2 or first is None:
         return
-    together, alone = model(x), model(some_of(model.inp, x, slice(1)))
-    for a, b in zip(optree.tree_leaves(together), optree.tree_leaves(alone)):
+    together, alone = (call_model(model, model.inp, data) for data in (x, first))
+    for (_, action, a), (_, _, b) in zip(named_parts(model.out, together), named_parts(model.out, alone)):
         if isinstance(a, Tensor) and a.is_floating_point():
             typical = a.norm() / len(a) ** 0.5  # a datum whose own output vanishes is rounded at that of the others
-            error = float((a[:1] - b).norm() / torch.maximum(b.norm(), typical).clamp_min(1e-300))
+            own = a[index == 0] if index is not None and is_by_node(action, a, index) else a[:1]
+            if action is None and own.shape != b.shape:
+                continue  # no average, and of whatever shape
+            error = float((own - b).norm() / torch.maximum(b.norm(), typical).clamp_min(1e-300))
             if error > LARGEST_ERROR:
                 hint = "look for normalisation over the batch"
                 raise ArgumentError(

@@ -5,6 +5,7 @@ f_sym(x) = sum_i  w_i  out.act(g_i, f(inp.act(g_i^-1, x)))      with {(w_i, g_i)
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -28,10 +29,10 @@ class Symmetrized(nn.Module):
     """A model averaged over a frame. Make it with :func:`erlangen.symmetrize`.
 
     It is called as the model is: one argument, several (when ``inp`` is a tuple), or keywords (when ``inp`` is a dict and the call
-    uses its names). All data have a leading batch axis; the ``B x k`` evaluations are one forward pass, or several of at most
-    ``chunk`` frame elements to bound memory. A part of the input whose action is ``None``, and a keyword that ``inp`` does not name, is
-    shared by the whole batch: the model gets it as it is, whatever its length. What each datum has for itself and nothing moves is said
-    with :class:`~erlangen.symmetrize.PerDatum`.
+    uses its names; the dict itself serves as well where the model takes several arguments of these names). All data have a leading batch
+    axis; the ``B x k`` evaluations are one forward pass, or several of at most ``chunk`` frame elements to bound memory. A part of the
+    input whose action is ``None``, and a keyword that ``inp`` does not name, is shared by the whole batch: the model gets it as it is,
+    whatever its length. What each datum has for itself and nothing moves is said with :class:`~erlangen.symmetrize.PerDatum`.
 
     A part of the output whose action is ``None`` is not averaged: a tensor comes back for each frame element, ``[B, k, ...]``, anything
     else as the model gave it (of the last chunk). Labels and masks (integers, booleans) have no average: where a frame has several
@@ -50,6 +51,7 @@ class Symmetrized(nn.Module):
         super().__init__()
         self.model, self.frame = model, frame
         self.inp, self.out, self.chunk = inp, out, chunk
+        self._named = _takes_names(model, inp)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         x, rest = self._datum(args, kwargs)
@@ -150,7 +152,7 @@ class Symmetrized(nn.Module):
 
     def _call(self, seen: Any, rest: dict[str, Any], copies: Copies, x: Any) -> Any:
         rest = dict(rest)
-        keywords = rest.pop(_KEYWORDS, False)
+        keywords = rest.pop(_KEYWORDS, False) or self._named
 
         def call() -> Any:
             if keywords:
@@ -262,6 +264,20 @@ def symmetrize(
     if check:
         check_when_wrapped(wrapped, example)
     return wrapped
+
+
+def _takes_names(model: Any, inp: Action) -> bool:
+    """Whether a model takes the parts of a dict as several arguments, so that the dict itself cannot be what it is called with."""
+    if not (isinstance(inp, Record) and isinstance(inp.parts, dict)):
+        return False
+    try:
+        parameters = inspect.signature(model.forward if isinstance(model, nn.Module) else model).parameters
+    except (TypeError, ValueError):  # written in another language
+        return False
+    needed = [
+        name for name, p in parameters.items() if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    return len(needed) > 1 and all(name in parameters for name in inp.parts)
 
 
 def _gather(action: Action | None, parts: tuple[Any, ...]) -> Any:

@@ -12,6 +12,7 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
 from erlangen.groups.base import Element
+from erlangen.linalg import relative_error
 from erlangen.measure.equivariance import call_model
 from erlangen.measure.explain.explainers import Needs, as_explainer
 from erlangen.measure.explain.moving import movement
@@ -142,6 +143,7 @@ def _invariant(what: Callable[[Any], Any], inp: Action, x: Any, left: list[str],
         left.append(f"{name} is invariant")
         return ""
     wide = leaf is not None and leaf.dtype == torch.float64
+    precision = torch.float64 if leaf is None else leaf.dtype
     limit = tolerance if tolerance is not None else (1e-8 if wide else 1e-4)
     with torch.no_grad():
         here = what(x)
@@ -149,7 +151,8 @@ def _invariant(what: Callable[[Any], Any], inp: Action, x: Any, left: list[str],
             (count,) = inp.group.batch_shape(batch)
             for i in range(count):
                 change = what(inp.act(inp.group.take(batch, i), x)) - here
-                error = float(change.double().norm() / here.double().norm().clamp_min(1e-300))
+                summed = torch.stack([t.double().norm() for t in (here, leaf) if t is not None]).amax()
+                error = float(relative_error(change.double().norm(), here.double().norm(), summed, precision))
                 if not error <= limit:
                     return f"{name} is not invariant (relative error {error:.1e})"
     return ""

@@ -13,6 +13,7 @@ from torch import Tensor
 from erlangen.actions.records import as_action
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.base import Element
+from erlangen.linalg import relative_error
 from erlangen.measure.equivariance import call_model, elements_of, mean_interval, seeded
 from erlangen.measure.explain.gradients import gradients, warn_partial
 from erlangen.measure.explain.similarity import cosine
@@ -114,7 +115,8 @@ def explanation_equivariance(
     empty = (here == 0).all(-1) & (there == 0).all(-1)
     cosines = torch.where(empty, torch.nan, cosines)
     away = (there - here).norm(dim=-1)
-    relative = torch.where(away == 0, 0.0, away / here.norm(dim=-1).square().mean().sqrt())
+    size, summed = (t.norm(dim=-1).square().mean().sqrt() for t in (here, there))
+    relative = relative_error(away, size, summed)
     each = cosines.nanmean(1)
     mean, interval = mean_interval(each[~each.isnan()], confidence) if not empty.all() else (math.nan, (-math.inf, math.inf))
     reason = f"cosine of gradients on {here.shape[0]} data"

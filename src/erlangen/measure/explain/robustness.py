@@ -16,7 +16,7 @@ from torch import Tensor
 from erlangen.actions.records import as_action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.measure.equivariance import call_model
+from erlangen.measure.equivariance import call_model, seeded
 from erlangen.measure.explain.drawing import Elements, elements_for, inverse
 from erlangen.measure.explain.explainers import as_explainer, as_target
 from erlangen.measure.explain.moving import explanation_action, flat, move
@@ -119,7 +119,7 @@ class ExplanationRobustness:
                 explainer.
             n: so many random elements for each datum; by default all elements of the group.
             elements: these elements instead, ``[k, *element_shape]``, closed under the product or not.
-            generator: source of randomness.
+            generator: source of randomness; by default one with a fixed seed.
             threshold: the mean score from which the answer is yes.
             confidence: level of the interval.
 
@@ -137,7 +137,7 @@ class ExplanationRobustness:
         Warns:
             UserWarning: the model gives the same data different outputs, so that scores hold its chance, too.
         """
-        kind = kind or self.explainer.kind
+        kind, generator = kind or self.explainer.kind, seeded(generator)
         if kind not in ("equivariance", "invariance"):
             raise ArgumentError("kind", "'equivariance' or 'invariance'", repr(kind))
         action = None

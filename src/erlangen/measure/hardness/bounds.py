@@ -10,6 +10,7 @@ from scipy import stats
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
+from erlangen.measure.equivariance import seeded
 from erlangen.measure.hardness.base import Family
 from erlangen.measure.hardness.cliques import greedy_independent, largest_independent, pairs_above_diagonal
 from erlangen.measure.hardness.gram import Gram, as_gram
@@ -197,7 +198,7 @@ def sampled_dimension(
 def _draw(family: Family, pairs: int, generator: torch.Generator | None) -> Tensor:
     if pairs < 1:
         raise ArgumentError("pairs", "at least one pair", pairs)
-    return family.sample_correlations(pairs, generator).abs()
+    return family.sample_correlations(pairs, seeded(generator)).abs()
 
 
 def _turan(above: Tensor, pairs: int, confidence: float) -> Tensor:

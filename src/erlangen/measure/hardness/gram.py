@@ -11,6 +11,7 @@ from scipy import stats
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
+from erlangen.measure.equivariance import seeded
 
 #: Inputs in one pass of a Monte Carlo estimate.
 BATCH = 4096
@@ -77,6 +78,7 @@ def monte_carlo_gram(
         functions: each takes a batch of inputs and returns ``[B]`` or ``[B, 1]``: targets, networks, anything.
         sample_inputs: ``sample_inputs(B, generator)``, a batch of inputs.
         samples: how many inputs.
+        generator: source of randomness; by default one with a fixed seed.
 
     Raises:
         ArgumentError: no function, fewer than two samples, or outputs that are not one number per input.
@@ -90,6 +92,7 @@ def monte_carlo_gram(
         raise ArgumentError("functions", "at least one callable", "none")
     if samples < 2:
         raise ArgumentError("samples", "at least two inputs", samples)
+    generator = seeded(generator)
     first = torch.zeros(len(functions), len(functions), dtype=torch.float64)
     second = torch.zeros_like(first)
     with torch.no_grad():
