@@ -53,8 +53,8 @@ def test_own_shifts_need_no_sharing():
     assert row.error < 1e-10
     assert own_shifts("tanh", 0).error > 0.02
     # Given 60 signals for each shift, what is linear in ten dimensions is exact and the saturated sensor is not.
-    assert shared_shifts("clean", 0, shifts=8).error < 1e-10
-    assert shared_shifts("tanh", 10, 0, shifts=8).error > 0.02
+    assert shared_shifts("clean", 0, 8, ranks=(10,)).error < 1e-10
+    assert shared_shifts("tanh", 0, 8, ranks=(10,)).error > 0.02
 
 
 def test_turned_images_and_the_probe():

@@ -61,13 +61,15 @@ def there_and_back(nft: NFT, test: Signals) -> float:
     return float((there @ back - torch.eye(there.shape[-1])).norm(dim=(1, 2)).median())
 
 
-def shared_shifts(sensor: str, seed: int, shifts: int = 40) -> _Row:
-    """Least squares where 60 signals share each shift, judged on other signals with the same shifts, at the best of some ranks."""
+def shared_shifts(sensor: str, seed: int, shifts: int = 40, ranks: tuple[int | None, ...] = (None, *RANKS)) -> _Row:
+    """Least squares where 60 signals share each shift, judged on other signals with the same shifts, at the best of some ranks; ``None``
+    is all directions that stand out from rounding.
+    """
     labels = torch.arange(shifts).repeat_interleave(SHARING)
     angles = torch.pi * torch.rand(shifts, generator=torch.Generator().manual_seed(seed + 5))
     train, test = (warped_signals(len(labels), TRUE, sensor=sensor, angles=angles[labels], seed=seed + s) for s in (6, 7))
     found: list[_Row] = []
-    for rank in (None, *RANKS):  # first all directions that stand out from rounding
+    for rank in ranks:
         try:
             nft = LinearNFT(rank).fit(train.x.double(), labels)
         except ArgumentError:  # the signals lie in fewer directions, up to rounding
