@@ -135,6 +135,16 @@ def test_velocities_are_channels():
         Vectors(vn(1), of="pos")(model.inp, x)  # the network was made for one channel
 
 
+@pytest.mark.parametrize("atoms", [2, 3, 4])
+def test_a_cell_is_no_channel_whatever_the_number_of_atoms(atoms):
+    group = er.SE(3)
+    inp = er.Record({"pos": group.point, "cell": er.frames.PerDatum(group.vector)})
+    x = {"pos": cloud(2, atoms), "cell": cloud(2, 3)}
+    frame = Vectors(vn(1), of="pos", degenerate="ignore")
+    alone = Vectors(frame.network, degenerate="ignore")
+    assert torch.equal(frame(inp, x).elements, alone(group.point, x["pos"]).elements)
+
+
 def test_masks_and_ragged_batches():
     group = er.E(3)
     x = cloud(2)

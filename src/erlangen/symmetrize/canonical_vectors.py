@@ -21,7 +21,7 @@ from erlangen.symmetrize.frames import Frame, Weighted, may_look
 from erlangen.symmetrize.linear_parts import is_vector
 from erlangen.symmetrize.moved import for_network
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
-from erlangen.symmetrize.ragged import is_by_node, segment_of, to_dense
+from erlangen.symmetrize.ragged import PerDatum, PerNode, is_by_node, segment_of, to_dense
 from erlangen.symmetrize.robust import packed, robust_bases
 
 Degenerate = Literal["ignore", "warn", "weighted"]
@@ -34,7 +34,8 @@ class Vectors(CloudFrame):
     """One element per cloud: vectors that an equivariant network reads off it, made orthonormal. For O(d), SO(d), E(d), SE(d).
 
     The network sees each point relative to the (weighted) mean, for rigid motions, and every other part of the input that moves as a
-    vector for each point (velocities), as channels of vectors. Its output ``V``, vectors as columns, becomes the basis ``Q`` with
+    vector for each point (velocities), as channels of vectors; ``PerDatum(G.vector)`` says of others (a cell of three atoms) that they are
+    not one for each point. Its output ``V``, vectors as columns, becomes the basis ``Q`` with
     ``Q(R V) = R Q(V)``: by Gram-Schmidt on the columns, or as the nearest orthogonal matrix (polar), which treats all alike. SO(d)
     takes the last axis from the determinant. The translation is the mean.
 
@@ -126,6 +127,8 @@ class Vectors(CloudFrame):
             return points.unsqueeze(-1)
         spanning = self.of or next(name for name, action, _ in parts if is_cloud(inp, action))
         for name, action, part in parts:
+            if isinstance(action, PerDatum) and not isinstance(action, PerNode):
+                continue  # the datum's own, though it may have as many vectors as points
             if is_vector(action) and name != spanning:
                 dense = to_dense(part, index)[0] if index is not None and is_by_node(action, part, index) else part
                 if dense.shape == points.shape:
