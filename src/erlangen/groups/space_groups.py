@@ -307,7 +307,7 @@ class TabulatedGroup(CrystallographicGroup):
     def crystal_system(self) -> str:
         """The crystal system, in lower case."""
 
-    @property
+    @cached_property
     def wyckoff_positions(self) -> tuple[WyckoffPosition, ...]:
         """The Wyckoff positions in the order of their letters, from the most special ("a") to the general one."""
         from erlangen.groups.wyckoff import positions_of

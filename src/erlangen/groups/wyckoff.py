@@ -6,6 +6,7 @@ Source: International Tables for Crystallography, Volume A (Aroyo, 2016), chapte
 from __future__ import annotations
 
 import csv
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -115,20 +116,19 @@ class WyckoffPosition:
         return f"{self.multiplicity}{self.letter} of {self.group}"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, WyckoffPosition) and (self.group, self.letter) == (other.group, other.letter)
+        return isinstance(other, WyckoffPosition) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash((self.group, self.letter))
+        return hash(self._key())
+
+    def _key(self) -> Hashable:
+        # Two settings may have the same operations and yet exchange letters.
+        return (self.group, self.letter, self.denominator, tuple(self.representative.flatten().tolist()))
 
 
+@torch.inference_mode(False)  # what is kept must serve training too
 def positions_of(group: TabulatedGroup, kind: str) -> tuple[WyckoffPosition, ...]:
     """The positions of a group in its setting, from the table of the standard one."""
-    return _positions(group, kind)
-
-
-@lru_cache(maxsize=64)
-@torch.inference_mode(False)  # what is kept must serve training too
-def _positions(group: TabulatedGroup, kind: str) -> tuple[WyckoffPosition, ...]:
     standard = group.standard
     made = []
     for letter, count, symmetry, text in _table(kind)[group.number]:

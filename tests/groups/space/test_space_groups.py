@@ -115,6 +115,16 @@ def test_letters_of_other_settings_are_those_of_spglib(number: int, choice: str)
     assert _compare(spglib, SpaceGroup(number, choice), lambda p: _random_orbit(p, rng)) > 1
 
 
+def test_settings_with_the_same_operations_keep_their_own_letters() -> None:
+    one, other = SpaceGroup(68, "1"), SpaceGroup(68, "1ba-c")
+    assert one == other
+    assert one.wyckoff_positions[2].text != other.wyckoff_positions[2].text
+    assert one.wyckoff_positions[2] != other.wyckoff_positions[2]
+    spglib = pytest.importorskip("spglib")
+    for G in (one, other, one):
+        _compare(spglib, G, lambda p: _random_orbit(p, torch.Generator().manual_seed(5)))
+
+
 @pytest.mark.slow
 def test_letters_of_all_settings_are_those_of_spglib(every: list[SpaceGroup]) -> None:
     spglib = pytest.importorskip("spglib")
