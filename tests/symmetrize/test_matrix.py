@@ -16,7 +16,19 @@ import erlangen as er
 from erlangen.errors import ArgumentError
 from erlangen.groups.affine import AffineGroup
 from erlangen.groups.axial import AxialE, AxialO, AxialSE
-from erlangen.symmetrize import GramSchmidt, Lattice, Pairs, Phase, Planar, Principal, SignFixed, Stochastic, Vectors
+from erlangen.symmetrize import (
+    Centred,
+    GramSchmidt,
+    Lattice,
+    Pairs,
+    Phase,
+    Planar,
+    Principal,
+    Shifted,
+    SignFixed,
+    Stochastic,
+    Vectors,
+)
 
 F64 = torch.float64
 
@@ -122,6 +134,16 @@ SPACE = (er.SO(3), er.O(3), er.SE(3), er.E(3))
 PLANE = (er.SO(2), er.O(2), er.SE(2), er.E(2))
 UPRIGHT = (er.SO(2, axis="z"), AxialO("z"), AxialSE("z"), AxialE("z"), AffineGroup(er.SO(2, axis="z")))
 
+
+class Pose(nn.Module):
+    """Coefficients in the Lie algebra, of what a network sees in canonical form."""
+
+    def forward(self, data):
+        pos, d = data["pos"], data["pos"].shape[-1]
+        mean = torch.tanh(0.3 * pos * data.get("mask", torch.ones_like(pos[..., 0])).unsqueeze(-1)).mean(1)
+        return (mean @ torch.linspace(-1, 1, 6 * d, dtype=F64).view(d, 6).to(pos))[:, : 6 if d == 3 else 1]
+
+
 FRAMES = {
     "Pairs": Entry(lambda channels, **w: Pairs(**w), SPACE + PLANE),
     "Principal weighted": Entry(lambda channels, **w: Principal(degenerate="weighted", **w), SPACE + PLANE),
@@ -134,6 +156,8 @@ FRAMES = {
     "GramSchmidt": Entry(lambda channels, **w: GramSchmidt("raise", **w), SPACE + PLANE),
     "Phase": Entry(lambda channels, **w: Phase(), (er.SO(2),)),
     "Lattice": Entry(lambda channels, **w: Lattice(), SPACE, "cell"),
+    "Centred": Entry(lambda channels, **w: Centred(Pairs(**w), **w), (er.SE(3), er.E(2))),
+    "Shifted": Entry(lambda channels, **w: Shifted(Pairs(**w), Pose()), (er.SE(3), er.O(2))),
 }
 
 

@@ -521,3 +521,27 @@ def test_photons_side_by_side_are_left_as_they_are():
     assert torch.equal(scaled(x, forms), x)
     g = LORENTZ.sample(8, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(scaled(x @ g.mT, forms), x @ g.mT)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)
+@pytest.mark.parametrize("photons", [[1.0, 0, 0, 0], [1.0, 2, 3, 0.5], [1.0, 1, 1, 1]], ids=["one", "collinear", "equal"])
+def test_data_with_lightlike_vectors_alone_are_told(photons, dtype):
+    """A photon's time axis is completed at will, and the axis read off it afterwards depends on that: no frame, not even for invariants."""
+    G = er.O(1, 3)
+    x = torch.tensor(photons, dtype=dtype)[:, None] * torch.tensor([3.0, 1, 2, 2], dtype=dtype)
+    frame = Orbit(InOrder(G, 4))
+    with pytest.warns(UserWarning, match="1 of 2 data"):
+        frame(G.vector, torch.stack([x, torch.eye(4, dtype=dtype)]))
+
+
+def test_gram_schmidt_of_points_on_a_ring_and_of_momenta_on_many_scales():
+    """Ties are decided by what is known to rounding: the axis of a nearly flat ring is known worse than its points."""
+    turn = torch.arange(5, dtype=F64) * 2 * torch.pi / 5
+    ring = 1.9 * torch.stack([turn.cos(), turn.sin(), torch.full_like(turn, 0.00525)], -1)
+    momenta = torch.tensor([[1e-4, 0, 0, 0], [1.7, 1, -0.5, 0.8], [2500, 900, -1600, 1200], [1.6, -0.2, 1.1, 0.4]], dtype=F64)
+    momenta[0] = 1e-4 * torch.tensor([1.9, 0.3, -1.2, 1.1], dtype=F64)
+    for G, x in ((er.SO(3), ring), (er.O(1, 3), momenta)):
+        g = G.sample(20, dtype=F64, generator=torch.Generator().manual_seed(0))
+        frame = er.frames.GramSchmidt("raise")
+        here, there = frame(G.vector, x[None]).elements, frame(G.vector, G.vector.act(g, x.expand(20, -1, -1))).elements
+        assert float((there - g.unsqueeze(1) @ here).abs().max() / there.abs().max() ** 2) < 1e-6

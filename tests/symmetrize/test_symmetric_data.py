@@ -372,3 +372,36 @@ def test_equal_rows_are_equal_on_their_own_scale(dtype):
     assert calls == [4]
     whole = torch.tensor([[2**60 + 1], [2**60 + 2]])
     assert torch.equal(Distinct(Net())(whole), 3 * whole)
+
+
+# ---- nearly symmetric ----
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)
+@pytest.mark.parametrize("frame", [Pairs(), Principal(degenerate="weighted")], ids=["Pairs", "weighted"])
+def test_molecules_that_are_nearly_on_a_line(frame, dtype):
+    """However near: what a turn changes is rounding, times the inverse of the share at which the average about the line comes in."""
+    G, eps = er.SE(3), torch.finfo(dtype).eps
+    line = torch.tensor([[0.0, 0, 0], [0.7, 0.7, 0.6], [-0.7, -0.7, -0.6]], dtype=F64)
+    off = 10.0 ** -torch.arange(1, 15, dtype=F64)
+    x = (line + off[:, None, None] * cloud(3, 3, seed=4)).to(dtype)
+    model = er.symmetrize(Forces(), G.point, G.vector, frame=frame, check=False)
+    g = G.sample(len(x), dtype=dtype, generator=torch.Generator().manual_seed(0))
+    error = (model(G.point.act(g, x)) - G.vector.act(g, model(x))).abs().amax((1, 2))
+    assert float(error.max()) < 100 * eps ** (2 / 3)
+
+
+def test_pairs_do_not_jump_where_points_come_to_lie_on_a_line():
+    G = er.SO(3)
+    line = torch.tensor([[1.0, 2, 2], [-1, -2, -2], [0.5, 1, 1]], dtype=F64)
+    step = cloud(3, 3, seed=4)
+    model = er.symmetrize(Forces(), G.vector, G.vector, frame=Pairs(), check=False)
+    for size in (1e-9, 1e-8, 1e-7):
+        y = model(torch.stack([line + size * step, line, line - size * step]))
+        assert float((y[0] - y[1]).abs().max()) < 1e3 * size**2 / torch.finfo(F64).eps ** (2 / 3) + 10 * size
+    x = (line + 3e-6 * step)[None].requires_grad_()
+    energy = er.symmetrize(
+        nn.Sequential(Forces(), nn.Flatten(), nn.Linear(9, 1).double()), G.vector, G.scalar, frame=Pairs(grad=True)
+    )
+    (force,) = torch.autograd.grad(energy(x).sum(), x)
+    assert float(torch.linalg.cross(x, force).sum(1).norm()) < 1e-9

@@ -100,7 +100,7 @@ def in_order(group: Any, own: Candidates, eps: float) -> Basis:
 
 
 def _basis(group: Any, own: Candidates, others: Candidates | None, least: float, ordered: bool) -> Basis:
-    """``least``: what part of the largest square a vector must have that is taken although others have more."""
+    """``least``: what part of the largest square a vector must have that is taken although others have more, the cube root of precision."""
     vectors, blur = own if others is None else (torch.cat(both, 1) for both in zip(own, others))
     form = group.form.to(vectors)
     reference = group.standard_basis().to(vectors)  # columns b_i with b_i^T J b_j = diag(signs)
@@ -117,7 +117,8 @@ def _basis(group: Any, own: Candidates, others: Candidates | None, least: float,
     # How far a residual may be off, in units in which axes have length one; a boosted axis spreads errors over its own length.
     blur = CERTAIN * stretch * blur
     boost = torch.ones_like(vectors[:, :1, 0])
-    along_first = torch.zeros_like(vectors[..., 0])
+    along_first, off_first = torch.zeros_like(vectors[..., 0]), blur
+    widest = torch.zeros_like(boost)  # the largest square since all axes that are missing have one sign
     rank = torch.zeros(size, dtype=torch.int64, device=vectors.device)
     lightlike = torch.zeros(size, dtype=torch.bool, device=vectors.device)
     # A lone sign (time) comes first; the other axes by size.
@@ -137,6 +138,9 @@ def _basis(group: Any, own: Candidates, others: Candidates | None, least: float,
         size_of = torch.where(definite, strength[:, :given].sqrt(), (residuals[:, :given] @ form).norm(dim=-1) / stretch)
         error = error * (size_of + error)
         sure = strength[:, :given].detach() > error.detach()
+        # What is left after others shows no direction where it keeps less than half of its digits.
+        sure = sure & ~(definite & (strength[:, :given].detach() < least**3 * widest))
+        widest = torch.where(definite, torch.maximum(widest, strength[:, :given].detach().amax(1, keepdim=True)), widest)
         if step == 0 and lone is not None and not ordered:
             # Vectors of the other sign alone span that axis, too: it comes later.
             timelike = sure & (norms[:, :given].sign() == signs[lone])
@@ -145,9 +149,10 @@ def _basis(group: Any, own: Candidates, others: Candidates | None, least: float,
         mine[:, own.vectors.shape[1] :] = False  # the others' turn comes when none of its own is left
         sure = torch.where(mine.any(1, keepdim=True), mine, sure)
         if ordered or step == 0:
-            at = _first_strong(strength[:, :given], sure, definite, least)
+            # In their order, vectors count that keep half of their digits; of size, the sum of all has no such claim.
+            at = _first_strong(strength[:, :given], sure, torch.where(definite, least**3, least) if ordered else least)
         if not ordered:
-            strongest = _strongest(strength[:, :given], error, sure, along_first, blur * boost)
+            strongest = _strongest(strength[:, :given], error, sure, along_first, off_first * boost)
             at = strongest if step else torch.where(at == 0, at, strongest)
         from_data = sure.any(1)
         left = (residuals[:, :given].norm(dim=-1) * stretch > CERTAIN * blur * boost.square()).any(1)
@@ -170,6 +175,8 @@ def _basis(group: Any, own: Candidates, others: Candidates | None, least: float,
         turned = torch.where(
             from_data, blur.gather(1, at.clamp_max(given - 1).unsqueeze(1))[:, 0] / norm.detach().abs().sqrt(), 0.0
         )
+        if step == 0:
+            off_first = blur + stretch * vectors.detach().norm(dim=-1) * turned.unsqueeze(1)
         blur = blur + along[:, :given].detach().abs() * turned.unsqueeze(1)
         boost = torch.maximum(boost, stretch * axis.detach().norm(dim=-1, keepdim=True))
     basis, free = torch.stack([axis for axis, _ in axes], -1), torch.stack(completed, -1)
@@ -194,17 +201,18 @@ def _strongest(strength: Tensor, error: Tensor, sure: Tensor, along_first: Tenso
     """Where the largest strength of those that are sure stands, ties by length along the first axis, which is ``off`` by rounding."""
     strength = torch.where(sure, strength, 0.0)
     best, at = strength.max(1, keepdim=True)
-    tied = sure & (strength >= best - 2 * error.gather(1, at).minimum(0.1 * best))
+    # The sum of all came first, so the others' residuals sum to zero: a large one, known badly, may tie with a small one, known well.
+    tied = sure & (strength >= best - 2 * torch.maximum(error, error.gather(1, at)).minimum(0.1 * best))
     longest, at = torch.where(tied, along_first, -1.0).max(1, keepdim=True)
     near = tied & (along_first >= longest - 2 * off.gather(1, at))
     return near.long().argmax(1)
 
 
-def _first_strong(strength: Tensor, sure: Tensor, definite: Tensor, least: float) -> Tensor:
-    """The first that is sure; where lengths may vanish, that is also at least this part of the largest."""
+def _first_strong(strength: Tensor, sure: Tensor, least: Tensor | float) -> Tensor:
+    """The first that is sure and at least this part of the largest."""
     strength = torch.where(sure, strength, 0.0)
     best, at = strength.max(1, keepdim=True)
-    enough = sure & (definite | (strength >= least * best))
+    enough = sure & (strength >= least * best)
     return torch.where(enough.any(1), enough.long().argmax(1), at[:, 0])
 
 
@@ -229,7 +237,8 @@ class Spread(NamedTuple):
 
     Attributes:
         elements, weights: as of a frame; ``None``: one element.
-        arbitrary: where the elements are one choice of many, so that outputs that move are exact within the vectors' span alone.
+        arbitrary: where the elements are one choice of many: outputs that move are exact within the vectors' span alone, and where only
+            lightlike vectors are left, none are.
     """
 
     elements: Float[Tensor, "B k d d"]
@@ -248,7 +257,8 @@ def over_completions(group: Any, basis: Basis, rank: int) -> Spread:
     """
     one, free = basis.element.unsqueeze(1), basis.completed
     p, _ = group.signature
-    mixed = free[:, :p].any(1) & free[:, p:].any(1)
+    # Where a lightlike vector is all that is left, an axis is completed at will, and the next, read off the vector, depends on it.
+    mixed = basis.lightlike | (free[:, :p].any(1) & free[:, p:].any(1))
     if not may_look(free) or not bool(free.any()):
         return Spread(one, None, mixed)
     counts = torch.where(mixed, 0, free.sum(1))

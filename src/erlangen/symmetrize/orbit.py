@@ -250,7 +250,8 @@ class Orbit(Frame):
             if may_look(arbitrary) and bool(arbitrary.any()):
                 warnings.warn(
                     f"the vectors of {int(arbitrary.sum())} of {len(arbitrary)} data leave directions of both signs open: of their "
-                    "outputs that move, only the components within the vectors' span are symmetric",
+                    "outputs that move, only the components within the vectors' span are symmetric, and where only lightlike vectors "
+                    "are left none are, invariant ones included",
                     stacklevel=2,
                 )
         else:

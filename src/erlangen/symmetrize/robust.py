@@ -55,12 +55,12 @@ def robust_bases(cloud: Cloud, proper: bool, rank: int) -> Bases:
     blur = cloud.noise.unsqueeze(1).expand(weights.shape)
     pieces = _in_plane if points.shape[-1] == 2 else _in_space
     if cloud.others is None:
-        parts, loose = pieces([(points, weights, blur)], rank)
+        parts, loose = pieces([(points, weights, blur)], rank, cloud.eps)
     else:
         beside = cloud.others.vectors.to(dtype)
         own = torch.ones_like(beside[..., 0])
         every = (torch.cat([points, beside], 1), torch.cat([weights, own], 1), torch.cat([blur, cloud.others.noise], 1))
-        parts, loose = pieces([(points, weights, blur), every], rank)
+        parts, loose = pieces([(points, weights, blur), every], rank, cloud.eps)
     elements, found = torch.cat([part.elements for part in parts], 1), torch.cat([part.weights for part in parts], 1)
     found = found / found.sum(1, keepdim=True)
     elements, found = packed(elements, found)
@@ -85,26 +85,33 @@ def packed(elements: Float[Tensor, "B k d d"], weights: Float[Tensor, "B k"]) ->
 Vectors = tuple[Tensor, Tensor, Tensor]  # vectors [B, n, d], their weights and noise [B, n]
 
 
-def _in_space(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
-    """Pairs of the first source that spans a plane; else of its line, turned; else all of a set of rotations."""
+def _in_space(sources: list[Vectors], rank: int, eps: float) -> tuple[list[_Part], Tensor]:
+    """Pairs of the first source that spans a plane; else of its line, turned; else all of a set of rotations.
+
+    Vectors that nearly lie on a line give pairs, but the less surely the nearer they lie: weight goes over to what comes next, so that
+    no element is wrong by more than its weight, and nothing jumps.
+    """
     vectors, _, _ = sources[0]
-    wanted = torch.ones(vectors.shape[0], dtype=torch.bool, device=vectors.device)
+    rest = torch.ones(vectors.shape[0], dtype=vectors.dtype, device=vectors.device)
     parts: list[_Part] = []
     for source in sources:
-        if parts and not _any(wanted):
+        if parts and not _any(rest > 0):
             break
-        part = _pairs(source)
-        spans = part.weights.detach().sum(1) > 0
-        parts.append(part._replace(weights=part.weights * wanted.unsqueeze(1)))
-        wanted = wanted & ~spans
+        part, share = _pairs(source, vectors.shape[1], eps ** (1 / 3))
+        parts.append(part._replace(weights=part.weights * (rest * share).unsqueeze(1)))
+        rest = rest * (1 - share)
     loose = torch.eye(3, dtype=vectors.dtype, device=vectors.device).expand(vectors.shape[0], 3, 3)
-    if not _any(wanted):
+    if not _any(rest > 0):
         return parts, loose
-    line, turn = _line(sources[-1], rank)
-    straight = wanted & (line.weights.detach().sum(1) > 0)
-    parts.append(line._replace(weights=line.weights * straight.unsqueeze(1)))
+    # A datum that is only nearly a line changes a little under the turns about it: more of them average that, too.
+    nearly = may_look(rest) and bool(((rest > 0) & (rest < 1)).any())
+    line, turn = _line(sources[-1], vectors.shape[1], rank + 3 * nearly + 1)
+    total = line.weights.sum(1, keepdim=True)
+    straight = (rest > 0) & (total.detach()[:, 0] > 0)
+    share = torch.where(straight, rest, 0.0).unsqueeze(1)
+    parts.append(line._replace(weights=line.weights / torch.where(total > 0, total, 1.0) * share))
     every, weights = rotations(rank)
-    point = wanted & ~straight
+    point = (rest > 0) & ~straight
     parts.append(
         _Part(every.to(vectors).expand(vectors.shape[0], -1, 3, 3), weights.to(vectors) * point.unsqueeze(1).to(vectors.dtype))
     )
@@ -113,7 +120,7 @@ def _in_space(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
     return parts, torch.where(point[:, None, None], matrix_exp(generic), loose)
 
 
-def _in_plane(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
+def _in_plane(sources: list[Vectors], rank: int, eps: float) -> tuple[list[_Part], Tensor]:
     """The directions of the first source that has any; else turns."""
     vectors, _, _ = sources[0]
     wanted = torch.ones(vectors.shape[0], dtype=torch.bool, device=vectors.device)
@@ -135,8 +142,12 @@ def _in_plane(sources: list[Vectors], rank: int) -> tuple[list[_Part], Tensor]:
     return parts, torch.where(wanted[:, None, None], _turns(1, vectors, 2.0)[0], loose)
 
 
-def _pairs(source: Vectors) -> _Part:
-    """The basis of each ordered pair, weighted by the area beyond what rounding alone may make."""
+def _pairs(source: Vectors, placed: int, near: float) -> tuple[_Part, Tensor]:
+    """The basis of each ordered pair, weighted by the area beyond what rounding alone may make; weights sum to one, or are all zero.
+
+    Also the share that these bases deserve, ``[B]``: one, down to zero where the vectors lie on a line. It depends on how far they are off
+    it, as a part of the largest of the ``placed`` first ones, which are the points, and of the length of any other vector.
+    """
     points, weights, blur = source
     n = points.shape[1]
     pair = torch.arange(n * (n - 1), device=points.device)
@@ -146,19 +157,43 @@ def _pairs(source: Vectors) -> _Part:
     lengths = points.norm(dim=-1)
     floor = noise.of_area(lengths[:, first], lengths[:, second], blur[:, first], blur[:, second])
     area = torch.linalg.cross(a, b).norm(dim=-1)
-    sure = weights[:, first] * weights[:, second] * (area - floor).clamp_min(0)
-    return _Part(_completed(a, b, sure > 0), sure)
+    surplus = (area - floor).clamp_min(0) * (weights[:, first] > 0) * (weights[:, second] > 0)
+    sure = weights[:, first] * weights[:, second] * surplus
+    total = sure.sum(1, keepdim=True)
+    size = _sizes(lengths, weights, placed)
+    scale = size[:, first] * size[:, second]
+    off = _most(surplus / torch.where(scale > 0, scale, 1.0)) / near
+    off = off.clamp_max(1)
+    part = _Part(_completed(a, b, sure > 0), sure / torch.where(total > 0, total, 1.0))
+    return part, off.square() * (3 - 2 * off) * (total[:, 0] > 0)
 
 
-def _line(source: Vectors, rank: int) -> tuple[_Part, Tensor]:
+def _sizes(lengths: Float[Tensor, "B n"], weights: Float[Tensor, "B n"], placed: int) -> Float[Tensor, "B n"]:
+    """What the length of each vector is compared with: about the largest of the ``placed`` first ones, the points; of others, their own."""
+    points = _most(lengths[:, :placed] * (weights[:, :placed] > 0))
+    return torch.cat([points.unsqueeze(1).expand(-1, placed), lengths[:, placed:]], 1)
+
+
+def _most(values: Float[Tensor, "B n"]) -> Float[Tensor, " B"]:
+    """About the largest of non-negative numbers, but smooth: their norm of order eight."""
+    if not values.shape[1]:
+        return values.sum(1)
+    largest = values.detach().amax(1, keepdim=True)
+    relative = values / torch.where(largest > 0, largest, 1.0)
+    some = largest[:, 0] > 0
+    return largest[:, 0] * torch.where(some, torch.where(some, relative.pow(8).sum(1), 1.0).pow(1 / 8), 0.0)
+
+
+def _line(source: Vectors, placed: int, turns: int) -> tuple[_Part, Tensor]:
     """One basis for each vector, completed by the coordinate axis that it is least along, turned about it; and a turn about the line."""
     points, weights, blur = source
     lengths = points.norm(dim=-1)
-    sure = weights * (lengths - 2 * blur).clamp_min(0)
+    # Near the centre a point may lie in any direction from it, if they only nearly are on a line.
+    size = _sizes(lengths, weights, placed)
+    sure = weights * (lengths - 2 * blur).clamp_min(0) * (lengths / torch.where(size > 0, size, 1.0)).pow(3)
     least = points.detach().abs().argmin(-1, keepdim=True)
     helper = (least == torch.arange(3, device=points.device)).to(points)  # one_hot looks at values, which vmap forbids
     basis = _completed(points, helper, sure > 0)
-    turns = rank + 1
     about = torch.eye(3, dtype=points.dtype, device=points.device).repeat(turns, 1, 1)
     about[:, 1:, 1:] = _turns(turns, points)
     turned = (basis.unsqueeze(2) @ about).flatten(1, 2)
