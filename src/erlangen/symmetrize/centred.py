@@ -88,8 +88,14 @@ class Centred(Frame):
         self.differentiable = frame.differentiable
 
     def forward(self, inp: Action, x: Any) -> Weighted:
+        frame = self.frame
+        if isinstance(frame, CloudFrame) and (frame.of or self.of, frame.weights) == (self.of, self.weights):
+            # Of the same cloud it is told how far rounding moved it before it was centred: equal points are nothing but that afterwards.
+            cloud = frame.prepared(cloud_of(inp, x, self.of, self.weights, frame.others))
+            with torch.autocast(cloud.points.device.type, enabled=False):
+                return centred(frame.spanned, inp, x, cloud)
         cloud = cloud_of(inp, x, self.of, self.weights)
-        return centred(lambda inp, x, cloud: self.frame(inp, x), inp, x, cloud)
+        return centred(lambda inp, x, cloud: frame(inp, x), inp, x, cloud)
 
     def refuse(self, inp: Action) -> str:
         if not inp.group.translates:
