@@ -117,6 +117,12 @@ class FromScratch(er.Group):
     def inverse(self, g):
         return g.mT
 
+    def exp(self, a):
+        return torch.linalg.matrix_exp(a)
+
+    def log(self, g):
+        return er.SO(3).log(g)
+
     def sample(self, *batch, generator=None, dtype=None, device=None, scale=1.0):
         return er.SO(3).sample(*batch, generator=generator, dtype=dtype, device=device)
 
