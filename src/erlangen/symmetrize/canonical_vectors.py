@@ -166,7 +166,7 @@ def _spans_too_little(vectors: Float[Tensor, "B n d c"], cloud: Cloud, needed: i
     A network's vectors then span no more, but for rounding that it may have blown up.
     """
     exact = vectors.detach().double()
-    beside = noise.of_coordinates(exact[..., 1:].abs().amax((1, 2)), exact.shape[2], vectors.dtype)
+    beside = noise.of_coordinates(exact[..., 1:].norm(dim=2).amax(1), exact.shape[2], vectors.dtype)
     blur = torch.cat([cloud.noise.unsqueeze(1), beside], 1)  # [B, c]
     relative = (exact / blur.clamp_min(torch.finfo(torch.float64).tiny)[:, None, None]).transpose(2, 3).flatten(1, 2)
     values = torch.linalg.eigvalsh(relative.mT @ relative)

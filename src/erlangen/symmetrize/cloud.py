@@ -138,7 +138,7 @@ def cloud_of(inp: Action, x: Any, of: str | None = None, weights: str | None = N
     rounded = torch.finfo(came_in) if came_in.is_floating_point else torch.finfo(points.dtype)
     counted = points.detach() if counts is None else points.detach() * (counts > 0).unsqueeze(-1)
     blur = noise.of_coordinates(
-        counted.abs().amax((1, 2)), points.shape[-1], came_in if came_in.is_floating_point else points.dtype
+        counted.double().norm(dim=-1).amax(1), points.shape[-1], came_in if came_in.is_floating_point else points.dtype
     )
     beside = _others(inp, parts, at, points, counts, index) if others else None
     return Cloud(points, None if counts is None else counts.unsqueeze(-1), blur, rounded.eps, beside)
@@ -162,7 +162,9 @@ def _others(
             found = found * (counts > 0).unsqueeze(-1)  # padding has no velocity
         kind = part.dtype if part.is_floating_point() else points.dtype
         vectors.append(found)
-        blur.append(noise.of_coordinates(found.detach().abs().amax((1, 2)), d, kind).unsqueeze(1).expand(found.shape[:2]))
+        blur.append(
+            noise.of_coordinates(found.detach().double().norm(dim=-1).amax(1), d, kind).unsqueeze(1).expand(found.shape[:2])
+        )
         placed.append(torch.full((found.shape[1],), isinstance(action, Point), device=points.device))
     return Others(torch.cat(vectors, 1), torch.cat(blur, 1), torch.cat(placed)) if vectors else None
 

@@ -71,7 +71,9 @@ class Lattice(Frame):
             raise ArgumentError(self.of, "lattice vectors [B, 3, 3]", f"shape {tuple(cell.shape)}")
         rows = cell.detach().double()[:, list(self.periodic)]
         tolerance = 1e-6 if cell.dtype == torch.float64 else 1e-4
-        blur = noise.of_coordinates(rows.abs().amax((1, 2)), 3, cell.dtype if cell.is_floating_point() else torch.float64)
+        blur = noise.of_coordinates(
+            rows.double().norm(dim=-1).amax(1), 3, cell.dtype if cell.is_floating_point() else torch.float64
+        )
         group: Any = recognised(inp.group)
         if (axis := getattr(group, "axis", None)) is not None:
             bases, chosen = _about_axis(rows @ across(axis).to(rows), tolerance, blur)

@@ -69,7 +69,7 @@ def nearest(x: Float[Tensor, "B n d"], k: int) -> Int[Tensor, "B n k"]:
     far = (exact.unsqueeze(2) - exact.unsqueeze(1)).norm(dim=-1)
     far.diagonal(dim1=1, dim2=2).fill_(-1)  # itself first, whatever lies in the same place
     ordered, order = far.sort(dim=-1)
-    blur = noise.of_coordinates(exact.abs().amax((1, 2)), x.shape[-1], x.dtype)
+    blur = noise.of_coordinates(exact.norm(dim=-1).amax(1), x.shape[-1], x.dtype)
     shell = (ordered.diff(dim=-1, prepend=ordered[..., :1]) > 4 * blur[:, None, None]).cumsum(-1)
     return order.gather(-1, (shell * x.shape[1] + order).argsort(-1))[..., :k]
 
