@@ -1,8 +1,9 @@
 """How far rounding may move what is computed from a cloud: the scale on which "zero", "equal" and "collinear" are decided.
 
-A coordinate of a datum is off by about ``eps`` of the precision it came in, times the longest vector of the datum as it came (a length, for
-the largest coordinate depends on the pose, and with it what would count as zero): rotating and shifting a molecule ten angstrom from the origin rounds at the scale of ten angstrom, however small the molecule. That number is
-:attr:`Cloud.noise`; the functions here carry it to lengths, areas and moments. Nothing is compared with a constant of its own.
+A coordinate of a datum is off by about ``eps`` of the precision it came in, times the longest vector of the datum as it came: rotating and
+shifting a molecule ten angstrom from the origin rounds at the scale of ten angstrom, however small the molecule. (The largest coordinate
+depends on the pose, and with it what would count as zero.) That number is :attr:`Cloud.noise`; the functions here carry it to lengths,
+areas and moments. Nothing is compared with a constant of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from torch import Tensor
 
 
 def of_coordinates(largest: Float[Tensor, " B"], d: int, dtype: torch.dtype) -> Float[Tensor, " B"]:
-    """Of a vector whose coordinates came in ``dtype`` and were turned and shifted in it: ``d`` products, a sum, a shift; ``largest`` is the length of the datum's longest.
+    """Of a vector whose coordinates came in ``dtype`` and were turned and shifted in it: ``d`` products, a sum, a shift.
+
+    Args:
+        largest: the length of the datum's longest vector.
+        d, dtype: of how many coordinates, and in which precision they came.
 
     >>> of_coordinates(torch.tensor([10.0]), 3, torch.float32)
     tensor([4.7684e-06], dtype=torch.float64)

@@ -94,10 +94,11 @@ def _in_space(sources: list[Vectors], rank: int, eps: float) -> tuple[list[_Part
     vectors, _, _ = sources[0]
     rest = torch.ones(vectors.shape[0], dtype=vectors.dtype, device=vectors.device)
     parts: list[_Part] = []
+    near = min(eps, torch.finfo(torch.float32).eps) ** (1 / 3)  # of half precision a tenth: too far off for an average about a line
     for source in sources:
         if parts and not _any(rest > 0):
             break
-        part, share = _pairs(source, vectors.shape[1], eps ** (1 / 3))
+        part, share = _pairs(source, vectors.shape[1], near)
         parts.append(part._replace(weights=part.weights * (rest * share).unsqueeze(1)))
         rest = rest * (1 - share)
     loose = torch.eye(3, dtype=vectors.dtype, device=vectors.device).expand(vectors.shape[0], 3, 3)
