@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
 
@@ -14,8 +12,7 @@ class ErlangenError(Exception):
 class ArgumentError(ErlangenError, ValueError):
     """An argument has the right kind but an unusable value or shape.
 
-    ``got`` describes what came, or is what came: the argument itself as the raising function holds it (under the argument's name, as a
-    ``value``, or as an attribute of ``self``), which is then shown as Python writes it, text in quotes.
+    ``got`` describes what came, in words, or shows it: a value that may be text as ``repr(value)``, so that it stands in quotes.
 
     >>> raise ArgumentError("x", "a tensor whose last axis has length 3", "shape (8, 4)")
     Traceback (most recent call last):
@@ -25,16 +22,8 @@ class ArgumentError(ErlangenError, ValueError):
 
     def __init__(self, argument: str, expected: str, got: object, hint: str = "") -> None:
         self.argument, self.expected, self.got, self.hint = argument, expected, got, hint
-        shown = repr(got) if isinstance(got, str) and _is_argument(got, argument, sys._getframe(1).f_locals) else got
-        message = f"argument '{argument}': expected {expected}; got {shown}"
+        message = f"argument '{argument}': expected {expected}; got {got}"
         super().__init__(f"{message}. {hint}" if hint else message)
-
-
-def _is_argument(got: str, argument: str, caller: Mapping[str, Any]) -> bool:
-    """Whether a text is the value of an argument of the function that raises, not a description of one."""
-    own = getattr(caller.get("self"), "__dict__", {})
-    held = (caller.get(argument), caller.get("value"), own.get(argument))
-    return any(got is value for value in held)
 
 
 class UnsupportedError(ErlangenError, TypeError):

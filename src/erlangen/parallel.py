@@ -68,7 +68,7 @@ def run_jobs(
     if backend not in ("sequential", "threading", "loky", "dask"):
         raise ArgumentError("backend", "'sequential', 'threading', 'loky' or 'dask'", repr(backend))
     if jobs < 1:
-        raise ArgumentError("jobs", "at least one worker", jobs)
+        raise ArgumentError("jobs", "at least one worker", repr(jobs))
     work = list(items)
     from erlangen.reporting import progress
 

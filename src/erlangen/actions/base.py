@@ -171,7 +171,7 @@ class Action(ABC):
             if not group.has_haar:
                 unsupported(group, f"Haar samples to average over (it draws {group.measure})", "average over a subgroup that has")
             if samples < 1:
-                raise ArgumentError("samples", f"a positive number of random elements, for {self.group} is infinite", samples)
+                raise ArgumentError("samples", f"a positive number of random elements, for {self.group} is infinite", repr(samples))
             count = samples
             dtype = next(
                 (leaf.dtype for leaf in optree.tree_leaves(x) if isinstance(leaf, Tensor) and leaf.is_floating_point()), None

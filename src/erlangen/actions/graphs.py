@@ -65,5 +65,5 @@ def graph(group: Group, **extra: Action | None) -> Record:
 def _relabelling(group: Group) -> Permutation:
     rep = group.vector
     if not isinstance(rep, Permutation):
-        raise ArgumentError("group", "a group of permutations of the nodes", group)
+        raise ArgumentError("group", "a group of permutations of the nodes", repr(group))
     return rep

@@ -50,7 +50,7 @@ class Images(Action):
         if value is not None and value.group != space.group:
             raise ArgumentError("value", f"a representation of {space.group}", f"one of {value.group}")
         if interpolation not in ("bilinear", "nearest", "bicubic") or (interpolation == "bicubic" and space.dim == 3):
-            raise ArgumentError("interpolation", "'bilinear', 'nearest' or, for planes, 'bicubic'", interpolation)
+            raise ArgumentError("interpolation", "'bilinear', 'nearest' or, for planes, 'bicubic'", repr(interpolation))
         super().__init__(space.group)
         self.space, self.value, self.interpolation = space, value, interpolation
         self.keeps_grid = _keeps_grid(space)

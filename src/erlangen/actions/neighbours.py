@@ -137,9 +137,9 @@ def _check(pos: Tensor, cutoff: float, max_neighbours: int | None) -> None:
     if not bool(pos.isfinite().all()):
         raise ArgumentError("pos", "finite positions", "NaN or infinity")
     if not cutoff > 0:
-        raise ArgumentError("cutoff", "a positive length", cutoff)
+        raise ArgumentError("cutoff", "a positive length", repr(cutoff))
     if max_neighbours is not None and max_neighbours < 1:
-        raise ArgumentError("max_neighbours", "at least 1, or None", max_neighbours)
+        raise ArgumentError("max_neighbours", "at least 1, or None", repr(max_neighbours))
 
 
 def _expand(counts: Int[Tensor, " n"]) -> tuple[Tensor, Tensor]:

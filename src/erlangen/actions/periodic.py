@@ -53,7 +53,7 @@ class Fractional(Action):
 
     def _exact(self, g: Tensor, x: tuple[Any, ...]) -> tuple[Fraction, ...]:
         if len(x) != self.dim or any(not isinstance(value, (int, Fraction)) or isinstance(value, bool) for value in x):
-            raise ArgumentError("x", f"{self.dim} numbers, int or Fraction", x)
+            raise ArgumentError("x", f"{self.dim} numbers, int or Fraction", repr(x))
         rows, shifts = self.group.rotation(g).tolist(), self.group.translation(g).tolist()
         return tuple(
             (sum((c * Fraction(value) for c, value in zip(row, x)), Fraction(0)) + Fraction(shift, self.group.denominator)) % 1
@@ -110,7 +110,7 @@ class PeriodicField(Action):
         if not isinstance(group, CrystallographicGroup):
             raise ArgumentError("group", "a space group, plane group or CrystallographicGroup", repr(group))
         if len(sizes) != group.n or any(not isinstance(size, int) or size < 1 for size in sizes):
-            raise ArgumentError("sizes", f"{group.n} positive numbers of grid points", sizes)
+            raise ArgumentError("sizes", f"{group.n} positive numbers of grid points", repr(sizes))
         super().__init__(group)
         self.sizes = tuple(sizes)
         self.value = _value(group, value)
@@ -181,8 +181,8 @@ def _check_grid(group: CrystallographicGroup, sizes: tuple[int, ...]) -> None:
     for i, size in enumerate(sizes):
         for j, other in enumerate(sizes):
             if size != other and bool(every[:, i, j].any()):
-                raise ArgumentError("sizes", f"equal sides along axes {i} and {j}, which {group} mixes", sizes)
+                raise ArgumentError("sizes", f"equal sides along axes {i} and {j}, which {group} mixes", repr(sizes))
         steps = every[:, i, -1]
         least = group.denominator // int(torch.gcd(steps, torch.tensor(group.denominator)).min())
         if size % least:
-            raise ArgumentError("sizes", f"a multiple of {least} along axis {i}, for the translations of {group}", sizes)
+            raise ArgumentError("sizes", f"a multiple of {least} along axis {i}, for the translations of {group}", repr(sizes))

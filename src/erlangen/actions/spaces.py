@@ -222,7 +222,7 @@ def framed_attributes(x: dict[str, Tensor], y: dict[str, Tensor]) -> Float[Tenso
 
 def _space_dim(group: Group) -> int:
     if not group.translates or not group.linear_part.is_rotations:
-        raise ArgumentError("group", "SE(n) or E(n)", group)
+        raise ArgumentError("group", "SE(n) or E(n)", repr(group))
     return int(group.linear_part.element_shape[0])
 
 

@@ -62,7 +62,7 @@ class DataSet:
         if self.names and len(self.names) != self.dim:
             raise ArgumentError("names", f"{self.dim} names, one for each component of a token", list(self.names))
         if (self.y is None) != (self.target is None):
-            raise ArgumentError("target", "a kind of target exactly when y is given", self.target)
+            raise ArgumentError("target", "a kind of target exactly when y is given", repr(self.target))
         if self.y is not None:
             self._check_target(self.y)
 
@@ -149,10 +149,10 @@ class DataSet:
             ArgumentError: ``fraction`` is not between 0 and 1, one part would be empty, or all samples are the same.
         """
         if not 0 < fraction < 1:
-            raise ArgumentError("fraction", "a number strictly between 0 and 1", fraction)
+            raise ArgumentError("fraction", "a number strictly between 0 and 1", repr(fraction))
         first = round(fraction * len(self))
         if first in (0, len(self)):
-            raise ArgumentError("fraction", f"a fraction that leaves both parts of {len(self)} samples filled", fraction)
+            raise ArgumentError("fraction", f"a fraction that leaves both parts of {len(self)} samples filled", repr(fraction))
         kinds = distinct(self.x)
         order = arranged(kinds, torch.Generator().manual_seed(seed))
         if self.target == "class" and self.y is not None:

@@ -50,7 +50,7 @@ class Augmented(nn.Module):
         if basis.ndim != 3 or basis.shape[-1] != basis.shape[-2] or not len(basis):
             raise ArgumentError("basis", "at least one generator, [K, n, n]", tuple(basis.shape))
         if copies < 0:
-            raise ArgumentError("copies", "0 or a positive number", copies)
+            raise ArgumentError("copies", "0 or a positive number", repr(copies))
         self.model, self.sigma, self.vector, self.copies, self.generator = model, sigma, vector, copies, generator
         self.register_buffer("basis", basis.detach().clone())
 

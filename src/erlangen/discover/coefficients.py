@@ -39,9 +39,9 @@ class Coefficients(nn.Module):
         if law not in LAWS:
             raise ArgumentError("coefficients", f"one of {', '.join(LAWS)}", repr(law))
         if not scale > 0:
-            raise ArgumentError("scale", "a positive number", scale)
+            raise ArgumentError("scale", "a positive number", repr(scale))
         if law == "int_grid" and (scale != round(scale) or scale < 1):
-            raise ArgumentError("scale", "a whole number of at least 1 for 'int_grid'", scale)
+            raise ArgumentError("scale", "a whole number of at least 1 for 'int_grid'", repr(scale))
         if trainable and law != "normal":
             raise ArgumentError("fit_distribution", "False unless the coefficients are 'normal'", True)
         self.law, self.scale, self.channels = law, float(scale), channels

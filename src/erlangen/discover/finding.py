@@ -44,7 +44,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         if self.confidence is not None and not 0 <= self.confidence <= 1:
-            raise ArgumentError("confidence", "a number from 0 to 1", self.confidence)
+            raise ArgumentError("confidence", "a number from 0 to 1", repr(self.confidence))
 
     def row(self) -> list[Any]:
         """For a table, in the order of :data:`FINDING_COLUMNS`."""

@@ -145,13 +145,13 @@ class LieGAN:
             "width": width,
         }.items():
             if value < 1:
-                raise ArgumentError(name, "a whole number of at least 1", value)
+                raise ArgumentError(name, "a whole number of at least 1", repr(value))
         _one_of("regularizer", regularizer, REGULARIZERS)
         _one_of("decorrelation", decorrelation, DECORRELATIONS)
         if target is not None:
             _one_of("target", target, TARGETS)
         if homogeneous is not None and not -n <= homogeneous < n:
-            raise ArgumentError("homogeneous", f"the index of one of {n} components", homogeneous)
+            raise ArgumentError("homogeneous", f"the index of one of {n} components", repr(homogeneous))
         if isinstance(init, str):
             _one_of("init", init, INITS)
         elif tuple(init.shape) != (channels, n, n):

@@ -48,8 +48,8 @@ class FitConfig:
         for name, least in (("seeds", 1), ("steps", 1), ("batch_size", 1), ("width", 1), ("depth", 1), ("moves", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
-                raise ArgumentError(name, f"an integer of at least {least}", value)
+                raise ArgumentError(name, f"an integer of at least {least}", repr(value))
         if not 0 < self.validation < 0.9:
-            raise ArgumentError("validation", "a share between 0 and 0.9", self.validation)
+            raise ArgumentError("validation", "a share between 0 and 0.9", repr(self.validation))
         if self.discover_steps is not None and self.discover_steps < 1:
-            raise ArgumentError("discover_steps", "a positive number of steps", self.discover_steps)
+            raise ArgumentError("discover_steps", "a positive number of steps", repr(self.discover_steps))

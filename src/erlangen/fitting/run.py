@@ -98,7 +98,7 @@ def fit(
         raise ArgumentError("data", f"at least {FEWEST} training samples", len(data))
     group = None if config.group is None else parse_group(config.group)
     if group is not None and input_action(group, data.dim) is None:
-        raise ArgumentError("group", f"a group that acts on R^{data.dim}, the tokens of {data.name}", group)
+        raise ArgumentError("group", f"a group that acts on R^{data.dim}, the tokens of {data.name}", repr(group))
     started = time.perf_counter()
     directory = _open(data, config, root, resume)
     try:

@@ -79,7 +79,7 @@ def group_to_dict(group: Group) -> dict[str, Any]:
     if isinstance(group, Isometries):
         return {"form": group.form.tolist(), "connected": group.generators is None}
     if not isinstance(group, MatrixGroup):
-        raise ArgumentError("group", "a matrix group", group)
+        raise ArgumentError("group", "a matrix group", repr(group))
     generators = group.generators
     return {
         "name": group.name,

@@ -42,7 +42,7 @@ class FiniteAbelian(Group):
 
     def __init__(self, *moduli: int) -> None:
         if not moduli or any(not isinstance(n, int) or not 1 <= n <= LARGEST_MODULUS for n in moduli):
-            raise ArgumentError("moduli", "integers from 1 to 2^62, whose sums fit 64 bits", moduli)
+            raise ArgumentError("moduli", "integers from 1 to 2^62, whose sums fit 64 bits", repr(moduli))
         self.moduli = moduli
         self.element_shape = (len(moduli),)
         self.name = " x ".join(f"Z/{n}" for n in moduli)

@@ -237,7 +237,7 @@ class Translations(AffineGroup):
 
     def __init__(self, n: int) -> None:
         if not isinstance(n, int) or n < 1:
-            raise ArgumentError("n", "a dimension of at least 1", n)
+            raise ArgumentError("n", "a dimension of at least 1", repr(n))
         super().__init__(MatrixGroup(generators=[torch.eye(n)], name="1"), name=f"Translations({n})")
         self._generators = None  # the identity generates nothing
 

@@ -85,7 +85,7 @@ class CliffordAlgebra:
         """The coefficients of one grade alone: 0 the scalar, 1 the vector, 2 the bivector ..."""
         self._check(x, self.dim, "x")
         if not 0 <= grade <= self.n:
-            raise ArgumentError("grade", f"0 to {self.n}", grade)
+            raise ArgumentError("grade", f"0 to {self.n}", repr(grade))
         return x[..., (self.grades == grade).to(x.device)]
 
     def project(self, x: Float[Tensor, "*batch dim"], *grades: int) -> Float[Tensor, "*batch dim"]:

@@ -186,7 +186,7 @@ def invariant_tensors(group: MatrixGroup, degree: int) -> Tensor:
     group = _matrices(group)
     n = group.n
     if degree < 1 or n**degree > LARGEST_TENSOR:
-        raise ArgumentError("degree", f"a positive degree with at most {LARGEST_TENSOR} coefficients", degree)
+        raise ArgumentError("degree", f"a positive degree with at most {LARGEST_TENSOR} coefficients", repr(degree))
     every = torch.eye(n**degree, dtype=torch.float64).unflatten(1, (n,) * degree)
     blocks, scale = [], 1.0
     if group.algebra is not None:

@@ -54,7 +54,7 @@ class IntegerMatrixGroup(Group):
             raise ArgumentError("generators", "integer matrices [m, n, n]", f"{gens.dtype} {tuple(gens.shape)}")
         self.modulus, self.n = modulus, gens.shape[-1]
         if modulus is not None and not 2 <= modulus <= (largest_modulus := math.isqrt(LARGEST_ENTRY // self.n)):
-            raise ArgumentError("modulus", f"an integer from 2 to {largest_modulus}, so that products fit 64 bits", modulus)
+            raise ArgumentError("modulus", f"an integer from 2 to {largest_modulus}, so that products fit 64 bits", repr(modulus))
         self._generators = self._reduce(gens.to(torch.int64))
         self.element_shape = (self.n, self.n)
         self._largest = largest

@@ -170,4 +170,4 @@ class Affine(AffineGroup):
 
 def _check(n: int, least: int) -> None:
     if not isinstance(n, int) or isinstance(n, bool) or n < least:
-        raise ArgumentError("n", f"a dimension of at least {least}", n)
+        raise ArgumentError("n", f"a dimension of at least {least}", repr(n))

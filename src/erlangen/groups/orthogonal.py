@@ -371,7 +371,7 @@ def _blocks(a: Tensor, b: Tensor) -> Tensor:
 def _check_signature(p: int, q: int, least: int) -> None:
     for name, value in (("p", p), ("q", q)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise ArgumentError(name, "a non-negative dimension", value)
+            raise ArgumentError(name, "a non-negative dimension", repr(value))
     if p + q < least:
         raise ArgumentError("p", f"a dimension of at least {least}", p + q)
 
@@ -383,6 +383,6 @@ def _unit_axis(axis: str | Sequence[float] | Tensor) -> tuple[float, float, floa
         return AXES[axis]
     vector = torch.as_tensor(axis, dtype=torch.float64)
     if vector.shape != (3,) or not torch.isfinite(vector).all() or vector.norm() == 0:
-        raise ArgumentError("axis", "'x', 'y', 'z' or a finite non-zero 3-vector", axis)
+        raise ArgumentError("axis", "'x', 'y', 'z' or a finite non-zero 3-vector", repr(axis))
     x, y, z = (vector / vector.norm()).tolist()
     return (x, y, z)

@@ -240,9 +240,9 @@ def is_even(g: Int[Tensor, "*batch n"]) -> Bool[Tensor, "*batch"]:
 def check_degree(n: Any, least: int) -> None:
     """Raise ArgumentError unless ``n`` is a number of points that index maps can have."""
     if not isinstance(n, int) or n < least:
-        raise ArgumentError("n", f"an integer of at least {least}", n)
+        raise ArgumentError("n", f"an integer of at least {least}", repr(n))
     if n > LARGEST_DEGREE:
-        raise ArgumentError("n", f"at most {LARGEST_DEGREE}: an element is an index map of n numbers", n)
+        raise ArgumentError("n", f"at most {LARGEST_DEGREE}: an element is an index map of n numbers", repr(n))
 
 
 def _from_cycles(text: str, degree: int | None) -> Tensor:

@@ -71,7 +71,7 @@ def projection(group: Group, steps: int = 6) -> Callable[[Tensor], Tensor]:
     if not isinstance(group := recognised(group), MatrixGroup):
         raise ArgumentError("group", "a group of matrices, e.g. SO(3) or MatrixGroup(...)", repr(group))
     if steps < 1:
-        raise ArgumentError("steps", "at least 1", steps)
+        raise ArgumentError("steps", "at least 1", repr(steps))
     if isinstance(group, (SL, GLplus, Scalings)):
         return partial(_by_scaling, group)
     if group.is_finite:

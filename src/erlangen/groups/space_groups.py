@@ -82,7 +82,7 @@ class CrystallographicGroup(Group):
         self, operations: Sequence[str] | Int[Tensor, "m n k"], denominator: int = STANDARD_DENOMINATOR, name: str = ""
     ) -> None:
         if not isinstance(denominator, int) or isinstance(denominator, bool) or denominator < 1:
-            raise ArgumentError("denominator", "a positive whole number", denominator)
+            raise ArgumentError("denominator", "a positive whole number", repr(denominator))
         if isinstance(operations, Tensor):
             if operations.ndim != 3 or operations.shape[-1] != operations.shape[-2] + 1 or operations.dtype != torch.int64:
                 raise ArgumentError("operations", "int64 maps [m, n, n + 1]", f"{operations.dtype} {tuple(operations.shape)}")
@@ -336,7 +336,7 @@ class TabulatedGroup(CrystallographicGroup):
         if not bool(x.isfinite().all()):
             raise ArgumentError("x", "finite coordinates", "NaN or infinity")
         if not 0 < tolerance < 1 / 48:
-            raise ArgumentError("tolerance", "a positive number below 1/48", tolerance)
+            raise ArgumentError("tolerance", "a positive number below 1/48", repr(tolerance))
         return position_index(self, x, tolerance)
 
     @property
@@ -519,7 +519,7 @@ def _to_standard(row: Setting, n: int) -> tuple[list[list[Fraction]], list[Fract
 def _rational_map(basis: Any, origin: Sequence[Any], n: int) -> tuple[list[list[Fraction]], list[Fraction]]:
     def number(value: Any) -> Fraction:
         if isinstance(value, float) and not value.is_integer():
-            raise ArgumentError("basis", "exact numbers: int, Fraction or text such as '2/3'", value)
+            raise ArgumentError("basis", "exact numbers: int, Fraction or text such as '2/3'", repr(value))
         try:
             return Fraction(value)
         except (TypeError, ValueError) as error:

@@ -61,7 +61,7 @@ class Sp(MatrixGroup):
 
     def __init__(self, n: int, ordering: Literal["block", "interleaved"] = "block") -> None:
         if not isinstance(n, int) or n < 2 or n % 2:
-            raise ArgumentError("n", "an even dimension of at least 2", n)
+            raise ArgumentError("n", "an even dimension of at least 2", repr(n))
         if ordering not in ("block", "interleaved"):
             raise ArgumentError("ordering", "'block' or 'interleaved'", repr(ordering))
         self.ordering = ordering

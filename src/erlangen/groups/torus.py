@@ -36,7 +36,7 @@ class Torus(MatrixGroup):
 
     def __init__(self, k: int) -> None:
         if not isinstance(k, int) or isinstance(k, bool) or k < 1:
-            raise ArgumentError("k", "a number of planes of at least 1", k)
+            raise ArgumentError("k", "a number of planes of at least 1", repr(k))
         self.k = k
         power = f"^{k}" if k > 1 else ""
         super().__init__(algebra=LieAlgebra(torus_basis(k), name=f"u(1){power}"), name=f"U(1){power}")

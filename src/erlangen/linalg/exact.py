@@ -57,7 +57,7 @@ def rank_mod_p(a: Any, p: int = DEFAULT_PRIME) -> int:
     from sympy import isprime
 
     if not (1 < p < 2**31 and isprime(p)):
-        raise ArgumentError("p", "a prime below 2^31", p)
+        raise ArgumentError("p", "a prime below 2^31", repr(p))
     m = _residues(a, p)
     if m.size == 0:
         return 0

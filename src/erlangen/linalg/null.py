@@ -132,7 +132,7 @@ def _numpy_dtype(operator: Any) -> type:
 
 def _check_dim(dim: int | None, columns: int) -> None:
     if dim is not None and not 0 <= dim <= columns:
-        raise ArgumentError("dim", f"an integer in 0..{columns}", dim)
+        raise ArgumentError("dim", f"an integer in 0..{columns}", repr(dim))
 
 
 def _stream(blocks: Iterator[Any]) -> tuple[Tensor, int, Tensor]:

@@ -23,7 +23,10 @@ def check_size(n: int) -> None:
     """Refuse axes whose alternating tensor is too large."""
     if n > LARGEST:
         raise ArgumentError(
-            "n", f"at most {LARGEST} where maps have a head", n, f"the alternating tensor has n! = {math.factorial(n)} entries"
+            "n",
+            f"at most {LARGEST} where maps have a head",
+            repr(n),
+            f"the alternating tensor has n! = {math.factorial(n)} entries",
         )
 
 

@@ -42,7 +42,7 @@ class Axis:
 
     def __post_init__(self) -> None:
         if kind_of(self.group) is None:
-            raise ArgumentError("group", "Symmetric(n), Alternating(n), O(n), SO(n) or Sp(n)", self.group)
+            raise ArgumentError("group", "Symmetric(n), Alternating(n), O(n), SO(n) or Sp(n)", repr(self.group))
 
     @property
     def n(self) -> int:

@@ -106,7 +106,7 @@ def equivariance_error(
         raise ArgumentError("out", f"an action of {group}, as inp", f"one of {out.group}")
     generator = seeded(generator)
     if isinstance(elements, int) and elements < 1:
-        raise ArgumentError("elements", "a positive number of group elements", elements)
+        raise ArgumentError("elements", "a positive number of group elements", repr(elements))
     exhaustive = isinstance(elements, int) and group.order <= elements
     tensors = [t for t in optree.tree_leaves(x) if isinstance(t, Tensor)]
     if not tensors:

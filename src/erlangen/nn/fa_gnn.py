@@ -74,7 +74,7 @@ class FAGNN(nn.Module):
     ) -> None:
         super().__init__()
         if width % dim:
-            raise ArgumentError("width", f"a multiple of the dimension {dim}", width)
+            raise ArgumentError("width", f"a multiple of the dimension {dim}", repr(width))
         G = O(dim)
 
         def averaged(layer: nn.Module, *, sees_pairs: bool) -> nn.Module:

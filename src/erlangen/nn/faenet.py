@@ -128,16 +128,18 @@ class FAENet(nn.Module):
             if number < least:
                 raise ArgumentError(name, f"at least {least}", number)
         if not cutoff > 0:
-            raise ArgumentError("cutoff", "a positive length", cutoff)
+            raise ArgumentError("cutoff", "a positive length", repr(cutoff))
         if num_filters % 2:
-            raise ArgumentError("num_filters", "an even number, half for vectors and half for lengths", num_filters)
+            raise ArgumentError("num_filters", "an even number, half for vectors and half for lengths", repr(num_filters))
         if mp_type == "simple" and num_filters != hidden_channels:
-            raise ArgumentError("num_filters", f"hidden_channels = {hidden_channels} for mp_type 'simple'", num_filters)
+            raise ArgumentError("num_filters", f"hidden_channels = {hidden_channels} for mp_type 'simple'", repr(num_filters))
         if (left := atom_width(hidden_channels, tag_hidden_channels, pg_hidden_channels, phys_hidden_channels, phys_embeds)) < 1:
-            raise ArgumentError("hidden_channels", f"at least {hidden_channels - left + 1} with these embeddings", hidden_channels)
+            raise ArgumentError(
+                "hidden_channels", f"at least {hidden_channels - left + 1} with these embeddings", repr(hidden_channels)
+            )
         if smooth_cutoff and max_num_neighbors is not None:
             raise ArgumentError(
-                "max_num_neighbors", "None with smooth_cutoff: a bound on neighbours jumps by itself", max_num_neighbors
+                "max_num_neighbors", "None with smooth_cutoff: a bound on neighbours jumps by itself", repr(max_num_neighbors)
             )
         self.cutoff, self.max_num_neighbors, self.smooth_cutoff = float(cutoff), max_num_neighbors, smooth_cutoff
         self.skip_co, self.energy_head, self.regress_forces = skip_co, energy_head, regress_forces

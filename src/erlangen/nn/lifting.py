@@ -54,7 +54,7 @@ class Lifting(nn.Module):
         if not isinstance(action, Images) or action.space.dim != 2 or not action.group.is_finite:
             raise ArgumentError("action", "erlangen.actions.Images of a finite group in the plane", repr(action))
         if action.value is not None and action.value.dim != channels:
-            raise ArgumentError("channels", f"{action.value.dim}, as {action!r} says", channels)
+            raise ArgumentError("channels", f"{action.value.dim}, as {action!r} says", repr(channels))
         for name, value, least in (
             ("channels", channels, 1),
             ("width", width, 1),
@@ -64,7 +64,7 @@ class Lifting(nn.Module):
             ("layers", layers, 0),
         ):
             if not isinstance(value, int) or value < least:
-                raise ArgumentError(name, f"an integer of at least {least}", value)
+                raise ArgumentError(name, f"an integer of at least {least}", repr(value))
         self.action, self.stride, self.padding = action, stride, padding
         group = action.group
         size = int(group.order)
@@ -119,7 +119,7 @@ class Lifting(nn.Module):
             raise ArgumentError(
                 "stride",
                 f"one that divides side + 2 padding - kernel = {left}, so that it visits the same places from all sides",
-                self.stride,
+                repr(self.stride),
                 "change the kernel, the padding or the size of the images",
             )
 

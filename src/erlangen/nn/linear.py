@@ -59,7 +59,7 @@ class EquivariantLinear(nn.Module):
     ) -> None:
         super().__init__()
         if channels is not None and (len(channels) != 2 or any(not isinstance(c, int) or c < 1 for c in channels)):
-            raise ArgumentError("channels", "two positive numbers (C_in, C_out), or None", channels)
+            raise ArgumentError("channels", "two positive numbers (C_in, C_out), or None", repr(channels))
         self.channels = channels
         how = "sum" if basis == "orbit" else normalize
         self.maps = EquivariantMaps(source, target, basis=basis, normalize=how, tolerance=tolerance).prepare()
@@ -154,7 +154,7 @@ def rep_over(rep: Rep, group: Group) -> Rep:
         return group.vector
     if isinstance(rep, (Sign, Determinant)):
         return group.pseudoscalar
-    raise ArgumentError("rep", "sums and products of vectors, scalars and pseudoscalars", rep)
+    raise ArgumentError("rep", "sums and products of vectors, scalars and pseudoscalars", repr(rep))
 
 
 class _MaskPlan(NamedTuple):

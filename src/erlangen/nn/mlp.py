@@ -82,11 +82,11 @@ class EquivariantMLP(nn.Module):
         super().__init__()
         for name, value in (("channels", channels), ("layers", layers)):
             if not isinstance(value, int) or value < 1:
-                raise ArgumentError(name, "a positive number", value)
+                raise ArgumentError(name, "a positive number", repr(value))
         self.source, self.target = source, target
         between = hidden if isinstance(hidden, list) else [hidden or _default(source, target)] * layers
         if not between:
-            raise ArgumentError("hidden", "at least one representation", hidden)
+            raise ArgumentError("hidden", "at least one representation", repr(hidden))
         pointwise = activation is not None and activation not in ("gated", "norm")
         if activation is None:
             relu = all(admissible(rep, "relu") for rep in between)

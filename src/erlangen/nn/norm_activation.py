@@ -44,7 +44,7 @@ class NormActivation(nn.Module):
                 hint = "change to a basis in which it is orthogonal (erlangen.reps.InBasis), or use nn.Gated"
                 raise ArgumentError("rep", "an orthogonal representation, which keeps the norm", repr(p), hint)
         if not softening > 0:
-            raise ArgumentError("softening", "a positive length", softening)
+            raise ArgumentError("softening", "a positive length", repr(softening))
         self.rep = self.output_rep = rep
         self.f, self.softening = resolve(f), softening
         block = torch.cat([torch.full((p.dim,), i) for i, p in enumerate(parts)])

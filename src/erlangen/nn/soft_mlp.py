@@ -68,7 +68,7 @@ class SoftEquivariantMLP(nn.Module):
         if weights not in ("soft", "hard", "rpp", "mixed-rpp"):
             raise ArgumentError("weights", "'soft', 'hard', 'rpp' or 'mixed-rpp'", repr(weights))
         if not isinstance(blocks, int) or blocks < 1:
-            raise ArgumentError("blocks", "a positive number", blocks)
+            raise ArgumentError("blocks", "a positive number", repr(blocks))
         vectors = [] if groups is None else list(candidates(groups).values())
         if weights != "soft" and not vectors:
             raise ArgumentError("groups", f"at least one group for weights={weights!r}", "none")

@@ -57,7 +57,7 @@ class TensorProduct(nn.Module):
         if left.group != right.group:
             raise ArgumentError("right", f"a representation of {left.group}", f"one of {right.group}")
         if not isinstance(max_order, int) or max_order < 0:
-            raise ArgumentError("max_order", "a non-negative order", max_order)
+            raise ArgumentError("max_order", "a non-negative order", repr(max_order))
         self.left, self.right = left, right
         spaces = spaces_of(left), spaces_of(right)
         reps: list[Rep] = []
@@ -76,7 +76,7 @@ class TensorProduct(nn.Module):
                         self._terms.append(_Term(_where(at), _where(bt), math.prod(axis.n for axis in met), _forms(met)))
                         reps.append(_rep(left, Space(rest, a.twisted ^ b.twisted)))
         if not reps:
-            raise ArgumentError("max_order", "one that leaves some product", max_order)
+            raise ArgumentError("max_order", "one that leaves some product", repr(max_order))
         self.output_rep = sum(reps[1:], start=reps[0])
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:

@@ -90,7 +90,7 @@ class VectorNeurons(nn.Module):
         super().__init__()
         for name, value in (("inputs", inputs), ("outputs", outputs), ("width", width), ("layers", layers)):
             if not isinstance(value, int) or value < 1:
-                raise ArgumentError(name, "a positive integer", value)
+                raise ArgumentError(name, "a positive integer", repr(value))
         sizes = [2 * inputs] + [width] * layers
         self.own = nn.ModuleList([VectorLinear(a, width) for a in sizes[:-1]])
         self.shared = nn.ModuleList([VectorLinear(a, width) for a in sizes[:-1]])

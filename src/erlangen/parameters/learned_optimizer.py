@@ -116,7 +116,7 @@ class LearnedUpdate(nn.Module):
             ("lr", lr, lr > 0), ("momentum", momentum, 0 < momentum < 1), ("strength", strength, strength >= 0)
         ):  # fmt: skip
             if not holds:
-                raise ArgumentError(argument, "lr > 0, 0 < momentum < 1 and strength >= 0", value)
+                raise ArgumentError(argument, "lr > 0, 0 < momentum < 1 and strength >= 0", repr(value))
         self.spec, self.network, self.inputs = spec, network, inputs or Inputs()
         self.log_lr = nn.Parameter(torch.tensor(math.log(lr)))
         self.logit_momentum = nn.Parameter(torch.tensor(math.log(momentum / (1 - momentum))))

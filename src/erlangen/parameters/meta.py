@@ -62,7 +62,7 @@ class MetaConfig:
         if self.method not in ("pes", "bptt"):
             raise ArgumentError("method", "'pes' or 'bptt'", repr(self.method))
         if self.horizon % self.piece:
-            raise ArgumentError("truncation", f"a divisor of the horizon {self.horizon}", self.truncation)
+            raise ArgumentError("truncation", f"a divisor of the horizon {self.horizon}", repr(self.truncation))
 
     @property
     def piece(self) -> int:

@@ -54,7 +54,7 @@ class ZooConfig:
             if getattr(self, argument) < 1:
                 raise ArgumentError(argument, "a positive number", getattr(self, argument))
         if not 0 < self.steps[0] <= self.steps[1]:
-            raise ArgumentError("steps", "a range of positive numbers", self.steps)
+            raise ArgumentError("steps", "a range of positive numbers", repr(self.steps))
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,7 +79,7 @@ class PES:
 
     def __post_init__(self) -> None:
         if self.truncation < 1 or self.horizon % self.truncation:
-            raise ArgumentError("truncation", f"a divisor of the horizon {self.horizon}", self.truncation)
+            raise ArgumentError("truncation", f"a divisor of the horizon {self.horizon}", repr(self.truncation))
         if self.sigma <= 0 or self.pairs < 1:
             raise ArgumentError(
                 "sigma" if self.sigma <= 0 else "pairs", "a positive number", self.sigma if self.sigma <= 0 else self.pairs

@@ -116,7 +116,7 @@ def fit_predictor(
     if bool((target < 0).any()) or bool((target > 1).any()):
         raise ArgumentError("target", "numbers in [0, 1]", f"from {float(target.min()):.3g} to {float(target.max()):.3g}")
     if not 0 < config.validation < count:
-        raise ArgumentError("validation", f"a positive number of the {count} networks", config.validation)
+        raise ArgumentError("validation", f"a positive number of the {count} networks", repr(config.validation))
     predictor = Predictor(spec, functional)
     names = list(spec.shapes)
     kept = spec.select(params)

@@ -192,7 +192,7 @@ class UNF(nn.Module):
     ) -> None:
         super().__init__()
         if layers < 1:
-            raise ArgumentError("layers", "at least one layer", layers)
+            raise ArgumentError("layers", "at least one layer", repr(layers))
         self.spec = spec
         spaces = spaces_of(spec, max_terms)
         ins, outs = folded_channels(spec, in_channels, "in_channels"), folded_channels(spec, out_channels, "out_channels")

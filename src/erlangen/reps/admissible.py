@@ -98,7 +98,7 @@ def admissible(
     if not isinstance(rep, Rep):
         raise ArgumentError("rep", "a representation", type(rep).__name__)
     if not 0 < tol < 1e-2:
-        raise ArgumentError("tol", "a small positive tolerance", tol)
+        raise ArgumentError("tol", "a small positive tolerance", repr(tol))
     if basis is not None:
         rep = InBasis(rep, basis)
     parts = rep.parts if isinstance(rep, DirectSum) else (rep,)

@@ -151,7 +151,7 @@ class Rep(Action):
         from erlangen.reps.combine import tensor_product
 
         if not isinstance(k, int) or k < 0:
-            raise ArgumentError("k", "a non-negative integer power", k)
+            raise ArgumentError("k", "a non-negative integer power", repr(k))
         return tensor_product(*[self] * k) if k else self.group.scalar
 
     def __rshift__(self, target: Rep) -> Rep:

@@ -170,7 +170,7 @@ class MatrixRep(Rep):
         self, group: Group, function: Callable[[Element], Tensor], dim: int, symbol: str = "V", orthogonal: bool = False
     ) -> None:
         if dim < 1:
-            raise ArgumentError("dim", "a positive size", dim)
+            raise ArgumentError("dim", "a positive size", repr(dim))
         super().__init__(group)
         self.function, self.dim, self.symbol, self.is_orthogonal = function, dim, symbol, orthogonal
 

@@ -76,7 +76,7 @@ def frequency_multiplicities(matrices: Float[Tensor, "n a a"], angles: Float[Ten
     if not isinstance(angles, Tensor) or tuple(angles.shape) != tuple(traces.shape):
         raise ArgumentError("angles", f"{len(traces)} angles, one for each matrix", f"shape {tuple(getattr(angles, 'shape', ()))}")
     if top < 0 or len(traces) <= top:
-        raise ArgumentError("top", f"a frequency from 0 to {len(traces) - 1}, below the number of matrices", top)
+        raise ArgumentError("top", f"a frequency from 0 to {len(traces) - 1}, below the number of matrices", repr(top))
     k = torch.arange(top + 1, dtype=torch.float64, device=traces.device)
     characters = 2 * torch.cos(angles.detach().to(traces)[:, None] * k)
     return _fit(traces, torch.cat([torch.ones_like(characters[:, :1]), characters[:, 1:]], 1))

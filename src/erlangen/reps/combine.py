@@ -138,7 +138,7 @@ def tensor_product(*reps: Rep) -> Rep:
 def multiple(rep: Rep, count: int) -> Rep:
     """``count`` copies of ``rep`` side by side."""
     if not isinstance(count, int) or count < 1:
-        raise ArgumentError("count", "a positive number of copies", count)
+        raise ArgumentError("count", "a positive number of copies", repr(count))
     return direct_sum(*[rep] * count)
 
 

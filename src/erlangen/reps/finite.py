@@ -81,7 +81,7 @@ class CyclicIrrep(Rep):
     def __init__(self, group: Cyclic, k: int) -> None:
         n = int(group.order)
         if not isinstance(k, int) or not 0 < k <= n // 2:
-            raise ArgumentError("k", f"a frequency from 1 to {n // 2} ({group} has no other non-trivial real irrep)", k)
+            raise ArgumentError("k", f"a frequency from 1 to {n // 2} ({group} has no other non-trivial real irrep)", repr(k))
         super().__init__(group)
         self.k, self.symbol = k, f"ρ{k}"
         self.dim = 1 if 2 * k == n else 2

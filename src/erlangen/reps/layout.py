@@ -39,7 +39,7 @@ class TensorType:
     def __post_init__(self) -> None:
         for name, value in (("p", self.p), ("q", self.q)):
             if not isinstance(value, int) or value < 0:
-                raise ArgumentError(name, "a number of axes, at least 0", value)
+                raise ArgumentError(name, "a number of axes, at least 0", repr(value))
 
     @property
     def rank(self) -> int:
@@ -107,7 +107,7 @@ class Layout:
                 merged.append((kind, count))
         object.__setattr__(self, "parts", tuple(merged))
         if not merged:
-            raise ArgumentError("parts", "at least one tensor", self.parts)
+            raise ArgumentError("parts", "at least one tensor", repr(self.parts))
 
     @classmethod
     def of(cls, what: Layout | Rep | int, d: int, argument: str = "rep") -> Layout:
@@ -181,7 +181,7 @@ def hidden_layout(width: int, d: int, dual: bool = False) -> Layout:
     """
     for name, value in (("width", width), ("d", d)):
         if not isinstance(value, int) or value < 1:
-            raise ArgumentError(name, "a positive number", value)
+            raise ArgumentError(name, "a positive number", repr(value))
     counts: dict[int, int] = {}
     left = width
     while left:

@@ -31,9 +31,9 @@ class PlanarIrrep(Rep):
 
     def __init__(self, group: Group, k: int) -> None:
         if not isinstance(k, int) or k < 1:
-            raise ArgumentError("k", "a frequency of at least 1 (0 is the scalar)", k)
+            raise ArgumentError("k", "a frequency of at least 1 (0 is the scalar)", repr(k))
         if group.element_shape != (2, 2) or not is_orthogonal(group):
-            raise ArgumentError("group", "SO(2), O(2) or a subgroup of it", group)
+            raise ArgumentError("group", "SO(2), O(2) or a subgroup of it", repr(group))
         super().__init__(group)
         self.k, self.symbol = k, f"ρ{k}"
 

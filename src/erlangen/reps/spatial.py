@@ -29,7 +29,7 @@ def solid_harmonics(degree: int, x: Float[Tensor, "*batch 3"]) -> Float[Tensor, 
     tensor([1., 2., 3.])
     """
     if not isinstance(degree, int) or degree < 0:
-        raise ArgumentError("degree", "a non-negative integer", degree)
+        raise ArgumentError("degree", "a non-negative integer", repr(degree))
     u, v, w = x[..., 2], x[..., 0], x[..., 1]  # w is the polar axis; (u + i v)^m the azimuthal part
     r2 = u * u + v * v + w * w
     one = torch.ones_like(u)
@@ -71,11 +71,11 @@ class SpatialIrrep(Rep):
 
     def __init__(self, group: Group, degree: int, parity: int | None = None) -> None:
         if not isinstance(degree, int) or degree < 0:
-            raise ArgumentError("degree", "a non-negative integer", degree)
+            raise ArgumentError("degree", "a non-negative integer", repr(degree))
         if parity not in (None, 1, -1):
-            raise ArgumentError("parity", "1 (even), -1 (odd) or None", parity)
+            raise ArgumentError("parity", "1 (even), -1 (odd) or None", repr(parity))
         if group.element_shape != (3, 3) or not is_orthogonal(group):
-            raise ArgumentError("group", "SO(3), O(3) or a subgroup of it", group)
+            raise ArgumentError("group", "SO(3), O(3) or a subgroup of it", repr(group))
         super().__init__(group)
         self.degree, self.parity = degree, parity if parity is not None else (-1) ** degree
         self.dim, self.symbol = 2 * degree + 1, f"{degree}{'e' if self.parity == 1 else 'o'}"

@@ -99,7 +99,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     """Read the molecules, train every network on every size, report."""
     started = time.perf_counter()
     if config.seeds < 1:
-        raise ArgumentError("seeds", "at least one", config.seeds)
+        raise ArgumentError("seeds", "at least one", repr(config.seeds))
     with one_thread():
         return _run(config, quiet, started)
 

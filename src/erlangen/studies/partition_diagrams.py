@@ -79,7 +79,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     """Count, train, transfer, time, report."""
     started = time.perf_counter()
     if config.seeds < 1:
-        raise ArgumentError("seeds", "at least one", config.seeds)
+        raise ArgumentError("seeds", "at least one", repr(config.seeds))
     with one_thread():
         return _run(config, quiet, started)
 

@@ -46,9 +46,9 @@ class LieEnergy(Frame):
     def __init__(self, network: nn.Module, *, starts: int = 36, resolution: float = 1e-3, seed: int = 0) -> None:
         super().__init__()
         if starts < 1:
-            raise ArgumentError("starts", "at least 1", starts)
+            raise ArgumentError("starts", "at least 1", repr(starts))
         if resolution <= 0:
-            raise ArgumentError("resolution", "a positive length", resolution)
+            raise ArgumentError("resolution", "a positive length", repr(resolution))
         self.network, self.starts, self.resolution, self.seed = network, starts, resolution, seed
 
     def forward(self, inp: Action, x: Any) -> Weighted:

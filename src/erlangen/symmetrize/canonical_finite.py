@@ -73,7 +73,7 @@ class Reference(Choice):
     def __init__(self, network: nn.Module, dim: int = 128, *, distinct: float = 1.0, seed: int = 0, **options: Any) -> None:
         super().__init__(**options)
         if distinct < 0:
-            raise ArgumentError("distinct", "a weight of at least 0", distinct)
+            raise ArgumentError("distinct", "a weight of at least 0", repr(distinct))
         self.network, self.distinct = network, distinct
         direction = torch.randn(dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         self.register_buffer("direction", (direction / direction.norm()).to(torch.get_default_dtype()))

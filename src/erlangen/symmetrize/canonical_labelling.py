@@ -49,7 +49,7 @@ class CanonicalLabelling(Frame):
     def __init__(self, symmetries: bool = False, max_frame: int = 120, of: str | None = None) -> None:
         super().__init__()
         if max_frame < 1:
-            raise ArgumentError("max_frame", "at least 1", max_frame)
+            raise ArgumentError("max_frame", "at least 1", repr(max_frame))
         self.symmetries, self.max_frame, self.of = symmetries, max_frame, of
 
     def forward(self, inp: Action, x: Any, noise: Sequence[Tensor | None] | None = None) -> Weighted:

@@ -44,9 +44,9 @@ class Ordered(Frame):
     def __init__(self, network: nn.Module, *, tolerance: float | None = None, ties: bool = True, max_frame: int = 120) -> None:
         super().__init__()
         if tolerance is not None and tolerance < 0:
-            raise ArgumentError("tolerance", "at least 0", tolerance)
+            raise ArgumentError("tolerance", "at least 0", repr(tolerance))
         if max_frame < 1:
-            raise ArgumentError("max_frame", "at least 1", max_frame)
+            raise ArgumentError("max_frame", "at least 1", repr(max_frame))
         self.network, self.tolerance, self.ties, self.max_frame = network, tolerance, ties, max_frame
 
     def forward(self, inp: Action, x: Any, noise: Sequence[Tensor | None] | None = None) -> Weighted:

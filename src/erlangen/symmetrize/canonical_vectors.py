@@ -91,9 +91,9 @@ class Vectors(CloudFrame):
         if degenerate not in ("ignore", "warn", "weighted"):
             raise ArgumentError("degenerate", "one of ignore, warn, weighted", repr(degenerate))
         if prior < 0:
-            raise ArgumentError("prior", "a weight of at least 0", prior)
+            raise ArgumentError("prior", "a weight of at least 0", repr(prior))
         if rank < 0:
-            raise ArgumentError("rank", "a tensor rank of at least 0", rank)
+            raise ArgumentError("rank", "a tensor rank of at least 0", repr(rank))
         self.network = VectorNeurons(channels, 3) if network is None else network
         self.method, self.prior, self.degenerate, self.eps = method, prior, degenerate, eps
         self.of, self.weights, self.rank, self.others = of, weights, rank, degenerate == "weighted"

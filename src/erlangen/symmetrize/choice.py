@@ -68,15 +68,15 @@ class Choice(Frame):
         if trick not in ("straight-through", "gumbel", None):
             raise ArgumentError("trick", "'straight-through', 'gumbel' or None", repr(trick))
         if not temperature > 0:
-            raise ArgumentError("temperature", "a positive number", temperature)
+            raise ArgumentError("temperature", "a positive number", repr(temperature))
         if top_k < 1:
-            raise ArgumentError("top_k", "at least 1", top_k)
+            raise ArgumentError("top_k", "at least 1", repr(top_k))
         if draws < 0 or (draws and top_k > 1):
             raise ArgumentError("draws", "a number of draws, and then top_k=1", f"draws={draws}, top_k={top_k}")
         if prior < 0:
-            raise ArgumentError("prior", "a weight of at least 0", prior)
+            raise ArgumentError("prior", "a weight of at least 0", repr(prior))
         if tolerance < 0:
-            raise ArgumentError("tolerance", "at least 0", tolerance)
+            raise ArgumentError("tolerance", "at least 0", repr(tolerance))
         if degenerate not in ("ignore", "warn", "weighted"):
             raise ArgumentError("degenerate", "one of ignore, warn, weighted", repr(degenerate))
         self.trick, self.temperature, self.top_k, self.draws, self.prior = trick, temperature, top_k, draws, prior

@@ -170,12 +170,12 @@ def compare_frames(
     inp, out = as_action(inp, "inp"), as_action(out, "out")
     config = config or TrainingConfig()
     if seconds is not None and seconds <= 0:
-        raise ArgumentError("seconds", "a positive number of CPU seconds", seconds)
+        raise ArgumentError("seconds", "a positive number of CPU seconds", repr(seconds))
     frames = dict(_serving(inp) if frames is None else frames)
     if clash := {PLAIN, AUGMENTED} & set(frames):
         raise ArgumentError("frames", f"names other than those of the baselines {PLAIN} and {AUGMENTED}", sorted(clash))
     if not (frames or baselines) or not set(baselines) <= {PLAIN, AUGMENTED}:
-        raise ArgumentError("baselines", f"'{PLAIN}', '{AUGMENTED}', both, or neither beside some frames", baselines)
+        raise ArgumentError("baselines", f"'{PLAIN}', '{AUGMENTED}', both, or neither beside some frames", repr(baselines))
     task = _Task(model, inp, out, loss, data, test, seed, scale)
     # The first training of a process loads and warms what later ones find ready: none of those compared should pay for it.
     task.measure("warming up", copy.deepcopy(model), dataclasses.replace(config, steps=1), None, True)

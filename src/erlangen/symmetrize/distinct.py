@@ -42,7 +42,7 @@ class Distinct(nn.Module):
     def __init__(self, model: nn.Module, tolerance: float | None = None) -> None:
         super().__init__()
         if tolerance is not None and tolerance <= 0:
-            raise ArgumentError("tolerance", "a positive number", tolerance)
+            raise ArgumentError("tolerance", "a positive number", repr(tolerance))
         self.model, self.tolerance = model, tolerance
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

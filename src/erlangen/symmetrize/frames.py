@@ -167,7 +167,7 @@ class Haar(Frame):
     def __init__(self, k: int = 8, generator: torch.Generator | None = None) -> None:
         super().__init__()
         if k < 1:
-            raise ArgumentError("k", "a positive number of elements", k)
+            raise ArgumentError("k", "a positive number of elements", repr(k))
         self.k, self.generator = k, generator
 
     def forward(self, inp: Action, x: Any) -> Weighted:

@@ -70,9 +70,9 @@ class Scalar(nn.Module):
             ("newton_schulz", newton_schulz, 0),
         ):
             if value < least:
-                raise ArgumentError(name, f"at least {least}", value)
+                raise ArgumentError(name, f"at least {least}", repr(value))
         if newton_schulz and not (known.is_compact and known.vector.is_orthogonal):
-            raise ArgumentError("newton_schulz", f"0, for {known} is not orthogonal", newton_schulz)
+            raise ArgumentError("newton_schulz", f"0, for {known} is not orthogonal", repr(newton_schulz))
         self.group, self.vectors, self.newton_schulz = known, vectors, newton_schulz
         n = known.n
         forms = bilinear_forms(known)
@@ -195,9 +195,9 @@ class InOrder(nn.Module):
         if not isinstance(known, FormGroup) or known.dim != known.n * (known.n - 1) // 2:
             raise ArgumentError("group", "the isometries of a form, e.g. SO(3) or O(1, 3)", repr(group))
         if vectors < known.n:
-            raise ArgumentError("vectors", f"at least {known.n}, to span a basis", vectors)
+            raise ArgumentError("vectors", f"at least {known.n}, to span a basis", repr(vectors))
         if rank < 0:
-            raise ArgumentError("rank", "a tensor rank of at least 0", rank)
+            raise ArgumentError("rank", "a tensor rank of at least 0", repr(rank))
         self.group, self.vectors, self.rank = known, vectors, rank
 
     def forward(self, y: Float[Tensor, "*batch m n"], noise: Float[Tensor, "*batch"] | None = None) -> Float[Tensor, "*batch n n"]:

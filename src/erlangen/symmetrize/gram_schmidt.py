@@ -70,7 +70,7 @@ class GramSchmidt(CloudFrame):
     ) -> None:
         super().__init__()
         if rank < 0:
-            raise ArgumentError("rank", "a tensor rank of at least 0", rank)
+            raise ArgumentError("rank", "a tensor rank of at least 0", repr(rank))
         if degenerate not in ("warn", "raise", "ignore"):
             raise ArgumentError("degenerate", "one of warn, raise, ignore", repr(degenerate))
         self.degenerate, self.of, self.weights, self.tensor_rank = degenerate, of, weights, rank

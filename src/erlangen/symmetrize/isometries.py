@@ -298,7 +298,7 @@ def _turns(k: int, proper: bool, rank: int) -> tuple[Float[Tensor, "t k k"], Flo
         turns, shares = rotations(rank)
     else:
         if rank > 3:
-            raise ArgumentError("rank", f"at most 3 for data that leave {k} axes open", rank)
+            raise ArgumentError("rank", f"at most 3 for data that leave {k} axes open", repr(rank))
         # Signs leave nothing of odd tensors and of products of different coordinates; shifts make what is left alike.
         flips = torch.tensor(list(itertools.product([1.0, -1.0], repeat=k)), dtype=torch.float64)
         found = [torch.diag(flip) @ eye.roll(shift, 0) for shift in range(k) for flip in flips]

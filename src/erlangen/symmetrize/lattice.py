@@ -53,7 +53,7 @@ class Lattice(Frame):
     def __init__(self, of: str = "cell", periodic: tuple[bool, bool, bool] = (True, True, True)) -> None:
         super().__init__()
         if sum(periodic) < 2:
-            raise ArgumentError("periodic", "at least two directions", periodic)
+            raise ArgumentError("periodic", "at least two directions", repr(periodic))
         self.of, self.periodic = of, periodic
 
     def forward(self, inp: Action, x: Any) -> Weighted:

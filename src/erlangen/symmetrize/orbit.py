@@ -60,7 +60,7 @@ class OrbitDistance:
 
     def __init__(self, group: Group, p: float = 2) -> None:
         if p < 1:
-            raise ArgumentError("p", "a power of at least 1", p)
+            raise ArgumentError("p", "a power of at least 1", repr(p))
         self.group, self.p = matrices(group), p
         group = self.group
         self.invariants = orbit_invariants(group)

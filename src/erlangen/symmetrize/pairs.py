@@ -54,7 +54,7 @@ class Pairs(CloudFrame):
     def __init__(self, rank: int = 3, grad: bool = False, of: str | None = None, weights: str | None = None) -> None:
         super().__init__()
         if rank < 0:
-            raise ArgumentError("rank", "a tensor rank of at least 0", rank)
+            raise ArgumentError("rank", "a tensor rank of at least 0", repr(rank))
         self.rank, self.grad, self.of, self.weights = rank, grad, of, weights
         self.differentiable = grad
 

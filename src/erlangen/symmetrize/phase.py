@@ -50,7 +50,7 @@ class Phase(Frame):
     def __init__(self, tokens: int = 1) -> None:
         super().__init__()
         if tokens < 1:
-            raise ArgumentError("tokens", "a positive number of vectors", tokens)
+            raise ArgumentError("tokens", "a positive number of vectors", repr(tokens))
         self.tokens = tokens
 
     def forward(self, inp: Action, x: Any) -> Weighted:

@@ -73,7 +73,7 @@ class Principal(CloudFrame):
             if value not in known:
                 raise ArgumentError(name, f"one of {', '.join(known)}", repr(value))
         if rank < 0:
-            raise ArgumentError("rank", "a tensor rank of at least 0", rank)
+            raise ArgumentError("rank", "a tensor rank of at least 0", repr(rank))
         self.order, self.degenerate, self.grad, self.of, self.weights = order, degenerate, grad, of, weights
         self.differentiable = grad
         self.rank, self.others = rank, degenerate == "weighted"

@@ -31,7 +31,7 @@ class Together(Action):
 
     def __init__(self, *parts: Action) -> None:
         if len(parts) < 2 or not all(isinstance(part, Action) for part in parts):
-            raise ArgumentError("parts", "at least two actions", parts)
+            raise ArgumentError("parts", "at least two actions", repr(parts))
         group = DirectProduct(*(part.group for part in parts))
         if len(group.factors) != len(parts):
             raise ArgumentError("parts", "actions of groups that are not products themselves", [str(p.group) for p in parts])

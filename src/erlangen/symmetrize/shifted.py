@@ -59,11 +59,11 @@ class Shifted(Frame):
         if not isinstance(base, Frame):
             raise ArgumentError("base", "a Frame, e.g. erlangen.frames.GramSchmidt()", type(base).__name__)
         if noise < 0:
-            raise ArgumentError("noise", "a standard deviation of at least 0", noise)
+            raise ArgumentError("noise", "a standard deviation of at least 0", repr(noise))
         if samples < 1 or (samples > 1 and not noise):
-            raise ArgumentError("samples", "at least 1, and 1 without noise", samples)
+            raise ArgumentError("samples", "at least 1, and 1 without noise", repr(samples))
         if largest is not None and largest <= 0:
-            raise ArgumentError("largest", "a positive bound", largest)
+            raise ArgumentError("largest", "a positive bound", repr(largest))
         self.base, self.network, self.noise, self.samples, self.largest = base, network, noise, samples, largest
         self.generator = generator
         self.is_exact = base.is_exact and not noise

@@ -48,7 +48,7 @@ class Sorted(Frame):
     def __init__(self, ties: bool = True, max_frame: int = 120) -> None:
         super().__init__()
         if max_frame < 1:
-            raise ArgumentError("max_frame", "at least 1", max_frame)
+            raise ArgumentError("max_frame", "at least 1", repr(max_frame))
         self.ties, self.max_frame = ties, max_frame
 
     def forward(self, inp: Action, x: Any, noise: Sequence[Tensor | None] | None = None) -> Weighted:

@@ -38,7 +38,7 @@ class Stochastic(Frame):
     def __init__(self, frame: Frame, k: int = 1, *, always: bool = False, generator: torch.Generator | None = None) -> None:
         super().__init__()
         if k < 1:
-            raise ArgumentError("k", "a positive number of elements", k)
+            raise ArgumentError("k", "a positive number of elements", repr(k))
         self.frame, self.k, self.always, self.generator = frame, k, always, generator
 
     @property

@@ -44,7 +44,7 @@ class TrainingConfig:
             if getattr(self, name) < 1:
                 raise ArgumentError(name, "a positive number", getattr(self, name))
         if not 0 < self.lr < math.inf:
-            raise ArgumentError("lr", "a positive learning rate", self.lr)
+            raise ArgumentError("lr", "a positive learning rate", repr(self.lr))
         for name in ("weight_decay", "warmup", "clip", "patience"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ArgumentError(name, "zero or a positive number", getattr(self, name))

@@ -53,7 +53,7 @@ class PatchFeatures(nn.Module):
     ) -> None:
         super().__init__()
         if x.ndim != 4 or not 1 <= patch <= min(x.shape[-2:]):
-            raise ArgumentError("patch", f"a side from 1 to that of images [n, c, h, w], {tuple(x.shape)}", patch)
+            raise ArgumentError("patch", f"a side from 1 to that of images [n, c, h, w], {tuple(x.shape)}", repr(patch))
         self.patch, self.grid, self.threshold, self.circular = patch, grid, threshold, circular
         generator = torch.Generator().manual_seed(seed)
         # What a patch without contrast is divided by.

@@ -55,7 +55,7 @@ class SimCLR(Invariance):
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
-            raise ArgumentError("temperature", "a positive number", self.temperature)
+            raise ArgumentError("temperature", "a positive number", repr(self.temperature))
         if self.negatives not in ("other view", "both views"):
             raise ArgumentError("negatives", "'other view' or 'both views'", repr(self.negatives))
 

@@ -86,7 +86,7 @@ def barlow_twins_loss(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], off_diag
     """
     _check(a, b)
     if off_diagonal < 0:
-        raise ArgumentError("off_diagonal", "a weight of zero or more", off_diagonal)
+        raise ArgumentError("off_diagonal", "a weight of zero or more", repr(off_diagonal))
     one, two = _standardised(a), _standardised(b)
     correlation = one.mT @ two / len(a)
     diagonal = correlation.diagonal()
@@ -116,4 +116,4 @@ def _check(a: Tensor, b: Tensor, temperature: float = 1.0, rows: int = 2) -> Non
     if len(a) < rows:
         raise ArgumentError("a", f"a batch of at least {rows} samples", len(a))
     if not temperature > 0:
-        raise ArgumentError("temperature", "a positive number", temperature)
+        raise ArgumentError("temperature", "a positive number", repr(temperature))

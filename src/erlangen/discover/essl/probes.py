@@ -77,7 +77,7 @@ def linear_probe(
     True
     """
     if not penalty >= 0:
-        raise ArgumentError("penalty", "zero or a positive number", penalty)
+        raise ArgumentError("penalty", "zero or a positive number", repr(penalty))
     classes = _classes(train[1], classes)
     for name, (x, y) in (("train", train), ("test", test)):
         _check_labels(name, x, y, classes)
@@ -192,9 +192,9 @@ def knn_probe(
     for name, (x, y) in (("train", train), ("test", test)):
         _check_labels(name, x, y, classes)
     if not 1 <= k <= len(train[0]):
-        raise ArgumentError("k", f"a number from 1 to {len(train[0])}, the training samples", k)
+        raise ArgumentError("k", f"a number from 1 to {len(train[0])}, the training samples", repr(k))
     if not temperature > 0:
-        raise ArgumentError("temperature", "a positive number", temperature)
+        raise ArgumentError("temperature", "a positive number", repr(temperature))
     a, b = (nn.functional.normalize(features_of(encoder, x), dim=1) for x, _ in (train, test))
     label = train[1].long().cpu()
     parts = []

@@ -62,7 +62,7 @@ class Sensitivity:
 
     def __post_init__(self) -> None:
         if not (self.weight >= 0 and math.isfinite(self.weight)):
-            raise ArgumentError("weight", "zero or a positive number", self.weight)
+            raise ArgumentError("weight", "zero or a positive number", repr(self.weight))
         named: Sequence[Group | Action] = [self.of] if isinstance(self.of, Group | Action) else list(self.of)
         for part in named:
             if not isinstance(part, Group | Action):
@@ -77,7 +77,7 @@ class Sensitivity:
                 raise ArgumentError("single", "False when n_elements is given", True)
             if self.n_elements < 1 or (self.finite and self.n_elements > self.order):
                 most = f" to {int(self.order)}" if self.finite else ""
-                raise ArgumentError("n_elements", f"a number from 1{most}", self.n_elements)
+                raise ArgumentError("n_elements", f"a number from 1{most}", repr(self.n_elements))
 
     @property
     def finite(self) -> bool:

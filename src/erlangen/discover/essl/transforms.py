@@ -34,7 +34,9 @@ def turns(group: Group) -> Images:
         return Images(known.irrep(1))
     if group in (SO(2), O(2)):
         return Images(group.vector)
-    raise ArgumentError("group", "Cyclic(n) or Dihedral(n) with n >= 3, SO(2) or O(2)", group, "for other groups give an action")
+    raise ArgumentError(
+        "group", "Cyclic(n) or Dihedral(n) with n >= 3, SO(2) or O(2)", repr(group), "for other groups give an action"
+    )
 
 
 def mirrors(axis: int = -1) -> Images:
@@ -44,7 +46,7 @@ def mirrors(axis: int = -1) -> Images:
     [2, 1, 4, 3]
     """
     if axis not in (-1, -2):
-        raise ArgumentError("axis", "-1 (left and right) or -2 (top and bottom)", axis)
+        raise ArgumentError("axis", "-1 (left and right) or -2 (top and bottom)", repr(axis))
     group = Cyclic(2)
     return Images(group.irrep(1) + group.scalar if axis == -1 else group.scalar + group.irrep(1))
 
@@ -77,10 +79,10 @@ class GridShifts(Action):
         elif all(isinstance(f, Cyclic) for f in self.cyclic):
             count = len(self.cyclic)
         else:
-            raise ArgumentError("group", "Cyclic(n), a product of cyclic groups, or Torus(k)", group)
+            raise ArgumentError("group", "Cyclic(n), a product of cyclic groups, or Torus(k)", repr(group))
         axes = axes or tuple(range(-count, 0))
         if count > 2 or len(axes) != count or len(set(axes)) != count or not set(axes) <= {-2, -1}:
-            raise ArgumentError("axes", f"{count} of the axes -2 and -1, as many as {group} has factors", axes)
+            raise ArgumentError("axes", f"{count} of the axes -2 and -1, as many as {group} has factors", repr(axes))
         super().__init__(group)
         self.axes = axes
 
@@ -132,7 +134,7 @@ class Jigsaw(Action):
 
     def __init__(self, tiles: int = 2) -> None:
         if tiles < 2:
-            raise ArgumentError("tiles", "at least 2 along a side", tiles)
+            raise ArgumentError("tiles", "at least 2 along a side", repr(tiles))
         super().__init__(Symmetric(tiles**2))
         self.tiles = tiles
 

@@ -73,7 +73,7 @@ class Crop(View):
 
     def __post_init__(self) -> None:
         if not self.size > 0 or (isinstance(self.size, float) and self.size > 1):
-            raise ArgumentError("size", "a number of pixels (int) or a share of the side in (0, 1] (float)", self.size)
+            raise ArgumentError("size", "a number of pixels (int) or a share of the side in (0, 1] (float)", repr(self.size))
         for name, (low, high), largest in (("scale", self.scale, 1.0), ("ratio", self.ratio, math.inf)):
             if not 0 < low <= high <= largest:
                 raise ArgumentError(name, "two increasing positive numbers" + (" up to 1" if name == "scale" else ""), (low, high))
@@ -146,7 +146,7 @@ class Jitter(View):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(name, "a largest relative change from 0 to 1", getattr(self, name))
         if not 0 <= self.hue <= 0.5:
-            raise ArgumentError("hue", "a largest change from 0 to 0.5 turns", self.hue)
+            raise ArgumentError("hue", "a largest change from 0 to 0.5 turns", repr(self.hue))
         _check_probability(self.p)
 
     def __call__(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -261,4 +261,4 @@ def _hue_rotation(angle: Float[Tensor, batch]) -> Float[Tensor, "batch 3 3"]:
 
 def _check_probability(p: float) -> None:
     if not 0 <= p <= 1:
-        raise ArgumentError("p", "a probability", p)
+        raise ArgumentError("p", "a probability", repr(p))

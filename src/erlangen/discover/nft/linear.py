@@ -58,7 +58,7 @@ class LinearNFT:
         if motions not in ("shared", "each"):
             raise ArgumentError("motions", "'shared' or 'each'", repr(motions))
         if rank is not None and rank < 1:
-            raise ArgumentError("rank", "at least 1", rank)
+            raise ArgumentError("rank", "at least 1", repr(rank))
         self.rank, self.motions = rank, motions
 
     def fit(self, sequences: Any, labels: Int[Tensor, " n"] | None = None) -> LinearNFT:
@@ -76,7 +76,7 @@ class LinearNFT:
         _, values, vh = torch.linalg.svd(x.flatten(0, 1), full_matrices=False)
         rank = self.rank or cut(values, shape=tuple(x.flatten(0, 1).shape), eps=_eps(sequences)).rank  # type: ignore[arg-type]
         if rank > min(x.shape[-1], len(values)) or rank < 1:
-            raise ArgumentError("rank", f"a number of directions from 1 to {min(x.shape[-1], len(values))}", rank)
+            raise ArgumentError("rank", f"a number of directions from 1 to {min(x.shape[-1], len(values))}", repr(rank))
         self.basis = vh[:rank].mT
         self.scale = values[:rank] / x.flatten(0, 1).shape[0] ** 0.5
         # Coordinates are divided by their scales: so is the rounding of the frames.

@@ -72,7 +72,7 @@ class NFT(nn.Module):
     ) -> None:
         super().__init__()
         if not isinstance(multiplicity, int) or multiplicity < 1:
-            raise ArgumentError("multiplicity", "a positive number of rows", multiplicity)
+            raise ArgumentError("multiplicity", "a positive number of rows", repr(multiplicity))
         self.encoder, self.decoder, self.multiplicity = encoder, decoder, multiplicity
         self.latent = LatentAction(action, ridge)
         self.history: History | None = None
@@ -337,7 +337,7 @@ class NFT(nn.Module):
 
     def _check_frames(self, x: Tensor, conditioning: int, predicted: int = 1) -> None:
         if conditioning < 2:
-            raise ArgumentError("conditioning", "at least 2 frames", conditioning, "one frame shows no motion")
+            raise ArgumentError("conditioning", "at least 2 frames", repr(conditioning), "one frame shows no motion")
         if x.shape[1] < conditioning + predicted:
             raise ArgumentError("sequences", f"at least {conditioning + predicted} frames", x.shape[1])
         a = self._check_size(x[:, 0])
@@ -348,7 +348,7 @@ class NFT(nn.Module):
         vectors = sum(p.dim == 3 for p in self.latent.parts) * self.multiplicity
         if self.latent.kind == "space" and (conditioning - 1) * vectors < 2:
             raise ArgumentError(
-                "multiplicity", "at least two vectors of space, as one leaves the turn about it open", self.multiplicity
+                "multiplicity", "at least two vectors of space, as one leaves the turn about it open", repr(self.multiplicity)
             )
         if self.latent.kind == "given":
             raise ArgumentError(

@@ -99,11 +99,11 @@ class SoftEquivariance(nn.Module):
         if tune not in get_args(Tune):
             raise ArgumentError("tune", ", ".join(map(repr, get_args(Tune))), repr(tune))
         if not isinstance(steps, int) or steps < 1:
-            raise ArgumentError("steps", "the number of training steps", steps)
+            raise ArgumentError("steps", "the number of training steps", repr(steps))
         if not 0 < warmup <= 1:
-            raise ArgumentError("warmup", "a part of the strengths, above 0 and at most 1", warmup)
+            raise ArgumentError("warmup", "a part of the strengths, above 0 and at most 1", repr(warmup))
         if power < 0:
-            raise ArgumentError("power", "at least 0", power)
+            raise ArgumentError("power", "at least 0", repr(power))
         self.names, self.tune, self.steps, self.power = tuple(vectors), tune, steps, float(power)
         d = next(iter(vectors.values())).dim
         dual = not all(v.is_orthogonal for v in vectors.values())
@@ -148,7 +148,7 @@ class SoftEquivariance(nn.Module):
         """
         part = isinstance(progress, float)
         if progress < 0 or (part and progress > 1):
-            raise ArgumentError("progress", "a part from 0 to 1 (float) or a number of steps (int)", progress)
+            raise ArgumentError("progress", "a part from 0 to 1 (float) or a number of steps (int)", repr(progress))
         self.told.fill_(True)
         if self.tune != "off":
             self._advance(torch.full_like(self.seen, round(progress * self.steps) if part else int(progress)))

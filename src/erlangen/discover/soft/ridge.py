@@ -74,9 +74,9 @@ class SoftEquivariantRidge:
             raise ArgumentError("tune", "'once' or 'off'", repr(tune))
         for name, value in (("power", power), ("weight_decay", weight_decay)):
             if not 0 <= value < math.inf:
-                raise ArgumentError(name, "a number of at least 0", value)
+                raise ArgumentError(name, "a number of at least 0", repr(value))
         if not 0 < warmup <= 1:
-            raise ArgumentError("warmup", "a part of the strengths, above 0 and at most 1", warmup)
+            raise ArgumentError("warmup", "a part of the strengths, above 0 and at most 1", repr(warmup))
         self.strengths = numbers(strengths, tuple(self.vectors), hard=True)
         self.tune, self.warmup, self.power = tune, warmup, power
         self.weight_decay, self.intercept = weight_decay, intercept

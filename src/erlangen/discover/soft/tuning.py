@@ -37,7 +37,7 @@ def tuned_strengths(
     if initial.shape != residuals.shape:
         raise ArgumentError("residuals", f"one for each strength, {tuple(initial.shape)}", tuple(residuals.shape))
     if power < 0:
-        raise ArgumentError("power", "at least 0", power)
+        raise ArgumentError("power", "at least 0", repr(power))
     if bool((residuals < 0).any()):
         raise ArgumentError("residuals", "numbers of at least 0", residuals.tolist())
     return released(initial, residuals, power, initial > 0 if active is None else active)
@@ -71,5 +71,5 @@ def numbers(strengths: float | Sequence[float] | Mapping[str, float], names: Seq
     else:
         values = dict.fromkeys(names, float(strengths))
     if not all(v >= 0 and (hard or v < math.inf) for v in values.values()):
-        raise ArgumentError("strengths", f"{'' if hard else 'finite '}numbers of at least 0", strengths)
+        raise ArgumentError("strengths", f"{'' if hard else 'finite '}numbers of at least 0", repr(strengths))
     return values

@@ -74,7 +74,7 @@ def weights_of(
         if model.ndim != 2:
             raise ArgumentError("model", "a module or a weight matrix [out, in]", tuple(model.shape))
         if layers is not None:
-            raise ArgumentError("layers", "None for a bare matrix, which inp= and out= describe", layers)
+            raise ArgumentError("layers", "None for a bare matrix, which inp= and out= describe", repr(layers))
         source, target = _end(inp, model.shape[1], d, "inp", True), _end(out, model.shape[0], d, "out", False)
         places = torch.arange(model.numel()).view(1, *model.shape)
         return [replace(_weight("weight", None, "", tuple(model.shape), places, target, source), first=True, last=True)]

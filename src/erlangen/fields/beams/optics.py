@@ -103,7 +103,7 @@ def coupled_lattices(batch: int, cells: int = 4, *, generator: torch.Generator |
     """
     for name, value in (("batch", batch), ("cells", cells)):
         if value < 1:
-            raise ArgumentError(name, "a positive number", value)
+            raise ArgumentError(name, "a positive number", repr(value))
     draw = _uniform(generator, (batch, cells))
     sign = torch.where(draw(0.0, 1.0) < 0.5, -1.0, 1.0)
     k, length, angle, field, gap, kind = (
@@ -147,7 +147,7 @@ def random_beams(batch: int, *, generator: torch.Generator | None = None) -> Flo
     Emittances are in units of a typical one, for they scale the covariance and nothing else.
     """
     if batch < 1:
-        raise ArgumentError("batch", "a positive number", batch)
+        raise ArgumentError("batch", "a positive number", repr(batch))
     draw = _uniform(generator, (batch, 2))
     return covariance(draw(-0.7, 0.7).exp(), draw(-1.0, 1.0), draw(-1.0, 1.0).exp())
 

@@ -26,7 +26,7 @@ def connected_graphs(nodes: int) -> Float[Tensor, "graphs nodes nodes"]:
     [1, 1, 2, 6, 21, 112, 853]
     """
     if nodes not in range(1, 8):
-        raise ArgumentError("nodes", "a number from 1 to 7", nodes)
+        raise ArgumentError("nodes", "a number from 1 to 7", repr(nodes))
     import networkx as nx
 
     graphs = [g for g in nx.graph_atlas_g() if g.number_of_nodes() == nodes and nx.is_connected(g)]

@@ -28,7 +28,7 @@ def generated_graphs(nodes: int) -> Float[Tensor, "graphs nodes nodes"]:
     11117
     """
     if nodes not in range(1, 10):
-        raise ArgumentError("nodes", "a number from 1 to 9", nodes)
+        raise ArgumentError("nodes", "a number from 1 to 9", repr(nodes))
     run = subprocess.run([str(_geng()), "-cq", str(nodes)], capture_output=True, check=True, timeout=120)
     return torch.from_numpy(graph6(run.stdout.split(), nodes))
 

@@ -114,7 +114,7 @@ def pad(images: Float[Tensor, "N h w"], size: int) -> Float[Tensor, "N size size
     if height != width:
         raise ArgumentError("images", "square images", f"{height} x {width}")
     if size < height:
-        raise ArgumentError("size", f"at least the images' side, {height}", size)
+        raise ArgumentError("size", f"at least the images' side, {height}", repr(size))
     before = (size - height) // 2
     after = size - height - before
     return torch.nn.functional.pad(images, (before, after, before, after))

@@ -56,11 +56,11 @@ def generate(n: int, seed: int = 0, constituents: int = 200, progress: Callable[
         ArgumentError: ``n``, ``seed`` or ``constituents`` is out of range.
     """
     if n < 1:
-        raise ArgumentError("n", "at least 1 jet", n)
+        raise ArgumentError("n", "at least 1 jet", repr(n))
     if constituents < 1:
-        raise ArgumentError("constituents", "at least 1", constituents)
+        raise ArgumentError("constituents", "at least 1", repr(constituents))
     if not 0 <= seed < 400_000_000:
-        raise ArgumentError("seed", "an integer from 0 to 399999999 (Pythia's range)", seed)
+        raise ArgumentError("seed", "an integer from 0 to 399999999 (Pythia's range)", repr(seed))
     sources = {label: _jets(label, 2 * seed + 1 + label, constituents) for label in (1, 0)}
     momenta = np.zeros((n, constituents, 3), np.float32)
     particles = np.zeros((n, constituents), np.int16)

@@ -74,7 +74,7 @@ class JetTable:
         stored = self.momenta.shape[1]
         if not 1 <= constituents <= stored:
             hint = "More constituents need a live run: erlangen.fields.jets.generate(...)"
-            raise ArgumentError("constituents", f"1 to {stored}, the number stored for each jet", constituents, hint)
+            raise ArgumentError("constituents", f"1 to {stored}, the number stored for each jet", repr(constituents), hint)
         p = self.momenta[:, :constituents].astype(np.float64)
         energy = np.sqrt((p**2).sum(-1) + self.masses[:, :constituents] ** 2)
         return torch.from_numpy(np.concatenate([energy[..., None], p], -1))

@@ -55,11 +55,11 @@ def n_body(simulations: int, seed: int = 0, bodies: int = 5, input_frame: int = 
     torch.Size([3, 5, 3])
     """
     if simulations < 1:
-        raise ArgumentError("simulations", "at least 1", simulations)
+        raise ArgumentError("simulations", "at least 1", repr(simulations))
     if bodies < 2:
-        raise ArgumentError("bodies", "at least 2", bodies)
+        raise ArgumentError("bodies", "at least 2", repr(bodies))
     if not 0 <= input_frame < target_frame:
-        raise ArgumentError("target_frame", f"a frame after the input frame {input_frame} >= 0", target_frame)
+        raise ArgumentError("target_frame", f"a frame after the input frame {input_frame} >= 0", repr(target_frame))
     random = np.random.default_rng(seed)
     charge = random.choice([-1.0, 1.0], (simulations, bodies))
     position = random.normal(size=(simulations, bodies, 3)) * (bodies / 5) ** (1 / 3)

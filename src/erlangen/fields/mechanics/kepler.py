@@ -33,7 +33,7 @@ def kepler(position: Tensor, velocity: Tensor, times: Tensor, mu: float) -> tupl
     [[[0.0, 1.0]]]
     """
     if not mu > 0:
-        raise ArgumentError("mu", "a positive gravitational parameter", mu)
+        raise ArgumentError("mu", "a positive gravitational parameter", repr(mu))
     distance = position.norm(dim=-1, keepdim=True)  # [N, 1], broadcasts against the times
     vis_viva = 2 / distance - velocity.square().sum(-1, keepdim=True) / mu
     radial = (position * velocity).sum(-1, keepdim=True)

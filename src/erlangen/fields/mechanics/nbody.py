@@ -38,7 +38,7 @@ def nbody(split: Split = "train", count: int = 3000, seed: int = 0) -> DataSet:
     """
     check_split(split)
     if seed < 0:
-        raise ArgumentError("seed", "0 or more", seed)
+        raise ArgumentError("seed", "0 or more", repr(seed))
     if split == "all":
         parts = nbody("train", count, seed), nbody("test", count, seed)
         x, y = torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts if part.y is not None])

@@ -81,7 +81,7 @@ def two_body_forecast(split: Split = "train", steps: int = 5) -> DataSet:
     torch.Size([8690, 5, 8])
     """
     if not 1 <= steps <= SAMPLES // 2:
-        raise ArgumentError("steps", f"1 to {SAMPLES // 2} states", steps)
+        raise ArgumentError("steps", f"1 to {SAMPLES // 2} states", repr(steps))
     windows = two_body_orbits(split).unfold(1, 2 * steps, 1).mT.flatten(0, 1)  # [orbits * windows, 2 steps, 8]
     return DataSet(
         "two-body",

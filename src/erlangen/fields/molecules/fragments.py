@@ -48,7 +48,7 @@ def g2_fragments(
         ArgumentError: no molecule has so many atoms.
     """
     if count < 1:
-        raise ArgumentError("count", "a positive number", count)
+        raise ArgumentError("count", "a positive number", repr(count))
     if split not in ("train", "test"):
         raise ArgumentError("split", "'train' or 'test'", repr(split))
     try:
@@ -59,7 +59,7 @@ def g2_fragments(
     large = [pair for pair in every if len(pair[1]) >= atoms > 0]
     kept = [pair for i, pair in enumerate(large) if (i % HELD == HELD - 1) == (split == "test")]
     if not kept:
-        raise ArgumentError("atoms", f"1 to {max(len(m) for _, m in every) - 1} atoms", atoms)
+        raise ArgumentError("atoms", f"1 to {max(len(m) for _, m in every) - 1} atoms", repr(atoms))
     masses, positions, names = [], [], []
     for which in torch.randint(len(kept), (count,), generator=generator).tolist():
         name, molecule = kept[which]

@@ -51,10 +51,10 @@ def orbit_normals(
     (torch.Size([4, 3]), True)
     """
     if not isinstance(count, int) or count < 1:
-        raise ArgumentError("count", "a number of satellites", count)
+        raise ArgumentError("count", "a number of satellites", repr(count))
     low, high = revolutions
     if not 0 < low <= high < 17:
-        raise ArgumentError("revolutions", "two numbers a day, above 0 and below 17", revolutions)
+        raise ArgumentError("revolutions", "two numbers a day, above 0 and below 17", repr(revolutions))
     api = _api()
     u = torch.rand(count, 6, generator=generator, dtype=torch.float64).tolist()
     satellites = []

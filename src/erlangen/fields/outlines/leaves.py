@@ -58,7 +58,7 @@ def resample(x: Float[Tensor, "*batch t"], length: int) -> Float[Tensor, "*batch
     True
     """
     if length < 3:
-        raise ArgumentError("length", "at least 3 points", length)
+        raise ArgumentError("length", "at least 3 points", repr(length))
     before = x.shape[-1]
     if length == before:
         return x

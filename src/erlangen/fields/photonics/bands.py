@@ -75,10 +75,12 @@ def check_sizes(cells: FourierCells, n_bands: int, reduced: int | None) -> None:
     if not cells.coefficients.numel():
         raise ArgumentError("eps", "at least one cell", f"a batch of shape {tuple(cells.coefficients.shape[:-2])}")
     if reduced is not None and (not isinstance(reduced, int) or not 1 <= reduced <= waves // 4):
-        raise ArgumentError("reduced", f"None, or modes per corner from 1 to {waves // 4} (a quarter of the plane waves)", reduced)
+        raise ArgumentError(
+            "reduced", f"None, or modes per corner from 1 to {waves // 4} (a quarter of the plane waves)", repr(reduced)
+        )
     most = waves if reduced is None else 4 * reduced
     if not isinstance(n_bands, int) or not 1 <= n_bands <= most:
-        raise ArgumentError("n_bands", f"an integer from 1 to {most}, the size of the basis", n_bands)
+        raise ArgumentError("n_bands", f"an integer from 1 to {most}, the size of the basis", repr(n_bands))
 
 
 def chunks(cells: FourierCells, n_k: int, n_bands: int, reduced: int | None, refine: int = 1) -> Iterator[FourierCells]:

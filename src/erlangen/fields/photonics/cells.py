@@ -107,11 +107,11 @@ def random_cells(
     """
     for name, value, least in (("n", n, 1), ("harmonics", harmonics, 1), ("size", size, 2 * harmonics + 2)):
         if not isinstance(value, int) or value < least:
-            raise ArgumentError(name, f"an integer of at least {least}", value)
+            raise ArgumentError(name, f"an integer of at least {least}", repr(value))
     if not 0 <= fill[0] <= fill[1] <= 1:
-        raise ArgumentError("fill", "an interval (low, high) inside [0, 1]", fill)
+        raise ArgumentError("fill", "an interval (low, high) inside [0, 1]", repr(fill))
     if not 0 < eps[0] <= eps[1] < math.inf:
-        raise ArgumentError("eps", "an interval (low, high) of positive permittivities", eps)
+        raise ArgumentError("eps", "an interval (low, high) of positive permittivities", repr(eps))
     side = 2 * harmonics + 1
     generator = torch.Generator().manual_seed(seed)
     draws = torch.rand(n, 2 * side**2 + 3, generator=generator, dtype=torch.float64)

@@ -116,13 +116,13 @@ def dos(
     (torch.Size([400]), True)
     """
     if not isinstance(samples, int) or samples < 2:
-        raise ArgumentError("samples", "an integer of at least 2", samples)
+        raise ArgumentError("samples", "an integer of at least 2", repr(samples))
     if not isinstance(keep, int) or not 1 <= keep <= samples:
-        raise ArgumentError("keep", f"an integer from 1 to {samples}", keep)
+        raise ArgumentError("keep", f"an integer from 1 to {samples}", repr(keep))
     if not 0 < top < math.inf:
-        raise ArgumentError("top", "a positive frequency", top)
+        raise ArgumentError("top", "a positive frequency", repr(top))
     if not 0 < smoothing < math.inf:
-        raise ArgumentError("smoothing", "a positive width in rescaled frequency", smoothing)
+        raise ArgumentError("smoothing", "a positive width in rescaled frequency", repr(smoothing))
     cells = eps if isinstance(eps, FourierCells) else fourier(eps, n_waves)
     step = top / (samples - 1)
     edges, kernel = _smoothing(step, keep, smoothing, cells.mean.device)
@@ -161,7 +161,7 @@ class _Plan:
         """Chunk after chunk: the cells, the frequencies ``[b, n_k, bands]`` and velocities in the middles of squares, the squares."""
         check_sizes(cells, self.n_bands, self.reduced)
         if not isinstance(self.refine, int) or self.refine < 1:
-            raise ArgumentError("refine", "an integer of at least 1, the pieces along a side of each square", self.refine)
+            raise ArgumentError("refine", "an integer of at least 1, the pieces along a side of each square", repr(self.refine))
         squares = make_mesh(self.mesh, cells.mean.device)
         with progress(cells.mean.numel(), "band structures", self.quiet) as bar:
             for part in chunks(cells, len(squares.k), self.n_bands, self.reduced, self.refine):

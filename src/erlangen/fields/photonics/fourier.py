@@ -107,10 +107,10 @@ def rods(radius: float, eps_rod: float, eps_background: float = 1.0, n_waves: in
     from scipy.special import j1
 
     if not 0 < radius <= 0.5:
-        raise ArgumentError("radius", "a number in (0, 1/2] lattice constants", radius)
+        raise ArgumentError("radius", "a number in (0, 1/2] lattice constants", repr(radius))
     for name, value in (("eps_rod", eps_rod), ("eps_background", eps_background)):
         if not 0 < value < math.inf:
-            raise ArgumentError(name, "a positive permittivity", value)
+            raise ArgumentError(name, "a positive permittivity", repr(value))
     order = order_of(n_waves)
     line = np.arange(-2 * order, 2 * order + 1)
     x = 2 * math.pi * radius * np.hypot(line[:, None], line)
@@ -127,5 +127,5 @@ def order_of(n_waves: int) -> int:
     """``m`` of ``(2 m + 1)^2`` plane waves."""
     side = math.isqrt(n_waves) if isinstance(n_waves, int) and n_waves > 0 else 0
     if side < 3 or side % 2 == 0 or side * side != n_waves:
-        raise ArgumentError("n_waves", "the square of an odd number from 3 on (9, 25, 49, 81, ...)", n_waves)
+        raise ArgumentError("n_waves", "the square of an odd number from 3 on (9, 25, 49, 81, ...)", repr(n_waves))
     return side // 2

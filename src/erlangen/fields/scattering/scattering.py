@@ -29,7 +29,7 @@ def momenta(count: int, seed: int = 0) -> Float[Tensor, "count 4 4"]:
     torch.Size([8, 4, 4])
     """
     if count < 1:
-        raise ArgumentError("count", "a positive number of events", count)
+        raise ArgumentError("count", "a positive number of events", repr(count))
     return MOMENTUM * torch.randn(count, 4, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 

@@ -19,7 +19,7 @@ def lowpass(x: Float[Tensor, "*batch points"], modes: int) -> Float[Tensor, "*ba
     tensor([2., 2.])
     """
     if modes < 1:
-        raise ArgumentError("modes", "at least one mode", modes)
+        raise ArgumentError("modes", "at least one mode", repr(modes))
     spectrum = torch.fft.rfft(x)
     spectrum[..., modes:] = 0
     return torch.fft.irfft(spectrum, n=x.shape[-1])

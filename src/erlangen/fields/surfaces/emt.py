@@ -91,7 +91,7 @@ def emt_oc(
     """
     for name, value, least in (("count", count, 1), ("size", size, 1), ("layers", layers, 1), ("seed", seed, 0)):
         if value < least:
-            raise ArgumentError(name, f"at least {least}", value)
+            raise ArgumentError(name, f"at least {least}", repr(value))
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "erlangen"
     path = folder / f"emt-oc-1-{size}x{size}x{layers}-{count}-seed{seed}.npz"
     if cache and path.is_file():

@@ -36,7 +36,7 @@ def chains(count: int, balls: int = 6, *, seed: int = 0) -> Bodies:
     torch.Size([3, 6, 3])
     """
     if balls < 2:
-        raise ArgumentError("balls", "at least 2", balls)
+        raise ArgumentError("balls", "at least 2", repr(balls))
     rng = torch.Generator().manual_seed(seed)
     steps = torch.nn.functional.normalize(torch.randn(count, balls - 1, 3, generator=rng), dim=-1)
     for i in range(1, balls - 1):  # a link that would fold back points the other way

@@ -47,9 +47,9 @@ def dimension(kind: str, n: int, size: int, *, twisted: bool = False) -> int:
     (14, 22, 91, 6, 14)
     """
     if not isinstance(n, int) or n < 1:
-        raise ArgumentError("n", "a positive size", n)
+        raise ArgumentError("n", "a positive size", repr(n))
     if not isinstance(size, int) or size < 0:
-        raise ArgumentError("size", "a non-negative number of axes", size)
+        raise ArgumentError("size", "a non-negative number of axes", repr(size))
     if kind in ("S", "A"):
         plain = sum(stirling(size, t) for t in range(n + 1))
         signed = stirling(size, n - 1) + stirling(size, n) if n > 1 else 0

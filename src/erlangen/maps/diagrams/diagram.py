@@ -47,12 +47,12 @@ class Diagram:
             if not isinstance(count, int) or isinstance(count, bool) or count < 0:
                 raise ArgumentError(name, "a non-negative number of vertices", count)
         if sorted(v for b in self.blocks for v in b) != list(range(self.top + self.bottom)):
-            raise ArgumentError("blocks", f"a partition of the vertices 0 .. {self.top + self.bottom - 1}", self.blocks)
+            raise ArgumentError("blocks", f"a partition of the vertices 0 .. {self.top + self.bottom - 1}", repr(self.blocks))
         if any(list(b) != sorted(b) for b in self.blocks) or list(self.blocks) != sorted(self.blocks):
-            raise ArgumentError("blocks", "ascending blocks, ordered by their smallest vertex", self.blocks, "use Diagram.of")
+            raise ArgumentError("blocks", "ascending blocks, ordered by their smallest vertex", repr(self.blocks), "use Diagram.of")
         tied = [i for head in self.heads for i in head]
         if len(set(tied)) != len(tied) or any(not 0 <= i < len(self.blocks) for i in tied):
-            raise ArgumentError("heads", f"distinct places of blocks, 0 .. {len(self.blocks) - 1}", self.heads)
+            raise ArgumentError("heads", f"distinct places of blocks, 0 .. {len(self.blocks) - 1}", repr(self.heads))
 
     @classmethod
     def of(cls, top: int, bottom: int, blocks: Iterable[Iterable[int]], heads: Iterable[Iterable[Iterable[int]]] = ()) -> Diagram:

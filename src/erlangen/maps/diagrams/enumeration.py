@@ -74,7 +74,9 @@ def diagrams(source: Space, target: Space, *, spanning: bool = False, max_diagra
         return ()
     size = count(source, target, spanning=True)  # what is gone through, also where few of them are independent
     if size > max_diagrams:
-        raise ArgumentError("max_diagrams", f"at least {size}, the number of diagrams from {source} to {target}", max_diagrams)
+        raise ArgumentError(
+            "max_diagrams", f"at least {size}, the number of diagrams from {source} to {target}", repr(max_diagrams)
+        )
     twists, top, bottom = source.twisted ^ target.twisted, len(target.axes), len(source.axes)
     groups = label_groups(source, target)
     lists = []

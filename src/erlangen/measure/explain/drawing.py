@@ -52,7 +52,7 @@ def elements_for(
         raise UnsupportedError("explanations are compared datum by datum, which a ragged batch does not allow; pad it")
     if elements is None and n is not None:
         if not isinstance(n, int) or n < 1:
-            raise ArgumentError("n", "a positive number of random elements", n)
+            raise ArgumentError("n", "a positive number of random elements", repr(n))
         leaf = next((t for t in optree.tree_leaves(x) if isinstance(t, Tensor) and t.is_floating_point()), None)
         dtype = torch.get_default_dtype() if leaf is None else leaf.dtype
         drawn = group.sample(size, n, generator=generator, dtype=dtype)

@@ -117,7 +117,7 @@ class Influence(ByLoss):
     ) -> None:
         super().__init__(model, last, examples, labels)
         if damp <= 0:
-            raise ArgumentError("damp", "a positive number: the Hessian of a softmax is singular", damp)
+            raise ArgumentError("damp", "a positive number: the Hessian of a softmax is singular", repr(damp))
         error, hidden, p = (t.double() for t in self._factors(examples, labels))
         spread = torch.diag_embed(p) - p.unsqueeze(2) * p.unsqueeze(1)
         size = error.shape[1] * hidden.shape[1]
@@ -192,7 +192,7 @@ class SimplEx(RepSim):
     def __init__(self, model: nn.Module, layer: str | nn.Module, examples: Any, ridge: float = 1e-3) -> None:
         super().__init__(model, layer, examples)
         if ridge < 0:
-            raise ArgumentError("ridge", "zero or a positive number", ridge)
+            raise ArgumentError("ridge", "zero or a positive number", repr(ridge))
         self.ridge = ridge
 
     def needs(self, x: Any) -> Needs:

@@ -324,7 +324,7 @@ class IntegratedGradients(Attributor):
     ) -> None:
         super().__init__(model, inp)
         if steps < 1:
-            raise ArgumentError("steps", "a positive number of points", steps)
+            raise ArgumentError("steps", "a positive number of points", repr(steps))
         self.baseline, self.steps, self.rows = baseline, steps, rows
 
     def needs(self, x: Any) -> Needs:

@@ -130,14 +130,14 @@ class Occlusion(Masked):
     ) -> None:
         super().__init__(model, baseline, rows, inp=inp)
         if not window or any(not isinstance(w, int) or w < 1 for w in window):
-            raise ArgumentError("window", "positive lengths along the last axes", window)
+            raise ArgumentError("window", "positive lengths along the last axes", repr(window))
         self.window, self.wrap = tuple(window), wrap
         self.name = "Occlusion, wrapping" if wrap else "Occlusion"
 
     def masks(self, shape: tuple[int, ...]) -> Tensor:
         sides = shape[len(shape) - len(self.window) :]
         if len(sides) < len(self.window) or any(w > side for w, side in zip(self.window, sides)):
-            raise ArgumentError("window", f"a window within the datum's last axes, {shape}", self.window)
+            raise ArgumentError("window", f"a window within the datum's last axes, {shape}", repr(self.window))
         first = torch.zeros(sides, dtype=torch.bool)
         first[tuple(slice(w) for w in self.window)] = True
         axes = tuple(range(len(sides)))

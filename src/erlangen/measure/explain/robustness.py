@@ -94,7 +94,7 @@ class ExplanationRobustness:
         self.explainer = as_explainer(explainer).bound(self.inp)
         self.explanation = explanation_action(self.inp, explanation) if self.explainer.kind == "equivariance" else None
         if rows < 1:
-            raise ArgumentError("rows", "a positive number of data in one batch", rows)
+            raise ArgumentError("rows", "a positive number of data in one batch", repr(rows))
         similarity_for(similarity, torch.empty(0))
         self._spec, self.similarity, self.rows = explanation, similarity, rows
 

@@ -125,9 +125,9 @@ def symmetrize_explainer(
         raise ArgumentError("kind", "'equivariant' or 'invariant'", repr(kind))
     order = inp.group.order
     if n is None and (order > LARGEST_GROUP):
-        raise ArgumentError("n", f"a number of elements, for {inp.group} is too large to go through", n)
+        raise ArgumentError("n", f"a number of elements, for {inp.group} is too large to go through", repr(n))
     if n is not None and (not isinstance(n, int) or not 1 <= n <= order):
-        raise ArgumentError("n", f"a number of elements from 1 to the order, {order}", n)
+        raise ArgumentError("n", f"a number of elements from 1 to the order, {order}", repr(n))
     out = explanation_action(inp, explanation) if kind == "equivariant" else inp.group.scalar
     as_data = kind == "equivariant" and isinstance(explanation, str)
     return SymmetrizedExplainer(explainer, inp, out, kinds[kind], n, seed, round, as_data)

@@ -81,11 +81,11 @@ class GWL:
             raise ArgumentError("group", "O(3), SO(3), O(2) or SO(2)", repr(self.group))
         object.__setattr__(self, "group", group)
         if self.body_order is not None and self.body_order < 2:
-            raise ArgumentError("body_order", "at least 2", self.body_order)
+            raise ArgumentError("body_order", "at least 2", repr(self.body_order))
         if self.max_iter != "auto" and (not isinstance(self.max_iter, int) or self.max_iter < 1):
             raise ArgumentError("max_iter", "at least 1, or 'auto'", repr(self.max_iter))
         if self.tol is not None and not (math.isfinite(self.tol) and self.tol > 0):
-            raise ArgumentError("tol", "a positive number", self.tol)
+            raise ArgumentError("tol", "a positive number", repr(self.tol))
 
     @property
     def level(self) -> str:

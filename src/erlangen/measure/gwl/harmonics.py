@@ -32,7 +32,7 @@ def star_harmonic(fold: int, degree: int, order: int, angle: float = 0.0) -> com
     (0j, True)
     """
     if fold < 1:
-        raise ArgumentError("fold", "at least 1", fold)
+        raise ArgumentError("fold", "at least 1", repr(fold))
     if degree < 0 or abs(order) > degree:
         raise ArgumentError("order", "a degree l >= 0 and an order of at most l", (degree, order))
     if order % fold or (degree + order) % 2:

@@ -46,7 +46,7 @@ def as_graph(data: Any, *, cutoff: float | None = None, name: str = "data") -> G
     (torch.Size([2, 6]), [6, 1, 1])
     """
     if cutoff is not None and not cutoff > 0:
-        raise ArgumentError("cutoff", "a positive length", cutoff)
+        raise ArgumentError("cutoff", "a positive length", repr(cutoff))
     if isinstance(data, GeometricGraph):
         if cutoff is None:
             return data

@@ -31,7 +31,7 @@ def kchain(k: int, complete: bool = False) -> Pair:
     (6, [-4.0, -3.0, 0.0], [4.0, -3.0, 0.0])
     """
     if k < 2:
-        raise ArgumentError("k", "at least 2", k)
+        raise ArgumentError("k", "at least 2", repr(k))
     row = [[0.0, 5.0 * i, 0.0] for i in range(k)]
     last = [4.0, 5.0 * (k - 1) + 3.0, 0.0]
     edges = "complete" if complete else [(i, i + 1) for i in range(k + 1)]
@@ -55,11 +55,11 @@ def rotsym(fold: int, angle: float | None = None, *, generator: torch.Generator 
     ([0.0, 0.0, 0.0], 4)
     """
     if fold < 1:
-        raise ArgumentError("fold", "at least 1", fold)
+        raise ArgumentError("fold", "at least 1", repr(fold))
     if angle is None:
         angle = 2 * math.pi / (fold + int(torch.randint(1, fold + 1, (), generator=generator)))
     if not 0 < angle < 2 * math.pi / fold:
-        raise ArgumentError("angle", f"between 0 and {2 * math.pi / fold:.4g}, where the star comes back", angle)
+        raise ArgumentError("angle", f"between 0 and {2 * math.pi / fold:.4g}, where the star comes back", repr(angle))
     turns = [2 * math.pi * j / fold for j in range(fold)]
     first, second = (_star([[math.cos(t + q), math.sin(t + q), 0.0] for t in turns]) for q in (0.0, angle))
     return first, second
@@ -115,7 +115,7 @@ def distance_incomplete(number: Literal[1, 2]) -> Pair:
     """
     subsets = {1: ([0, 1, 2, 5, 6, 7], [0, 1, 6, 7, 13, 14]), 2: ([0, 1, 6, 7, 8, 11], [0, 1, 6, 7, 16, 19])}
     if number not in subsets:
-        raise ArgumentError("number", "1 or 2", number)
+        raise ArgumentError("number", "1 or 2", repr(number))
     vertices = dodecahedron()
     first, second = (GeometricGraph.of(vertices[part], "complete") for part in subsets[number])
     return first, second

@@ -80,7 +80,7 @@ def separation(
     does not distinguish (separation 0.0e+00)
     """
     if n_init < 1:
-        raise ArgumentError("n_init", "at least 1", n_init)
+        raise ArgumentError("n_init", "at least 1", repr(n_init))
     values = []
     for k in range(n_init):
         with torch.random.fork_rng(devices=[]):

@@ -14,7 +14,9 @@ from erlangen.errors import ArgumentError
 def check_frequency(k: int) -> None:
     """Raise ArgumentError unless ``k`` is 1 or even: for every other odd ``k`` the sum vanishes identically."""
     if not isinstance(k, int) or isinstance(k, bool) or k < 1 or (k > 1 and k % 2):
-        raise ArgumentError("k", "1 or an even positive integer", k, "for odd k above 1 the alternating sum is the zero function")
+        raise ArgumentError(
+            "k", "1 or an even positive integer", repr(k), "for odd k above 1 the alternating sum is the zero function"
+        )
 
 
 def directions(k: int, dtype: torch.dtype = torch.float64) -> Float[Tensor, "2k 2"]:

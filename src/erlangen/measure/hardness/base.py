@@ -141,4 +141,4 @@ def _double(function: Any) -> Any:
 def check_count(name: str, value: Any, least: int = 1) -> None:
     """Raise ArgumentError unless ``value`` is an integer of at least ``least``."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ArgumentError(name, f"an integer of at least {least}", value)
+        raise ArgumentError(name, f"an integer of at least {least}", repr(value))

@@ -71,7 +71,7 @@ def csq_lower_bound(gram: Gram | Tensor, tau: float) -> CSQBound:
     no two functions are correlated by less than tau^2 = 0.01: nothing follows
     """
     if not 0 < tau < 1:
-        raise ArgumentError("tau", "a tolerance strictly between 0 and 1", tau)
+        raise ArgumentError("tau", "a tolerance strictly between 0 and 1", repr(tau))
     size = as_gram(gram).magnitudes()
     off = pairs_above_diagonal(size)
     # A threshold matters only where it is some pair's correlation, and is below tau^2 beyond rounding in single precision.
@@ -160,7 +160,7 @@ def sampled_bound(
     (6676, 16.69)
     """
     if not 0 < tau < 1:
-        raise ArgumentError("tau", "a tolerance strictly between 0 and 1", tau)
+        raise ArgumentError("tau", "a tolerance strictly between 0 and 1", repr(tau))
     gamma = tau * tau / 2
     above = (_draw(family, pairs, generator) > gamma).sum()
     size = int(_turan(above, pairs, confidence))
@@ -197,14 +197,14 @@ def sampled_dimension(
 
 def _draw(family: Family, pairs: int, generator: torch.Generator | None) -> Tensor:
     if pairs < 1:
-        raise ArgumentError("pairs", "at least one pair", pairs)
+        raise ArgumentError("pairs", "at least one pair", repr(pairs))
     return family.sample_correlations(pairs, seeded(generator)).abs()
 
 
 def _turan(above: Tensor, pairs: int, confidence: float) -> Tensor:
     """``floor(1 / delta)`` for the upper confidence limit of ``delta``, the share of pairs that are too much correlated."""
     if not 0 < confidence < 1:
-        raise ArgumentError("confidence", "a level strictly between 0 and 1", confidence)
+        raise ArgumentError("confidence", "a level strictly between 0 and 1", repr(confidence))
     limit = stats.beta.ppf(confidence, above + 1, (pairs - above).clamp_min(1e-9))
     return torch.as_tensor(1 / limit).floor()
 

@@ -45,7 +45,7 @@ class DegreeParity(Family):
     def __init__(self, n: int, p: float = 0.5, directed: bool = True) -> None:
         check_count("n", n)
         if not 0 < p < 1:
-            raise ArgumentError("p", "a probability strictly between 0 and 1", p)
+            raise ArgumentError("p", "a probability strictly between 0 and 1", repr(p))
         self.n, self.p, self.directed = n, float(p), directed
         vector = Symmetric(n).vector
         self.action = OnAxes({-2: vector, -1: vector})

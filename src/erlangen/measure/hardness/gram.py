@@ -91,7 +91,7 @@ def monte_carlo_gram(
     if not functions:
         raise ArgumentError("functions", "at least one callable", "none")
     if samples < 2:
-        raise ArgumentError("samples", "at least two inputs", samples)
+        raise ArgumentError("samples", "at least two inputs", repr(samples))
     generator = seeded(generator)
     first = torch.zeros(len(functions), len(functions), dtype=torch.float64)
     second = torch.zeros_like(first)

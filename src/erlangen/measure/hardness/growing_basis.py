@@ -120,4 +120,4 @@ def _check(x: Tensor, y: Tensor, degree: int, terms: int) -> None:
         )
     for name, value in (("degree", degree), ("terms", terms)):
         if not isinstance(value, int) or value < 1:
-            raise ArgumentError(name, "an integer of at least 1", value)
+            raise ArgumentError(name, "an integer of at least 1", repr(value))

@@ -97,7 +97,7 @@ class SparseInvariant(Family):
         check_count("n", n)
         check_count("d", d)
         if d > n:
-            raise ArgumentError("d", f"at most the number of blocks, {n}", d)
+            raise ArgumentError("d", f"at most the number of blocks, {n}", repr(d))
         group = O(1) if group is None else recognised(group)
         if not (isinstance(group, O) and group.is_compact):
             raise ArgumentError("group", "an orthogonal group er.O(m)", repr(group))

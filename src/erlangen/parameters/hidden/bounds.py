@@ -45,7 +45,7 @@ def bounds(network: ReluNetwork, box: Box = None, wanted: tuple[Tensor, ...] | N
     tensor([-1.], dtype=torch.float64)
     """
     if box is not None and not box[0] <= box[1]:
-        raise ArgumentError("box", "(low, high) with low <= high", box)
+        raise ArgumentError("box", "(low, high) with low <= high", repr(box))
     edge = (-float("inf"), float("inf")) if box is None else box
     low, high = (torch.full((network.widths[0],), float(e), dtype=torch.float64) for e in edge)
     lows: list[Tensor] = []

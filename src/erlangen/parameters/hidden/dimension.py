@@ -74,7 +74,7 @@ def functional_dimension(
     scales = _scales(scale)
     _check_method(method)
     if not (math.isfinite(multiple) and multiple > 0):
-        raise ArgumentError("multiple", "a positive number", multiple)
+        raise ArgumentError("multiple", "a positive number", repr(multiple))
     generator = generator or torch.Generator().manual_seed(seed)
     maximum = network.num_params - network.num_hidden
     if isinstance(points, str):
@@ -254,7 +254,7 @@ def _check_method(method: str) -> None:
 def _scales(scale: float | Sequence[float]) -> tuple[float, ...]:
     scales = tuple(float(s) for s in scale) if isinstance(scale, Sequence) else (float(scale),)
     if not scales or not all(math.isfinite(s) and s > 0 for s in scales):
-        raise ArgumentError("scale", "a positive number, or several", scale)
+        raise ArgumentError("scale", "a positive number, or several", repr(scale))
     return scales
 
 

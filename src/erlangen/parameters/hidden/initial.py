@@ -64,7 +64,7 @@ class InitialDimensions:
     def full_interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """An interval for the probability of full dimension (C. J. Clopper and E. S. Pearson, Biometrika 26, 1934)."""
         if not 0 < confidence < 1:
-            raise ArgumentError("confidence", "a number between 0 and 1", confidence)
+            raise ArgumentError("confidence", "a number between 0 and 1", repr(confidence))
         n, k, tail = len(self.dims), int((self.dims == self.max_dim).sum()), (1 - confidence) / 2
         low = float(beta.ppf(tail, k, n - k + 1)) if k else 0.0
         high = float(beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
@@ -145,9 +145,9 @@ def functional_dimension_at_init(
     if init not in get_args(Init):
         raise ArgumentError("init", "'he' or 'lecun'", repr(init))
     if not isinstance(n_init, int) or n_init < 1:
-        raise ArgumentError("n_init", "a positive number of initialisations", n_init)
+        raise ArgumentError("n_init", "a positive number of initialisations", repr(n_init))
     if not (math.isfinite(bias_std) and bias_std >= 0):
-        raise ArgumentError("bias_std", "a number that is not negative", bias_std)
+        raise ArgumentError("bias_std", "a number that is not negative", repr(bias_std))
     generator = torch.Generator().manual_seed(seed)
     batch = initial_networks(sizes, n_init, generator, init, bias_std)
     dims, gap = [], float("inf")

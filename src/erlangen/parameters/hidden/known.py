@@ -34,7 +34,7 @@ class PositiveMonomial(MatrixGroup):
 
     def __init__(self, n: int) -> None:
         if n < 1:
-            raise ArgumentError("n", "a positive number of neurons", n)
+            raise ArgumentError("n", "a positive number of neurons", repr(n))
         basis = torch.diag_embed(torch.eye(n, dtype=torch.float64))
         turns = [torch.eye(n, dtype=torch.float64).roll(1, 0), _swap(n)] if n > 1 else []
         generators = torch.stack(turns) if turns else None
@@ -92,7 +92,7 @@ class KnownSymmetries(Action):
         self.spec = network.spec
         factors: list[Group] = [PositiveMonomial(n) for n in self.spec.labels.values()]
         if not factors:
-            raise ArgumentError("network", "a network with a hidden layer", network)
+            raise ArgumentError("network", "a network with a hidden layer", repr(network))
         super().__init__(DirectProduct(*factors) if len(factors) > 1 else factors[0])
 
     def act(self, g: Element, x: Any) -> dict[str, Tensor]:

@@ -39,7 +39,7 @@ def apply_move(model: Any, move: Move, t: float = 1.0) -> ReluNetwork:
     if move.direction.shape != (network.num_params,):
         raise ArgumentError("move", f"a move of {network.num_params} parameters", f"one of {tuple(move.direction.shape)}")
     if not move.low <= t <= move.high:
-        raise ArgumentError("t", f"a number from {move.low:g} to {move.high:g}", t)
+        raise ArgumentError("t", f"a number from {move.low:g} to {move.high:g}", repr(t))
     return ReluNetwork.from_vector(network.vector + t * move.direction, network.widths)
 
 
