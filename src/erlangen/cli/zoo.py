@@ -29,7 +29,7 @@ def run_zoo(args: Zoo) -> None:
         return
     zoo = load_zoo(do.path)
     if not 0 < 2 * do.judged < len(zoo):
-        raise ArgumentError("judged", f"less than half of the zoo's {len(zoo)} networks", do.judged)
+        raise ArgumentError("judged", f"less than half of the zoo's {len(zoo)} networks", repr(do.judged))
     seen, unseen = zoo[: len(zoo) - do.judged], zoo[len(zoo) - do.judged :]
     torch.manual_seed(do.seed)
     made, settings = functionals(zoo.spec)[do.functional](), PredictionConfig(epochs=do.epochs, validation=do.judged, seed=do.seed)
