@@ -378,3 +378,18 @@ def test_somebodys_kind_of_matrix_group_is_looked_at_too():
     assert Mine().contains(SO(3).sample(3, dtype=F64)).all()
     assert recognised(Reversed()).multiply(FLIP @ MIXED, MIXED).equal(MIXED @ FLIP @ MIXED)
     assert not Reversed().has_haar
+
+
+class WithoutExponential(Rotations):
+    """Rotations that state their algebra, but not that its exponential is that of matrices."""
+
+    exp, log = er.Group.exp, er.Group.log
+
+
+def test_an_algebra_of_matrices_is_enough():
+    G = WithoutExponential(3)
+    assert er.SO(3) == G
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(15, 3)).double()
+    model = er.symmetrize(net, G.vector, G.vector)
+    x = torch.randn(4, 5, 3, generator=torch.Generator().manual_seed(0), dtype=F64)
+    assert er.equivariance_error(model, x, er.SO(3).vector, er.SO(3).vector)
