@@ -268,16 +268,19 @@ def in_threads(jobs):
 
 
 def test_trainings_in_threads_draw_their_own_numbers():
-    def job(seed: int):
-        net = small(seed)
+    def network(seed: int) -> nn.Module:
+        net = small(seed)  # seeds the global generator, so not within a thread
         net.insert(1, nn.Dropout(0.5))
+        return net
+
+    def job(seed: int, net: nn.Module):
         config = TrainingConfig(steps=40, batch_size=8, seed=seed)
         return train(net, table(seed), squared, config, quiet=True).losses
 
     torch.manual_seed(5)
-    expected = [job(seed) for seed in range(3)]
+    expected = [job(seed, network(seed)) for seed in range(3)]
     state = torch.get_rng_state()
-    found, failed = in_threads([lambda s=seed: job(s) for seed in range(3)])
+    found, failed = in_threads([lambda s=seed, net=network(seed): job(s, net) for seed in range(3)])
     assert not failed
     assert found == expected
     assert torch.equal(torch.get_rng_state(), state)
