@@ -280,7 +280,8 @@ def test_trainings_in_threads_draw_their_own_numbers():
     torch.manual_seed(5)
     expected = [job(seed, network(seed)) for seed in range(3)]
     state = torch.get_rng_state()
-    found, failed = in_threads([lambda s=seed, net=network(seed): job(s, net) for seed in range(3)])
+    networks = [network(seed) for seed in range(3)]
+    found, failed = in_threads([lambda s=seed: job(s, networks[s]) for seed in range(3)])
     assert not failed
     assert found == expected
     assert torch.equal(torch.get_rng_state(), state)
