@@ -293,11 +293,15 @@ class Group(ABC):
         Raises:
             ArgumentError: ``g`` does not have the shape of this group's elements.
         """
-        leaf, shape = optree.tree_leaves(g)[0], self._shapes()[0]
-        split = leaf.ndim - len(shape)
-        if split < 0 or tuple(leaf.shape[split:]) != shape:
-            raise ArgumentError("g", f"elements of {self} of shape [*batch{''.join(f', {n}' for n in shape)}]", tuple(leaf.shape))
-        return tuple(leaf.shape[:split])
+        leaves, shapes = optree.tree_leaves(g), self._shapes()
+        if len(leaves) != len(shapes):
+            raise ArgumentError("g", f"elements of {self}, made of {len(shapes)} tensors", f"{len(leaves)} of them")
+        for leaf, shape in zip(leaves, shapes):
+            split = leaf.ndim - len(shape)
+            if split < 0 or tuple(leaf.shape[split:]) != shape:
+                wanted = f"elements of {self} of shape [*batch{''.join(f', {n}' for n in shape)}]"
+                raise ArgumentError("g", wanted, tuple(leaf.shape))
+        return tuple(leaves[0].shape[: leaves[0].ndim - len(shapes[0])])
 
     def reshape(self, g: Element, *batch: int) -> Element:
         """The same elements with other batch axes."""

@@ -224,3 +224,19 @@ def test_lists_of_elements_that_are_none_are_refused(group, expected):
         _ = group.generators if expected != "that are not in it" else generated_part(group, EVERY[-1:])
     with pytest.raises((ArgumentError, AssertionError)):
         check_group(group)
+
+
+@pytest.mark.parametrize(
+    ("group", "other"),
+    [
+        (er.Cyclic(3) * er.SO(3), er.Cyclic(3) * er.SO(2)),
+        (er.Cyclic(3) * er.Symmetric(4), er.Cyclic(3) * er.Symmetric(5)),
+        (er.Cyclic(3) * er.SO(3), er.Cyclic(3) * er.SO(3) * er.Cyclic(2)),
+        (er.SO(3), er.SO(4)),
+    ],
+    ids=str,
+)
+def test_elements_of_another_group_are_told_by_the_shape_of_every_part(group, other):
+    with pytest.raises(ArgumentError, match="elements of"):
+        group.batch_shape(other.sample(2))
+    assert group.batch_shape(group.sample(2)) == (2,)
