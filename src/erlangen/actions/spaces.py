@@ -66,7 +66,7 @@ class HomogeneousSpace:
     @cached_property
     def pair_dim(self) -> int:
         """Dimension of the space of orbits of pairs: how many independent invariants a pair of points in general position has."""
-        x, y = (self._one(self.sample(1, seed=seed)) for seed in (1, 2))
+        x, y = (self.sample(seed=seed) for seed in (1, 2))
         together = torch.cat([self._velocities(x), self._velocities(y)])
         return 2 * self.dim - self._rank(together)
 
@@ -162,9 +162,6 @@ class HomogeneousSpace:
 
     def _take(self, x: Any, i: int) -> Any:
         return optree.tree_map(lambda t: t[i], x)
-
-    def _one(self, x: Any) -> Any:
-        return self._take(x, 0)
 
     def __repr__(self) -> str:
         return f"a homogeneous space of {self.group} of dimension {self.dim}"

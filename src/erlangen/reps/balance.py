@@ -17,6 +17,7 @@ from torch import Tensor
 
 from erlangen.groups.base import Group
 from erlangen.groups.products import DirectProduct
+from erlangen.linalg import matrix_exp
 from erlangen.reps.base import Rep
 from erlangen.reps.characters import largest_matrix
 
@@ -131,7 +132,7 @@ def _random_elements(algebra: Tensor, discrete: Tensor, generator: torch.Generat
         if not bool((speed > 1e-9 * torch.linalg.matrix_norm(a)).all()):
             return None
         turns = 8 * torch.rand(_DRAWS, dtype=torch.float64, generator=generator) / speed
-        found = torch.linalg.matrix_exp(a * turns[:, None, None])
+        found = matrix_exp(a * turns[:, None, None])
     if len(discrete):
         for _ in range(4):
             found = found @ discrete[torch.randint(len(discrete), (_DRAWS,), generator=generator)]
