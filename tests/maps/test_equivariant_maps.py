@@ -14,7 +14,7 @@ from erlangen.errors import ArgumentError
 from erlangen.maps import Axis, Diagram, EquivariantMaps, LinearMaps, Space, diagrams
 from erlangen.maps.diagrams import matrix
 from erlangen.maps.numeric import numeric_basis
-from erlangen.maps.spaces import spaces_of
+from erlangen.maps.typed_axes import spaces_of
 
 D = torch.float64
 

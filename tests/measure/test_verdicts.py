@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 import erlangen as er
+from erlangen.equivariance.error import elements_of
+from erlangen.equivariance.exact import Counterexample
 from erlangen.errors import ArgumentError
-from erlangen.measure.equivariance import elements_of
-from erlangen.measure.exact import Counterexample
 
 F32, F64 = torch.float32, torch.float64
 

@@ -5,8 +5,8 @@ import torch
 
 import erlangen as er
 from erlangen.errors import ArgumentError
-from erlangen.nn import EGNN, FAGNN, PairGNN
-from erlangen.symmetrize import SignFixed, Stochastic, Symmetrized
+from erlangen.nn import EGNN, PairGNN
+from erlangen.symmetrize import FAGNN, SignFixed, Stochastic, Symmetrized
 
 F64 = torch.float64
 

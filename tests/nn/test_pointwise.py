@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from erlangen.equivariance import equivariance_error
 from erlangen.errors import ArgumentError, NotEquivariantError
 from erlangen.groups import SO, Dihedral, Scalings, Symmetric
-from erlangen.measure import equivariance_error
 from erlangen.nn.norm_activation import NormActivation
 from erlangen.nn.pointwise import PointwiseActivation
 from erlangen.reps import admissible, admissible_forms

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from erlangen.equivariance import equivariance_error
 from erlangen.errors import ArgumentError
 from erlangen.groups import Symmetric
 from erlangen.maps import Axis, LinearMaps, Space
-from erlangen.measure import equivariance_error
 from erlangen.parameters import UNF, Blocks, Grouped, InvariantUNF, UNFLinear, WeightSpec, from_state_dicts, invariants, weight_spec
 from erlangen.parameters.unf import TypedLinear
 

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from erlangen.equivariance import equivariance_error
 from erlangen.errors import ArgumentError
-from erlangen.measure import equivariance_error
 from erlangen.parameters import Blocks, Grouped, WeightSpec, check_weight_spec, weight_spec
 from erlangen.testing import check_action
 

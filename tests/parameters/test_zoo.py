@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from erlangen.data.digits import split_digits
+from erlangen.equivariance import equivariance_error
 from erlangen.errors import ArgumentError
-from erlangen.measure import equivariance_error
 from erlangen.parameters import (
     DeepSet,
     InvariantDeepSet,

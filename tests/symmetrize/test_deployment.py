@@ -12,8 +12,7 @@ from torch import nn
 
 import erlangen as er
 from erlangen.actions.graphs import adjacency, nodes
-from erlangen.nn import FAGNN
-from erlangen.symmetrize import AllElements, GramSchmidt, Local, Pairs, Principal, SignFixed, Sorted, Spectral, Stochastic
+from erlangen.symmetrize import FAGNN, AllElements, GramSchmidt, Local, Pairs, Principal, SignFixed, Sorted, Spectral, Stochastic
 
 E = er.E(3)
 

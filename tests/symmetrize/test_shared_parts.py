@@ -8,6 +8,7 @@ from torch import nn
 
 import erlangen as er
 from erlangen.actions.images import Images
+from erlangen.actions.ragged import some_of
 from erlangen.errors import ArgumentError
 from erlangen.symmetrize import (
     AllElements,
@@ -22,7 +23,6 @@ from erlangen.symmetrize import (
     Sorted,
     Together,
 )
-from erlangen.symmetrize.ragged import some_of
 
 F64 = torch.float64
 
@@ -287,7 +287,7 @@ def test_frames_are_compared_with_what_all_data_share():
     x, table = torch.randn(24, 4, 2, generator=seeded()), torch.linspace(0, 1, 24)
     y = x.norm(dim=-1).sum(1, keepdim=True)
     few = TrainingConfig(steps=2, batch_size=8)
-    found = er.frames.compare_frames(
+    found = er.compare_frames(
         Net(),
         ((x, table), y),
         (G.vector, None),

@@ -7,17 +7,23 @@ from erlangen.actions.graphs import EdgeList, adjacency, graph, nodes
 from erlangen.actions.images import Images
 from erlangen.actions.neighbours import neighbours
 from erlangen.actions.periodic import Fractional, PeriodicField
+from erlangen.actions.ragged import Edges, PerDatum, PerEdge, PerNode, Segment
 from erlangen.actions.records import Record, as_action
 
 __all__ = [
     "Action",
     "AtomBatch",
     "EdgeList",
+    "Edges",
     "Fractional",
     "Images",
     "OnAxes",
+    "PerDatum",
+    "PerEdge",
+    "PerNode",
     "PeriodicField",
     "Record",
+    "Segment",
     "adjacency",
     "as_action",
     "graph",

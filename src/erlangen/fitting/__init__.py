@@ -1,7 +1,8 @@
 """The main job: from raw arrays to a symmetric, trained, audited model and a report."""
 
+from erlangen.fitting.compare_frames import FrameComparison, FrameRow, compare_frames
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.run import Fitted, fit
 from erlangen.fitting.store import load_fitted
 
-__all__ = ["FitConfig", "Fitted", "fit", "load_fitted"]
+__all__ = ["FitConfig", "Fitted", "FrameComparison", "FrameRow", "compare_frames", "fit", "load_fitted"]

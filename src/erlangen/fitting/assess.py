@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.data import DataSet
+from erlangen.equivariance import equivariance_error
 from erlangen.errors import UnsupportedError
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.members import Members, input_action, prepare
 from erlangen.fitting.task import Task
 from erlangen.groups.base import Group
-from erlangen.measure import Cost, equivariance_error, explanation_equivariance, measure_cost
+from erlangen.measure import Cost, explanation_equivariance, measure_cost
 from erlangen.verdict import Verdict
 
 #: Data that equivariance and explanations are measured on.

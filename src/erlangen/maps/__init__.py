@@ -4,6 +4,6 @@ from erlangen.maps.base import EquivariantMaps
 from erlangen.maps.contraction import LinearMaps
 from erlangen.maps.diagrams import Diagram, diagrams
 from erlangen.maps.numeric import NumericBasis, numeric_basis
-from erlangen.maps.spaces import Axis, Space
+from erlangen.maps.typed_axes import Axis, Space
 
 __all__ = ["Axis", "Diagram", "EquivariantMaps", "LinearMaps", "NumericBasis", "Space", "diagrams", "numeric_basis"]

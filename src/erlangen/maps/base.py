@@ -24,7 +24,7 @@ from erlangen.maps.contraction import Normalize
 from erlangen.maps.diagrams.enumeration import MAX_DIAGRAMS
 from erlangen.maps.matrices import MatrixMaps, OrbitMaps
 from erlangen.maps.numeric import Method, assemble, numeric_basis, solve, violation_of
-from erlangen.maps.spaces import Copies, Space, copies_of
+from erlangen.maps.typed_axes import Copies, Space, copies_of
 from erlangen.reps.base import Rep
 from erlangen.reps.characters import count_equivariant_maps
 from erlangen.verdict import Verdict

@@ -17,7 +17,7 @@ from erlangen.maps.diagrams.functor import matrix
 from erlangen.maps.diagrams.inner import inner, orbit_matrix
 from erlangen.maps.matrices import multiply_out
 from erlangen.maps.precision import in_float32, narrow
-from erlangen.maps.spaces import Copies, Space
+from erlangen.maps.typed_axes import Copies, Space
 
 Strategy = Literal["auto", "contract", "dense"]
 

@@ -15,7 +15,7 @@ from erlangen.maps.diagrams.enumeration import MAX_DIAGRAMS, diagrams
 from erlangen.maps.forms import Form, along, apply_form, diagonal, form_of
 from erlangen.maps.plan import Mix, Row, Sum, Tie, Tied, contractions, mixes
 from erlangen.maps.precision import in_float32, narrow
-from erlangen.maps.spaces import Space
+from erlangen.maps.typed_axes import Space
 
 Normalize = Literal["sum", "sqrt", "mean"]
 _POWER = {"sum": 0.0, "sqrt": 0.5, "mean": 1.0}

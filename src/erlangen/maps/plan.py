@@ -20,7 +20,7 @@ from erlangen.groups.base import Group
 from erlangen.maps.diagrams.diagram import Block, Diagram
 from erlangen.maps.epsilon import Alternation, alternation
 from erlangen.maps.forms import Form, form_of
-from erlangen.maps.spaces import Space, n_of
+from erlangen.maps.typed_axes import Space, n_of
 
 
 @dataclass(frozen=True)

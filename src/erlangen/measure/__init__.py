@@ -1,7 +1,7 @@
 """Callables in, numbers with confidence intervals out. Never trains anything."""
 
-from erlangen.measure.audit import Audit, Cost, audit, measure_cost
-from erlangen.measure.equivariance import EquivarianceErrors, assert_equivariant, equivariance_error
+from erlangen.measure.audit import Audit, audit
+from erlangen.measure.cost import Cost, measure_cost
 from erlangen.measure.explain import ExplanationRobustness, explanation_equivariance, guarantee, symmetrize_explainer
 from erlangen.measure.scores import auc, auc_interval
 from erlangen.measure.symmetry_report import SymmetryReport, symmetry_report
@@ -10,15 +10,12 @@ from erlangen.verdict import Verdict
 __all__ = [
     "Audit",
     "Cost",
-    "EquivarianceErrors",
     "ExplanationRobustness",
     "SymmetryReport",
     "Verdict",
-    "assert_equivariant",
     "auc",
     "auc_interval",
     "audit",
-    "equivariance_error",
     "explanation_equivariance",
     "guarantee",
     "measure_cost",

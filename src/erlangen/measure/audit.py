@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,28 +11,14 @@ import optree
 import torch
 from torch import Tensor
 
+from erlangen.actions.batches import batch_size
 from erlangen.actions.records import as_action
+from erlangen.equivariance.error import call_model, equivariance_error
 from erlangen.groups.base import Element
-from erlangen.measure.equivariance import call_model, equivariance_error
+from erlangen.measure.cost import Cost, measure_cost
 from erlangen.measure.explain.pullback import explanation_equivariance
 from erlangen.measure.explain.table import ExplainerRow, explanation_rows
-from erlangen.symmetrize.frames import batch_size
 from erlangen.verdict import Verdict
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one call of a model takes.
-
-    Attributes:
-        seconds: median over repeated calls on the whole batch, without gradients.
-        samples_per_second: batch size over ``seconds``.
-        parameters: number of trainable numbers; 0 for a plain function.
-    """
-
-    seconds: float
-    samples_per_second: float
-    parameters: int
 
 
 @dataclass(frozen=True)
@@ -163,18 +147,3 @@ def inexact_layers(model: Any) -> dict[str, Verdict]:
         return {}
     verdicts = ((name, getattr(module, "verdict", None)) for name, module in model.named_modules())
     return {name or "model": verdict for name, verdict in verdicts if isinstance(verdict, Verdict) and not verdict}
-
-
-def measure_cost(run: Callable[[], Any], samples: int, model: Any, repeats: int = 7) -> Cost:
-    """Time ``run`` (the median of ``repeats`` after a warm-up, without gradients) on ``samples`` data."""
-    times = []
-    with torch.no_grad():
-        for _ in range(repeats + 1):
-            start = time.perf_counter()
-            run()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - start)
-    seconds = statistics.median(times[1:])
-    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad) if isinstance(model, torch.nn.Module) else 0
-    return Cost(seconds, samples / seconds, parameters)

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from erlangen.measure.equivariance import EquivarianceErrors
+from erlangen.equivariance.error import EquivarianceErrors
 from erlangen.reporting import Claims, KeyNumber, Outcome, Section, Table, claim_from, histogram
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record
-from erlangen.measure.equivariance import call_model
+from erlangen.equivariance.error import call_model
 
 
 def without_shared(model: Callable[..., Any], inp: Action, x: Any) -> tuple[Callable[..., Any], Action, Any]:

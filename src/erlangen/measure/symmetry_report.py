@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from erlangen.equivariance.error import EquivarianceErrors, equivariance_error, seeded
 from erlangen.errors import ArgumentError
 from erlangen.groups.matrix import MatrixGroup
-from erlangen.measure.equivariance import EquivarianceErrors, equivariance_error, seeded
 
 
 @dataclass(frozen=True)

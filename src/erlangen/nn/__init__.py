@@ -1,7 +1,6 @@
 """Networks that are symmetric by construction."""
 
 from erlangen.nn.egnn import EGNN
-from erlangen.nn.fa_gnn import FAGNN, PairGNN
 from erlangen.nn.faenet import FAENet
 from erlangen.nn.gated import Gated
 from erlangen.nn.gradient_forces import GradientForces
@@ -10,6 +9,7 @@ from erlangen.nn.lifting import Lifting
 from erlangen.nn.linear import EquivariantLinear
 from erlangen.nn.mlp import EquivariantMLP
 from erlangen.nn.norm_activation import NormActivation
+from erlangen.nn.pair_gnn import PairGNN
 from erlangen.nn.pointwise import PointwiseActivation
 from erlangen.nn.soft_linear import SoftLinear
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
@@ -18,7 +18,6 @@ from erlangen.nn.vector_neurons import VectorNeurons
 
 __all__ = [
     "EGNN",
-    "FAGNN",
     "EquivariantLinear",
     "EquivariantMLP",
     "FAENet",

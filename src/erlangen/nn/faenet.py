@@ -219,7 +219,7 @@ class FAENet(nn.Module):
             group: ``E(3)``, ``SE(3)``, ``O(3)``, rotations about an axis, ...
             edges: whether the batches come with edges. Make them once: they do not depend on the frame.
         """
-        from erlangen.symmetrize.ragged import Edges, PerDatum, PerEdge, PerNode, Segment
+        from erlangen.actions.ragged import Edges, PerDatum, PerEdge, PerNode, Segment
 
         vector = group.vector
         inp: dict[str, Action | None] = {

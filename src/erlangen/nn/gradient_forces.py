@@ -35,13 +35,12 @@ class GradientForces(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        from erlangen.symmetrize.symmetrized import Symmetrized
-
         for module in model.modules():
-            if isinstance(module, Symmetrized) and not module.frame.differentiable:
+            frame = getattr(module, "frame", None)  # of a symmetrized model, which stands on a step above
+            if not getattr(frame, "differentiable", True):
                 expected = "a model whose frame is differentiated, e.g. Principal(grad=True) or Pairs(grad=True)"
                 hint = "a frame of your own says so with differentiable = True"
-                raise ArgumentError("model", expected, f"{type(module.frame).__name__}, whose elements are constants", hint)
+                raise ArgumentError("model", expected, f"{type(frame).__name__}, whose elements are constants", hint)
         self.model = model
 
     def forward(self, x: dict[str, Any]) -> dict[str, Tensor]:

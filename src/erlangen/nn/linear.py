@@ -14,7 +14,7 @@ from erlangen.groups.base import Group
 from erlangen.maps import EquivariantMaps
 from erlangen.maps.base import SymmetricOnly
 from erlangen.maps.contraction import Normalize
-from erlangen.maps.spaces import spaces_of
+from erlangen.maps.typed_axes import spaces_of
 from erlangen.reps import Defining, Determinant, DirectSum, Permutation, Rep, Sign, TensorProduct, Trivial
 
 

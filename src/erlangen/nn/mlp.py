@@ -15,7 +15,7 @@ from erlangen.groups.permutation import Alternating
 from erlangen.groups.recognise import recognised
 from erlangen.maps.base import SymmetricOnly
 from erlangen.maps.contraction import Normalize
-from erlangen.maps.spaces import Space, copies_of
+from erlangen.maps.typed_axes import Space, copies_of
 from erlangen.nn.gated import Gated
 from erlangen.nn.linear import EquivariantLinear
 from erlangen.nn.norm_activation import NormActivation

@@ -12,7 +12,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.products import DirectProduct
 from erlangen.maps.forms import Form, apply_form, form_of
 from erlangen.maps.precision import in_float32, narrow
-from erlangen.maps.spaces import Axis, Space, spaces_of
+from erlangen.maps.typed_axes import Axis, Space, spaces_of
 from erlangen.reps import DirectSum, Rep
 
 

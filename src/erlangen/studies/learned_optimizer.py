@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from erlangen.data.digits import digits
-from erlangen.measure import equivariance_error
+from erlangen.equivariance import equivariance_error
 from erlangen.parallel import one_thread, run_jobs
 from erlangen.parameters import UNF, DeepSet, LearnedUpdate, UNFLinear, WeightSpec
 from erlangen.parameters.deepset import DeepSetLayer

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from erlangen.equivariance import equivariance_error
 from erlangen.groups import MatrixGroup, O, Symmetric
-from erlangen.measure import equivariance_error
 from erlangen.nn.gated import Gated
 from erlangen.nn.linear import EquivariantLinear
 from erlangen.nn.norm_activation import NormActivation

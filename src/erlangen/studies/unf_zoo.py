@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from erlangen.data.digits import split_digits
-from erlangen.measure import equivariance_error
+from erlangen.equivariance import equivariance_error
 from erlangen.parallel import one_thread
 from erlangen.parameters.mlp_zoo import Zoo, ZooConfig, train_zoo
 from erlangen.parameters.predict import PredictionConfig, Predictor, fit_predictor, functionals, kendall_tau

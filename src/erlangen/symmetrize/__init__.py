@@ -1,5 +1,6 @@
 """Any model made symmetric: one class, one formula, and each way to do it is a frame."""
 
+from erlangen.actions.ragged import Edges, PerDatum, PerEdge, PerNode, Segment
 from erlangen.symmetrize.canonical_energy import LieEnergy
 from erlangen.symmetrize.canonical_finite import Energy, FiniteShift, Lift, Reference
 from erlangen.symmetrize.canonical_labelling import CanonicalLabelling
@@ -8,8 +9,8 @@ from erlangen.symmetrize.canonical_vectors import ImageVectors, Vectors
 from erlangen.symmetrize.centred import Centred, CloudFrame
 from erlangen.symmetrize.choice import Choice
 from erlangen.symmetrize.choose import choose_frame
-from erlangen.symmetrize.compare import FrameComparison, FrameRow, compare_frames
 from erlangen.symmetrize.distinct import Distinct
+from erlangen.symmetrize.fa_gnn import FAGNN
 from erlangen.symmetrize.frames import AllElements, Frame, Haar, Weighted
 from erlangen.symmetrize.gram_schmidt import GramSchmidt
 from erlangen.symmetrize.lattice import Lattice
@@ -19,7 +20,6 @@ from erlangen.symmetrize.pairs import Pairs
 from erlangen.symmetrize.phase import Phase
 from erlangen.symmetrize.planar import Planar
 from erlangen.symmetrize.principal import Principal
-from erlangen.symmetrize.ragged import Edges, PerDatum, PerEdge, PerNode, Segment
 from erlangen.symmetrize.sequence import InSequence, Together
 from erlangen.symmetrize.shifted import Shifted
 from erlangen.symmetrize.sign_fixed import SignFixed
@@ -30,6 +30,7 @@ from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
 from erlangen.symmetrize.transform import FrameTransform
 
 __all__ = [
+    "FAGNN",
     "AllElements",
     "CanonicalLabelling",
     "Centred",
@@ -40,8 +41,6 @@ __all__ = [
     "Energy",
     "FiniteShift",
     "Frame",
-    "FrameComparison",
-    "FrameRow",
     "FrameTransform",
     "GramSchmidt",
     "Haar",
@@ -73,7 +72,6 @@ __all__ = [
     "Vectors",
     "Weighted",
     "choose_frame",
-    "compare_frames",
     "orbit_distance",
     "symmetrize",
 ]

@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import a_tensor, batch_size
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
-from erlangen.symmetrize.frames import Frame, Weighted, a_tensor, batch_size
+from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.moved import canonical, for_network
 from erlangen.symmetrize.shifted import exponential
 

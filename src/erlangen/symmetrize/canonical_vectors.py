@@ -10,18 +10,19 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import may_look
 from erlangen.actions.images import Images
+from erlangen.actions.ragged import PerDatum, PerNode, is_by_node, segment_of, to_dense
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.nn.vector_neurons import VectorNeurons
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, is_cloud, named_parts
-from erlangen.symmetrize.frames import Frame, Weighted, may_look
+from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.linear_parts import is_vector
 from erlangen.symmetrize.moved import for_network
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
-from erlangen.symmetrize.ragged import PerDatum, PerNode, is_by_node, segment_of, to_dense
 from erlangen.symmetrize.robust import packed, robust_bases
 
 Degenerate = Literal["ignore", "warn", "weighted"]

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.ragged import is_by_node, segment_of
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.axial import across
@@ -19,7 +20,6 @@ from erlangen.groups.recognise import recognised
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal, named_parts
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.linear_parts import from_centre, is_moved_by_translations, of_linear_part
-from erlangen.symmetrize.ragged import is_by_node, segment_of
 
 
 class CloudFrame(Frame):

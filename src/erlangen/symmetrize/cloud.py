@@ -9,13 +9,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import may_look
+from erlangen.actions.ragged import bare, is_by_node, segment_of, to_dense
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.reps.affine import Point
 from erlangen.symmetrize import noise
-from erlangen.symmetrize.frames import may_look
 from erlangen.symmetrize.linear_parts import is_vector, of_linear_part
-from erlangen.symmetrize.ragged import bare, is_by_node, segment_of, to_dense
 
 
 class Others(NamedTuple):

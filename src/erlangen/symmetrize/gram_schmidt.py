@@ -10,13 +10,14 @@ from jaxtyping import Int
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import may_look
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.recognise import recognised
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, cloud_of
-from erlangen.symmetrize.frames import Weighted, may_look
+from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.isometries import Basis, Candidates, by_size, over_completions
 from erlangen.symmetrize.pairs import refuse_moving
 

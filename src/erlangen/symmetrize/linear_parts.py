@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.ragged import Edges, PerDatum, PerEdge, Segment, bare, is_still
 from erlangen.actions.records import Record
 from erlangen.groups.affine import linear_part
 from erlangen.groups.base import Element, Group
@@ -16,7 +17,6 @@ from erlangen.reps.affine import Point
 from erlangen.reps.base import Rep
 from erlangen.reps.basic import Trivial
 from erlangen.reps.pullback import Pullback
-from erlangen.symmetrize.ragged import Edges, PerDatum, PerEdge, Segment, bare, is_still
 
 
 def of_linear_part(action: Any) -> Any:

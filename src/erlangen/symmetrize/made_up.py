@@ -10,13 +10,13 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.images import Images
+from erlangen.actions.ragged import Edges, PerDatum, PerEdge, PerNode, Segment, bare
 from erlangen.actions.records import Record
 from erlangen.groups.affine import AffineGroup
 from erlangen.reps.affine import Point
 from erlangen.symmetrize.cloud import cloud_refusal, is_cloud
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.lattice import Lattice
-from erlangen.symmetrize.ragged import Edges, PerDatum, PerEdge, PerNode, Segment, bare
 
 #: So many data, of so many points each.
 DATA, POINTS = 4, 7

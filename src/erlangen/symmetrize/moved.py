@@ -11,12 +11,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import a_tensor
+from erlangen.actions.ragged import is_still, segment_of
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
 from erlangen.symmetrize.cloud import named_parts
-from erlangen.symmetrize.frames import a_tensor
-from erlangen.symmetrize.ragged import Copies, RaggedCopies, is_still, segment_of
+from erlangen.symmetrize.copies import Copies, RaggedCopies
 
 
 def copies_of(inp: Action, x: Any, elements: Element) -> Copies:
@@ -29,7 +30,7 @@ def copies_of(inp: Action, x: Any, elements: Element) -> Copies:
 def canonical(inp: Action, x: Any, elements: Element, copies: Copies | None = None) -> Any:
     """``g^-1 x`` for each datum and each of its elements ``[B, k]``, leading axes ``[B * k, ...]``.
 
-    Parts that are there for each datum, node or edge come once for each copy (:mod:`erlangen.symmetrize.ragged`); shared parts, with
+    Parts that are there for each datum, node or edge come once for each copy (:mod:`erlangen.actions.ragged`); shared parts, with
     ``None``, as they are. Data are moved in single precision or better, whatever autocast says.
 
     >>> from erlangen.groups import SO

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import may_look
 from erlangen.actions.images import Images
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.base import Group
@@ -22,7 +23,7 @@ from erlangen.groups.project import projection
 from erlangen.groups.recognise import recognised
 from erlangen.symmetrize.centred import centred
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
-from erlangen.symmetrize.frames import Frame, Weighted, may_look
+from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.generators import matrices, products, scaled
 from erlangen.symmetrize.isometries import CERTAIN
 from erlangen.symmetrize.noise import of_coordinates

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from erlangen.actions.axes import OnAxes
 from erlangen.actions.base import Action
+from erlangen.actions.batches import may_look
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.permutation import Symmetric
 from erlangen.groups.recognise import recognised
 from erlangen.reps.basic import Permutation
 from erlangen.symmetrize.cloud import named_parts
-from erlangen.symmetrize.frames import may_look
 
 #: How many roundings a number that is compared may have gone through: sums, a rotation about a rounded axis, a shift.
 ROUNDINGS = 64

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import may_look
+from erlangen.actions.ragged import bare, is_by_node, segment_of
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.reps.base import Rep
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, named_parts
-from erlangen.symmetrize.frames import Weighted, may_look
+from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.linear_parts import is_vector, of_linear_part
-from erlangen.symmetrize.ragged import bare, is_by_node, segment_of
 from erlangen.symmetrize.robust import robust_bases
 
 

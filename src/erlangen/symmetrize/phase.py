@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import may_look
+from erlangen.actions.ragged import Segment
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.reps.base import Rep
-from erlangen.symmetrize.frames import Frame, Weighted, may_look
+from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.isometries import CERTAIN
-from erlangen.symmetrize.ragged import Segment
 from erlangen.symmetrize.robust import packed
 
 #: Data that nothing of the circle moves are averaged over it exactly for tensors of up to this rank.

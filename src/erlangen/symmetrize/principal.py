@@ -11,12 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import may_look
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
-from erlangen.symmetrize.frames import Weighted, may_look
+from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
 from erlangen.symmetrize.robust import packed, robust_bases
 

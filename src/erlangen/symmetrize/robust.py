@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from erlangen.actions.batches import may_look
 from erlangen.linalg import matrix_exp
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.cloud import Cloud
-from erlangen.symmetrize.frames import may_look
 
 
 class Bases(NamedTuple):

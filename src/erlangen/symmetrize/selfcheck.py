@@ -12,14 +12,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import batch_size
+from erlangen.actions.ragged import first_of_ragged, is_by_node, is_still, segment_of, some_of, to_dense
+from erlangen.equivariance.error import call_model, equivariance_error
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.measure.equivariance import call_model, equivariance_error
 from erlangen.symmetrize.cloud import named_parts
-from erlangen.symmetrize.frames import Frame, batch_size
+from erlangen.symmetrize.copies import RaggedCopies
+from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.made_up import made_up, special
 from erlangen.symmetrize.moved import canonical, copies_of
-from erlangen.symmetrize.ragged import RaggedCopies, first_of_ragged, is_by_node, is_still, segment_of, some_of, to_dense
 from erlangen.symmetrize.stochastic import Stochastic
 from erlangen.verdict import Verdict
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.ragged import PerDatum, segment_of
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
@@ -16,7 +17,6 @@ from erlangen.symmetrize.cloud import named_parts
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.moved import canonical
 from erlangen.symmetrize.ordering import rounding
-from erlangen.symmetrize.ragged import PerDatum, segment_of
 
 
 class Together(Action):

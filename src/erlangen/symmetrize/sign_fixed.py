@@ -9,12 +9,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import may_look
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud
-from erlangen.symmetrize.frames import Weighted, may_look
+from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.principal import Principal, rounding_of_moment, sign_choices
 
 

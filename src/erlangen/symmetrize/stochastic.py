@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import a_tensor
 from erlangen.errors import ArgumentError
-from erlangen.symmetrize.frames import Frame, Weighted, a_tensor
+from erlangen.symmetrize.frames import Frame, Weighted
 
 
 class Stochastic(Frame):

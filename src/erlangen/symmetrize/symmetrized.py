@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import a_tensor
+from erlangen.actions.ragged import ragged_refusal
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
 from erlangen.symmetrize.cloud import named_parts
-from erlangen.symmetrize.frames import Frame, Weighted, a_tensor
+from erlangen.symmetrize.copies import Copies
+from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.moved import at_least_single, canonical, copies_of, full_precision, mixture, weighted_sum
-from erlangen.symmetrize.ragged import Copies, ragged_refusal
 from erlangen.symmetrize.selfcheck import check_when_wrapped
 
 #: Weights ``[B, k]`` and parts ``[B, k, ...]`` to ``[B, ...]``.

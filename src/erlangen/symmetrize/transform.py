@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.ragged import is_still
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
 from erlangen.symmetrize.cloud import named_parts
 from erlangen.symmetrize.frames import Frame
-from erlangen.symmetrize.ragged import is_still
 from erlangen.symmetrize.stochastic import Stochastic
 
 

@@ -4,7 +4,7 @@ Each draws random elements and data, compares what must be equal, and raises Ass
 much; each returns a :class:`~erlangen.verdict.Verdict` when all laws hold.
 """
 
-from erlangen.measure.equivariance import assert_equivariant
+from erlangen.equivariance.error import assert_equivariant
 from erlangen.testing.actions import check_action
 from erlangen.testing.frames import check_frame
 from erlangen.testing.groups import check_group

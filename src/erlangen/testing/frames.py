@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import batch_size
+from erlangen.actions.ragged import some_of
 from erlangen.actions.records import Record
+from erlangen.equivariance.error import equivariance_error
 from erlangen.errors import ArgumentError
-from erlangen.measure.equivariance import equivariance_error
 from erlangen.reps.affine import Point
 from erlangen.reps.base import Rep
-from erlangen.symmetrize.frames import Frame, batch_size
-from erlangen.symmetrize.ragged import some_of
+from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.symmetrized import symmetrize
 from erlangen.testing.laws import Laws
 from erlangen.verdict import Verdict

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from erlangen.discover.soft.degrees import in_words
+from erlangen.equivariance import equivariance_error
 from erlangen.errors import ArgumentError
-from erlangen.measure import equivariance_error
 
 if TYPE_CHECKING:
     from erlangen.discover.soft.energy import Energy

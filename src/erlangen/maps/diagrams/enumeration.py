@@ -13,7 +13,7 @@ from erlangen.maps.diagrams.diagram import Block, Diagram
 from erlangen.maps.diagrams.matchings import longest_increasing, mutually_crossing, partial_matchings
 from erlangen.maps.diagrams.partitions import set_partitions
 from erlangen.maps.epsilon import check_size
-from erlangen.maps.spaces import Space, n_of
+from erlangen.maps.typed_axes import Space, n_of
 
 #: More diagrams than this are not listed unless asked for.
 MAX_DIAGRAMS = 100_000
@@ -41,7 +41,7 @@ def count(source: Space, target: Space, *, spanning: bool = False) -> int:
     """Dimension of the equivariant maps, or the size of the spanning set of all diagrams, without listing them.
 
     >>> from erlangen.groups import Symmetric
-    >>> from erlangen.maps.spaces import Axis
+    >>> from erlangen.maps.typed_axes import Axis
     >>> users, items = Axis(Symmetric(3), "users"), Axis(Symmetric(4), "items")
     >>> count(Space((users, items)), Space((users, items)))
     4
@@ -65,7 +65,7 @@ def diagrams(source: Space, target: Space, *, spanning: bool = False, max_diagra
         ArgumentError: there are more than ``max_diagrams``.
 
     >>> from erlangen.groups import SO
-    >>> from erlangen.maps.spaces import Axis
+    >>> from erlangen.maps.typed_axes import Axis
     >>> v = Axis(SO(3))
     >>> diagrams(Space((v, v)), Space((v,)))          # the cross product
     (J:1|2|3,)

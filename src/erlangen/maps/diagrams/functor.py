@@ -8,7 +8,7 @@ from torch import Tensor
 from erlangen.maps.diagrams.diagram import Diagram
 from erlangen.maps.epsilon import alternating_tensor
 from erlangen.maps.forms import form_of
-from erlangen.maps.spaces import Space
+from erlangen.maps.typed_axes import Space
 
 
 def matrix(diagram: Diagram, source: Space, target: Space) -> Tensor:
@@ -19,7 +19,7 @@ def matrix(diagram: Diagram, source: Space, target: Space) -> Tensor:
     also raises the head's output axes.
 
     >>> from erlangen.groups import Symmetric
-    >>> from erlangen.maps.spaces import Axis
+    >>> from erlangen.maps.typed_axes import Axis
     >>> x = Space((Axis(Symmetric(2)),))
     >>> matrix(Diagram.parse("1 2", top=1), x, x).tolist(), matrix(Diagram.parse("1|2", top=1), x, x).tolist()
     ([[1, 0], [0, 1]], [[1, 1], [1, 1]])

@@ -15,14 +15,14 @@ from erlangen.maps.diagrams.diagram import Block, Diagram
 from erlangen.maps.diagrams.partitions import coarser
 from erlangen.maps.epsilon import alternating_tensor
 from erlangen.maps.forms import along, apply_form, diagonal, form_of
-from erlangen.maps.spaces import Space
+from erlangen.maps.typed_axes import Space
 
 
 def inner(diagram: Diagram, source: Space, target: Space, m: Tensor) -> Tensor:
     """``sum_ij matrix(diagram)[i, j] m[..., i, j]`` for matrices ``[..., target.dim, source.dim]``, from strided views of ``m``.
 
     >>> from erlangen.groups import Symmetric
-    >>> from erlangen.maps.spaces import Axis
+    >>> from erlangen.maps.typed_axes import Axis
     >>> x = Space((Axis(Symmetric(3)),))
     >>> inner(Diagram.parse("1 2", top=1), x, x, torch.arange(9.0).reshape(3, 3))             # the trace
     tensor(12.)
@@ -59,7 +59,7 @@ def orbit_matrix(diagrams: Sequence[Diagram], source: Space, target: Space) -> T
 
     >>> from erlangen.groups import Symmetric
     >>> from erlangen.maps.diagrams import diagrams
-    >>> from erlangen.maps.spaces import Axis
+    >>> from erlangen.maps.typed_axes import Axis
     >>> x = Space((Axis(Symmetric(3)),))
     >>> orbit_matrix(diagrams(x, x), x, x).tolist()
     [[1.0, 0.0], [-1.0, 1.0]]

@@ -45,7 +45,7 @@ def elements_for(
         ArgumentError: the group is too large to go through, or ``n`` or ``elements`` are not what they should be.
         UnsupportedError: the batch is ragged.
     """
-    from erlangen.symmetrize.ragged import segment_of
+    from erlangen.actions.ragged import segment_of
 
     group = inp.group
     if segment_of(inp, x) is not None:

@@ -8,9 +8,10 @@ import optree
 import torch
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import batch_size
 from erlangen.groups.base import Element, Group
 from erlangen.measure.explain.drawing import LARGEST_GROUP
-from erlangen.symmetrize.frames import Frame, Weighted, batch_size
+from erlangen.symmetrize.frames import Frame, Weighted
 
 
 class FixedElements(Frame):

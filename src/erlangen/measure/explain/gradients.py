@@ -16,8 +16,8 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
+from erlangen.equivariance.error import numbers
 from erlangen.errors import ArgumentError, UnsupportedError
-from erlangen.measure.equivariance import numbers
 from erlangen.measure.explain.explainers import Explainer, Needs
 from erlangen.training.modes import evaluating
 
@@ -125,7 +125,7 @@ def _parts(inp: Action | None, x: Any) -> tuple[list[Any], list[bool], Callable[
     if inp is None or not isinstance(inp, Record):
         parts, tree = optree.tree_flatten(x)
         return parts, [False] * len(parts), lambda every: optree.tree_unflatten(tree, every)
-    from erlangen.symmetrize.ragged import segment_of
+    from erlangen.actions.ragged import segment_of
 
     if segment_of(inp, x) is not None:
         raise UnsupportedError("attributions are for each datum, which a ragged batch does not allow; pad it")

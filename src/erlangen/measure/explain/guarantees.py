@@ -11,9 +11,9 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
+from erlangen.equivariance.error import call_model
 from erlangen.groups.base import Element
 from erlangen.linalg import relative_error
-from erlangen.measure.equivariance import call_model
 from erlangen.measure.explain.explainers import Needs, as_explainer
 from erlangen.measure.explain.moving import movement
 from erlangen.training.modes import evaluating

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.records import as_action
+from erlangen.equivariance.error import call_model, elements_of, mean_interval, seeded
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.base import Element
 from erlangen.linalg import relative_error
-from erlangen.measure.equivariance import call_model, elements_of, mean_interval, seeded
 from erlangen.measure.explain.gradients import gradients, warn_partial
 from erlangen.measure.explain.similarity import cosine
 from erlangen.measure.shared import without_shared
@@ -66,7 +66,7 @@ def explanation_equivariance(
     >>> round(verdict["mean_cosine"], 10)
     1.0
     """
-    from erlangen.symmetrize.ragged import segment_of
+    from erlangen.actions.ragged import segment_of
 
     inp, out = as_action(inp, "inp"), as_action(out, "out")
     if not (isinstance(out, Rep) and out.is_orthogonal):

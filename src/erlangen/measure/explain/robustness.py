@@ -13,15 +13,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from erlangen.actions.batches import batch_size
 from erlangen.actions.records import as_action
+from erlangen.equivariance.error import call_model, seeded
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.measure.equivariance import call_model, seeded
 from erlangen.measure.explain.drawing import Elements, elements_for, inverse
 from erlangen.measure.explain.explainers import as_explainer, as_target
 from erlangen.measure.explain.moving import explanation_action, flat, move
 from erlangen.measure.explain.similarity import SIMILARITIES, hoeffding, similarity_for
-from erlangen.symmetrize.frames import batch_size
 from erlangen.training.modes import evaluating
 from erlangen.verdict import Verdict
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import batch_size
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
 from erlangen.measure.explain.drawing import LARGEST_GROUP
@@ -16,7 +17,7 @@ from erlangen.measure.explain.explainers import Explainer, Kind, Needs, as_expla
 from erlangen.measure.explain.fixed import FixedElements
 from erlangen.measure.explain.moving import explanation_action
 from erlangen.measure.explain.robustness import ROWS
-from erlangen.symmetrize.frames import AllElements, batch_size
+from erlangen.symmetrize.frames import AllElements
 
 
 class SymmetrizedExplainer(Explainer):

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import batch_size
 from erlangen.actions.records import Record
+from erlangen.equivariance.error import call_model, elements_of, seeded
 from erlangen.errors import UnsupportedError
 from erlangen.groups.base import Element
-from erlangen.measure.equivariance import call_model, elements_of, seeded
 from erlangen.measure.explain.explainers import Explainer, as_explainer
 from erlangen.measure.explain.gradients import InputXGradient, IntegratedGradients, Saliency, chosen
 from erlangen.measure.explain.guarantees import guarantee
@@ -25,7 +26,6 @@ from erlangen.measure.explain.perturbations import FeatureAblation
 from erlangen.measure.explain.robustness import ExplanationRobustness
 from erlangen.measure.shared import without_shared
 from erlangen.reps.base import Rep
-from erlangen.symmetrize.frames import batch_size
 from erlangen.training.modes import evaluating
 from erlangen.verdict import Verdict
 
@@ -92,7 +92,7 @@ def explanation_rows(
     >>> [(row.name, row.guarantee) for row in rows][:2]
     [('Saliency', 'guaranteed'), ('Input x Gradient', 'guaranteed')]
     """
-    from erlangen.symmetrize.ragged import segment_of, some_of
+    from erlangen.actions.ragged import segment_of, some_of
 
     if segment_of(inp, x) is not None and not explainers:
         return ()

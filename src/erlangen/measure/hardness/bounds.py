@@ -9,8 +9,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from erlangen.equivariance.error import seeded
 from erlangen.errors import ArgumentError
-from erlangen.measure.equivariance import seeded
 from erlangen.measure.hardness.base import Family
 from erlangen.measure.hardness.cliques import greedy_independent, largest_independent, pairs_above_diagonal
 from erlangen.measure.hardness.gram import Gram, as_gram

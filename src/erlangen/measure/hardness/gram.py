@@ -10,8 +10,8 @@ from jaxtyping import Float
 from scipy import stats
 from torch import Tensor
 
+from erlangen.equivariance.error import seeded
 from erlangen.errors import ArgumentError
-from erlangen.measure.equivariance import seeded
 
 #: Inputs in one pass of a Monte Carlo estimate.
 BATCH = 4096

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from erlangen.equivariance import equivariance_error
 from erlangen.fields.beams import coupled_lattices, eigen_emittances, random_beams, symplectic_error, transport
 from erlangen.groups import SO, O, Sp
 from erlangen.maps import EquivariantMaps
-from erlangen.measure import equivariance_error
 from erlangen.nn import EquivariantLinear, TensorProduct
 from erlangen.nn.lie_gnn import squash
 from erlangen.reporting import Claim, Section, Table, claim_from, repeated, scatter

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from erlangen.equivariance import equivariance_error
 from erlangen.fields.molecules import g2_fragments, inertia_tensor
 from erlangen.groups import O
-from erlangen.measure import equivariance_error
 from erlangen.nn import EquivariantMLP
 from erlangen.reporting import Claim, Section, Table, bars_with_error, repeated
 from erlangen.studies.brauer_beam.compare import F64, Config, Part, fit, medians, moved_by, of_seeds, perceptron

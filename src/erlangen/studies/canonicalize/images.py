@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from erlangen.actions import Images
 from erlangen.fields.images import rotated_fashion
+from erlangen.fitting.compare_frames import compare_frames
 from erlangen.groups import SO, Cyclic
 from erlangen.nn import Lifting
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.canonicalize.config import Config
 from erlangen.symmetrize import AllElements, Energy, Frame, ImageVectors, Lift, Stochastic
-from erlangen.symmetrize.compare import compare_frames
 from erlangen.training import TrainingConfig
 
 SIDE = 32

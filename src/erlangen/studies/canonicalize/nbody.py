@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 import erlangen as er
 from erlangen.fields.mechanics import bodies, nbody
+from erlangen.fitting.compare_frames import compare_frames
 from erlangen.nn import EGNN, PairGNN, VectorNeurons
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.canonicalize.config import Config
 from erlangen.symmetrize import SignFixed, Vectors
-from erlangen.symmetrize.compare import compare_frames
 from erlangen.training import TrainingConfig
 
 PLAIN, FIXED, FROZEN, LEARNED = "plain", "principal axes", "frozen", "learned"

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 import erlangen as er
 from erlangen.fields.mechanics import bodies, nbody
+from erlangen.fitting.compare_frames import FrameComparison, compare_frames
 from erlangen.nn import EGNN, PairGNN
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.frame_averaging.config import Config
 from erlangen.symmetrize import Principal, SignFixed, Stochastic
-from erlangen.symmetrize.compare import FrameComparison, compare_frames
 from erlangen.training import TrainingConfig
 
 SFA, FULL, FIXED, GNN, AUGMENTED = "stochastic", "full frame", "signs fixed", "plain", "augmentation"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from erlangen.measure import equivariance_error
+from erlangen.equivariance import equivariance_error
 from erlangen.parallel import run_jobs
 from erlangen.reporting import Claim, Figure, Line, lines_with_band, repeated
 from erlangen.studies.hardness.config import Config

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.discover.soft import SoftEquivariance
-from erlangen.measure import equivariance_error
+from erlangen.equivariance import equivariance_error
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
 from erlangen.reporting import Claim, Section, Table, progress, repeated
 from erlangen.studies.base import Part

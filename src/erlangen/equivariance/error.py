@@ -15,9 +15,9 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
+from erlangen.equivariance.exact import exact_verdict
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
-from erlangen.measure.exact import exact_verdict
 from erlangen.verdict import Verdict
 
 #: The largest relative error that counts as zero, by the least precise number that takes part.
@@ -88,7 +88,7 @@ def equivariance_error(
     Returns:
         a :class:`Verdict` with numbers ``worst``, ``mean``, ``median`` (relative), ``worst_absolute`` and ``output_scale`` (the root mean
         square size of a datum's output, of its smallest part; 0: nothing was tested), the interval of the mean over elements, and
-        :class:`EquivarianceErrors` as its witness. Of exact data see :func:`~erlangen.measure.exact.exact_verdict`: the witness is a
+        :class:`EquivarianceErrors` as its witness. Of exact data see :func:`~erlangen.equivariance.exact.exact_verdict`: the witness is a
         counterexample.
 
     Raises:

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import batch_size
+from erlangen.actions.ragged import some_of
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
-from erlangen.symmetrize.frames import AllElements, Frame, batch_size
-from erlangen.symmetrize.ragged import some_of
+from erlangen.symmetrize.frames import AllElements, Frame
 from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
 from erlangen.training import TrainingConfig, train
 from erlangen.training.modes import thawed
@@ -163,7 +164,7 @@ def compare_frames(
     >>> x = torch.randn(64, 4, 2); y = x.norm(dim=-1).sum(1, keepdim=True)
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1))
     >>> few = TrainingConfig(steps=5, batch_size=16)
-    >>> found = er.frames.compare_frames(net, (x, y), G.vector, G.scalar, test=(x, y), config=few, quiet=True)
+    >>> found = er.compare_frames(net, (x, y), G.vector, G.scalar, test=(x, y), config=few, quiet=True)
     >>> [row.name for row in found.rows][:3], found["Principal"].evaluations
     (['plain', 'augmentation', 'Principal'], 2)
     """
@@ -254,7 +255,8 @@ class _Task:
 
     def measure(self, name: str, model: nn.Module, config: TrainingConfig, seconds: float | None, quiet: bool) -> FrameRow:
         """Train and measure one way."""
-        from erlangen.measure import equivariance_error, measure_cost
+        from erlangen.equivariance import equivariance_error
+        from erlangen.measure import measure_cost
 
         generator = torch.Generator().manual_seed(self.seed + 1)
 

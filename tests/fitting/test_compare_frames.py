@@ -9,8 +9,8 @@ from torch import nn
 
 import erlangen as er
 from erlangen.errors import ArgumentError
+from erlangen.fitting.compare_frames import compare_frames
 from erlangen.symmetrize import Principal, SignFixed, Stochastic
-from erlangen.symmetrize.compare import compare_frames
 from erlangen.training import TrainingConfig
 
 G = er.SO(3)
