@@ -17,9 +17,9 @@ import torch
 from _timing import compare, show
 from torch import nn
 
+from erlangen.datasets.signals import warped_signals
 from erlangen.discover.nft import NFT, connectedness, frequencies
 from erlangen.discover.nft.objective import SequenceObjective
-from erlangen.fields.signals import warped_signals
 from erlangen.reps.block_diagonalize import block_diagonalize, in_basis, off_block
 
 TRUE = (2, 5, 9, 12, 14)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from erlangen.data.digits import split_digits
+from erlangen.datasets.digits import split_digits
 from erlangen.equivariance import equivariance_error
 from erlangen.errors import ArgumentError
 from erlangen.parameters import (

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import erlangen as er
+from erlangen.datasets.graphs import connected_graphs
 from erlangen.errors import ArgumentError
-from erlangen.fields.graphs import connected_graphs
 from erlangen.studies.frame_averaging import STUDY, Config, graphs, nbody, normals, run
 from erlangen.testing import check_study
 

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from erlangen.datasets.cells import cells
 from erlangen.errors import ArgumentError
 from erlangen.studies.hidden_symmetries import STUDY, Config
-from erlangen.studies.hidden_symmetries.cells import cells
 from erlangen.studies.hidden_symmetries.init import INDEPENDENT, groups
 
 

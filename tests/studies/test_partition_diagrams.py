@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from erlangen.fields.graphs import connected_graphs, relabelled
+from erlangen.datasets.graphs import connected_graphs, relabelled
 from erlangen.groups import Symmetric
 from erlangen.nn import EquivariantLinear
 from erlangen.studies import partition_diagrams as study

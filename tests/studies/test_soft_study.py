@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from erlangen.errors import ArgumentError
+from erlangen.fields.mechanics.inertia import CANDIDATES, FEATURES, INPUT, TARGET, broken_inertia, features
 from erlangen.studies.soft_equivariance import STUDY
-from erlangen.studies.soft_equivariance.bodies import CANDIDATES, FEATURES, INPUT, TARGET, bodies, features
 from erlangen.studies.soft_equivariance.config import Config
 
 
@@ -32,11 +32,11 @@ def test_networks_run_and_the_bound_ones_are_equivariant() -> None:
 
 def test_the_target_has_the_symmetry_that_is_claimed() -> None:
     draw = torch.Generator().manual_seed(0)
-    data = bodies(20, 0.3, draw)
+    data = broken_inertia(20, 0.3, draw)
     assert features(data.x).shape == (20, FEATURES.dim)
     g = CANDIDATES["O2z"].sample(generator=draw, dtype=torch.float64)
     moved = INPUT.rep(CANDIDATES["O2z"].vector).act(g, data.x)
-    big = bodies(400, 0.3, draw)
+    big = broken_inertia(400, 0.3, draw)
     found = torch.linalg.lstsq(features(big.x), big.y, driver="gelsd").solution  # the target is linear in the features
     assert (features(big.x) @ found - big.y).abs().max() < 1e-10
     left = features(moved) @ found

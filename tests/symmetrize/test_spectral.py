@@ -11,8 +11,8 @@ from torch import nn
 import erlangen as er
 from erlangen.actions.graphs import adjacency, graph, nodes
 from erlangen.actions.records import Record
+from erlangen.datasets.graphs import alike, connected_graphs, generated_graphs, relabelled
 from erlangen.errors import ArgumentError, MissingExtra
-from erlangen.fields.graphs import alike, connected_graphs, generated_graphs, relabelled
 from erlangen.symmetrize import AllElements, CanonicalLabelling, Distinct, InSequence, Spectral, Stochastic, Together
 from erlangen.symmetrize.spectral import spectral_rows
 from erlangen.testing import check_frame

@@ -12,7 +12,7 @@ def run_zoo(args: Zoo) -> None:
     """``erlangen zoo make|predict``."""
     import torch
 
-    from erlangen.data.digits import split_digits
+    from erlangen.datasets.digits import split_digits
     from erlangen.parameters.mlp_zoo import ZooConfig, load_zoo, train_zoo
     from erlangen.parameters.predict import PredictionConfig, fit_predictor, functionals, kendall_tau
     from erlangen.serialization import save_weights

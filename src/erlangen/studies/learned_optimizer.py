@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from erlangen.data.digits import digits
+from erlangen.datasets.digits import digits
 from erlangen.equivariance import equivariance_error
 from erlangen.parallel import one_thread, run_jobs
 from erlangen.parameters import UNF, DeepSet, LearnedUpdate, UNFLinear, WeightSpec

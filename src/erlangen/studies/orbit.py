@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions.images import Images
-from erlangen.fields.images import fashion, rotated
+from erlangen.datasets import fashion
+from erlangen.datasets.fashion import rotated
 from erlangen.fields.scattering import lorentz_elements, matrix_element, momenta
 from erlangen.groups import SO, O
 from erlangen.parallel import one_thread

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from erlangen.datasets.graphs import TARGETS, connected_graphs, intensive, relabelled, targets
 from erlangen.errors import ArgumentError
-from erlangen.fields.graphs import TARGETS, connected_graphs, intensive, relabelled, targets
 from erlangen.groups import Symmetric
 from erlangen.maps import EquivariantMaps
 from erlangen.nn import EquivariantLinear

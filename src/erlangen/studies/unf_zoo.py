@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from erlangen.data.digits import split_digits
+from erlangen.datasets.digits import split_digits
 from erlangen.equivariance import equivariance_error
 from erlangen.parallel import one_thread
 from erlangen.parameters.mlp_zoo import Zoo, ZooConfig, train_zoo

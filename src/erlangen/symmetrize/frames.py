@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
+from erlangen.actions.batches import a_tensor, batch_size
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
 

@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import erlangen as er
+from erlangen.datasets import fashion
 from erlangen.discover.essl import (
     ESSL,
     BarlowTwins,
@@ -31,7 +32,6 @@ from erlangen.discover.essl import (
     turns,
 )
 from erlangen.errors import ArgumentError, UnsupportedError
-from erlangen.fields.images import fashion
 from erlangen.groups import Torus
 from erlangen.serialization import load_weights, save_weights
 from erlangen.training import TrainingConfig

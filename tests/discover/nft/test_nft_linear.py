@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import erlangen as er
+from erlangen.datasets.signals import warped_signals
 from erlangen.discover.nft import KernelNFT, LinearNFT, OnSpan, blocks_of_pairs, frequencies, gaussian
 from erlangen.discover.nft.finding import linear_nft_finding
 from erlangen.errors import ArgumentError, UnsupportedError
-from erlangen.fields.signals import warped_signals
 
 F64 = torch.float64
 

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 import erlangen as er
+from erlangen.datasets.signals import warped_signals
 from erlangen.discover.nft import NFT, connectedness, degrees, frequencies, orthogonality, steady
 from erlangen.discover.nft.objective import ViewObjective, pooled_without
 from erlangen.errors import ArgumentError, UnsupportedError
-from erlangen.fields.signals import warped_signals
 from erlangen.training import TrainingConfig
 
 F64 = torch.float64

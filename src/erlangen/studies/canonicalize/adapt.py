@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions import Images
-from erlangen.fields.images import fashion
+from erlangen.datasets import fashion
 from erlangen.groups import Cyclic
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part

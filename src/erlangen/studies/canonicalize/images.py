@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions import Images
-from erlangen.fields.images import rotated_fashion
+from erlangen.datasets.fashion import rotated_fashion
 from erlangen.fitting.compare_frames import compare_frames
 from erlangen.groups import SO, Cyclic
 from erlangen.nn import Lifting

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions import Action
+from erlangen.datasets import fashion
 from erlangen.discover.essl import (
     ESSL,
     BarlowTwins,
@@ -25,7 +26,6 @@ from erlangen.discover.essl import (
     knn_probe,
     linear_probe,
 )
-from erlangen.fields.images import fashion
 from erlangen.studies.essl.encoders import resnet18, small
 from erlangen.studies.essl.study import Config
 from erlangen.training import TrainingConfig

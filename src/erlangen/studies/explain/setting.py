@@ -10,8 +10,7 @@ from torch import Tensor
 
 import erlangen as er
 from erlangen.actions import OnAxes
-from erlangen.fields.images import fashion
-from erlangen.fields.outlines import leaves
+from erlangen.datasets import fashion, leaves
 from erlangen.groups.base import Element
 from erlangen.studies.explain.config import Config
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 import erlangen as er
 from erlangen.actions.graphs import adjacency
+from erlangen.datasets.graphs import alike, connected_graphs, generated_graphs, relabelled
 from erlangen.errors import MissingExtra
-from erlangen.fields.graphs import alike, connected_graphs, generated_graphs, relabelled
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.frame_averaging.config import Config

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import erlangen as er
-from erlangen.fields.parts import Parts, machine_parts
+from erlangen.datasets.parts import Parts, machine_parts
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.frame_averaging.config import Config

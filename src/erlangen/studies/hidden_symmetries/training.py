@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from erlangen.datasets.cells import cells
 from erlangen.parameters.hidden import (
     ReluNetwork,
     batch_functional_dimension,
@@ -18,7 +19,6 @@ from erlangen.parameters.hidden import (
 )
 from erlangen.reporting import Claim, Figure, Line, Section, Table, lines_with_band, progress, repeated
 from erlangen.studies.base import Part
-from erlangen.studies.hidden_symmetries.cells import cells
 from erlangen.studies.hidden_symmetries.config import Config
 
 WIDTHS = (10, 12, 12, 12, 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from erlangen.datasets.signals import lowpass, lowpass_error, warped_signals
 from erlangen.discover.nft import NFT, LinearNFT, frequencies
-from erlangen.fields.signals import lowpass, lowpass_error, warped_signals
 from erlangen.groups import SO
 from erlangen.reporting import Claim, Section, Table
 from erlangen.reps import Rep

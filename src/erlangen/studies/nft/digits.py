@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions import Images
+from erlangen.datasets import fashion
+from erlangen.datasets.fashion import rotated
 from erlangen.discover.nft import NFT, LinearNFT, frequencies
 from erlangen.errors import ArgumentError
-from erlangen.fields.images import fashion, rotated
 from erlangen.groups import SO
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part

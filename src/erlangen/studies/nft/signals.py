@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from erlangen.datasets.signals import Signals, dft_spectrum, warped_signals
 from erlangen.discover.nft import NFT, LinearNFT, Spectrum
 from erlangen.errors import ArgumentError
-from erlangen.fields.signals import Signals, dft_spectrum, warped_signals
 from erlangen.reporting import Claim, Line, Section, Table, lines_with_band
 from erlangen.studies.base import Part
 from erlangen.studies.nft.config import Config

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from erlangen.datasets.views import Views, views
 from erlangen.discover.nft import NFT, degrees
-from erlangen.fields.views import Views, views
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.nft.config import Config

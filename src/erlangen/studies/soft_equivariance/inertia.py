@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from erlangen.discover.soft import SoftEquivariance
 from erlangen.equivariance import equivariance_error
+from erlangen.fields.mechanics.inertia import CANDIDATES, INPUT, TARGET, BrokenInertia, broken_inertia
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
 from erlangen.reporting import Claim, Section, Table, progress, repeated
 from erlangen.studies.base import Part
-from erlangen.studies.soft_equivariance.bodies import CANDIDATES, INPUT, TARGET, Bodies, bodies
 from erlangen.studies.soft_equivariance.config import SOURCE, Config
 from erlangen.studies.soft_equivariance.study import median
 
@@ -41,7 +41,7 @@ def run(config: Config, quiet: bool) -> Part:
     sizes: dict[str, int] = {}
     for seed in range(config.seed, config.seed + seeds):
         draw = torch.Generator().manual_seed(seed)
-        data, held, test = (bodies(config.samples, config.broken, draw, torch.float32) for _ in range(3))
+        data, held, test = (broken_inertia(config.samples, config.broken, draw, torch.float32) for _ in range(3))
         scale = data.y.std()
         for name, make in _models(width, steps, config.strength, config.power).items():
             with torch.random.fork_rng(devices=[]):
@@ -145,7 +145,15 @@ def _models(width: int, steps: int, strength: float, power: float) -> dict[str, 
 
 
 def fit(
-    member: Member, data: Bodies, held: Bodies, scale: float, steps: int, batch: int, seed: int, what: str, quiet: bool
+    member: Member,
+    data: BrokenInertia,
+    held: BrokenInertia,
+    scale: float,
+    steps: int,
+    batch: int,
+    seed: int,
+    what: str,
+    quiet: bool,
 ) -> None:
     """Adam with a cosine schedule; the best weights of the second half (after twice the warm-up of strengths) by validation error."""
     net = member.net

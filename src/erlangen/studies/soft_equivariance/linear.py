@@ -7,9 +7,9 @@ import math
 import torch
 
 from erlangen.discover.soft import SoftEquivariantRidge, dimension
+from erlangen.fields.mechanics.inertia import CANDIDATES, FEATURES, TARGET, broken_inertia, features
 from erlangen.reporting import Claim, Line, Section, Table, lines_with_band
 from erlangen.studies.base import Part
-from erlangen.studies.soft_equivariance.bodies import CANDIDATES, FEATURES, TARGET, bodies, features
 from erlangen.studies.soft_equivariance.config import SOURCE, Config
 from erlangen.studies.soft_equivariance.study import plain
 
@@ -69,7 +69,7 @@ def run(config: Config, quiet: bool) -> Part:
 
 def _one(size: int, seed: int, config: Config) -> dict[str, float]:
     draw = torch.Generator().manual_seed(seed)
-    data, test = bodies(size, config.broken, draw), bodies(_TEST, config.broken, draw)
+    data, test = broken_inertia(size, config.broken, draw), broken_inertia(_TEST, config.broken, draw)
     y = data.y + config.noise * torch.randn(data.y.shape, generator=draw, dtype=data.y.dtype)
     x, test_x = features(data.x), features(test.x)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import erlangen as er
 from erlangen.discover.soft import SoftEquivariantRidge
-from erlangen.fields.orbits import orbit_normals, shipped_normals
+from erlangen.fields.mechanics.satellites import orbit_normals, shipped_normals
 from erlangen.reporting import Claim, Line, Section, Table, lines_with_band
 from erlangen.studies.base import Part
 from erlangen.studies.soft_equivariance.config import SOURCE, Config

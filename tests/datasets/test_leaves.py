@@ -7,9 +7,9 @@ import importlib.util
 import pytest
 import torch
 
+from erlangen.datasets import leaves
+from erlangen.datasets.leaves import read_ts, resample
 from erlangen.errors import ArgumentError, MissingExtra
-from erlangen.fields.outlines import leaves, resample
-from erlangen.fields.outlines.leaves import read_ts
 
 needs_aeon = pytest.mark.skipif(importlib.util.find_spec("aeon") is None, reason="aeon is not installed")
 F64 = torch.float64

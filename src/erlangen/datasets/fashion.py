@@ -16,7 +16,7 @@ from torch import Tensor
 
 from erlangen.actions import Images
 from erlangen.data import DataSet, Split, check_split
-from erlangen.data.digits import split_digits
+from erlangen.datasets.digits import split_digits
 from erlangen.errors import ArgumentError
 from erlangen.groups import SO
 

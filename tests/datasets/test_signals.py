@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
+from erlangen.datasets.signals import SENSORS, dft_spectrum, lowpass, lowpass_error, sines, warped_signals
+from erlangen.datasets.views import chains, render, views
 from erlangen.errors import ArgumentError
-from erlangen.fields.signals import SENSORS, dft_spectrum, lowpass, lowpass_error, sines, warped_signals
-from erlangen.fields.views import chains, render, views
 from erlangen.groups import SO
 
 COMPRESSION = (3, 5, 11, 4, 7)

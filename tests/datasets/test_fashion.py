@@ -10,12 +10,11 @@ import pytest
 import torch
 
 from erlangen.actions import Images
+from erlangen.datasets.fashion import disk, fashion, pad, rotated, rotated_fashion
 from erlangen.errors import ArgumentError
-from erlangen.fields.images import rotated, rotated_fashion
-from erlangen.fields.images.fashion import disk, fashion, pad
 from erlangen.groups import SO
 
-module = importlib.import_module("erlangen.fields.images.fashion")  # the package's attribute of this name is the function
+module = importlib.import_module("erlangen.datasets.fashion")  # the package's attribute of this name is the function
 
 
 @pytest.fixture

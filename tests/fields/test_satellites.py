@@ -10,7 +10,7 @@ import torch
 
 import erlangen as er
 from erlangen.errors import ArgumentError, MissingExtra
-from erlangen.fields.orbits import nodal_drift, orbit_normals, shipped_normals
+from erlangen.fields.mechanics.satellites import nodal_drift, orbit_normals, shipped_normals
 
 pytest.importorskip("sgp4")
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from erlangen.datasets.graphs import connected_graphs, intensive, relabelled, targets
 from erlangen.errors import ArgumentError
-from erlangen.fields.graphs import connected_graphs, intensive, relabelled, targets
 
 
 def graph(nodes, edges):

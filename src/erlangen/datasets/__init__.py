@@ -1,0 +1,25 @@
+"""Data sets by name: functions that give data, of a split where there is one, without an engine and without physics."""
+
+from erlangen.datasets.cells import cells
+from erlangen.datasets.digits import digits, split_digits
+from erlangen.datasets.fashion import fashion, rotated, rotated_fashion
+from erlangen.datasets.graphs import connected_graphs, generated_graphs
+from erlangen.datasets.leaves import leaves
+from erlangen.datasets.parts import machine_parts
+from erlangen.datasets.signals import warped_signals
+from erlangen.datasets.views import views
+
+__all__ = [
+    "cells",
+    "connected_graphs",
+    "digits",
+    "fashion",
+    "generated_graphs",
+    "leaves",
+    "machine_parts",
+    "rotated",
+    "rotated_fashion",
+    "split_digits",
+    "views",
+    "warped_signals",
+]
