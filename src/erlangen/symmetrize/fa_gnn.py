@@ -30,6 +30,7 @@ class FAGNN(nn.Module):
     Source: Puny et al., ICLR 2022, arXiv:2110.03336 (width 60, 4 layers); unlike its code, the number of nodes is free and every layer
     may have any frame.
 
+    >>> import torch
     >>> net = FAGNN(vectors=2, pairs=1, width=12, layers=2)
     >>> net(torch.randn(4, 5, 2, 3), torch.ones(4, 5, 5, 1)).shape
     torch.Size([4, 5, 3])
