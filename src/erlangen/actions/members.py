@@ -52,7 +52,7 @@ class Parts:
             if (piece := _inexact(leaf)) is not None:
                 exact.append((leaf.dtype, tuple(leaf.shape)))
                 pieces.append(piece)
-                self.tolerances.append(_rounding(leaf))
+                self.tolerances.append(rounding(leaf))
             elif isinstance(leaf, (float, complex)):
                 exact.append(float)
                 bare.append(leaf)
@@ -147,10 +147,15 @@ class Members:
     def _place(self, parts: Parts) -> tuple[float, float]:
         """The projection of inexact numbers, and how far those of the same datum may lie from it."""
         if len(self._direction) != len(parts.numbers):
-            direction = np.random.default_rng(0).uniform(0.5, 1.5, len(parts.numbers))
-            self._direction = direction / max(direction.sum(), 1.0)  # projections differ by no more than the largest difference
+            self._direction = direction_of(len(parts.numbers))
         # Relative to its size a member may be off by twice the tolerance: it, and the size.
         return float(parts.scaled() @ self._direction), 2.5 * max(parts.tolerances)
+
+
+def direction_of(count: int) -> np.ndarray:
+    """A fixed direction to project numbers along: projections differ by no more than the largest difference of numbers."""
+    direction = np.random.default_rng(0).uniform(0.5, 1.5, (count,))
+    return direction / max(float(np.sum(direction)), 1.0)
 
 
 def is_inexact(x: Any) -> bool:
@@ -176,6 +181,8 @@ def first(data: Sequence[Any]) -> int:
     """
     if len(data) == 1:
         return 0
+    if all(isinstance(x, Tensor) for x in data) and len({(x.dtype, x.shape) for x in data}) == 1:
+        return _first_tensor(torch.stack(list(data)))
     flat = [optree.tree_flatten(x, none_is_leaf=True) for x in data]
     structures = [str(structure) for _, structure in flat]
     least = min(structures)
@@ -197,19 +204,36 @@ def _first_leaves(leaves: list[Any], places: list[int]) -> list[int]:
     kept = [i for i, shape in enumerate(shapes) if shape == min(shapes)]
     rows = [_inexact(leaves[i]) for i in kept]
     table = np.stack([np.array([leaves[i]], dtype=complex).view(np.float64) if row is None else row for i, row in zip(kept, rows)])
+    tolerance = max(ROUNDING[torch.float64] if row is None else rounding(leaves[i]) for i, row in zip(kept, rows))
+    return [places[kept[i]] for i in _first_rows(table, tolerance)]
+
+
+def _first_tensor(data: Tensor) -> int:
+    """The place of the first of tensors ``[count, *shape]``."""
+    rows = inexact_rows(data)
+    if rows is not None:
+        return int(_first_rows(rows, rounding(data))[0])
+    exact = data.detach().cpu().reshape(len(data), -1).numpy()
+    here = np.arange(len(exact))
+    for column in range(exact.shape[1]):
+        here = here[exact[here, column] == exact[here, column].min()]
+    return int(here[0])
+
+
+def _first_rows(table: np.ndarray, tolerance: float) -> np.ndarray:
+    """Of rows of numbers those that come first, all of them that are the same up to rounding."""
     finite = np.where(np.isfinite(table), table, 0.0)
     # -inf, numbers, inf, NaN
     rank = np.select([np.isnan(table), np.isposinf(table), np.isneginf(table)], [2, 1, -1], 0)
-    tolerance = max(ROUNDING[torch.float64] if row is None else _rounding(leaves[i]) for i, row in zip(kept, rows))
     reach = tolerance * float(np.abs(finite).max(initial=0.0))
-    here = np.arange(len(kept))
+    here = np.arange(len(table))
     for column in range(table.shape[1]):
         if len(here) == 1:
             break
         here = here[rank[here, column] == rank[here, column].min()]
         values = finite[here, column]
         here = here[values <= values.min() + reach]
-    return [places[kept[i]] for i in here]
+    return here
 
 
 def hashable(value: Any) -> Hashable:
@@ -273,22 +297,30 @@ def ordering(value: Any) -> tuple[Any, ...]:
     return (9, type(value).__qualname__, repr(value))
 
 
+def inexact_rows(data: Tensor) -> np.ndarray | None:
+    """The floating-point numbers of tensors ``[count, *shape]`` in float64, ``[count, numbers]``, complex ones as pairs; ``None`` of exact
+    ones."""
+    if not (data.is_floating_point() or data.is_complex()):
+        return None
+    data = data.detach()
+    if data.is_complex():
+        data = torch.view_as_real(data.resolve_conj())
+    return data.to("cpu", torch.float64).reshape(len(data), -1).numpy() + 0.0  # -0.0 becomes 0.0
+
+
 def _inexact(leaf: Any) -> np.ndarray | None:
     """The floating-point numbers of a tensor or array, in float64, complex ones as pairs; ``None`` of anything else."""
     if isinstance(leaf, Tensor):
-        if not (leaf.is_floating_point() or leaf.is_complex()):
-            return None
-        leaf = leaf.detach()
-        if leaf.is_complex():
-            leaf = torch.view_as_real(leaf.resolve_conj())
-        return leaf.to("cpu", torch.float64).flatten().numpy()
+        rows = inexact_rows(leaf.unsqueeze(0))
+        return None if rows is None else rows[0]
     if isinstance(leaf, (np.ndarray, np.floating, np.complexfloating)) and leaf.dtype.kind in "fc":
         wide = np.asarray(leaf, dtype=np.complex128 if leaf.dtype.kind == "c" else np.float64).ravel()
         return wide.view(np.float64)
     return None
 
 
-def _rounding(leaf: Any) -> float:
+def rounding(leaf: Any) -> float:
+    """How far two equal numbers of a tensor or array may be apart, relative to the largest."""
     if isinstance(leaf, Tensor):
         dtype = leaf.dtype.to_real() if leaf.is_complex() else leaf.dtype
         return ROUNDING.get(dtype, max(ROUNDING.values()))

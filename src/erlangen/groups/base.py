@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +143,7 @@ class Group(ABC):
         found = self.identity_like(self.take(gens, slice(0, 1)))
         for i in range(min(self.batch_shape(gens)[0], 6)):
             one = self.take(gens, slice(i, i + 1))
-            found = optree.tree_map(lambda a, b: torch.cat([a, b]), found, self.multiply(found, one))
+            found = self.join([found, self.multiply(found, one)])
         return found
 
     @property
@@ -310,6 +310,11 @@ class Group(ABC):
     def take(self, g: Element, index: Any) -> Element:
         """``g[index]`` on the batch axes."""
         return self.map(lambda leaf, shape: leaf[index], g)
+
+    def join(self, batches: Sequence[Element]) -> Element:
+        """Several batches ``[count, *element_shape]`` as one, one after another."""
+        leaves = zip(*(optree.tree_leaves(g) for g in batches))
+        return optree.tree_unflatten(optree.tree_structure(batches[0]), [torch.cat(parts) for parts in leaves])
 
     def random_word(self, *batch: int, length: int = 8, generator: torch.Generator | None = None) -> Element:
         """Products of ``length`` random discrete generators and their inverses (of a connected group: the identity)."""

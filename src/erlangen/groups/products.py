@@ -69,9 +69,7 @@ class _Tuples(Group):
                 blocks.append(tuple(own if j == i else h.identity(count, dtype=dtype) for j, h in enumerate(self.factors)))
         if not blocks:
             return None
-        leaves = [optree.tree_leaves(block) for block in blocks]
-        joined = [torch.cat(parts) for parts in zip(*leaves)]
-        return optree.tree_unflatten(optree.tree_structure(blocks[0]), joined)
+        return self.join(blocks)
 
     def include(self, i: int, g: Element) -> Element:
         """An element of factor ``i`` as an element of the product."""

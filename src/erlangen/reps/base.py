@@ -41,6 +41,7 @@ class Rep(Action):
     symbol: str = "V"
     #: Whether every matrix is orthogonal, so that the dual is the representation itself.
     is_orthogonal: bool = False
+    moves_batches = True
 
     @abstractmethod
     def equality_key(self) -> Hashable:
