@@ -14,9 +14,8 @@ from _timing import compare, show
 from torch import Tensor
 
 import erlangen as er
-from erlangen.measure.hardness import CosReLU
+from erlangen.measure.hardness import CosReLU, OrbitCNN
 from erlangen.measure.hardness.alternating import squared_norm
-from erlangen.studies.hardness.students import OrbitCNN
 
 FUNCTIONS, N, K, PAIRS = 500, 40, 6, 50
 

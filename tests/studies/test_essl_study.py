@@ -7,11 +7,9 @@ import dataclasses
 import pytest
 import torch
 
-from erlangen.discover.essl import features_of
 from erlangen.errors import ArgumentError
 from erlangen.fields.photonics import dos, dos_frequencies, empty_lattice_dos, random_cells
 from erlangen.studies.essl import STUDY, Config
-from erlangen.studies.essl.encoders import cells, resnet18, small
 from erlangen.studies.essl.images import Arm, model
 from erlangen.studies.essl.photonics import FAMILIES, relative_error, spectrum
 from erlangen.studies.essl.table import TRANSFORMS, arms
@@ -41,21 +39,6 @@ def test_arms_start_from_the_same_encoder():
         torch.manual_seed(0)
         weights.append(model(arm, full=False).encoder.state_dict())
     assert all(torch.equal(a, b) for other in weights[1:] for a, b in zip(weights[0].values(), other.values()))
-
-
-def test_encoders_give_the_features_they_say():
-    x = torch.rand(2, 1, 28, 28)
-    assert features_of(small(), x).shape == (2, 128)
-    assert features_of(resnet18(), x).shape == (2, 512)
-    assert features_of(cells(), torch.rand(2, 1, 32, 32)).shape == (2, 256)
-
-
-def test_the_network_for_cells_ignores_no_shift_by_itself_but_keeps_those_of_its_pools():
-    """Periodic padding: a shift by 32, the product of the pools, is none; by one pixel it is one."""
-    torch.manual_seed(0)
-    net, x = cells().eval(), torch.rand(2, 1, 32, 32)
-    assert torch.allclose(net(x), net(x.roll(32, -1)))
-    assert not torch.allclose(net(x), net(x.roll(5, -1)), atol=1e-5)
 
 
 def test_every_move_of_a_family_leaves_the_density_alone():

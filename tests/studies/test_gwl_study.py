@@ -10,8 +10,8 @@ import torch
 
 from erlangen.errors import ArgumentError, MissingExtra
 from erlangen.measure.gwl import kchain, separation
+from erlangen.measure.gwl.networks import EQUIVARIANT
 from erlangen.studies.gwl import STUDY, Config, qm9, synthetic
-from erlangen.studies.gwl.models import EQUIVARIANT
 from erlangen.studies.gwl.trained import _train
 
 

@@ -4,5 +4,16 @@ from erlangen.fitting.compare_frames import FrameComparison, FrameRow, compare_f
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.run import Fitted, fit
 from erlangen.fitting.store import load_fitted
+from erlangen.fitting.student import Curve, train_student
 
-__all__ = ["FitConfig", "Fitted", "FrameComparison", "FrameRow", "compare_frames", "fit", "load_fitted"]
+__all__ = [
+    "Curve",
+    "FitConfig",
+    "Fitted",
+    "FrameComparison",
+    "FrameRow",
+    "compare_frames",
+    "fit",
+    "load_fitted",
+    "train_student",
+]

@@ -10,7 +10,7 @@ import torch
 import erlangen as er
 from erlangen.errors import ArgumentError
 from erlangen.measure.gwl import GWL, counterexample, kchain, probe, separation
-from erlangen.studies.gwl.models import EQUIVARIANT, INVARIANT, WHOLE
+from erlangen.measure.gwl.networks import EQUIVARIANT, INVARIANT, WHOLE
 
 NETWORKS = {**INVARIANT, **EQUIVARIANT, **WHOLE}
 

@@ -1,6 +1,7 @@
 """Equivariant self-supervised learning: features that ignore some transformations and feel others."""
 
 from erlangen.discover.essl.closed_form import OrbitFeatures, PatchFeatures
+from erlangen.discover.essl.encoders import cell_encoder, resnet18, small_encoder
 from erlangen.discover.essl.invariance import BarlowTwins, Invariance, SimCLR, SimSiam
 from erlangen.discover.essl.losses import barlow_twins_loss, info_nce, nt_xent, simsiam_loss
 from erlangen.discover.essl.model import ESSL
@@ -33,6 +34,7 @@ __all__ = [
     "View",
     "Views",
     "barlow_twins_loss",
+    "cell_encoder",
     "features_of",
     "image_view",
     "info_nce",
@@ -40,7 +42,9 @@ __all__ = [
     "linear_probe",
     "mirrors",
     "nt_xent",
+    "resnet18",
     "ridge_probe",
     "simsiam_loss",
+    "small_encoder",
     "turns",
 ]

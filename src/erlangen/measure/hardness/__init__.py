@@ -15,6 +15,7 @@ from erlangen.measure.hardness.gram import Gram, monte_carlo_gram
 from erlangen.measure.hardness.graph_features import GraphCosReLU
 from erlangen.measure.hardness.growing_basis import Grown, growing_basis
 from erlangen.measure.hardness.sparse_invariant import SparseInvariant, SparsePolynomial
+from erlangen.measure.hardness.students import GraphReLU, OrbitCNN, SignInvariantMLP, SumGNN
 
 __all__ = [
     "AveragedReLU",
@@ -25,9 +26,13 @@ __all__ = [
     "Family",
     "Gram",
     "GraphCosReLU",
+    "GraphReLU",
     "Grown",
+    "OrbitCNN",
+    "SignInvariantMLP",
     "SparseInvariant",
     "SparsePolynomial",
+    "SumGNN",
     "Target",
     "csq_dimension",
     "csq_lower_bound",

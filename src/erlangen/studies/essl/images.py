@@ -25,8 +25,9 @@ from erlangen.discover.essl import (
     features_of,
     knn_probe,
     linear_probe,
+    resnet18,
+    small_encoder,
 )
-from erlangen.studies.essl.encoders import resnet18, small
 from erlangen.studies.essl.study import Config
 from erlangen.training import TrainingConfig
 
@@ -96,7 +97,7 @@ def view(arm: Arm, size: int | float) -> Views:
 
 def model(arm: Arm, full: bool) -> ESSL:
     """The network of an arm, from torch's global seed: encoder first, so that arms start alike."""
-    encoder = resnet18() if full else small()
+    encoder = resnet18() if full else small_encoder()
     projector, head = ((2048, 2048), (2048, 2048)) if full else ((256, 128), (256, 256))
     methods: dict[str, Invariance] = {
         "simclr": SimCLR(view(arm, 1.0), projector, temperature=0.5),
@@ -142,7 +143,7 @@ def random_network(job: Job) -> dict[str, float]:
     """The scores of an encoder that learned nothing; its batch norms have seen the images."""
     images = job.images
     torch.manual_seed(job.seed)
-    encoder = resnet18() if job.config.full else small()
+    encoder = resnet18() if job.config.full else small_encoder()
     encoder.train()
     with torch.no_grad():
         for part in images.x[: 20 * job.config.batch].split(job.config.batch):

@@ -10,13 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions import Action
-from erlangen.discover.essl import ESSL, GridShifts, Moved, Sensitivity, SimCLR, Views, mirrors, ridge_probe, turns
+from erlangen.discover.essl import (
+    ESSL,
+    GridShifts,
+    Moved,
+    Sensitivity,
+    SimCLR,
+    Views,
+    cell_encoder,
+    mirrors,
+    ridge_probe,
+    turns,
+)
 from erlangen.fields.photonics import dos, dos_frequencies, empty_lattice_dos, random_cells
 from erlangen.groups import Cyclic, Dihedral
 from erlangen.parallel import run_jobs
 from erlangen.reporting import Claim, Section, Table, bars_with_error, repeated
 from erlangen.studies.base import Part
-from erlangen.studies.essl.encoders import cells as cell_encoder
 from erlangen.studies.essl.study import SOURCE, Config
 from erlangen.training import TrainingConfig, train
 

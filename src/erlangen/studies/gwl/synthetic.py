@@ -18,10 +18,10 @@ from erlangen.measure.gwl import (
     probe,
     rotsym,
 )
+from erlangen.measure.gwl.networks import EQUIVARIANT, INVARIANT, WHOLE, Make
 from erlangen.measure.gwl.probe import THRESHOLD
 from erlangen.reporting import Claim, Figure, Line, Section, Table, lines_with_band
 from erlangen.studies.base import Part
-from erlangen.studies.gwl.models import EQUIVARIANT, INVARIANT, WHOLE, Make
 from erlangen.studies.gwl.study import SOURCE, Config
 from erlangen.studies.gwl.trained import accuracies
 from erlangen.studies.gwl.words import in_words

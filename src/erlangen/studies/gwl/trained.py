@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from erlangen.measure.gwl import kchain
+from erlangen.measure.gwl.networks import EQUIVARIANT, INVARIANT
 from erlangen.reporting import PlusMinus, Table, progress
-from erlangen.studies.gwl.models import EQUIVARIANT, INVARIANT
 
 SEEDS, EPOCHS, RATE, BODIES, DEPTHS = 10, 100, 1e-4, 4, range(2, 7)
 

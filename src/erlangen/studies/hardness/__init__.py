@@ -1,6 +1,5 @@
-"""The study of the hardness of learning under symmetries, with the students and the training it uses."""
+"""The study of the hardness of learning under symmetries."""
 
-from erlangen.studies.hardness.curves import Curve, train_student
 from erlangen.studies.hardness.study import STUDY
 
-__all__ = ["STUDY", "Curve", "train_student"]
+__all__ = ["STUDY"]

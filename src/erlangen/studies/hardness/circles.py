@@ -8,13 +8,12 @@ from typing import Any
 import torch
 
 import erlangen as er
-from erlangen.measure.hardness import CosReLU
+from erlangen.measure.hardness import CosReLU, OrbitCNN
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.hardness import rows as shown
 from erlangen.studies.hardness.config import Config
 from erlangen.studies.hardness.rows import EASY, HARD, Row, Setting
-from erlangen.studies.hardness.students import OrbitCNN
 
 SOURCE = "Kiani et al. 2024, arXiv:2401.01869"
 CIRCLE = "circle"

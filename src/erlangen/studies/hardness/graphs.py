@@ -6,13 +6,12 @@ from typing import Any
 
 import torch
 
-from erlangen.measure.hardness import DegreeParity, GraphCosReLU, Target
+from erlangen.measure.hardness import DegreeParity, GraphCosReLU, GraphReLU, SumGNN, Target
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.hardness import rows as shown
 from erlangen.studies.hardness.config import Config
 from erlangen.studies.hardness.rows import EASY, HARD, Row, Setting
-from erlangen.studies.hardness.students import GraphReLU, SumGNN
 
 SOURCE = "Kiani et al. 2024, arXiv:2401.01869"
 PARITY, FEATURES = "graphs", "features"

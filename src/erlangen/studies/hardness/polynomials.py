@@ -8,13 +8,12 @@ from typing import Any
 
 import torch
 
-from erlangen.measure.hardness import SparseInvariant, growing_basis
+from erlangen.fitting import Curve, train_student
+from erlangen.measure.hardness import SignInvariantMLP, SparseInvariant, growing_basis
 from erlangen.reporting import Claim, Section, Table, repeated
 from erlangen.studies.base import Part
 from erlangen.studies.hardness import rows as shown
 from erlangen.studies.hardness.config import Config
-from erlangen.studies.hardness.curves import Curve, train_student
-from erlangen.studies.hardness.students import SignInvariantMLP
 from erlangen.training import TrainingConfig
 
 SOURCE = "Kiani et al. 2024, arXiv:2401.01869; Andoni et al. 2014"

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.equivariance import equivariance_error
+from erlangen.fitting import Curve, train_student
 from erlangen.parallel import run_jobs
 from erlangen.reporting import Claim, Figure, Line, lines_with_band, repeated
 from erlangen.studies.hardness.config import Config
-from erlangen.studies.hardness.curves import Curve, train_student
 from erlangen.training import TrainingConfig
 
 HARD, EASY = "hard", "easy"

@@ -1,29 +1,32 @@
-"""Small networks of every class of the ladder, on one geometric graph at a time, nodes summed up in the end."""
+"""Small networks of every class of the ladder, on one geometric graph at a time, nodes summed up in the end.
+
+Each is bounded by the test of its class: what the test cannot tell apart, no weights of the network can. They are small and alike, for
+probes of what a kind of message carries; none is tuned for a task. ``INVARIANT``, ``EQUIVARIANT`` and ``WHOLE`` name them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-import erlangen as er
-from erlangen.measure.gwl import GeometricGraph
+from erlangen.groups import O
+from erlangen.measure.gwl.graph import GeometricGraph
 from erlangen.nn import EquivariantLinear, Gated, TensorProduct
+from erlangen.nn.perceptron import perceptron
 from erlangen.nn.vector_neurons import VectorLinear, VectorReLU
 from erlangen.symmetrize import Principal, symmetrize
 
 WIDTH = 32
-#: Lengths of the graphs that are shown lie around this; networks see them in this unit.
+#: Networks see lengths in this unit, near those of the graphs of :mod:`erlangen.measure.gwl.pairs`.
 UNIT = 5.0
 
 Make = Callable[[int], nn.Module]
 
 
-def mlp(*sizes: int) -> nn.Sequential:
-    """Linear layers with SiLU between them and at the end."""
-    return nn.Sequential(*(m for a, b in pairwise(sizes) for m in (nn.Linear(a, b), nn.SiLU())))
+_mlp = partial(perceptron, activation=nn.SiLU, activate_last=True)
 
 
 def summed(messages: Tensor, graph: GeometricGraph) -> Tensor:
@@ -33,13 +36,25 @@ def summed(messages: Tensor, graph: GeometricGraph) -> Tensor:
 
 
 class Layered(nn.Module):
-    """Layers on (scalars, vectors or tensors), a sum over nodes of what the last one leaves, and a perceptron."""
+    """Layers on (scalars, vectors or tensors), a sum over nodes of what the last one leaves, and a perceptron.
+
+    Args:
+        layers: how many; information travels one edge in each.
+        layer: makes one: a module of scalars ``[n, width]``, vectors or tensors ``[n, *second]``, differences along edges ``[E, 3]`` and
+            the graph, which returns scalars and vectors.
+        second: shape of what a node has beside scalars.
+        outputs: numbers that come out for a graph.
+
+    >>> from erlangen.measure.gwl import kchain
+    >>> Layered(2, Distances, (3, 1))(kchain(4)[0]).shape
+    torch.Size([1])
+    """
 
     def __init__(self, layers: int, layer: Callable[[], nn.Module], second: tuple[int, ...], outputs: int = 1) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layer() for _ in range(layers))
         self.second = second
-        self.last = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.SiLU(), nn.Linear(WIDTH, outputs))
+        self.last = perceptron(WIDTH, WIDTH, outputs, activation=nn.SiLU)
         # He's initialisation: torch's own makes layers three to six times weaker, and what is handed from node to node fades.
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -55,11 +70,14 @@ class Layered(nn.Module):
 
 
 class Distances(nn.Module):
-    """Messages from scalars and lengths, as SchNet's: IGWL(2)."""
+    """Messages from scalars and lengths, as SchNet's: IGWL(2).
+
+    After: Schütt et al. 2017, arXiv:1706.08566.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.message, self.node = mlp(2 * WIDTH + 1, WIDTH, WIDTH), mlp(2 * WIDTH, WIDTH)
+        self.message, self.node = _mlp(2 * WIDTH + 1, WIDTH, WIDTH), _mlp(2 * WIDTH, WIDTH)
 
     def forward(self, h: Tensor, v: Tensor, x: Tensor, graph: GeometricGraph) -> tuple[Tensor, Tensor]:
         j, i = graph.edge_index
@@ -68,11 +86,14 @@ class Distances(nn.Module):
 
 
 class Angles(nn.Module):
-    """Messages from pairs of neighbours: scalars, both lengths and the angle: IGWL(3)."""
+    """Messages from pairs of neighbours: scalars, both lengths and the angle: IGWL(3).
+
+    After: Gasteiger, Groß & Günnemann 2020, arXiv:2003.03123.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.message, self.node = mlp(2 * WIDTH + 3, WIDTH, WIDTH), mlp(2 * WIDTH, WIDTH)
+        self.message, self.node = _mlp(2 * WIDTH + 3, WIDTH, WIDTH), _mlp(2 * WIDTH, WIDTH)
 
     def forward(self, h: Tensor, v: Tensor, x: Tensor, graph: GeometricGraph) -> tuple[Tensor, Tensor]:
         j, i = graph.edge_index
@@ -83,11 +104,14 @@ class Angles(nn.Module):
 
 
 class Displacements(nn.Module):
-    """One vector for each node, that messages move along differences and whose length and steps they see, as E-GNN's positions."""
+    """One vector for each node, that messages move along differences and whose length and steps they see, as E-GNN's positions.
+
+    After: Satorras, Hoogeboom & Welling 2021, arXiv:2102.09844.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.message, self.node = mlp(2 * WIDTH + 1, WIDTH, WIDTH), mlp(2 * WIDTH, WIDTH)
+        self.message, self.node = _mlp(2 * WIDTH + 1, WIDTH, WIDTH), _mlp(2 * WIDTH, WIDTH)
         self.shift = nn.Linear(WIDTH, 1)
 
     def forward(self, h: Tensor, v: Tensor, x: Tensor, graph: GeometricGraph) -> tuple[Tensor, Tensor]:
@@ -100,15 +124,18 @@ class Displacements(nn.Module):
 
 
 class VectorMessages(nn.Module):
-    """Several vectors for each node, mixed by :class:`VectorLinear`, bent by :class:`VectorReLU`; their lengths go to scalars, as GVP's."""
+    """Several vectors for each node, mixed by :class:`VectorLinear`, bent by :class:`VectorReLU`; their lengths go to scalars, as GVP's.
+
+    After: Jing et al. 2021, arXiv:2009.01411.
+    """
 
     channels = 8
 
     def __init__(self) -> None:
         super().__init__()
         c = self.channels
-        self.weigh = mlp(2 * WIDTH + 1 + c, WIDTH, 2 * c + WIDTH)
-        self.bend, self.keep, self.node = VectorReLU(c), VectorLinear(c, c), mlp(2 * WIDTH + c, WIDTH)
+        self.weigh = _mlp(2 * WIDTH + 1 + c, WIDTH, 2 * c + WIDTH)
+        self.bend, self.keep, self.node = VectorReLU(c), VectorLinear(c, c), _mlp(2 * WIDTH + c, WIDTH)
 
     def forward(self, h: Tensor, v: Tensor, x: Tensor, graph: GeometricGraph) -> tuple[Tensor, Tensor]:
         j, i = graph.edge_index
@@ -123,12 +150,13 @@ class VectorMessages(nn.Module):
 class TensorMessages(nn.Module):
     """Tensors up to an order, multiplied with those of the edge, summed; with ``correlation`` 2 the sum is multiplied with itself.
 
-    Correlation 1 is a tensor field network: all scalars are linear in what came in. Correlation 2 is MACE's three-body layer.
+    Correlation 1 is a tensor field network (Thomas et al. 2018, arXiv:1802.08219): all scalars are linear in what came in. Correlation 2
+    is MACE's three-body layer (Batatia et al. 2022, arXiv:2206.07697).
     """
 
     def __init__(self, order: int, correlation: int) -> None:
         super().__init__()
-        V = er.O(3).vector
+        V = O(3).vector
         self.rep = V.group.scalar + V + sum((V**k for k in range(3, order + 1)), start=V**2) if order > 1 else V.group.scalar + V
         self.order = order
         self.product = TensorProduct(self.rep, self.rep, order)
@@ -138,7 +166,7 @@ class TensorMessages(nn.Module):
         self.inner = EquivariantLinear(self.product.output_rep, self.rep, channels=(c, c))
         source = self.rep if self.square is None else self.rep + self.square.output_rep
         self.outer = EquivariantLinear(source, self.gate.input_rep, channels=(c, c))
-        self.radial, self.node = mlp(1, WIDTH, c), mlp(WIDTH + c, WIDTH)
+        self.radial, self.node = _mlp(1, WIDTH, c), _mlp(WIDTH + c, WIDTH)
         self.scalars = nn.Linear(WIDTH, c)
 
     channels = 4
@@ -160,12 +188,15 @@ class TensorMessages(nn.Module):
 
 
 class WholeCloud(nn.Module):
-    """A perceptron of each point, summed up, over the frames of the whole cloud: it looks at no edge."""
+    """A perceptron of each point, summed up, over the frames of the whole cloud: it looks at no edge.
+
+    It computes in float64.
+    """
 
     def __init__(self, outputs: int = 1) -> None:
         super().__init__()
-        net = nn.Sequential(mlp(3, 64, 64), _Sum(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, outputs))
-        group = er.O(3)
+        net = nn.Sequential(_mlp(3, 64, 64), _Sum(), *perceptron(64, 64, outputs, activation=nn.SiLU))
+        group = O(3)
         self.net = symmetrize(net.double(), group.vector, group.scalar, frame=Principal(degenerate="weighted"), check=False)
 
     def forward(self, graph: GeometricGraph) -> Tensor:
@@ -178,11 +209,12 @@ class _Sum(nn.Module):
         return x.sum(1)
 
 
-#: Networks by the test that bounds them; each takes a number of layers.
+#: Networks by the test that bounds them, IGWL; each takes a number of layers.
 INVARIANT: dict[str, Make] = {
     "distances (SchNet-like)": lambda layers: Layered(layers, Distances, (3, 1)),
     "angles (DimeNet-like)": lambda layers: Layered(layers, Angles, (3, 1)),
 }
+#: The same for GWL.
 EQUIVARIANT: dict[str, Make] = {
     "displacements (E-GNN-like)": lambda layers: Layered(layers, Displacements, (3, 1)),
     "vectors (GVP-like)": lambda layers: Layered(layers, VectorMessages, (3, VectorMessages.channels)),
@@ -190,4 +222,5 @@ EQUIVARIANT: dict[str, Make] = {
     "tensors, order 2": lambda layers: Layered(layers, lambda: TensorMessages(2, 1), (TensorMessages.channels, 13)),
     "tensors, order 2, squared": lambda layers: Layered(layers, lambda: TensorMessages(2, 2), (TensorMessages.channels, 13)),
 }
+#: No test bounds what sees the whole cloud at once.
 WHOLE: dict[str, Make] = {"whole cloud in frames": lambda layers: WholeCloud()}

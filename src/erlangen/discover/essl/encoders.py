@@ -1,12 +1,17 @@
-"""The encoders: a small network for minutes, a ResNet-18 for hours, and the source's network for photonic cells."""
+"""Encoders to train without labels: a small network for minutes, a ResNet-18 for hours, and one for periodic cells."""
 
 from __future__ import annotations
 
 from torch import Tensor, channels_last, nn
 
 
-def small(channels: int = 1) -> nn.Sequential:
-    """Four convolutions, 32-64-64-128, and an average: 128 features of images of any size."""
+def small_encoder(channels: int = 1) -> nn.Sequential:
+    """Four convolutions, 32-64-64-128, and an average: 128 features of images ``[B, channels, height, width]`` of any size.
+
+    >>> import torch
+    >>> small_encoder()(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 128])
+    """
     layers: list[nn.Module] = []
     for width, stride in ((32, 2), (64, 1), (64, 2), (128, 1)):
         layers += [nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
@@ -15,7 +20,7 @@ def small(channels: int = 1) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()).to(memory_format=channels_last)  # type: ignore[call-overload]
 
 
-class Block(nn.Module):
+class _Block(nn.Module):
     """Two convolutions and a shortcut."""
 
     def __init__(self, before: int, width: int, stride: int) -> None:
@@ -37,19 +42,35 @@ class Block(nn.Module):
 
 
 def resnet18(channels: int = 1) -> nn.Sequential:
-    """ResNet-18 for small images: a 3 x 3 stem without pooling, 512 features (He, Zhang, Ren & Sun 2016, arXiv:1512.03385)."""
+    """ResNet-18 for small images: a 3 x 3 stem without pooling, 512 features of images ``[B, channels, height, width]``.
+
+    Source: He, Zhang, Ren & Sun 2016, arXiv:1512.03385.
+
+    >>> sum(p.numel() for p in resnet18().parameters())
+    11167680
+    """
     layers: list[nn.Module] = [nn.Conv2d(channels, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
     before = 64
     for width, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
-        layers.append(Block(before, width, stride))
+        layers.append(_Block(before, width, stride))
         before = width
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()).to(memory_format=channels_last)  # type: ignore[call-overload]
 
 
-def cells(widths: tuple[int, int, int] = (16, 64, 64), hidden: tuple[int, ...] = (256,)) -> nn.Sequential:
-    """Three 7 x 7 convolutions with pools of 2, 4 and 4, then linear layers, on cells of 32 x 32 pixels.
+def cell_encoder(widths: tuple[int, int, int] = (16, 64, 64), hidden: tuple[int, ...] = (256,)) -> nn.Sequential:
+    """Three 7 x 7 convolutions with pools of 2, 4 and 4, then linear layers, on periodic cells of 32 x 32 pixels, ``[B, 1, 32, 32]``.
 
-    Padding is periodic, as the cells are. The source has 64-256-256 and 256-1024-1024.
+    Padding is periodic, as the cells are.
+
+    Args:
+        widths: channels of the convolutions; the source has 64-256-256.
+        hidden: of the linear layers; the last is the number of features. The source has 256-1024-1024.
+
+    Source: Dangovski et al. 2022, arXiv:2111.00899, for photonic crystals.
+
+    >>> import torch
+    >>> cell_encoder()(torch.rand(2, 1, 32, 32)).shape
+    torch.Size([2, 256])
     """
     layers: list[nn.Module] = []
     before = 1

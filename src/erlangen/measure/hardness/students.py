@@ -9,9 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
-from erlangen.measure.hardness import CosReLU, DegreeParity, GraphCosReLU, Target
 from erlangen.measure.hardness.alternating import directions, signs
-from erlangen.measure.hardness.cos_relu import filter_bank
+from erlangen.measure.hardness.base import Target
+from erlangen.measure.hardness.cos_relu import CosReLU, filter_bank
+from erlangen.measure.hardness.degree_parity import DegreeParity
+from erlangen.measure.hardness.graph_features import GraphCosReLU
+from erlangen.nn.perceptron import perceptron
 
 
 class SumGNN(nn.Module):
@@ -162,7 +165,7 @@ class SignInvariantMLP(nn.Module):
 
     def __init__(self, n: int, width: int = 128) -> None:
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(n, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+        self.net = perceptron(n, width, width, 1)
 
     def forward(self, x: Float[Tensor, "B n m"]) -> Float[Tensor, " B"]:
         return self.net(x.norm(dim=-1)).squeeze(1)
