@@ -6,8 +6,6 @@ The public names are loaded when first used, so that ``import erlangen`` costs l
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
@@ -53,7 +51,7 @@ _PUBLIC = {
     "Record": ("erlangen.actions", "Record"),
     "Frame": ("erlangen.symmetrize", "Frame"),
     "Symmetrized": ("erlangen.symmetrize", "Symmetrized"),
-    "symmetrize": ("erlangen.symmetrize", "symmetrize"),
+    "symmetrize": ("erlangen.symmetrize", ""),
     "compare_frames": ("erlangen.fitting", "compare_frames"),
     "orbit_distance": ("erlangen.symmetrize", "orbit_distance"),
     "frames": ("erlangen.symmetrize", ""),
@@ -63,7 +61,7 @@ _PUBLIC = {
     "symmetrize_explainer": ("erlangen.measure", "symmetrize_explainer"),
     "GWL": ("erlangen.measure.gwl", "GWL"),
     "expressivity_report": ("erlangen.measure.gwl", "expressivity_report"),
-    "discover": ("erlangen.discover", "discover"),
+    "discover": ("erlangen.discover", ""),
     "Discovered": ("erlangen.discover", "Discovered"),
     "LieGAN": ("erlangen.discover", "LieGAN"),
     "SoftEquivariance": ("erlangen.discover.soft", "SoftEquivariance"),
@@ -89,6 +87,11 @@ _PUBLIC = {
     "actions": ("erlangen.actions", ""),
     "testing": ("erlangen.testing", ""),
     "data": ("erlangen.data", ""),
+    "datasets": ("erlangen.datasets", ""),
+    "fields": ("erlangen.fields", ""),
+    "measure": ("erlangen.measure", ""),
+    "training": ("erlangen.training", ""),
+    "studies": ("erlangen.studies", ""),
 }
 
 __all__ = [*_PUBLIC, "__version__"]
@@ -106,19 +109,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """Keeps ``erlangen.symmetrize`` the function although a subpackage has that name.
-
-    Importing a subpackage binds its name in the parent; for names that are public verbs that binding is dropped. Imports by path
-    (``from erlangen.symmetrize import Frame``) are not touched.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, ModuleType) and _PUBLIC.get(name, ("", ""))[1]:
-            return
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

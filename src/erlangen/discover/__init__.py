@@ -10,6 +10,7 @@ from erlangen.discover.polarisation import Polarised, polarise
 from erlangen.discover.quadric import Quadric, fit_quadric
 from erlangen.discover.search import discover
 from erlangen.discover.soft import SoftEquivariance, SoftEquivariantRidge, graded_belief
+from erlangen.packages import lazy_folders, make_callable
 
 __all__ = [
     "NFT",
@@ -30,3 +31,6 @@ __all__ = [
     "linear_nft_finding",
     "polarise",
 ]
+
+__getattr__ = lazy_folders(__name__)
+make_callable(__name__, discover)

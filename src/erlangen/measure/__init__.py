@@ -5,6 +5,7 @@ from erlangen.measure.cost import Cost, measure_cost
 from erlangen.measure.explain import ExplanationRobustness, explanation_equivariance, guarantee, symmetrize_explainer
 from erlangen.measure.scores import auc, auc_interval
 from erlangen.measure.symmetry_report import SymmetryReport, symmetry_report
+from erlangen.packages import lazy_folders
 from erlangen.verdict import Verdict
 
 __all__ = [
@@ -22,3 +23,5 @@ __all__ = [
     "symmetrize_explainer",
     "symmetry_report",
 ]
+
+__getattr__ = lazy_folders(__name__)

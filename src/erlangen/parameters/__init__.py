@@ -1,5 +1,6 @@
 """The parameter space of a network and the permutations that leave its function alone; networks that read weights."""
 
+from erlangen.packages import lazy_folders
 from erlangen.parameters.check import check_weight_spec
 from erlangen.parameters.deepset import DeepSet, DeepSetLayer, InvariantDeepSet
 from erlangen.parameters.kinds import Blocks, Grouped
@@ -31,3 +32,5 @@ __all__ = [
     "weight_spec",
     "weight_statistics",
 ]
+
+__getattr__ = lazy_folders(__name__)

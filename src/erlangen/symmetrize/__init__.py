@@ -1,6 +1,7 @@
 """Any model made symmetric: one class, one formula, and each way to do it is a frame."""
 
 from erlangen.actions.ragged import Edges, PerDatum, PerEdge, PerNode, Segment
+from erlangen.packages import make_callable
 from erlangen.symmetrize.canonical_energy import LieEnergy
 from erlangen.symmetrize.canonical_finite import Energy, FiniteShift, Lift, Reference
 from erlangen.symmetrize.canonical_labelling import CanonicalLabelling
@@ -75,3 +76,5 @@ __all__ = [
     "orbit_distance",
     "symmetrize",
 ]
+
+make_callable(__name__, symmetrize)
