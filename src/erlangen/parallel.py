@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, Literal, TypeVar
 
-from erlangen.errors import ArgumentError, ErlangenError, MissingExtra
+from erlangen.errors import ArgumentError, ErlangenError
+from erlangen.extras import engine
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -109,8 +110,5 @@ def _named(function: Callable[[Any], Any], item: Any) -> Any:
 
 
 def _client(jobs: int, cluster: str | None) -> Any:
-    try:
-        from distributed import Client
-    except ImportError:
-        raise MissingExtra("cluster", "distributed") from None
+    Client = engine("cluster", "distributed").Client
     return Client(cluster) if cluster else Client(n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None)

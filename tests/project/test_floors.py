@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -84,13 +85,45 @@ def test_an_import_against_the_floors_is_caught(package: Path, importer: str, im
 
 def test_an_engine_outside_its_field_is_caught(package: Path) -> None:
     intruder = package / "erlangen" / "groups" / "intruder.py"
-    intruder.write_text('"""Knows an engine."""\n\nimport pythia8\n')
+    intruder.write_text('"""Knows an engine."""\n\nimport pythia8mc\n')
     try:
         result = contracts(package)
     finally:
         intruder.unlink()
     assert result.returncode != 0
-    assert "erlangen.groups.intruder -> pythia8" in result.stdout
+    assert "erlangen.groups.intruder -> pythia8mc" in result.stdout
+
+
+#: Extras that are no engines: what peers and checks need.
+NO_ENGINES = {"bench", "docs", "test", "dev"}
+#: Distributions whose module has another name.
+MODULES = {"scikit-learn": "sklearn", "passagemath-nauty": "passagemath_nauty"}
+
+
+def engines() -> dict[str, set[str]]:
+    """The modules of each extra that is an engine's."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    names = {extra: {re.split("[<>=! ]", line)[0] for line in lines} for extra, lines in extras.items() if extra not in NO_ENGINES}
+    return {extra: {MODULES.get(name, name) for name in found} for extra, found in names.items()}
+
+
+def test_the_contract_knows_every_engine() -> None:
+    tables = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    contract = next(table for table in tables if table["id"] == "engines")
+    assert set(contract["forbidden_modules"]) == set().union(*engines().values())
+
+
+def test_an_engine_is_asked_for_with_the_extra_that_has_it() -> None:
+    known, asked = engines(), []
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("engine", "shipped"):
+                extra, module = node.args
+                assert isinstance(extra, ast.Constant), f"{path}: {ast.unparse(node)}"
+                if isinstance(module, ast.Constant):
+                    asked.append(module.value)
+                    assert module.value.partition(".")[0] in known[extra.value], f"{path}: {ast.unparse(node)}"
+    assert len(asked) > 20
 
 
 def test_a_module_without_a_floor_is_caught(package: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from erlangen.data.checks import broken
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 
 DELIMITERS = ",;\t"
 
@@ -134,13 +135,9 @@ def csv_columns(path: Path) -> Columns:
 
 def parquet_columns(path: Path) -> Columns:
     """Read a Parquet file of flat columns through pyarrow."""
+    pyarrow, parquet = engine("parquet", "pyarrow"), engine("parquet", "pyarrow.parquet")
     try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as missing:
-        raise MissingExtra("parquet", "pyarrow") from missing
-    try:
-        table = pyarrow.parquet.read_table(path)
+        table = parquet.read_table(path)
     except (pyarrow.ArrowException, OSError, ValueError) as problem:
         raise ArgumentError("data", "a Parquet file", f"'{path.name}', which cannot be read as one") from problem
     _check_header(table.column_names, path.name)

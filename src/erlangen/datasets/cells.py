@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from erlangen.errors import MissingExtra
+from erlangen.extras import shipped
 
 
 def cells(components: int = 10) -> tuple[Tensor, Tensor]:
@@ -24,10 +21,7 @@ def cells(components: int = 10) -> tuple[Tensor, Tensor]:
     >>> x.shape, int(y.sum())
     (torch.Size([569, 10]), 357)
     """
-    found = importlib.util.find_spec("sklearn")
-    if found is None or not found.submodule_search_locations:
-        raise MissingExtra("zoo", "sklearn")
-    path = Path(next(iter(found.submodule_search_locations))) / "datasets" / "data" / "breast_cancer.csv"
+    path = shipped("zoo", "sklearn") / "datasets" / "data" / "breast_cancer.csv"
     table = torch.from_numpy(np.loadtxt(path, delimiter=",", skiprows=1))
     x, y = table[:, :-1], table[:, -1]
     x = (x - x.mean(0)) / x.std(0)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from erlangen.data.distinct import arranged, boundary, distinct
-from erlangen.errors import MissingExtra
+from erlangen.extras import shipped
 
 IMAGES = 1797
 
@@ -28,10 +25,7 @@ def digits() -> tuple[Float[Tensor, "1797 64"], Int[Tensor, 1797]]:
     >>> x.shape, float(x.max()), y[:4].tolist()
     (torch.Size([1797, 64]), 1.0, [0, 1, 2, 3])
     """
-    found = importlib.util.find_spec("sklearn")
-    if found is None or not found.submodule_search_locations:
-        raise MissingExtra("zoo", "sklearn")
-    path = Path(next(iter(found.submodule_search_locations))) / "datasets" / "data" / "digits.csv.gz"
+    path = shipped("zoo", "sklearn") / "datasets" / "data" / "digits.csv.gz"
     table = torch.from_numpy(np.loadtxt(path, delimiter=",", dtype=np.float32))
     return table[:, :-1] / 16, table[:, -1].long()
 

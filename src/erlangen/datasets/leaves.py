@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.data import DataSet, Split, check_split
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import shipped
 
 LENGTH = 427
 FOLDER = ("datasets", "data", "OSULeaf")
@@ -101,7 +101,4 @@ def read_ts(file: Path) -> tuple[Tensor, Tensor]:
 
 
 def _installed() -> Path:
-    found = importlib.util.find_spec("aeon")
-    if found is None or not found.submodule_search_locations:
-        raise MissingExtra("outlines", "aeon")
-    return Path(next(iter(found.submodule_search_locations))).joinpath(*FOLDER)
+    return shipped("outlines", "aeon").joinpath(*FOLDER)

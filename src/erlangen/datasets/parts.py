@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 
 SEGMENTS = 32  # of every circle
 
@@ -42,10 +43,7 @@ def machine_parts(count: int, points: int = 512, seed: int = 0) -> Parts:
     for name, number, least in (("count", count, 1), ("points", points, 1), ("seed", seed, 0)):
         if number < least:
             raise ArgumentError(name, f"at least {least}", number)
-    try:
-        import trimesh
-    except ImportError as error:
-        raise MissingExtra("solids", "trimesh") from error
+    trimesh = engine("solids", "trimesh")
     random = np.random.default_rng(seed)
     clouds, normals = np.empty((count, points, 3)), np.empty((count, points, 3))
     for i in range(count):
@@ -71,10 +69,7 @@ def _solid(random: np.random.Generator) -> Any:
 
 
 def _piece(random: np.random.Generator) -> Any:
-    try:
-        from manifold3d import Manifold
-    except ImportError as error:
-        raise MissingExtra("solids", "manifold3d") from error
+    Manifold = engine("solids", "manifold3d").Manifold
     kind, size = random.integers(4), random.uniform(0.3, 1.5, 3).tolist()
     if kind == 0:
         return Manifold.cube(size, True)

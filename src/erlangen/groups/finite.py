@@ -73,7 +73,7 @@ def multiplication_table(group: Group) -> Int[Tensor, "order order"]:
     return table.view(order, order)
 
 
-def inverse_positions(table: Int[Tensor, "order order"]) -> Int[Tensor, order]:
+def inverse_positions(table: Int[Tensor, "order order"]) -> Int[Tensor, " order"]:
     """The position of each element's inverse, from the multiplication table (the identity is at 0)."""
     return (table == 0).to(torch.uint8).argmax(1)
 
@@ -105,7 +105,7 @@ def generating_set(group: Group) -> Element:
     return group.take(every, torch.tensor(found or [0]))
 
 
-def generated_part(group: Group, gens: Element) -> Int[Tensor, count]:
+def generated_part(group: Group, gens: Element) -> Int[Tensor, " count"]:
     """The positions, ascending, of the elements of a finite group that some of them, ``[m, *element_shape]``, generate.
 
     >>> from erlangen.groups import Cyclic
@@ -125,7 +125,7 @@ def _positions(group: Group) -> Callable[[Element], Tensor]:
     return getattr(group, "index", None) or Lookup(group).find
 
 
-def _close(group: Group, every: Element, inside: Bool[Tensor, order], steps: list[int]) -> None:
+def _close(group: Group, every: Element, inside: Bool[Tensor, " order"], steps: list[int]) -> None:
     """Mark what the elements at ``steps`` generate, where that of all but the last is marked already."""
     position = _positions(group)
     # Of the members so far only products with the new one can be new; of new members, those with all.
@@ -143,7 +143,7 @@ def _close(group: Group, every: Element, inside: Bool[Tensor, order], steps: lis
 
 def _reached(
     group: Group, every: Element, position: Callable[[Element], Tensor], steps: list[int], fresh: Tensor
-) -> Int[Tensor, count]:
+) -> Int[Tensor, " count"]:
     """The positions of the products ``s g`` of some elements with others, each once."""
     found = []
     for s in steps:
@@ -196,7 +196,7 @@ def element_order(group: Group, g: Element) -> Int[Tensor, "*batch"]:
     return orders
 
 
-def element_orders(group: Group) -> Int[Tensor, order]:
+def element_orders(group: Group) -> Int[Tensor, " order"]:
     """The order of each element, as :meth:`Group.elements` lists them."""
     return element_order(group, group.elements())
 
@@ -211,7 +211,7 @@ def exponent(group: Group) -> int:
     return math.lcm(*element_orders(group).unique().tolist())
 
 
-def conjugacy_classes(group: Group) -> list[Int[Tensor, size]]:
+def conjugacy_classes(group: Group) -> list[Int[Tensor, " size"]]:
     """The conjugacy classes as positions, each ascending, by their first members: the class of the identity first.
 
     They are what conjugation by generators connects, so that no multiplication table is needed.
@@ -236,7 +236,7 @@ def conjugacy_classes(group: Group) -> list[Int[Tensor, size]]:
     return list(label.argsort(stable=True).split(sizes.tolist()))
 
 
-def centre(group: Group) -> Int[Tensor, size]:
+def centre(group: Group) -> Int[Tensor, " size"]:
     """The positions of the elements that commute with all."""
     moved = _conjugations(group)
     return (moved == torch.arange(moved.shape[1])).all(0).nonzero().flatten()

@@ -53,7 +53,7 @@ class Lookup:
             refuse(self._group, place < 0)
         return place.to(leaves[0].device)
 
-    def _find_chunk(self, g: Element) -> Int[Tensor, count]:
+    def _find_chunk(self, g: Element) -> Int[Tensor, " count"]:
         rows, atol = _rows(self._group, g, self._group.batch_shape(g)), _tolerance(g, self._every)
         size = rows.abs().amax(-1).clamp_min(1) if rows.shape[-1] else rows.new_ones(len(rows))
         # Rounding of the projection itself, of either element: far above what it is, far below what tells elements apart.

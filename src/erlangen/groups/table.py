@@ -100,7 +100,7 @@ class TableGroup(Group):
         return len(self.table)
 
     @property
-    def generators(self) -> Int[Tensor, m]:
+    def generators(self) -> Int[Tensor, " m"]:
         """A generating set: each member is the first outside of what the earlier ones generate."""
         return torch.tensor(_generating(self.table) or [0])
 

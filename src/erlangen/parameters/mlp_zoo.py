@@ -113,9 +113,9 @@ def load_zoo(path: str | os.PathLike[str]) -> Zoo:
 
 def train_zoo(
     x: Float[Tensor, "samples features"],
-    y: Int[Tensor, samples],
+    y: Int[Tensor, " samples"],
     held_x: Float[Tensor, "held features"],
-    held_y: Int[Tensor, held],
+    held_y: Int[Tensor, " held"],
     config: ZooConfig | None = None,
     *,
     quiet: bool = False,

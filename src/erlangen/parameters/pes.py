@@ -40,7 +40,7 @@ class Particles:
 
     inner: Any
     perturbation: Float[Tensor, "pairs d"]
-    age: Int[Tensor, pairs]
+    age: Int[Tensor, " pairs"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class PES:
                 "sigma" if self.sigma <= 0 else "pairs", "a positive number", self.sigma if self.sigma <= 0 else self.pairs
             )
 
-    def begin(self, theta: Float[Tensor, d], generator: torch.Generator) -> Particles:
+    def begin(self, theta: Float[Tensor, " d"], generator: torch.Generator) -> Particles:
         """Fresh pairs. Staggered ones only count as older: their runs start now and are cut short once."""
         pieces = self.horizon // self.truncation
         age = torch.arange(self.pairs) % pieces * self.truncation if self.staggered else torch.zeros(self.pairs, dtype=torch.int64)
@@ -94,8 +94,8 @@ class PES:
 
     @torch.no_grad()
     def estimate(
-        self, theta: Float[Tensor, d], particles: Particles, generator: torch.Generator
-    ) -> tuple[Float[Tensor, d], float, Particles]:
+        self, theta: Float[Tensor, " d"], particles: Particles, generator: torch.Generator
+    ) -> tuple[Float[Tensor, " d"], float, Particles]:
         """The gradient estimate of the next piece, the mean loss in it, and where the runs are then.
 
         Pairs that have reached the horizon begin anew first.

@@ -93,7 +93,7 @@ def fit_predictor(
     functional: nn.Module,
     spec: WeightSpec,
     params: Params,
-    target: Float[Tensor, networks],
+    target: Float[Tensor, " networks"],
     config: PredictionConfig | None = None,
     *,
     description: str = "predictor",

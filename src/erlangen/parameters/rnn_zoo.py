@@ -69,7 +69,7 @@ def sums(largest: int) -> tuple[Int[Tensor, "pairs letters"], Int[Tensor, "pairs
 
 def train_recurrent_zoo(
     config: RecurrentZooConfig | None = None, *, quiet: bool = False
-) -> tuple[dict[str, Float[Tensor, "networks 1 ..."]], Float[Tensor, networks], WeightSpec]:
+) -> tuple[dict[str, Float[Tensor, "networks 1 ..."]], Float[Tensor, " networks"], WeightSpec]:
     """The weights of trained networks, the share of unseen sums that each gets right, and their specification.
 
     >>> params, success, spec = train_recurrent_zoo(RecurrentZooConfig(networks=3, hidden=4, steps=(2, 3)), quiet=True)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 from erlangen.groups.permutation import PermutationGroup
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.ordering import Columns, moves, node_axes, node_parts, relabelling_refusal, sorted_rows
@@ -74,10 +75,7 @@ class CanonicalLabelling(Frame):
         return Weighted(elements, (torch.arange(k, device=a.device) < counts).double() / counts)
 
     def _coset(self, a: Tensor, colour: Tensor) -> Tensor:
-        try:
-            import igraph
-        except ImportError as error:
-            raise MissingExtra("graphs", "igraph") from error
+        igraph = engine("graphs", "igraph")
         colours = colour.tolist()
         graph = igraph.Graph(n=len(a), edges=a.triu(1).nonzero().tolist())
         # New place -> old node, since igraph 1.0; the node of each place is what an order is.

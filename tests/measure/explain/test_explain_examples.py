@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import itertools
+import sys
 
 import pytest
 import torch
@@ -233,9 +233,6 @@ def test_layers_and_labels_that_are_not_there_are_named(net, data):
 def test_a_missing_engine_names_the_extra(net, monkeypatch, module):
     from erlangen.measure.explain import captum_explainer
 
-    real = builtins.__import__
-    missing = lambda name, *rest: (_ for _ in ()).throw(ImportError(name)) if name.startswith(module) else real(name, *rest)  # noqa: E731
-    monkeypatch.setattr(builtins, "__import__", missing)
-    monkeypatch.setattr("importlib.import_module", missing)
+    monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtra, match=r"erlangen\[explain\]"):
         captum_explainer("DeepLift", net) if module == "captum" else CAV(net, "1", concepts(torch.Generator()))

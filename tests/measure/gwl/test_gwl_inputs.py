@@ -11,8 +11,7 @@ import torch
 
 from erlangen.actions.clouds import AtomBatch
 from erlangen.errors import ArgumentError, MissingExtra
-from erlangen.fields.molecules import compare_structures
-from erlangen.fields.molecules.structures import engine
+from erlangen.fields.molecules import compare_structures, read_structure
 from erlangen.measure.gwl import GWL, as_graph, expressivity_report, kchain
 
 WATER = torch.tensor([[0.0, 0.0, 0.12], [0.0, 0.76, -0.48], [0.0, -0.76, -0.48]], dtype=torch.float64)
@@ -154,10 +153,11 @@ def test_sdf_files_bring_their_bonds(tmp_path: Path) -> None:
         compare_structures(tmp_path / "bad.sdf", tmp_path / "l.mol")
 
 
-def test_missing_readers_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ase.io", None)
+def test_missing_readers_say_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "ase", None)
+    (file := tmp_path / "atom.xyz").write_text("1\n\nH 0 0 0\n")
     with pytest.raises(MissingExtra, match="molecules"):
-        engine("ase.io", "ase")
+        read_structure(file)
 
 
 @pytest.mark.parametrize(

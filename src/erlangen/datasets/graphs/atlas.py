@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 
 #: What :func:`targets` counts.
 TARGETS: tuple[str, ...] = ("algebraic connectivity", "log spanning trees", "triangles")
@@ -21,14 +22,14 @@ def connected_graphs(nodes: int) -> Float[Tensor, "graphs nodes nodes"]:
 
     Raises:
         ArgumentError: ``nodes`` is not from 1 to 7.
+        MissingExtra: networkx is not installed.
 
     >>> [len(connected_graphs(n)) for n in (1, 2, 3, 4, 5, 6, 7)]
     [1, 1, 2, 6, 21, 112, 853]
     """
     if nodes not in range(1, 8):
         raise ArgumentError("nodes", "a number from 1 to 7", repr(nodes))
-    import networkx as nx
-
+    nx = engine("graphs", "networkx")
     graphs = [g for g in nx.graph_atlas_g() if g.number_of_nodes() == nodes and nx.is_connected(g)]
     return torch.stack([torch.from_numpy(nx.to_numpy_array(g)) for g in graphs])
 

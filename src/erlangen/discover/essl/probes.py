@@ -46,7 +46,7 @@ class Probe:
     train_score: float
     predictions: Tensor
     weights: Float[Tensor, "outputs d"]
-    offset: Float[Tensor, outputs]
+    offset: Float[Tensor, " outputs"]
 
 
 def linear_probe(
@@ -162,7 +162,7 @@ class Neighbours:
     """
 
     score: float
-    predictions: Int[Tensor, n]
+    predictions: Int[Tensor, " n"]
 
 
 def knn_probe(

@@ -250,7 +250,7 @@ def _grey(x: Tensor) -> Tensor:
     return (x * torch.tensor(LUMA, dtype=x.dtype, device=x.device).view(3, 1, 1)).sum(1, keepdim=True)
 
 
-def _hue_rotation(angle: Float[Tensor, batch]) -> Float[Tensor, "batch 3 3"]:
+def _hue_rotation(angle: Float[Tensor, " batch"]) -> Float[Tensor, "batch 3 3"]:
     """RGB -> YIQ, a rotation of I and Q, and back."""
     yiq = torch.tensor([LUMA, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)], dtype=torch.float64)
     to, back = yiq.to(angle), torch.linalg.inv(yiq).to(angle)

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 from erlangen.fields.jets.table import MASSES, JetTable
 
 RADIUS = 0.8
@@ -78,7 +79,7 @@ def generate(n: int, seed: int = 0, constituents: int = 200, progress: Callable[
 
 def _jets(label: int, seed: int, constituents: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Endless jets of one label: four-momentum ``[4]``, ids ``[c]``, momenta ``[c, 3]``, hardest particle first."""
-    pythia8, fastjet = _engines()
+    pythia8, fastjet = engine("jets", "pythia8mc"), engine("jets", "fastjet")
     pythia = pythia8.Pythia("", False)
     for line in (*SHARED, *PROCESS[label], f"Random:seed = {seed}"):
         if not pythia.readString(line):
@@ -124,15 +125,3 @@ def _hardest_jet(event: Any, label: int, fastjet: Any, anti_kt: Any) -> tuple[np
 def _angle(difference: float) -> float:
     """An azimuthal difference brought into ``[-pi, pi]``."""
     return math.remainder(difference, 2 * math.pi)
-
-
-def _engines() -> tuple[Any, Any]:
-    try:
-        import pythia8mc
-    except ImportError as missing:
-        raise MissingExtra("jets", "pythia8mc") from missing
-    try:
-        import fastjet
-    except ImportError as missing:
-        raise MissingExtra("jets", "fastjet") from missing
-    return pythia8mc, fastjet

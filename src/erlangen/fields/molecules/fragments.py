@@ -6,14 +6,14 @@ P. Redfern and J. Pople, J. Chem. Phys. 106 (1997) 1063. Molecules stand there i
 
 from __future__ import annotations
 
-import importlib
 from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 
 #: Every fourth molecule, by name, is kept for testing.
 HELD = 4
@@ -51,10 +51,7 @@ def g2_fragments(
         raise ArgumentError("count", "a positive number", repr(count))
     if split not in ("train", "test"):
         raise ArgumentError("split", "'train' or 'test'", repr(split))
-    try:
-        g2 = importlib.import_module("ase.collections").g2
-    except ImportError:
-        raise MissingExtra("molecules", "ase") from None
+    g2 = engine("molecules", "ase.collections").g2
     every = [(name, g2[name]) for name in sorted(g2.names)]
     large = [pair for pair in every if len(pair[1]) >= atoms > 0]
     kept = [pair for i, pair in enumerate(large) if (i % HELD == HELD - 1) == (split == "test")]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any, Literal
 
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 from erlangen.groups import Group
 from erlangen.measure.gwl.report import ExpressivityReport, expressivity_report
 
@@ -42,23 +42,15 @@ def read_structure(path: Path, *, name: str = "path") -> Any:
     if not path.is_file():
         raise ArgumentError(name, "a file with a structure", f"no file at '{path}'")
     if path.suffix.lower() in (".sdf", ".mol"):
-        chem = engine("rdkit.Chem", "rdkit")
+        chem = engine("molecules", "rdkit.Chem")
         found = next(iter(chem.SDMolSupplier(str(path), removeHs=False)), None)
         if found is None or not found.GetNumConformers():
             raise ArgumentError(name, "a readable molecule with coordinates", f"'{path.name}'")
         return found
-    reader = engine("ase.io", "ase")
+    reader = engine("molecules", "ase.io")
     try:
         return reader.read(str(path), index=0)
     except Exception as problem:  # every format has errors of its own
         raise ArgumentError(
             name, "a structure that ASE can read", f"'{path.name}' ({type(problem).__name__}: {problem})"
         ) from problem
-
-
-def engine(module: str, package: str) -> Any:
-    """An optional module, or an error that says what to install."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as missing:
-        raise MissingExtra("molecules", package) from missing

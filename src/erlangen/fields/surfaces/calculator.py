@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from erlangen.actions import AtomBatch
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 from erlangen.training.modes import evaluating
 
 
@@ -33,17 +34,14 @@ def calculator(
         ArgumentError: the model returns no energy.
         MissingExtra: ASE is not installed.
     """
-    try:
-        from ase.calculators.calculator import Calculator, all_changes
-    except ImportError as missing:
-        raise MissingExtra("materials", "ase") from missing
+    calculator = engine("materials", "ase.calculators.calculator")
     offsets = per_element or {}
     dtype = next((p.dtype for p in model.parameters()), torch.get_default_dtype())
 
-    class Network(Calculator):
+    class Network(calculator.Calculator):  # type: ignore[name-defined,misc]
         implemented_properties = ["energy", "free_energy", "forces"]  # noqa: RUF012 - how ASE declares it
 
-        def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes) -> None:
+        def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = calculator.all_changes) -> None:
             super().calculate(atoms, properties, system_changes)
             batch = AtomBatch.from_ase(self.atoms, dtype=dtype, cutoff=cutoff, max_neighbours=max_neighbours)
             with torch.no_grad(), evaluating(model):

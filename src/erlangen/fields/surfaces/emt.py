@@ -8,7 +8,6 @@ list is distributed as a pickle, which we do not load.
 
 from __future__ import annotations
 
-import importlib
 import os
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ import numpy as np
 import torch
 
 from erlangen.actions import AtomBatch
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 from erlangen.fields.surfaces.labelled import Labelled
 from erlangen.parallel import run_jobs
 
@@ -43,7 +43,7 @@ def random_surface(rng: np.random.Generator, size: int = 2, layers: int = 3) -> 
     Raises:
         MissingExtra: ASE is not installed.
     """
-    build = _ase("ase.build")
+    build = engine("materials", "ase.build")
     one, other = rng.choice(list(METALS), 2, replace=False)
     share = rng.choice([0.0, 0.25, 0.5])
     constant = METALS[one] if share == 0 else (METALS[one] + METALS[other]) / 2
@@ -97,7 +97,7 @@ def emt_oc(
     if cache and path.is_file():
         return Labelled.load(path)
     for needed in ("ase.build", "ase.calculators.emt"):
-        _ase(needed)
+        engine("materials", needed)
     items = [(first, min(first + 50, count), size, layers, seed) for first in range(0, count, 50)]
     blocks = run_jobs(_block, items, jobs=jobs, description="" if quiet else "surfaces")
     found = [one for several in blocks for one in several]
@@ -116,7 +116,7 @@ def _block(item: tuple[int, int, int, int, int]) -> list[tuple[Any, float, np.nd
 
 def _labelled(i: int, size: int, layers: int, seed: int) -> tuple[Any, float, np.ndarray]:
     """A structure that passes the cuts, its energy of adsorption and its forces."""
-    EMT = _ase("ase.calculators.emt").EMT
+    EMT = engine("materials", "ase.calculators.emt").EMT
     rng = np.random.default_rng([seed, i])
     while True:
         atoms, slab = random_surface(rng, size, layers)
@@ -128,10 +128,3 @@ def _labelled(i: int, size: int, layers: int, seed: int) -> tuple[Any, float, np
         if abs(energy) < LARGEST_ENERGY:
             atoms.calc = None
             return atoms, energy, forces
-
-
-def _ase(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as missing:
-        raise MissingExtra("materials", "ase") from missing

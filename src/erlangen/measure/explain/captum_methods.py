@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record
-from erlangen.errors import ArgumentError, MissingExtra, UnsupportedError
+from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.extras import engine
 from erlangen.measure.explain.explainers import Explainer, Needs
 from erlangen.measure.explain.perturbations import FeatureAblation, Occlusion
 from erlangen.training.modes import evaluating
@@ -130,11 +131,7 @@ def captum_explainer(method: str, model: Callable[..., Any], name: str = "", **a
         MissingExtra: captum is not installed.
         ArgumentError: captum has no such method.
     """
-    try:
-        import captum.attr
-    except ImportError as error:
-        raise MissingExtra("explain", "captum") from error
-    found = getattr(captum.attr, method, None)
+    found = getattr(engine("explain", "captum.attr"), method, None)
     if found is None:
         raise ArgumentError("method", "a method of captum.attr", repr(method))
     if method == "DeepLift" and not isinstance(model, nn.Module):

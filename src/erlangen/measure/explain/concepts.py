@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 from erlangen.measure.explain.explainers import Explainer, Needs
 from erlangen.measure.explain.layers import representation
 
@@ -66,7 +67,7 @@ class CAV(Concepts):
     """
 
     def _probe(self, seed: int) -> Any:
-        return _sklearn("linear_model").SGDClassifier(alpha=0.01, max_iter=1000, tol=1e-3, random_state=seed)
+        return engine("explain", "sklearn.linear_model").SGDClassifier(alpha=0.01, max_iter=1000, tol=1e-3, random_state=seed)
 
 
 class CAR(Concepts):
@@ -76,14 +77,7 @@ class CAR(Concepts):
     """
 
     def _probe(self, seed: int) -> Any:
-        pca = _sklearn("decomposition").PCA(n_components=10, svd_solver="full")
-        return _sklearn("pipeline").make_pipeline(pca, _sklearn("svm").SVC(kernel="rbf", random_state=seed))
-
-
-def _sklearn(name: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(f"sklearn.{name}")
-    except ImportError as error:
-        raise MissingExtra("explain", "sklearn") from error
+        pca = engine("explain", "sklearn.decomposition").PCA(n_components=10, svd_solver="full")
+        return engine("explain", "sklearn.pipeline").make_pipeline(
+            pca, engine("explain", "sklearn.svm").SVC(kernel="rbf", random_state=seed)
+        )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.errors import MissingExtra
+from erlangen.extras import engine
 from erlangen.measure.explain import (
     CAR,
     CAV,
@@ -157,8 +158,8 @@ def rises(verdicts: list[Verdict]) -> bool:
 def sensitivity(net: nn.Module, explainer: Any, x: Tensor, y: Tensor) -> float | None:
     """captum's largest relative change in a ball of radius 0.02, the mean over data; ``None`` without captum."""
     try:
-        from captum.metrics import sensitivity_max
-    except ImportError:
+        metrics = engine("explain", "captum.metrics")
+    except MissingExtra:
         return None
     torch.manual_seed(0)
-    return float(sensitivity_max(lambda t, target=None: explainer(t, target), x, target=y).mean())
+    return float(metrics.sensitivity_max(lambda t, target=None: explainer(t, target), x, target=y).mean())

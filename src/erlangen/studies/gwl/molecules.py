@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from erlangen.fields.molecules.structures import engine
+from erlangen.extras import engine
 from erlangen.measure.gwl import GWL, GeometricGraph, as_graph, expressivity_report
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
@@ -20,7 +20,7 @@ CHIRAL = {"bromochlorofluoromethane": "[C@H](F)(Cl)Br", "L-alanine": "C[C@H](N)C
 
 def run(config: Config, quiet: bool) -> Part:
     """Skeletons of butane and hexane with ideal bonds and angles; two chiral molecules as they are."""
-    chem = engine("rdkit.Chem", "rdkit")
+    chem = engine("molecules", "rdkit.Chem")
     butane = {turn: idealised(conformers(chem, "CCCC", 1, config.seed)[0], [turn]) for turn in (180.0, 65.0, -65.0)}
     anti, plus, minus = (as_graph(m) for m in butane.values())
     bent = [GWL(group).compare(anti, plus).iteration for group in ("O(3)", "SO(3)")]
@@ -86,7 +86,7 @@ def run(config: Config, quiet: bool) -> Part:
 
 def conformers(chem: Any, smiles: str, number: int, seed: int, hydrogens: bool = False) -> list[Any]:
     """Molecules with one ETKDG conformer each, by default without their hydrogens."""
-    embed = engine("rdkit.Chem.rdDistGeom", "rdkit")
+    embed = engine("molecules", "rdkit.Chem.rdDistGeom")
     mol = chem.AddHs(chem.MolFromSmiles(smiles))
     ids = list(embed.EmbedMultipleConfs(mol, numConfs=number, randomSeed=seed + 1))
     mol = mol if hydrogens else chem.RemoveHs(mol)
@@ -95,7 +95,7 @@ def conformers(chem: Any, smiles: str, number: int, seed: int, hydrogens: bool =
 
 def idealised(mol: Any, torsions: list[float] | None) -> Any:
     """A chain of carbons with all bonds and angles alike, and torsions as given or as they are."""
-    change = engine("rdkit.Chem.rdMolTransforms", "rdkit")
+    change = engine("molecules", "rdkit.Chem.rdMolTransforms")
     conformer, n = mol.GetConformer(), mol.GetNumAtoms()
     for i in range(n - 1):
         change.SetBondLength(conformer, i, i + 1, BOND)

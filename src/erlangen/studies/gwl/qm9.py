@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.errors import ArgumentError
+from erlangen.extras import shipped
 from erlangen.measure.gwl import GWL, WL, GeometricGraph, as_graph
 from erlangen.reporting import Claim, Section, Table, progress
 from erlangen.studies.base import Part
@@ -97,10 +96,7 @@ def read() -> Iterator[Molecule]:
         MissingExtra: the package ``qm9pack`` is not installed (extra ``qm9``, 103 MB). Its files are read; it is not imported.
         ArgumentError: a file of it is not there.
     """
-    spec = importlib.util.find_spec("qm9pack")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra("qm9", "qm9pack")
-    folder = Path(spec.submodule_search_locations[0]) / "data"
+    folder = shipped("qm9", "qm9pack") / "data"
     for part in (1, 2, 3):
         path = folder / f"qm9_part{part}.csv"
         if not path.is_file():
