@@ -12,7 +12,7 @@ are broadcast on the left as everywhere in torch: elements ``[K, 3, 3]`` make ``
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Hashable, Iterator
 from fractions import Fraction
 from typing import Any
@@ -25,6 +25,7 @@ from erlangen.actions.frontier import generations
 from erlangen.actions.members import Members, Parts, first, is_inexact
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element, Group
+from erlangen.groups.lasting import Lasting
 from erlangen.groups.lookup import nearest
 from erlangen.groups.recognise import recognised
 
@@ -34,7 +35,7 @@ LARGEST_ORBIT = 1_000_000
 WIDE = 8
 
 
-class Action(ABC):
+class Action(metaclass=Lasting):
     """How ``group`` acts on some data: ``act(g, x)``, with ``act(g, act(h, x)) == act(g h, x)``.
 
     A subclass implements :meth:`act`. One whose data are tensors states ``data_shape``, the trailing shape of one datum (``None``

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
+from erlangen.groups.lasting import Lasting
 
 if TYPE_CHECKING:
     from erlangen.groups.algebra_forms import InvariantForms, Metric
@@ -22,7 +23,7 @@ METRIC_TOLERANCE = 0.2
 NO_BRACKET = 1e-12
 
 
-class LieAlgebra:
+class LieAlgebra(metaclass=Lasting):
     """The span of matrices ``L_1 .. L_k`` in ``R^{n x n}``, with the commutator as bracket.
 
     The basis is kept as given (it is what a person reads); every question is asked of its span. A span that is *not*

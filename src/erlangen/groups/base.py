@@ -12,7 +12,7 @@ representations, frames - follows. The conventions hold for every group:
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from erlangen.errors import ArgumentError, unsupported
+from erlangen.groups.lasting import Lasting
 from erlangen.groups.membership import LOOSE
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 Element = Any
 
 
-class Group(ABC):
+class Group(metaclass=Lasting):
     """A group of transformations.
 
     A subclass implements :meth:`identity`, :meth:`multiply`, :meth:`inverse`, :meth:`sample`, the attribute ``element_shape`` and

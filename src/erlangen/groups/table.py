@@ -36,7 +36,7 @@ class TableGroup(Group):
     def __init__(
         self, table: Int[Tensor, "n n"] | Sequence[Sequence[int]], objects: Sequence[Any] | None = None, name: str = ""
     ) -> None:
-        table = torch.as_tensor(table)
+        table = torch.as_tensor(table).detach().cpu().clone()  # nobody else writes into it, and it serves training
         self._inverses = _check(table)
         self.table = table
         self.objects = list(range(len(table))) if objects is None else list(objects)

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
+from erlangen.groups.lasting import Lasting
 from erlangen.linalg import principal_angles
 from erlangen.maps.closed_form import DiagramMaps, Strategy
 from erlangen.maps.contraction import Normalize
@@ -36,7 +37,7 @@ class SymmetricOnly(UserWarning):
     """Maps of an alternating group that are those of the symmetric group, because their tensors have too few axes."""
 
 
-class EquivariantMaps:
+class EquivariantMaps(metaclass=Lasting):
     """All linear maps ``V -> W`` that commute with the group of ``V`` and ``W``.
 
     Args:
@@ -234,7 +235,7 @@ def _warn_if_symmetric(source: Mapping[Space, Copies], target: Mapping[Space, Co
             warnings.warn(
                 f"these maps of {axis.group} are those of Symmetric({axis.n}): jellyfish need {axis.n - 1} axes in all, here are {most}",
                 SymmetricOnly,
-                stacklevel=3,
+                stacklevel=4,  # the class of the class is called in between
             )
 
 
