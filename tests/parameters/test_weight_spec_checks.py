@@ -227,3 +227,18 @@ def test_a_buffer_whose_name_torch_fx_needs_is_refused_by_name():
     model.register_buffer("code", torch.randn(4, 2))
     with pytest.raises(ArgumentError, match="'model'.*torch.fx"):
         weight_spec(model, example=torch.randn(5, 3))
+
+
+@pytest.mark.parametrize("unit", [1e13, 1e-13])
+def test_outputs_of_unlike_units_in_one_tensor_are_each_looked_at(unit):
+    def run(self, x):
+        return torch.cat([x[:, :1] * unit, self.last(torch.relu(self.first(x)))], -1)
+
+    net = Written(run, first=nn.Linear(4, 8), last=nn.Linear(8, 2))
+    right = WeightSpec(
+        {name: tuple(p.shape) for name, p in net.named_parameters()},
+        {"first.weight": ("h", None), "first.bias": ("h",), "last.weight": (None, "h"), "last.bias": (None,)},
+    )
+    wrong = WeightSpec(right.shapes, {**right.axes, "first.bias": ("other",)})
+    assert check_weight_spec(right, net)["worst"] < 1e-14
+    assert check_weight_spec(wrong, net)["worst"] > 0.1  # was below 1e-13, beside the large output

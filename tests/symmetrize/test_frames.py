@@ -534,3 +534,24 @@ def test_frames_may_ask_for_losses():
     few = er.symmetrize(torch.nn.Identity(), G.vector, G.vector, frame=er.frames.Stochastic(Asking())).train()
     assert few.frames(x).elements.shape[1] == 1
     assert few.with_losses(x)[1].keys() == {"margin"}
+
+
+def test_a_missing_part_of_the_output_is_the_model_s():
+    G, x = er.Cyclic(4), torch.randn(2, 4)
+    model, out = (lambda x: {"energies": x}), {"energy": G.scalar}
+    for ask in (lambda: er.symmetrize(Named(model), G.vector, out)(x), lambda: er.equivariance_error(model, x, G.vector, out)):
+        with pytest.raises(ArgumentError, match="'model': expected outputs of the structure .*energy.*; got {'energies'}"):
+            ask()
+    with pytest.raises(ArgumentError, match="'x': expected data of the structure"):
+        er.Record({"pos": G.vector}).act(G.sample(), {"position": x})
+
+
+class Named(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)

@@ -56,11 +56,11 @@ class Record(Action):
             return dict(zip(self._keys, parts)) if isinstance(self.parts, dict) else type(self.parts)(parts)
         return optree.tree_unflatten(self._tree, parts)
 
-    def flatten(self, x: Any) -> list[Any]:
+    def flatten(self, x: Any, argument: str = "x", what: str = "data") -> list[Any]:
         """The data's parts, in the order of ``leaves``.
 
         Raises:
-            ArgumentError: the data do not have the record's structure.
+            ArgumentError: the data do not have the record's structure; ``argument`` says whose they are, ``what`` what they are.
         """
         keys = self._keys
         fits = keys is not None and type(x) is type(self.parts) and len(x) == len(keys)
@@ -69,7 +69,7 @@ class Record(Action):
         try:
             return self._tree.flatten_up_to(x)
         except ValueError as error:
-            raise ArgumentError("x", f"data of the structure {self.parts!r}", f"{_outline(x)}") from error
+            raise ArgumentError(argument, f"{what} of the structure {self.parts!r}", _outline(x)) from error
 
     def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Any:
         parts = [None if action is None else action.example(*batch, generator=generator, dtype=dtype) for action in self.leaves]

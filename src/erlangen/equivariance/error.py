@@ -314,7 +314,7 @@ class _Compared:
         if not isinstance(self.out, Record):
             pairs = [("the output", self.out, y)]
         else:
-            leaves, parts = self.out.leaves, self.out.flatten(y)
+            leaves, parts = self.out.leaves, self.out.flatten(y, "model", "outputs")
             named = isinstance(self.out.parts, dict) and len(self.out.parts) == len(leaves)
             names = sorted(self.out.parts) if named else range(len(leaves))
             pairs = [(f"part {name!r} of the output", a, p) for name, a, p in zip(names, leaves, parts) if a is not None]

@@ -11,7 +11,7 @@ import torch
 class Lasting(ABCMeta):
     """The class of classes whose objects are made outside of ``torch.inference_mode``.
 
-    Tensors made in that mode cannot be saved for a backward pass ever after, and a group made there would break whatever is trained with it.
+    Tensors made in that mode can never be saved for a backward pass, so a group made there would break whatever is trained with it.
 
     >>> from erlangen.groups import SO
     >>> with torch.inference_mode():

@@ -163,7 +163,8 @@ def compare(
                 raise ArgumentError("example", "an input for which the model gives numbers that can be compared", "none")
             if drawn and any(bool(t.isnan().any()) for t in before):
                 continue  # weights that the model is not made for, below its logarithm for instance
-            summed = max((float(_finite(t).abs().max()) for t in [*_tensors(args, None)[0], *before] if t.numel()), default=0.0)
+            given = [*_tensors(args, None)[0], *weights.values()]
+            summed = torch.stack([_finite(t).abs().max().double() for t in given if t.numel() and t.is_floating_point()]).max()
             for _ in range(tries):
                 sigma = _moving(spec, generator)
                 moved = _move(spec, sigma, args, inputs, vocabularies)
@@ -196,14 +197,17 @@ def _moving(spec: WeightSpec, generator: torch.Generator) -> Element:
     return tuple(p.roll(1) if torch.equal(p, torch.arange(len(p))) else p for p in drawn)
 
 
-def _change(a: Tensor, b: Tensor, summed: float) -> float:
-    """The largest difference relative to the largest finite number, none where that is the rounding of what was summed; infinite where
-    one of them alone is a number."""
+def _change(a: Tensor, b: Tensor, summed: Tensor) -> float:
+    """The largest relative difference, none where it is the rounding of what was summed; infinite where one of them alone is a number.
+
+    Each output is relative to its own size over the batch, for one tensor may hold outputs of unlike units.
+    """
     if not b.numel():
         return 0.0
-    off = torch.where(a == b, 0.0, (a - b).abs()).max()
-    change = float(relative_error(off, _finite(b).abs().max(), torch.tensor(summed, dtype=torch.float64)))
-    return change if change == change else float("inf")
+    off, size = torch.where(a == b, 0.0, (a - b).abs()), _finite(b).abs()
+    if b.ndim > 1:
+        off, size = off.amax(0), size.amax(0)
+    return float(relative_error(off, size, torch.maximum(size, summed)).nan_to_num(nan=float("inf"), posinf=float("inf")).max())
 
 
 def _finite(t: Tensor) -> Tensor:

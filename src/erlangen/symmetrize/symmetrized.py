@@ -146,7 +146,9 @@ class Symmetrized(nn.Module):
             mean = reduce(weights if rows is None else weights[rows], moved)
             return mean if low else mean.to(part.dtype)
 
-        parts = list(zip(self.out.leaves, self.out.flatten(y))) if isinstance(self.out, Record) else [(self.out, y)]
+        parts = (
+            list(zip(self.out.leaves, self.out.flatten(y, "model", "outputs"))) if isinstance(self.out, Record) else [(self.out, y)]
+        )
         low = torch.is_autocast_enabled(a_tensor(x).device.type)
         with full_precision(x):
             found = [back(action, part) for action, part in parts]

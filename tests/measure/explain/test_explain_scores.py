@@ -179,6 +179,7 @@ def test_a_set_of_elements_says_whether_it_is_closed(net, data):
     window = robust.score(x, y, elements=C.element(torch.tensor([0, 1, 2, T - 1, T - 2])))
     assert "not closed" in window.reason
     assert window.how == "statistical"
+    assert "uniform" not in robust.score(x, y, n=2).reason
     thirds = robust.score(x, y, elements=C.element(torch.tensor([0, 4, 8])))
     assert "that is closed" in thirds.reason
 
@@ -190,6 +191,7 @@ def test_gradients_of_other_actions_move_by_the_dual():
     x, rng = torch.randn(6, 5, 4, dtype=F64, generator=torch.Generator().manual_seed(0)), torch.Generator().manual_seed(1)
     good = ExplanationRobustness(model, Saliency(model), G.vector, "dual").score(x, n=8, generator=rng)
     assert good["worst"] > 1 - 1e-9
+    assert "8 random elements for each, not uniform but by K A K" in good.reason  # there is no uniform law
     bad = ExplanationRobustness(model, Saliency(model), G.vector, "same").score(x, n=8, generator=rng)
     assert bad["mean"] < 0.99
     assert guarantee(Saliency(model), model, G.vector, x, explanation="dual") == "guaranteed"

@@ -11,6 +11,7 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.base import Element, Group
+from erlangen.groups.recognise import recognised
 
 #: A group with more elements than this is never gone through.
 LARGEST_GROUP = 1_000_000
@@ -41,6 +42,8 @@ def elements_for(
 ) -> Elements:
     """``n`` random elements for each of ``size`` data, or the given ones, or all.
 
+    Where a group has no Haar samples to draw, ``about`` says by what law it draws instead, for a mean over them is a mean by that law.
+
     Raises:
         ArgumentError: the group is too large to go through, or ``n`` or ``elements`` are not what they should be.
         UnsupportedError: the batch is ragged.
@@ -55,8 +58,10 @@ def elements_for(
             raise ArgumentError("n", "a positive number of random elements", repr(n))
         leaf = next((t for t in optree.tree_leaves(x) if isinstance(t, Tensor) and t.is_floating_point()), None)
         dtype = torch.get_default_dtype() if leaf is None else leaf.dtype
-        drawn = group.sample(size, n, generator=generator, dtype=dtype)
-        return Elements(drawn, drawn, True, False, f", {n} random elements for each")
+        source = group if group.has_haar else recognised(group)  # somebody's class of rotations may draw them by any law
+        drawn = source.sample(size, n, generator=generator, dtype=dtype)
+        law = "" if source.has_haar else f", not uniform but by {source.measure}"
+        return Elements(drawn, drawn, True, False, f", {n} random elements for each{law}")
     whole = elements is None
     if elements is None:
         if not group.is_finite or group.order > LARGEST_GROUP:

@@ -117,7 +117,8 @@ class ExplanationRobustness:
             y: what is explained, ``[B]`` classes, one class, or ``None``.
             kind: ``"equivariance"`` compares ``e(g x)`` with ``g e(x)``, ``"invariance"`` with ``e(x)``; by default what suits the
                 explainer.
-            n: so many random elements for each datum; by default all elements of the group.
+            n: so many random elements for each datum; by default all elements of the group. Of a group without Haar samples the mean
+                is by the law that it draws from, and the verdict's reason names it.
             elements: these elements instead, ``[k, *element_shape]``, closed under the product or not.
             generator: source of randomness; by default one with a fixed seed.
             threshold: the mean score from which the answer is yes.
