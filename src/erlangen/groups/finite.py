@@ -220,14 +220,21 @@ def conjugacy_classes(group: Group) -> list[Int[Tensor, " size"]]:
     >>> [len(c) for c in conjugacy_classes(Symmetric(3))]
     [1, 3, 2]
     """
-    moved = _conjugations(group)
-    here = torch.arange(moved.shape[1])
-    label = here.clone()
+    return orbits_of(_conjugations(group))
+
+
+def orbits_of(images: Int[Tensor, "m n"]) -> list[Int[Tensor, size]]:
+    """What ``m`` permutations of ``n`` points connect, as numbers of points, each orbit ascending, by their first members.
+
+    >>> orbits_of(torch.tensor([[1, 0, 2, 3], [0, 1, 3, 2]]))
+    [tensor([0, 1]), tensor([2, 3])]
+    """
+    label = torch.arange(images.shape[1])
     # Everyone takes the smallest label among its neighbours, then that label's own, until nothing changes.
     while True:
         lower = label.clone()
-        for step in moved:
-            lower = torch.minimum(lower, label[step]).scatter_reduce(0, step, label, "amin")
+        for image in images:
+            lower = torch.minimum(lower, label[image]).scatter_reduce(0, image, label, "amin")
         lower = torch.minimum(lower, lower[lower])
         if torch.equal(lower, label):
             break
@@ -288,4 +295,5 @@ __all__ = [
     "inverse_positions",
     "is_abelian",
     "multiplication_table",
+    "orbits_of",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Int
@@ -137,6 +138,46 @@ class SubgroupLattice:
         below = [(i, j) for j in range(len(sets)) for i in range(j) if sets[i] < sets[j]]
         inside = set(below)
         return [(i, j) for i, j in below if not any((i, k) in inside and (k, j) in inside for k in range(i + 1, j))]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """A name of its own for each subgroup; see :func:`~erlangen.groups.subgroup_names.subgroup_names`."""
+        from erlangen.groups.subgroup_names import subgroup_names
+
+        return subgroup_names(self)
+
+    def place(self, name: str) -> int:
+        """Where the subgroup of a name stands in ``subgroups``.
+
+        Raises:
+            ArgumentError: there is none of that name; the message lists them.
+
+        >>> from erlangen.groups import Dihedral
+        >>> lattice = subgroup_lattice(Dihedral(4))
+        >>> lattice.subgroups[lattice.place("H_2_1")].order
+        4
+        """
+        if name not in self.names:
+            raise ArgumentError("name", f"one of {', '.join(self.names)}", repr(name))
+        return self.names.index(name)
+
+    @cached_property
+    def class_of(self) -> list[int]:
+        """For each subgroup, the place of its class in ``classes``."""
+        found = [0] * len(self.subgroups)
+        for number, members in enumerate(self.classes):
+            for place in members:
+                found[place] = number
+        return found
+
+    def class_covers(self) -> list[tuple[int, int]]:
+        """Pairs ``(a, b)`` of classes where a member of ``a`` is maximal in one of ``b``.
+
+        >>> from erlangen.groups import Symmetric
+        >>> subgroup_lattice(Symmetric(3)).class_covers()
+        [(0, 1), (0, 2), (1, 3), (2, 3)]
+        """
+        return sorted({(self.class_of[i], self.class_of[j]) for i, j in self.covers()})
 
     def maximal(self) -> list[Subgroup]:
         """The maximal subgroups: those with nothing between them and the whole group."""

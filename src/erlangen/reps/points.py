@@ -17,7 +17,7 @@ from erlangen.actions.base import LARGEST_ORBIT, Action
 from erlangen.actions.members import is_inexact
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element
-from erlangen.groups.finite import index_of
+from erlangen.groups.finite import index_of, orbits_of
 from erlangen.reps.base import Rep
 
 #: A table of where each element takes each point has at most so many entries (800 MB).
@@ -105,16 +105,7 @@ class PointSet(Rep):
 
     def orbits(self) -> list[Int[Tensor, " size"]]:
         """The orbits as numbers of points, each ascending, by their first members."""
-        label = torch.arange(self.dim)
-        while True:
-            lower = label.clone()
-            for image in self.images:
-                lower = torch.minimum(lower, label[image]).scatter_reduce(0, image, label, "amin")
-            if torch.equal(lower, label):
-                break
-            label = lower
-        _, sizes = label.unique(return_counts=True)
-        return list(label.argsort(stable=True).split(sizes.tolist()))
+        return orbits_of(self.images)
 
     @property
     def is_transitive(self) -> bool:
