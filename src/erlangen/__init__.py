@@ -92,6 +92,7 @@ _PUBLIC = {
     "measure": ("erlangen.measure", ""),
     "training": ("erlangen.training", ""),
     "studies": ("erlangen.studies", ""),
+    "design": ("erlangen.design", ""),
 }
 
 __all__ = [*_PUBLIC, "__version__"]

@@ -16,8 +16,8 @@ from erlangen.groups.subgroups import Subgroup, SubgroupLattice
 def subgroup_names(lattice: SubgroupLattice) -> list[str]:
     """A name of its own for each subgroup of a lattice, in the order of ``lattice.subgroups``.
 
-    Of a dihedral group ``D_n``: ``H_d``, the rotations by multiples of ``d`` corners, for ``d`` that divides ``n`` (``H_n`` is trivial); and
-    ``H_d_l``, these and the reflections ``i -> l - i`` modulo ``d``, ``0 <= l < d`` (``H_1_0`` is the whole group).
+    Of a dihedral group ``D_n``: ``H_d``, the rotations by multiples of ``d`` corners, for ``d`` that divides ``n`` (``H_n`` is trivial);
+    and ``H_d_l``, these and the reflections ``i -> l - i`` modulo ``d``, ``0 <= l < d`` (``H_1_0`` is the whole group).
 
     Of any other group: ``1``, the group's own name, and for what lies between :func:`structure`; where several classes have that, a letter
     for the class, and where a class has several members, a number behind a point.

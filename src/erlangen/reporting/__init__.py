@@ -8,6 +8,7 @@ from erlangen.reporting.claims import Claim, Claims, claim_from
 from erlangen.reporting.environment import peak_memory_mb, versions
 from erlangen.reporting.figures import Figure, Line, bars_with_error, heatmap, histogram, lines_with_band, scatter
 from erlangen.reporting.formatting import PlusMinus, format_number, format_value, repeated
+from erlangen.reporting.graphs import layered_graph
 from erlangen.reporting.outcome import Outcome, run_directory
 from erlangen.reporting.parts import KeyNumber, Matrix, Section, Table
 from erlangen.reporting.plain import plain, to_json
@@ -30,6 +31,7 @@ __all__ = [
     "format_value",
     "heatmap",
     "histogram",
+    "layered_graph",
     "lines_with_band",
     "peak_memory_mb",
     "plain",

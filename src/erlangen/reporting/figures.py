@@ -118,7 +118,7 @@ def heatmap(
     finite = [v for row in rows for v in row if v is not None]
     bound = max((abs(v) for v in finite), default=1.0) or 1.0
     signed = any(v < 0 for v in finite)
-    figure = _blank(x_label, y_label)
+    figure = blank(x_label, y_label)
     trace: dict[str, Any] = {"z": rows, "coloraxis": "coloraxis", "xgap": 2, "ygap": 2}
     trace["hovertemplate"] = "row %{y}, column %{x}<br><b>%{z:.5g}</b><extra></extra>"
     if width <= 10 and height <= 40:
@@ -128,10 +128,10 @@ def heatmap(
     figure.add_heatmap(**trace)
     low = -bound if signed else 0.0
     light, dark = (DIVERGING, DIVERGING_DARK) if signed else (SEQUENTIAL, SEQUENTIAL_DARK)
-    bar = {"title": {"text": _text(colour_label), "side": "right"}, "thickness": 10, "outlinewidth": 0, "nticks": 5}
+    bar = {"title": {"text": plain_text(colour_label), "side": "right"}, "thickness": 10, "outlinewidth": 0, "nticks": 5}
     figure.update_layout(
-        coloraxis={"colorscale": _scale(light), "cmin": low, "cmax": bound, "colorbar": bar},
-        meta={"light": _scale(light), "dark": _scale(dark)},
+        coloraxis={"colorscale": colour_scale(light), "cmin": low, "cmax": bound, "colorbar": bar},
+        meta={"light": colour_scale(light), "dark": colour_scale(dark)},
     )
     for axis, labels, length in (
         (figure.layout.xaxis, column_labels, width),
@@ -139,7 +139,7 @@ def heatmap(
     ):
         axis.update(showgrid=False, zeroline=False, ticks="", showline=False, constrain="domain")
         if labels or length <= 20:
-            names = [_text(label) for label in labels] or [str(i + 1) for i in range(length)]
+            names = [plain_text(label) for label in labels] or [str(i + 1) for i in range(length)]
             axis.update(tickvals=list(range(length)), ticktext=names)
         if length > _MANY:
             axis.update(tickfont={"size": 10})
@@ -171,14 +171,14 @@ def bars_with_error(
         errors: half-lengths of the error bars; say in ``caption`` what they are.
         floor: where bars start: the value that means nothing was learned (0.5 for AUC).
     """
-    figure = _blank(x_label, y_label)
-    names = [_text(c) for c in categories]
+    figure = blank(x_label, y_label)
+    names = [plain_text(c) for c in categories]
     for i, (name, series) in enumerate(values.items()):
         heights = _vector("values", series, len(names))
         spread = None if errors is None or name not in errors else _vector("errors", errors[name], len(names))
         shown = [typeset(format_number(v)) if v is not None else "" for v in heights]
         figure.add_bar(
-            name=_text(name),
+            name=plain_text(name),
             x=names,
             y=[None if v is None else v - floor for v in heights],
             base=floor,
@@ -212,7 +212,7 @@ def lines_with_band(
 
     On a logarithmic axis a band edge that is not positive is left out.
     """
-    figure = _blank(x_label, y_label)
+    figure = blank(x_label, y_label)
     for i, (name, line) in enumerate(lines.items()):
         line = Line(*line)
         x = _vector("x", line.x)
@@ -229,7 +229,7 @@ def lines_with_band(
             figure.add_scatter(
                 x=[a for a, _, _ in edges] + [a for a, _, _ in reversed(edges)],
                 y=[hi for _, _, hi in edges] + [lo for _, lo, _ in reversed(edges)],
-                name=_text(f"{name} (band)"),
+                name=plain_text(f"{name} (band)"),
                 fill="toself",
                 fillcolor=_colour(i, 0.2),
                 mode="none",
@@ -240,7 +240,7 @@ def lines_with_band(
         figure.add_scatter(
             x=x,
             y=y,
-            name=_text(name),
+            name=plain_text(name),
             mode="lines",
             legendgroup=str(i),
             line={"color": _colour(i), "dash": DASHES[i % len(DASHES)], "width": 2.5},
@@ -278,13 +278,13 @@ def histogram(
     least = 1e-9 * max(abs(low), abs(high))
     within = (low, high) if high - low > least else (low - max(least, 0.5), high + max(least, 0.5))
     edges = np.histogram_bin_edges(everything, bins=bins, range=within)
-    figure = _blank(x_label, y_label)
+    figure = blank(x_label, y_label)
     for i, (name, v) in enumerate(finite.items()):
         density, _ = np.histogram(v, bins=edges, density=True)
         figure.add_scatter(
             x=[float(edges[0]), *edges.tolist()],
             y=[0.0, *density.tolist(), 0.0],
-            name=_text(name),
+            name=plain_text(name),
             mode="lines",
             fill="tozeroy" if len(finite) == 1 else None,
             fillcolor=_colour(i, 0.2),
@@ -315,7 +315,7 @@ def scatter(
     Args:
         equal: one unit has the same length on both axes (orbits, positions).
     """
-    figure = _blank(x_label, y_label)
+    figure = blank(x_label, y_label)
     for i, (name, (xs, ys)) in enumerate(points.items()):
         x = _vector("points", xs)
         y = _vector("points", ys, len(x))
@@ -325,7 +325,7 @@ def scatter(
         figure.add_scatter(
             x=x[::step],
             y=y[::step],
-            name=_text(name),
+            name=plain_text(name),
             mode="markers",
             marker={"color": _colour(i), "symbol": SYMBOLS[i % len(SYMBOLS)], "size": 6, "opacity": 0.7},
         )
@@ -374,15 +374,18 @@ def house_template() -> go.layout.Template:
     return go.layout.Template(layout=layout)
 
 
-def _blank(x_label: str, y_label: str) -> go.Figure:
+def blank(x_label: str, y_label: str) -> go.Figure:
+    """An empty chart in the house's look."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    figure.update_layout(template=house_template(), autosize=True, xaxis_title_text=_text(x_label), yaxis_title_text=_text(y_label))
+    figure.update_layout(
+        template=house_template(), autosize=True, xaxis_title_text=plain_text(x_label), yaxis_title_text=plain_text(y_label)
+    )
     return figure
 
 
-def _text(text: str) -> str:
+def plain_text(text: str) -> str:
     """Plain text for plotly, which would read ``<b>`` as markup."""
     return html.escape(str(text), quote=False)
 
@@ -399,7 +402,8 @@ def _pattern(i: int) -> dict[str, Any]:
     return {"shape": PATTERNS[i % len(PATTERNS)], "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.75)", "size": 7}
 
 
-def _scale(colours: Sequence[str]) -> list[list[Any]]:
+def colour_scale(colours: Sequence[str]) -> list[list[Any]]:
+    """Colours at equal distances, as plotly takes them."""
     return [[i / (len(colours) - 1), colour] for i, colour in enumerate(colours)]
 
 

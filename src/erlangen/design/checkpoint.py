@@ -1,0 +1,71 @@
+"""A search on disk: one safetensors file with the designs, everything else as JSON in its metadata, replaced in one step."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optree
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from erlangen.design.result import Epoch
+from erlangen.design.states import State
+from erlangen.errors import ArgumentError
+from erlangen.serialization import weights_bytes, write_bytes
+
+if TYPE_CHECKING:
+    from erlangen.design.search import _Walk
+
+FILE = "search.safetensors"
+#: What is kept of a walk beside its states, values, epochs and designs.
+_NUMBERS = ("stays", "evaluations", "reference", "best_value", "top")
+
+
+def write(directory: Path, walk: _Walk, described: dict[str, Any]) -> None:
+    """Replace what is kept in ``directory``."""
+    meta = {
+        "described": described,
+        "state": dataclasses.astuple(walk.state),
+        "best": dataclasses.astuple(walk.best),
+        "values": [[*key, value] for key, value in walk.values.items()],
+        "trained": sorted(walk.trained),
+        "epochs": [dataclasses.asdict(epoch) for epoch in walk.epochs],
+        **{name: getattr(walk, name) for name in _NUMBERS},
+    }
+    tensors = {
+        f"{what}.{i}": t for what in ("design", "best_design") for i, t in enumerate(optree.tree_leaves(getattr(walk, what)))
+    }
+    write_bytes(directory / FILE, weights_bytes(tensors, {"search": json.dumps(meta)}))
+
+
+def read(directory: Path, walk: _Walk, described: dict[str, Any]) -> None:
+    """Take up what is kept in ``directory``, if anything is.
+
+    Raises:
+        ArgumentError: it is no search, or another one; the message says what differs.
+    """
+    path = directory / FILE
+    if not path.exists():
+        return
+    try:
+        with safe_open(path, "pt") as file:
+            meta = json.loads((file.metadata() or {})["search"])
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ArgumentError("directory", "a search that was kept here", f"{path} ({error})") from None
+    kept = meta["described"]
+    differs = [f"{name} {kept.get(name)!r}, not {value!r}" for name, value in described.items() if kept.get(name) != value]
+    if differs:
+        raise ArgumentError("directory", "the same search as now", f"one with {'; '.join(differs)}", "use another directory")
+    tree = optree.tree_structure(walk.design)
+    for what in ("design", "best_design"):
+        setattr(walk, what, optree.tree_unflatten(tree, [tensors[f"{what}.{i}"] for i in range(tree.num_leaves)]))
+    walk.state, walk.best = State(*meta["state"]), State(*meta["best"])
+    walk.values = {(a, b, c): value for a, b, c, value in meta["values"]}
+    walk.trained = {(a, b, c) for a, b, c in meta["trained"]}
+    walk.epochs = [Epoch(**epoch) for epoch in meta["epochs"]]
+    for name in _NUMBERS:
+        setattr(walk, name, meta[name])

@@ -1,0 +1,359 @@
+"""`SubgroupSearch`: which symmetry a design should have, by steps through the lattice of a finite group's subgroups."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optree
+import torch
+from torch import Tensor
+
+from erlangen.design import checkpoint
+from erlangen.design.result import Epoch, SearchResult
+from erlangen.design.states import Key, State, States
+from erlangen.errors import ArgumentError
+from erlangen.groups.subgroups import SubgroupLattice
+from erlangen.parallel import Backend, run_jobs
+from erlangen.reporting import progress
+
+#: Of one design with a symmetrizer: how good it is, and the design that training makes of it.
+Evaluate = Callable[[Any, torch.nn.Module, int], float]
+Train = Callable[[Any, torch.nn.Module, int], Any]
+
+
+class SubgroupSearch:
+    """Search the subgroups of a finite group for the symmetry that a design should have, and the design with it.
+
+    A design is a tensor, or a pytree of tensors, without any constraint; a subgroup ``H`` makes it symmetric by the projector ``P_H``
+    (:class:`Symmetrizer`). Each epoch trains the design under the present state, then evaluates it under that state and all its
+    neighbours in the lattice, covers and covered subgroups, without training; the search moves to the best of them. Between neighbours
+    lie soft states, relaxed symmetries (:class:`SoftSymmetrizer`). Values that differ by at most ``tolerance`` are equal, and the more
+    symmetric state is then the better one: so the search climbs as long as symmetry costs nothing.
+
+    It is greedy, and begins at the trivial subgroup, under which every design is one. Training should bring a design near to its best
+    under a state before neighbours are compared: a design that is still noise is improved by averaging under any group. From a state that
+    is too symmetric the way down is seen only through what earlier epochs trained; :meth:`exhaustive` tells whether something was missed.
+
+    Args:
+        lattice: all subgroups; see :func:`erlangen.groups.subgroup_lattice`.
+        evaluate: ``evaluate(design, symmetrize, seed)``, a finite number, larger is better; ``design`` is symmetric already,
+            ``symmetrize.weights`` tells the state. States of one epoch get the same seeds, so that noise is compared with itself.
+        train: ``train(design, symmetrize, seed)``, a better design of the same shapes, by any optimiser; it looks at
+            ``symmetrize(design)`` where it needs the symmetric one.
+        action: how the whole group acts on designs: a representation, an action, or a dict or tuple of them.
+        start: the name of the first subgroup; by default the trivial one.
+        soft_steps: how many steps lead from a subgroup to one that covers it.
+        tolerance: values nearer than this are equal. Where ``evaluate`` is noisy, more than the noise of ``repeats`` together.
+        repeats: how often a state is evaluated in an epoch.
+        rate: how much of a new value is taken, the rest being that of earlier epochs; the source has 0.2. 1: values are those of the
+            present design, which earlier values of a design in training are not.
+        up_to_conjugacy: whether conjugate subgroups count as one, which is right where nothing in the problem has a direction.
+        seed: every other seed follows from it.
+
+    Source: H. Dong, J. Zhang, T. Wang, C. Zhang, "Symmetry-aware robot design with structured subgroups", ICML 2023, arXiv:2306.00036.
+    There a state's value starts at zero and nothing prefers symmetry among equals.
+
+    >>> from erlangen.groups import Cyclic, subgroup_lattice
+    >>> C = Cyclic(4)
+    >>> wanted = torch.tensor([1.0, 3.0, 1.0, 3.0])                     # the half turn keeps it
+    >>> search = SubgroupSearch(
+    ...     subgroup_lattice(C), lambda x, symmetrize, seed: -float((x - wanted).square().sum()),
+    ...     lambda x, symmetrize, seed: x + 0.9 * symmetrize(wanted - x), action=C.vector, tolerance=0.1)
+    >>> result = search.run(torch.zeros(4), budget=60)
+    >>> result.name, result.design.round().tolist()
+    ('C_2', [1.0, 3.0, 1.0, 3.0])
+    """
+
+    def __init__(
+        self,
+        lattice: SubgroupLattice,
+        evaluate: Evaluate,
+        train: Train,
+        *,
+        action: Any,
+        start: str | None = None,
+        soft_steps: int = 3,
+        tolerance: float = 0.0,
+        repeats: int = 1,
+        rate: float = 1.0,
+        up_to_conjugacy: bool = False,
+        seed: int = 0,
+    ) -> None:
+        if not tolerance >= 0:
+            raise ArgumentError("tolerance", "a number that is not negative", repr(tolerance))
+        if not isinstance(repeats, int) or repeats < 1:
+            raise ArgumentError("repeats", "a positive number", repr(repeats))
+        if not 0 < rate <= 1:
+            raise ArgumentError("rate", "a number above 0, at most 1", repr(rate))
+        self.states = States(lattice, action, soft_steps, up_to_conjugacy)
+        self.evaluate, self.train, self.tolerance, self.repeats, self.rate, self.seed = (
+            evaluate,
+            train,
+            tolerance,
+            repeats,
+            rate,
+            seed,
+        )
+        self.start = State(0, 0) if start is None else self.states.exact(start)
+
+    def run(
+        self,
+        design: Any,
+        *,
+        budget: int,
+        patience: int = 3,
+        directory: str | Path | None = None,
+        jobs: int = 1,
+        backend: Backend = "loky",
+        quiet: bool = True,
+    ) -> SearchResult:
+        """Search from a design.
+
+        Args:
+            design: where to start; a tensor or a pytree of tensors.
+            budget: how many evaluations there may be; the epoch that would exceed it is not begun.
+            patience: end when so many epochs in a row have neither moved nor improved by more than the tolerance.
+            directory: keep the whole state there after each epoch, and go on from what is there, to the bit.
+            jobs, backend: workers for the evaluations of one epoch; see :func:`erlangen.parallel.run_jobs`.
+            quiet: show no progress.
+
+        Raises:
+            ArgumentError: no epoch fits into the budget; what is in ``directory`` is of another search; ``evaluate`` or ``train`` return
+                something else than they should.
+            JobError: one of them raised; the message names the state.
+        """
+        walk = _Walk(self, design, self.start)
+        if directory is not None:
+            checkpoint.read(Path(directory), walk, self.described(design))
+        if not walk.epochs and walk.price() > budget:
+            raise ArgumentError("budget", f"at least {walk.price()} evaluations, for one epoch", repr(budget))
+        with progress(budget, "search over subgroups", quiet=quiet) as bar:
+            bar.advance(walk.evaluations)
+            while walk.stays < patience and walk.evaluations + walk.price() <= budget:
+                before = walk.evaluations
+                walk.step(jobs, backend)
+                if directory is not None:
+                    checkpoint.write(Path(directory), walk, self.described(design))
+                bar.advance(walk.evaluations - before, value=walk.epochs[-1].value, at=walk.epochs[-1].state)
+        return walk.result("search")
+
+    def fixed(self, design: Any, subgroup: str, *, epochs: int) -> SearchResult:
+        """The baseline of one subgroup: as many epochs of training under it, evaluated after each. ``"1"`` or ``"H_n"`` is no symmetry."""
+        return self._trained([self.states.exact(subgroup)], design, epochs, 1, "loky", "fixed")
+
+    def exhaustive(self, design: Any, *, epochs: int, jobs: int = 1, backend: Backend = "loky") -> SearchResult:
+        """The baseline that tries everything: each subgroup (or one of each class) is trained for so many epochs from the same design."""
+        return self._trained(self.states.all_exact(), design, epochs, jobs, backend, "exhaustive")
+
+    def _trained(self, states: Sequence[State], design: Any, epochs: int, jobs: int, backend: Backend, how: str) -> SearchResult:
+        if not isinstance(epochs, int) or epochs < 1:
+            raise ArgumentError("epochs", "a positive number", repr(epochs))
+        walks = run_jobs(_Alone(self, design, epochs), [_At(self, state) for state in states], jobs=jobs, backend=backend)
+        best, rest = walks[0], walks[1:]
+        for walk in rest:
+            best.join(walk)
+        return best.result(how)
+
+    def described(self, design: Any) -> dict[str, Any]:
+        """What must be the same for a search to go on: JSON."""
+        return {
+            "group": str(self.states.lattice.group),
+            "subgroups": len(self.states.lattice.subgroups),
+            "start": self.states.name(self.start),
+            "soft_steps": self.states.steps,
+            "tolerance": self.tolerance,
+            "repeats": self.repeats,
+            "rate": self.rate,
+            "up_to_conjugacy": self.states.up_to_conjugacy,
+            "seed": self.seed,
+            "shapes": [[list(t.shape), str(t.dtype)] for t in optree.tree_leaves(design)],
+        }
+
+
+@dataclass
+class _Walk:
+    """A search under way: where it is, its design, and all that was seen."""
+
+    search: SubgroupSearch
+    design: Any
+    state: State
+    stays: int = 0
+    evaluations: int = 0
+    reference: float = -math.inf
+    values: dict[Key, float] = field(default_factory=dict)
+    trained: set[Key] = field(default_factory=set)
+    epochs: list[Epoch] = field(default_factory=list)
+    best: State = field(init=False)
+    best_value: float = -math.inf
+    best_design: Any = None
+    top: float = -math.inf
+
+    def __post_init__(self) -> None:
+        self.design = _checked(self.design, None, "design")
+        self.best, self.best_design = self.state, self.design
+
+    def price(self) -> int:
+        """How many evaluations the next epoch takes."""
+        return self.search.repeats * (1 + len(self.search.states.neighbours(self.state)))
+
+    def step(self, jobs: int, backend: Backend) -> None:
+        """One epoch: train, evaluate here and around, move."""
+        states, key = self.search.states, self.search.states.key
+        around = states.neighbours(self.state)
+        self.learn([self.state, *around], jobs, backend)
+        here, value = self.state, self.values[key(self.state)]
+        # What neighbours are compared with is not below what was reached before: many small losses would add up.
+        top = max([value, *(self.values[key(s)] for s in around), *(self.values[k] for k in self.trained)])
+        self.state = self._chosen([here, *around], top)
+        improved = value > self.reference + self.search.tolerance
+        if self.state != here:
+            self.stays, self.reference = 0, -math.inf
+        else:
+            self.stays, self.reference = (0, value) if improved else (self.stays + 1, self.reference)
+
+    def learn(self, candidates: Sequence[State], jobs: int = 1, backend: Backend = "loky") -> None:
+        """Train under the first of some states, then evaluate under all."""
+        search, number = self.search, len(self.epochs)
+        states, here = search.states, candidates[0]
+        trial = _Trial(self.design, states.symmetrizer(here), f"training under {states.name(here)}", _seed(search.seed, number, 0))
+        (raw,) = run_jobs(_Training(search.train), [trial])
+        self.design = _checked(raw, self.design, "train")
+        trials = [
+            _Trial(self.design, states.symmetrizer(s), f"evaluation under {states.name(s)}", _seed(search.seed, number, 1 + r))
+            for s in candidates
+            for r in range(search.repeats)
+        ]
+        found = torch.tensor(run_jobs(_Evaluation(search.evaluate), trials, jobs=jobs, backend=backend), dtype=torch.float64)
+        self.evaluations += len(trials)
+        seen: dict[str, float] = {}
+        for s, new in zip(candidates, found.view(len(candidates), -1).mean(1).tolist()):
+            before = self.values.get(states.key(s), new)
+            self.values[states.key(s)] = seen[states.name(s)] = before + search.rate * (new - before)
+        value = self.values[states.key(here)]
+        self.trained.add(states.key(here))
+        self.epochs.append(Epoch(number, states.name(here), value, seen, self.evaluations))
+        self.keep(here, value, self.design)
+
+    def keep(self, state: State, value: float, design: Any) -> None:
+        """Remember the best: better by more than the tolerance, or as good and more symmetric, or better and as symmetric."""
+        tolerance, asymmetry = self.search.tolerance, self.search.states.asymmetry
+        self.top = max(self.top, value)
+        here, there = asymmetry(state), asymmetry(self.best)
+        as_good = value >= self.top - tolerance and (here < there or (here == there and value > self.best_value))
+        if value > self.best_value + tolerance or as_good:
+            self.best, self.best_value, self.best_design = state, value, design
+
+    def join(self, other: _Walk) -> None:
+        """Take in what another walk saw."""
+        self.values |= other.values
+        self.epochs += other.epochs
+        self.evaluations += other.evaluations
+        self.keep(other.best, other.best_value, other.best_design)
+
+    def result(self, how: str) -> SearchResult:
+        states = self.search.states
+        with torch.no_grad():
+            design = states.symmetrizer(self.best)(self.best_design)
+        return SearchResult(how, states, self.best, self.best_value, design, list(self.epochs), dict(self.values), self.evaluations)
+
+    def _chosen(self, candidates: list[State], top: float) -> State:
+        """The most symmetric of the states that are as good as any; where none is, the best."""
+        states = self.search.states
+        values = [self.values[states.key(s)] for s in candidates]
+        good = [
+            (states.asymmetry(s), -v, i) for i, (s, v) in enumerate(zip(candidates, values)) if v >= top - self.search.tolerance
+        ]
+        return candidates[min(good)[2]] if good else candidates[values.index(max(values))]
+
+
+@dataclass
+class _Trial:
+    """One call of the user's: with a short name for errors."""
+
+    design: Any
+    symmetrize: torch.nn.Module
+    name: str
+    seed: int
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@dataclass
+class _Training:
+    train: Train
+
+    def __call__(self, trial: _Trial) -> Any:
+        return self.train(trial.design, trial.symmetrize, trial.seed)
+
+
+@dataclass
+class _Evaluation:
+    evaluate: Evaluate
+
+    def __call__(self, trial: _Trial) -> float:
+        with torch.no_grad():
+            design = trial.symmetrize(trial.design)
+        value = self.evaluate(design, trial.symmetrize, trial.seed)
+        try:
+            number = float(value)
+        except (TypeError, ValueError, RuntimeError):
+            raise ArgumentError(
+                "evaluate", "a function whose value is a number", f"{type(value).__name__} in the {trial}"
+            ) from None
+        if not math.isfinite(number):
+            raise ArgumentError("evaluate", "a function whose values are finite", f"{number} in the {trial}")
+        return number
+
+
+@dataclass
+class _At:
+    """A state to train under, named in errors."""
+
+    search: SubgroupSearch
+    state: State
+
+    def __repr__(self) -> str:
+        return self.search.states.name(self.state)
+
+
+@dataclass
+class _Alone:
+    """Epochs of training under one state."""
+
+    search: SubgroupSearch
+    design: Any
+    epochs: int
+
+    def __call__(self, at: _At) -> _Walk:
+        walk = _Walk(self.search, self.design, at.state)
+        for _ in range(self.epochs):
+            walk.learn([at.state])
+        return walk
+
+
+def _seed(*numbers: int) -> int:
+    """A seed that follows from others."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def _checked(design: Any, like: Any, argument: str) -> Any:
+    """The design without gradients, after a look at its shapes and numbers."""
+    leaves, tree = optree.tree_flatten(design, none_is_leaf=True)
+    if not leaves or not all(isinstance(t, Tensor) for t in leaves):
+        what = ", ".join(sorted({type(t).__name__ for t in leaves})) or "nothing"
+        raise ArgumentError(argument, "a tensor, or a dict or tuple of tensors, as the design", what)
+    if like is not None:
+        others, other = optree.tree_flatten(like, none_is_leaf=True)
+        shapes, wanted = ([(tuple(t.shape), str(t.dtype)) for t in found] for found in (leaves, others))
+        if tree != other or shapes != wanted:
+            raise ArgumentError(argument, f"a function whose value is a design like that given, of {wanted}", f"one of {shapes}")
+    for t in leaves:
+        if t.is_floating_point() and not bool(torch.isfinite(t).all()):
+            raise ArgumentError(argument, "finite numbers in the design", "NaN or infinity")
+    return optree.tree_unflatten(tree, [t.detach().clone() for t in leaves])
