@@ -142,6 +142,7 @@ def test_python_on_pages_is_python() -> None:
                 "neural-fourier-transform",
                 "self-supervision",
                 "photonics",
+                "design",
                 "soft-equivariance",
                 "hidden-symmetries",
                 "expressivity",
