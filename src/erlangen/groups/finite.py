@@ -223,7 +223,7 @@ def conjugacy_classes(group: Group) -> list[Int[Tensor, " size"]]:
     return orbits_of(_conjugations(group))
 
 
-def orbits_of(images: Int[Tensor, "m n"]) -> list[Int[Tensor, size]]:
+def orbits_of(images: Int[Tensor, "m n"]) -> list[Int[Tensor, " size"]]:
     """What ``m`` permutations of ``n`` points connect, as numbers of points, each orbit ascending, by their first members.
 
     >>> orbits_of(torch.tensor([[1, 0, 2, 3], [0, 1, 3, 2]]))
