@@ -13,9 +13,8 @@ from erlangen.actions import Images
 from erlangen.errors import ArgumentError
 from erlangen.groups import SO, Cyclic
 from erlangen.nn import EGNN, Lifting
-from erlangen.studies.canonicalize import STUDY
+from erlangen.studies.canonicalize import STUDY, Config
 from erlangen.studies.canonicalize.adapt import accuracy, fit
-from erlangen.studies.canonicalize.config import Config
 from erlangen.studies.canonicalize.images import consistency, lift
 from erlangen.symmetrize import Energy, Lift, Vectors
 

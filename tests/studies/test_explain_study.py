@@ -7,7 +7,7 @@ import importlib.util
 import pytest
 
 from erlangen.errors import ArgumentError, MissingExtra
-from erlangen.studies.explain import STUDY, Config, run
+from erlangen.studies.explain import STUDY, Config
 from erlangen.studies.explain import setting as settings
 
 TINY = {"steps": 2, "explained": 3, "draws": 2}
@@ -66,7 +66,7 @@ def small(monkeypatch):
 
 @needs_aeon
 def test_outlines_have_their_exact_facts(small):
-    outcome = run(Config(part="outlines", **TINY), quiet=True)
+    outcome = STUDY.run(Config(part="outlines", **TINY), quiet=True)
     exact = [claim for claim in outcome.claims if claim.reported in ("exact", "1")]
     assert len(exact) == 3
     assert all(claim.holds for claim in exact)
@@ -90,7 +90,7 @@ def test_outlines_have_their_exact_facts(small):
 
 
 def test_images_are_scored_over_a_set_of_shifts(small):
-    outcome = run(Config(part="images", **TINY), quiet=True)
+    outcome = STUDY.run(Config(part="images", **TINY), quiet=True)
     scores = outcome.metrics["images"]["scores"]["All-CNN"]
     assert scores["Integrated Gradients"]["mean"] == pytest.approx(1, abs=1e-4)
     assert scores["Integrated Gradients"]["model_invariance"] == pytest.approx(1, abs=1e-5)
@@ -120,14 +120,14 @@ def test_the_real_settings_are_what_they_say():
 def test_parts_and_what_is_not_installed(monkeypatch):
     assert STUDY.system == 7
     with pytest.raises(ArgumentError, match="'part'"):
-        run(Config(part="sound"))  # type: ignore[arg-type]
+        STUDY.run(Config(part="sound"))  # type: ignore[arg-type]
 
     def missing(config):
         raise MissingExtra("outlines", "aeon")
 
     monkeypatch.setattr("erlangen.studies.explain.part.outlines", missing)
     with pytest.raises(MissingExtra, match="outlines"):
-        run(Config(part="outlines"), quiet=True)
+        STUDY.run(Config(part="outlines"), quiet=True)
     monkeypatch.setattr("erlangen.studies.explain.part.images", missing)
-    outcome = run(Config(), quiet=True)
+    outcome = STUDY.run(Config(), quiet=True)
     assert set(outcome.metrics["left out"]) == {"outlines", "images"}

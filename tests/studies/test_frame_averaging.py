@@ -8,14 +8,14 @@ import torch
 import erlangen as er
 from erlangen.datasets.graphs import connected_graphs
 from erlangen.errors import ArgumentError
-from erlangen.studies.frame_averaging import STUDY, Config, graphs, nbody, normals, run
+from erlangen.studies.frame_averaging import STUDY, Config, graphs, nbody, normals
 from erlangen.testing import check_study
 
 
 def test_charged_bodies_keep_the_contract():
     config = Config(part="nbody", seconds=0.2, samples=100)
     assert check_study(STUDY, config, quiet=True)
-    outcome = run(config, quiet=True)
+    outcome = STUDY.run(config, quiet=True)
     numbers = outcome.metrics
     for name in (nbody.SFA, nbody.FIXED, nbody.FULL, "EGNN"):
         assert numbers[name]["equivariance"] < 1e-5
@@ -63,7 +63,7 @@ class TestGraphs:
     @pytest.mark.skipif(importlib.util.find_spec("networkx") is None, reason="networkx is not installed")
     def test_the_part_runs(self, monkeypatch):
         monkeypatch.setattr(graphs, "generated_graphs", lambda nodes: connected_graphs(6))
-        outcome = run(Config(part="graphs", inits=2, steps=2), quiet=True)
+        outcome = STUDY.run(Config(part="graphs", inits=2, steps=2), quiet=True)
         assert all(outcome.claims[i].holds for i in range(4))
         assert outcome.metrics["accuracy"][graphs.GIN] == 0.5
 
@@ -104,7 +104,7 @@ class TestNormals:
         )
 
     def test_the_part_runs(self):
-        outcome = run(Config(part="normals", seconds=0.3, samples=12), quiet=True)
+        outcome = STUDY.run(Config(part="normals", seconds=0.3, samples=12), quiet=True)
         # Trained for a third of a second, only what is exact can be asked: turned test parts change nothing over frames.
         for name in (normals.GLOBAL, normals.LOCAL):
             upright, turned, _ = outcome.metrics["error"][name]
@@ -114,4 +114,4 @@ class TestNormals:
 
 def test_refuses_other_parts():
     with pytest.raises(ArgumentError, match="'part'"):
-        run(Config(part="molecules"), quiet=True)
+        STUDY.run(Config(part="molecules"), quiet=True)

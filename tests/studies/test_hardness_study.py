@@ -8,10 +8,9 @@ import pytest
 
 import erlangen as er
 from erlangen.errors import ArgumentError
-from erlangen.studies.hardness import STUDY
+from erlangen.studies.hardness import STUDY, Config
 from erlangen.studies.hardness.circles import CIRCLE
 from erlangen.studies.hardness.circles import train as train_circle
-from erlangen.studies.hardness.config import Config
 from erlangen.studies.hardness.graphs import PARITY
 from erlangen.studies.hardness.graphs import train as train_graph
 from erlangen.studies.hardness.rows import EASY, HARD, Row

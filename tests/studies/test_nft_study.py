@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from erlangen.errors import ArgumentError
-from erlangen.studies.nft import STUDY
-from erlangen.studies.nft.config import Config
+from erlangen.studies.nft import STUDY, Config
 from erlangen.studies.nft.digits import angle_error, probe, turned
 from erlangen.studies.nft.signals import TRUE, judge, learn, own_shifts, shared_shifts
 

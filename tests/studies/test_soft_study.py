@@ -7,8 +7,7 @@ import torch
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.mechanics.inertia import CANDIDATES, FEATURES, INPUT, TARGET, broken_inertia, features
-from erlangen.studies.soft_equivariance import STUDY
-from erlangen.studies.soft_equivariance.config import Config
+from erlangen.studies.soft_equivariance import STUDY, Config
 
 
 def test_satellites_meet_their_thresholds() -> None:

@@ -138,6 +138,8 @@ def run_study(name: str, argv: list[str]) -> None:
 
     console = Console()
     console.print(outcome.claims.table())
+    for key, reason in outcome.left_out.items():
+        console.print(f"left out: {key}: {reason}", soft_wrap=True, markup=False)
     console.print(f"report: {path}", soft_wrap=True)
 
 

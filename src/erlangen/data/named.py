@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from erlangen.data.dataset import DataSet, Split, Target, check_split
 from erlangen.data.files import SUFFIXES, read
 from erlangen.errors import ArgumentError
+from erlangen.offers import offered, refusal
 
 GROUP = "erlangen.data"
 TRAIN_FRACTION = 0.7  # of a user's file, which brings no split of its own
@@ -16,17 +16,16 @@ TRAIN_FRACTION = 0.7  # of a user's file, which brings no split of its own
 
 def names() -> tuple[str, ...]:
     """The names that :func:`load` knows, sorted."""
-    return tuple(sorted(_offered()))
+    return tuple(offered(GROUP))
 
 
 def loader(name: str) -> Callable[..., DataSet]:
     """The function that loads the data set ``name``; its module is imported now and not earlier."""
-    offered = _offered()
-    if name not in offered:
-        known = ", ".join(sorted(offered)) or "none is installed"
+    found = offered(GROUP)
+    if name not in found:
         hint = f"A path of a file ({', '.join(SUFFIXES)}) also works"
-        raise ArgumentError("data", f"a built-in data set ({known})", repr(name), hint)
-    return offered[name].load()
+        raise refusal(GROUP, "data", "a built-in data set", name, hint)
+    return found[name].load()
 
 
 def load(name: str, split: Split = "train") -> DataSet:
@@ -73,7 +72,3 @@ def resolve(
         return data
     train, test = data.split(TRAIN_FRACTION)
     return train if split == "train" else test
-
-
-def _offered() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}

@@ -31,6 +31,7 @@ class Claim:
         unit: the unit of the three numbers; dimensionless when empty.
         note: one sentence for the reader.
         source: where it is reported: authors, year, identifier, table or figure.
+        key: of the announced claim that it answers, where a study announced some; several may answer one.
 
     >>> c = Claim("AUC under boosts is kept", 0.95, 0.61, holds=False, unit="")
     >>> c.verdict, c.as_dict()["measured"]
@@ -46,6 +47,7 @@ class Claim:
     unit: str = ""
     note: str = ""
     source: str = ""
+    key: str = ""
 
     def __post_init__(self) -> None:
         if not self.text:
@@ -69,6 +71,7 @@ class Claim:
             "scale": self.scale,
             "note": self.note,
             "source": self.source,
+            "key": self.key,
         }
 
 
@@ -83,6 +86,7 @@ def claim_from(
     unit: str = "",
     note: str = "",
     source: str = "",
+    key: str = "",
 ) -> Claim:
     """The :class:`Claim` that a :class:`~erlangen.verdict.Verdict` answers.
 
@@ -92,7 +96,7 @@ def claim_from(
         measured: a value, or the name of one of ``verdict.numbers``; the first of these when not given, and the verdict
             itself when there are none.
         scale, note: taken from the verdict's number of cases, interval and reason when empty.
-        reported, baseline, unit, source: as in :class:`Claim`.
+        reported, baseline, unit, source, key: as in :class:`Claim`.
 
     >>> v = Verdict(True, "f is SO(3)-invariant", how="statistical", tried=64, numbers={"mean": 1e-12, "worst": 3e-12})
     >>> c = claim_from(v, measured="worst", baseline=0.4)
@@ -111,7 +115,7 @@ def claim_from(
             low, high = (format_value(v) for v in verdict.interval)
             parts.append(f"{verdict.confidence:.0%} interval [{low}, {high}]")
         note = "; ".join(part for part in parts if part)
-    return Claim(text or verdict.claim, reported, measured, bool(verdict), baseline, scale, unit, note, source)
+    return Claim(text or verdict.claim, reported, measured, bool(verdict), baseline, scale, unit, note, source, key)
 
 
 class Claims(Sequence[Claim]):

@@ -34,6 +34,7 @@ class Outcome:
         title: the report's headline.
         config: what the run was asked to do: a mapping or a config dataclass.
         claims: what was claimed, what was measured.
+        left_out: announced claims that this run did not measure: the reason, by key.
         metrics: every number that was measured, nested by name.
         figures, tables: those that belong to no section.
         sections: the body of the report, in order.
@@ -62,6 +63,7 @@ class Outcome:
     versions: Mapping[str, str] = field(default_factory=versions)
     answer: str = ""
     key_numbers: Sequence[KeyNumber] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
     created: str = field(default_factory=_now)
 
     def __post_init__(self) -> None:
@@ -84,6 +86,7 @@ class Outcome:
             "key_numbers": [plain(number) for number in self.key_numbers],
             "metrics": plain(self.metrics),
             "claims": self.claims.as_dict(),
+            "left_out": dict(self.left_out),
             "tables": [table.as_dict() for table in self.tables],
             "sections": [section.as_dict() for section in self.sections],
             "figures": [figure.as_dict() for figure in self.figures],

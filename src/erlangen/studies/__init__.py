@@ -1,66 +1,59 @@
-"""Published systems, run for real: one file each, from a configuration to claims and figures."""
+"""Published systems, run for real: one file each, from a configuration to claims and figures; found by name as entry points."""
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from erlangen.errors import ArgumentError
-from erlangen.studies.base import Study
+from erlangen.offers import REFRESH, offered, refusal
+from erlangen.studies.base import Announced, Part, Study
 from erlangen.studies.systems import SYSTEMS, System
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-#: Name of each study -> the module that exports it as ``STUDY``.
-_MODULES = {
-    "liegan-two-body": "erlangen.studies.liegan_two_body",
-    "liegan-jets": "erlangen.studies.liegan_jets",
-    "liegan-cyclic": "erlangen.studies.liegan_cyclic",
-    "pointwise": "erlangen.studies.pointwise",
-    "pointwise-networks": "erlangen.studies.pointwise_networks",
-    "unf-zoo": "erlangen.studies.unf_zoo",
-    "learned-optimizer": "erlangen.studies.learned_optimizer",
-    "partition-diagrams": "erlangen.studies.partition_diagrams",
-    "jellyfish-chirality": "erlangen.studies.jellyfish_chirality",
-    "brauer-beam": "erlangen.studies.brauer_beam",
-    "frame-averaging": "erlangen.studies.frame_averaging",
-    "faenet": "erlangen.studies.faenet",
-    "canonicalize": "erlangen.studies.canonicalize",
-    "orbit": "erlangen.studies.orbit",
-    "soft-equivariance": "erlangen.studies.soft_equivariance",
-    "nft": "erlangen.studies.nft",
-    "essl": "erlangen.studies.essl",
-    "explain": "erlangen.studies.explain",
-    "gwl": "erlangen.studies.gwl",
-    "hidden-symmetries": "erlangen.studies.hidden_symmetries",
-    "hardness": "erlangen.studies.hardness",
-}
+GROUP = "erlangen.studies"
 
 
-def study_names() -> list[str]:
-    """The studies there are."""
-    return list(_MODULES)
+def study_names() -> tuple[str, ...]:
+    """The studies that installed packages offer, sorted."""
+    return tuple(offered(GROUP))
 
 
 def load_study(name: str) -> Study:
-    """The study of this name.
+    """The study of this name; its module is imported now and not earlier.
 
     Raises:
-        ArgumentError: there is none; the message lists those there are.
+        ArgumentError: there is none (the message lists those there are), or its entry point leads to something else.
+
+    >>> load_study("liegan-cyclic").config(seeds=1).fold
+    7
     """
-    if name not in _MODULES:
-        raise ArgumentError("study", f"one of {', '.join(_MODULES)}", repr(name))
-    return importlib.import_module(_MODULES[name]).STUDY
+    entry = offered(GROUP).get(name)
+    if entry is None:
+        own = importlib.util.find_spec(f"{GROUP}.{name.replace('-', '_')}") if name.replace("-", "_").isidentifier() else None
+        raise refusal(GROUP, "study", "one of the studies", name, REFRESH if own else "")
+    study = entry.load()
+    if not isinstance(study, Study) or study.name != name:
+        got = f"one named '{study.name}'" if isinstance(study, Study) else type(study).__name__
+        raise ArgumentError("study", f"a Study named '{name}' at {entry.value}", got)
+    return study
 
 
 def catalogue() -> list[dict[str, Any]]:
-    """All systems with their studies and claims, ready for JSON."""
-    studies = [load_study(name) for name in _MODULES]
-    return [
-        {**system._asdict(), "studies": {s.name: list(s.claims) for s in studies if s.system == system.number}}
-        for system in SYSTEMS
-    ]
+    """All systems with their studies and claims, ready for JSON; last, where there are any, studies of no system of ours."""
+    studies = [load_study(name) for name in study_names()]
+    numbers = {system.number for system in SYSTEMS}
+
+    def claims(number: int | None) -> dict[str, list[str]]:
+        return {s.name: list(s.claims.values()) for s in studies if (s.system if s.system in numbers else None) == number}
+
+    found = [{**system.as_dict(), "studies": claims(system.number)} for system in SYSTEMS]
+    if others := claims(None):
+        about = {"number": None, "name": "others", "title": "studies of other packages", "place": "", "works": True, "today": ""}
+        found.append({**about, "studies": others})
+    return found
 
 
 def catalogue_table() -> Table:
@@ -75,8 +68,19 @@ def catalogue_table() -> Table:
             f"[bold]{name}[/bold]\n" + "\n".join(f"  {c}" for c in lines) for name, lines in entry["studies"].items()
         )
         about = f"[bold]{entry['name']}[/bold]\n{entry['title']}"
-        table.add_row(str(entry["number"]), about, entry["place"], "works" if entry["works"] else "planned", claims)
+        number = "" if entry["number"] is None else str(entry["number"])
+        table.add_row(number, about, entry["place"], "works" if entry["works"] else "planned", claims)
     return table
 
 
-__all__ = ["SYSTEMS", "Study", "System", "catalogue", "catalogue_table", "load_study", "study_names"]
+__all__ = [
+    "SYSTEMS",
+    "Announced",
+    "Part",
+    "Study",
+    "System",
+    "catalogue",
+    "catalogue_table",
+    "load_study",
+    "study_names",
+]

@@ -215,6 +215,7 @@ def _claims(found: Found, scale: str) -> list[Claim]:
             scale=scale,
             note=f"baseline: the perceptron. Sorting the rows and taking the parity is right for {rule:.1%} of the {covered:.1%} of "
             "centres whose rows all differ",
+            key="configuration",
         ),
         Claim(
             "it is at least 0.05 better than the perceptron that is shown random even permutations",
@@ -224,6 +225,7 @@ def _claims(found: Found, scale: str) -> list[Claim]:
             baseline=mean[MOVED],
             scale="the same",
             note="accuracy",
+            key="configuration",
         ),
         Claim(
             "the S_4 network is a coin: accuracy 1/2 to 1e-9 on mirrored data",
@@ -233,6 +235,7 @@ def _claims(found: Found, scale: str) -> list[Claim]:
             scale="every seed and size; the accuracy furthest from 1/2",
             note=f"largest change of its probability in a mirror {max(found.mirror['S_4']):.1e}",
             source=SOURCE,
+            key="coin",
         ),
         Claim(
             "even permutations change the A_4 network's probability by at most 1e-5, a mirror by much more",
@@ -243,6 +246,7 @@ def _claims(found: Found, scale: str) -> list[Claim]:
             scale="all 12 permutations of the test set, float32",
             note="largest change; baseline: in a mirror",
             source=SOURCE,
+            key="mirror",
         ),
         Claim(
             f"from {SMALL} centres it learns what neither perceptron does: at least 0.05 better than both",
@@ -252,6 +256,7 @@ def _claims(found: Found, scale: str) -> list[Claim]:
             baseline=max(few[PLAIN], few[MOVED]),
             scale=f"{2 * SMALL} training rows, 100 passes",
             note="accuracy; baseline: the better perceptron",
+            key="few-centres",
         ),
     ]
 
@@ -364,10 +369,11 @@ STUDY = Study(
     source=SOURCE,
     config=Config,
     run=run,
-    claims=(
-        "the A_4 network reaches 0.88 on unseen molecules, 0.05 more than a perceptron shown random even permutations",
-        "the S_4 network has accuracy 1/2 exactly on mirrored data",
-        "even permutations do not change the A_4 network's answer, a mirror does",
-        "from 500 centres A_4 is 0.05 better than either perceptron",
-    ),
+    claims={
+        "configuration": "the A_4 network reaches 0.88 on unseen molecules, 0.05 more than a perceptron shown random even "
+        "permutations",
+        "coin": "the S_4 network has accuracy 1/2 exactly on mirrored data",
+        "mirror": "even permutations do not change the A_4 network's answer, a mirror does",
+        "few-centres": "from 500 centres A_4 is 0.05 better than either perceptron",
+    },
 )

@@ -166,6 +166,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
             baseline=mean["deep set"],
             scale=scale,
             source=f"{SOURCE}, figure 3",
+            key="unf",
         ),
         Claim(
             "the one with deep sets trains faster than momentum, tuned: at most 0.8 of its mean training loss",
@@ -176,6 +177,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
             scale=scale,
             note=f"the best of {len(RATES) * len(MOMENTA)} settings on these very runs: lr {lr:g}, momentum {momentum:g}",
             source=f"{SOURCE}, figure 3",
+            key="deep-sets",
         ),
         Claim(
             "a learned step commutes with permutations of hidden units, inputs and outputs",
@@ -184,6 +186,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
             error <= 1e-10,
             scale="8 random permutations, in double precision",
             note="largest relative error",
+            key="permutations",
         ),
     ]
     steps = torch.arange(len(plain))
@@ -247,9 +250,9 @@ STUDY = Study(
     source=SOURCE,
     config=Config,
     run=run,
-    claims=(
-        "the optimizer with a UNF trains faster than the one with deep sets",
-        "the one with deep sets trains faster than tuned momentum",
-        "a learned step commutes with permutations of hidden units",
-    ),
+    claims={
+        "unf": "the optimizer with a UNF trains faster than the one with deep sets",
+        "deep-sets": "the one with deep sets trains faster than tuned momentum",
+        "permutations": "a learned step commutes with permutations of hidden units",
+    },
 )

@@ -228,23 +228,28 @@ def _outcome(config: Config, cells: list[Cell], counts: dict[str, tuple[int, int
             "the decision agrees with brute force in every cell",
             len(cells), agreeing, agreeing == len(cells), scale=scale,
             note="brute force: the best output matrix for each of 6 to 12 random elements, fitted to 400 inputs", source=SOURCE,
+            key="brute-force",
         ),
         Claim(
             "where it says yes, the stated output representation holds to 1e-12",
             None, max(c.error for c in yes), max(c.error for c in yes) <= 1e-12, scale=f"{len(yes)} cells", note="largest relative error",
+            key="yes-and-no",
         ),
         Claim(
             "where it says no, its counterexample is off by more than 1e-3",
             None, min(c.error for c in no), min(c.error for c in no) > 1e-3, scale=f"{len(no)} cells", note="smallest relative error",
+            key="yes-and-no",
         ),
         Claim(
             "non-trivial representations of connected compact groups admit no activation that is not affine",
             0, sum(c.holds for c in connected), not any(c.holds for c in connected), scale=f"{len(connected)} cells", source=SOURCE,
+            key="connected",
         ),
         Claim(
             "subgroups up to conjugacy are as many as published",
             sum(k for _, k in counts.values()), sum(n for n, _ in counts.values()), all(n == k for n, k in counts.values()),
             scale=", ".join(counts), note="sum over the groups", source="OEIS A000638 for symmetric groups",
+            key="subgroups",
         ),
     ]  # fmt: skip
     names, reps = list(activations()), list(representations())
@@ -301,10 +306,10 @@ STUDY = Study(
     source=SOURCE,
     config=Config,
     run=run,
-    claims=(
-        "the decision agrees with brute force for 40 activations on more than 40 representations",
-        "a yes holds to 1e-12, a no comes with a counterexample above 1e-3",
-        "connected compact groups admit nothing on non-trivial representations",
-        "classes of subgroups are as many as published",
-    ),
+    claims={
+        "brute-force": "the decision agrees with brute force for 40 activations on more than 40 representations",
+        "yes-and-no": "a yes holds to 1e-12, a no comes with a counterexample above 1e-3",
+        "connected": "connected compact groups admit nothing on non-trivial representations",
+        "subgroups": "classes of subgroups are as many as published",
+    },
 )

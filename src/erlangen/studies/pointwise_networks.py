@@ -235,6 +235,7 @@ def _claims(trained: list[Trained]) -> list[Claim]:
                 f"{task}: off the training data's orientation, an admissible non-linearity beats an inadmissible ReLU",
                 None, best.moved, best.moved < wrong.moved, baseline=wrong.moved, scale="one run each",
                 note=f"relative test error on moved data of the best exact one ({best.name})",
+                key="admissible",
             )
         )  # fmt: skip
         claims.append(
@@ -243,6 +244,7 @@ def _claims(trained: list[Trained]) -> list[Claim]:
                 None, max(t.equivariance for t in here if t.name in ("gated", "norm")),
                 all(t.exact for t in here if t.name in ("gated", "norm")), baseline=wrong.equivariance,
                 scale="after training", note="mean relative equivariance error; baseline: inadmissible ReLU",
+                key="equivariant",
             )
         )  # fmt: skip
     sampled = [t for t in trained if "rotations" in t.name]
@@ -253,6 +255,7 @@ def _claims(trained: list[Trained]) -> list[Claim]:
                 "sampling on more rotations comes nearer to equivariance: 8, 24, 60",
                 None, off[-1], off[0] > off[1] > off[2], baseline=off[0], scale="trained on forces",
                 note="equivariance error under O(3) at 60 rotations; baseline: at 8. Reflections are not in these groups",
+                key="sampling",
             )
         )  # fmt: skip
     return claims
@@ -292,9 +295,10 @@ STUDY = Study(
     source=SOURCE,
     config=Config,
     run=run,
-    claims=(
-        "networks with admissible non-linearities beat an inadmissible ReLU in orientations that they were not trained in",
-        "gated and norm layers keep the network equivariant to 1e-10",
-        "sampling on more rotations comes nearer to equivariance",
-    ),
+    claims={
+        "admissible": "networks with admissible non-linearities beat an inadmissible ReLU in orientations that they were not "
+        "trained in",
+        "equivariant": "gated and norm layers keep the network equivariant to 1e-10",
+        "sampling": "sampling on more rotations comes nearer to equivariance",
+    },
 )

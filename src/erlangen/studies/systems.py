@@ -1,11 +1,19 @@
-"""The published systems that Erlangen makes one, by number: what each is called, where it lives, and its source."""
+"""The published systems that Erlangen makes one, by number: what each is called, where it lives, and what of it is there today.
+
+The table on the front page is made of this one (``python docs/write_systems.py``).
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any
+
+PLANNED = "planned"
+BEGIN, END = "<!-- systems: made by docs/write_systems.py -->", "<!-- end of systems -->"
 
 
-class System(NamedTuple):
+@dataclass(frozen=True)
+class System:
     """One published system.
 
     Attributes:
@@ -13,49 +21,170 @@ class System(NamedTuple):
         name: its short name.
         title: what it does.
         place: the folder it lives in (or will).
-        works: whether it is there today.
+        today: ``"planned"``, or ``"works"`` and how far.
     """
 
     number: int
     name: str
     title: str
     place: str
-    works: bool = False
+    today: str = PLANNED
+
+    @property
+    def works(self) -> bool:
+        """Whether it is there today."""
+        return self.today != PLANNED
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every field, and whether it works, ready for JSON."""
+        return {**asdict(self), "works": self.works}
 
 
 SYSTEMS = (
     System(1, "BoRA", "bi-dimensional weight-decomposed low-rank adaptation", "parameters"),
     System(2, "SARD", "symmetry-aware robot design with structured subgroups", "fields/robots"),
     System(3, "WyckoffDiff", "diffusion over crystal symmetry descriptions", "fields/crystals"),
-    System(4, "GWL", "geometric Weisfeiler-Leman tests and expressivity", "measure", True),
-    System(5, "FAENet", "stochastic frame averaging for materials", "nn, symmetrize", True),
-    System(6, "E-SSL", "equivariant self-supervised learning", "discover", True),
-    System(7, "explanation robustness", "explanations under the model's symmetry group", "measure", True),
+    System(
+        4,
+        "GWL",
+        "geometric Weisfeiler-Leman tests and expressivity",
+        "measure",
+        "works, exact; PyG, ASE and RDKit; `erlangen expressivity`",
+    ),
+    System(
+        5,
+        "FAENet",
+        "stochastic frame averaging for materials",
+        "nn, symmetrize",
+        "works on molecules, crystals and slabs; ASE calculator",
+    ),
+    System(
+        6,
+        "E-SSL",
+        "equivariant self-supervised learning",
+        "discover",
+        "works on SimCLR, SimSiam, Barlow Twins with any finite group or continuous parameters; photonic crystals",
+    ),
+    System(
+        7,
+        "explanation robustness",
+        "explanations under the model's symmetry group",
+        "measure",
+        "works: scores, guarantees, symmetrized explainers; in every audit",
+    ),
     System(8, "G-FNO", "group-equivariant Fourier neural operators", "nn"),
     System(9, "white-dwarf binaries", "orientations of gravitational-wave binaries", "fields/binaries"),
     System(10, "EQ2PC", "different structures with identical two-point correlation", "fields/microstructures"),
-    System(11, "frame averaging", "exact symmetry for any model by a small input-dependent frame", "symmetrize", True),
-    System(12, "soft equivariance", "regularisation under mixed approximate symmetries", "discover", True),
+    System(
+        11,
+        "frame averaging",
+        "exact symmetry for any model by a small input-dependent frame",
+        "symmetrize",
+        "works on clouds, jets, graphs, sets, finite groups; a chooser of frames",
+    ),
+    System(
+        12,
+        "soft equivariance",
+        "regularisation under mixed approximate symmetries",
+        "discover",
+        "works on any model; ridge in closed form; `erlangen fit --soft`",
+    ),
     System(13, "facility location", "strategy-proof facility location", "fields/mechanisms"),
-    System(14, "point-wise activations", "which activations are exactly equivariant", "reps", True),
+    System(
+        14,
+        "point-wise activations",
+        "which activations are exactly equivariant",
+        "reps",
+        "works, with the reason, a counterexample and the nearest choice",
+    ),
     System(15, "DiffCSP", "crystal structure prediction by equivariant diffusion", "fields/crystals"),
     System(16, "geometric algebra attention", "attention for small point clouds", "nn"),
     System(17, "physical compatibility", "solid objects consistent with static equilibrium", "fields/solids"),
     System(18, "PONITA", "group convolutions in position-orientation space", "nn"),
     System(19, "cybloids", "computer-controlled colloids", "fields/colloids"),
-    System(20, "UNF", "universal neural functionals on weight spaces", "parameters", True),
-    System(21, "LieGAN", "generative adversarial symmetry discovery", "discover", True),
-    System(22, "hardness", "statistical-query hardness of learning under symmetries", "measure", True),
+    System(
+        20,
+        "UNF",
+        "universal neural functionals on weight spaces",
+        "parameters",
+        "works on any torch model's weights; learned optimizers",
+    ),
+    System(21, "LieGAN", "generative adversarial symmetry discovery", "discover", "works, with closed-form companions and LieGNN"),
+    System(
+        22,
+        "hardness",
+        "statistical-query hardness of learning under symmetries",
+        "measure",
+        "works: exact correlations, bounds, students that fail and the algorithm that does not",
+    ),
     System(23, "Lie-group convolution", "decompositions of GL+(n), SL(n) and affine groups", "groups, nn"),
     System(24, "null infinity", "linking past and future null infinity", "fields/spacetime"),
-    System(25, "partition diagrams", "all equivariant linear maps of the symmetric group", "maps", True),
+    System(
+        25,
+        "partition diagrams",
+        "all equivariant linear maps of the symmetric group",
+        "maps",
+        "works: every S_n map, any order, products of groups",
+    ),
     System(26, "isogenies", "isogenies of elliptic curves as ideals", "fields/curves"),
-    System(27, "learned canonicalization", "equivariance with learned canonicalization functions", "symmetrize", True),
-    System(28, "hidden symmetries", "functional dimension of ReLU networks", "parameters", True),
-    System(29, "orbit distance", "symmetrization by orbit distance minimization", "symmetrize", True),
-    System(30, "jellyfish diagrams", "all equivariant linear maps of the alternating group", "maps", True),
+    System(
+        27,
+        "learned canonicalization",
+        "equivariance with learned canonicalization functions",
+        "symmetrize",
+        "works for images, clouds, sets, products of groups",
+    ),
+    System(
+        28,
+        "hidden symmetries",
+        "functional dimension of ReLU networks",
+        "parameters",
+        "works: dimension, diagnosis, moves, simplification; `erlangen relu-dimension`",
+    ),
+    System(
+        29,
+        "orbit distance",
+        "symmetrization by orbit distance minimization",
+        "symmetrize",
+        "works for matrix groups, compact or not",
+    ),
+    System(30, "jellyfish diagrams", "all equivariant linear maps of the alternating group", "maps", "works: every A_n map"),
     System(31, "asymmetric ensembles", "asymmetric networks in ensembles and mixtures", "parameters"),
     System(32, "mixed manna", "fair division of goods and chores", "fields/mechanisms"),
-    System(33, "Brauer diagrams", "all equivariant linear maps of O(n), SO(n), Sp(n)", "maps", True),
-    System(34, "neural Fourier transform", "learning a latent linear group action", "discover", True),
+    System(
+        33,
+        "Brauer diagrams",
+        "all equivariant linear maps of O(n), SO(n), Sp(n)",
+        "maps",
+        "works: every O, SO, Sp (and Lorentz) map",
+    ),
+    System(
+        34,
+        "neural Fourier transform",
+        "learning a latent linear group action",
+        "discover",
+        "works in its three settings, beside the linear closed form",
+    ),
 )
+
+
+def systems_table() -> str:
+    """All systems as a table in Markdown, between the two marks that a page has."""
+    rows = ["| | system | lives in | today |", "| --- | --- | --- | --- |"]
+    for s in SYSTEMS:
+        place = ", ".join(f"`{part}`" for part in s.place.split(", "))
+        today = s.today.replace("works", "**works**", 1) if s.works else s.today
+        rows.append(f"| {s.number} | {s.name}: {s.title} | {place} | {today} |")
+    return "\n".join([BEGIN, *rows, END])
+
+
+def with_table(page: str) -> str:
+    """The text of a page with the table as it is now.
+
+    Raises:
+        ValueError: the page does not have each of the two marks once.
+    """
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise ValueError(f"the page needs one line '{BEGIN}' and one '{END}'")
+    before, rest = page.split(BEGIN)
+    return before + systems_table() + rest.split(END)[1]

@@ -15,7 +15,8 @@ def check_study(study: Any, config: Any = None, **run_options: Any) -> Verdict:
 
     Its configuration is a frozen dataclass whose fields all have defaults; ``run(config)`` returns an
     :class:`~erlangen.reporting.Outcome` that carries the configuration, at least one claim, plain numbers only, and a figure
-    caption for each figure; all of it survives JSON.
+    caption for each figure; all of it survives JSON. What the study announces is measured, or left out with a reason, and nothing else is
+    measured: the keys of its claims and of the outcome's are the same.
 
     Args:
         study: an :class:`erlangen.studies.Study`.
@@ -37,6 +38,12 @@ def check_study(study: Any, config: Any = None, **run_options: Any) -> Verdict:
     for claim in outcome.claims:
         laws.true("claims say what was measured", claim.text and claim.measured is not None, repr(claim))
         laws.true("claims are decided", isinstance(claim.holds, bool), repr(claim))
+        laws.true("measured claims have the key of an announced one", claim.key in study.claims, repr(claim))
+    measured, left_out = {claim.key for claim in outcome.claims}, outcome.left_out
+    for key in study.claims:
+        laws.true("announced claims are measured, or left out with a reason", key in measured or left_out.get(key), repr(key))
+    for key in left_out:
+        laws.true("what is left out was announced, and is not measured", key in study.claims and key not in measured, repr(key))
     laws.true("figures have captions", all(figure.caption for figure in outcome.figures))
     laws.true("metrics survive JSON", json.loads(json.dumps(outcome.metrics)) == outcome.metrics)
     return laws.verdict()

@@ -1,5 +1,5 @@
 """Networks from Brauer diagrams on beams, vectors and molecules: the study of system 33."""
 
-from erlangen.studies.brauer_beam.study import STUDY, Config, run
+from erlangen.studies.brauer_beam.study import STUDY, Config
 
-__all__ = ["STUDY", "Config", "run"]
+__all__ = ["STUDY", "Config"]

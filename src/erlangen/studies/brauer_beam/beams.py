@@ -34,6 +34,7 @@ def known_maps() -> Part:
         scale="N = k + l up to 6",
         note="the source spans the maps; which diagrams form a basis follows from Robinson-Schensted",
         source=SOURCE,
+        key="diagrams",
     )
     table = Table("Linear maps between tensor powers", ["group", "orders", "diagrams", "dimension", "null space"], rows)
     return [claim], [Section("The maps", tables=[table])], {"dimensions": {f"{r[0]}, {r[1]}": r[3] for r in rows}}
@@ -111,19 +112,25 @@ def coupled_beams(config: Config, quiet: bool) -> Part:
     scale = f"{config.samples} uncoupled beams to train on, as many coupled to test, {of_seeds(config)}"
     error, note = ours["transported"], "rms error of log eigen-emittances"
     claims = [
-        Claim("coupled beams, never seen: rms error at most 0.10", None, error, error <= 0.10, plain["transported"], scale, note=note),
+        Claim(
+            "coupled beams, never seen: rms error at most 0.10",
+            None, error, error <= 0.10, plain["transported"], scale, note=note, key="coupled-beams",
+        ),
         Claim(
             "at most 1.1 times the error on beams like those of the training",
             None, error, error <= 1.1 * ours["in distribution"], ours["in distribution"], scale, note="baseline: uncoupled beams",
+            key="coupled-beams",
         ),
         Claim(
-            "a perceptron's error is at least 5 times as large", None, error, plain["transported"] >= 5 * error, plain["transported"], scale
+            "a perceptron's error is at least 5 times as large",
+            None, error, plain["transported"] >= 5 * error, plain["transported"], scale, key="coupled-beams",
         ),
         Claim(
             "that of one trained with random lattices is at least 3 times as large",
             None, error, moved["transported"] >= 3 * error, moved["transported"], scale, note="fresh lattices at each step",
+            key="coupled-beams",
         ),
-        claim_from(invariance, "the network does not change under symplectic maps", measured="worst"),
+        claim_from(invariance, "the network does not change under symplectic maps", measured="worst", key="symplectic"),
     ]  # fmt: skip
     figure = scatter(
         {name: (a.tolist(), b.tolist()) for name, (a, b) in shown.items()},

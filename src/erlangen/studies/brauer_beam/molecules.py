@@ -52,11 +52,13 @@ def molecules(config: Config, quiet: bool) -> Part:
             "its predictions turn and reflect with the molecule, to 1e-10",
             None, exact["worst"], exact["worst"] <= 1e-10, verdicts["perceptron"]["worst"], "100 fragments, 16 elements of O(3)",
             note="worst relative equivariance error; the perceptron breaks it",
+            key="inertia",
         ),
         Claim(
             "on moved fragments of unseen molecules it errs at most half as much as either perceptron",
             None, found["O(3)"]["moved"], 2 * found["O(3)"]["moved"] <= min(found[n]["moved"] for n in ("perceptron", "augmented")),
             min(found[n]["moved"] for n in ("perceptron", "augmented")), scale, note="relative rms error; baseline: the better of two",
+            key="fragments",
         ),
     ]  # fmt: skip
     kinds = ["as they stand", "moved", "equivariance error"]

@@ -7,7 +7,7 @@ import time
 from erlangen.errors import MissingExtra
 from erlangen.parallel import one_thread
 from erlangen.reporting import Claims, KeyNumber, Outcome, Section
-from erlangen.studies.base import Study
+from erlangen.studies.base import ONLY_FULL, Study
 from erlangen.studies.brauer_beam.beams import SOURCE, coupled_beams, known_maps
 from erlangen.studies.brauer_beam.compare import Config
 from erlangen.studies.brauer_beam.molecules import molecules
@@ -17,12 +17,14 @@ from erlangen.studies.brauer_beam.vectors import pseudovector, regression
 def run(config: Config, *, quiet: bool = False) -> Outcome:
     """Train, compare, report."""
     started = time.perf_counter()
+    left_out = {} if config.full else {"pseudovector": ONLY_FULL}
     with one_thread():
         parts = {"maps": known_maps(), "beams": coupled_beams(config, quiet), "regression": regression(config, quiet)}
         try:
             parts["molecules"] = molecules(config, quiet)
         except MissingExtra as error:
             parts["molecules"] = [], [Section("Molecules: left out", [str(error)])], {}
+            left_out |= dict.fromkeys(("inertia", "fragments"), str(error))
         if config.full:
             parts["pseudovector"] = pseudovector(config, quiet)
     numbers = {name: part[2] for name, part in parts.items()}
@@ -33,6 +35,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         title="Networks from Brauer diagrams",
         config=config,
         claims=Claims(claim for part in parts.values() for claim in part[0]),
+        left_out=left_out,
         metrics=numbers,
         sections=[section for part in parts.values() for section in part[1]],
         seconds=time.perf_counter() - started,
@@ -58,10 +61,14 @@ STUDY = Study(
     source=SOURCE,
     config=Config,
     run=run,
-    claims=(
-        "the Sp(4) network, trained on uncoupled beams, predicts eigen-emittances of coupled ones as well; perceptrons do not",
-        "an O(5) network needs fewer samples than perceptrons, with and without augmentation",
-        "an O(3) network's tensors of inertia of real molecules turn with the molecule to 1e-10",
-        "with --full: angular momentum needs the type of a pseudovector, or SO(3)",
-    ),
+    claims={
+        "diagrams": "all maps between tensors are diagrams, as many as the equations of the generators have solutions",
+        "coupled-beams": "the Sp(4) network, trained on uncoupled beams, predicts eigen-emittances of coupled ones as well; "
+        "perceptrons do not",
+        "symplectic": "it does not change under symplectic maps",
+        "fewer-samples": "an O(5) network needs fewer samples than perceptrons, with and without augmentation",
+        "inertia": "an O(3) network's tensors of inertia of real molecules turn with the molecule to 1e-10",
+        "fragments": "on moved fragments of unseen molecules it errs at most half as much as perceptrons",
+        "pseudovector": "with --full: angular momentum needs the type of a pseudovector, or SO(3)",
+    },
 )

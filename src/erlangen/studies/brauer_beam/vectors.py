@@ -51,10 +51,12 @@ def regression(config: Config, quiet: bool) -> Part:
             "the O(5) network has the lower test error at every size, against both perceptrons",
             None, f"{min(ratios.values()):.1f} to {max(ratios.values()):.1f} times lower", min(ratios.values()) > 1,
             scale=f"{min(map(int, best))} to {max(map(int, best))} samples, {scale}", note="against the better of the two",
+            key="fewer-samples",
         ),
         Claim(
             f"at {probe} samples it is at least 3 times lower",
             None, found["O(5)"][probe], ratios[probe] >= 3, best[probe], scale, note="mean square error over the variance",
+            key="fewer-samples",
         ),
     ]  # fmt: skip
     bands = "Bands: smallest and largest of the seeds." if len(config.every_seed) > 1 else "One seed."
@@ -122,9 +124,28 @@ def pseudovector(config: Config, quiet: bool) -> Part:
             special,
             scale,
             note=note,
+            key="pseudovector",
         ),
-        Claim("typed as a pseudovector it is learned: R2 above 0.95", None, pseudo, pseudo > 0.95, vector, scale, note=note),
-        Claim("without reflections, too: R2 of SO(3) above 0.95", None, special, special > 0.95, vector, scale, note=note),
+        Claim(
+            "typed as a pseudovector it is learned: R2 above 0.95",
+            None,
+            pseudo,
+            pseudo > 0.95,
+            vector,
+            scale,
+            note=note,
+            key="pseudovector",
+        ),
+        Claim(
+            "without reflections, too: R2 of SO(3) above 0.95",
+            None,
+            special,
+            special > 0.95,
+            vector,
+            scale,
+            note=note,
+            key="pseudovector",
+        ),
     ]
     table = Table("R2 of angular momentum", ["network", "R2"], [[name, repeated(values)] for name, values in scores.items()])
     return claims, [Section("Pseudovectors", tables=[table])], {"R2": {"vector": vector, "pseudovector": pseudo, "SO(3)": special}}

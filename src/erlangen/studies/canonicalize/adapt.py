@@ -13,8 +13,8 @@ from erlangen.datasets import fashion
 from erlangen.groups import Cyclic
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
-from erlangen.studies.canonicalize.config import Config
 from erlangen.studies.canonicalize.images import classifier, scorer
+from erlangen.studies.canonicalize.study import Config
 from erlangen.symmetrize import Energy, symmetrize
 
 SOURCE = "Mondal et al. 2023, arXiv:2310.01647"
@@ -57,6 +57,7 @@ def run(config: Config, quiet: bool) -> Part:
             baseline=upright,
             scale=scale,
             note="best accuracy over quarter turns; baseline: upright",
+            key="adapted",
         ),
         Claim(
             "adapted, it keeps at least 90 % of its accuracy on upright images, however they are turned",
@@ -66,6 +67,7 @@ def run(config: Config, quiet: bool) -> Part:
             baseline=upright,
             scale=scale,
             source=SOURCE,
+            key="adapted",
         ),
         Claim(
             "the four turns give the same accuracy",
@@ -73,6 +75,7 @@ def run(config: Config, quiet: bool) -> Part:
             max(adapted) - min(adapted),
             max(adapted) - min(adapted) <= 5e-4,
             scale="float32",
+            key="four-turns",
         ),
         Claim(
             "upright images are left upright: at least 95 %",
@@ -82,6 +85,7 @@ def run(config: Config, quiet: bool) -> Part:
             scale=scale,
             note="the share of test images whose chosen turn is none",
             source=SOURCE,
+            key="upright",
         ),
     ]
     heads = ["", "upright", "90 degrees", "180 degrees", "270 degrees"]

@@ -15,7 +15,7 @@ from erlangen.groups import SO, Cyclic
 from erlangen.nn import Lifting
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
-from erlangen.studies.canonicalize.config import Config
+from erlangen.studies.canonicalize.study import Config
 from erlangen.symmetrize import AllElements, Energy, Frame, ImageVectors, Lift, Stochastic
 from erlangen.training import TrainingConfig
 
@@ -136,6 +136,7 @@ def _report(rows: list[Any], turns: dict[str, tuple[float, float]], samples: int
             scale=scale,
             unit="%",
             source=SOURCE,
+            key="fewer-errors",
         ),
         Claim(
             "and at least 3 points fewer than with augmentation",
@@ -146,6 +147,7 @@ def _report(rows: list[Any], turns: dict[str, tuple[float, float]], samples: int
             scale=scale,
             unit="%",
             source=SOURCE,
+            key="fewer-errors",
         ),
         Claim(
             "learning the canonicalization does not hurt: as few errors as with a frozen random one, or fewer",
@@ -156,6 +158,7 @@ def _report(rows: list[Any], turns: dict[str, tuple[float, float]], samples: int
             scale=scale,
             unit="%",
             source=SOURCE,
+            key="learning-helps",
         ),
         Claim(
             "every canonicalization predicts the same class after a quarter turn, for every image",
@@ -165,6 +168,7 @@ def _report(rows: list[Any], turns: dict[str, tuple[float, float]], samples: int
             baseline=turns[PLAIN][0],
             scale=f"{tests} images, float32",
             note="smallest share of unchanged predictions; baseline: the network alone",
+            key="quarter-turns",
         ),
     ]
     heads = ["", "error, %", "same class, 90 degrees", "same class, any angle", "steps", "CPU s", "ms / image"]

@@ -13,7 +13,7 @@ from erlangen.fitting.compare_frames import compare_frames
 from erlangen.nn import EGNN, PairGNN, VectorNeurons
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
-from erlangen.studies.canonicalize.config import Config
+from erlangen.studies.canonicalize.study import Config
 from erlangen.symmetrize import SignFixed, Vectors
 from erlangen.training import TrainingConfig
 
@@ -106,6 +106,7 @@ def _report(rows: list[Any], test: tuple[Any, Any], samples: int, budget: str, f
             scale=scale,
             note="mean squared error on moved systems",
             source=SOURCE,
+            key="learned-pose",
         ),
         Claim(
             "the learned pose has at most the error of a frozen random one (within 5 %)",
@@ -115,6 +116,7 @@ def _report(rows: list[Any], test: tuple[Any, Any], samples: int, budget: str, f
             baseline=frozen,
             scale=scale,
             source=SOURCE,
+            key="learned-pose",
         ),
         Claim(
             "models in a canonical pose have one error on data as they are and on moved data, to three digits",
@@ -124,6 +126,7 @@ def _report(rows: list[Any], test: tuple[Any, Any], samples: int, budget: str, f
             baseline=abs(numbers[PLAIN]["moved"] / numbers[PLAIN]["error"] - 1),
             scale="rigid motions with translations of size 5; float32",
             note="largest relative difference; baseline: the network alone",
+            key="moved-bodies",
         ),
     ]
     heads = ["", "MSE", "median", "MSE, moved", "equivariance error", "steps", "CPU s", "ms / 256"]

@@ -2,33 +2,65 @@
 
 from __future__ import annotations
 
-from erlangen.reporting import Outcome
-from erlangen.studies.base import Study, run_part
-from erlangen.studies.canonicalize.config import Config
+from dataclasses import dataclass
+from typing import Literal
+
+from erlangen.studies.base import Announced, Study
 
 SOURCE = "Kaba, Mondal, Zhang, Bengio & Ravanbakhsh 2023, arXiv:2211.06489"
-TITLES = {
-    "images": "Learned canonicalization of rotated images",
-    "nbody": "Learned poses of moving charges",
-    "adapt": "A pretrained classifier learns to stand turned images",
+
+
+@dataclass(frozen=True)
+class Config:
+    """Learned poses of rotated images or of charged bodies, or for a pretrained classifier."""
+
+    part: Literal["images", "nbody", "adapt"] = "images"
+    """Which of the three."""
+    seconds: float = 0.0
+    """CPU seconds for each training; 0 takes the part's default."""
+    samples: int = 0
+    """Training images or systems; 0 takes the part's default."""
+    seed: int = 0
+    """Of data, weights and batches."""
+    full: bool = False
+    """Towards the source's scale: all images or 3000 systems, and twenty times the training."""
+
+
+PARTS = {
+    "images": Announced(
+        "Learned canonicalization of rotated images",
+        {
+            "fewer-errors": "behind a learned canonicalization a network has fewer errors than alone and than with augmentation",
+            "learning-helps": "learning the canonicalization does not hurt",
+            "quarter-turns": "behind a canonicalization quarter turns never change a network's classes",
+        },
+    ),
+    "nbody": Announced(
+        "Learned poses of moving charges",
+        {
+            "learned-pose": "the pose of charged bodies that is learned is as good as the principal axes at short training, "
+            "better at long, and no worse than a random one",
+            "moved-bodies": "models in a canonical pose have one error on data as they are and on moved data",
+        },
+    ),
+    "adapt": Announced(
+        "A pretrained classifier learns to stand turned images",
+        {
+            "adapted": "a frozen classifier, lost on turned images, keeps nine tenths of its accuracy when a small network "
+            "turns them up",
+            "four-turns": "and has one accuracy in all four turns",
+            "upright": "upright images are left upright",
+        },
+    ),
 }
 
 
-def run(config: Config, *, quiet: bool = False) -> Outcome:
-    """Run the part that is asked for."""
-    return run_part("canonicalize", "erlangen.studies.canonicalize", TITLES, config, quiet)
-
-
-STUDY = Study(
-    name="canonicalize",
+STUDY = Study.of_parts(
+    "canonicalize",
     system=27,
     title="Learned canonicalization: rotated images, charged bodies, and a pretrained classifier",
     source=SOURCE,
     config=Config,
-    run=run,
-    claims=(
-        "behind a learned canonicalization a network has fewer errors than with augmentation, and quarter turns never change its classes",
-        "the pose of charged bodies that is learned is as good as the principal axes at short training, better at long",
-        "a frozen classifier keeps nine tenths of its accuracy on turned images when a small network turns them up",
-    ),
+    package="erlangen.studies.canonicalize",
+    parts=PARTS,
 )

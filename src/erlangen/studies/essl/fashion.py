@@ -113,6 +113,7 @@ def claims_of(table: dict[str, list[dict[str, float]]], config: Config, scale: s
             f"with {key}, '{better}' is at least {needed} points better than '{worse}'",
             reported, gap(better, worse, key), gap(better, worse, key) >= needed,
             baseline=_mean(table, worse, key), unit="points", scale=scale, source=SOURCE,
+            key="turns",
         )
         for better, worse, key, needed, reported in rows
     ]  # fmt: skip
@@ -122,16 +123,22 @@ def claims_of(table: dict[str, list[dict[str, float]]], config: Config, scale: s
             Claim(
                 f"the gap from '{worse}' to '{better}' is larger for nearest neighbours than for the linear probe",
                 None, near, near > linear, baseline=linear, unit="points", scale=scale,
+                key="turns",
             )
         )  # fmt: skip
     named = statistics.fmean(run["elements named"] for run in table[f"E-{first}"])
-    claims.append(Claim("heads name more than 0.75 of the turns of training images", None, named, named > 0.75, 0.25, scale=scale))
+    claims.append(
+        Claim(
+            "heads name more than 0.75 of the turns of training images", None, named, named > 0.75, 0.25, scale=scale, key="named"
+        )
+    )
     ahead = gap(f"E-{first}", PATCHES, many)
     claims.append(
         Claim(
             f"with {many}, 'E-{first}' is better than closed-form patches",
             None, ahead, ahead > 0, baseline=_mean(table, PATCHES, many), unit="points", scale=scale,
             note="where it is not, the closed form is enough",
+            key="closed-form",
         )
     )  # fmt: skip
     return claims

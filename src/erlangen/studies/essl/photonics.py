@@ -222,19 +222,23 @@ def report(table: dict[str, list[dict[str, float]]], config: Config) -> Part:
             f"best of four, about {learned:.0f} %", mean[SENSITIVE], mean[SENSITIVE] <= mean[PLAIN],
             baseline=mean[PLAIN], unit="%", scale=scale, note="relative error of the density; the source's figure is for its full scale",
             source=SOURCE,
+            key="shifts",
         ),
         Claim(
             "adding the transformation to what SimCLR ignores makes its error larger",
             "worse", mean[IGNORED], mean[IGNORED] > mean[PLAIN], baseline=mean[PLAIN], unit="%", scale=scale, source=SOURCE,
+            key="shifts",
         ),
         Claim(
             "pre-training with E-SimCLR lowers the error",
             "lower", mean[SENSITIVE], mean[SENSITIVE] < mean[NONE], baseline=mean[NONE], unit="%", scale=scale, source=SOURCE,
+            key="shifts",
         ),
         Claim(
             "the best network's error is lower than the best closed form's",
             None, min(mean[name] for name in ARMS), min(mean[name] for name in ARMS) < mean[simple],
             baseline=mean[simple], unit="%", scale=scale, note=f"closed form: {simple}; where it is not, the simple one is enough",
+            key="closed-form",
         ),
     ]  # fmt: skip
     columns = ["error", "pre-training, s", "fine-tuning, s"]

@@ -5,15 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from erlangen.reporting import Outcome
-from erlangen.studies.base import Study, run_part
+from erlangen.studies.base import Announced, Study
 
 SOURCE = "Dangovski, Jing, Loh, Han, Srivastava, Cheung, Agrawal, Soljacic, ICLR 2022, arXiv:2111.00899"
-TITLES = {
-    "fashion": "Four-fold turns of clothes: predicted, ignored, or left alone",
-    "table": "Every transformation as an invariance, as a sensitivity, and absent",
-    "photonics": "Densities of states of photonic crystals from few labels",
-}
 
 
 @dataclass(frozen=True)
@@ -56,22 +50,40 @@ class Config:
         return range(self.seed, self.seed + self.seeds)
 
 
-def run(config: Config, *, quiet: bool = False) -> Outcome:
-    """Run the part that the configuration names."""
-    return run_part("essl", "erlangen.studies.essl", TITLES, config, quiet)
+CLOSED_FORM = "the best learned features beat closed-form ones; where they do not, the closed form is enough"
+PARTS = {
+    "fashion": Announced(
+        "Four-fold turns of clothes: predicted, ignored, or left alone",
+        {
+            "turns": "features that predict four-fold turns classify clothes better than SimCLR's, which beat those that "
+            "ignore turns",
+            "named": "the heads name the turns",
+            "closed-form": CLOSED_FORM,
+        },
+    ),
+    "table": Announced(
+        "Every transformation as an invariance, as a sensitivity, and absent",
+        {
+            "which-symmetries": "turns are a good sensitivity and a bad invariance; mirrors are not (--part table)",
+        },
+    ),
+    "photonics": Announced(
+        "Densities of states of photonic crystals from few labels",
+        {
+            "shifts": "shifts of a photonic cell, which its density of states ignores, still help when predicted (--part "
+            "photonics)",
+            "closed-form": CLOSED_FORM,
+        },
+    ),
+}
 
 
-STUDY = Study(
-    name="essl",
+STUDY = Study.of_parts(
+    "essl",
     system=6,
     title="Equivariant self-supervised learning: invariance to some transformations, sensitivity to others",
     source=SOURCE,
     config=Config,
-    run=run,
-    claims=(
-        "features that predict four-fold turns classify clothes better than SimCLR's, which beat those that ignore turns",
-        "turns are a good sensitivity and a bad invariance; mirrors are not (--part table)",
-        "shifts of a photonic cell, which its density of states ignores, still help when predicted (--part photonics)",
-        "closed-form features stand beside the learned ones in every part",
-    ),
+    package="erlangen.studies.essl",
+    parts=PARTS,
 )

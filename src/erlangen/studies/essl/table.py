@@ -74,26 +74,31 @@ def run(config: Config, quiet: bool) -> Part:
             "four-fold turns are the best transformation to predict",
             REPORTED["predicted"], f"{best}: {gains['predicted'][best]:+.1f}", best == TURNS,
             baseline=f"turns: {gains['predicted'][TURNS]:+.1f}", unit="points", scale=scale, source=SOURCE,
+            key="which-symmetries",
         ),
         Claim(
             "predicting turns is better than leaving them alone",
             "better", gains["predicted"][TURNS], gains["predicted"][TURNS] > 0, 0.0, unit="points", scale=scale, source=SOURCE,
+            key="which-symmetries",
         ),
         Claim(
             "ignoring turns is worse than leaving them alone",
             REPORTED["ignored"], gains["ignored"][TURNS], gains["ignored"][TURNS] < 0, 0.0, unit="points", scale=scale, source=SOURCE,
+            key="which-symmetries",
         ),
         Claim(
             "predicting the left-right mirror helps less than predicting turns",
             "turns and mirror behave in opposite ways", gains["predicted"]["left-right mirror"],
             gains["predicted"]["left-right mirror"] < gains["predicted"][TURNS],
             baseline=gains["predicted"][TURNS], unit="points", scale=scale, source=SOURCE,
+            key="which-symmetries",
         ),
         Claim(
             "ignoring the left-right mirror costs less than ignoring turns",
             "turns and mirror behave in opposite ways", gains["ignored"]["left-right mirror"],
             gains["ignored"]["left-right mirror"] > gains["ignored"][TURNS],
             baseline=gains["ignored"][TURNS], unit="points", scale=scale, source=SOURCE,
+            key="which-symmetries",
         ),
     ]  # fmt: skip
     figure = bars_with_error(

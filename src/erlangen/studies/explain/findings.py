@@ -7,13 +7,12 @@ from typing import Any
 
 from erlangen.measure.explain import relaxation
 from erlangen.reporting import Claim, Figure, Line, Section, Table, heatmap, lines_with_band, scatter
-from erlangen.studies.explain.config import Config
 from erlangen.studies.explain.networks import AUGMENTED, INVARIANT, PLAIN
 from erlangen.studies.explain.scoring import CAV_MOVING, IG, NOISY, PERMUTED, RAMP, STILL, Scored, rises
 from erlangen.studies.explain.setting import Setting
+from erlangen.studies.explain.study import SOURCE, Config
 from erlangen.verdict import Verdict
 
-SOURCE = "Crabbé & van der Schaar 2023, arXiv:2304.06715"
 GUARANTEED = 0.9999
 ABOUT = (
     "Three small networks: All-CNN (circular convolutions, a mean over all places: invariant), Standard-CNN (zero padding, max-pooling, no "
@@ -54,12 +53,14 @@ class Findings:
         plain, augmented = self.mean(PLAIN, IG), self.mean(AUGMENTED, IG)
         claims = [
             self._claim(
+                "guaranteed",
                 "what is guaranteed beforehand scores at least 0.9999, for every explainer and network",
                 "exact",
                 f"{len(wrong)} of {total} fail",
                 not wrong,
             ),
             self._claim(
+                "guaranteed",
                 "on the invariant network every explainer with a guarantee scores 1 (at least 0.9999)",
                 "1",
                 least.mean,
@@ -68,6 +69,7 @@ class Findings:
                 baseline=plain,
             ),
             self._claim(
+                "guaranteed",
                 "on the invariant network every explainer without a guarantee scores at most 0.99",
                 "below 1",
                 most.mean,
@@ -75,6 +77,7 @@ class Findings:
                 note=f"the most of {len(open_)}: {most.explainer}",
             ),
             self._claim(
+                "relaxed",
                 "without invariance explanations are not robust; augmentation helps (by 0.1 at least) and does not reach 0.99",
                 "augmented better than standard, below 1",
                 augmented,
@@ -83,6 +86,7 @@ class Findings:
                 note="integrated gradients; baseline: Standard-CNN",
             ),
             self._claim(
+                "relaxed",
                 "the more invariant the network is on a datum, the more robust is its explanation (Spearman at least 0.5)",
                 "positive",
                 self.relaxed.spearman,
@@ -95,6 +99,7 @@ class Findings:
             means = [self.mean(INVARIANT, name) for name in order]
             claims.append(
                 self._claim(
+                    "order",
                     "random and ill-fitting explainers come in the paper's order: integrated gradients, occlusion, GradientShap; feature "
                     "permutation below these",
                     "1 > occlusion > GradientShap; permutation lowest",
@@ -107,6 +112,7 @@ class Findings:
             last = self.curve[-1]["mean"]
             claims.append(
                 self._claim(
+                    "averaging",
                     "averaging a concept's presence over more elements never makes it less invariant (two standard errors), and over all "
                     "exactly invariant",
                     "monotone, 1 at the end",
@@ -120,6 +126,7 @@ class Findings:
             before, after = (verdict["mean"] for verdict in self.averaged)
             claims.append(
                 self._claim(
+                    "averaging",
                     "averaged over the group, attributions of the network without symmetry are equivariant (at least 0.9999)",
                     "exact",
                     after,
@@ -130,8 +137,16 @@ class Findings:
             )
         return claims
 
-    def _claim(self, text: str, reported: Any, measured: Any, holds: bool, baseline: Any = None, note: str = "") -> Claim:
-        return Claim(f"{self.setting.name}: {text}", reported, measured, holds, baseline, self.scale, "", note, SOURCE)
+    def _claim(self, key: str, text: str, reported: Any, measured: Any, holds: bool, baseline: Any = None, note: str = "") -> Claim:
+        return Claim(f"{self.setting.name}: {text}", reported, measured, holds, baseline, self.scale, "", note, SOURCE, key)
+
+    def left_out(self) -> dict[str, str]:
+        """Why claims are not measured here."""
+        reasons = {
+            "order": "needs captum, from erlangen[explain]" if (INVARIANT, STILL) not in self.by else "",
+            "averaging": "" if self.curve else "measured by part 'outlines'",
+        }
+        return {key: reason for key, reason in reasons.items() if reason}
 
     def section(self) -> Section:
         nets = list(self.right)

@@ -9,11 +9,11 @@ from torch import nn
 from erlangen.measure.explain import FeatureAblation, IntegratedGradients, Occlusion
 from erlangen.reporting import progress
 from erlangen.studies.base import Part
-from erlangen.studies.explain.config import Config
 from erlangen.studies.explain.findings import Findings
 from erlangen.studies.explain.networks import AUGMENTED, INVARIANT, PLAIN, accuracy, network, trained
 from erlangen.studies.explain.scoring import averaged_gradients, curve, scores, sensitivity
 from erlangen.studies.explain.setting import images, outlines
+from erlangen.studies.explain.study import Config
 
 
 def run_setting(name: str, config: Config, quiet: bool) -> Part:
@@ -45,4 +45,4 @@ def run_setting(name: str, config: Config, quiet: bool) -> Part:
     ):
         found.sensitivity[explainer.name] = sensitivity(nets[INVARIANT], explainer, *data)
     numbers = found.numbers() | {"seconds": time.perf_counter() - started}
-    return Part(found.claims(), [found.section()], numbers, found.answer())
+    return Part(found.claims(), [found.section()], numbers, found.answer(), found.left_out())

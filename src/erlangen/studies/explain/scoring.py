@@ -30,9 +30,9 @@ from erlangen.measure.explain import (
     guarantee,
     symmetrize_explainer,
 )
-from erlangen.studies.explain.config import Config
 from erlangen.studies.explain.networks import HIDDEN, INVARIANT, LAST, MOVING
 from erlangen.studies.explain.setting import Setting
+from erlangen.studies.explain.study import Config
 from erlangen.verdict import Verdict
 
 EXAMPLES = 100  # training data that explanations refer to, and that show a concept

@@ -12,7 +12,7 @@ import erlangen as er
 from erlangen.actions import OnAxes
 from erlangen.datasets import fashion, leaves
 from erlangen.groups.base import Element
-from erlangen.studies.explain.config import Config
+from erlangen.studies.explain.study import Config
 
 
 @dataclass(frozen=True)

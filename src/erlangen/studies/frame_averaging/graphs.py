@@ -15,7 +15,7 @@ from erlangen.datasets.graphs import alike, connected_graphs, generated_graphs, 
 from erlangen.errors import MissingExtra
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
-from erlangen.studies.frame_averaging.config import Config
+from erlangen.studies.frame_averaging.study import Config
 from erlangen.symmetrize import CanonicalLabelling, Distinct, Frame, Haar, Spectral, Symmetrized, symmetrize
 from erlangen.training import TrainingConfig, train
 
@@ -201,6 +201,7 @@ def _report(numbers: dict[str, Any], origin: str, inits: int) -> Part:
             scale=scale,
             note="pairs missed; baseline: pairs that 1-WL cannot tell apart",
             source=SOURCE,
+            key="told-apart",
         ),
         Claim(
             "message passing over spectral frames, with nodes numbered, misses no pair",
@@ -210,6 +211,7 @@ def _report(numbers: dict[str, Any], origin: str, inits: int) -> Part:
             baseline=missed[GIN],
             scale=scale,
             source=SOURCE,
+            key="told-apart",
         ),
         Claim(
             "averages over whole spectral frames do not change under relabelling (1e-5); a single random order does",
@@ -218,6 +220,7 @@ def _report(numbers: dict[str, Any], origin: str, inits: int) -> Part:
             moves["FA-MLP, whole frame"] <= 1e-5 < moves["GA-GIN+ID, one order"],
             baseline=moves["GA-GIN+ID, one order"],
             scale=f"2000 graphs at most, of the {numbers['frames of at most 24 orders']:.0%} with at most 24 orders; float64",
+            key="whole-frames",
         ),
         Claim(
             "message passing answers at random which member of a hard pair it sees (0.5)",
@@ -226,6 +229,7 @@ def _report(numbers: dict[str, Any], origin: str, inits: int) -> Part:
             abs(right[GIN] - 0.5) <= 0.05,
             scale="disjoint pairs, new random orders at every step and for the accuracy",
             source=SOURCE,
+            key="labels-learned",
         ),
         Claim(
             "over spectral frames the labels of hard pairs are learned (0.95)",
@@ -236,6 +240,7 @@ def _report(numbers: dict[str, Any], origin: str, inits: int) -> Part:
             scale="the same",
             note=f"over all orders, one drawn a step: {right[GA_GIN]:.3f}; in evaluation {DRAWS} drawn for both",
             source=SOURCE,
+            key="labels-learned",
         ),
     ]
     if MINIMAL in right:
@@ -248,6 +253,7 @@ def _report(numbers: dict[str, Any], origin: str, inits: int) -> Part:
                 baseline=right[FA_GIN],
                 scale="the same",
                 note="baseline: over spectral frames, which for the most symmetric of these graphs hold all orders",
+                key="labels-learned",
             )
         )
     rows = [[name, REPORTED.get(name), missed.get(name), right.get(name)] for name in {**missed, **right}]

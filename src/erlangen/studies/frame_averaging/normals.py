@@ -12,7 +12,7 @@ import erlangen as er
 from erlangen.datasets.parts import Parts, machine_parts
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
-from erlangen.studies.frame_averaging.config import Config
+from erlangen.studies.frame_averaging.study import Config
 from erlangen.symmetrize import Principal, Stochastic, symmetrize
 from erlangen.symmetrize.local import gather_points, nearest
 from erlangen.training import TrainingConfig, train
@@ -175,6 +175,7 @@ def _report(errors: dict[str, list[float]], numbers: dict[str, Any], scale: str)
             plain[1] >= 1.5 * plain[0],
             scale=scale,
             source=SOURCE,
+            key="turned-solids",
         ),
         Claim(
             "over frames, errors in the three settings agree within 10 %",
@@ -185,6 +186,7 @@ def _report(errors: dict[str, list[float]], numbers: dict[str, Any], scale: str)
             scale=scale,
             note="largest relative difference of either network; baseline: PointNet",
             source=SOURCE,
+            key="turned-solids",
         ),
         Claim(
             "frames of neighbourhoods give the smallest error on turned parts",
@@ -195,6 +197,7 @@ def _report(errors: dict[str, list[float]], numbers: dict[str, Any], scale: str)
             scale=scale,
             note="baseline: the better of the frame of the whole part and PointNet trained on turned parts",
             source=SOURCE,
+            key="neighbourhoods",
         ),
     ]
     rows = [[name, *errors[name], *REPORTED[name]] for name in REPORTED]

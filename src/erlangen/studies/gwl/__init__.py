@@ -1,5 +1,5 @@
 """What geometric networks can tell apart, by exact tests and by probes: the study of system 4."""
 
-from erlangen.studies.gwl.study import STUDY, Config, run
+from erlangen.studies.gwl.study import STUDY, Config
 
-__all__ = ["STUDY", "Config", "run"]
+__all__ = ["STUDY", "Config"]

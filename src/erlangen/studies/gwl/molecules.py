@@ -54,14 +54,18 @@ def run(config: Config, quiet: bool) -> Part:
             bent == [2, 2],
             scale="180 and 65 degrees",
             source=SOURCE,
+            key="conformers",
         ),
-        Claim("and never by IGWL, nor is their sign", "never", in_words(never), never == [None] * 4, source=SOURCE),
+        Claim(
+            "and never by IGWL, nor is their sign", "never", in_words(never), never == [None] * 4, source=SOURCE, key="conformers"
+        ),
         Claim(
             "+65 and -65 degrees differ under SO(3) only",
             "never; 2",
             in_words(signs),
             signs == {"O(3)": None, "SO(3)": 2},
             source=SOURCE,
+            key="enantiomers",
         ),
         Claim(
             "hexane's conformers with ideal bonds and angles are one molecule for IGWL and many for GWL",
@@ -70,6 +74,7 @@ def run(config: Config, quiet: bool) -> Part:
             count["IGWL"] == count["GWL, one layer"] == 1 < count["GWL, O(3)"] <= count["GWL"] == count["GWL, two layers"],
             scale=f"{len(graphs)} conformers",
             note=f"under SO(3) unless said; geometries within {ALIKE} angstrom count as one",
+            key="conformers",
         ),
         Claim(
             "enantiomers differ under SO(3) only",
@@ -77,6 +82,7 @@ def run(config: Config, quiet: bool) -> Part:
             in_words(seen),
             all(o is None and so is not None for o, so in seen.values()),
             scale=", ".join(CHIRAL),
+            key="enantiomers",
         ),
     ]
     table = Table("A molecule and its mirror image: first iteration", ["molecule", "test", "O(3)", "SO(3)"], rows)

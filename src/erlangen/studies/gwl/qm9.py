@@ -70,6 +70,7 @@ def run(config: Config, quiet: bool) -> Part:
             "; ".join(str(row[1:]) for row in rows),
             all(row[1:] == sorted(row[1:]) for row in rows),
             scale=scale,
+            key="ladder",
         ),
         Claim(
             "lengths of bonds alone tell all molecules apart",
@@ -79,6 +80,7 @@ def run(config: Config, quiet: bool) -> Part:
             baseline=rows[0][1],
             scale=scale,
             note="relaxed geometries never coincide; baseline: WL on bonds",
+            key="lengths",
         ),
     ]
     tables = [Table("Number of classes", ["graph", *tests], rows)]

@@ -5,15 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from erlangen.reporting import Outcome
-from erlangen.studies.base import Study, run_part
+from erlangen.studies.base import Announced, Study
 
 SOURCE = "Joshi et al. 2023, arXiv:2301.09308"
-TITLES = {
-    "synthetic": "Chains, stars and counterexamples: what tests prove and what networks do",
-    "molecules": "Conformers and enantiomers: what their bonds tell a network",
-    "qm9": "Small organic molecules: how many each test tells apart",
-}
 
 
 @dataclass(frozen=True)
@@ -36,21 +30,39 @@ class Config:
     """The source's scale: networks are trained as well (synthetic); all of QM9."""
 
 
-def run(config: Config, *, quiet: bool = False) -> Outcome:
-    """Run the part that is asked for."""
-    return run_part("gwl", "erlangen.studies.gwl", TITLES, config, quiet)
+PARTS = {
+    "synthetic": Announced(
+        "Chains, stars and counterexamples: what tests prove and what networks do",
+        {
+            "chains": "chains of k bodies need k // 2 + 1 equivariant layers and no number of invariant ones",
+            "body-order": "counterexamples need the body order that they were made for",
+            "stars": "stars of L spokes are seen to be turned by features of degree L and by none below",
+            "bounded": "networks separate no pair that the test of their class does not, and separation falls with depth",
+        },
+    ),
+    "molecules": Announced(
+        "Conformers and enantiomers: what their bonds tell a network",
+        {
+            "conformers": "conformers need equivariance",
+            "enantiomers": "enantiomers need a group without reflections",
+        },
+    ),
+    "qm9": Announced(
+        "Small organic molecules: how many each test tells apart",
+        {
+            "ladder": "each test of the ladder tells at least as many molecules apart as the one before",
+            "lengths": "lengths of bonds alone tell all molecules apart",
+        },
+    ),
+}
 
 
-STUDY = Study(
-    name="gwl",
+STUDY = Study.of_parts(
+    "gwl",
     system=4,
     title="Geometric Weisfeiler-Leman tests: what networks on geometric graphs can tell apart",
     source=SOURCE,
     config=Config,
-    run=run,
-    claims=(
-        "chains of k bodies need k // 2 + 1 equivariant layers and no number of invariant ones",
-        "networks separate no pair that the test of their class does not, and separation falls with depth",
-        "conformers need equivariance, enantiomers a group without reflections",
-    ),
+    package="erlangen.studies.gwl",
+    parts=PARTS,
 )

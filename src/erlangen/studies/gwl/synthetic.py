@@ -50,6 +50,7 @@ def run(config: Config, quiet: bool) -> Part:
             all(row["GWL"] == row["k"] // 2 + 1 and row["IGWL"] is row["IGWL(2)"] is row["IGWL(3)"] is None for row in exact),
             scale="k = 2 to 8, exact",
             source=SOURCE,
+            key="chains",
         ),
         Claim(
             "the first body order that separates counterexamples is 3, 4, 5, and 5 for mirror images under SO(3)",
@@ -58,6 +59,7 @@ def run(config: Config, quiet: bool) -> Part:
             stars == THEORY,
             scale="one iteration, the colour of the centre, exact; corrected pairs",
             source=SOURCE,
+            key="body-order",
         ),
         Claim(
             "stars of L spokes are seen to be turned by features of degree L and by none below",
@@ -66,6 +68,7 @@ def run(config: Config, quiet: bool) -> Part:
             all(degrees[fold] == fold for fold in FOLDS),
             scale=f"{FOLDS} spokes, sums of spherical harmonics to degree 10",
             source=SOURCE,
+            key="stars",
         ),
         *chain_claims(probed, config),
         consistency(probed, shown),
@@ -144,6 +147,7 @@ def chain_claims(probed: dict[tuple[str, int, int], Separation], config: Config)
             invariant <= 1e-12,
             scale=scale,
             source=SOURCE,
+            key="chains",
         )
     ]
     for name in (EGNN, VECTORS, SQUARED):
@@ -156,12 +160,13 @@ def chain_claims(probed: dict[tuple[str, int, int], Separation], config: Config)
                 scale=scale,
                 note=f"first depth with separation above {THRESHOLD:.0e}",
                 source=SOURCE,
+                key="chains",
             )
         )
     for name in PLAIN:
         late = {k: None if found is None else found - theory[k] for k, found in first[name].items()}
         claims.append(Claim(f"{name}: products with edges alone need up to two layers more", "1 to 2 more", in_words(late),
-                            all(d in (1, 2) for d in late.values()), scale=scale, source=SOURCE))  # fmt: skip
+                            all(d in (1, 2) for d in late.values()), scale=scale, source=SOURCE, key="chains"))  # fmt: skip
     near, far = (probed[EGNN, k, k // 2 + 1].median for k in (2, 6))
     claims.append(
         Claim(
@@ -170,6 +175,7 @@ def chain_claims(probed: dict[tuple[str, int, int], Separation], config: Config)
             f"{near:.1e} to {far:.1e}",
             far < near / 10,
             note="at k // 2 + 1 layers: oversquashing as a number",
+            key="bounded",
         )
     )
     return claims
@@ -256,5 +262,9 @@ def consistency(chains: dict[tuple[str, int, int], Separation], stars: dict[tupl
             wrong.append(f"{name} on {order}")
     total = len(chains) + len(stars)
     return Claim(
-        "no network separates a pair that the test of its class does not", None, "; ".join(wrong) or f"none of {total}", not wrong
+        "no network separates a pair that the test of its class does not",
+        None,
+        "; ".join(wrong) or f"none of {total}",
+        not wrong,
+        key="bounded",
     )

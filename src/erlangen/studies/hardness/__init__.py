@@ -1,5 +1,5 @@
 """The study of the hardness of learning under symmetries."""
 
-from erlangen.studies.hardness.study import STUDY
+from erlangen.studies.hardness.study import STUDY, Config
 
-__all__ = ["STUDY"]
+__all__ = ["STUDY", "Config"]

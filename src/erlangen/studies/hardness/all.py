@@ -6,17 +6,18 @@ from types import ModuleType
 
 from erlangen.studies.base import Part
 from erlangen.studies.hardness import circles, graphs, polynomials, tables
-from erlangen.studies.hardness.config import Config
+from erlangen.studies.hardness.study import Config
 
-PARTS: dict[str, ModuleType] = {"tables": tables, "graphs": graphs, "circles": circles, "polynomials": polynomials}
+MODULES: dict[str, ModuleType] = {"tables": tables, "graphs": graphs, "circles": circles, "polynomials": polynomials}
 
 
 def run(config: Config, quiet: bool) -> Part:
     """Run and join them."""
-    found = {name: part.run(config, quiet) for name, part in PARTS.items()}
+    found = {name: module.run(config, quiet) for name, module in MODULES.items()}
     return Part(
         [claim for part in found.values() for claim in part.claims],
         [section for part in found.values() for section in part.sections],
         {name: part.numbers for name, part in found.items()},
         " ".join(part.answer for part in found.values()),
+        {key: reason for part in found.values() for key, reason in part.left_out.items()},
     )

@@ -10,10 +10,10 @@ import torch
 import erlangen as er
 from erlangen.measure.hardness import CosReLU, OrbitCNN
 from erlangen.reporting import Claim, Section, Table
-from erlangen.studies.base import Part
+from erlangen.studies.base import ONLY_FULL, Part
 from erlangen.studies.hardness import rows as shown
-from erlangen.studies.hardness.config import Config
 from erlangen.studies.hardness.rows import EASY, HARD, Row, Setting
+from erlangen.studies.hardness.study import Config
 
 SOURCE = "Kiani et al. 2024, arXiv:2401.01869"
 CIRCLE = "circle"
@@ -73,6 +73,7 @@ def run(config: Config, quiet: bool) -> Part:
             scale=scale,
             note="error over label variance; baseline: the random network of the same shape",
             source=SOURCE,
+            key="not-learned",
         ),
         Claim(
             "random networks of the same shape are learned at every n and k (at most 0.05)",
@@ -82,6 +83,7 @@ def run(config: Config, quiet: bool) -> Part:
             baseline=max(c.baseline for n, k in grid for c in runs[n, k, EASY]),
             scale=scale,
             note="baseline: the mean predictor",
+            key="not-learned",
         ),
         Claim(
             "the error grows with k at each n (never falls by more than 0.02)",
@@ -91,6 +93,7 @@ def run(config: Config, quiet: bool) -> Part:
             scale=scale,
             note="smallest difference of neighbours",
             source=SOURCE,
+            key="grows",
         ),
         Claim(
             "the error grows with n at each k (never falls by more than 0.02)",
@@ -100,6 +103,7 @@ def run(config: Config, quiet: bool) -> Part:
             scale=scale,
             note="smallest difference of neighbours",
             source=SOURCE,
+            key="grows",
         ),
     ]
     if config.full:
@@ -121,7 +125,11 @@ def run(config: Config, quiet: bool) -> Part:
         f"Circle with n = 20, k = 6: {error[hardest]:.3f} of the label variance is left; random network: {error[20, 6, EASY]:.3f}."
     )
     return Part(
-        claims, [Section("Circles", ABOUT, tables=[table], figures=[figure])], {"circles": numbers, "changes": changes}, answer
+        claims,
+        [Section("Circles", ABOUT, tables=[table], figures=[figure])],
+        {"circles": numbers, "changes": changes},
+        answer,
+        {} if config.full else {"width": ONLY_FULL},
     )
 
 

@@ -8,10 +8,10 @@ import torch
 
 from erlangen.measure.hardness import DegreeParity, GraphCosReLU, GraphReLU, SumGNN, Target
 from erlangen.reporting import Claim, Section, Table
-from erlangen.studies.base import Part
+from erlangen.studies.base import ONLY_FULL, Part
 from erlangen.studies.hardness import rows as shown
-from erlangen.studies.hardness.config import Config
 from erlangen.studies.hardness.rows import EASY, HARD, Row, Setting
+from erlangen.studies.hardness.study import Config
 
 SOURCE = "Kiani et al. 2024, arXiv:2401.01869"
 PARITY, FEATURES = "graphs", "features"
@@ -86,6 +86,7 @@ def run(config: Config, quiet: bool) -> Part:
             scale=scale,
             note="error over label variance; baseline: the easy function of the same graphs",
             source=SOURCE,
+            key="not-learned",
         ),
         Claim(
             "the easy function with the same first layer is learned at every n (at most 0.05)",
@@ -95,6 +96,7 @@ def run(config: Config, quiet: bool) -> Part:
             baseline=max(c.baseline for n in sizes for c in easy[n]),
             scale=scale,
             note="baseline: the mean predictor",
+            key="not-learned",
         ),
         Claim(
             "at n = 4 the parity itself is learned (at most 0.05): small graphs are not hard",
@@ -103,6 +105,7 @@ def run(config: Config, quiet: bool) -> Part:
             shown.final(hard[4]) <= 0.05,
             baseline=max(c.baseline for c in hard[4]),
             scale=scale,
+            key="not-learned",
         ),
         _features_claim(curves, steps, scale),
     ]
@@ -121,7 +124,11 @@ def run(config: Config, quiet: bool) -> Part:
     left = f"{shown.final(hard[last]):.3f} of the label variance is left; its easy partner: {shown.final(easy[last]):.3f}"
     answer = f"Parity of degrees, n = {last}: {left}."
     return Part(
-        claims, [Section("Graphs", ABOUT, tables=[table], figures=[figure])], {"graphs": numbers, "changes": changes}, answer
+        claims,
+        [Section("Graphs", ABOUT, tables=[table], figures=[figure])],
+        {"graphs": numbers, "changes": changes},
+        answer,
+        {} if config.full else {"width": ONLY_FULL},
     )
 
 
@@ -136,6 +143,7 @@ def _features_claim(curves: dict[str, Any], steps: int, scale: str) -> Claim:
         scale=scale.replace("256 fresh graphs", "128 fresh inputs"),
         note="baseline: k = 2; the normalisation of features is ours, not verified against the source",
         source=SOURCE,
+        key="not-learned",
     )
 
 

@@ -13,7 +13,7 @@ from erlangen.measure.hardness import SignInvariantMLP, SparseInvariant, growing
 from erlangen.reporting import Claim, Section, Table, repeated
 from erlangen.studies.base import Part
 from erlangen.studies.hardness import rows as shown
-from erlangen.studies.hardness.config import Config
+from erlangen.studies.hardness.study import Config
 from erlangen.training import TrainingConfig
 
 SOURCE = "Kiani et al. 2024, arXiv:2401.01869; Andoni et al. 2014"
@@ -63,6 +63,7 @@ def run(config: Config, quiet: bool) -> Part:
             scale=f"{scale}, at most {queries} queries each",
             note=f"largest error of a coefficient; supports recovered: {recovered} of {len(found)}",
             source=SOURCE,
+            key="found",
         ),
         Claim(
             "on the same samples the closed form leaves less of the variance than the trained invariant network",
@@ -72,6 +73,7 @@ def run(config: Config, quiet: bool) -> Part:
             baseline=error,
             scale=f"{scale}; network: {steps} steps of 256 out of them",
             note="error over label variance; baseline: the network, on fresh inputs",
+            key="found",
         ),
     ]
     table = Table(

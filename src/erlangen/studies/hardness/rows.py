@@ -12,7 +12,7 @@ from erlangen.equivariance import equivariance_error
 from erlangen.fitting import Curve, train_student
 from erlangen.parallel import run_jobs
 from erlangen.reporting import Claim, Figure, Line, lines_with_band, repeated
-from erlangen.studies.hardness.config import Config
+from erlangen.studies.hardness.study import Config
 from erlangen.training import TrainingConfig
 
 HARD, EASY = "hard", "easy"
@@ -130,6 +130,7 @@ def invariance_claim(changes: Mapping[str, float], group: str) -> Claim:
         teachers <= 1e-10 and students <= 1e-5,
         scale=f"teachers (float64) {teachers:.1e}, students (float32) {students:.1e}",
         note="largest relative change",
+        key="invariant",
     )
 
 
@@ -143,6 +144,7 @@ def room_claim(errors: Sequence[float], what: str) -> Claim:
         baseline=1.0,
         scale=f"{len(errors)} targets; float32",
         note="error over label variance; so what fails below is the search, not the network",
+        key="room",
     )
 
 
@@ -156,4 +158,5 @@ def wide_claim(what: str, errors: Sequence[float], least: float, scale: str, sou
         scale=scale,
         note="smallest error over label variance",
         source=source,
+        key="width",
     )

@@ -23,7 +23,7 @@ from erlangen.measure.hardness.alternating import squared_norm, squared_norm_by_
 from erlangen.measure.hardness.cliques import pairs_above_diagonal
 from erlangen.reporting import Claim, Line, Section, Table, lines_with_band
 from erlangen.studies.base import Part
-from erlangen.studies.hardness.config import Config
+from erlangen.studies.hardness.study import Config
 
 SOURCE = "Kiani et al. 2024, arXiv:2401.01869"
 TAU = 0.1
@@ -191,6 +191,7 @@ def _exact_claims() -> list[Claim]:
             norms < 1e-10,
             scale="k = 1, 2, 4, 6, 8",
             note="largest difference of squared norms",
+            key="exact",
         ),
         Claim(
             "the product formula for parities gives what all 65,536 graphs of four nodes give",
@@ -199,6 +200,7 @@ def _exact_claims() -> list[Claim]:
             enumerated < 1e-12,
             scale="all 32 sets of degrees",
             note="largest difference of correlations",
+            key="exact",
         ),
     ]
 
@@ -216,6 +218,7 @@ def _growth_claims(parities: dict[str, Any], planes: dict[Any, Any], slopes: dic
             off <= 0.3,
             scale="n = 10, 20, 40",
             source=SOURCE,
+            key="correlations",
         ),
         Claim(
             "averaged over Z_20, the dimension grows with k",
@@ -224,6 +227,7 @@ def _growth_claims(parities: dict[str, Any], planes: dict[Any, Any], slopes: dic
             averaged[0] < averaged[1] < averaged[2],
             scale=f"k = 2, 4, 6; lower bounds from {pairs // 4} random pairs",
             source=SOURCE,
+            key="correlations",
         ),
         Claim(
             "the signal that a gradient carries about a parity falls with n, and the dimension grows",
@@ -233,5 +237,6 @@ def _growth_claims(parities: dict[str, Any], planes: dict[Any, Any], slopes: dic
             baseline=", ".join(map(str, dimensions)),
             scale=f"{', '.join(parities)}; exact; as baseline the dimension, from {pairs} random pairs",
             source=SOURCE,
+            key="correlations",
         ),
     ]

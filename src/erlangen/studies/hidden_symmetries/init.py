@@ -10,7 +10,7 @@ import torch
 from erlangen.parameters.hidden import InitialDimensions, functional_dimension_at_init, init_table
 from erlangen.reporting import Claim, Figure, Line, Section, histogram, lines_with_band
 from erlangen.studies.base import Part
-from erlangen.studies.hidden_symmetries.config import Config
+from erlangen.studies.hidden_symmetries.study import Config
 
 SOURCE = "Grigsby, Lindsey & Rolnick 2023, arXiv:2306.06179 (figures, no table)"
 DEPTHS = (4, 5, 6)
@@ -109,6 +109,7 @@ def _agreement(everything: list[InitialDimensions]) -> Claim:
         scale=_scale(everything),
         note="the architecture that is farthest off",
         source="our own computation by another program",
+        key="independent",
     )
 
 
@@ -125,6 +126,7 @@ def _depth(found: dict[str, list[InitialDimensions]]) -> list[Claim]:
                 scale=f"{_scale(found[name])}, {', '.join(map(str, DEPTHS))} layers",
                 note=_intervals(found[name]),
                 source=SOURCE,
+                key="full-dimension",
             )
         )
     return claims
@@ -143,6 +145,7 @@ def _width(found: dict[str, list[InitialDimensions]]) -> Claim:
         note=f"{_intervals([found[name][i] for i in range(len(DEPTHS)) for name in names])}; means over the largest dimension: "
         + "; ".join(f"{d} layers: " + ", ".join(f"{row[i]:.3f}" for row in means) for i, d in enumerate(DEPTHS)),
         source=SOURCE,
+        key="full-dimension",
     )
 
 
@@ -156,6 +159,7 @@ def _inputs(ones: list[InitialDimensions]) -> Claim:
         scale=f"{_scale(ones)}, n_0 = {', '.join(map(str, INPUTS))}, width 8",
         note=f"{_intervals(ones)}; means over the largest dimension: " + ", ".join(f"{one.mean_ratio:.3f}" for one in ones),
         source=SOURCE,
+        key="full-dimension",
     )
 
 
@@ -170,6 +174,7 @@ def _skew(found: dict[str, list[InitialDimensions]]) -> Claim:
         scale=_scale(ones),
         note="the largest skewness of all architectures: " + ", ".join(f"{_name(o)} {s:.2f}" for o, s in zip(ones, skews)),
         source=SOURCE,
+        key="skewed",
     )
 
 

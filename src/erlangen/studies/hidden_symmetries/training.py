@@ -19,7 +19,7 @@ from erlangen.parameters.hidden import (
 )
 from erlangen.reporting import Claim, Figure, Line, Section, Table, lines_with_band, progress, repeated
 from erlangen.studies.base import Part
-from erlangen.studies.hidden_symmetries.config import Config
+from erlangen.studies.hidden_symmetries.study import Config
 
 WIDTHS = (10, 12, 12, 12, 1)
 DECAYS = (0.0, 0.1)
@@ -127,6 +127,7 @@ def _report(
             scale=scale,
             note="the lowest accuracy on the training data",
             source=OURS,
+            key="trained",
         )
     ]
     for what, values, reported in (
@@ -146,6 +147,7 @@ def _report(
                 note=f"baseline: the same networks before training; change {float(change.mean()):.1f} with standard error {error:.1f}, "
                 f"a fall in {int((change < 0).sum())} of {len(change)} networks",
                 source=f"{SOURCE}; numbers: {OURS} (one network)",
+                key="falls",
             )
         )
     gaps = [a.batch[-1] - b.batch[-1] for a, b in zip(plain, decayed)]
@@ -159,6 +161,7 @@ def _report(
             scale=scale,
             note=f"baseline: the same initial networks trained without; by at least 10 in {sum(g >= 10 for g in gaps)} of them",
             source=OURS,
+            key="falls",
         )
     )
     results = [one for ones in smaller.values() for both in ones for one in both.values()]
@@ -171,6 +174,7 @@ def _report(
             scale=f"{len(results)} simplified networks",
             note=f"{sum(one.removed for one in results)} neurons removed in all",
             source=OURS,
+            key="simplified",
         )
     )
     removed = {decay: {name: [both[name].removed for both in ones] for name in ones[0]} for decay, ones in smaller.items() if ones}

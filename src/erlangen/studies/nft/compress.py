@@ -11,8 +11,8 @@ from erlangen.groups import SO
 from erlangen.reporting import Claim, Section, Table
 from erlangen.reps import Rep
 from erlangen.studies.base import Part
-from erlangen.studies.nft.config import Config
 from erlangen.studies.nft.networks import perceptron, settings
+from erlangen.studies.nft.study import Config
 
 FIXED = (3, 5, 11, 4, 7)
 KNOWN, GIVEN, LINEAR, FOURIER = "group known", "elements known", "linear, 10 numbers", "16 Fourier modes"
@@ -62,6 +62,7 @@ def run(config: Config, quiet: bool) -> Part:
             scale=scale,
             note=f"of a power of {power:.1f}; baseline: {FOURIER}",
             source=SOURCE,
+            key="compression",
         )
         for name, reported in ((KNOWN, "3.59e-5"), (GIVEN, "1.97e-2"))
     ]
@@ -74,6 +75,7 @@ def run(config: Config, quiet: bool) -> Part:
             baseline=expected,
             scale=f"{samples} signals",
             note="baseline: the exact expectation",
+            key="compression",
         ),
         Claim(
             "the simple code is enough: least squares in ten numbers, without training, beats both networks",
@@ -82,6 +84,7 @@ def run(config: Config, quiet: bool) -> Part:
             errors[LINEAR][0] < min(errors[KNOWN][0], errors[GIVEN][0]),
             baseline=min(errors[KNOWN][0], errors[GIVEN][0]),
             scale=scale,
+            key="simple-code",
         ),
     ]
     heads = ["code", "squared error", "of the next frame"]

@@ -16,8 +16,8 @@ from erlangen.errors import ArgumentError
 from erlangen.groups import SO
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
-from erlangen.studies.nft.config import Config
 from erlangen.studies.nft.networks import image_decoder, image_encoder, settings
+from erlangen.studies.nft.study import Config
 from erlangen.training import train
 
 SIDE, ROWS, TOP, FREE, RANK = 28, 16, 8, 10, 24
@@ -143,6 +143,7 @@ def _report(
             scale=scale,
             unit="%",
             source=SOURCE,
+            key="amplitudes",
         ),
         Claim(
             "the angle between two images is recovered to within 10 degrees, in the median",
@@ -153,6 +154,7 @@ def _report(
             scale=scale,
             unit="degrees",
             note="baseline: a random guess",
+            key="angle",
         ),
         Claim(
             "the networks' amplitudes classify better than those of the linear closed form, by more than twice the standard error",
@@ -163,6 +165,7 @@ def _report(
             scale=scale,
             unit="%",
             note=f"the closed form has {len(linear.block_diagonalize().sizes)} amplitudes and no training; where this fails it is enough",
+            key="amplitudes",
         ),
         Claim(
             "amplitudes change less under rotation than the latents they are made of",
@@ -172,6 +175,7 @@ def _report(
             baseline=invariance[f"{GIVEN}, latent"],
             scale=scale,
             note="relative change; the equivariance error of the trained encoder is what keeps it from zero",
+            key="amplitudes",
         ),
     ]
     rows = [[name, 100 * value, invariance[name]] for name, value in score.items()]

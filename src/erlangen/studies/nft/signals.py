@@ -12,8 +12,8 @@ from erlangen.discover.nft import NFT, LinearNFT, Spectrum
 from erlangen.errors import ArgumentError
 from erlangen.reporting import Claim, Line, Section, Table, lines_with_band
 from erlangen.studies.base import Part
-from erlangen.studies.nft.config import Config
 from erlangen.studies.nft.networks import perceptron, settings
+from erlangen.studies.nft.study import Config
 
 TRUE = (2, 5, 9, 12, 14)
 SOURCE = "Koyama et al. 2024, arXiv:2305.18484, section 5.1"
@@ -142,6 +142,7 @@ def _report(
             baseline=f"strongest Fourier modes: {_words(strongest)}",
             scale=scale,
             source=SOURCE,
+            key="spectrum",
         ),
         Claim(
             "the next frame is predicted to a relative squared error of at most 1e-3",
@@ -151,6 +152,7 @@ def _report(
             baseline=exact.error,
             scale=scale,
             note="baseline: the closed form from the same three frames; here it is enough, and much better",
+            key="prediction",
         ),
         Claim(
             "the clean signals need no network: the closed form finds the frequencies and predicts to rounding",
@@ -160,6 +162,7 @@ def _report(
             baseline=clean[0][0],
             scale="6000 sequences of three frames, each with its own angle",
             note=f"frequencies {_words(exact.frequencies)}; baseline: the learned transform",
+            key="closed-form",
         ),
         Claim(
             "through the saturating sensor the spectrum still shows exactly the five",
@@ -169,6 +172,7 @@ def _report(
             baseline=_words(closed["tanh"]["own"].frequencies) or "none",
             scale=scale,
             note="baseline: the closed form with the same information",
+            key="saturating",
         ),
         Claim(
             "and its error is at most an eighth of that of the closed form with the same information",
@@ -178,6 +182,7 @@ def _report(
             baseline=closed["tanh"]["own"].error,
             scale=scale,
             note="1 is what predicting nothing has",
+            key="saturating",
         ),
         Claim(
             "and at most an eighth of that of least squares which is given 60 signals for each shift",
@@ -186,6 +191,7 @@ def _report(
             saturated[0][0] <= closed["tanh"]["shared"].error / 8,
             baseline=closed["tanh"]["shared"].error,
             scale=f"{scale}; {closed['tanh']['shared'].how}",
+            key="saturating",
         ),
         Claim(
             "the quadratic sensor is linear too, in enough directions: least squares predicts to rounding",
@@ -193,6 +199,7 @@ def _report(
             closed["quadratic"]["shared"].error,
             closed["quadratic"]["shared"].error < 1e-6,
             scale=closed["quadratic"]["shared"].how,
+            key="closed-form",
         ),
     ]
     table = Table(

@@ -2,37 +2,77 @@
 
 from __future__ import annotations
 
-from erlangen.reporting import Outcome
-from erlangen.studies.base import Study, run_part
-from erlangen.studies.nft.config import Config
+from dataclasses import dataclass
+from typing import Literal
+
+from erlangen.studies.base import Announced, Study
 
 SOURCE = "Koyama, Fukumizu, Hayashi & Miyato 2024, arXiv:2305.18484"
-TITLES = {
-    "signals": "The frequencies of warped signals, through sensors",
-    "compress": "Warped signals in 32 numbers",
-    "digits": "Invariant features of rotated images",
-    "views": "A body's view from another side",
+
+
+@dataclass(frozen=True)
+class Config:
+    """A latent space in which an unknown motion is linear, with the closed forms beside it."""
+
+    part: Literal["signals", "compress", "digits", "views"] = "signals"
+    """Which of the four."""
+    steps: int = 0
+    """Training steps of each network; 0 takes the part's default."""
+    samples: int = 0
+    """Training sequences or pairs; 0 takes the part's default."""
+    seed: int = 0
+    """Of data, weights and batches."""
+    full: bool = False
+    """Towards the source's scale: more samples, and ten times the steps."""
+
+    def scaled(self, steps: int, samples: int) -> tuple[int, int]:
+        """Steps and samples, from a part's defaults."""
+        return self.steps or steps * (10 if self.full else 1), self.samples or samples * (4 if self.full else 1)
+
+
+PARTS = {
+    "signals": Announced(
+        "The frequencies of warped signals, through sensors",
+        {
+            "spectrum": "the latent spectrum shows the frequencies that move warped signals, which a Fourier transform of "
+            "the signals does not",
+            "prediction": "the next frame is predicted to a relative squared error of at most 1e-3",
+            "closed-form": "the clean signals need no network: quadratic invariants and least squares find the frequencies "
+            "and predict to rounding",
+            "saturating": "through a saturating sensor the learned transform predicts far better than any linear one",
+        },
+    ),
+    "compress": Announced(
+        "Warped signals in 32 numbers",
+        {
+            "compression": "five frequencies go into 32 numbers with far less error than 16 Fourier modes leave",
+            "simple-code": "least squares in ten numbers, without training, is enough",
+        },
+    ),
+    "digits": Announced(
+        "Invariant features of rotated images",
+        {
+            "amplitudes": "amplitudes of rotated images are invariant, and classify better than an autoencoder's latents and "
+            "the linear closed form's amplitudes",
+            "angle": "the angle between two images is recovered",
+        },
+    ),
+    "views": Announced(
+        "A body's view from another side",
+        {
+            "second-view": "a second view of a body is predicted better with a latent rotation than with the pose as an "
+            "input, and than by least squares",
+        },
+    ),
 }
 
 
-def run(config: Config, *, quiet: bool = False) -> Outcome:
-    """Run the part that is asked for."""
-    return run_part("nft", "erlangen.studies.nft", TITLES, config, quiet)
-
-
-STUDY = Study(
-    name="nft",
+STUDY = Study.of_parts(
+    "nft",
     system=34,
     title="Neural Fourier transform: unknown motions become matrices, matrices become frequencies",
     source=SOURCE,
     config=Config,
-    run=run,
-    claims=(
-        "the latent spectrum shows the frequencies that move warped signals, which a Fourier transform of the signals does not",
-        "the clean signals need no network: quadratic invariants and least squares find the frequencies and predict to rounding",
-        "through a saturating sensor the learned transform predicts far better than any linear one",
-        "five frequencies go into 32 numbers with far less error than 16 Fourier modes leave",
-        "amplitudes of rotated images classify better than an autoencoder's latents, and the angle between two images is recovered",
-        "a second view of a body is predicted better with a latent rotation than with the pose as an input",
-    ),
+    package="erlangen.studies.nft",
+    parts=PARTS,
 )

@@ -9,8 +9,8 @@ from erlangen.datasets.views import Views, views
 from erlangen.discover.nft import NFT, degrees
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
-from erlangen.studies.nft.config import Config
 from erlangen.studies.nft.networks import image_decoder, image_encoder, settings
+from erlangen.studies.nft.study import Config
 from erlangen.training import train
 
 SIDE, ROWS, TOP = 32, 32, 3
@@ -109,6 +109,7 @@ def run(config: Config, quiet: bool) -> Part:
             scale=scale,
             source=SOURCE,
             note="squared error as a share of the images' variance",
+            key="second-view",
         ),
         Claim(
             "and better than least squares on products of components and matrix entries",
@@ -118,6 +119,7 @@ def run(config: Config, quiet: bool) -> Part:
             baseline=errors[BILINEAR],
             scale=scale,
             note="where this fails, the closed form is enough",
+            key="second-view",
         ),
     ]
     back = _share(again, first, data)

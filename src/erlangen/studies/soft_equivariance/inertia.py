@@ -17,8 +17,7 @@ from erlangen.fields.mechanics.inertia import CANDIDATES, INPUT, TARGET, BrokenI
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
 from erlangen.reporting import Claim, Section, Table, progress, repeated
 from erlangen.studies.base import Part
-from erlangen.studies.soft_equivariance.config import SOURCE, Config
-from erlangen.studies.soft_equivariance.study import median
+from erlangen.studies.soft_equivariance.study import SOURCE, Config, median
 
 _DECAY, _STRONG_DECAY = 2e-4, 1.0
 
@@ -68,21 +67,25 @@ def run(config: Config, quiet: bool) -> Part:
             "the network with the soft penalty has an error no larger than the perceptron's",
             "lowest of all", found["soft"], found["soft"] <= found["perceptron"], found["perceptron"], about,
             note="test mean square error; targets have a variance of about 30", source=SOURCE,
+            key="penalty",
         ),
         Claim(
             "it has the lowest error of the models that are not told the axis",
             "yes", found["soft"], found["soft"] <= untold, untold, about, source=SOURCE,
+            key="penalty",
         ),
         Claim(
             "it has the lowest error of all models",
             "yes", found["soft"], found["soft"] <= min(found.values()), found[bound], about,
             note=f"the best of the others but the perceptron: {bound}", source=SOURCE,
+            key="best",
         ),
-        Claim("O(2) about z keeps the largest strength", None, f"{sum(kept)} of {len(kept)}", all(kept), scale=about),
+        Claim("O(2) about z keeps the largest strength", None, f"{sum(kept)} of {len(kept)}", all(kept), scale=about, key="true-axis"),
         Claim(
             "its equivariance error about z is below those about x and y",
             "errors follow the true ones", middle["soft"][3], middle["soft"][3] < min(middle["soft"][1:3]),
             min(middle["soft"][1:3]), about, source=SOURCE,
+            key="true-axis",
         ),
     ]  # fmt: skip
     rows = [[name, sizes[name], repeated(errors[name]), *middle[name]] for name in errors]
