@@ -61,7 +61,9 @@ def test_a_study_of_another_package_is_there(installed):
 
 
 def test_what_is_no_study_of_that_name_is_refused(installed):
-    installed += [EntryPoint(name, f"{__name__}:{what}", "erlangen.studies") for name, what in (("other", "MINE"), ("path", "ROOT"))]
+    installed += [
+        EntryPoint(name, f"{__name__}:{what}", "erlangen.studies") for name, what in (("other", "MINE"), ("path", "ROOT"))
+    ]
     for name in ("other", "path"):
         with pytest.raises(ArgumentError, match=f"a Study named '{name}'"):
             load_study(name)
