@@ -16,6 +16,7 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
 from erlangen.equivariance.exact import exact_verdict
+from erlangen.equivariance.made_up import on_made_up_data, types_of
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
 from erlangen.verdict import Verdict
@@ -54,9 +55,9 @@ class EquivarianceErrors:
 
 def equivariance_error(
     model: Callable[..., Any],
-    x: Any,
-    inp: Any,
-    out: Any,
+    x: Any = None,
+    inp: Any = None,
+    out: Any = None,
     *,
     elements: int | Element = 32,
     tolerance: float | None = None,
@@ -66,6 +67,8 @@ def equivariance_error(
 ) -> Verdict:
     """Compare ``model(g x)`` with ``g model(x)`` for a batch ``x`` and random group elements ``g``.
 
+    A layer that knows its types (``layer.inp`` and ``layer.out``, as those of :mod:`erlangen.nn` do) needs neither types nor data.
+
     Random elements go through the group's components in turn (reflections, time reversal, their combinations; see
     :meth:`Group.components`), so that even a few try each kind. Errors are relative to the size of the output over the batch. An output
     that vanishes by symmetry (a force on the centre of a tetrahedron) is nothing but rounding; its errors are relative to what the model
@@ -74,8 +77,9 @@ def equivariance_error(
     Args:
         model: any callable; takes what ``inp`` acts on (a tuple of actions: several arguments).
         x: a batch of data, leading axis ``B``; or a list of exact data (Python objects without a tensor), each of which the actions and
-            the model take by itself. In or out of distribution is the caller's choice of ``x`` and ``elements``.
-        inp, out: how the group acts on input and output, as for :func:`erlangen.symmetrize`.
+            the model take by itself. In or out of distribution is the caller's choice of ``x`` and ``elements``. By default random data
+            of several sizes and batch shapes, in the model's precision and (a copy) in double; the verdict is then the worst of all.
+        inp, out: how the group acts on input and output, as for :func:`erlangen.symmetrize`; by default as the model says.
         elements: how many to draw, or the elements themselves ``[m, *element_shape]``. A finite group of at most that many
             elements is gone through exhaustively; of a larger one, a random element and its products with every generator are among
             them, of a continuous group at least one of each component.
@@ -92,14 +96,18 @@ def equivariance_error(
         counterexample.
 
     Raises:
-        ArgumentError: ``inp`` and ``out`` disagree in their group, or the model's output does not fit ``out``.
+        ArgumentError: ``inp`` and ``out`` disagree in their group, or are not known; the model's output does not fit ``out``, or it does
+            not take random data.
 
     >>> import erlangen as er
     >>> double = lambda x: 2 * x
     >>> verdict = er.equivariance_error(double, torch.randn(4, 3, dtype=torch.float64), er.SO(3).vector, er.SO(3).vector)
     >>> verdict.holds, verdict["worst"] < 1e-12
     (True, True)
+    >>> bool(er.equivariance_error(er.nn.EquivariantLinear(er.SO(3).vector ** 2, er.SO(3).vector)))
+    True
     """
+    inp, out = types_of(model, inp, out)
     inp, out = as_action(inp, "inp"), as_action(out, "out")
     group = inp.group
     if group != out.group:
@@ -107,6 +115,15 @@ def equivariance_error(
     generator = seeded(generator)
     if isinstance(elements, int) and elements < 1:
         raise ArgumentError("elements", "a positive number of group elements", repr(elements))
+    if x is None:
+
+        def measure(version: Any, data: Any) -> Verdict:
+            return equivariance_error(
+                version, data, inp, out,
+                elements=elements, tolerance=tolerance, generator=generator, scale=scale, confidence=confidence,
+            )  # fmt: skip
+
+        return on_made_up_data(model, inp, generator, measure)
     exhaustive = isinstance(elements, int) and group.order <= elements
     tensors = [t for t in optree.tree_leaves(x) if isinstance(t, Tensor)]
     if not tensors:
@@ -155,8 +172,13 @@ def equivariance_error(
     )
 
 
-def assert_equivariant(model: Callable[..., Any], x: Any, inp: Any, out: Any, **options: Any) -> Verdict:
-    """Like :func:`equivariance_error`, but raise AssertionError with the verdict when it does not hold."""
+def assert_equivariant(model: Callable[..., Any], x: Any = None, inp: Any = None, out: Any = None, **options: Any) -> Verdict:
+    """Like :func:`equivariance_error`, but raise AssertionError with the verdict when it does not hold.
+
+    >>> from erlangen.groups import O
+    >>> from erlangen.nn import TensorProduct
+    >>> verdict = assert_equivariant(TensorProduct(O(3).vector, O(3).vector))
+    """
     verdict = equivariance_error(model, x, inp, out, **options)
     if not verdict:
         raise AssertionError(str(verdict))

@@ -30,10 +30,10 @@ class Gated(nn.Module):
 
     def __init__(self, rep: Rep, activation: nn.Module | None = None, gate: nn.Module | None = None) -> None:
         super().__init__()
-        self.output_rep = rep
+        self.output_rep = self.out = rep
         self.parts = rep.parts if isinstance(rep, DirectSum) else (rep,)
         self.gates = sum(not isinstance(p, Trivial) for p in self.parts)
-        self.input_rep = rep + self.gates * rep.group.scalar if self.gates else rep
+        self.input_rep = self.inp = rep + self.gates * rep.group.scalar if self.gates else rep
         self.activation, self.gate = activation or nn.SiLU(), gate or nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -84,6 +84,21 @@ class EquivariantLinear(nn.Module):
     def target(self) -> Rep:
         return self.maps.target
 
+    @property
+    def inp(self) -> Rep:
+        """What comes in: ``source``."""
+        return self.source
+
+    @property
+    def out(self) -> Rep:
+        """What goes out: ``target``."""
+        return self.target
+
+    def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Tensor:
+        """Random data for tests, with the layer's channels."""
+        channels = () if self.channels is None else (self.channels[0],)
+        return self.source.example(*batch, *channels, generator=generator, dtype=dtype)
+
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the weights anew; biases are zero."""
         with torch.no_grad():

@@ -83,7 +83,7 @@ class EquivariantMLP(nn.Module):
         for name, value in (("channels", channels), ("layers", layers)):
             if not isinstance(value, int) or value < 1:
                 raise ArgumentError(name, "a positive number", repr(value))
-        self.source, self.target = source, target
+        self.source, self.target = self.inp, self.out = source, target
         between = hidden if isinstance(hidden, list) else [hidden or _default(source, target)] * layers
         if not between:
             raise ArgumentError("hidden", "at least one representation", repr(hidden))

@@ -45,7 +45,7 @@ class NormActivation(nn.Module):
                 raise ArgumentError("rep", "an orthogonal representation, which keeps the norm", repr(p), hint)
         if not softening > 0:
             raise ArgumentError("softening", "a positive length", repr(softening))
-        self.rep = self.output_rep = rep
+        self.rep = self.output_rep = self.inp = self.out = rep
         self.f, self.softening = resolve(f), softening
         block = torch.cat([torch.full((p.dim,), i) for i, p in enumerate(parts)])
         self.register_buffer("block", block, persistent=False)

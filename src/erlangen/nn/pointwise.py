@@ -57,6 +57,7 @@ class PointwiseActivation(nn.Module):
         if not self.verdict and not allow_inexact:
             raise NotEquivariantError(self.verdict.explain(), self.verdict)
         self.output_rep = self.verdict.output_rep if self.verdict.output_rep is not None else rep
+        self.inp, self.out = rep, self.output_rep
         functions = [resolve(a) for a in _listed(f)]
         self.sizes = [p.dim for p in rep.parts] if len(functions) > 1 and isinstance(rep, DirectSum) else [rep.dim]
         self.functions = nn.ModuleList(a if isinstance(a, nn.Module) else _Function(a) for a in functions)

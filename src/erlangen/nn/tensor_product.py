@@ -78,6 +78,7 @@ class TensorProduct(nn.Module):
         if not reps:
             raise ArgumentError("max_order", "one that leaves some product", repr(max_order))
         self.output_rep = sum(reps[1:], start=reps[0])
+        self.inp, self.out = (left, right), self.output_rep
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """All products of ``x`` [..., left.dim] and ``y`` [..., right.dim]; leading axes are matched."""
