@@ -1,4 +1,4 @@
-"""A symmetrized model is an ordinary module: saved, loaded, exported, compiled, in low precision, without gradients, in two processes."""
+"""A symmetrized model is an ordinary module: saved, loaded, exported, compiled, in low precision, without gradients."""
 
 from __future__ import annotations
 
@@ -145,32 +145,3 @@ def test_frames_whose_size_depends_on_the_graph_run_around_a_compiled_network() 
     a = torch.tensor([[0.0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0]])[None]
     plain = er.symmetrize(net, adjacency(S), S.scalar, frame=Spectral())
     assert torch.allclose(model(a), plain(a), atol=1e-6)
-
-
-SCRIPT = """
-import json, sys, torch, erlangen as er
-from torch import nn
-from accelerate import PartialState
-from erlangen.training import TrainingConfig, train
-torch.set_num_threads(1)
-G = er.E(3)
-x = torch.randn(70, 5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64); y = torch.cdist(x, x).sum((1, 2))[:, None]
-torch.manual_seed(1)
-net = nn.Sequential(nn.Flatten(), nn.Linear(15, 16), nn.Tanh(), nn.Linear(16, 1)).double()
-model = er.symmetrize(net, G.point, G.scalar)
-history = train(model, (x, y), lambda m, a, b: (m(a) - b).square().mean(), TrainingConfig(steps=15, batch_size=33, lr=0.01), quiet=True)
-state = PartialState()
-if state.is_main_process:
-    weights = torch.cat([t.flatten() for t in model.state_dict().values()]).tolist()
-    error = er.equivariance_error(model, x, G.point, G.scalar)["worst"]
-    with open(sys.argv[1], "w") as file:
-        json.dump({"processes": state.num_processes, "losses": history.losses, "weights": weights, "error": error}, file)
-"""
-
-
-def test_trains_in_two_processes_as_in_one(one_and_two_processes) -> None:
-    one, two = one_and_two_processes(SCRIPT)
-    assert (one["processes"], two["processes"]) == (1, 2)
-    assert two["losses"] == pytest.approx(one["losses"], rel=1e-6)
-    assert two["weights"] == pytest.approx(one["weights"], abs=1e-6)
-    assert max(one["error"], two["error"]) < 1e-10

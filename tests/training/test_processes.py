@@ -1,10 +1,18 @@
-"""Two processes started by Accelerate give the numbers of one."""
+"""Two processes started by Accelerate give the numbers of one: a plain model, one with unused parameters, and a symmetrized one."""
 
 from __future__ import annotations
 
+import json
+import os
+import socket
+import subprocess
+import sys
+from typing import Any
+
 import pytest
 
-SCRIPT = """
+#: Scripts that write JSON to their first argument and may keep files in their second, a new folder.
+PLAIN = """
 import json, sys, torch
 from torch import nn
 from accelerate import PartialState
@@ -22,19 +30,6 @@ if state.is_main_process:
     with open(sys.argv[1], "w") as file:
         json.dump({"processes": state.num_processes, "losses": history.losses, "best": history.best, "weights": weights}, file)
 """
-
-
-def flat(value: object) -> list[float]:
-    return [x for part in value for x in flat(part)] if isinstance(value, list) else [value]
-
-
-def test_two_processes_agree_with_one(one_and_two_processes) -> None:
-    one, two = one_and_two_processes(SCRIPT)
-    assert (one["processes"], two["processes"]) == (1, 2)
-    assert two["losses"] == pytest.approx(one["losses"], rel=1e-6)
-    assert two["best"] == pytest.approx(one["best"], rel=1e-6)
-    assert flat(two["weights"]) == pytest.approx(flat(one["weights"]), abs=1e-6)
-
 
 UNUSED = """
 import json, sys, torch
@@ -75,10 +70,91 @@ if state.is_main_process:
         json.dump({"losses": history.losses, "weights": weights, "unchanged": unchanged}, file)
 """
 
+SYMMETRIZED = """
+import json, sys, torch, erlangen as er
+from torch import nn
+from accelerate import PartialState
+from erlangen.training import TrainingConfig, train
+torch.set_num_threads(1)
+G = er.E(3)
+x = torch.randn(70, 5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64); y = torch.cdist(x, x).sum((1, 2))[:, None]
+torch.manual_seed(1)
+net = nn.Sequential(nn.Flatten(), nn.Linear(15, 16), nn.Tanh(), nn.Linear(16, 1)).double()
+model = er.symmetrize(net, G.point, G.scalar)
+history = train(model, (x, y), lambda m, a, b: (m(a) - b).square().mean(), TrainingConfig(steps=15, batch_size=33, lr=0.01), quiet=True)
+state = PartialState()
+if state.is_main_process:
+    weights = torch.cat([t.flatten() for t in model.state_dict().values()]).tolist()
+    error = er.equivariance_error(model, x, G.point, G.scalar)["worst"]
+    with open(sys.argv[1], "w") as file:
+        json.dump({"processes": state.num_processes, "losses": history.losses, "weights": weights, "error": error}, file)
+"""
 
-def test_parameters_without_a_part_in_a_step(one_and_two_processes) -> None:
-    one, two = one_and_two_processes(UNUSED)
+SCRIPTS = {"plain": PLAIN, "unused": UNUSED, "symmetrized": SYMMETRIZED}
+
+#: All scripts, one after the other. The processes leave together: one whose peers are gone aborts in its communication threads. The first
+#: one out of the barrier waits until the others, too, have surely left it.
+ALL = """
+import runpy, sys, time
+from pathlib import Path
+folder, count = Path(sys.argv[1]), sys.argv[2]
+for script in sorted(folder.glob("*.py")):
+    sys.argv[1:] = [str(folder / f"{script.stem}-{count}.json"), str(folder / f"{script.stem}-{count}")]
+    runpy.run_path(str(script), run_name="__main__")
+from accelerate import PartialState
+state = PartialState()
+state.wait_for_everyone()
+time.sleep(1.0)
+state.destroy_process_group()
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """What every script writes alone and in two processes, which run all of them, for they take longer to start than to train."""
+    folder, runner = tmp_path_factory.mktemp("scripts"), tmp_path_factory.mktemp("runner") / "all.py"
+    runner.write_text(ALL)
+    for name, text in SCRIPTS.items():
+        (folder / f"{name}.py").write_text(text)
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    two = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
+    two += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(port)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "ACCELERATE_USE_CPU": "true"}
+    for count, command in (("one", [sys.executable]), ("two", two)):
+        call = [*command, str(runner), str(folder), count]
+        done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr[-2000:]
+    read = {
+        (name, count): json.loads((folder / f"{name}-{count}.json").read_text()) for name in SCRIPTS for count in ("one", "two")
+    }
+    return {name: (read[name, "one"], read[name, "two"]) for name in SCRIPTS}
+
+
+def flat(value: object) -> list[float]:
+    return [x for part in value for x in flat(part)] if isinstance(value, list) else [value]
+
+
+def test_two_processes_agree_with_one(found) -> None:
+    one, two = found["plain"]
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert two["losses"] == pytest.approx(one["losses"], rel=1e-6)
+    assert two["best"] == pytest.approx(one["best"], rel=1e-6)
+    assert flat(two["weights"]) == pytest.approx(flat(one["weights"]), abs=1e-6)
+
+
+def test_parameters_without_a_part_in_a_step(found) -> None:
+    one, two = found["unused"]
     assert two["losses"] == pytest.approx(one["losses"], rel=1e-6)
     assert flat(two["weights"]) == pytest.approx(flat(one["weights"]), abs=1e-6)
     # Neither what is used once with a zero gradient, nor what is never used, moves.
     assert one["unchanged"] == two["unchanged"] == [False, False, True, True, True, True, False, False]
+
+
+def test_a_symmetrized_model_trains_in_two_processes_as_in_one(found) -> None:
+    one, two = found["symmetrized"]
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert two["losses"] == pytest.approx(one["losses"], rel=1e-6)
+    assert two["weights"] == pytest.approx(one["weights"], abs=1e-6)
+    assert max(one["error"], two["error"]) < 1e-10

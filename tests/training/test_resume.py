@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import multiprocessing
 import random
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,46 +19,52 @@ from safetensors import safe_open
 from torch import nn
 
 from erlangen.errors import ArgumentError
-from erlangen.training import TrainingConfig, train, train_members
-
-SCRIPT = """
-import hashlib, json, sys, torch
-from torch import nn
 from erlangen.serialization import weights_bytes
 from erlangen.training import TrainingConfig, train, train_members
-torch.set_num_threads(1)
-kind, checkpoint = sys.argv[1], sys.argv[2] or None
-x = torch.randn(300, 4, generator=torch.Generator().manual_seed(0)); y = x.square().sum(1, keepdim=True)
-def make(seed):
-    torch.manual_seed(seed)
-    return nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 1))
-loss = lambda m, a, b: (m(a) - b).square().mean()
-config = TrainingConfig(steps=600, batch_size=32, evaluate_every=20, checkpoint_every=7, seed=3, clip=5.0)
-rest = dict(validation=(x[250:], y[250:]), checkpoint=checkpoint, quiet=True)
-print("ready", flush=True)
-if kind == "one":
-    models = [make(1)]
-    histories = [train(models[0], (x[:250], y[:250]), loss, config, **rest)]
-else:
-    models, histories = train_members(make, [1, 2, 3], (x[:250], y[:250]), loss, config, **rest)
-bits = b"".join(weights_bytes(m.state_dict()) for m in models)
-told = [{k: v for k, v in h.as_dict().items() if k != "seconds"} for h in histories]
-print(hashlib.sha256(bits).hexdigest(), hashlib.sha256(json.dumps(told).encode()).hexdigest(), len(told[0]["losses"]), told[0]["best_step"])
-"""
+
+#: Children of a process that has loaded the library, which takes longer than the training.
+CHILDREN = multiprocessing.get_context("forkserver")
+CHILDREN.set_forkserver_preload(["torch", "accelerate", "erlangen.training"])
 
 
-def start(kind: str, directory: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, kind, directory], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+def trained(kind: str, checkpoint: str | None, pipe: Connection) -> None:
+    """Say "ready", train, and say what came out to the bit."""
+    torch.set_num_threads(1)
+    x = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
+    y = x.square().sum(1, keepdim=True)
+
+    def make(seed: int) -> nn.Module:
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 1))
+
+    config = TrainingConfig(steps=600, batch_size=32, evaluate_every=20, checkpoint_every=7, seed=3, clip=5.0)
+    rest: dict[str, Any] = {"validation": (x[250:], y[250:]), "checkpoint": checkpoint, "quiet": True}
+    pipe.send("ready")
+    if kind == "one":
+        models = [make(1)]
+        histories = [train(models[0], (x[:250], y[:250]), squared, config, **rest)]
+    else:
+        models, histories = train_members(make, [1, 2, 3], (x[:250], y[:250]), squared, config, **rest)
+    bits = b"".join(weights_bytes(m.state_dict()) for m in models)
+    told = [{k: v for k, v in h.as_dict().items() if k != "seconds"} for h in histories]
+    pipe.send((hashlib.sha256(bits).hexdigest(), json.dumps(told)))
 
 
-def to_the_end(kind: str, directory: str) -> str:
-    process = start(kind, directory)
-    out, _ = process.communicate(timeout=120)
-    assert process.returncode == 0
-    return out
+def start(kind: str, directory: str | None) -> tuple[BaseProcess, Connection]:
+    ours, theirs = CHILDREN.Pipe(duplex=False)
+    process = CHILDREN.Process(target=trained, args=(kind, directory, theirs))
+    process.start()
+    theirs.close()
+    assert ours.recv() == "ready"
+    return process, ours
+
+
+def to_the_end(kind: str, directory: str | None) -> tuple[str, str]:
+    process, pipe = start(kind, directory)
+    told = pipe.recv()
+    process.join(timeout=120)
+    assert process.exitcode == 0
+    return told
 
 
 def progress_of(directory: Path) -> tuple[int, bool]:
@@ -70,18 +78,18 @@ def progress_of(directory: Path) -> tuple[int, bool]:
 
 @pytest.mark.parametrize(("kind", "kills"), [("one", 4), ("members", 2)])
 def test_killed_and_started_again_it_ends_with_the_same_bits(tmp_path: Path, kind: str, kills: int) -> None:
-    undisturbed = to_the_end(kind, "")
+    undisturbed = to_the_end(kind, None)
     directory = tmp_path / "checkpoint"
     pauses = random.Random(kind)
     reached = [0]
     for _ in range(kills):
-        process = start(kind, str(directory))
+        process, _ = start(kind, str(directory))
         deadline = time.monotonic() + 60
         while progress_of(directory)[0] <= reached[-1] and time.monotonic() < deadline:
             time.sleep(0.002)
         time.sleep(pauses.uniform(0.0, 0.1))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
         reached.append(progress_of(directory)[0])
     assert 0 < reached[1] < 600  # a kill that came before the end, or nothing was tested
     assert to_the_end(kind, str(directory)) == undisturbed
