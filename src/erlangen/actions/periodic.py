@@ -11,7 +11,7 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.groups.space_groups import CrystallographicGroup
+from erlangen.groups.crystallographic import CrystallographicGroup
 from erlangen.reps.base import Rep
 
 #: What a field's values are, in words.

@@ -7,6 +7,7 @@ from erlangen.groups.algebra_forms import InvariantForms, Metric, algebra_of_for
 from erlangen.groups.axial import AxialE, AxialO, AxialSE
 from erlangen.groups.base import Element, Group
 from erlangen.groups.clifford import CliffordAlgebra
+from erlangen.groups.crystallographic import CrystallographicGroup
 from erlangen.groups.cyclic import Cyclic, Dihedral
 from erlangen.groups.finite import (
     centre,
@@ -29,7 +30,7 @@ from erlangen.groups.permutation import Alternating, PermutationGroup, Symmetric
 from erlangen.groups.products import DirectProduct, SemidirectProduct
 from erlangen.groups.project import polar, project, projection
 from erlangen.groups.recognise import recognised
-from erlangen.groups.space_groups import CrystallographicGroup, PlaneGroup, SpaceGroup
+from erlangen.groups.space_groups import PlaneGroup, SpaceGroup
 from erlangen.groups.subgroup_classes import (
     LinearCharacter,
     SubgroupClass,

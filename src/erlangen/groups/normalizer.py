@@ -21,7 +21,8 @@ from erlangen.groups.rational_maps import STANDARD_DENOMINATOR, compose, inverse
 LARGEST_ORDER = 2_000
 
 if TYPE_CHECKING:
-    from erlangen.groups.space_groups import CrystallographicGroup, TabulatedGroup
+    from erlangen.groups.crystallographic import CrystallographicGroup
+    from erlangen.groups.space_groups import TabulatedGroup
 
 
 @lru_cache(maxsize=64)
@@ -37,7 +38,7 @@ def normalizer(group: TabulatedGroup) -> CrystallographicGroup:
     >>> normalizer(SpaceGroup(225)).order // SpaceGroup(225).order
     2
     """
-    from erlangen.groups.space_groups import CrystallographicGroup
+    from erlangen.groups.crystallographic import CrystallographicGroup
 
     if not group.is_standard:
         basis, origin = group.to_standard

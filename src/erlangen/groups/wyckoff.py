@@ -15,8 +15,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
+from erlangen.groups.crystallographic import CrystallographicGroup
 from erlangen.groups.rational_maps import STANDARD_DENOMINATOR, compose, format_map, left_kernel, modulo, parse_map
-from erlangen.groups.space_groups import TABLES, CrystallographicGroup, TabulatedGroup
+from erlangen.groups.settings import TABLES
+from erlangen.groups.space_groups import TabulatedGroup
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 
 import erlangen as er
 from erlangen.errors import ArgumentError
-from erlangen.groups import CrystallographicGroup, PlaneGroup, SpaceGroup, WyckoffPosition, space_groups
+from erlangen.groups import CrystallographicGroup, PlaneGroup, SpaceGroup, WyckoffPosition, crystallographic
 from erlangen.groups.rational_maps import format_map, left_kernel, parse_map
-from erlangen.groups.space_groups import settings_table
+from erlangen.groups.settings import settings_table
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +287,7 @@ def test_errors_name_the_argument(monkeypatch: pytest.MonkeyPatch) -> None:
         CrystallographicGroup(["x+1/7, y, z"])
     with pytest.raises(ArgumentError, match="determinant"):
         CrystallographicGroup(["x, x, z"])
-    monkeypatch.setattr(space_groups, "LARGEST_ORDER", 100)
+    monkeypatch.setattr(crystallographic, "LARGEST_ORDER", 100)
     with pytest.raises(ArgumentError, match="at most 100"):
         CrystallographicGroup(["x+1/101, y"], 101)
 

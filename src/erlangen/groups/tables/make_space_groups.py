@@ -114,7 +114,7 @@ def generators(hall: int) -> str:
     """A few operations that generate a group together with the lattice."""
     rotations, shifts = operations(hall)
     maps = torch.tensor(np.concatenate([rotations, shifts[:, :, None]], -1))
-    from erlangen.groups.space_groups import close_maps
+    from erlangen.groups.crystallographic import close_maps
 
     chosen = close_maps(maps, 3, STANDARD_DENOMINATOR)[1]
     return "; ".join(format_map(one) for one in chosen) or "x,y,z"
