@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import optree
-import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.ragged import segment_of
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
+from erlangen.groups.membership import may_look as may_look
 
 
 def batch_size(inp: Action, x: Any) -> int:
@@ -42,16 +42,3 @@ def a_tensor(x: Any) -> Tensor:
     """Some floating-point tensor of the data, for dtype and device."""
     leaves = [leaf for leaf in optree.tree_leaves(x) if isinstance(leaf, Tensor)]
     return next((leaf for leaf in leaves if leaf.is_floating_point()), leaves[0])
-
-
-def may_look(*tensors: Tensor) -> bool:
-    """Whether a check may look at values: not while a graph is traced, nor at a batch of ``torch.func.vmap``, where there are none."""
-    if torch.compiler.is_compiling():
-        return False
-    functorch = torch._C._functorch
-    for t in tensors:
-        while functorch.is_gradtrackingtensor(t):
-            t = functorch.get_unwrapped(t)
-        if functorch.is_batchedtensor(t):
-            return False
-    return True

@@ -215,6 +215,7 @@ def elements_of(
     -1.0
     """
     if not isinstance(elements, int):
+        group.check(elements, "elements")
         return elements
     if group.order <= elements:
         g = group.elements()

@@ -24,6 +24,9 @@ LARGEST_LIST = 100_000_000
 class FiniteAbelian(Group):
     """``Z/n_1 x ... x Z/n_r``: elements are residues ``[*batch, r]`` (int64), added.
 
+    Elements are the residues from 0 up to ``n_i - 1``, and :meth:`contains` is about these. Any other integer stands for its residue in
+    products, inverses, positions and pairings, which reduce it.
+
     Args:
         moduli: ``n_1, ..., n_r``, each at least 1 and at most ``2^62``, so that sums of residues fit 64 bits.
 
@@ -39,6 +42,7 @@ class FiniteAbelian(Group):
 
     is_compact = True
     measure = "Haar"
+    element_dtype = torch.int64
 
     def __init__(self, *moduli: int) -> None:
         if not moduli or any(not isinstance(n, int) or not 1 <= n <= LARGEST_MODULUS for n in moduli):
@@ -94,9 +98,12 @@ class FiniteAbelian(Group):
         return torch.zeros(*batch, len(self.moduli), dtype=torch.int64, device=device)
 
     def multiply(self, g: Tensor, h: Tensor) -> Tensor:
+        self.batch_shape(g)
+        self.batch_shape(h)  # else residues of another group would be broadcast
         return (g + h) % self._modulus(g.device)
 
     def inverse(self, g: Tensor) -> Tensor:
+        self.batch_shape(g)
         return -g % self._modulus(g.device)
 
     def sample(
@@ -119,13 +126,15 @@ class FiniteAbelian(Group):
         """The position in :meth:`elements`.
 
         Raises:
+            ArgumentError: not integers ``[*batch, r]``.
             UnsupportedError: positions do not fit 64 bits.
         """
+        self.batch_shape(g)
         if self.order > LARGEST_NUMBER:
             unsupported(self, "positions of elements that fit 64 bits", "compare elements with .equal")
         place = torch.zeros_like(g[..., 0])
         for i, n in enumerate(self.moduli):
-            place = place * n + g[..., i]
+            place = place * n + g[..., i] % n
         return place
 
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:

@@ -14,7 +14,7 @@ from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Group
 from erlangen.groups.haar import drawn_in_single, normal
 from erlangen.groups.matrix import MatrixGroup
-from erlangen.groups.membership import decided_in_single, tolerance
+from erlangen.groups.membership import decided_in_single, looks_cheap, tolerance
 from erlangen.groups.orthogonal import SO, FormGroup, O
 from erlangen.groups.recognise import recognised
 from erlangen.groups.rotations import inverse_translation_factor, translation_factor
@@ -62,6 +62,7 @@ class AffineGroup(MatrixGroup):
         algebra = LieAlgebra(torch.cat([*turns, shifts]), name=f"algebra of {label}")
         super().__init__(None if gens is None else _homogeneous(gens, None), algebra, name=label)
         self.is_compact = False
+        self._last_row = torch.eye(n + 1, dtype=torch.float64)[-1]
         self.measure = f"{linear_group.measure} for the linear part, N(0, scale^2) for the translation"
 
     def equality_key(self) -> Hashable:
@@ -111,12 +112,29 @@ class AffineGroup(MatrixGroup):
         return linear_part(g)
 
     def translation(self, g: Tensor) -> Tensor:
-        """The translation ``[*batch, n]`` of elements."""
+        """The translation ``[*batch, n]`` of elements.
+
+        Raises:
+            ArgumentError: matrices whose last row is not ``(0, ..., 0, 1)``: perhaps transposed, for rows on the left.
+        """
+        self.check_last_row(g)
         return g[..., :-1, -1]
+
+    def check_last_row(self, g: Tensor) -> None:
+        """Raise ArgumentError where homogeneous matrices do not end in the row ``(0, ..., 0, 1)``, which no formula reads."""
+        last = g[..., -1, :]
+        if looks_cheap(g) and not torch.equal(last, self._last_row.to(g.dtype).expand(last.shape)):
+            off = (last - self._last_row.to(g.dtype)).abs().amax(-1) > tolerance(g, None)
+            if bool(off.any()):
+                got = f"{int(off.sum())} of {off.numel()} with another"
+                raise ArgumentError(
+                    "g", f"matrices of {self}, whose last row is (0, ..., 0, 1)", got, "transposed ones have it as a column"
+                )
 
     # ---- the group ----
 
     def inverse(self, g: Tensor) -> Tensor:
+        self.check_last_row(g)
         back = self.linear_group.inverse(linear_part(g))
         return _homogeneous(back, -(back @ g[..., :-1, -1:]).squeeze(-1))
 
@@ -127,6 +145,7 @@ class AffineGroup(MatrixGroup):
         return _homogeneous(self.linear_group.exp(turn), (translation_factor(turn) @ a[..., :-1, -1:]).squeeze(-1))
 
     def log(self, g: Tensor) -> Tensor:
+        self.check_last_row(g)
         if not (isinstance(self.linear_group, FormGroup) and self.linear_group.is_compact and self.linear_group.dim):
             return super().log(g)
         turn = self.linear_group.log(linear_part(g))

@@ -21,7 +21,7 @@ import optree
 import torch
 from torch import Tensor
 
-from erlangen.errors import ArgumentError, unsupported
+from erlangen.errors import ArgumentError, UnsupportedError, unsupported
 from erlangen.groups.lasting import Lasting
 from erlangen.groups.membership import LOOSE
 
@@ -42,6 +42,13 @@ class Group(metaclass=Lasting):
     found where it states none; one with a continuous part has ``algebra``, :meth:`exp` and :meth:`log`, and states
     :attr:`generators` where it has more than the component of the identity.
 
+    **Strangers.** The shape of elements, and their type where they are whole numbers, are looked at by every call. Their values are
+    taken at their word where all of them are used: a matrix multiplies by what it is, in the group or not, for a test of membership
+    costs as much as the action. Where a formula reads only a part of an element (the rotation that a permutation of a polygon's corners
+    is, by its first corner; a translation, by the last column) it looks at the rest, on the CPU and outside of compiled or transformed
+    functions, and refuses what is not in the group. What takes elements once (``index_of``, ``elements=`` of an audit) tests them
+    all, as :meth:`check` does.
+
     >>> from erlangen.groups import Cyclic
     >>> C = Cyclic(5)
     >>> g = C.sample(3, generator=torch.Generator().manual_seed(0))
@@ -53,6 +60,8 @@ class Group(metaclass=Lasting):
     name: str = "G"
     #: Shape of one element, or a tuple of such for a product.
     element_shape: Any = ()
+    #: The type of elements that are whole numbers (``torch.int64``); ``None``: elements of any type.
+    element_dtype: torch.dtype | None = None
     #: Number of elements; ``math.inf`` for an infinite group.
     order: int | float = math.inf
     #: The law that :meth:`sample` draws from, in words: "Haar" is said only of what is Haar.
@@ -277,11 +286,34 @@ class Group(metaclass=Lasting):
         g = self.map(lambda leaf, shape: leaf.unsqueeze(leaf.ndim - len(shape)), g)
         return self.equal(g, every, atol).any(-1)
 
+    def check(self, g: Element, argument: str = "g") -> None:
+        """Raise ArgumentError unless all of ``g`` are elements of this group; of a group without a test of membership, have their shape.
+
+        >>> from erlangen.groups import SO
+        >>> SO(3).check(-torch.eye(3))
+        Traceback (most recent call last):
+        ...
+        erlangen.errors.ArgumentError: argument 'g': expected elements of SO(3); got 1 of 1 that are not in it
+        """
+        self.batch_shape(g)
+        try:
+            inside = self.contains(g)
+        except UnsupportedError:
+            return
+        if not bool(inside.all()):
+            from erlangen.groups.lookup import refuse
+
+            refuse(self, ~inside, argument)
+
     # ---- batches of elements ----
 
     def _shapes(self) -> list[tuple[int, ...]]:
         """The shapes of an element's tensors, in the order of its leaves."""
         return [tuple(self.element_shape)]
+
+    def _dtypes(self) -> list[torch.dtype | None]:
+        """What type each of an element's tensors must have."""
+        return [self.element_dtype]
 
     def map(self, function: Callable[[Tensor, tuple[int, ...]], Tensor], g: Element) -> Element:
         """Apply ``function(tensor, element_shape)`` to each tensor of ``g`` and put the element together again."""
@@ -292,16 +324,18 @@ class Group(metaclass=Lasting):
         """The batch axes of ``g``.
 
         Raises:
-            ArgumentError: ``g`` does not have the shape of this group's elements.
+            ArgumentError: ``g`` does not have the shape of this group's elements, or is not of whole numbers where these are.
         """
         leaves, shapes = optree.tree_leaves(g), self._shapes()
         if len(leaves) != len(shapes):
             raise ArgumentError("g", f"elements of {self}, made of {len(shapes)} tensors", f"{len(leaves)} of them")
-        for leaf, shape in zip(leaves, shapes):
+        for leaf, shape, dtype in zip(leaves, shapes, self._dtypes()):
             split = leaf.ndim - len(shape)
             if split < 0 or tuple(leaf.shape[split:]) != shape:
                 wanted = f"elements of {self} of shape [*batch{''.join(f', {n}' for n in shape)}]"
                 raise ArgumentError("g", wanted, tuple(leaf.shape))
+            if dtype is not None and leaf.dtype != dtype:
+                raise ArgumentError("g", f"elements of {self} of type {dtype}", f"{leaf.dtype}")
         return tuple(leaves[0].shape[: leaves[0].ndim - len(shapes[0])])
 
     def reshape(self, g: Element, *batch: int) -> Element:

@@ -57,6 +57,7 @@ class CrystallographicGroup(Group):
 
     is_compact = True
     measure = "Haar"
+    element_dtype = torch.int64
 
     def __init__(
         self, operations: Sequence[str] | Int[Tensor, "m n k"], denominator: int = STANDARD_DENOMINATOR, name: str = ""

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from erlangen.groups.membership import looks_cheap
 from erlangen.groups.permutation import PermutationGroup, check_degree
 
 if TYPE_CHECKING:
@@ -36,18 +37,22 @@ class Cyclic(PermutationGroup):
         return (k.unsqueeze(-1) + torch.arange(self.n, device=k.device)) % self.n
 
     def exponent(self, g: Int[Tensor, "*batch n"]) -> Int[Tensor, "*batch"]:
-        """By how many corners an element rotates: where it takes the first one."""
-        return g[..., 0]
+        """By how many corners an element rotates: where it takes the first one.
+
+        Raises:
+            ArgumentError: a permutation is no rotation of the polygon.
+        """
+        first = g[..., 0]
+        if looks_cheap(g) and not torch.equal(self.element(first), g):
+            self.check(g)
+        return first
 
     def index(self, g: Int[Tensor, "*batch n"]) -> Int[Tensor, "*batch"]:
         """The position in :meth:`elements`."""
-        return g[..., 0]
+        return self.exponent(g)
 
     def elements(self) -> Int[Tensor, "order n"]:
         return self.element(torch.arange(self.n))
-
-    def inverse(self, g: Tensor) -> Tensor:
-        return self.element(-g[..., 0] % self.n)
 
     def sample(self, *batch: int, generator=None, dtype=None, device=None, scale: float = 1.0) -> Tensor:
         return self.element(torch.randint(self.n, batch, generator=generator)).to(device)
@@ -96,7 +101,18 @@ class Dihedral(PermutationGroup):
         return (turns.unsqueeze(-1) * self._step + (1 - 2 * flips).unsqueeze(-1) * points) % self.n
 
     def parts(self, g: Int[Tensor, "*batch n"]) -> tuple[Int[Tensor, "*batch"], Int[Tensor, "*batch"]]:
-        """``(k, s)`` of elements."""
+        """``(k, s)`` of elements.
+
+        Raises:
+            ArgumentError: a permutation is no symmetry of the polygon.
+        """
+        k, s = self._read(g)
+        if looks_cheap(g) and not torch.equal(self.element(k, s), g):
+            self.check(g)
+        return k, s
+
+    def _read(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """``(k, s)`` by where the first two corners go."""
         turned = g[..., 0]
         return turned // self._step, (g[..., 1] != (turned + 1) % self.n).to(torch.int64)
 
@@ -115,7 +131,7 @@ class Dihedral(PermutationGroup):
 
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         self.batch_shape(g)
-        k, s = self.parts(g)
+        k, s = self._read(g)
         return (g == self.element(k, s)).all(-1)
 
     def irrep(self, *label: int | str) -> Rep:

@@ -45,6 +45,7 @@ class IntegerMatrixGroup(Group):
 
     is_compact = True
     measure = "Haar"
+    element_dtype = torch.int64
 
     def __init__(
         self, generators: Int[Tensor, "m n n"] | Sequence[Tensor], modulus: int | None = None, largest: int = 20_000, name: str = ""

@@ -12,7 +12,7 @@ from erlangen.groups.affine import AffineGroup
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.haar import drawn_in_single, haar_so, normal
 from erlangen.groups.matrix import MatrixGroup
-from erlangen.groups.membership import decided_in_single, tolerance
+from erlangen.groups.membership import decided_in_single, looks_cheap, tolerance
 from erlangen.linalg import matrix_exp
 
 
@@ -129,13 +129,20 @@ class Scalings(MatrixGroup):
         return self.n
 
     def inverse(self, g: Tensor) -> Tensor:
-        return torch.diag_embed(1 / g.diagonal(dim1=-2, dim2=-1))
+        return torch.diag_embed(1 / self._diagonal(g))
 
     def exp(self, a: Tensor) -> Tensor:
         return torch.diag_embed(torch.exp(a.diagonal(dim1=-2, dim2=-1)))
 
     def log(self, g: Tensor) -> Tensor:
-        return torch.diag_embed(torch.log(g.diagonal(dim1=-2, dim2=-1)))
+        return torch.diag_embed(torch.log(self._diagonal(g)))
+
+    def _diagonal(self, g: Tensor) -> Tensor:
+        """The diagonals of elements, after a look at what stands beside them."""
+        diagonal = g.diagonal(dim1=-2, dim2=-1)
+        if looks_cheap(g) and not torch.equal(torch.diag_embed(diagonal[..., :1].expand_as(diagonal)), g):
+            self.check(g)
+        return diagonal
 
     @decided_in_single
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:

@@ -117,11 +117,11 @@ def nearest(group: Group, g: Element, every: Element) -> Element:
     return group.take(every, torch.cdist(rows, known, p=torch.inf).argmin(-1))
 
 
-def refuse(group: Group, strangers: Tensor) -> None:
+def refuse(group: Group, strangers: Tensor, argument: str = "g") -> None:
     """Raise the error about elements that are not in the group."""
     count, first = int(strangers.sum()), strangers.nonzero()[0].tolist()
     where = f", the first at {first}" if first else ""
-    raise ArgumentError("g", f"elements of {group}", f"{count} of {strangers.numel()} that are not in it{where}")
+    raise ArgumentError(argument, f"elements of {group}", f"{count} of {strangers.numel()} that are not in it{where}")
 
 
 def _rows(group: Group, g: Element, batch: tuple[int, ...]) -> Float[Tensor, "*batch numbers"]:

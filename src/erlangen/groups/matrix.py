@@ -162,7 +162,9 @@ class MatrixGroup(Group):
         return g @ h
 
     def inverse(self, g: Tensor) -> Tensor:
-        return g.mT if self._is_orthogonal else torch.linalg.inv(g)
+        if self._is_orthogonal:
+            return g.mT
+        return torch.linalg.inv(g.to(torch.promote_types(g.dtype, torch.float32))).to(g.dtype)  # half precision has none
 
     def exp(self, a: Tensor) -> Tensor:
         if self._algebra is None:

@@ -46,6 +46,7 @@ class PermutationGroup(Group):
 
     is_compact = True
     measure = "Haar"
+    element_dtype = torch.int64
 
     def __init__(self, generators: Sequence[Any] | Tensor, degree: int | None = None, name: str = "") -> None:
         maps = [_from_cycles(g, degree) if isinstance(g, str) else torch.as_tensor(g, dtype=torch.int64) for g in generators]
@@ -78,8 +79,9 @@ class PermutationGroup(Group):
         return g.gather(-1, h)
 
     def inverse(self, g: Tensor) -> Tensor:
+        """The inverse index maps; of a map that is none, -1 where nothing goes."""
         points = torch.arange(self.n, device=g.device).expand(g.shape)
-        return torch.empty_like(g).scatter(-1, g, points)
+        return torch.full_like(g, -1).scatter(-1, g, points)
 
     def sample(
         self,

@@ -34,6 +34,9 @@ class _Tuples(Group):
     def _shapes(self) -> list[tuple[int, ...]]:
         return [shape for f in self.factors for shape in f._shapes()]
 
+    def _dtypes(self) -> list[torch.dtype | None]:
+        return [dtype for f in self.factors for dtype in f._dtypes()]
+
     def identity(self, *batch: int, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Element:
         return tuple(f.identity(*batch, dtype=dtype, device=device) for f in self.factors)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element, Group
 from erlangen.groups.finite import index_of, inverse_positions, multiplication_table
+from erlangen.groups.membership import unwrapped
 from erlangen.groups.table import TableGroup
 
 #: Largest order for which all subgroups are listed.
@@ -71,6 +72,9 @@ class Subgroup:
     def embed(self, h: Int[Tensor, "*batch"]) -> Element:
         """Elements of :meth:`group` as elements of the parent.
 
+        Raises:
+            ArgumentError: they are not whole numbers from 0 up to the order.
+
         >>> from erlangen.groups import Symmetric
         >>> S = Symmetric(3)
         >>> H = generated(S, torch.tensor([[1, 2, 0]]))
@@ -79,7 +83,12 @@ class Subgroup:
                 [1, 2, 0],
                 [2, 0, 1]])
         """
-        return self.parent.take(self.elements, h)
+        if h.dtype != torch.int64:
+            raise ArgumentError("h", "elements of type torch.int64", f"{h.dtype}")
+        try:
+            return self.parent.take(self.elements, unwrapped(h))
+        except IndexError as error:
+            raise ArgumentError("h", f"elements from 0 to {self.order - 1}", f"{int(h.min())} to {int(h.max())}") from error
 
     def cosets(self) -> Int[Tensor, "index order"]:
         """The left cosets ``g H`` as rows of positions; the first is the subgroup."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.groups.closure import close_objects
+from erlangen.groups.membership import unwrapped
 
 
 class TableGroup(Group):
@@ -32,6 +33,7 @@ class TableGroup(Group):
 
     is_compact = True
     measure = "Haar"
+    element_dtype = torch.int64
 
     def __init__(
         self, table: Int[Tensor, "n n"] | Sequence[Sequence[int]], objects: Sequence[Any] | None = None, name: str = ""
@@ -108,10 +110,22 @@ class TableGroup(Group):
         return torch.zeros(batch, dtype=torch.int64, device=device)
 
     def multiply(self, g: Tensor, h: Tensor) -> Tensor:
-        return self.table.to(g.device)[g, h]
+        self.batch_shape(g)
+        self.batch_shape(h)
+        try:
+            return self.table.to(g.device)[unwrapped(g), unwrapped(h)]
+        except IndexError:
+            self.check(g)
+            self.check(h)
+            raise
 
     def inverse(self, g: Tensor) -> Tensor:
-        return self._inverses.to(g.device)[g]
+        self.batch_shape(g)
+        try:
+            return self._inverses.to(g.device)[unwrapped(g)]
+        except IndexError:
+            self.check(g)
+            raise
 
     def sample(
         self,
@@ -127,10 +141,12 @@ class TableGroup(Group):
         return torch.arange(self.order)
 
     def index(self, g: Int[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
-        """The position in :meth:`elements`: the element itself."""
-        return g
+        """The position in :meth:`elements`: the element itself, and a negative one far out of the list."""
+        self.batch_shape(g)
+        return unwrapped(g)
 
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
+        self.batch_shape(g)
         return (g >= 0) & (g < self.order)
 
     def find(self, obj: Any) -> Tensor:

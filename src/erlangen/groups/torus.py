@@ -13,7 +13,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.haar import drawn_in_single, planar_rotation, uniform
 from erlangen.groups.matrix import MatrixGroup
-from erlangen.groups.membership import decided_in_single, tolerance
+from erlangen.groups.membership import decided_in_single, looks_cheap, tolerance
 
 
 def torus_basis(k: int) -> Tensor:
@@ -52,7 +52,16 @@ class Torus(MatrixGroup):
         return self._diagonal(planar_rotation(angles))
 
     def angles(self, g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch k"]:
-        """The angles in (-pi, pi] of elements."""
+        """The angles in (-pi, pi] of elements.
+
+        Raises:
+            ArgumentError: matrices that turn something else than the planes, or do not only turn them.
+        """
+        if looks_cheap(g):
+            self.check(g)
+        return self._angles(g)
+
+    def _angles(self, g: Tensor) -> Tensor:
         blocks = self._blocks(g)
         return torch.atan2(blocks[..., 1, 0] - blocks[..., 0, 1], blocks[..., 0, 0] + blocks[..., 1, 1])
 
@@ -66,7 +75,7 @@ class Torus(MatrixGroup):
     @decided_in_single
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         self.batch_shape(g)
-        return (g - self.element(self.angles(g))).abs().amax((-2, -1)) <= tolerance(g, atol)
+        return (g - self.element(self._angles(g))).abs().amax((-2, -1)) <= tolerance(g, atol)
 
     @drawn_in_single
     def sample(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from erlangen.actions.base import Action
-from erlangen.groups.base import Group
+from erlangen.groups.affine import AffineGroup
 
 
 class Point(Action):
@@ -20,15 +20,17 @@ class Point(Action):
             [0., 2., 0.]])
     """
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: AffineGroup) -> None:
         super().__init__(group)
         self.linear = group.vector
         self.dim = self.linear.dim
         self.data_shape = (self.dim,)
+        self._check = group.check_last_row
 
     def act(self, g: Tensor, x: Tensor) -> Tensor:
-        turned = self.linear.act(g, x)
         aligned, _ = self.align(g, x)
+        self._check(g)
+        turned = self.linear.act(g, x)
         return turned + aligned[..., :-1, -1].to(turned.dtype)
 
     def __eq__(self, other: object) -> bool:

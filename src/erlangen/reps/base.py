@@ -20,6 +20,7 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element, Group
+from erlangen.groups.membership import may_look
 
 
 class Rep(Action):
@@ -53,7 +54,7 @@ class Rep(Action):
 
     def apply(self, g: Element, x: Float[Tensor, "*batch s dim"]) -> Float[Tensor, "*batch s dim"]:
         """Move ``s`` vectors by each element; batch axes are already matched. Override where no matrix is needed."""
-        return multiply(self.matrix(g).to(x.dtype), x)
+        return multiply(in_type_of(x, self.matrix(g)), x)
 
     def algebra(self, a: Element) -> Float[Tensor, "*batch dim dim"]:
         """The derivative at the identity in the direction of algebra elements ``a`` (for a matrix group, matrices ``[*batch, n, n]``).
@@ -167,6 +168,19 @@ class Rep(Action):
 
     def __repr__(self) -> str:
         return f"{self.symbol} of {self.group}"
+
+
+def in_type_of(x: Tensor, matrices: Float[Tensor, "*batch d d"]) -> Tensor:
+    """Matrices in the type of the data that they multiply.
+
+    Raises:
+        ArgumentError: the data are whole numbers and the matrices are not.
+    """
+    made = matrices.to(x.dtype)
+    exact = x.is_floating_point() or x.is_complex() or not matrices.is_floating_point()
+    if not exact and (not may_look(matrices) or not torch.equal(made.to(matrices.dtype), matrices)):
+        raise ArgumentError("x", "data in a floating-point type, for the matrices are no whole numbers", f"{x.dtype}")
+    return made
 
 
 def multiply(matrices: Float[Tensor, "*batch d d"], x: Float[Tensor, "*batch s d"]) -> Float[Tensor, "*batch s d"]:

@@ -129,7 +129,11 @@ class Permutation(Rep):
 
     def apply(self, g: Tensor, x: Tensor) -> Tensor:
         x, index = torch.broadcast_tensors(x, self.group.inverse(g).unsqueeze(-2))
-        return x.gather(-1, index)
+        try:
+            return x.gather(-1, index)
+        except RuntimeError:  # a map that is no permutation leaves holes
+            self.group.check(g)
+            raise
 
 
 class Sign(Rep):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.reps.base import Rep, multiply
+from erlangen.reps.base import Rep, in_type_of, multiply
 
 
 class DirectSum(Rep):
@@ -108,7 +108,7 @@ class Dual(Rep):
         return self.rep.matrix(self.group.inverse(g)).mT
 
     def apply(self, g: Element, x: Tensor) -> Tensor:
-        return multiply(self.rep.matrix(self.group.inverse(g)).mT.to(x.dtype), x)
+        return multiply(in_type_of(x, self.rep.matrix(self.group.inverse(g)).mT), x)
 
     def algebra(self, a: Element) -> Tensor:
         return -self.rep.algebra(a).mT

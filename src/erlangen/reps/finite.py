@@ -41,7 +41,7 @@ class Regular(Rep):
         self.dim = int(group.order)
         table = multiplication_table(group)
         self._rows = table[inverse_positions(table)]  # rows[i, j]: the position of g_i^-1 h_j
-        # A closed form is used without a test of membership, which would cost more than the action and break compilation.
+        # A closed form looks itself at what it does not read.
         self._position = getattr(group, "index", None) or Lookup(group).find
 
     def equality_key(self) -> Hashable:
@@ -49,7 +49,11 @@ class Regular(Rep):
 
     def _gather_index(self, g: Element) -> Tensor:
         position = self._position(g)
-        return self._rows.to(position.device).index_select(0, position.flatten()).view(*position.shape, self.dim)
+        try:
+            return self._rows.to(position.device).index_select(0, position.flatten()).view(*position.shape, self.dim)
+        except IndexError:  # positions that a closed form found outside of the list
+            self.group.check(g)
+            raise
 
     def matrix(self, g: Element) -> Tensor:
         return torch.nn.functional.one_hot(self._gather_index(g), self.dim).to(torch.float64)

@@ -72,6 +72,8 @@ def elements_for(
         elements = group.elements()
     if len(group.batch_shape(elements)) != 1:
         raise ArgumentError("elements", "group elements [k, *element_shape]", f"batch {group.batch_shape(elements)}")
+    if not whole:
+        group.check(elements, "elements")
     shared = group.map(lambda e, shape: e.unsqueeze(0).expand(size, *e.shape), elements)
     return Elements(elements, shared, False, whole, "" if whole else _closure(group, elements))
 
