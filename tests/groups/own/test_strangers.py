@@ -20,6 +20,9 @@ def whole(*numbers):
     return torch.tensor(numbers if len(numbers) > 1 else numbers[0])
 
 
+GROUPS = (C, D, T, A, S, G, Torus(2), er.Scalings(3), er.SO(3), er.O(1, 3), er.SO(2) * C, er.E(3), er.AffineGroup(er.SL(2)))
+REPS = (C.regular, C.irrep(1), D.regular, D.irrep(1), T.regular, A.regular, S.vector)
+
 STRANGERS = {
     "regular, cyclic": lambda: C.regular.act(SWAP, torch.ones(4)),
     "irrep, cyclic": lambda: C.irrep(1)(torch.stack([C.element(1), SWAP])),
@@ -97,7 +100,7 @@ def test_members_are_accepted_in_all_types_and_batches(batch, dtype):
         g = group.sample(*batch, **draw)
         group.check(group.multiply(g, g))
         assert group.batch_shape(group.inverse(g)) == batch
-    for rep in (C.regular, C.irrep(1), D.regular, D.irrep(1), T.regular, A.regular, S.vector):
+    for rep in REPS:
         g = rep.group.sample(*batch, **draw)
         assert rep.act(g, torch.ones(*batch, rep.dim, dtype=dtype)).shape == (*batch, rep.dim)
         torch.testing.assert_close(rep(rep.group.inverse(g)), rep(g).mT, rtol=0, atol=1e-15)  # cosines are rounded
