@@ -1,7 +1,7 @@
 """What the site's pages and menu follow from: the files that are there. A MkDocs hook; nothing here is a page.
 
-Every module of the package gets a reference page, every decision and guide page a line of the menu, and CONTRIBUTING.md
-and CHANGELOG.md, which live beside the code, are pages too. So a new file needs no edit of `mkdocs.yml`.
+Every module of the package gets a reference page, every decision and guide page a line of the menu, and CONTRIBUTING.md,
+CHANGELOG.md and the files of `examples/`, which live beside the code, are pages too. So a new file needs no edit of `mkdocs.yml`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         {"Guide": [*(f"guide/{name}.md" for name in ordered), "data.md", "command-line.md"]},
         {"Reference": ["reference/index.md", *_menu(SOURCE)]},
         {"Decisions": ["decisions/README.md", *(f"decisions/{name}" for name in decisions)]},
-        {"Contributing": "contributing.md"},
+        {"Contributing": ["contributing.md", *(f"examples/{path.stem}.md" for path in _examples())]},
         {"Changes": "changelog.md"},
         {"Licences": "licences.md"},
     ]
@@ -52,6 +52,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
     add("contributing.md", _beside_the_code("CONTRIBUTING.md"))
     add("changelog.md", _beside_the_code("CHANGELOG.md"))
+    for path in _examples():
+        add(f"examples/{path.stem}.md", f"# {path.name}\n\n```python\n{path.read_text()}```\n")
     add("reference/index.md", _index())
     for path in _modules():
         add(_page(path), f"# {_name(path)}\n\n::: {_name(path)}\n    options: {{{_options(path)}}}\n")
@@ -73,6 +75,10 @@ def _modules() -> list[Path]:
     """The public modules' files, packages as their `__init__.py`."""
     files = (p for p in sorted(SOURCE.rglob("*.py")) if p != SOURCE / "__init__.py")
     return [p for p in files if p.stem == "__init__" or not p.stem.startswith("_")]
+
+
+def _examples() -> list[Path]:
+    return sorted((ROOT / "examples").glob("*.py"))
 
 
 def _name(path: Path) -> str:
@@ -114,4 +120,5 @@ def _index() -> str:
 def _beside_the_code(name: str) -> str:
     """A Markdown file of the top folder, with its links led to the pages of the site."""
     text = (ROOT / name).read_text().replace("](docs/", "](")
+    text = re.sub(r"\]\(examples/(\w+)\.py\)", r"](examples/\1.md)", text)
     return re.sub(r"\]\(src/erlangen/([\w/]+)\.py\)", r"](reference/\1.md)", text)

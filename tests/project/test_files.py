@@ -122,7 +122,6 @@ def test_python_on_pages_is_python() -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        "CONTRIBUTING.md",
         "docs/index.md",
         *(
             f"docs/guide/{n}.md"
