@@ -118,7 +118,8 @@ class SubgroupSearch:
             design: where to start; a tensor or a pytree of tensors.
             budget: how many evaluations there may be; the epoch that would exceed it is not begun.
             patience: end when so many epochs in a row have neither moved nor improved by more than the tolerance.
-            directory: keep the whole state there after each epoch, and go on from what is there, to the bit.
+            directory: keep the whole state there after each epoch, and go on from what is there, to the bit; ``design`` is then not looked
+                at but for its shapes. That ``evaluate`` and ``train`` are still the same is for the caller to see to.
             jobs, backend: workers for the evaluations of one epoch; see :func:`erlangen.parallel.run_jobs`.
             quiet: show no progress.
 
