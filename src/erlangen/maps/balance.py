@@ -52,7 +52,7 @@ class Balanced:
         return x
 
 
-def balance(rep: Rep, constraints: Constraints, generator: torch.Generator) -> Balanced:
+def balance(rep: Rep, constraints: Constraints) -> Balanced:
     """The constraints of a representation in coordinates in which it is orthogonal, or as nearly so as its units allow.
 
     Algebra elements are brought to one size: in units of their own, one equation would hide another.
@@ -60,7 +60,6 @@ def balance(rep: Rep, constraints: Constraints, generator: torch.Generator) -> B
     Args:
         rep: of which the constraints are.
         constraints: :meth:`Constraints.of` it.
-        generator: of the random elements by which a compact infinite group is averaged.
     """
     axes = rep.parts if isinstance(rep, TensorProduct) else (rep,)
     known: dict[Rep, Tensor | None] = {}
@@ -69,7 +68,7 @@ def balance(rep: Rep, constraints: Constraints, generator: torch.Generator) -> B
             change = known[axis.dual]
             known[axis] = None if change is None else torch.linalg.inv(change).mT.contiguous()
         elif axis not in known:
-            known[axis] = balancing(axis, algebra, discrete, generator)
+            known[axis] = balancing(axis, algebra, discrete)
     changes = tuple(known[axis] for axis in axes)
     algebras = of_one_size(rep.group, [in_coordinates(t, a) for t, a in zip(changes, constraints.algebra)])
     discretes = [in_coordinates(t, h) for t, h in zip(changes, constraints.discrete)]

@@ -179,7 +179,7 @@ def violation_of(source: Rep, target: Rep, columns: Float[Tensor, "size k"]) -> 
     0.0
     """
     rep = source >> target
-    return _violation(columns, balance(rep, Constraints.of(rep), torch.Generator().manual_seed(0)))
+    return _violation(columns, balance(rep, Constraints.of(rep)))
 
 
 def _violation(columns: Tensor, balanced: Balanced) -> float:
@@ -229,7 +229,7 @@ def _solve(v: Rep, w: Rep, method: Method, seed: int, tolerance: float | None) -
         columns = rational_null_space(constraints, _solve(v, w, "auto", seed, tolerance).written())
         _check_count(columns.shape[1], count, what)
         return Solution(torch.linalg.qr(columns.double()).Q, "exact", exact=columns)
-    balanced = balance(rep, constraints, generator)
+    balanced = balance(rep, constraints)
     found = _in_balance(rep, balanced, method, generator, what, count, tolerance)
     _check_count(found.columns.shape[1], count, what)
     residual = balanced.constraints.residual(found.columns)

@@ -9,7 +9,9 @@ are, units that make rows and columns equally long.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
+import numpy as np
 import optree
 import torch
 from jaxtyping import Float
@@ -37,20 +39,17 @@ ROUNDING = 1e-12
 _STEPS, _SETTLED = 400, 0.01
 
 
-def balancing(
-    rep: Rep, algebra: Float[Tensor, "a d d"], discrete: Float[Tensor, "h d d"], generator: torch.Generator
-) -> Float[Tensor, "d d"] | None:
+def balancing(rep: Rep, algebra: Float[Tensor, "a d d"], discrete: Float[Tensor, "h d d"]) -> Float[Tensor, "d d"] | None:
     """``T`` for which ``T m T^-1`` is as nearly orthogonal (of algebra elements: skew) as it can be; ``None`` where ``m`` is already.
 
     Args:
         rep: a representation.
         algebra, discrete: its matrices for a basis of the Lie algebra and for the discrete generators, in float64.
-        generator: of the random elements by which a compact infinite group is averaged.
 
     >>> from erlangen.groups import MatrixGroup
     >>> turn = torch.tensor([[0.0, -1e-4], [1e4, 0.0]], dtype=torch.float64)
     >>> V = MatrixGroup(generators=[turn]).vector
-    >>> change = balancing(V, torch.zeros(0, 2, 2, dtype=torch.float64), turn[None], torch.Generator())
+    >>> change = balancing(V, torch.zeros(0, 2, 2, dtype=torch.float64), turn[None])
     >>> in_coordinates(change, turn).abs().round(decimals=9)
     tensor([[0., 1.],
             [1., 0.]], dtype=torch.float64)
@@ -72,13 +71,21 @@ def balancing(
                 return change
             change = step @ change
         return change
-    a, h = in_coordinates(change, algebra), in_coordinates(change, discrete)
-    found = _averaged(a, h, change, generator)
-    return _shortest(a, h, change) if found is None else found
+    a, h = (in_coordinates(change, m).detach().contiguous().numpy().tobytes() for m in (algebra, discrete))
+    return _settled(a, h, len(change)) @ change
 
 
-def _shortest(algebra: Tensor, discrete: Tensor, change: Tensor) -> Tensor:
-    """Coordinates in which the matrices' squares add up to the least, ``change`` itself where they have no least sum.
+@lru_cache(maxsize=256)
+@torch.inference_mode(False)  # what is kept must serve training too
+def _settled(algebra: bytes, discrete: bytes, d: int) -> Tensor:
+    """The coordinates of an infinite group with these matrices; found once, for many spaces of maps have the same axes."""
+    a, h = (torch.tensor(np.frombuffer(m)).view(len(m) // (8 * d * d), d, d) for m in (algebra, discrete))
+    found = _averaged(a, h, torch.Generator().manual_seed(0))
+    return _shortest(a, h) if found is None else found
+
+
+def _shortest(algebra: Tensor, discrete: Tensor) -> Tensor:
+    """Coordinates in which the matrices' squares add up to the least, the given ones where they have no least sum.
 
     A group that is closed under transposition in some basis has it there, however skew the basis that it is given in; others (translations,
     shears) grow ever shorter on the way to none.
@@ -87,12 +94,13 @@ def _shortest(algebra: Tensor, discrete: Tensor, change: Tensor) -> Tensor:
     """
     sizes = torch.linalg.matrix_norm(algebra, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
     moved = torch.cat([algebra / sizes, discrete, torch.linalg.inv(discrete)])
-    whole, pace = torch.eye(len(change), dtype=torch.float64), 0.25
+    eye = torch.eye(moved.shape[-1], dtype=torch.float64)
+    whole, pace = eye, 0.25
     for _ in range(_STEPS):
         length = float(moved.square().sum())
         slope = (moved @ moved.mT - moved.mT @ moved).sum(0)
         if float(slope.norm()) <= _SETTLED * length:
-            return whole @ change
+            return whole
         step = torch.matrix_exp(slope * (-pace / length))
         tried = in_coordinates(step, moved)
         if not float(tried.square().sum()) < length:
@@ -101,12 +109,12 @@ def _shortest(algebra: Tensor, discrete: Tensor, change: Tensor) -> Tensor:
         whole, moved, pace = step @ whole, tried, 1.5 * pace
         if not float(torch.linalg.cond(whole)) < _WORST**0.5:
             break
-    return change
+    return eye
 
 
-def _averaged(algebra: Tensor, discrete: Tensor, change: Tensor, generator: torch.Generator) -> Tensor | None:
+def _averaged(algebra: Tensor, discrete: Tensor, generator: torch.Generator) -> Tensor | None:
     """A form that a compact group keeps, by averages over random elements; ``None`` where there is none."""
-    whole, start = torch.eye(len(change), dtype=torch.float64), change
+    whole = torch.eye((algebra if len(algebra) else discrete).shape[-1], dtype=torch.float64)
     for _ in range(_ROUNDS):
         a, h = in_coordinates(whole, algebra), in_coordinates(whole, discrete)
         if defect(a, h) <= 1e-9:
@@ -118,7 +126,7 @@ def _averaged(algebra: Tensor, discrete: Tensor, change: Tensor, generator: torc
         whole = step @ whole
         if not float(torch.linalg.cond(whole)) < _WORST:
             return None
-    return whole @ start if defect(in_coordinates(whole, algebra), in_coordinates(whole, discrete)) <= NEARLY else None
+    return whole if defect(in_coordinates(whole, algebra), in_coordinates(whole, discrete)) <= NEARLY else None
 
 
 def _random_elements(algebra: Tensor, discrete: Tensor, generator: torch.Generator) -> Tensor | None:

@@ -83,14 +83,14 @@ def _axes(rep: Rep) -> tuple[Rep, ...]:
 
 def _balanced(rep: Rep) -> tuple[list[Tensor | None], Tensor, float]:
     """The changes of coordinates of the factors of a tensor product, the constraints in these, and what is large in them."""
-    group, generator = rep.group, torch.Generator().manual_seed(0)
+    group = rep.group
     tangents, gens = group.tangents(torch.float64) if group.dim else None, group.generators
     changes, algebras, discretes = [], [], []
     for axis in _axes(rep):
         none = torch.zeros(0, axis.dim, axis.dim, dtype=torch.float64)
         algebra = none if tangents is None else axis.algebra(tangents).to(torch.float64)
         discrete = none if gens is None else axis.matrix(gens).to(torch.float64)
-        change = balancing(axis, algebra, discrete, generator)
+        change = balancing(axis, algebra, discrete)
         changes.append(change)
         algebras.append(in_coordinates(change, algebra))
         discretes.append(in_coordinates(change, discrete))
