@@ -71,6 +71,7 @@ _PUBLIC = {
     "NFT": ("erlangen.discover.nft", "NFT"),
     "LinearNFT": ("erlangen.discover.nft", "LinearNFT"),
     "ESSL": ("erlangen.discover.essl", "ESSL"),
+    "generate": ("erlangen.generate", ""),
     "fit": ("erlangen.fitting", "fit"),
     "Verdict": ("erlangen.verdict", "Verdict"),
     "NotEquivariantError": ("erlangen.errors", "NotEquivariantError"),

@@ -6,7 +6,7 @@ from erlangen.actions.clouds import AtomBatch
 from erlangen.actions.graphs import EdgeList, adjacency, graph, nodes
 from erlangen.actions.images import Images
 from erlangen.actions.neighbours import neighbours
-from erlangen.actions.periodic import Fractional, PeriodicField
+from erlangen.actions.periodic import Fractional, PeriodicField, Shifts
 from erlangen.actions.ragged import Edges, PerDatum, PerEdge, PerNode, Segment
 from erlangen.actions.records import Record, as_action
 
@@ -24,6 +24,7 @@ __all__ = [
     "PeriodicField",
     "Record",
     "Segment",
+    "Shifts",
     "adjacency",
     "as_action",
     "graph",

@@ -1,4 +1,4 @@
-"""Space and plane groups on what repeats: fractional coordinates modulo 1, and fields on a periodic grid."""
+"""Groups on what repeats: space groups and shifts on coordinates modulo 1, space groups on fields on a periodic grid."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
 from erlangen.groups.crystallographic import CrystallographicGroup
+from erlangen.groups.torus import Torus
 from erlangen.reps.base import Rep
 
 #: What a field's values are, in words.
@@ -62,10 +63,7 @@ class Fractional(Action):
 
     def compared(self, x: Any) -> Any:
         """Angles by their cosine and sine, which know that 0 is 1; exact numbers modulo 1."""
-        if isinstance(x, tuple):
-            return tuple(Fraction(value) % 1 for value in x)
-        angle = 2 * torch.pi * (x - x.round())
-        return torch.stack([angle.cos(), angle.sin()])  # one tensor: their size is 1, however small a sine
+        return tuple(Fraction(value) % 1 for value in x) if isinstance(x, tuple) else _on_circles(x)
 
     def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Tensor:
         return torch.rand((*batch, self.dim), generator=generator, dtype=dtype)
@@ -75,6 +73,38 @@ class Fractional(Action):
 
     def __hash__(self) -> int:
         return hash(("Fractional", self.group))
+
+
+class Shifts(Action):
+    """All points of a torus moved alike: coordinates modulo 1, shifted by a torus group's angles, a full turn for 1.
+
+    >>> act = Shifts(Torus(2))
+    >>> half = act.group.element(torch.tensor([torch.pi, 0.0], dtype=torch.float64))
+    >>> act.same(act.act(half, torch.tensor([0.75, 0.1], dtype=torch.float64)), torch.tensor([0.25, 0.1], dtype=torch.float64))
+    True
+    """
+
+    group: Torus
+
+    def __init__(self, group: Torus) -> None:
+        if not isinstance(group, Torus):
+            raise ArgumentError("group", "a Torus", repr(group))
+        super().__init__(group)
+        self.data_shape = (group.k,)
+
+    def act(self, g: Element, x: Tensor) -> Tensor:
+        g, x = self.align(g, x)
+        return into_cell(x + (self.group.angles(g) / (2 * torch.pi)).to(x))
+
+    def compared(self, x: Tensor) -> Tensor:
+        """Angles by their cosine and sine, which know that 0 is 1."""
+        return _on_circles(x)
+
+    def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Tensor:
+        return torch.rand((*batch, self.group.k), generator=generator, dtype=dtype)
+
+    def __repr__(self) -> str:
+        return f"Shifts({self.group})"
 
 
 class PeriodicField(Action):
@@ -158,6 +188,11 @@ def into_cell(x: Tensor) -> Tensor:
     """
     inside = x - x.floor()
     return torch.where(inside >= 1, torch.zeros_like(inside), inside)
+
+
+def _on_circles(x: Tensor) -> Tensor:
+    angle = 2 * torch.pi * (x - x.round())
+    return torch.stack([angle.cos(), angle.sin()])  # one tensor: their size is 1, however small a sine
 
 
 def _value(group: CrystallographicGroup, value: str | Rep) -> Rep | None:
