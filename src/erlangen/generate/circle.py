@@ -93,7 +93,7 @@ def _images(d: Tensor, sigma: Tensor) -> Tensor:
 def _waves(d: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     n = torch.arange(1, TERMS + 1, device=d.device)
     weight = (-2 * math.pi**2 * (n * sigma.unsqueeze(-1)).square()).exp()
-    return n, weight, 2 * math.pi * n * d.unsqueeze(-1)
+    return n, weight, d.unsqueeze(-1) * n * (2 * math.pi)
 
 
 def _grid() -> Tensor:

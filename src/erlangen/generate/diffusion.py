@@ -47,7 +47,7 @@ class Diffusion(nn.Module):
 
     Args:
         process: a :class:`Process`, or :class:`Together` for a record of them.
-        network: any module. To compile it, ``network.compile()`` before.
+        network: any module. :meth:`compile` compiles it.
         condition: names of context that may be missing.
         drop: how often it is in training.
         average: how much of the average is kept at every step, less at first; 0 for the last weights themselves.
@@ -136,6 +136,12 @@ class Diffusion(nn.Module):
         if self.averaged is not None:
             self.averaged.eval()
         return self
+
+    def compile(self, *arguments: Any, **options: Any) -> None:
+        """Compile the network and its average by ``torch.compile``; the loops around them stay as they are."""
+        for network in (self.network, self.averaged):
+            if network is not None:
+                network.compile(*arguments, **options)
 
     # ---- learning ----
 

@@ -33,7 +33,8 @@ class Gaussian(Process):
         action: a linear action that keeps lengths; ``None`` for none to be named.
         schedule: what is left of the variance, ``[T + 1]`` from 1 downward and never 0; see :mod:`erlangen.generate.schedules`. A number
             of steps stands for ``cosine(steps)``.
-        prediction: what the network's output means.
+        prediction: what the network's output means. The start follows from the velocity without loss at every step; from the noise at the
+            last ones, where little is left of it, only with errors multiplied by ``b_t / a_t``.
         centred: points ``[B, n, d]`` (or ``[N, d]`` in segments) up to translation: data are centred, and noise and predictions have
             mean zero, too. Densities are then on centred configurations, of dimension ``(n - 1) d``. The action is on vectors.
 
@@ -54,7 +55,7 @@ class Gaussian(Process):
         self,
         action: Action | None = None,
         schedule: int | Float[Tensor, " T+1"] = 1000,
-        prediction: Prediction = "noise",
+        prediction: Prediction = "velocity",
         centred: bool = False,
     ) -> None:
         if action is not None:
