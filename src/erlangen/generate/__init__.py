@@ -6,7 +6,7 @@ from erlangen.generate.diffusion import Diffusion
 from erlangen.generate.gaussian import Gaussian
 from erlangen.generate.process import Process
 from erlangen.generate.rows import Rows
-from erlangen.generate.schedules import cosine, geometric, linear
+from erlangen.generate.schedules import cosine, geometric, linear, log_linear
 from erlangen.generate.times import TimeFeatures
 from erlangen.generate.together import Together
 from erlangen.generate.wrapped_normal import WrappedNormal
@@ -24,4 +24,5 @@ __all__ = [
     "cosine",
     "geometric",
     "linear",
+    "log_linear",
 ]

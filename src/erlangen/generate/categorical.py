@@ -77,8 +77,7 @@ class Categorical(Process):
     def draw(self, like: Tensor, rows: Rows, generator: torch.Generator | None) -> Tensor:
         """Exponential clocks ``[..., K]``."""
         source = like.device if generator is None else generator.device
-        clocks = torch.empty((*like.shape, self.classes), device=source).exponential_(generator=generator)
-        return clocks.clamp_(min=torch.finfo(clocks.dtype).tiny).to(like.device)
+        return torch.rand((*like.shape, self.classes), generator=generator, device=source).log_().neg_().to(like.device)
 
     def noise(
         self, x0: Tensor, t: Tensor, *, rows: Rows | None = None, generator: torch.Generator | None = None
@@ -97,14 +96,14 @@ class Categorical(Process):
 
     def law(self, prediction: Tensor, x_t: Tensor, t: Tensor, s: Tensor, *, rows: Rows | None = None) -> Tensor:
         """``p(x_s | x_t)`` of logits, ``[..., K]``."""
-        return self._step(prediction.softmax(-1), x_t, t, s, self.laid_out(x_t, rows))
+        return _normalised(self._step(_probabilities(prediction), x_t, t, s, self.laid_out(x_t, rows)))
 
     def posterior(
         self, x0: Tensor, x_t: Tensor, t: Tensor, s: Tensor, *, rows: Rows | None = None, dtype: torch.dtype | None = None
     ) -> Tensor:
         """``q(x_s | x_t, x_0)``, ``[..., K]``; where the two ends exclude each other, all on ``x_t``."""
         start = torch.nn.functional.one_hot(x0, self.classes).to(dtype or torch.get_default_dtype())
-        return self._step(start, x_t, t, s, self.laid_out(x_t, rows))
+        return _normalised(self._step(start, x_t, t, s, self.laid_out(x_t, rows)))
 
     def reverse(
         self,
@@ -119,7 +118,7 @@ class Categorical(Process):
     ) -> Tensor:
         rows = self.laid_out(x_t, rows)
         clocks = self.draw(x_t, rows, generator)
-        return rows.blank(_race(self.law(prediction, x_t, t, s, rows=rows), clocks))
+        return rows.blank(_race(self._step(_probabilities(prediction), x_t, t, s, rows), clocks))
 
     # ---- learning ----
 
@@ -175,26 +174,29 @@ class Categorical(Process):
             raise ArgumentError(argument, f"classes from 0 to {self.classes - 1}", f"{int(x.min())} to {int(x.max())}")
 
     def _step(self, start: Tensor, x_t: Tensor, t: Tensor, s: Tensor, rows: Rows) -> Tensor:
-        """``sum_x0 q(x_s | x_t, x0) start(x0)``, normalised over what is possible."""
+        """``sum_x0 q(x_s | x_t, x0) start(x0)`` up to a factor, of probabilities ``start``.
+
+        With ``c = (1 - a_t) m(x_t)``, ``c r(x)`` is ``p(x)`` but at ``x = x_t``, where it is ``p c / (c + a_t)``. So the law is, up to
+        a factor, ``a_s p(x) + (1 - a_s) m(x) S`` with ``S`` the sum of ``c r``, and only the entry at ``x_t`` needs a computation of
+        its own. Where ``m(x_t) = 0`` nothing else leads to ``x_t``.
+        """
         if start.shape != (*x_t.shape, self.classes):
             raise ArgumentError("prediction", f"logits {(*x_t.shape, self.classes)}", f"shape {tuple(start.shape)}")
         kept_t, kept_s = at(self.kept, t), at(self.kept, s)
         ratio = kept_t / kept_s
+        kept, lost, there, rest, fresh, old = (
+            self._beside(v, x_t, start, rows) for v in (kept_t, 1 - kept_t, kept_s, 1 - kept_s, 1 - ratio, ratio)
+        )
         m, here = self.m.to(start), x_t.unsqueeze(-1)
-        m_t = m[x_t].unsqueeze(-1)
-
-        def mixed(weight: Tensor) -> Tensor:
-            """``weight [x = x_t] + (1 - weight) m(x_t)`` over all classes ``x``."""
-            kept, rest = (self._beside(w, x_t, start, rows) for w in (weight, 1 - weight))
-            return (rest * m_t).expand(start.shape).scatter_add(-1, here, kept.expand(here.shape))
-
-        possible = mixed(kept_t)
-        r = torch.where(possible > 0, start / possible.clamp(min=torch.finfo(start.dtype).tiny), 0.0)
-        kept, rest = (self._beside(w, x_t, start, rows) for w in (kept_s, 1 - kept_s))
-        law = mixed(ratio) * (kept * r + rest * m * r.sum(-1, keepdim=True))
-        total = law.sum(-1, keepdim=True)
-        stay = torch.zeros_like(law).scatter(-1, here, 1.0)
-        return torch.where(total > 0, law / torch.where(total > 0, total, 1.0), stay)
+        m_t, p_t = m[x_t].unsqueeze(-1), start.gather(-1, here)
+        reached = m_t > 0
+        c = torch.where(reached, lost * m_t, 1.0)
+        r_t = p_t * c / (c + kept)
+        total = 1 - p_t + r_t
+        stay = (old / (fresh * torch.where(reached, m_t, 1.0)) + 1) * (there * r_t + rest * m_t * total)
+        law = there * start + (rest * total) * m
+        law = torch.where(reached, law, 0.0) if not bool((self.m > 0).all()) else law
+        return law.scatter(-1, here, torch.where(reached, stay, 1.0))
 
     def _divergence(self, x0: Tensor, x_t: Tensor, prediction: Tensor, t: Tensor, s: Tensor, rows: Rows) -> Tensor:
         """Of the true step from the predicted one, for each entry; at ``s = 0`` minus the log-probability of the datum."""
@@ -227,9 +229,19 @@ class Categorical(Process):
         return f"Categorical({self.classes}, {self.steps} steps)"
 
 
+def _probabilities(logits: Tensor) -> Tensor:
+    """The softmax, which torch computes several times as slowly where there are few classes."""
+    weights = (logits - logits.amax(-1, keepdim=True)).exp()
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def _normalised(law: Tensor) -> Tensor:
+    return law / law.sum(-1, keepdim=True)
+
+
 def _race(chances: Tensor, clocks: Tensor) -> Tensor:
     """A class drawn in proportion to ``chances``: the one whose clock, so fast, rings first."""
-    return (chances / clocks).argmax(-1)
+    return (chances / clocks).max(-1).indices
 
 
 def _target(classes: int, transition: Literal["uniform"] | int | Tensor) -> Tensor:
