@@ -22,7 +22,7 @@ SOURCE = ROOT / "src" / "erlangen"
 GUIDE = [
     "groups", "space-groups", "reps", "actions", "maps", "activations", "sets-and-graphs", "tensors", "weight-spaces",
     "frames", "canonicalization", "orbit-distance", "materials", "measure", "explanations", "expressivity", "hardness", "hidden-symmetries",
-    "discover", "soft-equivariance", "neural-fourier-transform", "self-supervision", "photonics", "design", "training",
+    "discover", "soft-equivariance", "neural-fourier-transform", "self-supervision", "photonics", "generate", "design", "training",
 ]  # fmt: skip
 
 

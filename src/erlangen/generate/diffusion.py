@@ -268,7 +268,7 @@ class Diffusion(nn.Module):
             if guidance == 0.0:
                 return without
             with_it = self._predict(x_t, t)
-            return {name: torch.lerp(without[name], with_it[name], guidance) for name in self.process.parts}
+            return {name: _beyond(without[name], with_it[name], guidance) for name in self.process.parts}
 
         if self.bare:
             fixed = None if fixed is None or fixed is False else {BARE: fixed}
@@ -370,6 +370,11 @@ class _Listed(Dataset[Any]):
 
     def __getitems__(self, index: list[int]) -> list[Batch]:
         return [self.process.collate([self.data[i] for i in index])]
+
+
+def _beyond(without: Tensor, with_it: Tensor, guidance: float) -> Tensor:
+    """On from one prediction past another; what both exclude (logits of minus infinity) stays excluded."""
+    return torch.where(without == with_it, with_it, without + guidance * (with_it - without))
 
 
 def _of_record(guide: Callable[[Tensor, Tensor], Tensor]) -> Guide:
