@@ -9,12 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.equivariance.error import seeded
 from erlangen.errors import ArgumentError
 from erlangen.generate.gaussian import checksum
 from erlangen.generate.process import Process, at, trial_elements
 from erlangen.generate.rows import Rows
 from erlangen.generate.schedules import check_kept, cosine
-from erlangen.measure.equivariance import seeded
 
 
 class Categorical(Process):

@@ -11,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.equivariance.error import seeded
 from erlangen.errors import ArgumentError
 from erlangen.generate.process import ISOMETRY, Process, at, beside, check_isometry, trial_elements
 from erlangen.generate.rows import Rows
 from erlangen.generate.schedules import check_kept, cosine
 from erlangen.groups.haar import normal
-from erlangen.measure.equivariance import seeded
 
 Prediction = Literal["noise", "start", "velocity"]
 

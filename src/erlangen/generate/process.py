@@ -16,10 +16,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from erlangen.actions.base import Action
+from erlangen.equivariance.error import elements_of, seeded
 from erlangen.errors import ArgumentError
 from erlangen.generate.rows import Rows, dense
 from erlangen.groups.base import Element
-from erlangen.measure.equivariance import elements_of, seeded
 
 #: How far from an isometry rounding may make an action in float64, relative to the data.
 ISOMETRY = 1e-9

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.periodic import into_cell
+from erlangen.equivariance.error import seeded
 from erlangen.errors import ArgumentError
 from erlangen.generate.circle import distance_from_uniform, log_density, score, score_size, wrapped
 from erlangen.generate.gaussian import checksum
@@ -18,7 +19,6 @@ from erlangen.generate.process import ISOMETRY, Process, at, beside, trial_eleme
 from erlangen.generate.rows import Rows
 from erlangen.generate.schedules import check_sigmas, geometric
 from erlangen.groups.haar import normal, uniform
-from erlangen.measure.equivariance import seeded
 
 #: How many standard deviations a normal is taken to reach where its images are drawn: beyond lie less than 1e-18.
 REACH = 9
