@@ -84,9 +84,10 @@ def test_a_chain_of_labels_is_learnt() -> None:
     words[:, 0] = torch.randint(3, (4000,), generator=g)
     for i in range(1, 4):
         words[:, i] = torch.multinomial(stay[words[:, i - 1]], 1, generator=g)[:, 0]
+    share = torch.bincount(words.flatten()) / words.numel()
     torch.manual_seed(0)
-    model = Diffusion(Categorical(3, 0, T), OnLabels(4, 3), average=0.98)
-    model.fit(words, TrainingConfig(steps=800, batch_size=256, lr=5e-3), quiet=True)
+    model = Diffusion(Categorical(3, share, T, bound=1.0), OnLabels(4, 3), average=0.98)
+    model.fit(words, TrainingConfig(steps=500, batch_size=256, lr=5e-3), quiet=True)
     made = model.sample(torch.empty(2000, 4, dtype=torch.int64), generator=generator(1))
 
     def pairs(x: Tensor) -> Tensor:
@@ -96,10 +97,13 @@ def test_a_chain_of_labels_is_learnt() -> None:
     assert float((made[:, 1:][made[:, :-1] == 0] == 2).float().mean()) < 0.03  # a pair that never occurs
     first = torch.bincount(made[:, 0], minlength=3) / len(made)
     assert float((first - 1 / 3).abs().sum()) < 0.1
-    # Nats of a word: above its own chain's entropy only by what was not learnt.
-    found = model.log_likelihood_bound(words[:500], generator=generator(2)).nats.mean()
-    logs = math.log(1 / 3) + stay.log()[words[:500, :-1], words[:500, 1:]].sum(1).mean()
-    assert float(logs) - 0.25 < float(found) < float(logs) + 0.1
+    # The bound lies below the chain's own entropy, and more than half of the way from what letters drawn apart would give.
+    found = model.log_likelihood_bound(words[:500], generator=generator(2)).nats
+    logs = math.log(1 / 3) + stay.log()[words[:500, :-1], words[:500, 1:]].sum(1)
+    apart = share.log()[words[:500]].sum(1).mean()
+    assert (
+        float(apart + logs.mean()) / 2 < float(found.mean()) < float(logs.mean()) + 4 * float((found - logs).std()) / math.sqrt(500)
+    )
 
 
 def small(dtype: torch.dtype = torch.float32, **options: Any) -> Diffusion:

@@ -171,6 +171,39 @@ def test_guide_of_an_observation_gives_the_posterior() -> None:
     assert abs(float(made.var()) / variance - 1) < 0.03 + 4 * math.sqrt(2 / n)
 
 
+class Bayes(nn.Module):
+    """Logits of each letter of a word, of all that are possible: what there is to know of it."""
+
+    def __init__(self, process: Categorical, words: Tensor, chances: Tensor) -> None:
+        super().__init__()
+        self.process, self.words, self.chances = process, words, chances
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        kept, m = self.process.kept[t].float()[:, None, None], self.process.m.float()
+        alike = kept * (x[:, None] == self.words) + (1 - kept) * m[x][:, None]
+        weights = (alike.log().sum(-1) + self.chances.log()).softmax(1)
+        return (weights @ nn.functional.one_hot(self.words).float().flatten(1)).unflatten(1, (-1, 3)).log()
+
+
+@pytest.mark.parametrize("transition", ["uniform", 0])
+def test_words_of_dependent_letters_come_out_as_they_are(transition: Any) -> None:
+    """Each step draws the letters apart, given the last ones: with more steps what is lost of their dependence goes to nothing."""
+    follows = torch.tensor([[0.8, 0.2, 0.0], [0.1, 0.1, 0.8], [0.5, 0.0, 0.5]])
+    words = torch.cartesian_prod(*[torch.arange(3)] * 3)
+    chances = follows[words[:, :-1], words[:, 1:]].prod(1) / 3
+    off = []
+    for steps in (5, 80):
+        process, n = Categorical(3, transition, steps), 8000
+        model = Diffusion(process, Bayes(process, words, chances), average=0)
+        made = model.sample(torch.empty(n, 3, dtype=torch.int64), generator=generator())
+        found = torch.bincount(made @ torch.tensor([9, 3, 1]), minlength=27) / n
+        off.append(float((found - chances).abs().sum()))
+    drawn = torch.multinomial(chances, 1000, replacement=True, generator=generator(1))
+    gap = chances.log()[drawn] - model.log_likelihood_bound(words[drawn], generator=generator(2)).nats
+    assert abs(float(gap.mean())) < 0.03 + 4 * float(gap.std()) / math.sqrt(1000)  # and so does the bound's gap
+    assert off[1] < 0.06 < off[0]  # 0.03 is what so many draws of 27 words are off
+
+
 class Conditional(Optimal):
     """With the condition normal around it, without around 0."""
 
