@@ -22,6 +22,14 @@ def test_points_obey_the_laws_of_actions(group) -> None:
     assert group.point == Fractional(group)
 
 
+def test_thirds_are_exact_in_double_precision() -> None:
+    group = SpaceGroup(146)  # its centring shifts by thirds
+    act, g = Fractional(group), group.elements()
+    moved = act.act(g, torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64).expand(len(g), 3))
+    exact = [act.act(one, (Fraction(1, 10), Fraction(1, 5), Fraction(3, 10))) for one in g]
+    assert float((moved - torch.tensor([[float(v) for v in x] for x in exact], dtype=torch.float64)).abs().max()) < 1e-15
+
+
 def test_zero_is_one() -> None:
     act = Fractional(SpaceGroup(221))
     for dtype in (torch.float32, torch.float64):

@@ -50,7 +50,8 @@ class Fractional(Action):
         g = g.to(x.device)
         wide = torch.promote_types(x.dtype, torch.float32)
         turned = (self.group.rotation(g).to(wide) @ x.to(wide).unsqueeze(-1)).squeeze(-1)
-        return into_cell((turned + self.group.translation(g) / self.group.denominator).to(x.dtype))
+        shift = self.group.translation(g).to(wide) / self.group.denominator  # a quotient of integers would be in single precision
+        return into_cell((turned + shift).to(x.dtype))
 
     def _exact(self, g: Tensor, x: tuple[Any, ...]) -> tuple[Fraction, ...]:
         if len(x) != self.dim or any(not isinstance(value, (int, Fraction)) or isinstance(value, bool) for value in x):
