@@ -14,6 +14,7 @@ from erlangen.cli import main
 
 
 def run(*args, cwd=None):
+    """Run in a process of its own, as a user does."""
     return subprocess.run([sys.executable, "-m", "erlangen", *map(str, args)], capture_output=True, text=True, cwd=cwd, timeout=300)
 
 
@@ -99,14 +100,13 @@ def test_unknown_names_and_studies(capsys):
     assert "liegan-jets" in err
 
 
-def test_fit_on_a_file_writes_the_run(tmp_path):
-    done = run(
-        "fit", good(tmp_path / "d.npz", 200), "--group", "SO(2)", "--seeds", "2", "--steps", "40", "--out", tmp_path / "runs"
-    )
-    assert done.returncode == 0, done.stderr
-    report = Path(done.stdout.split("report: ")[1].strip())
+def test_fit_on_a_file_writes_the_run(tmp_path, capsys):
+    data = good(tmp_path / "d.npz", 200)
+    code, out, err = call(capsys, "fit", data, "--group", "SO(2)", "--seeds", "2", "--steps", "40", "--out", tmp_path / "runs")
+    assert code == 0, err
+    report = Path(out.split("report: ")[1].strip())
     assert report.is_file()
-    assert "holds" in done.stdout
+    assert "holds" in out
     assert json.loads((report.parent / "claims.json").read_text())
 
 
@@ -163,12 +163,12 @@ def test_list_shows_all_systems(capsys):
     assert all(s["works"] == bool(s["studies"]) for s in systems)
 
 
-def test_run_a_study_with_its_own_flags(tmp_path):
+def test_run_a_study_with_its_own_flags(tmp_path, capsys):
     done = run("run", "liegan-cyclic", "--steps", "20", "--seeds", "1", "--samples", "200", "--out", tmp_path, "--quiet")
     assert done.returncode == 0, done.stderr
     assert "DOES NOT HOLD" in done.stdout  # 20 steps find nothing, and that is said
     assert list(tmp_path.rglob("report.html"))
-    assert "--fold" in run("run", "liegan-cyclic", "--help").stdout
+    assert "--fold" in call(capsys, "run", "liegan-cyclic", "--help")[1]
 
 
 def test_zoo_made_and_read(tmp_path, capsys):

@@ -39,8 +39,14 @@ def test_test_samples_that_were_trained_on_are_told(dtype, tmp_path):
         fit(data.to(dtype), test, FitConfig(group="nobody"), root=tmp_path, quiet=True)
 
 
-def test_a_given_group_is_enforced_and_kept_on_disk(tmp_path):
-    result = fit(rotations(), config=FitConfig(group="SO(2)", **SMALL), root=tmp_path, quiet=True)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A fit that nothing disturbed."""
+    return fit(rotations(), config=FitConfig(group="SO(2)", **SMALL), root=tmp_path_factory.mktemp("whole"), quiet=True)
+
+
+def test_a_given_group_is_enforced_and_kept_on_disk(whole):
+    result = whole
     assert str(result.group) == "SO(2)"
     sym, plain = result.assessments["symmetrized"], result.assessments["plain"]
     assert sym.equivariance["float64"]["worst"] < 1e-10
@@ -75,9 +81,8 @@ def test_vectors_get_the_forecast_table(tmp_path):
     assert len(result.assessments["plain"].errors) == 2
 
 
-def test_an_interrupted_fit_continues_to_the_same_numbers(tmp_path, monkeypatch):
+def test_an_interrupted_fit_continues_to_the_same_numbers(whole, tmp_path, monkeypatch):
     config = FitConfig(group="SO(2)", **SMALL)
-    whole = fit(rotations(), config=config, root=tmp_path / "whole", quiet=True)
 
     import erlangen.fitting.members as members
 

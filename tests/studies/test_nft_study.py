@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import lru_cache, partial
 
 import pytest
 import torch
 
 from erlangen.errors import ArgumentError
-from erlangen.studies.nft import STUDY, Config
+from erlangen.studies.nft import STUDY, Config, signals
 from erlangen.studies.nft.digits import angle_error, probe, turned
 from erlangen.studies.nft.signals import TRUE, judge, learn, own_shifts, shared_shifts
 
@@ -17,7 +18,13 @@ def claims(outcome):
     return {claim.text: claim for claim in outcome.claims}
 
 
-def test_signals_run_and_the_closed_forms_are_exact():
+#: The closed form of each sensor's signals, found once.
+own = lru_cache(own_shifts)
+
+
+def test_signals_run_and_the_closed_forms_are_exact(monkeypatch):
+    monkeypatch.setattr(signals, "own_shifts", own)
+    monkeypatch.setattr(signals, "shared_shifts", partial(shared_shifts, shifts=8))
     found = claims(STUDY.run(Config(part="signals", steps=3, samples=200), quiet=True))
     assert found["the clean signals need no network: the closed form finds the frequencies and predicts to rounding"].holds
     assert found["the quadratic sensor is linear too, in enough directions: least squares predicts to rounding"].holds
@@ -47,10 +54,10 @@ def test_an_unknown_part_is_named():
 
 
 def test_own_shifts_need_no_sharing():
-    row = own_shifts("clean", 0)
+    row = own("clean", 0)
     assert row.frequencies == TRUE
     assert row.error < 1e-10
-    assert own_shifts("tanh", 0).error > 0.02
+    assert own("tanh", 0).error > 0.02
     # Given 60 signals for each shift, what is linear in ten dimensions is exact and the saturated sensor is not.
     assert shared_shifts("clean", 0, 8, ranks=(10,)).error < 1e-10
     assert shared_shifts("tanh", 0, 8, ranks=(10,)).error > 0.02
