@@ -15,7 +15,7 @@ from erlangen.actions import Fractional
 from erlangen.errors import ArgumentError
 from erlangen.generate import Categorical, Diffusion, Gaussian, Process, Together, WrappedNormal
 from erlangen.generate.bound import times
-from erlangen.generate.circle import wrapped
+from erlangen.generate.circle import score, wrapped
 from erlangen.groups import SpaceGroup
 from erlangen.nn import EGNN
 
@@ -306,3 +306,24 @@ def test_a_few_fixed_points_of_a_centred_cloud_are_refused() -> None:
     process = Gaussian(schedule=T, centred=True)
     with pytest.raises(ArgumentError, match="centre"):
         Diffusion(process, Optimal(process)).sample(torch.zeros(1, 3, 2), fixed=torch.tensor([[True, False, False]]))
+
+
+class TowardsOne(nn.Module):
+    """The score of noise around one crystal."""
+
+    def __init__(self, process: WrappedNormal, x0: Tensor) -> None:
+        super().__init__()
+        self.process, self.x0 = process, x0
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        sigma, size = (table[t].to(x)[:, None, None] for table in (self.process.sigma, self.process.size))
+        return score(x - self.x0, sigma) / size
+
+
+@pytest.mark.parametrize(("steps", "eta"), [(100, 1.0), (100, 0.0), (20, 1.0)])
+def test_one_crystal_is_found_again(steps: int, eta: float) -> None:
+    process, x0 = WrappedNormal(schedule=100), torch.rand(4, 3, dtype=F64, generator=generator(8))
+    made = Diffusion(process, TowardsOne(process, x0), average=0).sample(
+        torch.empty(6, 4, 3, dtype=F64), steps=steps, eta=eta, generator=generator()
+    )
+    assert float(wrapped(made - x0).abs().max()) < 1e-10
