@@ -6,7 +6,6 @@ import torch
 from erlangen.fields.molecules import StereoOrbits
 from erlangen.groups import Alternating
 from erlangen.studies import jellyfish_chirality as study
-from erlangen.testing import check_study
 
 ODD = torch.tensor([[1, 0, 2, 3], [0, 1, 3, 2], [3, 0, 1, 2]])
 
@@ -62,12 +61,11 @@ def test_it_learns_parity_and_the_explicit_rule_knows_it(orbits):
     assert study.score(net, task.x, task.y) > 0.9
 
 
-def test_the_study_keeps_the_contract():
+def test_the_study_keeps_the_contract(checked):
     pytest.importorskip("rdkit")
     pytest.importorskip("datamol")
     config = study.Config(seeds=1, epochs=1, channels=3, centres=200)
-    assert check_study(study.STUDY, config, quiet=True)
-    claims = study.run(config, quiet=True).claims
+    claims = checked(study.STUDY, config).claims
     assert claims[2].holds
     assert claims[2].measured == 0.5
 

@@ -7,7 +7,6 @@ from erlangen.datasets.graphs import connected_graphs, relabelled
 from erlangen.groups import Symmetric
 from erlangen.nn import EquivariantLinear
 from erlangen.studies import partition_diagrams as study
-from erlangen.testing import check_study
 
 # dim Hom(M^k, M^l) for k + l = 0..8, as published with the correction for few points.
 PUBLISHED = {
@@ -68,10 +67,9 @@ def test_transfer_of_the_constant_prediction_is_below_zero_and_training_sets_are
     assert study.r2(y_test, y_test) == [1.0, 1.0, 1.0]
 
 
-def test_the_study_keeps_the_contract():
+def test_the_study_keeps_the_contract(checked):
     config = study.Config(seeds=1, steps=10, channels=3, largest=4)
-    assert check_study(study.STUDY, config, quiet=True)
-    claims = study.run(config, quiet=True).claims
+    claims = checked(study.STUDY, config).claims
     assert claims[0].holds  # the counts
     assert claims[3].holds  # relabelling: exact, however little the networks are trained
 
