@@ -39,17 +39,20 @@ def test_rotation_of_a_round_cloud(plane: LieGAN) -> None:
 
 
 def test_all_rotations_of_a_round_ball() -> None:
-    found = LieGAN(3, channels=3, eta=0.1, steps=1500, width=64).fit(cloud(d=3))
+    found = LieGAN(3, channels=3, eta=0.1, steps=1500, width=64).fit_samples(samples_of(cloud(d=3)))
     assert float(found.algebra_.principal_cosines(SO(3).algebra).min()) > 0.97
     metric = found.algebra_.metric()
     assert metric.signature == (3, 0)
 
 
-@pytest.mark.parametrize("change", ["scale", "double"])
-def test_units_and_precision_do_not_matter(plane: LieGAN, change: str) -> None:
-    x = cloud() * 100 if change == "scale" else cloud().float()
-    again = LieGAN(2, steps=2500, width=32, seed=1).fit(x)
-    assert cosine(again.algebra_.basis[0], plane.algebra_.basis[0]) > 0.99
+def test_units_and_precision_do_not_matter() -> None:
+    """Step for step: after a few the basis is the same, to the rounding of single precision."""
+    plain, larger, single = (
+        LieGAN(2, steps=100, width=32, seed=1).fit_samples(samples_of(x)).basis_ for x in (cloud(), cloud() * 100, cloud().float())
+    )
+    assert torch.allclose(larger, plain, atol=1e-5)
+    assert torch.allclose(single, plain, atol=1e-5)
+    assert not torch.allclose(plain, LieGAN(2, steps=1, width=32, seed=1).fit_samples(samples_of(cloud())).basis_, atol=1e-2)
 
 
 def test_one_seed_one_result() -> None:
@@ -62,7 +65,7 @@ def test_one_seed_one_result() -> None:
 def test_skewed_marginals_have_no_symmetry() -> None:
     rng = np.random.default_rng(0)
     x = np.stack([rng.exponential(size=4000), rng.gamma(3, size=4000), rng.lognormal(size=4000)], -1)[:, None]
-    found = LieGAN(3, steps=1000, seed=0).fit(x)
+    found = LieGAN(3, steps=500, width=64, seed=0).fit(x)
     assert not found.confidence_
     assert found.confidence_["auc_unit"] > 0.6
     assert str(found).startswith("no symmetry found")
@@ -76,12 +79,12 @@ def test_loader_mask_and_conditions() -> None:
     assert not bool((found.basis_ * (1 - mask)).any())
     whole = LieGAN(4, mask=mask, steps=5, width=8).fit(x, y)
     assert torch.equal(found.basis_, whole.basis_)
-    LieGAN(4, steps=5, width=8).fit(x, x[..., 0, 0])
-    LieGAN(4, steps=5, width=8).fit(x, 2 * x)
+    for target in (x[..., 0, 0], 2 * x):
+        assert LieGAN(4, steps=5, width=8).fit_samples(samples_of(x, target)).basis_.isfinite().all()
 
 
 def test_channels_one_at_a_time() -> None:
-    first = LieGAN(3, channels=2, incremental=True, steps=2, width=8, init="small").fit(cloud(100, 3))
+    first = LieGAN(3, channels=2, incremental=True, steps=2, width=8, init="small").fit_samples(samples_of(cloud(100, 3)))
     assert first.basis_.shape == (2, 3, 3)
 
 
@@ -102,7 +105,7 @@ def test_decorrelation_sees_only_what_the_mask_shows() -> None:
 def test_known_group_learned_distribution() -> None:
     # Of rotations and stretches of the plane, a round cloud has the rotations only.
     basis = torch.stack([PLANE.float(), torch.diag(torch.tensor([1.0, -1.0]))])
-    found = LieGAN(2, 2, init=basis, fit_distribution=True, lam=0.1, eta=0, steps=1500, width=64).fit(cloud())
+    found = LieGAN(2, 2, init=basis, fit_distribution=True, lam=0.1, eta=0, steps=1500, width=64).fit_samples(samples_of(cloud()))
     spread = found.coefficients_.sigma.detach().norm(dim=0)
     assert spread[1] < 0.3 * spread[0]
     assert torch.equal(found.basis_, basis)

@@ -80,27 +80,33 @@ def judge(
             "x", "more different samples, to train a judge on some and to ask it about others", int(kinds.max()) + 1
         )
     different = len(kinds[test].unique())
-    flat = [torch.cat([t.flatten(1), data.scalars], 1) for t in (tokens, moved)]
-    both = torch.cat([flat[0][fit], flat[1][fit]])
+    flat = torch.cat([torch.cat([t.flatten(1), data.scalars], 1) for t in (tokens, moved)])  # [2 N, F]
+    both = flat[torch.cat([fit, fit + len(data)])]
     centre, spread = both.mean(0), both.std(0).clamp_min(1e-6)
-    flat = [((t - centre) / spread).clamp(-10, 10) for t in flat]
+    flat = ((flat - centre) / spread).clamp(-10, 10)
     model = Discriminator(data.features, width, data.classes, rng)
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.05, fused=data.x.device.type in ("cpu", "cuda"))
+    weights = list(model.parameters())
 
-    def logits(which: int, index: Tensor) -> Tensor:
-        return model(flat[which][index], None if data.labels is None else data.labels[index])
+    def logits(index: Tensor) -> Tensor:
+        """Of the samples and of the same moved, in one pass."""
+        return model(flat[torch.cat([index, index + len(data)])], None if data.labels is None else data.labels[index].repeat(2))
+
+    def unmoved(index: Tensor) -> Tensor:
+        return torch.cat([torch.ones(len(index)), torch.zeros(len(index))])
 
     def area(index: Tensor) -> float:
         with torch.no_grad():
-            scores = torch.cat([logits(0, index), logits(1, index)])
-        return auc(scores, torch.cat([torch.ones(len(index)), torch.zeros(len(index))]))
+            return auc(logits(index), unmoved(index))
 
+    batch = min(256, len(fit))
+    signs = 1 - 2 * unmoved(fit[:batch]).to(flat.device)
     best, kept = -1.0, None
     for step in range(steps):
-        index = fit[torch.randint(len(fit), (min(256, len(fit)),), generator=rng)]
-        loss = (F.softplus(-logits(0, index)).mean() + F.softplus(logits(1, index)).mean()) / 2
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        index = fit[torch.randint(len(fit), (batch,), generator=rng)]
+        loss = F.softplus(signs * logits(index)).mean()
+        for p, grad in zip(weights, torch.autograd.grad(loss, weights)):
+            p.grad = grad
         optimizer.step()
         if (step + 1) % max(1, steps // 12) == 0 and (now := area(stop)) > best:
             best, kept = now, {name: t.detach().clone() for name, t in model.state_dict().items()}
