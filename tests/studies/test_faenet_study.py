@@ -8,8 +8,6 @@ import torch
 
 pytest.importorskip("ase")
 
-from erlangen.testing import check_study
-
 faenet = importlib.import_module("erlangen.studies.faenet")
 
 SMALL = faenet.Config(train=24, test=10, seconds=0.3, hidden=32, filters=16, interactions=1, gaussians=8, batch=8)
@@ -20,12 +18,8 @@ def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-def test_the_study_keeps_the_contract():
-    assert check_study(faenet.STUDY, SMALL, quiet=True)
-
-
-def test_the_claims_of_symmetry_hold_in_a_short_run():
-    outcome = faenet.run(replace(SMALL, seed=1), quiet=True)
+def test_the_contract_and_the_claims_of_symmetry_hold_in_a_short_run(checked):
+    outcome = checked(faenet.STUDY, replace(SMALL, seed=1))
     by_text = {claim.text: claim for claim in outcome.claims}
     exact = next(claim for text, claim in by_text.items() if "do not change when structures are turned" in text)
     assert exact.holds

@@ -9,13 +9,10 @@ import erlangen as er
 from erlangen.datasets.graphs import connected_graphs
 from erlangen.errors import ArgumentError
 from erlangen.studies.frame_averaging import STUDY, Config, graphs, nbody, normals
-from erlangen.testing import check_study
 
 
-def test_charged_bodies_keep_the_contract():
-    config = Config(part="nbody", seconds=0.2, samples=100)
-    assert check_study(STUDY, config, quiet=True)
-    outcome = STUDY.run(config, quiet=True)
+def test_charged_bodies_keep_the_contract(checked):
+    outcome = checked(STUDY, Config(part="nbody", seconds=0.2, samples=100))
     numbers = outcome.metrics
     for name in (nbody.SFA, nbody.FIXED, nbody.FULL, "EGNN"):
         assert numbers[name]["equivariance"] < 1e-5

@@ -4,11 +4,20 @@ import math
 
 import pytest
 
+from erlangen.studies import orbit
 from erlangen.studies.orbit import SYMMETRIC, Config, run, scattering_models
 
 
+@pytest.fixture
+def few(monkeypatch):
+    """A twentieth of the events and a tenth of the images: what is exact does not depend on their number."""
+    momenta, fashion = orbit.momenta, orbit.fashion
+    monkeypatch.setattr(orbit, "momenta", lambda count, seed: momenta(count // 20, seed))
+    monkeypatch.setattr(orbit, "fashion", lambda split: fashion(split).subset(slice(600 if split == "train" else 200)))
+
+
 @pytest.mark.parametrize("part", ["lorentz", "so2"])
-def test_runs_and_reports_every_model(part):
+def test_runs_and_reports_every_model(part, few):
     outcome = run(Config(part=part, seconds=0.1), quiet=True)
     (table,) = outcome.metrics[part]
     assert len(outcome.claims) == (16 if part == "lorentz" else 6)
