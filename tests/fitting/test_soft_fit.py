@@ -67,8 +67,14 @@ def test_points_and_too_few_samples_keep_the_frame(beliefs):
     assert "Too few samples" in choose(SO(3), None, soft=True).reason
 
 
-def test_a_soft_fit_is_kept_on_disk_and_says_why(tmp_path):
-    result = fit(lean(0.6), config=FitConfig(group="SO(3)", soft=True, **SMALL), root=tmp_path, quiet=True)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A soft fit that nothing disturbed."""
+    return fit(lean(0.6), config=FitConfig(group="SO(3)", soft=True, **SMALL), root=tmp_path_factory.mktemp("whole"), quiet=True)
+
+
+def test_a_soft_fit_is_kept_on_disk_and_says_why(whole):
+    result = whole
     assert list(result.assessments)[-2:] == ["symmetrized", "soft"]
     assert "takes the frame's place" in result.outcome.answer
     assert "the closed form is enough" in result.outcome.answer  # the target is a polynomial of degree 3
@@ -88,11 +94,10 @@ def test_an_exact_fit_shows_the_belief_too(tmp_path):
     assert "Graded belief" in (result.directory / "report.html").read_text()
 
 
-def test_a_soft_fit_goes_on_after_an_interruption(tmp_path, monkeypatch):
+def test_a_soft_fit_goes_on_after_an_interruption(whole, tmp_path, monkeypatch):
     import erlangen.fitting.members as members
 
     config = FitConfig(group="SO(3)", soft=True, **SMALL)
-    whole = fit(lean(0.6), config=config, root=tmp_path / "whole", quiet=True)
     real, calls = members.train, []
 
     def interrupted(*args, **kwargs):
