@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+
+from erlangen.nn.perceptron import perceptron
 
 #: Length of the vector that stands for a class label.
 EMBEDDING = 32
@@ -27,13 +31,8 @@ class Discriminator(nn.Module):
     def __init__(self, features: int, width: int, classes: int, generator: torch.Generator) -> None:
         super().__init__()
         self.embedding = nn.Embedding(classes, EMBEDDING) if classes else None
-        self.layers = nn.Sequential(
-            nn.Linear(features + (EMBEDDING if classes else 0), width),
-            nn.LeakyReLU(0.2),
-            nn.Linear(width, width),
-            nn.LeakyReLU(0.2),
-            nn.Linear(width, 1),
-        )
+        inputs = features + (EMBEDDING if classes else 0)
+        self.layers = perceptron(inputs, width, width, 1, activation=partial(nn.LeakyReLU, 0.2))
         draw_weights(self, generator)
 
     def forward(self, samples: Float[Tensor, "b f"], labels: Int64[Tensor, " b"] | None = None) -> Float[Tensor, " b"]:

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from erlangen.nn.perceptron import perceptron
+
 
 class TokenNetwork(nn.Module):
     """A perceptron on the flattened tokens of a sample.
@@ -40,10 +42,7 @@ class TokenNetwork(nn.Module):
         self.register_buffer("shift", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
         self.register_buffer("out_scale", torch.ones(()))
-        layers: list[nn.Module] = []
-        for size in [inputs, *[width] * (depth - 1)]:
-            layers += [nn.Linear(size, width), nn.ReLU(), nn.Dropout(dropout)]
-        self.layers = nn.Sequential(*layers, nn.Linear(width, math.prod(shape)))
+        self.layers = perceptron(inputs, *[width] * depth, math.prod(shape), dropout=dropout)
 
     def standardise(self, x: Float[Tensor, "B T d"], out_scale: float = 1.0) -> None:
         """Set the input statistics from training inputs, and the size of the output.

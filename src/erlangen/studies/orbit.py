@@ -16,6 +16,7 @@ from erlangen.datasets import fashion
 from erlangen.datasets.fashion import rotated
 from erlangen.fields.scattering import lorentz_elements, matrix_element, momenta
 from erlangen.groups import SO, O
+from erlangen.nn.perceptron import perceptron
 from erlangen.parallel import one_thread
 from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, Section, Table, bars_with_error, repeated
 from erlangen.studies.base import Study
@@ -62,9 +63,7 @@ class Perceptron(nn.Module):
     def __init__(self, of_products: bool = False) -> None:
         super().__init__()
         self.of_products = of_products
-        sizes = [10 if of_products else 16, 128, 128, 128, 128]
-        hidden = [step for a, b in pairwise(sizes) for step in (nn.Linear(a, b), nn.SiLU())]
-        self.layers = nn.Sequential(*hidden, nn.Linear(128, 1))
+        self.layers = perceptron(10 if of_products else 16, 128, 128, 128, 128, 1, activation=nn.SiLU)
 
     def forward(self, p: Tensor) -> Tensor:
         p = UNITS * p

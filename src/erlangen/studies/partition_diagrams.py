@@ -17,6 +17,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups import Symmetric
 from erlangen.maps import EquivariantMaps
 from erlangen.nn import EquivariantLinear
+from erlangen.nn.perceptron import perceptron
 from erlangen.parallel import one_thread
 from erlangen.reporting import (
     Claim,
@@ -302,8 +303,7 @@ def network(name: str, config: Config, seed: int) -> nn.Module:
     if name in (SYMMETRIC, THIRD):
         return GraphNet(NODES, 3 if name == THIRD else 2, config.channels, seed=seed)
     torch.manual_seed(seed)
-    hidden = [nn.Linear(NODES**2, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU()]
-    return nn.Sequential(nn.Flatten(-2), *hidden, nn.Linear(128, len(TARGETS)))
+    return nn.Sequential(nn.Flatten(-2), *perceptron(NODES**2, 128, 128, len(TARGETS)))
 
 
 def fit(net: nn.Module, x: Tensor, y: Tensor, config: Config, seed: int, about: str, quiet: bool, moved: bool = False) -> None:

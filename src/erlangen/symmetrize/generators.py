@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.recognise import recognised
 from erlangen.nn.mlp import EquivariantMLP
+from erlangen.nn.perceptron import perceptron
 from erlangen.symmetrize.isometries import CERTAIN, Basis, Candidates, Spread, in_order, over_completions
 
 #: What keeps a squared length from being divided by zero, relative to the longest.
@@ -91,9 +92,8 @@ class Scalar(nn.Module):
         every = vectors + len(crosses)
         features = sum(every * (every + 1) // 2 if _is_symmetric(form) else every * (every - 1) // 2 for form in forms)
         features += len(volumes) + (vectors if self.time is not None else 0)
-        sizes = [max(features, 1), *[width] * layers]
-        hidden = [step for a, b in pairwise(sizes) for step in (nn.Linear(a, b), nn.SiLU())]
-        self.network = nn.Sequential(*hidden, nn.Linear(width, len(self.images) * every * n))
+        outputs = len(self.images) * every * n
+        self.network = perceptron(max(features, 1), *[width] * layers, outputs, activation=nn.SiLU)
         for layer in self.network:
             if isinstance(layer, nn.Linear):
                 nn.init.orthogonal_(layer.weight)

@@ -12,7 +12,7 @@ from erlangen.maps import EquivariantMaps
 from erlangen.nn import EquivariantLinear, TensorProduct
 from erlangen.nn.lie_gnn import squash
 from erlangen.reporting import Claim, Section, Table, claim_from, repeated, scatter
-from erlangen.studies.brauer_beam.compare import F64, Config, Part, fit, medians, of_seeds, perceptron
+from erlangen.studies.brauer_beam.compare import F64, Config, Part, fit, medians, of_seeds, plain_network
 
 SOURCE = "E. Pearce-Crump 2023, arXiv:2212.08630"
 
@@ -58,7 +58,7 @@ class BeamNet(nn.Module):
         self.traces = nn.ModuleList(
             EquivariantLinear(tensor, scalar, (channels, channels), bias=False, dtype=F64) for _ in range(3)
         )
-        self.head = perceptron(3 * channels, 2, width=64)
+        self.head = plain_network(3 * channels, 2, width=64)
 
     def forward(self, sigma: Tensor) -> Tensor:
         stages = [self.first(sigma.unsqueeze(-2))]
@@ -73,7 +73,7 @@ class EntryNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = perceptron(10, 2, width=128)
+        self.net = plain_network(10, 2, width=128)
 
     def forward(self, sigma: Tensor) -> Tensor:
         i, j = torch.triu_indices(4, 4)

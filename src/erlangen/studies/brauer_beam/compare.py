@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from erlangen.nn.perceptron import perceptron
 from erlangen.reporting import Claim, Section
 from erlangen.reps import Rep
 from erlangen.training import TrainingConfig, train
@@ -63,11 +63,9 @@ def fit(
     return model
 
 
-def perceptron(inputs: int, outputs: int, width: int = 256, hidden: int = 2) -> nn.Module:
+def plain_network(inputs: int, outputs: int, width: int = 256, hidden: int = 2) -> nn.Module:
     """A plain multilayer perceptron in float64."""
-    sizes = [inputs, *[width] * hidden]
-    layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.SiLU())]
-    return nn.Sequential(*layers, nn.Linear(width, outputs)).to(F64)
+    return perceptron(inputs, *[width] * hidden, outputs, activation=nn.SiLU).to(F64)
 
 
 def moved_by(source: Rep, target: Rep) -> Move:

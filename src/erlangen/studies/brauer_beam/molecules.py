@@ -12,7 +12,7 @@ from erlangen.fields.molecules import g2_fragments, inertia_tensor
 from erlangen.groups import O
 from erlangen.nn import EquivariantMLP
 from erlangen.reporting import Claim, Section, Table, bars_with_error, repeated
-from erlangen.studies.brauer_beam.compare import F64, Config, Part, fit, medians, moved_by, of_seeds, perceptron
+from erlangen.studies.brauer_beam.compare import F64, Config, Part, fit, medians, moved_by, of_seeds, plain_network
 from erlangen.verdict import Verdict
 
 
@@ -30,8 +30,8 @@ def molecules(config: Config, quiet: bool) -> Part:
         size = y.square().mean().sqrt()
         for name, make, move in (
             ("O(3)", lambda: EquivariantMLP(source, target, scalar + vector + target, channels=16).to(F64), None),
-            ("perceptron", lambda: perceptron(20, 9, width=512), None),
-            ("augmented", lambda: perceptron(20, 9, width=512), moved_by(source, target)),
+            ("perceptron", lambda: plain_network(20, 9, width=512), None),
+            ("augmented", lambda: plain_network(20, 9, width=512), moved_by(source, target)),
         ):
             net = fit(make, x, y / size, config.steps, seed, move, f"molecules, {name}", quiet)
             for kind, (a, b) in {

@@ -11,7 +11,7 @@ from erlangen.groups import SO, MatrixGroup, O
 from erlangen.nn import EquivariantMLP
 from erlangen.reporting import Claim, Line, Section, Table, lines_with_band, repeated
 from erlangen.reps import Rep
-from erlangen.studies.brauer_beam.compare import F64, Config, Part, fit, medians, moved_by, of_seeds, perceptron
+from erlangen.studies.brauer_beam.compare import F64, Config, Part, fit, medians, moved_by, of_seeds, plain_network
 
 
 def regression(config: Config, quiet: bool) -> Part:
@@ -22,7 +22,7 @@ def regression(config: Config, quiet: bool) -> Part:
     def ours() -> nn.Module:
         # Two vectors make no invariants but their products: hidden tensors of second order cost time and add nothing.
         invariants = EquivariantMLP(source, 32 * scalar, scalar + vector, channels=16, layers=1)
-        return nn.Sequential(invariants, perceptron(32, 1)).to(F64)
+        return nn.Sequential(invariants, plain_network(32, 1)).to(F64)
 
     numbers: dict[str, dict[str, list[float]]] = {}
     for seed in config.every_seed:
@@ -33,8 +33,8 @@ def regression(config: Config, quiet: bool) -> Part:
             middle, spread = y.mean(), y.std()
             for name, make, move in (
                 ("O(5)", ours, None),
-                ("perceptron", lambda: perceptron(10, 1, hidden=3), None),
-                ("augmented", lambda: perceptron(10, 1, hidden=3), moved_by(source, scalar)),
+                ("perceptron", lambda: plain_network(10, 1, hidden=3), None),
+                ("augmented", lambda: plain_network(10, 1, hidden=3), moved_by(source, scalar)),
             ):
                 what = f"O(5) task, {size} samples, {name}"
                 net = fit(make, x, (y - middle) / spread, config.regression_steps, seed, move, what, quiet)

@@ -24,6 +24,7 @@ from erlangen.discover.essl import (
 )
 from erlangen.fields.photonics import dos, dos_frequencies, empty_lattice_dos, random_cells
 from erlangen.groups import Cyclic, Dihedral
+from erlangen.nn.perceptron import perceptron
 from erlangen.parallel import run_jobs
 from erlangen.reporting import Claim, Section, Table, bars_with_error, repeated
 from erlangen.studies.base import Part
@@ -125,11 +126,7 @@ def train_arm(job: Job) -> dict[str, float]:
     width, hidden = (1024, (1024, 1024, 512)) if wide else (128, (128, 128))
     seconds = 0.0 if job.arm == NONE else pretrain(job, encoder)
     torch.manual_seed(job.seed + 1000)
-    layers: list[nn.Module] = []
-    for size in hidden:
-        layers += [nn.Linear(width, size), nn.ReLU()]
-        width = size
-    model = nn.Sequential(encoder, *layers, nn.Linear(width, 400))
+    model = nn.Sequential(encoder, *perceptron(width, *hidden, 400))
     x, y = job.cells.train
     unit = y.std()
 

@@ -13,6 +13,7 @@ import erlangen as er
 from erlangen.actions.graphs import adjacency
 from erlangen.datasets.graphs import alike, connected_graphs, generated_graphs, relabelled
 from erlangen.errors import MissingExtra
+from erlangen.nn.perceptron import perceptron
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.frame_averaging.study import Config
@@ -45,9 +46,7 @@ class GIN3(nn.Module):
         super().__init__()
         self.numbered = numbered
         sizes = [nodes if numbered else 1, width, width]
-        self.rounds = nn.ModuleList(
-            nn.Sequential(nn.Linear(size, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh()) for size in sizes
-        )
+        self.rounds = nn.ModuleList(perceptron(size, width, width, activation=nn.Tanh, activate_last=True) for size in sizes)
         self.last = nn.Linear(width, outputs)
 
     def forward(self, a: Tensor) -> Tensor:
@@ -58,11 +57,9 @@ class GIN3(nn.Module):
         return self.last(h.sum(1))
 
 
-def perceptron(nodes: int, outputs: int = 10) -> nn.Module:
+def of_rows(nodes: int, outputs: int = 10) -> nn.Module:
     """On the rows of the matrix, one after another."""
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(nodes * nodes, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, outputs)
-    )
+    return nn.Sequential(nn.Flatten(), *perceptron(nodes * nodes, 64, 64, outputs, activation=nn.Tanh))
 
 
 def networks(nodes: int, outputs: int, generator: torch.Generator) -> dict[str, Callable[[], nn.Module]]:
@@ -75,7 +72,7 @@ def networks(nodes: int, outputs: int, generator: torch.Generator) -> dict[str, 
     return {
         GIN: lambda: GIN3(nodes, numbered=False, outputs=outputs).double(),
         FA_GIN: lambda: over(FA_GIN, GIN3(nodes, numbered=True, outputs=outputs)),
-        FA_MLP: lambda: over(FA_MLP, perceptron(nodes, outputs)),
+        FA_MLP: lambda: over(FA_MLP, of_rows(nodes, outputs)),
         GA_GIN: lambda: over(GA_GIN, GIN3(nodes, numbered=True, outputs=outputs)),
         MINIMAL: lambda: over(MINIMAL, GIN3(nodes, numbered=True, outputs=outputs)),
     }
@@ -155,7 +152,7 @@ def run(config: Config, quiet: bool) -> Part:
     whole, frame_sizes = _small_frames(a)
     torch.manual_seed(config.seed)
     exact = symmetrize(
-        Distinct(perceptron(nodes).double()),
+        Distinct(of_rows(nodes).double()),
         adjacency(er.Symmetric(nodes)),
         er.Symmetric(nodes).scalar,
         frame=Spectral(24),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import erlangen as er
 from erlangen.datasets.parts import Parts, machine_parts
+from erlangen.nn.perceptron import perceptron
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.frame_averaging.study import Config
@@ -41,10 +42,10 @@ class PointNet(nn.Module):
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.each = nn.Sequential(nn.Linear(3, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
-        self.all = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 2 * width))
+        self.each = perceptron(3, width, width, activate_last=True)
+        self.all = perceptron(width, width, 2 * width)
         self.here, self.there = nn.Linear(width, width), nn.Linear(2 * width, width)
-        self.last = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 3))
+        self.last = nn.Sequential(nn.ReLU(), *perceptron(width, width, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.each(x)
@@ -57,8 +58,8 @@ class PatchNet(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.each = nn.Sequential(nn.Linear(3, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
-        self.last = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, 3))
+        self.each = perceptron(3, width, width, activate_last=True)
+        self.last = perceptron(2 * width, width, 3)
 
     def forward(self, patch: Tensor) -> Tensor:
         h = self.each(patch)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from erlangen.datasets.signals import lowpass, lowpass_error, warped_signals
 from erlangen.discover.nft import NFT, LinearNFT, frequencies
 from erlangen.groups import SO
+from erlangen.nn.perceptron import perceptron
 from erlangen.reporting import Claim, Section, Table
 from erlangen.reps import Rep
 from erlangen.studies.base import Part
-from erlangen.studies.nft.networks import perceptron, settings
+from erlangen.studies.nft.networks import settings
 from erlangen.studies.nft.study import Config
 
 FIXED = (3, 5, 11, 4, 7)
@@ -38,7 +39,12 @@ def run(config: Config, quiet: bool) -> Part:
     errors: dict[str, tuple[float, float | None]] = {}
     for name in (KNOWN, GIVEN):
         torch.manual_seed(config.seed)
-        nft = NFT(perceptron(128, 256, 256, 32), perceptron(32, 256, 256, 128), latent(), multiplicity=1)
+        nft = NFT(
+            perceptron(128, 256, 256, 32, activation=nn.Tanh),
+            perceptron(32, 256, 256, 128, activation=nn.Tanh),
+            latent(),
+            multiplicity=1,
+        )
         known = train.angles if name == GIVEN else None
         nft.fit(train.x, known, warmup=1.0, config=settings(steps, config.seed), quiet=quiet)
         with torch.no_grad():

@@ -1,20 +1,10 @@
-"""The networks of the study: perceptrons for signals, a few convolutions for images; and how all are trained."""
+"""The networks of the study: a few convolutions for images; and how all networks are trained."""
 
 from __future__ import annotations
-
-import itertools
 
 from torch import nn
 
 from erlangen.training import TrainingConfig
-
-
-def perceptron(*sizes: int) -> nn.Sequential:
-    """Linear layers with tanh between them."""
-    layers: list[nn.Module] = []
-    for a, b in itertools.pairwise(sizes):
-        layers += [nn.Linear(a, b), nn.Tanh()]
-    return nn.Sequential(*layers[:-1])
 
 
 def image_encoder(side: int, out: int, width: int = 16) -> nn.Sequential:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from erlangen.datasets.signals import Signals, dft_spectrum, warped_signals
 from erlangen.discover.nft import NFT, LinearNFT, Spectrum
 from erlangen.errors import ArgumentError
+from erlangen.nn.perceptron import perceptron
 from erlangen.reporting import Claim, Line, Section, Table, lines_with_band
 from erlangen.studies.base import Part
-from erlangen.studies.nft.networks import perceptron, settings
+from erlangen.studies.nft.networks import settings
 from erlangen.studies.nft.study import Config
 
 TRUE = (2, 5, 9, 12, 14)
@@ -41,7 +42,9 @@ def learn(config: Config, sensor: str, steps: int, samples: int, quiet: bool) ->
     """The transform of one sensor's signals, and test signals with five frames."""
     torch.manual_seed(config.seed)
     data = warped_signals(samples, TRUE, sensor=sensor, seed=config.seed)
-    nft = NFT(perceptron(128, 256, 256, 160), perceptron(160, 256, 256, 128), multiplicity=16)
+    nft = NFT(
+        perceptron(128, 256, 256, 160, activation=nn.Tanh), perceptron(160, 256, 256, 128, activation=nn.Tanh), multiplicity=16
+    )
     nft.fit(data.x, warmup=0.6, config=settings(steps, config.seed), quiet=quiet)
     return nft, warped_signals(2000, TRUE, sensor=sensor, frames=5, seed=config.seed + 100)
 

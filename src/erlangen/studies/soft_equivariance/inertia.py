@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from erlangen.discover.soft import SoftEquivariance
 from erlangen.equivariance import equivariance_error
 from erlangen.fields.mechanics.inertia import CANDIDATES, INPUT, TARGET, BrokenInertia, broken_inertia
+from erlangen.nn.perceptron import perceptron
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
 from erlangen.reporting import Claim, Section, Table, progress, repeated
 from erlangen.studies.base import Part
@@ -114,10 +114,8 @@ def _models(width: int, steps: int, strength: float, power: float) -> dict[str, 
     def nothing() -> Tensor:
         return torch.zeros(())
 
-    def perceptron() -> Member:
-        sizes = [INPUT.dim, *[width] * 3]
-        layers = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), nn.SiLU())]
-        return Member(nn.Sequential(*layers, nn.Linear(width, TARGET.dim)), nothing)
+    def unbound() -> Member:
+        return Member(perceptron(INPUT.dim, *[width] * 3, TARGET.dim, activation=nn.SiLU), nothing)
 
     def bound(weights: Any, *names: str) -> Callable[[], Member]:
         def make() -> Member:
@@ -138,7 +136,7 @@ def _models(width: int, steps: int, strength: float, power: float) -> dict[str, 
         return Member(net, lambda: penalty() + net.gate_penalty(), penalty)
 
     return {
-        "perceptron": perceptron,
+        "perceptron": unbound,
         "O(3) imposed": bound("hard", "O3"),
         "O(2)z imposed": bound("hard", "O2z"),
         "residual pathway, O(3)": bound("rpp", "O3"),
