@@ -14,7 +14,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups import SO, Cyclic
 from erlangen.nn import EGNN, Lifting
 from erlangen.studies.canonicalize import STUDY, Config
-from erlangen.studies.canonicalize.adapt import accuracy, fit
+from erlangen.studies.canonicalize.adapt import fit, named_right
 from erlangen.studies.canonicalize.images import consistency, lift
 from erlangen.symmetrize import Energy, Lift, Vectors
 
@@ -65,10 +65,10 @@ def test_the_prior_on_upright_images_leaves_them_upright():
     model.eval()
     assert model.frames(x).info["identity_metric"].mean() >= 0.95
     with torch.no_grad():
-        upright = accuracy(f, x, labels)
+        upright = named_right(f, x, labels)
         assert upright > 0.9
         for k in range(4):
-            assert accuracy(model, torch.rot90(x, k, (2, 3)), labels) >= 0.95 * upright
+            assert named_right(model, torch.rot90(x, k, (2, 3)), labels) >= 0.95 * upright
 
 
 def flops(call) -> int:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from erlangen.actions.base import Action
 from erlangen.data import DataSet
 from erlangen.groups.base import Group
-from erlangen.measure import auc
+from erlangen.measure.scores import accuracy, auc, mean_square, r_squared
 
 
 @dataclass(frozen=True)
@@ -68,19 +68,3 @@ def task_of(data: DataSet) -> Task:
         return F.mse_loss(p / scale, y.reshape(p.shape) / scale)
 
     return Task(data.target or "scalar", shape, loss, r_squared, "R²", 0.0, scale, mean_square)
-
-
-def accuracy(logits: Tensor, label: Tensor) -> float:
-    """Share of samples whose largest logit is the right class."""
-    return float((logits.argmax(1) == label).double().mean())
-
-
-def mean_square(prediction: Tensor, target: Tensor) -> float:
-    """The mean square error."""
-    return float((prediction.detach().double() - target.reshape(prediction.shape).double()).square().mean())
-
-
-def r_squared(prediction: Tensor, target: Tensor) -> float:
-    """One minus the mean square error over the target's variance."""
-    p, y = prediction.detach().double(), target.reshape(prediction.shape).double()
-    return float(1 - (p - y).square().mean() / (y - y.mean(0)).square().mean())

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from erlangen.errors import ArgumentError
 from erlangen.fields.molecules import FEATURES, StereoOrbits, approved_drugs, by_molecule, mirrored, stereo_orbits
 from erlangen.groups import Alternating, Symmetric
+from erlangen.measure.scores import accuracy
 from erlangen.nn import EquivariantLinear
 from erlangen.parallel import one_thread
 from erlangen.reporting import (
@@ -318,7 +319,7 @@ def fit(net: nn.Module, task: Task, config: Config, *, moved: bool, seed: int, d
 @torch.no_grad()
 def score(net: nn.Module, x: Tensor, y: Tensor) -> float:
     """Accuracy."""
-    return float(((net(x) > 0) == (y == 1)).double().mean())
+    return accuracy(net(x), y)
 
 
 @torch.no_grad()

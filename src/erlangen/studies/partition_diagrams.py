@@ -16,6 +16,7 @@ from erlangen.datasets.graphs import TARGETS, connected_graphs, intensive, relab
 from erlangen.errors import ArgumentError
 from erlangen.groups import Symmetric
 from erlangen.maps import EquivariantMaps
+from erlangen.measure.scores import r_squared
 from erlangen.nn import EquivariantLinear
 from erlangen.nn.perceptron import perceptron
 from erlangen.parallel import one_thread
@@ -318,7 +319,7 @@ def fit(net: nn.Module, x: Tensor, y: Tensor, config: Config, seed: int, about: 
 
 def r2(prediction: Tensor, truth: Tensor) -> list[float]:
     """The coefficient of determination of each target."""
-    return (1 - (prediction - truth).square().mean(0) / truth.var(0, unbiased=False)).tolist()
+    return [r_squared(p, y) for p, y in zip(prediction.mT, truth.mT)]
 
 
 def split(seed: int, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

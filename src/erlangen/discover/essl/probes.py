@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
+from erlangen.measure.scores import r_squared
 from erlangen.training.modes import evaluating
 
 #: Samples with labels: inputs (or features) and labels.
@@ -149,7 +150,7 @@ def ridge_probe(
     weights = (v.mT @ ((s / (s.square() + best[1] * unit)).unsqueeze(1) * rotated)).mT / scale
     offset = centre - weights @ mean
     predictions = b @ weights.mT + offset
-    return Probe(_explained(predictions, truth), _explained(a @ weights.mT + offset, y), predictions, weights, offset)
+    return Probe(r_squared(predictions, truth), r_squared(a @ weights.mT + offset, y), predictions, weights, offset)
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,3 @@ def _check_labels(name: str, x: Tensor, y: Tensor, classes: int) -> None:
 
 def _share(right: Tensor) -> float:
     return float(right.double().mean())
-
-
-def _explained(prediction: Tensor, truth: Tensor) -> float:
-    return 1 - float((prediction - truth).square().sum() / (truth - truth.mean(0)).square().sum().clamp_min(1e-300))

@@ -14,6 +14,7 @@ from erlangen.discover.soft.penalty import SoftEquivariance, Tune
 from erlangen.discover.soft.report import Report
 from erlangen.errors import ArgumentError
 from erlangen.maps.subspaces import Candidate, candidates
+from erlangen.measure.scores import r_squared
 from erlangen.reps.layout import Layout
 
 if TYPE_CHECKING:
@@ -108,9 +109,7 @@ class SoftEquivariantRegressor:
 
     def score(self, x: Any, y: Any) -> float:
         """The coefficient of determination, one for all outputs together."""
-        y = _tensor(y, self.out, "y")
-        missed = (y - self.predict(_tensor(x, self.inp, "x"))).square().sum()
-        return float(1 - missed / (y - y.mean(0)).square().sum())
+        return r_squared(self.predict(_tensor(x, self.inp, "x")), _tensor(y, self.out, "y"))
 
     def degrees(self) -> Degrees:
         """How much of each symmetry the trained weights have."""

@@ -18,6 +18,7 @@ from erlangen.discover.soft.tuning import numbers, tuned_strengths
 from erlangen.discover.soft.weights import weights_of
 from erlangen.errors import ArgumentError
 from erlangen.maps.subspaces import Candidate, candidates
+from erlangen.measure.scores import r_squared
 from erlangen.reps.layout import SCALAR, Layout
 
 
@@ -134,9 +135,7 @@ class SoftEquivariantRidge:
 
     def score(self, x: Any, y: Any) -> float:
         """The coefficient of determination, one for all outputs together."""
-        y = _matrix(y, "y")
-        missed = (y - _matrix(x, "x") @ self.coef_.mT - self.intercept_).square().sum()
-        return float(1 - missed / (y - y.mean(0)).square().sum())
+        return r_squared(_matrix(x, "x") @ self.coef_.mT + self.intercept_, _matrix(y, "y"))
 
     def degrees(self) -> Degrees:
         """How much of each symmetry the fitted weights have."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from erlangen.actions import Images
 from erlangen.datasets import fashion
 from erlangen.groups import Cyclic
+from erlangen.measure.scores import accuracy
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.canonicalize.images import classifier, scorer
@@ -43,8 +44,8 @@ def run(config: Config, quiet: bool) -> Part:
     model.eval()
     turns = range(4)
     with torch.no_grad():
-        alone = [accuracy(f, torch.rot90(held, k, (2, 3)), labels) for k in turns]
-        adapted = [accuracy(model, torch.rot90(held, k, (2, 3)), labels) for k in turns]
+        alone = [named_right(f, torch.rot90(held, k, (2, 3)), labels) for k in turns]
+        adapted = [named_right(model, torch.rot90(held, k, (2, 3)), labels) for k in turns]
         identity = float(torch.cat([model.frames(some).info["identity_metric"] for some in held.split(500)]).mean())
     upright = alone[0]
     scale = f"{train.name}: {len(x)} training and {len(held)} test images, {seconds:g} CPU seconds for each of the two"
@@ -110,7 +111,6 @@ def fit(module: nn.Module, loss: Callable[[Tensor], Tensor], count: int, seconds
         optimizer.step()
 
 
-def accuracy(model: nn.Module, x: Tensor, y: Tensor) -> float:
-    """The share of correct classes."""
-    right = [(model(some).argmax(1) == label).float() for some, label in zip(x.split(500), y.split(500))]
-    return float(torch.cat(right).mean())
+def named_right(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    """The accuracy of a model, 500 images at a time."""
+    return accuracy(torch.cat([model(some) for some in x.split(500)]), y)

@@ -10,7 +10,7 @@ from erlangen.measure.explain import FeatureAblation, IntegratedGradients, Occlu
 from erlangen.reporting import progress
 from erlangen.studies.base import Part
 from erlangen.studies.explain.findings import Findings
-from erlangen.studies.explain.networks import AUGMENTED, INVARIANT, PLAIN, accuracy, network, trained
+from erlangen.studies.explain.networks import AUGMENTED, INVARIANT, PLAIN, named_right, network, trained
 from erlangen.studies.explain.scoring import averaged_gradients, curve, scores, sensitivity
 from erlangen.studies.explain.setting import images, outlines
 from erlangen.studies.explain.study import Config
@@ -29,7 +29,7 @@ def run_setting(name: str, config: Config, quiet: bool) -> Part:
         made = network(invariant, setting.shape, setting.classes, setting.widths, config.seed)
         trained(made, setting.train, setting.steps, config.seed, shifted, f"{name}, {net}", quiet)
         nets[net] = made
-    right = {net: accuracy(nets[net], *setting.test) for net in nets}
+    right = {net: named_right(nets[net], *setting.test) for net in nets}
     with progress(None, f"{name}, explanations", quiet) as advance:
         rows = scores(nets, setting, config, advance.advance)
     found = Findings(setting, config, rows, right)

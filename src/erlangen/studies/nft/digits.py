@@ -14,6 +14,7 @@ from erlangen.datasets.fashion import rotated
 from erlangen.discover.nft import NFT, LinearNFT, frequencies
 from erlangen.errors import ArgumentError
 from erlangen.groups import SO
+from erlangen.measure.scores import accuracy
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.nft.networks import image_decoder, image_encoder, settings
@@ -49,7 +50,7 @@ def probe(features: Tensor, labels: Tensor, test: Tensor, true: Tensor, ridge: f
 
     optimizer.step(closure)
     with torch.no_grad():
-        return float((model(held).argmax(1) == true).float().mean())
+        return accuracy(model(held), true)
 
 
 def turned(x: Tensor, seed: int, frames: int = 3) -> tuple[Tensor, Tensor]:
