@@ -17,6 +17,7 @@ from erlangen.studies.canonicalize import STUDY, Config
 from erlangen.studies.canonicalize.adapt import fit, named_right
 from erlangen.studies.canonicalize.images import consistency, lift
 from erlangen.symmetrize import Energy, Lift, Vectors
+from erlangen.training import supervised
 
 
 @pytest.mark.parametrize("part", ["nbody", "adapt"])
@@ -59,10 +60,9 @@ def test_the_prior_on_upright_images_leaves_them_upright():
     labels = torch.arange(300) % 2
     x[labels == 1, :, 20:, :10] += 0.5
     f, score = (torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(28 * 28, outputs)) for outputs in (2, 1))
-    fit(f, lambda i: torch.nn.functional.cross_entropy(f(x[i]), labels[i]), 300, 1.0, 0)
-    model = er.symmetrize(f.requires_grad_(False).eval(), act, act.group.scalar, frame=Energy(score, prior=1.0), check=False)
-    fit(model.frame, lambda i: model.frames(x[i]).losses["prior"], 300, 1.0, 1)
-    model.eval()
+    fit(f, (x, labels), supervised(torch.nn.functional.cross_entropy), 1.0, 0)
+    model = er.symmetrize(f.requires_grad_(False), act, act.group.scalar, frame=Energy(score, prior=1.0), check=False)
+    fit(model, (x,), lambda model, x: model.frames(x).losses["prior"], 1.0, 1)
     assert model.frames(x).info["identity_metric"].mean() >= 0.95
     with torch.no_grad():
         upright = named_right(f, x, labels)

@@ -69,7 +69,7 @@ def test_qm9_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_training_protocol() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        assert _train(EQUIVARIANT["displacements (E-GNN-like)"](1).double(), epochs=2) == 50.0
+        assert _train(EQUIVARIANT["displacements (E-GNN-like)"](1).double(), 0, epochs=2) == 50.0
 
 
 def test_unknown_part() -> None:

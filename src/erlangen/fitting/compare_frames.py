@@ -21,7 +21,7 @@ from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
 from erlangen.symmetrize.frames import AllElements, Frame
 from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
-from erlangen.training import TrainingConfig, train
+from erlangen.training import TrainingConfig, steps_within, train
 from erlangen.training.modes import thawed
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 Loss = Callable[[Any, Any], Tensor]
 
 PLAIN, AUGMENTED = "plain", "augmentation"
-CALIBRATION = 20  # steps that tell what a step costs
 BATCH = 256  # test data are evaluated in pieces of this size
 
 
@@ -274,12 +273,7 @@ class _Task:
         first = [part[: config.batch_size].clone() for part in self.data]
         memory = _kept(lambda: loss(thawed(model), *first), model)
         if seconds is not None:
-            few_steps = dataclasses.replace(config, steps=CALIBRATION)
-            start = time.process_time()
-            train(copy.deepcopy(model), self.data, loss, few_steps, quiet=True)
-            each = (time.process_time() - start) / CALIBRATION
-            config = dataclasses.replace(config, steps=max(1, round(seconds / each)))
-            generator.manual_seed(self.seed + 1)
+            config = dataclasses.replace(config, steps=steps_within(seconds, model, self.data, loss, config))
         start = time.process_time()
         history = train(model, self.data, loss, config, description=name, quiet=quiet)
         spent = time.process_time() - start

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,10 +17,10 @@ from erlangen.groups.axial import AxialE, AxialO
 from erlangen.measure import SymmetryReport, symmetry_report
 from erlangen.nn import FAENet
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, Section, Table, bars_with_error, progress, repeated
-from erlangen.reporting.progress import Advance
+from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, Section, Table, bars_with_error, repeated
 from erlangen.studies.base import Study
 from erlangen.symmetrize import Haar, Lattice, Planar, Stochastic, symmetrize
+from erlangen.training import TrainingConfig, steps_within, train
 
 SOURCE = "Duval, Schmidt, Hernández-García, Miret, Malliaros, Bengio, Rolnick 2023, arXiv:2305.05577"
 NONE, AUGMENTED, STOCHASTIC, FULL, LATTICE = "none", "augmentation", "stochastic frames", "full frames", "stochastic lattice frames"
@@ -122,28 +122,20 @@ def strategies(network: Callable[[], FAENet]) -> dict[str, tuple[nn.Module, nn.M
     return made
 
 
-def train(model: nn.Module, task: Task, config: Config, seed: int, bar: Advance) -> tuple[int, float]:
-    """Train until the CPU time is used up: steps made, and CPU seconds."""
-    rng = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr)
-    model.train()
-    steps, started = 0, time.process_time()
-    while True:
-        for chosen in torch.randperm(len(task.train), generator=rng).split(config.batch):
-            used = time.process_time() - started
-            if used >= config.seconds:
-                return steps, used
-            for group in optimizer.param_groups:
-                group["lr"] = config.lr * (0.5 + 0.5 * float(torch.cos(torch.tensor(torch.pi * used / config.seconds))))
-            x, energy, forces = _together([task.train[int(i)] for i in chosen])
-            y = model(x)
-            loss = (y["energy"].squeeze(1) - energy).abs().mean() + config.force_weight * (y["forces"] - forces).abs().mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-            optimizer.step()
-            steps += 1
-            bar.advance(int(used) - bar.done)
+def learn(model: nn.Module, task: Task, config: Config, seed: int, name: str, quiet: bool) -> tuple[int, float]:
+    """Train for the CPU time: steps made, and CPU seconds."""
+
+    def loss(model: nn.Module, chosen: Tensor) -> Tensor:
+        x, energy, forces = _together([task.train[i] for i in chosen.tolist()])
+        y = model(x)
+        return (y["energy"].squeeze(1) - energy).abs().mean() + config.force_weight * (y["forces"] - forces).abs().mean()
+
+    data = (torch.arange(len(task.train)),)
+    settings = TrainingConfig(batch_size=config.batch, lr=config.lr, clip=10.0, seed=seed)
+    settings = replace(settings, steps=steps_within(config.seconds, model, data, loss, settings, trial=5))
+    started = time.process_time()
+    train(model, data, loss, settings, description=name, quiet=quiet)
+    return settings.steps, time.process_time() - started
 
 
 def _together(parts: list[tuple[dict[str, Tensor], Tensor, Tensor]]) -> tuple[dict[str, Tensor], Tensor, Tensor]:
@@ -198,9 +190,7 @@ def compare(config: Config, task: Task, seed: int, quiet: bool) -> dict[str, Row
     group = AxialE("z")
     for name, (trained, judged) in strategies(network).items():
         start = evaluate(judged, task)[0]
-        torch.manual_seed(seed)
-        with progress(round(config.seconds), name, quiet) as bar:
-            steps, used = train(trained, task, config, seed, bar)
+        steps, used = learn(trained, task, config, seed, name, quiet)
         energy, forces = evaluate(judged, task)
         inp, _ = network().records(group)
         found = symmetry_report(judged, [task.test[0][0]], group, inp, elements=2, generator=torch.Generator().manual_seed(seed))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -33,7 +32,7 @@ from erlangen.reporting import (
     repeated,
 )
 from erlangen.studies.base import Study
-from erlangen.training import TrainingConfig, train
+from erlangen.training import TrainingConfig, supervised, train
 
 SOURCE = "Pearce-Crump 2023, arXiv:2301.10152"
 PLAIN, MOVED = "MLP", "MLP, random even permutations"
@@ -308,12 +307,9 @@ def fit(net: nn.Module, task: Task, config: Config, *, moved: bool, seed: int, d
     epochs = config.epochs if rows > 4 * SMALL else config.epochs * 5 // 2
     settings = TrainingConfig(steps=max(1, epochs * rows // 64), batch_size=64, lr=3e-3, weight_decay=0.0, seed=seed)
 
-    def loss(model: Callable[..., Tensor], x: Tensor, y: Tensor) -> Tensor:
-        if moved:
-            x = V.act(V.group.sample(len(x)), x)
-        return nn.functional.binary_cross_entropy_with_logits(model(x), y.to(x.dtype))
-
-    train(net, (task.x, task.y), loss, settings, description=description, quiet=quiet)
+    move = (lambda x, y: (V.act(V.group.sample(len(x)), x), y)) if moved else None
+    loss = supervised(nn.functional.binary_cross_entropy_with_logits, move)
+    train(net, (task.x, task.y.to(task.x.dtype)), loss, settings, description=description, quiet=quiet)
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,14 +24,14 @@ from erlangen.studies.base import Study
 from erlangen.symmetrize import Orbit, Shifted, Symmetrized, symmetrize
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.generators import InOrder, RingMoments, Scalar, unit
-from erlangen.training import TrainingConfig, train
+from erlangen.training import TrainingConfig, steps_within, train
 from erlangen.training.modes import evaluating
 
 SOURCE = "Nguyen, Kim, Yang, Hong 2023, arXiv:2311.07143"
 #: Momentum components have a deviation of 1/4; networks are given numbers of order one.
 UNITS = 4.0
-#: Steps that tell how long one takes.
-TRIAL = 20
+#: Steps of the shortest training.
+FEWEST = 20
 
 
 @dataclass(frozen=True)
@@ -222,20 +223,11 @@ def _train(
     _, seconds = config.scale
     lr, batch = (3e-3, 500) if validation is not None else (2e-3, 64)
 
-    def settings(steps: int) -> TrainingConfig:
-        return TrainingConfig(
-            steps=steps, batch_size=batch, lr=lr, weight_decay=0.0, clip=1.0, warmup=min(20, steps // 10), seed=seed,
-            evaluate_every=max(1, steps // 20),
-        )  # fmt: skip
-
-    # Time of this process, which other jobs on the machine do not lengthen.
-    state = {key: value.clone() for key, value in model.state_dict().items()}
+    settings = TrainingConfig(batch_size=batch, lr=lr, weight_decay=0.0, clip=1.0, seed=seed)
+    steps = max(FEWEST, steps_within(seconds, model, data, loss, settings))
+    settings = dataclasses.replace(settings, steps=steps, warmup=min(20, steps // 10), evaluate_every=max(1, steps // 20))
     clock = time.process_time()
-    train(model, data, loss, settings(TRIAL), quiet=True)
-    steps = max(TRIAL, int(seconds * TRIAL / (time.process_time() - clock)))
-    model.load_state_dict(state)
-    clock = time.process_time()
-    train(model, data, loss, settings(steps), validation=validation, metric=metric, description=name, quiet=quiet)
+    train(model, data, loss, settings, validation=validation, metric=metric, description=name, quiet=quiet)
     return steps, time.process_time() - clock
 
 
@@ -260,8 +252,6 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     seeds, _ = config.scale
     runs: dict[str, list[dict[str, dict[str, float]]]] = {}
     with one_thread():
-        # The first step of a process is slow, whatever it trains.
-        train(nn.Linear(1, 1), (torch.zeros(2, 1),), lambda net, x: net(x).mean(), TrainingConfig(steps=2), quiet=True)
         for seed in range(config.seed, config.seed + seeds):
             if config.part != "so2":
                 runs.setdefault("lorentz", []).append(scattering(config, seed, quiet))

@@ -35,7 +35,7 @@ from erlangen.reporting import (
     repeated,
 )
 from erlangen.studies.base import Study
-from erlangen.training import TrainingConfig, train
+from erlangen.training import TrainingConfig, supervised, train
 
 SOURCE = "Pearce-Crump 2022, arXiv:2212.08648"
 NODES = 7
@@ -309,11 +309,8 @@ def network(name: str, config: Config, seed: int) -> nn.Module:
 
 def fit(net: nn.Module, x: Tensor, y: Tensor, config: Config, seed: int, about: str, quiet: bool, moved: bool = False) -> None:
     """Mean square error; with ``moved`` every graph of a batch is relabelled at random."""
-
-    def loss(model: Callable[..., Tensor], a: Tensor, b: Tensor) -> Tensor:
-        return (model(relabelled(a) if moved else a) - b).square().mean()
-
     settings = TrainingConfig(steps=config.steps, batch_size=50, lr=3e-3, weight_decay=0.0, seed=seed)
+    loss = supervised(lambda p, y: (p - y).square().mean(), (lambda a, b: (relabelled(a), b)) if moved else None)
     train(net, (x, y), loss, settings, description=about, quiet=quiet)
 
 

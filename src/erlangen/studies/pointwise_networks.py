@@ -23,7 +23,7 @@ from erlangen.parallel import one_thread
 from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, Section, Table, bars_with_error
 from erlangen.reps import InBasis, Rep
 from erlangen.studies.base import Study
-from erlangen.training import TrainingConfig, train
+from erlangen.training import TrainingConfig, supervised, train
 
 SOURCE = "Pacini, Dong, Lepri, Santin 2024, arXiv:2401.09235"
 
@@ -204,7 +204,7 @@ def _train_all(
         train(
             model,
             (inputs, wanted),
-            lambda net, a, b: (net(a) - b).square().mean(),
+            supervised(lambda p, y: (p - y).square().mean()),
             settings,
             description=f"{task}: {name}",
             quiet=quiet,

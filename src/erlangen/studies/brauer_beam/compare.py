@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from erlangen.nn.perceptron import perceptron
 from erlangen.reporting import Claim, Section
 from erlangen.reps import Rep
-from erlangen.training import TrainingConfig, train
+from erlangen.training import TrainingConfig, supervised, train
 
 F64 = torch.float64
 #: An augmentation of a batch.
@@ -50,15 +50,10 @@ def fit(
     make: Callable[[], nn.Module], x: Tensor, y: Tensor, steps: int, seed: int, move: Move | None, description: str, quiet: bool
 ) -> nn.Module:
     """Train one model; a fifth of the samples chooses the best weights. ``move`` is the augmentation, applied to every batch."""
-
-    def loss(net: nn.Module, a: Tensor, b: Tensor) -> Tensor:
-        if move is not None:
-            a, b = move(a, b)
-        return (net(a) - b).square().mean()
-
     torch.manual_seed(seed)
     model, held = make(), max(1, len(x) // 5)
     settings = TrainingConfig(steps=steps, batch_size=100, lr=3e-3, weight_decay=0.0, seed=seed)
+    loss = supervised(lambda p, y: (p - y).square().mean(), move)
     train(model, (x[held:], y[held:]), loss, settings, validation=(x[:held], y[:held]), description=description, quiet=quiet)
     return model
 

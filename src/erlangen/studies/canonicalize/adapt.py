@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import dataclasses
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,9 @@ from erlangen.studies.base import Part
 from erlangen.studies.canonicalize.images import classifier, scorer
 from erlangen.studies.canonicalize.study import Config
 from erlangen.symmetrize import Energy, symmetrize
+from erlangen.training import TrainingConfig, steps_within, supervised, train
+from erlangen.training.batches import Data
+from erlangen.training.loop import Loss
 
 SOURCE = "Mondal et al. 2023, arXiv:2310.01647"
 ABOUT = (
@@ -35,13 +37,12 @@ def run(config: Config, quiet: bool) -> Part:
     x, y, held, labels = train.x.unsqueeze(1), train.y, test.x.unsqueeze(1), test.y
     action = Images(Cyclic(4).irrep(1))
     f = classifier(config.seed)
-    fit(f, lambda i: nn.functional.cross_entropy(f(x[i]), y[i]), len(x), seconds, config.seed)
-    f.requires_grad_(False).eval()
+    fit(f, (x, y), supervised(nn.functional.cross_entropy), seconds, config.seed)
+    f.requires_grad_(False)
     torch.manual_seed(config.seed + 1)
     model = symmetrize(f, action, action.group.scalar, frame=Energy(scorer(), prior=1.0), example=held[:8])
     # The prior needs no evaluation of the classifier.
-    fit(model.frame, lambda i: model.frames(x[i]).losses["prior"], len(x), seconds, config.seed + 1)
-    model.eval()
+    fit(model, (x,), lambda model, x: model.frames(x).losses["prior"], seconds, config.seed + 1)
     turns = range(4)
     with torch.no_grad():
         alone = [named_right(f, torch.rot90(held, k, (2, 3)), labels) for k in turns]
@@ -96,19 +97,11 @@ def run(config: Config, quiet: bool) -> Part:
     return Part(claims, [Section("Adaptation", ABOUT, tables=[table])], numbers, answer)
 
 
-def fit(module: nn.Module, loss: Callable[[Tensor], Tensor], count: int, seconds: float, seed: int) -> None:
-    """Adam on batches of 100 for so many CPU seconds, the learning rate falling to zero along a cosine of the time spent."""
-    optimizer = torch.optim.Adam(module.parameters(), 2e-3)
-    rng = torch.Generator().manual_seed(seed)
-    module.train()
-    started = time.process_time()
-    while (spent := (time.process_time() - started) / seconds) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = 1e-3 * (1 + torch.cos(torch.tensor(spent * torch.pi)).item())
-        value = loss(torch.randint(count, (100,), generator=rng))
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
+def fit(module: nn.Module, data: Data, loss: Loss, seconds: float, seed: int) -> None:
+    """Train on batches of 100 for so many CPU seconds, the learning rate falling to zero."""
+    settings = TrainingConfig(batch_size=100, lr=2e-3, weight_decay=0.0, seed=seed)
+    settings = dataclasses.replace(settings, steps=steps_within(seconds, module, data, loss, settings))
+    train(module, data, loss, settings, quiet=True)
 
 
 def named_right(model: nn.Module, x: Tensor, y: Tensor) -> float:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.measure.scores import accuracy
-from erlangen.training import TrainingConfig, train
+from erlangen.training import TrainingConfig, supervised, train
 
 INVARIANT, PLAIN, AUGMENTED = "All-CNN", "Standard-CNN", "Augmented-CNN"
 #: Names of an equivariant layer and of the invariant ones in the networks.
@@ -63,11 +63,9 @@ def trained(
     rng = torch.Generator().manual_seed(seed)
     settings = TrainingConfig(steps=steps, batch_size=64, lr=5e-3, weight_decay=1e-5, seed=seed)
 
-    def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(model(x if shifted is None else shifted(x, rng)), y)
-
-    train(net, data, loss, settings, description=name, quiet=quiet)
-    return net.eval()
+    move = None if shifted is None else lambda x, y: (shifted(x, rng), y)
+    train(net, data, supervised(nn.functional.cross_entropy, move), settings, description=name, quiet=quiet)
+    return net
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.frame_averaging.study import Config
 from erlangen.symmetrize import CanonicalLabelling, Distinct, Frame, Haar, Spectral, Symmetrized, symmetrize
-from erlangen.training import TrainingConfig, train
+from erlangen.training import TrainingConfig, supervised, train
 
 DRAWS = 24  # orders that a trained network is averaged over
 APART = 1e-3  # outputs that differ by more than this (L1) separate two graphs
@@ -115,11 +115,8 @@ def accuracy(make: Callable[[], nn.Module], a: Tensor, labels: Tensor, steps: in
     net, rng = make().float(), torch.Generator().manual_seed(seed)
     a, labels = a.float(), labels.float()
     settings = TrainingConfig(steps=steps, batch_size=128, lr=3e-3, weight_decay=0.0, seed=seed)
-
-    def loss(model: nn.Module, graphs: Tensor, y: Tensor) -> Tensor:
-        return nn.functional.binary_cross_entropy_with_logits(model(relabelled(graphs, rng)).squeeze(1), y)
-
-    train(net, (a, labels), loss, settings, description=f"labels of pairs, {name}", quiet=quiet)
+    loss = supervised(nn.functional.binary_cross_entropy_with_logits, lambda graphs, y: (relabelled(graphs, rng), y))
+    train(net, (a, labels.unsqueeze(1)), loss, settings, description=f"labels of pairs, {name}", quiet=quiet)
     if isinstance(net, Symmetrized):
         net.frame = drawn(name, DRAWS, rng)
     with torch.no_grad():

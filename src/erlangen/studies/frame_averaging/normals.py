@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
@@ -16,7 +17,7 @@ from erlangen.studies.base import Part
 from erlangen.studies.frame_averaging.study import Config
 from erlangen.symmetrize import Principal, Stochastic, symmetrize
 from erlangen.symmetrize.local import gather_points, nearest
-from erlangen.training import TrainingConfig, train
+from erlangen.training import TrainingConfig, steps_within, supervised, train
 
 SOURCE = "Puny et al. 2022, arXiv:2110.03336, table 1"
 PLAIN, GLOBAL, LOCAL = "PointNet", "FA-PointNet", "FA-Local-PointNet"
@@ -98,9 +99,9 @@ def networks(seed: int) -> dict[str, nn.Module]:
     }
 
 
-def loss_of(model: nn.Module, x: Tensor, normals: Tensor) -> Tensor:
+def missed(prediction: Tensor, normals: Tensor) -> Tensor:
     """The mean of ``1 - n^T T n``."""
-    return 1 - (model(x).unflatten(-1, (3, 3)) @ normals.unsqueeze(-1)).squeeze(-1).mul(normals).sum(-1).mean()
+    return 1 - (prediction.unflatten(-1, (3, 3)) @ normals.unsqueeze(-1)).squeeze(-1).mul(normals).sum(-1).mean()
 
 
 @torch.no_grad()
@@ -151,18 +152,11 @@ def _fit(net: nn.Module, parts: Parts, seconds: float, turning: bool, seed: int,
     rng, G = torch.Generator().manual_seed(seed), er.SO(3)
     data = tuple(part.float() for part in parts)
 
-    def loss(model: nn.Module, x: Tensor, n: Tensor) -> Tensor:
-        return loss_of(model, *(_turn(Parts(x, n), G, rng) if turning else (x, n)))
-
-    before = {key: value.clone() for key, value in net.state_dict().items()}
-    for steps in (1, 6):  # the first training of a process loads what later ones find ready
-        start = time.process_time()
-        train(net, data, loss, TrainingConfig(steps=steps, batch_size=BATCH, seed=seed), quiet=True)
-    steps = max(1, round(seconds / ((time.process_time() - start) / steps)))
-    net.load_state_dict(before)
-    settings = TrainingConfig(steps=steps, batch_size=BATCH, lr=3e-3, weight_decay=0.0, seed=seed)
+    loss = supervised(missed, (lambda x, n: _turn(Parts(x, n), G, rng)) if turning else None)
+    settings = TrainingConfig(batch_size=BATCH, lr=3e-3, weight_decay=0.0, seed=seed)
+    settings = dataclasses.replace(settings, steps=steps_within(seconds, net, data, loss, settings, trial=6))
     train(net, data, loss, settings, description=f"{name}{', turned' * turning}", quiet=quiet)
-    return steps
+    return settings.steps
 
 
 def _report(errors: dict[str, list[float]], numbers: dict[str, Any], scale: str) -> Part:
