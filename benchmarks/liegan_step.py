@@ -28,14 +28,14 @@ def straightforward(gan: LieGAN, data: Samples) -> Step:
         return judge(tokens.flatten(1), labels)
 
     def step() -> None:
-        batch = data.subset(torch.randint(len(data), (gan.batch_size,), generator=generator))
-        w = law.sample(gan.batch_size, generator)
+        batch = data.subset(torch.randint(len(data), (gan.config.batch_size,), generator=generator))
+        w = law.sample(gan.config.batch_size, generator)
         masked = basis * gan.mask
         g = torch.stack([torch.linalg.matrix_exp((wi[:, None, None] * masked).sum(0)) for wi in w])
         moved = batch.tokens @ g.mT
         maker.zero_grad()
         cosine = F.cosine_similarity(batch.x, moved[:, : batch.x.shape[1]], dim=-1).mean().abs()
-        (F.softplus(-see(moved, batch.labels)).mean() + gan.lam * cosine).backward()
+        (F.softplus(-see(moved, batch.labels)).mean() + gan.config.lam * cosine).backward()
         maker.step()
         judges.zero_grad()
         moved = moved.detach()

@@ -4,6 +4,7 @@ from erlangen.discover.evidence import evidence
 from erlangen.discover.finding import Finding
 from erlangen.discover.found import Candidate, Discovered
 from erlangen.discover.liegan import LieGAN
+from erlangen.discover.liegan_config import LieGANConfig
 from erlangen.discover.nft import NFT, KernelNFT, LinearNFT
 from erlangen.discover.nft.finding import linear_nft_finding
 from erlangen.discover.polarisation import Polarised, polarise
@@ -19,6 +20,7 @@ __all__ = [
     "Finding",
     "KernelNFT",
     "LieGAN",
+    "LieGANConfig",
     "LinearNFT",
     "Polarised",
     "Quadric",

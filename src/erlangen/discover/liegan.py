@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -11,19 +12,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from erlangen.data.distinct import arranged, boundary, distinct
-from erlangen.discover.coefficients import Coefficients, Law
+from erlangen.discover.coefficients import Coefficients
 from erlangen.discover.confidence import at_fitted_scale
 from erlangen.discover.discriminator import Discriminator
 from erlangen.discover.exponential import act, is_block_mask
-from erlangen.discover.regularizers import (
-    DECORRELATIONS,
-    REGULARIZERS,
-    Decorrelation,
-    Regularizer,
-    correlation,
-    triviality,
-)
-from erlangen.discover.samples import TARGETS, Samples, Target, samples_of
+from erlangen.discover.liegan_config import LieGANConfig, one_of
+from erlangen.discover.regularizers import correlation, triviality
+from erlangen.discover.samples import Samples, samples_of
 from erlangen.discover.span import warn_constants, warn_dependent
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
@@ -67,28 +62,14 @@ class LieGAN:
         n: size of a token.
         channels: ``K``, how many generators to look for.
         mask: 0/1, ``[n, n]`` or ``[K, n, n]``: where the matrices may be non-zero.
-        coefficients: the law of ``w``: ``"normal"``, ``"uniform"``, ``"int_grid"`` (for a cyclic group).
-        scale: its width.
         init: ``"random"`` (uniform, Kaiming's bound), ``"zero"``, ``"small"`` (0.01 N(0, 1)), ``"masked"``
             (0.3 N(0, 1)), ``"affine"`` (random, the last row kept at zero), or a basis ``[K, n, n]``.
-        homogeneous: divide moved tokens by this component (translations and affine maps).
-        regularizer: against trivial generators, with weight ``lam``: ``"cosine"``, ``"rel_diff"``, ``"norm"``.
-        lam: its weight.
-        decorrelation: against channels that are alike, with weight ``eta``: ``"frobenius"`` or ``"killing"``.
-        eta: its weight.
-        mu: weight of ``sum |L|``, for sparse matrices.
-        target: what ``y`` is: ``"vector"`` (moves like x), ``"scalar"``, ``"class"``; by default as its type says.
-        incremental: train the channels one after another, each against those before it.
-        fit_distribution: freeze the basis and learn the law of ``w`` (``coefficients_.sigma`` and ``.mu``).
-        steps: of both players.
-        batch_size: samples per step.
-        width: of the discriminator.
-        lr_generator: Adam's step for the basis.
-        lr_discriminator: Adam's step for the discriminator.
-        seed: of everything random.
         quiet: no progress bar.
+        config: all other choices.
+        options: fields of :class:`LieGANConfig` by name, which take the place of those of ``config``: ``LieGAN(4, eta=0.1)``.
 
     Attributes:
+        config: the :class:`LieGANConfig` in force.
         algebra_: :class:`erlangen.LieAlgebra`, matrices of norm ``sqrt(n)``; channels below 5 % of the largest are out.
         norms_: the norm of every channel as trained, ``[K]``, which is where the fitted scale is.
         basis_: the matrices as trained, ``[K, n, n]``.
@@ -117,53 +98,25 @@ class LieGAN:
         n: int,
         channels: int = 1,
         mask: Float[Tensor, "*k n n"] | None = None,
-        coefficients: Law = "normal",
-        scale: float = 1.0,
         init: Init | Float[Tensor, "k n n"] = "random",
-        homogeneous: int | None = None,
-        regularizer: Regularizer = "cosine",
-        lam: float = 1.0,
-        decorrelation: Decorrelation = "frobenius",
-        eta: float = 1.0,
-        mu: float = 0.0,
-        target: Target | None = None,
-        incremental: bool = False,
-        fit_distribution: bool = False,
-        steps: int = 3000,
-        batch_size: int = 128,
-        width: int = 256,
-        lr_generator: float = 1e-3,
-        lr_discriminator: float = 2e-4,
-        seed: int = 0,
+        *,
         quiet: bool = True,
+        config: LieGANConfig | None = None,
+        **options: Any,
     ) -> None:
-        for name, value in {
-            "n": n,
-            "channels": channels,
-            "steps": steps,
-            "batch_size": batch_size,
-            "width": width,
-        }.items():
+        for name, value in {"n": n, "channels": channels}.items():
             if value < 1:
                 raise ArgumentError(name, "a whole number of at least 1", repr(value))
-        _one_of("regularizer", regularizer, REGULARIZERS)
-        _one_of("decorrelation", decorrelation, DECORRELATIONS)
-        if target is not None:
-            _one_of("target", target, TARGETS)
+        self.config = replace(config or LieGANConfig(), **options)
+        homogeneous = self.config.homogeneous
         if homogeneous is not None and not -n <= homogeneous < n:
             raise ArgumentError("homogeneous", f"the index of one of {n} components", repr(homogeneous))
         if isinstance(init, str):
-            _one_of("init", init, INITS)
+            one_of("init", init, INITS)
         elif tuple(init.shape) != (channels, n, n):
             raise ArgumentError("init", f"a basis [{channels}, {n}, {n}]", f"shape {tuple(init.shape)}")
-        Coefficients(channels, coefficients, scale, fit_distribution)
-        self.n, self.channels, self.coefficients, self.scale = n, channels, coefficients, scale
+        self.n, self.channels, self.init, self.quiet = n, channels, init, quiet
         self.mask = channel_mask(mask, channels, n, init == "affine" if isinstance(init, str) else False)
-        self.init, self.homogeneous = init, homogeneous
-        self.regularizer, self.lam, self.decorrelation, self.eta, self.mu = regularizer, lam, decorrelation, eta, mu
-        self.target, self.incremental, self.fit_distribution = target, incremental, fit_distribution
-        self.steps, self.batch_size, self.width = steps, batch_size, width
-        self.lr_generator, self.lr_discriminator, self.seed, self.quiet = lr_generator, lr_discriminator, seed, quiet
         self._blocks = is_block_mask(self.mask)
 
     def fit(self, x: Any, y: Any = None) -> LieGAN:
@@ -179,29 +132,29 @@ class LieGAN:
         Warns:
             UserWarning: components are constant or combinations of others, so that a part of every generator cannot be identified.
         """
-        samples = samples_of(x, y, self.target, self.n)
+        samples = samples_of(x, y, self.config.target, self.n)
         self._warn_unidentified(samples.tokens)
         kinds = distinct(samples.tokens)
         fewest, different = math.ceil(FEWEST_HELD_OUT / HELD_OUT), int(kinds.max()) + 1
         if different < fewest:
             raise ArgumentError("x", f"at least {fewest} different samples", different)
-        order = arranged(kinds, torch.Generator().manual_seed(self.seed))
+        order = arranged(kinds, torch.Generator().manual_seed(self.config.seed))
         held = boundary(kinds, order, int(len(samples) * HELD_OUT))
         self.fit_samples(samples.subset(order[held:]))
-        self.confidence_ = at_fitted_scale(self.basis_, samples.subset(order[:held]), seed=self.seed)
+        self.confidence_ = at_fitted_scale(self.basis_, samples.subset(order[:held]), seed=self.config.seed)
         return self
 
     def fit_samples(self, samples: Samples) -> LieGAN:
         """:meth:`fit` on checked data, all of them: nothing is held out, and ``confidence_`` is not set."""
         data = self._prepared(samples)
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = torch.Generator().manual_seed(self.config.seed)
         players = self.players(data, generator)
         self.history_ = {name: [] for name in ("step", "generator", "discriminator", "triviality", "correlation")}
-        with progress(self.steps, "LieGAN", self.quiet) as bar:
-            for step in range(self.steps):
-                channel = step * self.channels // self.steps if self.incremental else None
+        with progress(self.config.steps, "LieGAN", self.quiet) as bar:
+            for step in range(self.config.steps):
+                channel = step * self.channels // self.config.steps if self.config.incremental else None
                 losses = self.step(data, players, generator, channel)
-                if step % max(self.steps // HISTORY, 1) == 0 or step == self.steps - 1:
+                if step % max(self.config.steps // HISTORY, 1) == 0 or step == self.config.steps - 1:
                     self.history_["step"].append(step)
                     for name, value in losses.items():
                         self.history_[name].append(float(value))
@@ -213,20 +166,20 @@ class LieGAN:
     def players(self, data: Samples, generator: torch.Generator) -> Players:
         """Both players at the start of the game."""
         device = data.x.device
-        basis = self._first(generator).to(device).requires_grad_(not self.fit_distribution)
-        law = Coefficients(self.channels, self.coefficients, self.scale, self.fit_distribution)
-        judge = Discriminator(data.features, self.width, data.classes, generator).to(device)
-        learned = list(law.parameters()) if self.fit_distribution else [basis]
-        maker = torch.optim.Adam(learned, self.lr_generator, betas=(0.5, 0.999))
+        basis = self._first(generator).to(device).requires_grad_(not self.config.fit_distribution)
+        law = Coefficients(self.channels, self.config.coefficients, self.config.scale, self.config.fit_distribution)
+        judge = Discriminator(data.features, self.config.width, data.classes, generator).to(device)
+        learned = list(law.parameters()) if self.config.fit_distribution else [basis]
+        maker = torch.optim.Adam(learned, self.config.lr_generator, betas=(0.5, 0.999))
         fused = device.type in ("cpu", "cuda")
-        judges = torch.optim.Adam(judge.parameters(), self.lr_discriminator, betas=(0.9, 0.999), fused=fused)
+        judges = torch.optim.Adam(judge.parameters(), self.config.lr_discriminator, betas=(0.9, 0.999), fused=fused)
         return Players(basis, law, judge, maker, judges)
 
     def step(self, data: Samples, players: Players, generator: torch.Generator, channel: int | None = None) -> dict[str, Tensor]:
         """One step of the generator and one of the discriminator: one batch, one pass of the discriminator there and back."""
         basis, law, judge, maker, judges = players
-        index = torch.randint(len(data), (self.batch_size,), generator=generator)
-        w = law.sample(self.batch_size, generator)
+        index = torch.randint(len(data), (self.config.batch_size,), generator=generator)
+        w = law.sample(self.config.batch_size, generator)
         if channel is not None:
             w = w * F.one_hot(torch.tensor(channel), self.channels)
         batch, w, masked = data.subset(index.to(data.x.device)), w.to(data.x.device), basis * self.mask.to(basis.device)
@@ -239,9 +192,9 @@ class LieGAN:
             both = torch.cat([both, batch.scalars.repeat(2, 1)], 1)
         real, fake = judge(both, labels).chunk(2)
         seen = masked if channel is None else masked[: channel + 1]
-        trivial = triviality(self.regularizer, batch.x, moved[:, : batch.x.shape[1]], masked)
-        alike = correlation(self.decorrelation, seen)
-        penalty = self.lam * trivial + self.eta * alike + self.mu * masked.abs().sum()
+        trivial = triviality(self.config.regularizer, batch.x, moved[:, : batch.x.shape[1]], masked)
+        alike = correlation(self.config.decorrelation, seen)
+        penalty = self.config.lam * trivial + self.config.eta * alike + self.config.mu * masked.abs().sum()
         telling = (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
         weights = list(judge.parameters())
         *by_weights, by_moved = torch.autograd.grad(telling, [*weights, seen_moved])
@@ -282,20 +235,20 @@ class LieGAN:
     def _warn_unidentified(self, tokens: Tensor) -> None:
         """Warn of what the data leave open, but for the component that is constant by design."""
         moved = list(range(self.n))
-        if self.homogeneous is not None or (isinstance(self.init, str) and self.init == "affine"):
-            del moved[-1 if self.homogeneous is None else self.homogeneous]
+        if self.config.homogeneous is not None or (isinstance(self.init, str) and self.init == "affine"):
+            del moved[-1 if self.config.homogeneous is None else self.config.homogeneous]
         constant = warn_constants(tokens[..., moved], [f"component {i}" for i in moved])
         if not constant:
             warn_dependent(tokens)
 
     def _move(self, basis: Tensor, w: Tensor, tokens: Tensor) -> Tensor:
         moved = act(basis, w, tokens, self._blocks)
-        return moved if self.homogeneous is None else moved / moved[..., self.homogeneous, None]
+        return moved if self.config.homogeneous is None else moved / moved[..., self.config.homogeneous, None]
 
     def _prepared(self, samples: Samples) -> Samples:
         """At root mean square 1, except in homogeneous coordinates, whose last component must stay 1."""
         scaled, scale = samples.scaled()
-        if self.homogeneous is None:
+        if self.config.homogeneous is None:
             return scaled
         return Samples(scaled.x * scale, scaled.y * scale, scaled.scalars, scaled.labels, scaled.classes)
 
@@ -315,11 +268,6 @@ class LieGAN:
         kept = basis[self.norms_ > DROPPED * self.norms_.max()]
         unit = kept.double() * (self.n**0.5 / kept.double().flatten(1).norm(dim=1))[:, None, None]
         self.algebra_ = LieAlgebra(unit, f"learned, {len(unit)} generators")
-
-
-def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ArgumentError(name, f"one of {', '.join(known)}", repr(value))
 
 
 def _only(gradient: Tensor, channel: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from erlangen.nn.egnn import EGNN
 from erlangen.nn.faenet import FAENet
+from erlangen.nn.faenet_config import FAENetConfig
 from erlangen.nn.gated import Gated
 from erlangen.nn.gradient_forces import GradientForces
 from erlangen.nn.lie_gnn import LieGNN
@@ -21,6 +22,7 @@ __all__ = [
     "EquivariantLinear",
     "EquivariantMLP",
     "FAENet",
+    "FAENetConfig",
     "Gated",
     "GradientForces",
     "LieGNN",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,24 +14,17 @@ from erlangen.actions.clouds import AtomBatch
 from erlangen.errors import ArgumentError
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.nn.elements import LAST
+from erlangen.nn.faenet_config import FAENetConfig
 from erlangen.nn.faenet_parts import (
     AtomEmbedding,
     EdgeEmbedding,
     EnergyHead,
     ForceHead,
-    ForceHeadType,
     Gaussians,
     Interaction,
-    MessageType,
-    Norm,
-    atom_width,
     fade,
     linear,
 )
-
-EnergyHeadType = Literal["weighted-av-initial-embeds", "weighted-av-final-embeds"]
-SkipConnection = Literal["concat", "add", "concat_atom"]
-Forces = Literal["direct", "direct_with_gradient_target", "from_energy"]
 
 
 class FAENet(nn.Module):
@@ -41,32 +35,11 @@ class FAENet(nn.Module):
     ``Stochastic(Principal())`` at the cost of one pass in training. Lengths in angstrom, in the convention of the data.
 
     Args:
-        cutoff: of edges; used when a batch comes without edges.
-        max_num_neighbors: of each atom, then.
-        hidden_channels: width ``H`` of atoms' features; the element's own vector takes what the other embeddings leave.
-        num_filters: width of edges' features, even; equal to ``H`` for ``mp_type="simple"``.
-        num_interactions: blocks.
-        num_gaussians: radial functions.
-        mp_type: ``"updownscale_base"`` (filters of the edge and of both atoms, in ``num_filters`` channels), ``"base"`` (the same in ``H``
-            channels), ``"updownscale"`` (of the edge alone), ``"updown_local_env"`` (beside it the sum of the edges around), ``"simple"``
-            (the edge's features are the filter).
-        complex_mp: one more layer in each block.
-        graph_norm: normalise messages over the atoms of each structure.
-        second_layer_MLP: two layers in the embeddings.
-        skip_co: combine the energies read out after each block linearly (``"concat"``), add them (``"add"``), read out from all blocks'
-            features (``"concat_atom"``) or from the last alone (``None``).
-        energy_head: weights of the atoms in the energy, from their first or last features; ``None``: all one.
-        out_dim: numbers per structure.
-        regress_forces: ``None``; ``"direct"``, a head of its own; ``"direct_with_gradient_target"``, the same with ``-dE/dx`` beside it
-            (detached, as ``"forces_grad_target"``); ``"from_energy"``, ``-dE/dx``.
-        force_decoder_type, force_hidden_channels, force_norm: the head of direct forces; its width is 256 for ``"mlp"``, else 128. Batch
-            normalisation makes a structure's forces depend on the others' in training; ``"layer"`` does not.
-        phys_embeds: use the elements' physical properties.
-        phys_hidden_channels: through a layer of this width; 0: as they are.
-        tag_hidden_channels: width of the tags' vectors (layers of slabs), 0 for none.
-        pg_hidden_channels: of the periods' and groups' vectors each, 0 for none.
-        smooth_cutoff: messages fade to nothing at ``cutoff``, so that energies and forces do not jump where atoms pass it, as in dynamics
-            (the source's do). Wants edges of all neighbours up to ``cutoff``: ``max_num_neighbors=None``.
+        config: all choices.
+        options: fields of :class:`FAENetConfig` by name, which take the place of those of ``config``: ``FAENet(cutoff=5.0)``.
+
+    Attributes:
+        config: the :class:`FAENetConfig` in force; ``FAENet(net.config)`` makes another network of the same shape.
 
     Raises:
         ArgumentError: naming an argument with an unusable value.
@@ -82,84 +55,33 @@ class FAENet(nn.Module):
     (torch.Size([1, 1]), torch.Size([3, 3]))
     """
 
-    def __init__(
-        self,
-        cutoff: float = 6.0,
-        max_num_neighbors: int | None = 40,
-        hidden_channels: int = 128,
-        num_filters: int = 128,
-        num_interactions: int = 4,
-        num_gaussians: int = 50,
-        mp_type: MessageType = "updownscale_base",
-        complex_mp: bool = False,
-        graph_norm: bool = True,
-        second_layer_MLP: bool = True,
-        skip_co: SkipConnection | None = "concat",
-        energy_head: EnergyHeadType | None = None,
-        out_dim: int = 1,
-        regress_forces: Forces | None = None,
-        force_decoder_type: ForceHeadType = "mlp",
-        force_hidden_channels: int | None = None,
-        force_norm: Norm | None = "layer",
-        phys_embeds: bool = True,
-        phys_hidden_channels: int = 0,
-        tag_hidden_channels: int = 32,
-        pg_hidden_channels: int = 32,
-        smooth_cutoff: bool = False,
-    ) -> None:
+    def __init__(self, config: FAENetConfig | None = None, **options: Any) -> None:
         super().__init__()
-        for name, value, known in (
-            ("mp_type", mp_type, get_args(MessageType)),
-            ("skip_co", skip_co, (None, *get_args(SkipConnection))),
-            ("energy_head", energy_head, (None, *get_args(EnergyHeadType))),
-            ("regress_forces", regress_forces, (None, *get_args(Forces))),
-            ("force_decoder_type", force_decoder_type, get_args(ForceHeadType)),
-            ("force_norm", force_norm, (None, *get_args(Norm))),
-        ):
-            if value not in known:
-                raise ArgumentError(name, f"one of {', '.join(map(repr, known))}", repr(value))
-        for name, number, least in (
-            ("hidden_channels", hidden_channels, 2),
-            ("num_interactions", num_interactions, 0),
-            ("num_gaussians", num_gaussians, 2),
-            ("out_dim", out_dim, 1),
-            ("num_filters", num_filters, 2),
-        ):
-            if number < least:
-                raise ArgumentError(name, f"at least {least}", number)
-        if not cutoff > 0:
-            raise ArgumentError("cutoff", "a positive length", repr(cutoff))
-        if num_filters % 2:
-            raise ArgumentError("num_filters", "an even number, half for vectors and half for lengths", repr(num_filters))
-        if mp_type == "simple" and num_filters != hidden_channels:
-            raise ArgumentError("num_filters", f"hidden_channels = {hidden_channels} for mp_type 'simple'", repr(num_filters))
-        if (left := atom_width(hidden_channels, tag_hidden_channels, pg_hidden_channels, phys_hidden_channels, phys_embeds)) < 1:
-            raise ArgumentError(
-                "hidden_channels", f"at least {hidden_channels - left + 1} with these embeddings", repr(hidden_channels)
-            )
-        if smooth_cutoff and max_num_neighbors is not None:
-            raise ArgumentError(
-                "max_num_neighbors", "None with smooth_cutoff: a bound on neighbours jumps by itself", repr(max_num_neighbors)
-            )
-        self.cutoff, self.max_num_neighbors, self.smooth_cutoff = float(cutoff), max_num_neighbors, smooth_cutoff
-        self.skip_co, self.energy_head, self.regress_forces = skip_co, energy_head, regress_forces
-        self.hidden_channels, self.out_dim, self.use_tags = hidden_channels, out_dim, tag_hidden_channels > 0
-        self.radial = Gaussians(cutoff, num_gaussians)
+        self.config = c = replace(config or FAENetConfig(), **options)
+        self.cutoff, self.max_num_neighbors, self.smooth_cutoff = float(c.cutoff), c.max_num_neighbors, c.smooth_cutoff
+        self.skip_co, self.energy_head, self.regress_forces = c.skip_co, c.energy_head, c.regress_forces
+        self.hidden_channels, self.out_dim, self.use_tags = c.hidden_channels, c.out_dim, c.tag_hidden_channels > 0
+        self.radial = Gaussians(c.cutoff, c.num_gaussians)
         self.atoms = AtomEmbedding(
-            hidden_channels, tag_hidden_channels, pg_hidden_channels, phys_hidden_channels, phys_embeds, second_layer_MLP
+            c.hidden_channels,
+            c.tag_hidden_channels,
+            c.pg_hidden_channels,
+            c.phys_hidden_channels,
+            c.phys_embeds,
+            c.second_layer_MLP,
         )
-        self.edges = EdgeEmbedding(num_gaussians, num_filters, second_layer_MLP)
+        self.edges = EdgeEmbedding(c.num_gaussians, c.num_filters, c.second_layer_MLP)
         self.blocks = nn.ModuleList(
-            Interaction(hidden_channels, num_filters, mp_type, complex_mp, graph_norm) for _ in range(num_interactions)
+            Interaction(c.hidden_channels, c.num_filters, c.mp_type, c.complex_mp, c.graph_norm) for _ in range(c.num_interactions)
         )
-        self.head = EnergyHead(hidden_channels, out_dim, energy_head == "weighted-av-final-embeds")
-        self.initial_weight = linear(hidden_channels, 1) if energy_head == "weighted-av-initial-embeds" else None
-        reads = num_interactions + 1
-        widths = {"concat": (reads, 1), "concat_atom": (reads * hidden_channels, hidden_channels)}
-        self.skip = linear(*widths[skip_co]) if skip_co in widths else None
-        width = force_hidden_channels or (256 if force_decoder_type == "mlp" else 128)
-        direct = regress_forces is not None and regress_forces.startswith("direct")
-        self.force_head = ForceHead(force_decoder_type, hidden_channels, width, force_norm) if direct else None
+        self.head = EnergyHead(c.hidden_channels, c.out_dim, c.energy_head == "weighted-av-final-embeds")
+        self.initial_weight = linear(c.hidden_channels, 1) if c.energy_head == "weighted-av-initial-embeds" else None
+        reads = c.num_interactions + 1
+        widths = {"concat": (reads, 1), "concat_atom": (reads * c.hidden_channels, c.hidden_channels)}
+        self.skip = linear(*widths[c.skip_co]) if c.skip_co in widths else None
+        width = c.force_hidden_channels or (256 if c.force_decoder_type == "mlp" else 128)
+        direct = c.regress_forces is not None and c.regress_forces.startswith("direct")
+        self.force_head = ForceHead(c.force_decoder_type, c.hidden_channels, width, c.force_norm) if direct else None
 
     def forward(self, batch: AtomBatch | Mapping[str, Tensor] | Any) -> dict[str, Tensor]:
         """``energy [B, out_dim]``, ``hidden_state [N, H]`` and, as ``regress_forces`` says, ``forces [N, 3]``.

@@ -4,7 +4,7 @@ from erlangen.discover.soft.belief import Belief, GroupBelief, default_candidate
 from erlangen.discover.soft.degrees import Degrees
 from erlangen.discover.soft.energy import Degenerate
 from erlangen.discover.soft.penalty import SoftEquivariance
-from erlangen.discover.soft.regressor import SoftEquivariantRegressor
+from erlangen.discover.soft.regressor import SoftEquivariantRegressor, SoftRegressorConfig
 from erlangen.discover.soft.report import Report
 from erlangen.discover.soft.ridge import SoftEquivariantRidge
 from erlangen.discover.soft.tuning import tuned_strengths
@@ -21,6 +21,7 @@ __all__ = [
     "SoftEquivariance",
     "SoftEquivariantRegressor",
     "SoftEquivariantRidge",
+    "SoftRegressorConfig",
     "TensorType",
     "default_candidates",
     "dimension",

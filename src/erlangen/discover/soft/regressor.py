@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,33 @@ if TYPE_CHECKING:
     from erlangen.nn.soft_mlp import SoftEquivariantMLP
 
 
+@dataclass(frozen=True)
+class SoftRegressorConfig:
+    """What decides a :class:`SoftEquivariantRegressor` beside its types: network, training, penalty. It prints and compares.
+
+    Attributes:
+        width, blocks: of the network.
+        steps, batch_size, lr, weight_decay: of the training (AdamW, cosine schedule).
+        strengths, tune, warmup, power: of the penalty, as for :class:`SoftEquivariance`.
+        seed: of weights and batches.
+
+    >>> SoftRegressorConfig(width=32) == SoftRegressorConfig(width=32) != SoftRegressorConfig()
+    True
+    """
+
+    width: int = 64
+    blocks: int = 2
+    steps: int = 1000
+    batch_size: int = 256
+    lr: float = 2e-3
+    weight_decay: float = 1e-4
+    strengths: float | Sequence[float] | Mapping[str, float] = 1.0
+    tune: Tune = "once"
+    warmup: float = 0.01
+    power: float = 2.0
+    seed: int = 0
+
+
 class SoftEquivariantRegressor:
     """A :class:`~erlangen.nn.soft_mlp.SoftEquivariantMLP` trained with :class:`SoftEquivariance`.
 
@@ -29,13 +57,12 @@ class SoftEquivariantRegressor:
     Args:
         groups: candidates as for :class:`SoftEquivariance`.
         inp, out: representations or layouts; a number: so many vectors.
-        width, blocks: of the network.
-        steps, batch_size, lr, weight_decay: of the training (AdamW, cosine schedule).
-        strengths, tune, warmup, power: of the penalty.
-        seed: of weights and batches.
         quiet: no progress bar.
+        config: all other choices.
+        options: fields of :class:`SoftRegressorConfig` by name, which take the place of those of ``config``.
 
     Attributes:
+        config: the :class:`SoftRegressorConfig` in force.
         net_, penalty_: after :meth:`fit`.
 
     >>> from erlangen.groups import SO
@@ -51,25 +78,15 @@ class SoftEquivariantRegressor:
         inp: Any,
         out: Any,
         *,
-        width: int = 64,
-        blocks: int = 2,
-        steps: int = 1000,
-        batch_size: int = 256,
-        lr: float = 2e-3,
-        weight_decay: float = 1e-4,
-        strengths: float | Sequence[float] | Mapping[str, float] = 1.0,
-        tune: Tune = "once",
-        warmup: float = 0.01,
-        power: float = 2.0,
-        seed: int = 0,
         quiet: bool = True,
+        config: SoftRegressorConfig | None = None,
+        **options: Any,
     ) -> None:
         self.groups = groups
         d = next(iter(candidates(groups).values())).dim
         self.inp, self.out = Layout.of(inp, d, "inp"), Layout.of(out, d, "out")
-        self.width, self.blocks, self.seed, self.quiet = width, blocks, seed, quiet
-        self.steps, self.batch_size, self.lr, self.weight_decay = steps, batch_size, lr, weight_decay
-        self.strengths, self.tune, self.warmup, self.power = strengths, tune, warmup, power
+        self.quiet = quiet
+        self.config = replace(config or SoftRegressorConfig(), **options)
 
     net_: SoftEquivariantMLP
     penalty_: SoftEquivariance
@@ -85,17 +102,27 @@ class SoftEquivariantRegressor:
         self._scales = _scales(x, self.inp), _scales(y, self.out)
         x, y = x / self._scales[0], y / self._scales[1]
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            net = SoftEquivariantMLP(self.inp, self.out, width=self.width, blocks=self.blocks, groups=self.groups)
+            torch.manual_seed(self.config.seed)
+            net = SoftEquivariantMLP(self.inp, self.out, width=self.config.width, blocks=self.config.blocks, groups=self.groups)
         penalty = SoftEquivariance(
-            net, self.groups, strengths=self.strengths, tune=self.tune, steps=self.steps, warmup=self.warmup, power=self.power
+            net,
+            self.groups,
+            strengths=self.config.strengths,
+            tune=self.config.tune,
+            steps=self.config.steps,
+            warmup=self.config.warmup,
+            power=self.config.power,
         )
 
         def loss(model: Any, x: Tensor, y: Tensor) -> Tensor:
             return (model(x) - y).square().mean() + penalty() + net.gate_penalty()
 
         config = TrainingConfig(
-            steps=self.steps, batch_size=min(self.batch_size, len(x)), lr=self.lr, weight_decay=self.weight_decay, seed=self.seed
+            steps=self.config.steps,
+            batch_size=min(self.config.batch_size, len(x)),
+            lr=self.config.lr,
+            weight_decay=self.config.weight_decay,
+            seed=self.config.seed,
         )
         train(net, (x, y), loss, config, description="soft equivariance", quiet=self.quiet)
         self.net_, self.penalty_ = net, penalty
@@ -117,7 +144,9 @@ class SoftEquivariantRegressor:
 
     def report(self, x: Any) -> Report:
         """Strengths, residuals, degrees and equivariance errors on inputs."""
-        return self.penalty_.report(_tensor(x, self.inp, "x") / self._scales[0], generator=torch.Generator().manual_seed(self.seed))
+        return self.penalty_.report(
+            _tensor(x, self.inp, "x") / self._scales[0], generator=torch.Generator().manual_seed(self.config.seed)
+        )
 
 
 def _scales(x: Tensor, layout: Layout) -> Tensor:
