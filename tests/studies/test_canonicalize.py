@@ -17,12 +17,14 @@ from erlangen.studies.canonicalize import STUDY, Config
 from erlangen.studies.canonicalize.adapt import fit, named_right
 from erlangen.studies.canonicalize.images import consistency, lift
 from erlangen.symmetrize import Energy, Lift, Vectors
+from erlangen.testing import check_outcome
 from erlangen.training import supervised
 
 
 @pytest.mark.parametrize("part", ["nbody", "adapt"])
 def test_parts_run(part):
     outcome = STUDY.run(Config(part=part, seconds=0.2, samples=200), quiet=True)
+    assert check_outcome(STUDY, outcome)
     assert outcome.name == "canonicalize"
     assert len(list(outcome.claims)) >= 3
     exact = [claim for claim in outcome.claims if claim.reported == "exact"]
@@ -32,6 +34,7 @@ def test_parts_run(part):
 @pytest.mark.slow
 def test_images_run():
     outcome = STUDY.run(Config(part="images", seconds=0.2, samples=100), quiet=True)
+    assert check_outcome(STUDY, outcome)
     assert next(claim for claim in outcome.claims if claim.reported == "exact").holds
 
 

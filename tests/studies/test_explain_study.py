@@ -9,6 +9,7 @@ import pytest
 from erlangen.errors import ArgumentError, MissingExtra
 from erlangen.studies.explain import STUDY, Config
 from erlangen.studies.explain import setting as settings
+from erlangen.testing import check_outcome
 
 TINY = {"steps": 2, "explained": 3, "draws": 2}
 needs_aeon = pytest.mark.skipif(importlib.util.find_spec("aeon") is None, reason="aeon is not installed")
@@ -67,6 +68,7 @@ def small(monkeypatch):
 @needs_aeon
 def test_outlines_have_their_exact_facts(small):
     outcome = STUDY.run(Config(part="outlines", **TINY), quiet=True)
+    assert check_outcome(STUDY, outcome)
     exact = [claim for claim in outcome.claims if claim.reported in ("exact", "1")]
     assert len(exact) == 3
     assert all(claim.holds for claim in exact)
@@ -91,6 +93,7 @@ def test_outlines_have_their_exact_facts(small):
 
 def test_images_are_scored_over_a_set_of_shifts(small):
     outcome = STUDY.run(Config(part="images", **TINY), quiet=True)
+    assert check_outcome(STUDY, outcome)
     scores = outcome.metrics["images"]["scores"]["All-CNN"]
     assert scores["Integrated Gradients"]["mean"] == pytest.approx(1, abs=1e-4)
     assert scores["Integrated Gradients"]["model_invariance"] == pytest.approx(1, abs=1e-5)

@@ -9,6 +9,7 @@ import erlangen as er
 from erlangen.datasets.graphs import connected_graphs
 from erlangen.errors import ArgumentError
 from erlangen.studies.frame_averaging import STUDY, Config, graphs, nbody, normals
+from erlangen.testing import check_outcome
 
 
 def test_charged_bodies_keep_the_contract(checked):
@@ -61,6 +62,7 @@ class TestGraphs:
     def test_the_part_runs(self, monkeypatch):
         monkeypatch.setattr(graphs, "generated_graphs", lambda nodes: connected_graphs(6))
         outcome = STUDY.run(Config(part="graphs", inits=2, steps=2), quiet=True)
+        assert check_outcome(STUDY, outcome)
         assert all(outcome.claims[i].holds for i in range(4))
         assert outcome.metrics["accuracy"][graphs.GIN] == 0.5
 
@@ -102,6 +104,7 @@ class TestNormals:
 
     def test_the_part_runs(self):
         outcome = STUDY.run(Config(part="normals", seconds=0.3, samples=12), quiet=True)
+        assert check_outcome(STUDY, outcome)
         # Trained for a third of a second, only what is exact can be asked: turned test parts change nothing over frames.
         for name in (normals.GLOBAL, normals.LOCAL):
             upright, turned, _ = outcome.metrics["error"][name]

@@ -13,6 +13,7 @@ from erlangen.measure.gwl import kchain, separation
 from erlangen.measure.gwl.networks import EQUIVARIANT
 from erlangen.studies.gwl import STUDY, Config, qm9, synthetic
 from erlangen.studies.gwl.trained import _train
+from erlangen.testing import check_outcome
 
 
 def test_exact_parts_of_the_synthetic_study() -> None:
@@ -36,6 +37,7 @@ def test_what_networks_do_is_checked_against_their_test() -> None:
 @pytest.mark.slow
 def test_the_synthetic_part(tmp_path: Path) -> None:
     outcome = STUDY.run(Config(inits=1), quiet=True)
+    assert check_outcome(STUDY, outcome)
     assert [c.holds for c in outcome.claims][:4] == [True] * 4
     assert outcome.claims[-1].holds
     outcome.save(tmp_path)
@@ -44,6 +46,7 @@ def test_the_synthetic_part(tmp_path: Path) -> None:
 def test_molecules(tmp_path: Path) -> None:
     pytest.importorskip("rdkit")
     outcome = STUDY.run(Config(part="molecules", conformers=4), quiet=True)
+    assert check_outcome(STUDY, outcome)
     # The number of conformers that are found is RDKit's; the others are exact.
     assert [c.holds for i, c in enumerate(outcome.claims) if i != 3] == [True] * 4
     outcome.save(tmp_path)
@@ -52,6 +55,7 @@ def test_molecules(tmp_path: Path) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("qm9pack") is None, reason="qm9pack is not installed")
 def test_qm9() -> None:
     outcome = STUDY.run(Config(part="qm9", molecules=40), quiet=True)
+    assert check_outcome(STUDY, outcome)
     assert outcome.claims[0].holds
     methane = next(qm9.read())
     assert methane.smiles == "C"

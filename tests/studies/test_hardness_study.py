@@ -14,6 +14,7 @@ from erlangen.studies.hardness.circles import train as train_circle
 from erlangen.studies.hardness.graphs import PARITY
 from erlangen.studies.hardness.graphs import train as train_graph
 from erlangen.studies.hardness.rows import EASY, HARD, Row
+from erlangen.testing import check_outcome
 
 TINY = Config(steps=2, seeds=1, functions=20, samples=50_000, jobs=1)
 
@@ -21,6 +22,7 @@ TINY = Config(steps=2, seeds=1, functions=20, samples=50_000, jobs=1)
 @pytest.mark.parametrize("part", ["tables", "graphs", "circles", "polynomials"])
 def test_parts_run(part):
     outcome = STUDY.run(dataclasses.replace(TINY, part=part), quiet=True)
+    assert check_outcome(STUDY, outcome)
     assert outcome.name == "hardness"
     exact = [claim for claim in outcome.claims if claim.reported == "exact"]
     assert exact

@@ -11,10 +11,12 @@ from erlangen.datasets.cells import cells
 from erlangen.errors import ArgumentError
 from erlangen.studies.hidden_symmetries import STUDY, Config
 from erlangen.studies.hidden_symmetries.init import INDEPENDENT, groups
+from erlangen.testing import check_outcome
 
 
 def test_initialisation_runs_and_reports_every_architecture():
     outcome = STUDY.run(Config(part="init", inits=2), quiet=True)
+    assert check_outcome(STUDY, outcome)
     assert len(outcome.claims) == 6
     assert set(outcome.metrics) <= set(INDEPENDENT)
     for name, row in outcome.metrics.items():
@@ -33,6 +35,7 @@ def test_full_scale_adds_width_15():
 
 def test_training_runs_and_simplified_networks_are_equal():
     outcome = STUDY.run(Config(part="training", networks=2, epochs=1), quiet=True)
+    assert check_outcome(STUDY, outcome)
     assert len(outcome.claims) == 5
     assert outcome.claims[-1].holds
     assert outcome.claims[-1].measured <= 1e-10

@@ -12,6 +12,7 @@ from erlangen.errors import ArgumentError
 from erlangen.studies.nft import STUDY, Config, signals
 from erlangen.studies.nft.digits import angle_error, probe, turned
 from erlangen.studies.nft.signals import TRUE, judge, learn, own_shifts, shared_shifts
+from erlangen.testing import check_outcome
 
 
 def claims(outcome):
@@ -25,13 +26,16 @@ own = lru_cache(own_shifts)
 def test_signals_run_and_the_closed_forms_are_exact(monkeypatch):
     monkeypatch.setattr(signals, "own_shifts", own)
     monkeypatch.setattr(signals, "shared_shifts", partial(shared_shifts, shifts=8))
-    found = claims(STUDY.run(Config(part="signals", steps=3, samples=200), quiet=True))
+    outcome = STUDY.run(Config(part="signals", steps=3, samples=200), quiet=True)
+    assert check_outcome(STUDY, outcome)
+    found = claims(outcome)
     assert found["the clean signals need no network: the closed form finds the frequencies and predicts to rounding"].holds
     assert found["the quadratic sensor is linear too, in enough directions: least squares predicts to rounding"].holds
 
 
 def test_compress_runs_and_the_fourier_code_is_what_theory_says():
     outcome = STUDY.run(Config(part="compress", steps=3, samples=2000), quiet=True)
+    assert check_outcome(STUDY, outcome)
     found = claims(outcome)
     assert found["the low-pass Fourier code leaves what theory says"].holds
     assert found["the low-pass Fourier code leaves what theory says"].baseline == pytest.approx(5.9622, abs=1e-4)
@@ -41,6 +45,7 @@ def test_compress_runs_and_the_fourier_code_is_what_theory_says():
 @pytest.mark.parametrize("part", ["digits", "views"])
 def test_image_parts_run(part):
     outcome = STUDY.run(Config(part=part, steps=2, samples=600), quiet=True)
+    assert check_outcome(STUDY, outcome)
     assert outcome.name == "nft"
     assert len(list(outcome.claims)) >= 2
     if part == "views":

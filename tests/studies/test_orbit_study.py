@@ -5,7 +5,8 @@ import math
 import pytest
 
 from erlangen.studies import orbit
-from erlangen.studies.orbit import SYMMETRIC, Config, run, scattering_models
+from erlangen.studies.orbit import STUDY, SYMMETRIC, Config, run, scattering_models
+from erlangen.testing import check_outcome
 
 
 @pytest.fixture
@@ -19,6 +20,7 @@ def few(monkeypatch):
 @pytest.mark.parametrize("part", ["lorentz", "so2"])
 def test_runs_and_reports_every_model(part, few):
     outcome = run(Config(part=part, seconds=0.1), quiet=True)
+    assert check_outcome(STUDY, outcome)
     (table,) = outcome.metrics[part]
     assert len(outcome.claims) == (16 if part == "lorentz" else 6)
     for name, row in table.items():

@@ -8,21 +8,25 @@ import torch
 from erlangen.errors import ArgumentError
 from erlangen.fields.mechanics.inertia import CANDIDATES, FEATURES, INPUT, TARGET, broken_inertia, features
 from erlangen.studies.soft_equivariance import STUDY, Config
+from erlangen.testing import check_outcome
 
 
 def test_satellites_meet_their_thresholds() -> None:
     outcome = STUDY.run(Config(seeds=3), quiet=True)
+    assert check_outcome(STUDY, outcome)
     assert [c.holds for c in outcome.claims] == [True] * 5, outcome.claims.failing
     assert set(outcome.metrics["days"]) == {"0.1", "2.0", "6.0"}
 
 
 def test_linear_moment_of_inertia_meets_its_thresholds() -> None:
     outcome = STUDY.run(Config(part="linear", seeds=3), quiet=True)
+    assert check_outcome(STUDY, outcome)
     assert [c.holds for c in outcome.claims] == [True] * 4, outcome.claims.failing
 
 
 def test_networks_run_and_the_bound_ones_are_equivariant() -> None:
     outcome = STUDY.run(Config(part="inertia", steps=24, samples=60, width=30, batch_size=30), quiet=True)
+    assert check_outcome(STUDY, outcome)
     errors = outcome.metrics["equivariance error"]
     assert max(errors["O(3) imposed"]) < 1e-5
     assert errors["O(2)z imposed"][3] < 1e-5 < errors["O(2)z imposed"][1]

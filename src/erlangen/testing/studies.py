@@ -1,4 +1,4 @@
-"""`check_study`: that a study keeps the contract every study has."""
+"""`check_study`, `check_outcome`: that a study, and what a run of it returned, keep the contract every study has."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from erlangen.verdict import Verdict
 def check_study(study: Any, config: Any = None, **run_options: Any) -> Verdict:
     """Run a study on a (small) configuration and check its contract.
 
-    Its configuration is a frozen dataclass whose fields all have defaults; ``run(config)`` returns an
-    :class:`~erlangen.reporting.Outcome` that carries the configuration, at least one claim, plain numbers only, and a figure
-    caption for each figure; all of it survives JSON. What the study announces is measured, or left out with a reason, and nothing else is
-    measured: the keys of its claims and of the outcome's are the same.
+    Its configuration is a frozen dataclass whose fields all have defaults; what it returns passes :func:`check_outcome`.
 
     Args:
         study: an :class:`erlangen.studies.Study`.
@@ -33,7 +30,31 @@ def check_study(study: Any, config: Any = None, **run_options: Any) -> Verdict:
     )
     laws.true("every field has a default", kind() == kind())
     laws.true("title and source are stated", study.title and study.source)
-    outcome = study.run(kind() if config is None else config, **run_options)
+    _compare(laws, study, study.run(kind() if config is None else config, **run_options))
+    return laws.verdict()
+
+
+def check_outcome(study: Any, outcome: Any) -> Verdict:
+    """Check what a run of a study returned.
+
+    An :class:`~erlangen.reporting.Outcome` of the study's name with at least one claim, plain numbers only, and a caption for each
+    figure; its numbers survive JSON. What the study announces is measured, or left out with a reason, and nothing else is measured: the
+    keys of its claims and of the outcome's are the same.
+
+    Args:
+        study: an :class:`erlangen.studies.Study`.
+        outcome: what its ``run`` returned.
+
+    Raises:
+        AssertionError: naming what is missing.
+    """
+    laws = Laws(f"an outcome of study {study.name}", 0.0)
+    _compare(laws, study, outcome)
+    return laws.verdict()
+
+
+def _compare(laws: Laws, study: Any, outcome: Any) -> None:
+    laws.true("the outcome has the study's name", outcome.name == study.name, repr(outcome.name))
     laws.true("at least one claim", len(outcome.claims) > 0)
     for claim in outcome.claims:
         laws.true("claims say what was measured", claim.text and claim.measured is not None, repr(claim))
@@ -46,4 +67,3 @@ def check_study(study: Any, config: Any = None, **run_options: Any) -> Verdict:
         laws.true("what is left out was announced, and is not measured", key in study.claims and key not in measured, repr(key))
     laws.true("figures have captions", all(figure.caption for figure in outcome.figures))
     laws.true("metrics survive JSON", json.loads(json.dumps(outcome.metrics)) == outcome.metrics)
-    return laws.verdict()
