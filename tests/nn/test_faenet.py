@@ -516,7 +516,7 @@ def test_data_that_are_refused():
             with pytest.raises(ValueError, match=f"'{name}'"):
                 model({**record, name: value})
     inp, out = model.records(er.SE(3))
-    with pytest.raises(ValueError, match="'x'"):
+    with pytest.raises(ValueError, match="'model'"):
         er.symmetrize(model, inp, {**out, "dipole": er.SE(3).vector}, frame=Principal())(record)
     with pytest.raises(ValueError, match="'frame'"):
         er.symmetrize(model, inp, out, frame="pca")
