@@ -144,3 +144,12 @@ def test_parts_say_what_is_wrong():
         Matrix("m", [])
     with pytest.raises(ArgumentError, match="column_labels"):
         Matrix("m", [[1, 2]], column_labels=["a"])
+
+
+def test_what_was_left_out_is_said_with_the_reason_and_escaped():
+    claims = Claims([Claim("c", None, 1, True, key="c")])
+    outcome = Outcome("a", "b", {}, claims, left_out={"angular-momentum": "measured with <--full>"})
+    assert "angular-momentum: measured with &lt;--full&gt;" in render(outcome)
+    assert outcome.as_dict()["left_out"] == {"angular-momentum": "measured with <--full>"}
+    assert outcome.as_dict()["claims"]["claims"][0]["key"] == "c"
+    assert "not measured in this run" not in render(Outcome("a", "b", {}, claims))
