@@ -12,4 +12,13 @@ from erlangen.testing.processes import check_process
 from erlangen.testing.reps import check_rep
 from erlangen.testing.studies import check_outcome, check_study
 
-__all__ = ["assert_equivariant", "check_action", "check_frame", "check_group", "check_outcome", "check_process", "check_rep", "check_study"]
+__all__ = [
+    "assert_equivariant",
+    "check_action",
+    "check_frame",
+    "check_group",
+    "check_outcome",
+    "check_process",
+    "check_rep",
+    "check_study",
+]
