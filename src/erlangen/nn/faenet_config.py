@@ -50,7 +50,7 @@ class FAENetConfig:
     Raises:
         ArgumentError: naming a field with an unusable value.
 
-    >>> FAENetConfig(hidden_channels=64) == FAENetConfig(hidden_channels=64) != FAENetConfig()
+    >>> FAENetConfig(cutoff=5.0) == FAENetConfig(cutoff=5.0) != FAENetConfig()
     True
     """
 
