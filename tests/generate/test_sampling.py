@@ -293,6 +293,7 @@ def test_empty_and_single_batches_and_what_follows_the_data() -> None:
         ({"fixed": {"pos": torch.ones(3, 4, dtype=torch.bool)}}, "fixed"),
         ({"fixed": {"pos": "all"}}, "fixed"),
         ({"guide": lambda x, t: x["pos"]}, "guide"),
+        ({"guide": lambda x, t: x["kind"].sum(1).float()}, "guide"),  # no gradient tells it where to go
     ],
 )
 def test_refused(options: dict[str, Any], argument: str) -> None:

@@ -135,7 +135,7 @@ class Categorical(Process):
         kept, m = self.kept[-1], self.m
         there = kept * torch.eye(self.classes, dtype=torch.float64) + (1 - kept) * m
         each = torch.where(there > 0, there * (there.log() - m.log()), 0.0).sum(-1)
-        return self.laid_out(x0, rows).total(each.to(x0.device, torch.get_default_dtype())[x0])
+        return self.laid_out(x0, rows).total(each.to(x0.device)[x0])
 
     def step_nats(
         self,

@@ -88,6 +88,10 @@ def _steered(process: Together, guide: Guide, x: Batch, predictions: Batch, t: T
         if not isinstance(liked, Tensor) or liked.shape != t.shape:
             got = tuple(liked.shape) if isinstance(liked, Tensor) else type(liked).__name__
             raise ArgumentError("guide", f"a function that gives one number for each datum, {tuple(t.shape)}", got)
+        if not liked.requires_grad:
+            raise ArgumentError(
+                "guide", f"a function of real numbers among {', '.join(leaves) or 'parts (there are none)'}", "a constant"
+            )
         gradients = torch.autograd.grad(liked.sum(), list(leaves.values()), allow_unused=True)
     steered, rows = dict(predictions), process.rows(x)
     for name, gradient in zip(leaves, gradients):
