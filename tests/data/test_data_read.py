@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import pickle
+import sys
 import zipfile
 
 import numpy as np
@@ -324,14 +324,7 @@ def test_bad_parquet(tmp_path):
 
 def test_parquet_without_pyarrow(tmp_path, monkeypatch):
     (tmp_path / "a.parquet").write_bytes(b"")
-    original = builtins.__import__
-
-    def refuse(name, *rest):
-        if name.split(".")[0] == "pyarrow":
-            raise ImportError(name)
-        return original(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtra, match=r"erlangen\[parquet\]"):
         read(tmp_path / "a.parquet")
 

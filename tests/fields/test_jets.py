@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -141,15 +142,7 @@ def test_generate_refuses(argument, options):
 
 @pytest.mark.parametrize("engine", ["pythia8mc", "fastjet"])
 def test_generate_without_an_engine(monkeypatch, engine):
-    original = builtins.__import__
-
-    def refuse(name, *rest):
-        if name == engine or (engine == "fastjet" and name == "pythia8mc"):
-            if name == engine:
-                raise ImportError(name)
-            return object()
-        return original(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setitem(sys.modules, "pythia8mc", None if engine == "pythia8mc" else ModuleType("pythia8mc"))
+    monkeypatch.setitem(sys.modules, engine, None)
     with pytest.raises(MissingExtra, match=rf"'{engine}'.*erlangen\[jets\]"):
         generate(1)
