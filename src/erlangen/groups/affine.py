@@ -219,7 +219,16 @@ class AffineGroup(MatrixGroup):
 
     def irrep(self, *label: Any) -> Rep:
         """The linear group's irreducible representation with this label; translations do nothing."""
-        return self.of_linear_part(self.linear_group.irrep(*label))
+        found = self.linear_group.irrep(*label)
+        return self.scalar if found == self.linear_group.scalar else self.of_linear_part(found)
+
+    @property
+    def scalar_symbol(self) -> str:
+        return self.linear_group.scalar_symbol
+
+    @property
+    def irrep_names(self) -> str:
+        return self.linear_group.irrep_names
 
 
 class E(AffineGroup):

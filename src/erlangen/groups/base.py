@@ -410,6 +410,46 @@ class Group(metaclass=Lasting):
             self, "closed form of its irreducible representations", "decompose a representation with erlangen.reps.isotypic"
         )
 
+    #: How the trivial representation is written, and what names the other irreducible ones have, for people.
+    _scalar_symbol, _irrep_names = "1", ""
+
+    @property
+    def scalar_symbol(self) -> str:
+        """How the trivial representation is written: ``ρ0`` or ``0e`` where irreducible representations go by number, else ``1``."""
+        return self._recognised._scalar_symbol
+
+    @property
+    def irrep_names(self) -> str:
+        """Which names irreducible representations have, in words; empty where they have none."""
+        return self._recognised._irrep_names
+
+    def rep(self, text: str) -> Rep:
+        """The representation that a text names: what a representation prints, with or without the group, and the irreps of e3nn.
+
+        * Names are ``V`` (:attr:`vector`), ``det`` or ``sgn`` (:attr:`pseudoscalar`), ``R^n`` (permutations), ``R[G]``
+          (:attr:`regular`) and those of :meth:`irrep`: frequencies and charges as ``ρ2`` or ``2``, degrees as ``2e``, ``2o`` or ``2``
+          (with the parity of polynomials), ``flip``, ``turn``, ``turn-flip``. The trivial one is ``0e`` of SO(3) and O(3), ``ρ0`` or
+          ``0`` where irreps have frequencies, ``1`` of any other group.
+        * ``32x1o`` or ``32·1o`` are 32 copies, ``+`` is the direct sum, ``⊗`` or ``@`` the tensor product, ``**3`` a power, ``*`` the dual.
+
+        Text is read, never evaluated; it may come from a file.
+
+        Raises:
+            ArgumentError: it cannot be read; the message says where, what stands there and what was expected.
+
+        >>> from erlangen.groups import SO, Dihedral, O
+        >>> O(3).rep("32x0e+32x1o+16x2e").dim, SO(3).rep("2x0+1x1")
+        (208, 2x0e+1x1o of SO(3))
+        >>> Dihedral(4).rep("2·flip + ρ1") == 2 * Dihedral(4).irrep("flip") + Dihedral(4).irrep(1)
+        True
+        >>> V = O(3).vector
+        >>> O(3).rep(str(V ** 2 + 2 * V)) == V ** 2 + 2 * V
+        True
+        """
+        from erlangen.reps.strings import read_rep
+
+        return read_rep(self, text)
+
     # ---- values ----
 
     def __mul__(self, other: Group) -> Group:

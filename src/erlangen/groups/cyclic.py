@@ -26,6 +26,7 @@ class Cyclic(PermutationGroup):
     def __init__(self, n: int) -> None:
         check_degree(n, 1)
         super().__init__([[(i + 1) % n for i in range(n)]], name=f"C_{n}")
+        self._irrep_names, self._scalar_symbol = f"frequencies 0 to {n // 2} as ρ0, ρ1 ..", "ρ0"
 
     @property
     def order(self) -> int:  # type: ignore[override]
@@ -89,6 +90,8 @@ class Dihedral(PermutationGroup):
         turn = [(i + self._step) % points for i in range(points)]
         flip = [-i % points for i in range(points)]
         super().__init__([turn, flip] if n > 1 else [flip], name=f"D_{n}")
+        names = "flip, turn, turn-flip" if n % 2 == 0 else "flip"
+        self._irrep_names, self._scalar_symbol = f"{names}, frequencies 0 to {(n - 1) // 2} as ρ0, ρ1 ..", "ρ0"
 
     @property
     def order(self) -> int:  # type: ignore[override]

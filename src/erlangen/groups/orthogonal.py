@@ -58,6 +58,9 @@ class FormGroup(MatrixGroup):
         self.is_compact = 0 in signature
         self.is_euclidean = self.is_compact and torch.equal(form, form[0, 0] * torch.eye(self.n, dtype=torch.float64))
         self.measure = "Haar" if self.is_compact else "K A K with K Haar on the compact part and rapidities uniform in [0, scale]"
+        if self.n in (2, 3) and self.is_rotations:
+            self._scalar_symbol = "ρ0" if self.n == 2 else "0e"
+            self._irrep_names = "frequencies such as ρ2" if self.n == 2 else "degrees such as 2e and 1o"
 
     @property
     def is_rotations(self) -> bool:
@@ -141,12 +144,12 @@ class FormGroup(MatrixGroup):
         from erlangen.reps.planar import PlanarIrrep
         from erlangen.reps.spatial import SpatialIrrep
 
-        kinds = {2: PlanarIrrep, 3: SpatialIrrep}
-        if not label or not self.is_euclidean or self.n not in kinds or self.dim != self.n * (self.n - 1) // 2:
+        if not label or self.n not in (2, 3) or not self.is_rotations:
             return super().irrep(*label)
-        if label == (0,):
+        if label == (0,) or (self.n == 3 and (label == (0, 1) or (label == (0, -1) and self.is_proper))):
             return self.scalar
-        return kinds[self.n](self, *label)
+        return (PlanarIrrep if self.n == 2 else SpatialIrrep)(self, *label)
+
 
     @drawn_in_single
     def sample(

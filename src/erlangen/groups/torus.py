@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -14,6 +15,9 @@ from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.haar import drawn_in_single, planar_rotation, uniform
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.membership import decided_in_single, looks_cheap, tolerance
+
+if TYPE_CHECKING:
+    from erlangen.reps.base import Rep
 
 
 def torus_basis(k: int) -> Tensor:
@@ -41,6 +45,8 @@ class Torus(MatrixGroup):
         power = f"^{k}" if k > 1 else ""
         super().__init__(algebra=LieAlgebra(torus_basis(k), name=f"u(1){power}"), name=f"U(1){power}")
         self.measure = "Haar"
+        zero = "0" if k == 1 else f"({','.join('0' * k)})"
+        self._irrep_names, self._scalar_symbol = f"charges such as ρ{zero.replace('0', '2', 1)}", f"ρ{zero}"
 
     def equality_key(self) -> Hashable:
         return self.k
@@ -87,6 +93,18 @@ class Torus(MatrixGroup):
         scale: float = 1.0,
     ) -> Tensor:
         return self.element(2 * math.pi * uniform((*batch, self.k), generator, dtype or torch.get_default_dtype(), device))
+
+    def irrep(self, *label: int) -> Rep:
+        """The real irreducible representation with these charges, one for each circle: rotation by ``sum_j q_j angle_j``.
+
+        Charges and their negatives are equivalent; all zero is the scalar.
+
+        >>> Torus(2).irrep(1, -2), U1().irrep(0)
+        (ρ(1,-2) of U(1)^2, ρ0 of U(1))
+        """
+        from erlangen.reps.planar import TorusIrrep
+
+        return self.scalar if label == (0,) * self.k else TorusIrrep(self, label)
 
     def _blocks(self, g: Tensor) -> Tensor:
         """The diagonal blocks ``[*batch, k, 2, 2]``."""

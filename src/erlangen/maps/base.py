@@ -2,8 +2,9 @@
 
 Read this file first. One call gives the dimension, a basis, coefficients of given matrices and a product without a matrix. Where the
 group's maps are known as diagrams (S_n, A_n, O, SO, Sp, their products and tensor powers) these are used
-(:mod:`erlangen.maps.closed_form`, which calls :mod:`erlangen.maps.contraction`); for any other group or representation the null
-space of the generators' equations (:mod:`erlangen.maps.numeric`).
+(:mod:`erlangen.maps.closed_form`, which calls :mod:`erlangen.maps.contraction`); between sums of irreducible parts, Schur's lemma
+(:mod:`erlangen.maps.irreps`); for any other group or representation the null space of the generators' equations
+(:mod:`erlangen.maps.numeric`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from erlangen.linalg import principal_angles
 from erlangen.maps.closed_form import DiagramMaps, Strategy
 from erlangen.maps.contraction import Normalize
 from erlangen.maps.diagrams.enumeration import MAX_DIAGRAMS
+from erlangen.maps.irreps import IrrepMaps, irrep_maps
 from erlangen.maps.matrices import MatrixMaps, OrbitMaps
 from erlangen.maps.numeric import Method, assemble, numeric_basis, solve, violation_of
 from erlangen.maps.typed_axes import Copies, Space, copies_of
@@ -42,7 +44,7 @@ class EquivariantMaps(metaclass=Lasting):
 
     Args:
         source, target: representations ``V`` and ``W`` of one group.
-        basis: ``"diagram"`` (the closed form where there is one, else orthonormal), ``"orbit"`` (permutation groups: entries that the group
+        basis: ``"diagram"`` (the closed form where there is one, by diagrams or by irreps, else orthonormal), ``"orbit"`` (permutation groups: entries that the group
             permutes), ``"spanning"`` (all diagrams of O, SO, Sp, also dependent ones) or ``"orthonormal"`` (the numeric null space, for any
             group), ``"rational"`` (the same null space in exact arithmetic, as primitive integers; for rational generators).
         normalize: of diagrams, what a sum over n entries is divided by in the product ``maps(weights, x)``: ``"sum"`` 1, ``"sqrt"`` root n,
@@ -68,6 +70,8 @@ class EquivariantMaps(metaclass=Lasting):
     torch.Size([32, 100])
     >>> EquivariantMaps(SO(3).vector ** 2, SO(3).vector)
     EquivariantMaps(V⊗V -> V of SO(3), dim 1, diagrams)
+    >>> EquivariantMaps(SO(3).rep("8x0e+4x1o+2x2e"), SO(3).rep("4x1o+1x2e"))
+    EquivariantMaps(8x0e+4x1o+2x2e -> 4x1o+1x2e of SO(3), dim 18, irreps)
     """
 
     def __init__(
@@ -88,8 +92,11 @@ class EquivariantMaps(metaclass=Lasting):
         self.source, self.target, self.normalize = source, target, normalize
         parts = None if basis in ("orthonormal", "rational") else (copies_of(source), copies_of(target))
         self.tolerance = tolerance
-        self._maps: DiagramMaps | OrbitMaps | MatrixMaps
-        if parts is None or parts[0] is None or parts[1] is None:
+        self._maps: DiagramMaps | IrrepMaps | OrbitMaps | MatrixMaps
+        by_schur = irrep_maps(source, target) if basis == "diagram" and parts is not None and None in parts else None
+        if by_schur is not None:
+            self._maps = by_schur
+        elif parts is None or parts[0] is None or parts[1] is None:
             if basis in ("orbit", "spanning"):
                 raise ArgumentError(
                     "basis", f"'diagram' or 'orthonormal' for {source} -> {target}, which has no diagrams", repr(basis)
@@ -99,9 +106,11 @@ class EquivariantMaps(metaclass=Lasting):
             self._maps = DiagramMaps(
                 *(parts[0], parts[1]),
                 orbits=basis == "orbit", spanning=basis == "spanning", normalize=normalize, max_diagrams=max_diagrams, strategy=strategy,
+                by_irreps=lambda: irrep_maps(source, target),
             )  # fmt: skip
             _warn_if_symmetric(parts[0], parts[1])
-        self.basis_name: Basis = "orthonormal" if basis == "diagram" and not self.has_diagrams else basis
+        closed = isinstance(self._maps, DiagramMaps | IrrepMaps)
+        self.basis_name: Basis = "orthonormal" if basis == "diagram" and not closed else basis
 
     @property
     def dim(self) -> int:
@@ -115,7 +124,7 @@ class EquivariantMaps(metaclass=Lasting):
 
     @property
     def has_diagrams(self) -> bool:
-        """Whether the closed form is used."""
+        """Whether the closed form by diagrams is used."""
         return isinstance(self._maps, DiagramMaps)
 
     @cached_property
@@ -217,7 +226,7 @@ class EquivariantMaps(metaclass=Lasting):
 
     def __repr__(self) -> str:
         how = {
-            "diagram": "diagrams",
+            "diagram": "diagrams" if self.has_diagrams else "irreps",
             "orbit": "orbits",
             "spanning": "all diagrams",
             "orthonormal": "null space",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -15,6 +15,7 @@ from erlangen.maps.diagrams.diagram import Diagram
 from erlangen.maps.diagrams.enumeration import count
 from erlangen.maps.diagrams.functor import matrix
 from erlangen.maps.diagrams.inner import inner, orbit_matrix
+from erlangen.maps.irreps import IrrepMaps
 from erlangen.maps.matrices import multiply_out
 from erlangen.maps.precision import in_float32, narrow
 from erlangen.maps.typed_axes import Copies, Space
@@ -54,11 +55,12 @@ class DiagramMaps:
         normalize: Normalize,
         max_diagrams: int,
         strategy: Strategy,
+        by_irreps: Callable[[], IrrepMaps | None] = lambda: None,
     ) -> None:
         # Pairs rather than dictionaries, and plain numbers for what runs: torch.compile would hash the spaces.
         self._source, self._target = tuple(source.items()), tuple(target.items())
         self._orbits, self._spanning, self._normalize, self._max_diagrams = orbits, spanning, normalize, max_diagrams
-        self._strategy = strategy
+        self._strategy, self._by_irreps = strategy, by_irreps
         self._written: dict[tuple[torch.dtype, torch.device], Tensor] = {}
         self._sizes = (sum(p.numel() for _, p in self._target), sum(p.numel() for _, p in self._source))
         self._outputs = tuple(p.numel() for _, p in self._target)
@@ -103,6 +105,17 @@ class DiagramMaps:
 
     def prepare(self) -> None:
         _ = self._layout, self._cost, self._gather, self._scatter, self._orbit_matrices if self._orbits else None
+        _ = self._irreps
+
+    @cached_property
+    @torch.inference_mode(False)
+    def _irreps(self) -> tuple[IrrepMaps, Tensor] | None:
+        """Of SO(3) and O(3) the same maps by irreducible parts, and the weights of these from ours, ``[dim of theirs, dim]``."""
+        entries = self._sizes[0] * self._sizes[1]
+        if self._strategy != "auto" or not self.dim or entries * self.dim > _WRITTEN:
+            return None
+        found = self._by_irreps()
+        return None if found is None else (found, found.coefficients(self._write_out(torch.float64, torch.device("cpu"))).mT)
 
     def labels(self) -> tuple[str, ...]:
         plain = len(self._source) == len(self._target) == 1 and all(len(p) == 1 for _, p in (*self._source, *self._target))
@@ -128,22 +141,34 @@ class DiagramMaps:
         low = narrow(x)
         if low is not None:
             return in_float32(lambda w, data: self.apply(w, data, counts), weights, x).to(low)
-        if counts is None and self._writes_out(weights, x):
+        way = "contract" if counts is not None else self._way(weights, x)
+        if way == "dense":
             return multiply_out(self._basis(x), weights, x)
+        if way == "irreps":
+            assert self._irreps is not None
+            maps, change = self._irreps
+            theirs = (change.to(weights.device, weights.dtype) @ weights.flatten(1)).unflatten(1, weights.shape[1:])
+            return maps.apply(theirs, x)
         return self._contract(weights, x, counts)
 
-    def _writes_out(self, weights: Tensor, x: Tensor) -> bool:
-        """Whether one matrix, written out, is cheaper than contractions, whose cost is mostly that of calling them when they are small."""
+    def _way(self, weights: Tensor, x: Tensor) -> str:
+        """What is cheapest: one matrix, written out; products of irreducible parts; or contractions, whose cost is mostly that of calling
+        them when they are small."""
         if self._strategy != "auto":
-            return self._strategy == "dense"
+            return self._strategy
         if torch.compiler.is_exporting():  # the batch may be of any size
-            return False
+            return "contract" if self._irreps is None else "irreps"
         entries, batch = self._sizes[0] * self._sizes[1], x.shape[:-2].numel()
-        if entries * weights.shape[0] > _WRITTEN:
-            return False
         calls, work = self._cost
         channels = weights.shape[1] * weights.shape[2]
-        return entries * channels * (weights.shape[0] + batch) <= work * channels * batch + calls * _CALL
+        costs = {"contract": work * channels * batch + calls * _CALL}
+        if entries * weights.shape[0] <= _WRITTEN:
+            costs["dense"] = entries * channels * (weights.shape[0] + batch)
+        if self._irreps is not None:
+            maps, change = self._irreps
+            calls, work = maps.cost((weights.shape[1], weights.shape[2]))
+            costs["irreps"] = work * batch + change.numel() * channels + calls * _CALL
+        return min(costs, key=lambda way: costs[way])
 
     @cached_property
     def _cost(self) -> tuple[int, int]:

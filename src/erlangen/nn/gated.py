@@ -25,7 +25,7 @@ class Gated(nn.Module):
     >>> V = SO(3).vector
     >>> layer = Gated(V ** 2 + 2 * V + V.group.scalar)
     >>> layer.input_rep, layer(torch.randn(8, layer.input_rep.dim)).shape
-    (V⊗V + 2·V + 4·1 of SO(3), torch.Size([8, 16]))
+    (V⊗V + 2·V + 4·0e of SO(3), torch.Size([8, 16]))
     """
 
     def __init__(self, rep: Rep, activation: nn.Module | None = None, gate: nn.Module | None = None) -> None:

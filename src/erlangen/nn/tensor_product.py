@@ -47,7 +47,7 @@ class TensorProduct(nn.Module):
     >>> V = SO(3).vector
     >>> product = TensorProduct(V, V)
     >>> product.output_rep, product(torch.randn(8, 3), torch.randn(8, 3)).shape
-    (V⊗V + 1 of SO(3), torch.Size([8, 10]))
+    (V⊗V + 0e of SO(3), torch.Size([8, 10]))
     >>> product(torch.ones(3), torch.ones(3))[-1]           # 3 / sqrt 3
     tensor(1.7321)
     """

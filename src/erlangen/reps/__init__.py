@@ -10,12 +10,13 @@ from erlangen.reps.basic import Defining, Determinant, MatrixRep, Permutation, S
 from erlangen.reps.block_diagonalize import BlockDecomposition, block_diagonalize
 from erlangen.reps.characters import character_multiplicities, frequency_multiplicities
 from erlangen.reps.classify import classify
+from erlangen.reps.clebsch_gordan import clebsch_gordan
 from erlangen.reps.combine import DirectSum, Dual, TensorProduct
 from erlangen.reps.decompose import constraints, intertwiners, invariants, isotypic, multiplicity, reynolds_projector
-from erlangen.reps.irreps3 import ToIrreps, from_irreps, to_irreps
+from erlangen.reps.irreps3 import ToIrreps, from_e3nn, from_irreps, to_e3nn, to_irreps
 from erlangen.reps.monomial import EntryMap, InBasis, Induced
 from erlangen.reps.multipliers import ActivationClass, Multipliers
-from erlangen.reps.planar import PlanarIrrep
+from erlangen.reps.planar import PlanarIrrep, TorusIrrep
 from erlangen.reps.points import PointSet
 from erlangen.reps.pullback import Pullback
 from erlangen.reps.spatial import SpatialIrrep, solid_harmonics
@@ -43,6 +44,7 @@ __all__ = [
     "SpatialIrrep",
     "TensorProduct",
     "ToIrreps",
+    "TorusIrrep",
     "Trivial",
     "admissible",
     "admissible_forms",
@@ -50,8 +52,10 @@ __all__ = [
     "block_diagonalize",
     "character_multiplicities",
     "classify",
+    "clebsch_gordan",
     "constraints",
     "frequency_multiplicities",
+    "from_e3nn",
     "from_irreps",
     "intertwiners",
     "invariants",
@@ -59,5 +63,6 @@ __all__ = [
     "multiplicity",
     "reynolds_projector",
     "solid_harmonics",
+    "to_e3nn",
     "to_irreps",
 ]

@@ -34,11 +34,11 @@ class Rep(Action):
     >>> V(g).shape, V.act(g, torch.randn(8, 5, 3)).shape      # 8 rotations of 8 clouds of 5 points
     (torch.Size([8, 3, 3]), torch.Size([8, 5, 3]))
     >>> V @ V + 2 * SO(3).scalar
-    V⊗V + 2·1 of SO(3)
+    V⊗V + 2·0e of SO(3)
     """
 
     dim: int
-    #: What stands for it in formulas: ``V``, ``1``, ``V⊗V``.
+    #: What stands for it in formulas and is read by ``group.rep``: ``V``, ``1``, ``V⊗V``.
     symbol: str = "V"
     #: Whether every matrix is orthogonal, so that the dual is the representation itself.
     is_orthogonal: bool = False

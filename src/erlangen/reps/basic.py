@@ -20,14 +20,18 @@ class Trivial(Rep):
 
     >>> from erlangen.groups import SO
     >>> SO(3).scalar
-    1 of SO(3)
+    0e of SO(3)
     >>> SO(3).scalar.act(SO(3).sample(8), torch.ones(8)).shape
     torch.Size([8])
     """
 
-    dim, symbol, is_orthogonal = 1, "1", True
+    dim, is_orthogonal = 1, True
     data_shape = ()  # type: ignore[assignment]
     is_defining = False  # of any data, not of vectors, also where the group's only element is the number 1
+
+    @property
+    def symbol(self) -> str:  # type: ignore[override]
+        return self.group.scalar_symbol
 
     def act(self, g: Element, x: Tensor) -> Tensor:
         g, x = self.align(g, x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable
 from itertools import groupby
 
@@ -23,7 +24,7 @@ class DirectSum(Rep):
         self.dim = sum(p.dim for p in parts)
         self.is_orthogonal = all(p.is_orthogonal for p in parts)
         runs = [(rep, len(list(run))) for rep, run in groupby(parts)]
-        self.symbol = " + ".join(rep.symbol if count == 1 else f"{count}·{rep.symbol}" for rep, count in runs)
+        self.symbol = _written([(rep.symbol, count) for rep, count in runs])
         self._runs = runs
 
     def equality_key(self) -> Hashable:
@@ -58,7 +59,7 @@ class TensorProduct(Rep):
         self.parts = parts
         self.dim = math.prod(p.dim for p in parts)
         self.is_orthogonal = all(p.is_orthogonal for p in parts)
-        self.symbol = "⊗".join(f"({p.symbol})" if isinstance(p, DirectSum) else p.symbol for p in parts)
+        self.symbol = "⊗".join(map(_bracketed, parts))
 
     def equality_key(self) -> Hashable:
         return self.parts
@@ -99,7 +100,8 @@ class Dual(Rep):
 
     def __init__(self, rep: Rep) -> None:
         super().__init__(rep.group)
-        self.rep, self.dim, self.symbol = rep, rep.dim, f"{rep.symbol}*"
+        self.rep, self.dim = rep, rep.dim
+        self.symbol = f"{_bracketed(rep)}*"
 
     def equality_key(self) -> Hashable:
         return (self.rep,)
@@ -150,6 +152,17 @@ def _same_group(parts: tuple[Rep, ...]) -> None:
             raise ArgumentError(
                 "other", f"a representation of {parts[0].group}", f"one of {p.group}", "restrict one of them to a common group"
             )
+
+
+def _bracketed(rep: Rep) -> str:
+    return f"({rep.symbol})" if isinstance(rep, DirectSum | TensorProduct) else rep.symbol
+
+
+def _written(runs: list[tuple[str, int]]) -> str:
+    """A sum: ``2·V + V⊗V``; one of irreducible parts with a degree and a parity as e3nn writes it, ``32x0e+1x1o``."""
+    if all(re.fullmatch(r"\d+[eo]", symbol) for symbol, _ in runs):
+        return "+".join(f"{count}x{symbol}" for symbol, count in runs)
+    return " + ".join(symbol if count == 1 else f"{count}·{symbol}" for symbol, count in runs)
 
 
 def _block_diagonal(blocks: list[Tensor]) -> Tensor:

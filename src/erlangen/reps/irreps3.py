@@ -1,8 +1,7 @@
-"""Tensors of SO(3) and O(3) as irreducible parts, labelled as ``8x0e+4x1o``: the change of basis, and labels to representations."""
+"""Tensors of SO(3) and O(3) as irreducible parts, labelled as ``8x0e+4x1o``: the change of basis, here and to e3nn and back."""
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 import torch
@@ -12,9 +11,12 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.reps.base import Rep
-from erlangen.reps.combine import DirectSum
+from erlangen.reps.basic import Defining, Determinant, Trivial
+from erlangen.reps.clebsch_gordan import clebsch_gordan
+from erlangen.reps.combine import DirectSum, TensorProduct
 from erlangen.reps.decompose import intertwiners
 from erlangen.reps.spatial import SpatialIrrep
+from erlangen.reps.strings import read_rep
 
 #: Degree and parity.
 Kind = tuple[int, int]
@@ -30,6 +32,25 @@ class ToIrreps(NamedTuple):
 
     matrix: Float[Tensor, "dim dim"]
     labels: str
+
+
+class IrrepBlock(NamedTuple):
+    """One irreducible part: ``rows @ x[..., start : start + rows.shape[1]]`` are its components.
+
+    Attributes:
+        kind: degree and parity.
+        rows: orthonormal, ``[2 l + 1, size]`` in float64.
+        start: where the entries begin.
+    """
+
+    kind: Kind
+    rows: Float[Tensor, "m size"]
+    start: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the entries are the components as they stand."""
+        return self.rows.shape[0] == self.rows.shape[1] and torch.equal(self.rows, torch.eye(len(self.rows), dtype=torch.float64))
 
 
 def to_irreps(rep: Rep) -> ToIrreps:
@@ -52,24 +73,39 @@ def to_irreps(rep: Rep) -> ToIrreps:
     >>> found.labels, tuple(found.matrix.shape)
     ('1x0e+2x1o+1x1e+1x2e', (15, 15))
     """
-    mirrors = _check_group(rep.group)
-    if not rep.is_orthogonal:
-        raise ArgumentError("rep", "an orthogonal representation", repr(rep))
-    blocks: list[tuple[Kind, Tensor]] = []
-    known: dict[Rep, list[tuple[Kind, Tensor]]] = {}
-    start = 0
-    for part in rep.parts if isinstance(rep, DirectSum) else (rep,):
-        if part not in known:
-            known[part] = _parts(part, mirrors)
-        for kind, rows in known[part]:
-            blocks.append((kind, torch.nn.functional.pad(rows, (start, rep.dim - start - part.dim))))
-        start += part.dim
-    blocks.sort(key=lambda block: _order(block[0]))
-    counts: dict[Kind, int] = {}
-    for kind, _ in blocks:
-        counts[kind] = counts.get(kind, 0) + 1
-    labels = "+".join(f"{count}x{l}{'e' if parity == 1 else 'o'}" for (l, parity), count in counts.items())
-    return ToIrreps(torch.cat([rows for _, rows in blocks]), labels)
+    return _joined(rep, sorted(irreducible_blocks(rep), key=lambda block: _order(block.kind)))
+
+
+def to_e3nn(rep: Rep) -> ToIrreps:
+    """An orthogonal representation of SO(3) or O(3) as irreps of e3nn, in the order in which its parts stand.
+
+    ``o3.Irreps(found.labels)`` is what an e3nn layer is made for, ``x @ found.matrix.T`` what it takes, and ``y @ found.matrix`` brings
+    its result back. Of a sum of irreps the matrix is the identity: components (``m = -l .. l`` about the y axis, degree 1 is
+    ``(x, y, z)``), their normalisation (squares of the harmonics add up to one on the sphere, e3nn's ``"norm"``) and the order of the
+    copies are the same. Tensors change their basis; e3nn sorts nothing unless asked to, and neither does this (:func:`to_irreps` does).
+
+    Raises:
+        ArgumentError: another group, or matrices that are not orthogonal.
+
+    >>> from erlangen.groups import O
+    >>> to_e3nn(O(3).rep("2x1o+3x0e")).labels, to_e3nn(O(3).vector ** 2 + O(3).scalar).labels
+    ('2x1o+3x0e', '1x0e+1x1e+1x2e+1x0e')
+    """
+    return _joined(rep, irreducible_blocks(rep))
+
+
+def from_e3nn(irreps: object) -> Rep:
+    """The representation of O(3) that an ``o3.Irreps`` of e3nn stands for, or its text; data are the same numbers in the same order.
+
+    Raises:
+        ArgumentError: it cannot be read.
+
+    >>> from_e3nn("8x0e+4x1o").dim                          # or from_e3nn(o3.Irreps("8x0e+4x1o"))
+    20
+    """
+    from erlangen.groups.orthogonal import O
+
+    return from_irreps(O(3), str(irreps))
 
 
 def from_irreps(group: Group, labels: str) -> Rep:
@@ -77,7 +113,7 @@ def from_irreps(group: Group, labels: str) -> Rep:
 
     Args:
         group: SO(3) or O(3). Under SO(3) parities are read and do nothing.
-        labels: degrees with ``e`` (even) or ``o`` (odd) and, optionally, how many of each.
+        labels: degrees with ``e`` (even) or ``o`` (odd) and, optionally, how many of each; see :meth:`erlangen.groups.base.Group.rep`.
 
     Raises:
         ArgumentError: another group, or labels that cannot be read.
@@ -86,21 +122,78 @@ def from_irreps(group: Group, labels: str) -> Rep:
     >>> from_irreps(O(3), "2x0e + 1o").dim
     5
     """
-    mirrors = _check_group(group)
-    parts: list[Rep] = []
-    for label in labels.replace(" ", "").split("+"):
-        found = re.fullmatch(r"(?:([1-9]\d*)x)?(\d+)([eo])", label)
-        if not found:
-            raise ArgumentError("labels", "terms like 8x0e or 1o, joined by +", repr(label))
-        degree, parity = int(found[2]), 1 if found[3] == "e" else -1
-        parts.extend([_irrep(group, (degree, parity if mirrors else (-1) ** degree))] * int(found[1] or 1))
-    return sum(parts[1:], start=parts[0])
+    _check_group(group)
+    return read_rep(group, labels, "labels")
+
+
+def irreducible_blocks(rep: Rep) -> list[IrrepBlock]:
+    """The irreducible parts of an orthogonal representation of SO(3) or O(3), part by part of a direct sum.
+
+    Products are multiplied out by :func:`~erlangen.reps.clebsch_gordan`; what is neither irreducible nor made of such is found
+    numerically.
+
+    Raises:
+        ArgumentError: another group, or matrices that are not orthogonal.
+    """
+    mirrors = _check_group(rep.group)
+    if not rep.is_orthogonal:
+        raise ArgumentError("rep", "an orthogonal representation", repr(rep))
+    found: list[IrrepBlock] = []
+    start = 0
+    known: dict[Rep, list[tuple[Kind, Tensor]]] = {}
+    for part in rep.parts if isinstance(rep, DirectSum) else (rep,):
+        if part not in known:
+            known[part] = _parts(part, mirrors)
+        found += [IrrepBlock(kind, rows, start) for kind, rows in known[part]]
+        start += part.dim
+    return found
 
 
 def _parts(rep: Rep, mirrors: bool) -> list[tuple[Kind, Tensor]]:
     """Kind and rows ``[2 l + 1, dim]`` of every irreducible part."""
-    if isinstance(rep, SpatialIrrep):
-        return [((rep.degree, rep.parity if mirrors else (-1) ** rep.degree), torch.eye(rep.dim, dtype=torch.float64))]
+    simple = _kind(rep, mirrors)
+    if simple is not None:
+        return [(simple, torch.eye(rep.dim, dtype=torch.float64))]
+    if isinstance(rep, DirectSum):
+        return [
+            (b.kind, torch.nn.functional.pad(b.rows, (b.start, rep.dim - b.start - b.rows.shape[1]))) for b in irreducible_blocks(rep)
+        ]
+    if not isinstance(rep, TensorProduct):
+        return _found(rep, mirrors)
+    blocks: list[tuple[Kind, Tensor]] = [((0, 1), torch.ones(1, 1, dtype=torch.float64))]
+    for factor in rep.parts:
+        blocks = [block for a in blocks for b in _parts(factor, mirrors) for block in _multiplied(a, b, mirrors)]
+    signed = []
+    for kind, rows in blocks:
+        entries = rows.flatten()
+        signed.append((kind, rows * entries[(entries.abs() > 0.5 * entries.abs().max()).nonzero()[0, 0]].sign()))
+    return signed
+
+
+def _kind(rep: Rep, mirrors: bool) -> Kind | None:
+    """Of what is written in the basis of an irreducible part already."""
+    if isinstance(rep, Trivial):
+        return (0, 1)
+    if isinstance(rep, Determinant):
+        return (0, -1 if mirrors else 1)
+    if isinstance(rep, Defining):
+        return (1, -1)
+    return (rep.degree, rep.parity) if isinstance(rep, SpatialIrrep) else None
+
+
+def _multiplied(a: tuple[Kind, Tensor], b: tuple[Kind, Tensor], mirrors: bool) -> list[tuple[Kind, Tensor]]:
+    """The irreducible parts of the product of two, as rows over the flattened product of what these are rows over."""
+    (l, p), (k, q) = a[0], b[0]
+    found = []
+    for degree in range(abs(l - k), l + k + 1):
+        table = clebsch_gordan(l, k, degree) * (2 * degree + 1) ** 0.5
+        rows = torch.einsum("ijk,ia,jb->kab", table, a[1], b[1]).flatten(1)
+        found.append(((degree, p * q if mirrors else (-1) ** degree), rows))
+    return found
+
+
+def _found(rep: Rep, mirrors: bool) -> list[tuple[Kind, Tensor]]:
+    """The parts of any representation, numerically."""
     found: list[tuple[Kind, Tensor]] = []
     for degree in range((rep.dim + 1) // 2):
         for parity in ((-1) ** degree, -((-1) ** degree))[: 2 if mirrors else 1]:
@@ -112,6 +205,21 @@ def _parts(rep: Rep, mirrors: bool) -> list[tuple[Kind, Tensor]]:
         if sum(len(rows) for _, rows in found) == rep.dim:
             break
     return found
+
+
+def _joined(rep: Rep, blocks: list[IrrepBlock]) -> ToIrreps:
+    """Blocks one after another: their rows over all of ``rep``, and what they are."""
+    matrix = torch.zeros(rep.dim, rep.dim, dtype=torch.float64)
+    at, runs = 0, []
+    for kind, rows, start in blocks:
+        matrix[at : at + len(rows), start : start + rows.shape[1]] = rows
+        at += len(rows)
+        if runs and runs[-1][0] == kind:
+            runs[-1][1] += 1
+        else:
+            runs.append([kind, 1])
+    labels = "+".join(f"{count}x{l}{'e' if parity == 1 else 'o'}" for (l, parity), count in runs)
+    return ToIrreps(matrix, labels)
 
 
 def _irrep(group: Group, kind: Kind) -> Rep:

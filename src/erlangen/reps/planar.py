@@ -1,8 +1,9 @@
-"""Irreducible representations of SO(2) and O(2): rotation of the plane by a multiple of the angle."""
+"""Irreducible representations of SO(2), O(2) and tori: rotation of the plane by a multiple of the angle."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.reps.base import Rep
 from erlangen.reps.basic import is_orthogonal
+
+if TYPE_CHECKING:
+    from erlangen.groups.torus import Torus
 
 
 class PlanarIrrep(Rep):
@@ -51,3 +55,42 @@ class PlanarIrrep(Rep):
 
     def algebra(self, a: Tensor) -> Tensor:
         return self.k * a
+
+
+class TorusIrrep(Rep):
+    """A torus by rotation of the plane by ``sum_j q_j angle_j``, for whole charges ``q_j``.
+
+    Args:
+        group: ``Torus(k)``.
+        charges: ``q_1 .. q_k``, not all zero.
+
+    >>> from erlangen.groups import Torus
+    >>> g = Torus(2).element(torch.tensor([0.5, 0.25], dtype=torch.float64))
+    >>> float(Torus(2).irrep(1, -2)(g)[0, 0])               # cos(0.5 - 0.5)
+    1.0
+    """
+
+    dim, is_orthogonal = 2, True
+
+    def __init__(self, group: Torus, charges: tuple[int, ...]) -> None:
+        if len(charges) != group.k or any(not isinstance(q, int) for q in charges) or not any(charges):
+            raise ArgumentError("charges", f"{group.k} whole numbers, not all zero, one for each circle", repr(charges))
+        super().__init__(group)
+        self.charges = tuple(charges)
+        self.symbol = f"ρ{charges[0]}" if group.k == 1 else f"ρ({','.join(map(str, charges))})"
+
+    def equality_key(self) -> Hashable:
+        return self.charges
+
+    def matrix(self, g: Tensor) -> Tensor:
+        cos, sin = torch.ones_like(g[..., 0, 0]), torch.zeros_like(g[..., 0, 0])
+        for j, charge in enumerate(self.charges):
+            c, s = g[..., 2 * j, 2 * j], g[..., 2 * j + 1, 2 * j]
+            for _ in range(abs(charge)):
+                cos, sin = (cos * c - sin * s, sin * c + cos * s) if charge > 0 else (cos * c + sin * s, sin * c - cos * s)
+        return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+
+    def algebra(self, a: Tensor) -> Tensor:
+        rate = sum(charge * a[..., 2 * j + 1, 2 * j] for j, charge in enumerate(self.charges))
+        zero = torch.zeros_like(rate)
+        return torch.stack([torch.stack([zero, -rate], -1), torch.stack([rate, zero], -1)], -2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -59,7 +60,8 @@ class SpatialIrrep(Rep):
         group: SO(3), O(3) or any group of orthogonal 3 x 3 matrices.
         degree: ``l >= 0``; the dimension is ``2 l + 1``.
         parity: what the inversion does, 1 or -1; by default ``(-1)^l``, as for polynomials. Scalars are ``(0, 1)``, pseudoscalars
-            ``(0, -1)``, vectors ``(1, -1)``, axial vectors ``(1, 1)``.
+            ``(0, -1)``, vectors ``(1, -1)``, axial vectors ``(1, 1)``. Groups without mirrors do not tell parities apart: there it is
+            always that of polynomials.
 
     >>> from erlangen.groups import SO
     >>> V = SpatialIrrep(SO(3), 2)
@@ -77,10 +79,15 @@ class SpatialIrrep(Rep):
         if group.element_shape != (3, 3) or not is_orthogonal(group):
             raise ArgumentError("group", "SO(3), O(3) or a subgroup of it", repr(group))
         super().__init__(group)
-        self.degree, self.parity = degree, parity if parity is not None else (-1) ** degree
+        natural = (-1) ** degree
+        self.degree, self.parity = degree, natural if parity is None or group.is_proper else parity
         self.dim, self.symbol = 2 * degree + 1, f"{degree}{'e' if self.parity == 1 else 'o'}"
+
+    @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
+    def _points(self) -> tuple[Tensor, Tensor]:
         points = _sphere(4 * self.dim)
-        self._points = points, torch.linalg.pinv(solid_harmonics(degree, points))
+        return points, torch.linalg.pinv(solid_harmonics(self.degree, points))
 
     def equality_key(self) -> Hashable:
         return (self.degree, self.parity)

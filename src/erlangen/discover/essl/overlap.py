@@ -34,7 +34,7 @@ def overlap(predicted: Action, ignored: Sequence[Action], shape: Sequence[int]) 
     >>> overlap(turns(Cyclic(4)), [mirrors()], (1, 8, 8)) is None
     True
     >>> overlap(turns(Dihedral(4)), [mirrors()], (1, 8, 8))
-    (Images(scalars on ρ1 of D_4), [Images(scalars on ρ1 + 1 of C_2)])
+    (Images(scalars on ρ1 of D_4), [Images(scalars on ρ1 + ρ0 of C_2)])
     """
     parts = (*predicted.parts, predicted) if isinstance(predicted, Factors) else (predicted,)
     for part in parts:
