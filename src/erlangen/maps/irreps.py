@@ -184,10 +184,11 @@ class IrrepMaps:
             rows = change @ x.mT
             pieces = rows.split([d * copies for copies, (d, *_) in zip(side.copies, self._shapes)], 1)
             return [p.unflatten(1, (d, copies)).flatten(2) for p, copies, (d, *_) in zip(pieces, side.copies, self._shapes)]
-        pieces = x.split(side.widths, -1)
+        # Turned around once, for pieces of a transposed tensor would be copied number by number.
+        pieces = x.mT.contiguous().split(side.widths, 1)
         found = []
         for reads, (d, *_) in zip(side.reads, self._shapes):
-            runs = [pieces[at].unflatten(-1, (copies, d)).permute(0, 3, 2, 1) for at, copies in reads]
+            runs = [pieces[at].unflatten(1, (copies, d)).transpose(1, 2) for at, copies in reads]
             found.append((torch.cat(runs, 2) if len(runs) > 1 else runs[0]).flatten(2))
         return found
 
@@ -199,12 +200,12 @@ class IrrepMaps:
             return rows.mT @ change
         placed: list[Tensor | None] = [None] * len(side.widths)
         for y, reads in zip(results, side.reads):
-            runs = y.unflatten(2, (-1, channels)).permute(0, 3, 2, 1).split([copies for _, copies in reads], 2)
+            runs = y.unflatten(2, (-1, channels)).transpose(1, 2).split([copies for _, copies in reads], 1)
             for (at, _), run in zip(reads, runs):
-                placed[at] = run.flatten(2)
+                placed[at] = run.flatten(1, 2)
         batch = results[0].shape[0]
-        zeros = [like.new_zeros(batch, channels, width) if p is None else p for p, width in zip(placed, side.widths)]
-        return torch.cat(zeros, -1) if len(zeros) > 1 else zeros[0]
+        all_of_them = [like.new_zeros(batch, width, channels) if p is None else p for p, width in zip(placed, side.widths)]
+        return (torch.cat(all_of_them, 1) if len(all_of_them) > 1 else all_of_them[0]).mT.contiguous()
 
     def _change(self, like: Tensor) -> tuple[Tensor | None, Tensor | None]:
         key = (like.dtype, like.device)
