@@ -27,6 +27,10 @@ from erlangen.reps.finite import CyclicIrrep, DihedralIrrep
 from erlangen.reps.irreps3 import irreducible_blocks
 
 
+#: Axes up to this length are turned around as a whole.
+_SHORT = 48
+
+
 class Kind(NamedTuple):
     """An irreducible representation: its name, its dimension, and whether it commutes with a quarter turn (complex type)."""
 
@@ -102,19 +106,18 @@ def _mirror(rep: Rep) -> Tensor | None:
 
 
 class _Side(NamedTuple):
-    """A representation as the kinds that both sides have: how many copies of each, and how to get there.
+    """One side of the maps: how its kinds are taken from the last axis.
 
     Attributes:
-        copies: of each kind.
-        widths: where there is no change of basis, the lengths of the pieces of the last axis, one for each run of copies.
-        reads: for each kind its runs, as (piece, copies).
-        change: else orthonormal rows, ``[sum of copies times dim, dim]``: for each kind its components, for each its copies.
+        change: for short axes, and where the basis changes: orthonormal rows, for each kind its components, for each its copies,
+            ``[sum of d * copies, dim]``. A product with zeros and ones is the fastest way to turn data around.
+        widths: for long axes the lengths of the pieces into which it falls, one for each run of copies.
+        runs: and for each kind its runs, as (piece, copies).
     """
 
-    copies: tuple[int, ...]
-    widths: list[int]
-    reads: list[list[tuple[int, int]]]
     change: Tensor | None
+    widths: list[int]
+    runs: list[list[tuple[int, int]]]
 
 
 class IrrepMaps:
@@ -128,11 +131,12 @@ class IrrepMaps:
         self.kinds = tuple(dict.fromkeys(part.kind for part in target if part.kind in there))
         self._parts, self._sizes = (tuple(source), tuple(target)), (outputs, inputs)
         self._source, self._target = (_side(parts, self.kinds, n) for parts, n in ((source, inputs), (target, outputs)))
+        copies = [[sum(p.kind == kind for p in parts) for parts in (target, source)] for kind in self.kinds]
         # Plain numbers are what runs: dimension, whether it turns, copies of target and source.
-        self._shapes = [(k.dim, k.turns, o, i) for k, o, i in zip(self.kinds, self._target.copies, self._source.copies)]
+        self._shapes = [(k.dim, k.turns, o, i) for k, (o, i) in zip(self.kinds, copies)]
         self._counts = [(1 + turns) * o * i for _, turns, o, i in self._shapes]
         self.dim = sum(self._counts)
-        self._changes: dict[tuple[torch.dtype, torch.device], tuple[Tensor | None, Tensor | None]] = {}
+        self._cast: dict[tuple[torch.dtype, torch.device], tuple[Tensor | None, Tensor | None]] = {}
 
     def prepare(self) -> None:
         """Nothing is left to do."""
@@ -158,63 +162,65 @@ class IrrepMaps:
         lead, channels = x.shape[:-2], weights.shape[1]
         if not self.kinds:
             return x.new_zeros(*lead, channels, self._sizes[0]) + 0 * weights.sum()
-        into, out = self._change(x)
+        into, out = self._changes(x)
         features = self._read(x.reshape(-1, *x.shape[-2:]), into)
-        results = [
-            self._mixed(w, f, shape) for w, f, shape in zip(weights.split(self._counts) if self.dim else (), features, self._shapes)
-        ]
+        matrices = [self._matrix(w, shape, into is None, out is None) for w, shape in zip(weights.split(self._counts), self._shapes)]
+        results = [f @ m for f, m in zip(features, matrices)]
         return self._write(results, channels, out, x).reshape(*lead, channels, self._sizes[0])
 
-    def _mixed(self, w: Tensor, x: Tensor, shape: tuple[int, bool, int, int]) -> Tensor:
-        """``[batch, d, copies in * C_in]`` to ``[batch, d, copies out * C_out]``."""
+    def _matrix(self, w: Tensor, shape: tuple[int, bool, int, int], *channels_first: bool) -> Tensor:
+        """From copies and channels to copies and channels (or channels and copies), after the components where the kind turns."""
         _, turns, o, i = shape
         c_out, c_in = w.shape[1:]
-        matrix = w.reshape(-1, o, i, c_out, c_in).permute(0, 2, 4, 1, 3).reshape(-1, i * c_in, o * c_out)
-        if turns:
-            a, b = matrix.unbind(0)
-            both = torch.cat([torch.cat([a, b], 1), torch.cat([-b, a], 1)])
-            return (x.flatten(1) @ both).unflatten(1, (2, -1))
-        return (x.flatten(0, 1) @ matrix[0]).unflatten(0, (-1, x.shape[1]))
+        inputs, outputs = ((4, 2) if channels_first[0] else (2, 4)), ((3, 1) if channels_first[1] else (1, 3))
+        matrix = w.reshape(-1, o, i, c_out, c_in).permute(0, *inputs, *outputs).reshape(-1, i * c_in, o * c_out)
+        if not turns:
+            return matrix[0]
+        a, b = matrix.unbind(0)
+        return torch.cat([torch.cat([a, b], 1), torch.cat([-b, a], 1)])
 
     def _read(self, x: Tensor, change: Tensor | None) -> list[Tensor]:
-        """For each kind ``[batch, d, copies * C]`` of data ``[batch, C, dim]``."""
-        side = self._source
-        if change is not None:
-            # One product changes the basis and brings the channels to the end, where the next ones want them.
-            rows = change @ x.mT
-            pieces = rows.split([d * copies for copies, (d, *_) in zip(side.copies, self._shapes)], 1)
-            return [p.unflatten(1, (d, copies)).flatten(2) for p, copies, (d, *_) in zip(pieces, side.copies, self._shapes)]
-        # Turned around once, for pieces of a transposed tensor would be copied number by number.
-        pieces = x.mT.contiguous().split(side.widths, 1)
+        """For each kind ``[d * batch, copies * C]``, or ``[batch, d * copies * C]`` where it turns, of data ``[batch, C, dim]``."""
+        batch, channels = x.shape[:2]
         found = []
-        for reads, (d, *_) in zip(side.reads, self._shapes):
-            runs = [pieces[at].unflatten(1, (copies, d)).transpose(1, 2) for at, copies in reads]
-            found.append((torch.cat(runs, 2) if len(runs) > 1 else runs[0]).flatten(2))
+        if change is not None:
+            rows = (change @ x.flatten(0, 1).mT).split([d * i for d, _, _, i in self._shapes])
+            for piece, (d, turns, _, i) in zip(rows, self._shapes):
+                found.append(_columns(piece.reshape(d, i, batch, channels).transpose(1, 2), turns))
+            return found
+        pieces = x.split(self._source.widths, -1)
+        for runs, (d, turns, *_) in zip(self._source.runs, self._shapes):
+            turned = [_turned(pieces[at].reshape(-1, d)).reshape(d, batch, channels, copies) for at, copies in runs]
+            found.append(_columns(torch.cat(turned, 3) if len(turned) > 1 else turned[0], turns))
         return found
 
     def _write(self, results: list[Tensor], channels: int, change: Tensor | None, like: Tensor) -> Tensor:
-        """``[batch, C, dim]`` of what :meth:`_mixed` made."""
-        side = self._target
+        """``[batch, C, dim]`` of what the kinds were multiplied to."""
+        pieces: list[Tensor | None] = [None] * len(self._target.widths)
+        rows = []
+        for n, (y, (d, turns, o, _)) in enumerate(zip(results, self._shapes)):
+            y = y.unflatten(1, (d, -1)).transpose(0, 1) if turns else y.unflatten(0, (d, -1))  # [d, batch, copies * C]
+            if change is not None:
+                rows.append(y.unflatten(2, (o, channels)).transpose(1, 2).flatten(0, 1).flatten(1))
+                continue
+            placed = _turned(y.reshape(d, -1)).reshape(-1, channels, o, d)
+            runs = self._target.runs[n]
+            for (at, _), run in zip(runs, placed.split([copies for _, copies in runs], 2)):
+                pieces[at] = run.flatten(2)
         if change is not None:
-            rows = torch.cat([y.unflatten(2, (-1, channels)).flatten(1, 2) for y in results], 1)
-            return rows.mT @ change
-        placed: list[Tensor | None] = [None] * len(side.widths)
-        for y, reads in zip(results, side.reads):
-            runs = y.unflatten(2, (-1, channels)).transpose(1, 2).split([copies for _, copies in reads], 1)
-            for (at, _), run in zip(reads, runs):
-                placed[at] = run.flatten(1, 2)
-        batch = results[0].shape[0]
-        all_of_them = [like.new_zeros(batch, width, channels) if p is None else p for p, width in zip(placed, side.widths)]
-        return (torch.cat(all_of_them, 1) if len(all_of_them) > 1 else all_of_them[0]).mT.contiguous()
+            return ((torch.cat(rows) if len(rows) > 1 else rows[0]).mT @ change).unflatten(0, (-1, channels))
+        batch = next(p for p in pieces if p is not None).shape[0]
+        every = [like.new_zeros(batch, channels, width) if p is None else p for p, width in zip(pieces, self._target.widths)]
+        return torch.cat(every, -1) if len(every) > 1 else every[0]
 
-    def _change(self, like: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def _changes(self, like: Tensor) -> tuple[Tensor | None, Tensor | None]:
         key = (like.dtype, like.device)
-        if key not in self._changes:
+        if key not in self._cast:
             with torch.inference_mode(False):  # what is kept must serve training too
-                self._changes[key] = tuple(  # type: ignore[assignment]
+                self._cast[key] = tuple(  # type: ignore[assignment]
                     None if s.change is None else s.change.to(like.device, like.dtype) for s in (self._source, self._target)
                 )
-        return self._changes[key]
+        return self._cast[key]
 
     # ---- matrices ----
 
@@ -264,15 +270,26 @@ def irrep_maps(source: Rep, target: Rep) -> IrrepMaps | None:
     return None if parts[0] is None or parts[1] is None else IrrepMaps(parts[0], parts[1], source.dim, target.dim)
 
 
+def _columns(x: Tensor, turns: bool) -> Tensor:
+    """``[d, batch, ., .]`` with the batch in rows: together with the components, or these among the columns."""
+    return x.transpose(0, 1).flatten(1) if turns else x.flatten(2).flatten(0, 1)
+
+
+def _turned(x: Tensor) -> Tensor:
+    """The transpose of a matrix that is short on one side, in memory: a product with the identity is faster than copying."""
+    if 1 in x.shape:
+        return x.mT
+    short = torch.eye(min(x.shape), dtype=x.dtype, device=x.device)
+    return short @ x.mT if x.shape[1] == len(short) else x.mT @ short
+
+
 def _side(parts: Sequence[Part], kinds: Sequence[Kind], dim: int) -> _Side:
-    copies = tuple(sum(p.kind == kind for p in parts) for kind in kinds)
-    if any(p.rows is not None for p in parts):
+    if dim <= _SHORT or any(p.rows is not None for p in parts):
         rows = [_rows_of(parts, kind, dim).transpose(0, 1).flatten(0, 1) for kind in kinds]
-        change = torch.cat(rows) if rows else None
-        return _Side(copies, [dim], [[] for _ in kinds], change)
+        return _Side(torch.cat(rows) if rows else torch.zeros(0, dim, dtype=torch.float64), [], [])
     # Runs of neighbours of one kind; what the other side has not is a run of its own.
     widths: list[int] = []
-    reads: list[list[tuple[int, int]]] = [[] for _ in kinds]
+    runs: list[list[tuple[int, int]]] = [[] for _ in kinds]
     before: Kind | None = None
     for part in parts:
         if part.kind == before:
@@ -280,13 +297,13 @@ def _side(parts: Sequence[Part], kinds: Sequence[Kind], dim: int) -> _Side:
         else:
             widths.append(part.kind.dim)
         if part.kind in kinds:
-            runs = reads[kinds.index(part.kind)]
+            own = runs[kinds.index(part.kind)]
             if part.kind == before:
-                runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+                own[-1] = (own[-1][0], own[-1][1] + 1)
             else:
-                runs.append((len(widths) - 1, 1))
+                own.append((len(widths) - 1, 1))
         before = part.kind
-    return _Side(copies, widths, reads, None)
+    return _Side(None, widths, runs)
 
 
 def _rows_of(parts: Sequence[Part], kind: Kind, dim: int) -> Tensor:
