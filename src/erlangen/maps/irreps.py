@@ -8,16 +8,17 @@ of SO(3) and O(3) are taken apart by an orthogonal change of basis first (:func:
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
+from erlangen.groups.base import Group
 from erlangen.groups.cyclic import Cyclic, Dihedral
-from erlangen.groups.orthogonal import SO, O
 from erlangen.groups.recognise import recognised
 from erlangen.groups.torus import Torus
 from erlangen.maps.constraints import allow
@@ -57,7 +58,7 @@ def irreducible_parts(rep: Rep) -> list[Part] | None:
     (3, None)
     """
     group = recognised(rep.group)
-    if group in (SO(3), O(3)):
+    if group.is_rotations and group.element_shape == (3, 3):
         if not _is_made_of_irreps(rep):
             return None
         return [
@@ -76,11 +77,11 @@ def irreducible_parts(rep: Rep) -> list[Part] | None:
 
 def _is_made_of_irreps(rep: Rep) -> bool:
     if isinstance(rep, DirectSum | TensorProduct):
-        return all(map(_is_made_of_irreps, rep.parts))
+        return all(map(_is_made_of_irreps, dict.fromkeys(rep.parts)))
     return isinstance(rep, Trivial | Defining | Determinant | SpatialIrrep)
 
 
-def _kind(rep: Rep, group: object) -> Kind | None:
+def _kind(rep: Rep, group: Group) -> Kind | None:
     """Of a part that is irreducible by its class, for groups other than those of space."""
     if isinstance(rep, Trivial):
         return Kind(0, 1)
@@ -90,11 +91,11 @@ def _kind(rep: Rep, group: object) -> Kind | None:
         return Kind(rep.label, rep.dim)
     if isinstance(group, Torus) and isinstance(rep, TorusIrrep):
         return Kind(max(rep.charges, tuple(-q for q in rep.charges)), 2, True)
-    if group in (SO(2), O(2)):
+    if group.is_rotations and group.element_shape == (2, 2):
         if isinstance(rep, PlanarIrrep | Defining):
-            return Kind(rep.k if isinstance(rep, PlanarIrrep) else 1, 2, group == SO(2))
+            return Kind(rep.k if isinstance(rep, PlanarIrrep) else 1, 2, group.is_proper)
         if isinstance(rep, Determinant):
-            return Kind("det" if group == O(2) else 0, 1)
+            return Kind(0 if group.is_proper else "det", 1)
     return None
 
 
@@ -131,9 +132,9 @@ class IrrepMaps:
         self.kinds = tuple(dict.fromkeys(part.kind for part in target if part.kind in there))
         self._parts, self._sizes = (tuple(source), tuple(target)), (outputs, inputs)
         self._source, self._target = (_side(parts, self.kinds, n) for parts, n in ((source, inputs), (target, outputs)))
-        copies = [[sum(p.kind == kind for p in parts) for parts in (target, source)] for kind in self.kinds]
+        o, i = (Counter(part.kind for part in parts) for parts in (target, source))
         # Plain numbers are what runs: dimension, whether it turns, copies of target and source.
-        self._shapes = [(k.dim, k.turns, o, i) for k, (o, i) in zip(self.kinds, copies)]
+        self._shapes = [(kind.dim, kind.turns, o[kind], i[kind]) for kind in self.kinds]
         self._counts = [(1 + turns) * o * i for _, turns, o, i in self._shapes]
         self.dim = sum(self._counts)
         self._cast: dict[tuple[torch.dtype, torch.device], tuple[Tensor | None, Tensor | None]] = {}
@@ -165,19 +166,19 @@ class IrrepMaps:
         into, out = self._changes(x)
         features = self._read(x.reshape(-1, *x.shape[-2:]), into)
         matrices = [self._matrix(w, shape, into is None, out is None) for w, shape in zip(weights.split(self._counts), self._shapes)]
-        results = [f @ m for f, m in zip(features, matrices)]
+        results = [f @ m.mT for f, m in zip(features, matrices)]
         return self._write(results, channels, out, x).reshape(*lead, channels, self._sizes[0])
 
     def _matrix(self, w: Tensor, shape: tuple[int, bool, int, int], *channels_first: bool) -> Tensor:
-        """From copies and channels to copies and channels (or channels and copies), after the components where the kind turns."""
+        """To copies and channels (or channels and copies) from copies and channels, after the components where the kind turns."""
         _, turns, o, i = shape
         c_out, c_in = w.shape[1:]
         inputs, outputs = ((4, 2) if channels_first[0] else (2, 4)), ((3, 1) if channels_first[1] else (1, 3))
-        matrix = w.reshape(-1, o, i, c_out, c_in).permute(0, *inputs, *outputs).reshape(-1, i * c_in, o * c_out)
+        matrix = w.reshape(-1, o, i, c_out, c_in).permute(0, *outputs, *inputs).reshape(-1, o * c_out, i * c_in)
         if not turns:
             return matrix[0]
         a, b = matrix.unbind(0)
-        return torch.cat([torch.cat([a, b], 1), torch.cat([-b, a], 1)])
+        return torch.cat([torch.cat([a, -b], 1), torch.cat([b, a], 1)])
 
     def _read(self, x: Tensor, change: Tensor | None) -> list[Tensor]:
         """For each kind ``[d * batch, copies * C]``, or ``[batch, d * copies * C]`` where it turns, of data ``[batch, C, dim]``."""
@@ -251,11 +252,12 @@ class IrrepMaps:
 
     def coefficients(self, m: Tensor) -> Tensor:
         """Coefficients ``[dim]`` of the nearest equivariant matrix (in the Frobenius norm) to ``m`` [*, dim target, dim source]."""
-        found = [
-            torch.einsum("adp,...pq,beq,tde->...tab", left, m, right, _commutant(kind)).flatten(-3) / kind.dim
-            for kind, (left, right) in zip(self.kinds, self._rows)
-        ]
-        return torch.cat([m.new_zeros(*m.shape[:-2], 0), *found], -1)
+        found = [m.new_zeros(*m.shape[:-2], 0)]
+        for kind, (left, right) in zip(self.kinds, self._rows):
+            met = left.flatten(0, 1) @ m @ right.flatten(0, 1).mT
+            met = met.unflatten(-1, (-1, kind.dim)).unflatten(-3, (-1, kind.dim)).transpose(-3, -2)  # [*, a, b, d, e]
+            found.append((met.unsqueeze(-5) * _commutant(kind)[:, None, None]).sum((-2, -1)).flatten(-3) / kind.dim)
+        return torch.cat(found, -1)
 
     def deviations(self) -> Tensor:
         spreads = [torch.full((n,), ((1 + turns) * i) ** -0.5) for n, (_, turns, _, i) in zip(self._counts, self._shapes)]
@@ -316,6 +318,8 @@ def _rows_of(parts: Sequence[Part], kind: Kind, dim: int) -> Tensor:
     return rows
 
 
+@lru_cache(maxsize=256)
+@torch.inference_mode(False)  # what is kept must serve training too
 def _commutant(kind: Kind) -> Tensor:
     """What commutes with an irreducible representation, orthogonal, ``[1 or 2, d, d]``."""
     one = torch.eye(kind.dim, dtype=torch.float64)

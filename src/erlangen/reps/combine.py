@@ -25,7 +25,8 @@ class DirectSum(Rep):
         self.is_orthogonal = all(p.is_orthogonal for p in parts)
         runs = [(rep, len(list(run))) for rep, run in groupby(parts)]
         self.symbol = _written([(rep.symbol, count) for rep, count in runs])
-        self._runs = runs
+        #: Equal neighbours once, and how many there are.
+        self.runs = runs
 
     def equality_key(self) -> Hashable:
         return self.parts
@@ -35,7 +36,7 @@ class DirectSum(Rep):
 
     def apply(self, g: Element, x: Tensor) -> Tensor:
         moved, start = [], 0
-        for rep, count in self._runs:
+        for rep, count in self.runs:
             # Equal neighbours are more spectators of one representation.
             piece = x[..., start : start + count * rep.dim]
             start += count * rep.dim

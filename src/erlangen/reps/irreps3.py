@@ -41,16 +41,13 @@ class IrrepBlock(NamedTuple):
         kind: degree and parity.
         rows: orthonormal, ``[2 l + 1, size]`` in float64.
         start: where the entries begin.
+        is_whole: whether these are the components as they stand.
     """
 
     kind: Kind
     rows: Float[Tensor, "m size"]
     start: int
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the entries are the components as they stand."""
-        return self.rows.shape[0] == self.rows.shape[1] and torch.equal(self.rows, torch.eye(len(self.rows), dtype=torch.float64))
+    is_whole: bool
 
 
 def to_irreps(rep: Rep) -> ToIrreps:
@@ -140,12 +137,16 @@ def irreducible_blocks(rep: Rep) -> list[IrrepBlock]:
         raise ArgumentError("rep", "an orthogonal representation", repr(rep))
     found: list[IrrepBlock] = []
     start = 0
-    known: dict[Rep, list[tuple[Kind, Tensor]]] = {}
-    for part in rep.parts if isinstance(rep, DirectSum) else (rep,):
+    known: dict[Rep, list[tuple[Kind, Tensor, bool]]] = {}
+    for part, count in rep.runs if isinstance(rep, DirectSum) else ((rep, 1),):
         if part not in known:
-            known[part] = _parts(part, mirrors)
-        found += [IrrepBlock(kind, rows, start) for kind, rows in known[part]]
-        start += part.dim
+            known[part] = [
+                (kind, rows, rows.shape[0] == rows.shape[1] and torch.equal(rows, torch.eye(len(rows), dtype=torch.float64)))
+                for kind, rows in _parts(part, mirrors)
+            ]
+        for _ in range(count):
+            found += [IrrepBlock(kind, rows, start, is_whole) for kind, rows, is_whole in known[part]]
+            start += part.dim
     return found
 
 
@@ -156,7 +157,8 @@ def _parts(rep: Rep, mirrors: bool) -> list[tuple[Kind, Tensor]]:
         return [(simple, torch.eye(rep.dim, dtype=torch.float64))]
     if isinstance(rep, DirectSum):
         return [
-            (b.kind, torch.nn.functional.pad(b.rows, (b.start, rep.dim - b.start - b.rows.shape[1]))) for b in irreducible_blocks(rep)
+            (b.kind, torch.nn.functional.pad(b.rows, (b.start, rep.dim - b.start - b.rows.shape[1])))
+            for b in irreducible_blocks(rep)
         ]
     if not isinstance(rep, TensorProduct):
         return _found(rep, mirrors)
@@ -187,7 +189,8 @@ def _multiplied(a: tuple[Kind, Tensor], b: tuple[Kind, Tensor], mirrors: bool) -
     found = []
     for degree in range(abs(l - k), l + k + 1):
         table = clebsch_gordan(l, k, degree) * (2 * degree + 1) ** 0.5
-        rows = torch.einsum("ijk,ia,jb->kab", table, a[1], b[1]).flatten(1)
+        half = table.permute(2, 1, 0) @ a[1]  # [k, j, a]
+        rows = (half.mT @ b[1]).flatten(1)
         found.append(((degree, p * q if mirrors else (-1) ** degree), rows))
     return found
 
@@ -211,7 +214,7 @@ def _joined(rep: Rep, blocks: list[IrrepBlock]) -> ToIrreps:
     """Blocks one after another: their rows over all of ``rep``, and what they are."""
     matrix = torch.zeros(rep.dim, rep.dim, dtype=torch.float64)
     at, runs = 0, []
-    for kind, rows, start in blocks:
+    for kind, rows, start, _ in blocks:
         matrix[at : at + len(rows), start : start + rows.shape[1]] = rows
         at += len(rows)
         if runs and runs[-1][0] == kind:
@@ -233,8 +236,6 @@ def _order(kind: Kind) -> tuple[int, bool]:
 
 def _check_group(group: Group) -> bool:
     """Whether it has mirrors."""
-    from erlangen.groups.orthogonal import SO, O
-
-    if group not in (SO(3), O(3)):
+    if not group.is_rotations or group.element_shape != (3, 3):
         raise ArgumentError("rep", "a representation of SO(3) or O(3)", f"one of {group}")
-    return group == O(3)
+    return not group.is_proper
