@@ -84,7 +84,7 @@ def test_norm_activation_and_hidden_per_layer():
     net = EquivariantMLP(V, V, hidden=[V + V.group.scalar, 2 * V], activation="norm", channels=4, generator=seeded()).double()
     g, x = V.group.sample(8, generator=seeded(1), dtype=D), torch.randn(8, 3, generator=seeded(2), dtype=D)
     torch.testing.assert_close(net(V.act(g, x)), V.act(g, net(x)), rtol=1e-12, atol=1e-12)
-    assert [layer.target.symbol for layer in net.linears] == ["V + 1", "2·V", "V"]
+    assert [layer.target.symbol for layer in net.linears] == ["V + 0e", "2·V", "V"]
 
 
 def test_it_learns_a_cross_product():

@@ -39,7 +39,7 @@ def test_dimensions_and_symbols():
     assert (V**3).dim == 27
     assert (2 * V + SO(3).scalar).dim == 7
     assert (V >> (V + V)).dim == 18
-    assert repr(V @ V + 2 * SO(3).scalar) == "V⊗V + 2·1 of SO(3)"
+    assert repr(V @ V + 2 * SO(3).scalar) == "V⊗V + 2·0e of SO(3)"
     assert SO(3).scalar == V**0
 
 
