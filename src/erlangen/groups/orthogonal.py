@@ -150,7 +150,6 @@ class FormGroup(MatrixGroup):
             return self.scalar
         return (PlanarIrrep if self.n == 2 else SpatialIrrep)(self, *label)
 
-
     @drawn_in_single
     def sample(
         self,

@@ -10,11 +10,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from erlangen.maps.contraction import LinearMaps, Normalize
+from erlangen.maps.contraction import Cost, LinearMaps, Normalize
 from erlangen.maps.diagrams.diagram import Diagram
 from erlangen.maps.diagrams.enumeration import count
 from erlangen.maps.diagrams.functor import matrix
 from erlangen.maps.diagrams.inner import inner, orbit_matrix
+from erlangen.maps.factored import Factored
 from erlangen.maps.irreps import IrrepMaps
 from erlangen.maps.matrices import multiply_out
 from erlangen.maps.precision import in_float32, narrow
@@ -24,6 +25,8 @@ Strategy = Literal["auto", "contract", "dense"]
 
 #: Entries of a basis that may be kept written out, and the multiplications that take as long as calling one small tensor operation.
 _WRITTEN, _CALL = 4_000_000, 160_000
+#: Tensors up to this size are summed by matrices.
+_LARGEST = 1024
 
 
 class _Pair(NamedTuple):
@@ -105,7 +108,7 @@ class DiagramMaps:
 
     def prepare(self) -> None:
         _ = self._layout, self._cost, self._gather, self._scatter, self._orbit_matrices if self._orbits else None
-        _ = self._irreps
+        _ = self._irreps, self._factored
 
     @cached_property
     @torch.inference_mode(False)
@@ -116,6 +119,16 @@ class DiagramMaps:
             return None
         found = self._by_irreps()
         return None if found is None else (found, found.coefficients(self._write_out(torch.float64, torch.device("cpu"))).mT)
+
+    @cached_property
+    @torch.inference_mode(False)
+    def _factored(self) -> Factored | None:
+        """Of one tensor to one other the same maps as thin matrices, where these are small enough to be written out."""
+        alone = len(self._source) == len(self._target) == len(self._source[0][1]) == len(self._target[0][1]) == 1
+        if self._strategy != "auto" or self._orbits or not alone or not self.dim or max(self._sizes) > _LARGEST:
+            return None
+        found = Factored(self.maps)
+        return found if min(found.crossing) else None
 
     def labels(self) -> tuple[str, ...]:
         plain = len(self._source) == len(self._target) == 1 and all(len(p) == 1 for _, p in (*self._source, *self._target))
@@ -144,6 +157,9 @@ class DiagramMaps:
         way = "contract" if counts is not None else self._way(weights, x)
         if way == "dense":
             return multiply_out(self._basis(x), weights, x)
+        if way == "factored":
+            assert self._factored is not None
+            return self._factored.apply(weights, x)
         if way == "irreps":
             assert self._irreps is not None
             maps, change = self._irreps
@@ -159,19 +175,21 @@ class DiagramMaps:
         if torch.compiler.is_exporting():  # the batch may be of any size
             return "contract" if self._irreps is None else "irreps"
         entries, batch = self._sizes[0] * self._sizes[1], x.shape[:-2].numel()
-        calls, work = self._cost
-        channels = weights.shape[1] * weights.shape[2]
-        costs = {"contract": work * channels * batch + calls * _CALL}
+        channels = (weights.shape[1], weights.shape[2])
+        pairs = channels[0] * channels[1]
+        costs = {"contract": self._cost.of(channels) * batch + self._cost.calls * _CALL}
         if entries * weights.shape[0] <= _WRITTEN:
-            costs["dense"] = entries * channels * (weights.shape[0] + batch)
+            costs["dense"] = entries * pairs * (weights.shape[0] + batch)
         if self._irreps is not None:
             maps, change = self._irreps
-            calls, work = maps.cost((weights.shape[1], weights.shape[2]))
-            costs["irreps"] = work * batch + change.numel() * channels + calls * _CALL
+            costs["irreps"] = maps.cost.of(channels) * batch + change.numel() * pairs + maps.cost.calls * _CALL
+        if self._factored is not None:
+            cost, (inner, outer) = self._factored.cost, self._factored.crossing
+            costs["factored"] = cost.of(channels) * batch + self.dim * inner * outer * pairs + cost.calls * _CALL
         return min(costs, key=lambda way: costs[way])
 
     @cached_property
-    def _cost(self) -> tuple[int, int]:
+    def _cost(self) -> Cost:
         return self.maps.cost([len(p) for _, p in self._source], [len(p) for _, p in self._target])
 
     def _basis(self, like: Tensor) -> Tensor:

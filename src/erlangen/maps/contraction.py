@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +20,24 @@ from erlangen.maps.typed_axes import Space
 
 Normalize = Literal["sum", "sqrt", "mean"]
 _POWER = {"sum": 0.0, "sqrt": 0.5, "mean": 1.0}
+
+
+#: A number moved through memory takes as long as so many multiplications.
+MOVE = 32
+
+
+class Cost(NamedTuple):
+    """What one datum costs: tensor operations called, and, for each pair of channels, multiplications; for each channel of the input and of
+    the output, numbers moved through memory."""
+
+    calls: int
+    work: int
+    inputs: int
+    outputs: int
+
+    def of(self, channels: tuple[int, int]) -> int:
+        """In multiplications, without the calls, for so many channels (out, in)."""
+        return self.work * channels[0] * channels[1] + MOVE * (self.inputs * channels[1] + self.outputs * channels[0])
 
 
 class LinearMaps:
@@ -62,7 +81,10 @@ class LinearMaps:
             for l, target in enumerate(self.targets)
             for m, source in enumerate(self.sources)
         }
-        self._mixes = mixes(self.sources, self.targets, self.terms)
+        self._plan(mixes(self.sources, self.targets, self.terms))
+
+    def _plan(self, mixes: list[Mix]) -> None:
+        self._mixes = mixes
         self._gathers = [mix.gather(self.terms) for mix in self._mixes]
         self._inputs = [source.shape for source in self.sources]
         self._shapes = [target.shape for target in self.targets]
@@ -75,16 +97,80 @@ class LinearMaps:
         # What is read at run time are plain numbers and tensors, so that torch.compile sees through.
         self._reads = [[(c.source, *made[c.source].reads[c]) for c in mix.columns] for mix in self._mixes]
 
-    def cost(self, sources: Sequence[int], targets: Sequence[int]) -> tuple[int, int]:
-        """Of one datum with so many channels in each source and target: tensor operations called, and multiplications."""
-        calls = sum(map(len, self._steps))
-        work = 0
-        for mix in self._mixes:
+    # ---- parts of the plan: diagrams that meet on one index set ----
+
+    @property
+    def mixes(self) -> int:
+        """On how many index sets input and output meet."""
+        return len(self._mixes)
+
+    def positions(self, mix: int) -> int:
+        """How many positions an index set has."""
+        row = self._mixes[mix].rows[0]
+        return math.prod(self.targets[row.target].axes[row.ties[t][0]].n for t in row.live)
+
+    def only(self, mixes: Sequence[int]) -> LinearMaps:
+        """The maps of these index sets alone, with the same weights."""
+        found = copy.copy(self)
+        found._plan([self._mixes[i] for i in mixes])
+        return found
+
+    def crossings(self) -> list[tuple[Tensor, Tensor | None]]:
+        """Of one source and target, for each index set: which weight takes which column to which row (one past the last: none), and signs."""
+        return [gather[0, 0] for gather in self._gathers]
+
+    def features(self) -> list[Tensor]:
+        """Of one source, for each index set what is made of an input, as rows: ``[columns, positions, in]`` in float64."""
+        size = self.sources[0].dim
+        values = self._contract(0, torch.eye(size, dtype=torch.float64).reshape(size, 1, *self.sources[0].shape), None)
+        found = []
+        for reads in self._reads:
+            columns = [values[step].permute(0, 1, *(2 + a for a in axes)).reshape(size, -1) for _, step, axes in reads]
+            found.append(torch.stack(columns).mT)
+        return found
+
+    def spreads(self) -> list[Tensor]:
+        """Of one target, for each index set where each of its values goes: ``[rows, positions, out]`` in float64."""
+        (shape,), (forms,), axes = self._shapes, self._forms, self.targets[0].axes
+        found = []
+        for i, mix in enumerate(self._mixes):
+            size = self.positions(i)
+            one = torch.eye(size, dtype=torch.float64)
+            pieces = [(row, one.reshape(size, 1, *(axes[row.ties[t][0]].n for t in row.live))) for row in mix.rows]
+            found.append(torch.stack([_spread(shape, forms, [piece]).reshape(size, -1) for piece in pieces]))
+        return found
+
+    def permutations(self) -> list[tuple[int, tuple[int, ...]]] | None:
+        """Of one source and target, where every diagram just permutes axes: for each its number, and which axes of ``[batch, *axes]`` to
+        read in which order; else ``None``."""
+        found = []
+        for mix, reads, (index, sign) in zip(self._mixes, self._reads, self.crossings()):
+            for i, row in enumerate(mix.rows):
+                for j, (_, step, axes) in enumerate(reads):
+                    tie = self._steps[0][step]
+                    if not isinstance(tie, Tie):
+                        return None
+                    if int(index[i, j]) == len(self.terms[0, 0]):
+                        continue
+                    plain = all(len(t) == 1 for t in (*tie.ties, *row.ties)) and len(row.live) == len(row.ties)
+                    if not plain or (sign is not None and int(sign[i, j]) != 1):
+                        return None
+                    found.append((int(index[i, j]), tuple(1 + axes[row.live.index(t)] for t in range(len(row.ties)))))
+        return found
+
+    def cost(self, sources: Sequence[int], targets: Sequence[int]) -> Cost:
+        """Of one datum with so many copies of each source and target."""
+        calls, work, inputs, outputs = sum(map(len, self._steps)), 0, 0, 0
+        for copies, space, steps in zip(sources, self.sources, self._steps):
+            inputs += copies * space.dim * (1 + sum(isinstance(step, Sum) and isinstance(steps[step.step], Tie) for step in steps))
+        for i, mix in enumerate(self._mixes):
             calls += len(mix.rows) + len(mix.columns) + 4
-            space, ties = self.targets[mix.rows[0].target], mix.rows[0].ties
-            positions = math.prod(space.axes[ties[t][0]].n for t in mix.rows[0].live)
-            work += positions * sum(targets[r.target] for r in mix.rows) * sum(sources[c.source] for c in mix.columns)
-        return calls, work
+            size = self.positions(i)
+            rows, columns = sum(targets[r.target] for r in mix.rows), sum(sources[c.source] for c in mix.columns)
+            work += size * rows * columns
+            inputs += 2 * size * columns
+            outputs += size * rows + sum(targets[r.target] * self.targets[r.target].dim for r in mix.rows)
+        return Cost(calls, work, inputs, outputs)
 
     def apply(
         self, weights: Mapping[tuple[int, int], Tensor], xs: Sequence[Tensor], counts: Mapping[Hashable, Tensor] | None = None

@@ -22,11 +22,11 @@ from erlangen.groups.cyclic import Cyclic, Dihedral
 from erlangen.groups.recognise import recognised
 from erlangen.groups.torus import Torus
 from erlangen.maps.constraints import allow
+from erlangen.maps.contraction import MOVE, Cost
 from erlangen.maps.precision import in_float32, narrow
 from erlangen.reps import Defining, Determinant, DirectSum, PlanarIrrep, Rep, SpatialIrrep, TensorProduct, TorusIrrep, Trivial
 from erlangen.reps.finite import CyclicIrrep, DihedralIrrep
 from erlangen.reps.irreps3 import irreducible_blocks
-
 
 #: Axes up to this length are turned around as a whole.
 _SHORT = 48
@@ -61,10 +61,7 @@ def irreducible_parts(rep: Rep) -> list[Part] | None:
     if group.is_rotations and group.element_shape == (3, 3):
         if not _is_made_of_irreps(rep):
             return None
-        return [
-            Part(Kind(b.kind, len(b.rows)), b.start, None if b.is_whole else b.rows)
-            for b in irreducible_blocks(rep)
-        ]
+        return [Part(Kind(b.kind, len(b.rows)), b.start, None if b.is_whole else b.rows) for b in irreducible_blocks(rep)]
     found, start = [], 0
     for part in rep.parts if isinstance(rep, DirectSum) else (rep,):
         kind = _kind(part, group)
@@ -149,11 +146,13 @@ class IrrepMaps:
                 names += [f"{mark}{_name(kind)}: {a} <- {b}" for a in range(o) for b in range(i)]
         return tuple(names)
 
-    def cost(self, channels: tuple[int, int]) -> tuple[int, int]:
-        """Of one datum with so many channels (out, in): tensor operations called, and multiplications."""
-        work = sum((1 + turns) * d * o * i for d, turns, o, i in self._shapes) * channels[0] * channels[1]
-        work += sum(c * n * n for c, n, side in zip(channels, self._sizes, (self._target, self._source)) if side.change is not None)
-        return 8 + 6 * len(self.kinds), work
+    @cached_property
+    def cost(self) -> Cost:
+        """What one datum costs."""
+        work = sum((1 + turns) * d * o * i for d, turns, o, i in self._shapes)
+        outputs, inputs = self._sizes
+        changed = [0 if side.change is None else side.change.numel() // MOVE for side in (self._source, self._target)]
+        return Cost(8 + 6 * len(self.kinds), work, 2 * inputs + changed[0], 2 * outputs + changed[1])
 
     def apply(self, weights: Tensor, x: Tensor, counts: object = None) -> Tensor:
         """``[*batch, C_in, dim source]`` to ``[*batch, C_out, dim target]`` with weights ``[dim, C_out, C_in]``."""
@@ -165,7 +164,9 @@ class IrrepMaps:
             return x.new_zeros(*lead, channels, self._sizes[0]) + 0 * weights.sum()
         into, out = self._changes(x)
         features = self._read(x.reshape(-1, *x.shape[-2:]), into)
-        matrices = [self._matrix(w, shape, into is None, out is None) for w, shape in zip(weights.split(self._counts), self._shapes)]
+        matrices = [
+            self._matrix(w, shape, into is None, out is None) for w, shape in zip(weights.split(self._counts), self._shapes)
+        ]
         results = [f @ m.mT for f, m in zip(features, matrices)]
         return self._write(results, channels, out, x).reshape(*lead, channels, self._sizes[0])
 
@@ -191,7 +192,7 @@ class IrrepMaps:
             return found
         pieces = x.split(self._source.widths, -1)
         for runs, (d, turns, *_) in zip(self._source.runs, self._shapes):
-            turned = [_turned(pieces[at].reshape(-1, d)).reshape(d, batch, channels, copies) for at, copies in runs]
+            turned = [_to_rows(pieces[at].reshape(-1, d), d).reshape(d, batch, channels, copies) for at, copies in runs]
             found.append(_columns(torch.cat(turned, 3) if len(turned) > 1 else turned[0], turns))
         return found
 
@@ -204,7 +205,7 @@ class IrrepMaps:
             if change is not None:
                 rows.append(y.unflatten(2, (o, channels)).transpose(1, 2).flatten(0, 1).flatten(1))
                 continue
-            placed = _turned(y.reshape(d, -1)).reshape(-1, channels, o, d)
+            placed = _to_columns(y.reshape(d, -1), d).reshape(-1, channels, o, d)
             runs = self._target.runs[n]
             for (at, _), run in zip(runs, placed.split([copies for _, copies in runs], 2)):
                 pieces[at] = run.flatten(2)
@@ -277,12 +278,14 @@ def _columns(x: Tensor, turns: bool) -> Tensor:
     return x.transpose(0, 1).flatten(1) if turns else x.flatten(2).flatten(0, 1)
 
 
-def _turned(x: Tensor) -> Tensor:
-    """The transpose of a matrix that is short on one side, in memory: a product with the identity is faster than copying."""
-    if 1 in x.shape:
-        return x.mT
-    short = torch.eye(min(x.shape), dtype=x.dtype, device=x.device)
-    return short @ x.mT if x.shape[1] == len(short) else x.mT @ short
+def _to_rows(x: Tensor, d: int) -> Tensor:
+    """The transpose of ``[long, d]``, in memory: a product with the identity is faster than copying."""
+    return x.mT if d == 1 else torch.eye(d, dtype=x.dtype, device=x.device) @ x.mT
+
+
+def _to_columns(x: Tensor, d: int) -> Tensor:
+    """The transpose of ``[d, long]``."""
+    return x.mT if d == 1 else x.mT @ torch.eye(d, dtype=x.dtype, device=x.device)
 
 
 def _side(parts: Sequence[Part], kinds: Sequence[Kind], dim: int) -> _Side:

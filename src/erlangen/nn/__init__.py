@@ -5,6 +5,7 @@ from erlangen.nn.faenet import FAENet
 from erlangen.nn.faenet_config import FAENetConfig
 from erlangen.nn.gated import Gated
 from erlangen.nn.gradient_forces import GradientForces
+from erlangen.nn.irrep_product import IrrepProduct
 from erlangen.nn.lie_gnn import LieGNN
 from erlangen.nn.lifting import Lifting
 from erlangen.nn.linear import EquivariantLinear
@@ -25,6 +26,7 @@ __all__ = [
     "FAENetConfig",
     "Gated",
     "GradientForces",
+    "IrrepProduct",
     "LieGNN",
     "Lifting",
     "NormActivation",

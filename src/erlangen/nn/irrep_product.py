@@ -243,7 +243,9 @@ class IrrepProduct(nn.Module):
         return self._cast[key]
 
     def extra_repr(self) -> str:
-        return f"{self.left.symbol} x {self.right.symbol} -> {self.output_rep.symbol} of {self.left.group}, {len(self._paths)} paths"
+        return (
+            f"{self.left.symbol} x {self.right.symbol} -> {self.output_rep.symbol} of {self.left.group}, {len(self._paths)} paths"
+        )
 
 
 def runs_of(rep: Rep, argument: str) -> list[Run]:
@@ -290,7 +292,10 @@ def _channel_paths(a: list[Run], b: list[Run], wanted: set[Kind] | None, mirrors
     ]
     if not found:
         raise ArgumentError("target", "a part into which those of left and right multiply", "none")
-    first = {c: n for n, c in enumerate(dict.fromkeys(r.copies for r in a))}, {c: n for n, c in enumerate(dict.fromkeys(r.copies for r in b))}
+    first = (
+        {c: n for n, c in enumerate(dict.fromkeys(r.copies for r in a))},
+        {c: n for n, c in enumerate(dict.fromkeys(r.copies for r in b))},
+    )
     kinds = sorted({kind for kind, *_ in found}, key=lambda kind: (kind[0], kind[1] != (-1) ** kind[0]))
     found.sort(key=lambda p: (kinds.index(p[0]), first[0][p[1]], first[1][p[2]], p[3], p[4]))
     return [Path(i, j, kind, kinds.index(kind)) for kind, _, _, i, j in found]

@@ -60,10 +60,7 @@ def _racah(l1: int, m1: int, l2: int, m2: int, l3: int) -> float:
     last = min(l1 + l2 - l3, l1 - m1, l2 + m2)
     # One common denominator would do; binomials are smaller: C(a, k) C(b, p - k) C(c, q - k) with factors that do not depend on k.
     total = sum(
-        (-1) ** k
-        * math.comb(l1 + l2 - l3, k)
-        * math.comb(l3 + l1 - l2, l1 - m1 - k)
-        * math.comb(l3 + l2 - l1, l2 + m2 - k)
+        (-1) ** k * math.comb(l1 + l2 - l3, k) * math.comb(l3 + l1 - l2, l1 - m1 - k) * math.comb(l3 + l2 - l1, l2 + m2 - k)
         for k in range(first, last + 1)
     )
     size = f(l1 + m1) * f(l1 - m1) * f(l2 + m2) * f(l2 - m2) * f(l3 + m3) * f(l3 - m3)

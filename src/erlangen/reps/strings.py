@@ -172,4 +172,6 @@ class _Reader:
     def refuse(self, expected: str) -> NoReturn:
         rest = self.text[self.at : self.at + _SHOWN]
         whole = self.text if len(self.text) <= _SHOWN else self.text[:_SHOWN] + ".."
-        raise ArgumentError(self.argument, f"{expected}, at character {self.at + 1}", f"{repr(rest) if rest else 'the end'} in {whole!r}")
+        raise ArgumentError(
+            self.argument, f"{expected}, at character {self.at + 1}", f"{repr(rest) if rest else 'the end'} in {whole!r}"
+        )

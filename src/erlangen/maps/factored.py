@@ -1,0 +1,94 @@
+"""Maps between two tensors in few steps: what goes through sums is a product of three thin matrices, the rest permutes axes.
+
+Most diagrams sum or repeat values, so that what crosses from input to output is small: from matrices to matrices of twenty things, three
+vectors and two numbers on either side. All of these sums together are one matrix product, mixing them is a second, and repeating them over
+the output a third. Only diagrams that permute the axes, and sum nothing, are applied as they are.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from erlangen.maps.contraction import MOVE, Cost, LinearMaps
+
+#: What crosses must be so many times smaller than the tensors for this to pay.
+_THIN = 4
+
+
+class Factored:
+    """The maps from one tensor to one other, ``spread @ core(weights) @ reduce`` plus permuted axes.
+
+    Args:
+        maps: of one source and one target.
+
+    Attributes:
+        crossing: how many numbers reach the middle, and leave it.
+        rest: the maps that permute axes; ``None`` where there are none.
+    """
+
+    def __init__(self, maps: LinearMaps) -> None:
+        (source,), (target,) = maps.sources, maps.targets
+        sizes = [maps.positions(i) for i in range(maps.mixes)]
+        small = [i for i, size in enumerate(sizes) if _THIN * size <= min(source.dim, target.dim)]
+        low, others = maps.only(small), [i for i in range(len(sizes)) if i not in small]
+        self.rest = maps.only(others) if others else None
+        self._reduce = torch.cat([f.flatten(0, 1) for f in low.features()] or [torch.zeros(0, source.dim, dtype=torch.float64)])
+        self._spread = torch.cat([s.flatten(0, 1) for s in low.spreads()] or [torch.zeros(0, target.dim, dtype=torch.float64)])
+        self._permuted = None if self.rest is None else self.rest.permutations()
+        self.crossing = len(self._reduce), len(self._spread)
+        terms = len(maps.terms[0, 0])
+        self._core = torch.zeros(terms, self.crossing[1], self.crossing[0], dtype=torch.float64)
+        rows = columns = 0
+        for size, (index, sign) in zip((sizes[i] for i in small), low.crossings()):
+            at = torch.arange(size)
+            for i, j in (index < terms).nonzero().tolist():
+                self._core[index[i, j], rows + i * size + at, columns + j * size + at] = float(1 if sign is None else sign[i, j])
+            rows, columns = rows + index.shape[0] * size, columns + index.shape[1] * size
+        self._cast: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor, Tensor]] = {}
+
+    @cached_property
+    def cost(self) -> Cost:
+        """What one datum costs, apart from the core (:attr:`crossing`)."""
+        inner, outer = self.crossing
+        size = self._spread.shape[1]
+        inputs, outputs = inner + self._reduce.numel() // MOVE, outer + self._spread.numel() // MOVE
+        if self.rest is None:
+            return Cost(6, inner * outer, inputs, outputs)
+        if self._permuted is not None:
+            return Cost(6 + 2 * len(self._permuted), inner * outer, inputs, outputs + 2 * len(self._permuted) * size)
+        more = self.rest.cost([1], [1])
+        return Cost(6 + more.calls, inner * outer + more.work, inputs + more.inputs, outputs + more.outputs)
+
+    def apply(self, weights: Tensor, x: Tensor) -> Tensor:
+        """``[*batch, C_in, in]`` to ``[*batch, C_out, out]`` with weights ``[dim, C_out, C_in]``."""
+        reduce, core, spread = self._like(x)
+        _, out, inp = weights.shape
+        mixed = weights.flatten(1).mT @ core.flatten(1)
+        if out == inp == 1:
+            mixed = mixed.view(core.shape[1:])
+        else:
+            mixed = mixed.view(out, inp, *core.shape[1:]).transpose(1, 2).reshape(out * core.shape[1], inp * core.shape[2])
+        data = x.reshape(-1, x.shape[-1])
+        middle = (data @ reduce.mT).reshape(-1, mixed.shape[1]) @ mixed.mT
+        y = (middle.reshape(-1, core.shape[1]) @ spread).reshape(*x.shape[:-2], out, spread.shape[1])
+        if self.rest is None:
+            return y
+        if self._permuted is not None and out == inp == 1:
+            shape = y.shape
+            y, x = y.reshape(-1, *self.rest.targets[0].shape), x.reshape(-1, *self.rest.sources[0].shape)
+            for term, axes in self._permuted:
+                y = torch.addcmul(y, x.permute(0, *axes), weights[term, 0, 0])
+            return y.reshape(shape)
+        tensor = x.unflatten(-1, self.rest.sources[0].shape) if self.rest.sources[0].shape else x.squeeze(-1)
+        (more,) = self.rest.apply({(0, 0): weights}, [tensor])
+        return y + more.reshape(y.shape)
+
+    def _like(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        key = (like.dtype, like.device)
+        if key not in self._cast:
+            with torch.inference_mode(False):  # what is kept must serve training too
+                self._cast[key] = tuple(t.to(like.device, like.dtype) for t in (self._reduce, self._core, self._spread))  # type: ignore[assignment]
+        return self._cast[key]
