@@ -44,9 +44,10 @@ class EquivariantMaps(metaclass=Lasting):
 
     Args:
         source, target: representations ``V`` and ``W`` of one group.
-        basis: ``"diagram"`` (the closed form where there is one, by diagrams or by irreps, else orthonormal), ``"orbit"`` (permutation groups: entries that the group
-            permutes), ``"spanning"`` (all diagrams of O, SO, Sp, also dependent ones) or ``"orthonormal"`` (the numeric null space, for any
-            group), ``"rational"`` (the same null space in exact arithmetic, as primitive integers; for rational generators).
+        basis: ``"diagram"`` (the closed form where there is one, by diagrams or by irreps, else orthonormal), ``"orbit"`` (permutation
+            groups: entries that the group permutes), ``"spanning"`` (all diagrams of O, SO, Sp, also dependent ones), ``"orthonormal"``
+            (the numeric null space, for any group) or ``"rational"`` (the same null space in exact arithmetic, as primitive integers; for
+            rational generators).
         normalize: of diagrams, what a sum over n entries is divided by in the product ``maps(weights, x)``: ``"sum"`` 1, ``"sqrt"`` root n,
             ``"mean"`` n. :meth:`basis` itself is never normalised so.
         max_diagrams: refuse to list more diagrams than this between two tensors.

@@ -116,7 +116,7 @@ class LinearMaps:
         return found
 
     def crossings(self) -> list[tuple[Tensor, Tensor | None]]:
-        """Of one source and target, for each index set: which weight takes which column to which row (one past the last: none), and signs."""
+        """Of one source and target, for each index set which weight takes which column to which row (one past the last: none); signs."""
         return [gather[0, 0] for gather in self._gathers]
 
     def features(self) -> list[Tensor]:

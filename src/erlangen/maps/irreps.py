@@ -1,8 +1,9 @@
 """Equivariant maps between sums of irreducible parts, by Schur's lemma: copies of one kind mix, different kinds do not meet.
 
-A part that commutes with nothing but numbers (real type) gives one map for each pair of its copies; one that also commutes with a quarter
-turn (complex type: rotations of a plane without its reflections) gives two. Applying all of them is one matrix product for each kind. Tensors
-of SO(3) and O(3) are taken apart by an orthogonal change of basis first (:func:`erlangen.reps.irreps3.irreducible_blocks`).
+A part that commutes with nothing but numbers (real type) gives one map for each pair of its copies; one that also commutes with a
+quarter turn (complex type: rotations of a plane without its reflections) gives two. Applying all of them is one matrix product for each
+kind. Tensors of SO(3) and O(3) are taken apart by an orthogonal change of basis first
+(:func:`erlangen.reps.irreps3.irreducible_blocks`).
 """
 
 from __future__ import annotations

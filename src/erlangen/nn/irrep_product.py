@@ -13,7 +13,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.recognise import recognised
 from erlangen.maps.precision import in_float32, narrow
 from erlangen.reps import Rep, clebsch_gordan
-from erlangen.reps.irreps3 import Kind, from_irreps, irreducible_blocks
+from erlangen.reps.irreps3 import Kind, from_irreps, irreducible_blocks, labels_of, standard_order
 
 Connect = Literal["full", "channel"]
 
@@ -132,14 +132,15 @@ class IrrepProduct(nn.Module):
         self._a, self._b, full = [r.width for r in a], [r.width for r in b], connect == "full"
         wanted = None if target is None else runs_of(target, "target")
         mirrors = not recognised(left.group).is_proper
+        self._shapes: list[tuple[int, ...]]
         if full:
-            assert target is not None and wanted is not None
+            assert target is not None
+            assert wanted is not None
             self._paths, self.output_rep = _full_paths(a, b, wanted, mirrors), target
             self._shapes = [(a[p.left].copies, b[p.right].copies, wanted[p.out].copies) for p in self._paths]
         else:
             self._paths = _channel_paths(a, b, None if wanted is None else {r.kind for r in wanted}, mirrors)
-            labels = [f"{a[p.left].copies}x{p.kind[0]}{'e' if p.kind[1] == 1 else 'o'}" for p in self._paths]
-            self.output_rep = from_irreps(left.group, "+".join(labels))
+            self.output_rep = from_irreps(left.group, labels_of((p.kind, a[p.left].copies) for p in self._paths))
             self._shapes = [(a[p.left].copies, b[p.right].copies) for p in self._paths]
         self._numels = [math.prod(shape) for shape in self._shapes]
         self.weight_numel = sum(self._numels)
@@ -195,7 +196,7 @@ class IrrepProduct(nn.Module):
         xs, ys = x.split(self._a, 1), y.split(self._b, 1)
         found: list[list[Tensor]] = [[] for _ in self._sizes]
         for block, table in zip(self._blocks, self._tables_like(x)):
-            u, v = block.copies
+            v = block.copies[1]
             left = [xs[i].unflatten(1, self._runs[0][i]).mT for i in block.left]
             right = [ys[j].unflatten(1, self._runs[1][j]) for j in block.right]
             turned = (torch.cat(right, 2) if len(right) > 1 else right[0]) @ table
@@ -296,7 +297,7 @@ def _channel_paths(a: list[Run], b: list[Run], wanted: set[Kind] | None, mirrors
         {c: n for n, c in enumerate(dict.fromkeys(r.copies for r in a))},
         {c: n for n, c in enumerate(dict.fromkeys(r.copies for r in b))},
     )
-    kinds = sorted({kind for kind, *_ in found}, key=lambda kind: (kind[0], kind[1] != (-1) ** kind[0]))
+    kinds = sorted({kind for kind, *_ in found}, key=standard_order)
     found.sort(key=lambda p: (kinds.index(p[0]), first[0][p[1]], first[1][p[2]], p[3], p[4]))
     return [Path(i, j, kind, kinds.index(kind)) for kind, _, _, i, j in found]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -70,7 +72,7 @@ def to_irreps(rep: Rep) -> ToIrreps:
     >>> found.labels, tuple(found.matrix.shape)
     ('1x0e+2x1o+1x1e+1x2e', (15, 15))
     """
-    return _joined(rep, sorted(irreducible_blocks(rep), key=lambda block: _order(block.kind)))
+    return _joined(rep, sorted(irreducible_blocks(rep), key=lambda block: standard_order(block.kind)))
 
 
 def to_e3nn(rep: Rep) -> ToIrreps:
@@ -213,25 +215,30 @@ def _found(rep: Rep, mirrors: bool) -> list[tuple[Kind, Tensor]]:
 def _joined(rep: Rep, blocks: list[IrrepBlock]) -> ToIrreps:
     """Blocks one after another: their rows over all of ``rep``, and what they are."""
     matrix = torch.zeros(rep.dim, rep.dim, dtype=torch.float64)
-    at, runs = 0, []
-    for kind, rows, start, _ in blocks:
+    at = 0
+    for _, rows, start, _ in blocks:
         matrix[at : at + len(rows), start : start + rows.shape[1]] = rows
         at += len(rows)
-        if runs and runs[-1][0] == kind:
-            runs[-1][1] += 1
-        else:
-            runs.append([kind, 1])
-    labels = "+".join(f"{count}x{l}{'e' if parity == 1 else 'o'}" for (l, parity), count in runs)
-    return ToIrreps(matrix, labels)
+    return ToIrreps(matrix, labels_of((kind, len(list(run))) for kind, run in groupby(block.kind for block in blocks)))
+
+
+def labels_of(runs: Iterable[tuple[Kind, int]]) -> str:
+    """Kinds and their numbers of copies as e3nn writes them.
+
+    >>> labels_of([((0, 1), 8), ((1, -1), 4)])
+    '8x0e+4x1o'
+    """
+    return "+".join(f"{count}x{degree}{'e' if parity == 1 else 'o'}" for (degree, parity), count in runs)
+
+
+def standard_order(kind: Kind) -> tuple[int, bool]:
+    """By degree, and the parity of polynomials before the other."""
+    degree, parity = kind
+    return degree, parity != (-1) ** degree
 
 
 def _irrep(group: Group, kind: Kind) -> Rep:
     return group.scalar if kind == (0, 1) else SpatialIrrep(group, *kind)
-
-
-def _order(kind: Kind) -> tuple[int, bool]:
-    degree, parity = kind
-    return degree, parity != (-1) ** degree
 
 
 def _check_group(group: Group) -> bool:

@@ -91,6 +91,7 @@ class TorusIrrep(Rep):
         return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
 
     def algebra(self, a: Tensor) -> Tensor:
-        rate = sum(charge * a[..., 2 * j + 1, 2 * j] for j, charge in enumerate(self.charges))
+        rates = torch.stack([charge * a[..., 2 * j + 1, 2 * j] for j, charge in enumerate(self.charges)])
+        rate = rates.sum(0)
         zero = torch.zeros_like(rate)
         return torch.stack([torch.stack([zero, -rate], -1), torch.stack([rate, zero], -1)], -2)
