@@ -85,7 +85,9 @@ def tensors() -> None:
     with torch.no_grad():
         show("linear, (T0..T3) x 32, batch 256, forward", *compare(lambda: layer(x), lambda: peer(z)), "e3nn Linear", "<= 1.0")
     pair = (CHANNELS, CHANNELS)
-    show("making it", *compare(lambda: EquivariantLinear(rep, rep, pair), lambda: o3.Linear(irreps, irreps)), "e3nn Linear", "<= 0.1")
+    show(
+        "making it", *compare(lambda: EquivariantLinear(rep, rep, pair), lambda: o3.Linear(irreps, irreps)), "e3nn Linear", "<= 0.1"
+    )
 
 
 def products(top: int) -> None:

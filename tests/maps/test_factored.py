@@ -10,7 +10,7 @@ D = torch.float64
 CASES = [
     (er.Symmetric(6), 2, 2),
     (er.Symmetric(5), 2, 1),
-    (er.Symmetric(7), 0, 2),
+    (er.Symmetric(7), 1, 2),
     (er.Symmetric(4), 3, 2),
     (er.Alternating(4), 2, 2),
     (er.O(4), 2, 2),

@@ -74,8 +74,10 @@ def irreducible_parts(rep: Rep) -> list[Part] | None:
 
 
 def _is_made_of_irreps(rep: Rep) -> bool:
-    if isinstance(rep, DirectSum | TensorProduct):
-        return all(map(_is_made_of_irreps, dict.fromkeys(rep.parts)))
+    if isinstance(rep, DirectSum):
+        return all(_is_made_of_irreps(part) for part, _ in rep.runs)
+    if isinstance(rep, TensorProduct):
+        return all(map(_is_made_of_irreps, rep.parts))
     return isinstance(rep, Trivial | Defining | Determinant | SpatialIrrep)
 
 
