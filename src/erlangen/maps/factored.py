@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from erlangen.maps.contraction import MOVE, Cost, LinearMaps
+from erlangen.maps.precision import Constants
 
 #: What crosses must be so many times smaller than the tensors for this to pay.
 _THIN = 4
@@ -47,7 +48,7 @@ class Factored:
             for i, j in (index < terms).nonzero().tolist():
                 self._core[index[i, j], rows + i * size + at, columns + j * size + at] = float(1 if sign is None else sign[i, j])
             rows, columns = rows + index.shape[0] * size, columns + index.shape[1] * size
-        self._cast: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor, Tensor]] = {}
+        self._tables = Constants(self._reduce, self._core, self._spread)
 
     @cached_property
     def cost(self) -> Cost:
@@ -64,7 +65,7 @@ class Factored:
 
     def apply(self, weights: Tensor, x: Tensor) -> Tensor:
         """``[*batch, C_in, in]`` to ``[*batch, C_out, out]`` with weights ``[dim, C_out, C_in]``."""
-        reduce, core, spread = self._like(x)
+        reduce, core, spread = self._tables.like(x)
         _, out, inp = weights.shape
         mixed = weights.flatten(1).mT @ core.flatten(1)
         if out == inp == 1:
@@ -85,10 +86,3 @@ class Factored:
         tensor = x.unflatten(-1, self.rest.sources[0].shape) if self.rest.sources[0].shape else x.squeeze(-1)
         (more,) = self.rest.apply({(0, 0): weights}, [tensor])
         return y + more.reshape(y.shape)
-
-    def _like(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        key = (like.dtype, like.device)
-        if key not in self._cast:
-            with torch.inference_mode(False):  # what is kept must serve training too
-                self._cast[key] = tuple(t.to(like.device, like.dtype) for t in (self._reduce, self._core, self._spread))  # type: ignore[assignment]
-        return self._cast[key]

@@ -24,7 +24,7 @@ from erlangen.groups.recognise import recognised
 from erlangen.groups.torus import Torus
 from erlangen.maps.constraints import allow
 from erlangen.maps.contraction import MOVE, Cost
-from erlangen.maps.precision import in_float32, narrow
+from erlangen.maps.precision import Constants, in_float32, narrow
 from erlangen.reps import Defining, Determinant, DirectSum, PlanarIrrep, Rep, SpatialIrrep, TensorProduct, TorusIrrep, Trivial
 from erlangen.reps.finite import CyclicIrrep, DihedralIrrep
 from erlangen.reps.irreps3 import irreducible_blocks
@@ -125,6 +125,7 @@ class IrrepMaps:
     """All equivariant maps between two such representations; see :class:`erlangen.maps.EquivariantMaps`, which chooses it.
 
     Weights are ordered by kind (as the target has them), quarter turn, target copy, source copy: of real type ``y_a = sum_b w_ab x_b``.
+    Data are turned around by products with zeros and ones: a number that is not finite spoils its channel's other components too.
     """
 
     def __init__(self, source: Sequence[Part], target: Sequence[Part], inputs: int, outputs: int) -> None:
@@ -137,7 +138,9 @@ class IrrepMaps:
         self._shapes = [(kind.dim, kind.turns, o[kind], i[kind]) for kind in self.kinds]
         self._counts = [(1 + turns) * o * i for _, turns, o, i in self._shapes]
         self.dim = sum(self._counts)
-        self._cast: dict[tuple[torch.dtype, torch.device], tuple[Tensor | None, Tensor | None]] = {}
+        changes = [side.change for side in (self._source, self._target)]
+        self._constants = Constants(*(c for c in changes if c is not None))
+        self._changed = tuple(c is not None for c in changes)
 
     def prepare(self) -> None:
         """Nothing is left to do."""
@@ -165,7 +168,8 @@ class IrrepMaps:
         lead, channels = x.shape[:-2], weights.shape[1]
         if not self.kinds:
             return x.new_zeros(*lead, channels, self._sizes[0]) + 0 * weights.sum()
-        into, out = self._changes(x)
+        changes = iter(self._constants.like(x))
+        into, out = (next(changes) if changed else None for changed in self._changed)
         features = self._read(x.reshape(-1, *x.shape[-2:]), into)
         matrices = [
             self._matrix(w, shape, into is None, out is None) for w, shape in zip(weights.split(self._counts), self._shapes)
@@ -217,15 +221,6 @@ class IrrepMaps:
         batch = next(p for p in pieces if p is not None).shape[0]
         every = [like.new_zeros(batch, channels, width) if p is None else p for p, width in zip(pieces, self._target.widths)]
         return torch.cat(every, -1) if len(every) > 1 else every[0]
-
-    def _changes(self, like: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        key = (like.dtype, like.device)
-        if key not in self._cast:
-            with torch.inference_mode(False):  # what is kept must serve training too
-                self._cast[key] = tuple(  # type: ignore[assignment]
-                    None if s.change is None else s.change.to(like.device, like.dtype) for s in (self._source, self._target)
-                )
-        return self._cast[key]
 
     # ---- matrices ----
 

@@ -41,3 +41,28 @@ def in_float32(function: Callable[..., _T], *tensors: Tensor) -> _T:
     """
     with torch.autocast(tensors[0].device.type, enabled=False):
         return function(*(t.float() for t in tensors))
+
+
+class Constants:
+    """Tensors in the dtype and on the device of data, converted once for each.
+
+    >>> Constants(torch.eye(2, dtype=torch.float64)).like(torch.zeros(3))[0].dtype
+    torch.float32
+    """
+
+    def __init__(self, *tensors: Tensor) -> None:
+        self._tensors = tensors
+        self._kept: dict[tuple[torch.dtype, torch.device], tuple[Tensor, ...]] = {}
+
+    def like(self, data: Tensor) -> tuple[Tensor, ...]:
+        """The tensors as the data are."""
+        if torch.compiler.is_compiling() or torch.compiler.is_exporting():  # what is seen there is not to be kept
+            return self._converted(data)
+        key = (data.dtype, data.device)
+        if key not in self._kept:
+            with torch.inference_mode(False):  # what is kept must serve training too
+                self._kept[key] = self._converted(data)
+        return self._kept[key]
+
+    def _converted(self, data: Tensor) -> tuple[Tensor, ...]:
+        return tuple(t.to(data.device, data.dtype) for t in self._tensors)

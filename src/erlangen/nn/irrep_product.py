@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.recognise import recognised
-from erlangen.maps.precision import in_float32, narrow
+from erlangen.maps.precision import Constants, in_float32, narrow
 from erlangen.reps import Rep, clebsch_gordan
 from erlangen.reps.irreps3 import Kind, from_irreps, irreducible_blocks, labels_of, standard_order
 
@@ -147,7 +147,7 @@ class IrrepProduct(nn.Module):
         self._sizes = [2 * kind[0] + 1 for _, kind in sorted({(p.out, p.kind) for p in self._paths})]
         self._blocks = _blocks(a, b, self._paths, len(self._sizes), full)
         self._runs = [(r.copies, r.size) for r in a], [(r.copies, r.size) for r in b]
-        self._cast: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+        self._tables = Constants(*(block.table for block in self._blocks))
         self.weight = nn.Parameter(torch.empty(self.weight_numel, dtype=dtype, device=device)) if own_weights else None
         self.reset_parameters(generator)
 
@@ -195,7 +195,7 @@ class IrrepProduct(nn.Module):
         """For each run of the result, and each block that reaches it, all products ``[batch, c, (path, v, u)]``."""
         xs, ys = x.split(self._a, 1), y.split(self._b, 1)
         found: list[list[Tensor]] = [[] for _ in self._sizes]
-        for block, table in zip(self._blocks, self._tables_like(x)):
+        for block, table in zip(self._blocks, self._tables.like(x)):
             v = block.copies[1]
             left = [xs[i].unflatten(1, self._runs[0][i]).mT for i in block.left]
             right = [ys[j].unflatten(1, self._runs[1][j]) for j in block.right]
@@ -235,13 +235,6 @@ class IrrepProduct(nn.Module):
             z = z.unflatten(2, (n, v, u)) * own  # [batch, c, path, v, u]
             pieces.append((z.squeeze(3) if v == 1 else z.sum(3)).permute(0, 2, 3, 1).flatten(1))
         return pieces
-
-    def _tables_like(self, like: Tensor) -> list[Tensor]:
-        key = (like.dtype, like.device)
-        if key not in self._cast:
-            with torch.inference_mode(False):  # what is kept must serve training too
-                self._cast[key] = [b.table.to(like.device, like.dtype) for b in self._blocks]
-        return self._cast[key]
 
     def extra_repr(self) -> str:
         return (
