@@ -15,7 +15,7 @@ from erlangen.maps.diagrams.diagram import Diagram
 from erlangen.maps.diagrams.enumeration import count
 from erlangen.maps.diagrams.functor import matrix
 from erlangen.maps.diagrams.inner import inner, orbit_matrix
-from erlangen.maps.factored import Factored
+from erlangen.maps.factored import Factored, factored
 from erlangen.maps.irreps import IrrepMaps
 from erlangen.maps.matrices import multiply_out
 from erlangen.maps.precision import in_float32, narrow
@@ -25,8 +25,8 @@ Strategy = Literal["auto", "contract", "dense"]
 
 #: Entries of a basis that may be kept written out, and the multiplications that take as long as calling one small tensor operation.
 _WRITTEN, _CALL = 4_000_000, 160_000
-#: Tensors up to this size are summed by matrices.
-_LARGEST = 1024
+#: Entries of thin matrices that may be kept.
+_THIN = 1_000_000
 
 
 class _Pair(NamedTuple):
@@ -125,10 +125,9 @@ class DiagramMaps:
     def _factored(self) -> Factored | None:
         """Of one tensor to one other the same maps as thin matrices, where these are small enough to be written out."""
         alone = len(self._source) == len(self._target) == len(self._source[0][1]) == len(self._target[0][1]) == 1
-        if self._strategy != "auto" or self._orbits or not alone or not self.dim or max(self._sizes) > _LARGEST:
+        if self._strategy != "auto" or self._orbits or not alone or not self.dim:
             return None
-        found = Factored(self.maps)
-        return found if min(found.crossing) else None
+        return factored(self.maps, _THIN)
 
     def labels(self) -> tuple[str, ...]:
         plain = len(self._source) == len(self._target) == 1 and all(len(p) == 1 for _, p in (*self._source, *self._target))

@@ -19,11 +19,36 @@ from erlangen.maps.precision import Constants
 _THIN = 4
 
 
+def thin(maps: LinearMaps) -> tuple[list[int], list[int]]:
+    """The index sets through which little crosses, and the others."""
+    (source,), (target,) = maps.sources, maps.targets
+    small = [i for i in range(maps.mixes) if _THIN * maps.positions(i) <= min(source.dim, target.dim)]
+    return small, [i for i in range(maps.mixes) if i not in small]
+
+
+def factored(maps: LinearMaps, largest: int) -> Factored | None:
+    """The maps so, where something thin crosses and no table has more than ``largest`` numbers.
+
+    >>> from erlangen.groups import Symmetric
+    >>> from erlangen.maps import Axis, Space
+    >>> h = Axis(Symmetric(20))
+    >>> factored(LinearMaps([Space((h, h))], [Space((h, h))]), 10**6).crossing
+    (62, 62)
+    """
+    small, _ = thin(maps)
+    sizes = list(zip(map(maps.positions, small), (index.shape for index, _ in maps.only(small).crossings())))
+    inner, outer = sum(n * columns for n, (_, columns) in sizes), sum(n * rows for n, (rows, _) in sizes)
+    inp, out = maps.sources[0].dim, maps.targets[0].dim
+    tables = inner * inp, outer * out, inner * outer * len(maps.terms[0, 0])
+    # Sums are written out by making them of the unit tensors.
+    return Factored(maps) if min(tables) > 0 and max(*tables, inp * inp) <= largest else None
+
+
 class Factored:
     """The maps from one tensor to one other, ``spread @ core(weights) @ reduce`` plus permuted axes.
 
     Args:
-        maps: of one source and one target.
+        maps: of one source and one target, for which :func:`thin` finds something.
 
     Attributes:
         crossing: how many numbers reach the middle, and leave it.
@@ -31,19 +56,16 @@ class Factored:
     """
 
     def __init__(self, maps: LinearMaps) -> None:
-        (source,), (target,) = maps.sources, maps.targets
-        sizes = [maps.positions(i) for i in range(maps.mixes)]
-        small = [i for i, size in enumerate(sizes) if _THIN * size <= min(source.dim, target.dim)]
-        low, others = maps.only(small), [i for i in range(len(sizes)) if i not in small]
+        small, others = thin(maps)
+        low = maps.only(small)
         self.rest = maps.only(others) if others else None
-        self._reduce = torch.cat([f.flatten(0, 1) for f in low.features()] or [torch.zeros(0, source.dim, dtype=torch.float64)])
-        self._spread = torch.cat([s.flatten(0, 1) for s in low.spreads()] or [torch.zeros(0, target.dim, dtype=torch.float64)])
         self._permuted = None if self.rest is None else self.rest.permutations()
+        self._reduce, self._spread = (torch.cat([t.flatten(0, 1) for t in found]) for found in (low.features(), low.spreads()))
         self.crossing = len(self._reduce), len(self._spread)
         terms = len(maps.terms[0, 0])
         self._core = torch.zeros(terms, self.crossing[1], self.crossing[0], dtype=torch.float64)
         rows = columns = 0
-        for size, (index, sign) in zip((sizes[i] for i in small), low.crossings()):
+        for size, (index, sign) in zip(map(maps.positions, small), low.crossings()):
             at = torch.arange(size)
             for i, j in (index < terms).nonzero().tolist():
                 self._core[index[i, j], rows + i * size + at, columns + j * size + at] = float(1 if sign is None else sign[i, j])
