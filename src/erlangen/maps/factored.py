@@ -7,8 +7,6 @@ the output a third. Only diagrams that permute the axes, and sum nothing, are ap
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import torch
 from torch import Tensor
 
@@ -53,6 +51,7 @@ class Factored:
     Attributes:
         crossing: how many numbers reach the middle, and leave it.
         rest: the maps that permute axes; ``None`` where there are none.
+        cost: what one datum costs, apart from making the core of the weights.
     """
 
     def __init__(self, maps: LinearMaps) -> None:
@@ -71,10 +70,9 @@ class Factored:
                 self._core[index[i, j], rows + i * size + at, columns + j * size + at] = float(1 if sign is None else sign[i, j])
             rows, columns = rows + index.shape[0] * size, columns + index.shape[1] * size
         self._tables = Constants(self._reduce, self._core, self._spread)
+        self.cost = self._cost()
 
-    @cached_property
-    def cost(self) -> Cost:
-        """What one datum costs, apart from the core (:attr:`crossing`)."""
+    def _cost(self) -> Cost:
         inner, outer = self.crossing
         size = self._spread.shape[1]
         inputs, outputs = inner + self._reduce.numel() // MOVE, outer + self._spread.numel() // MOVE

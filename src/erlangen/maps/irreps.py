@@ -141,6 +141,8 @@ class IrrepMaps:
         changes = [side.change for side in (self._source, self._target)]
         self._constants = Constants(*(c for c in changes if c is not None))
         self._changed = tuple(c is not None for c in changes)
+        #: What one datum costs.
+        self.cost = self._cost()
 
     def prepare(self) -> None:
         """Nothing is left to do."""
@@ -152,9 +154,7 @@ class IrrepMaps:
                 names += [f"{mark}{_name(kind)}: {a} <- {b}" for a in range(o) for b in range(i)]
         return tuple(names)
 
-    @cached_property
-    def cost(self) -> Cost:
-        """What one datum costs."""
+    def _cost(self) -> Cost:
         work = sum((1 + turns) * d * o * i for d, turns, o, i in self._shapes)
         outputs, inputs = self._sizes
         changed = [0 if side.change is None else side.change.numel() // MOVE for side in (self._source, self._target)]
@@ -267,8 +267,9 @@ def irrep_maps(source: Rep, target: Rep) -> IrrepMaps | None:
     """The maps between two representations whose irreducible parts are known in closed form, else ``None``."""
     if source.group != target.group:
         raise ArgumentError("target", f"a representation of {source.group}", f"one of {target.group}")
-    parts = irreducible_parts(source), irreducible_parts(target)
-    return None if parts[0] is None or parts[1] is None else IrrepMaps(parts[0], parts[1], source.dim, target.dim)
+    inputs = irreducible_parts(source)
+    outputs = inputs if inputs is None or target == source else irreducible_parts(target)
+    return None if inputs is None or outputs is None else IrrepMaps(inputs, outputs, source.dim, target.dim)
 
 
 def _columns(x: Tensor, turns: bool) -> Tensor:
