@@ -180,6 +180,20 @@ def test_another_search_is_not_taken_up(tmp_path) -> None:
         make()[1].run(task.start, budget=40, directory=tmp_path)
 
 
+def test_an_evaluation_that_writes_on_its_design_changes_no_other() -> None:
+    group, wanted = Cyclic(4), torch.tensor([1.0, 3.0, 1.0, 3.0])
+
+    def evaluate(x, symmetrize, seed):
+        value = -float((x - wanted).square().sum())
+        x.add_(100)
+        return value
+
+    start = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    search = SubgroupSearch(subgroup_lattice(group), evaluate, lambda x, s, seed: x, action=group.vector, soft_steps=1)
+    assert search.run(start, budget=2).values_of_subgroups() == {"1": -6.0, "C_2": -2.0}
+    assert start.tolist() == [1, 2, 3, 4]
+
+
 def test_results_are_kept_and_shown(tmp_path) -> None:
     group = Dihedral(4)
     lattice = subgroup_lattice(group)
@@ -239,6 +253,8 @@ def test_what_cannot_be_searched_is_refused() -> None:
         search(action=Cyclic(3).vector).run(torch.zeros(3), budget=10)
     with pytest.raises(ArgumentError, match="'budget'"):
         search().run(zero, budget=1)
+    with pytest.raises(ArgumentError, match="'patience'"):
+        search().run(zero, budget=10, patience=0)
     with pytest.raises(ArgumentError, match="'design'"):
         search().run([1.0, 2.0], budget=10)
     with pytest.raises(ArgumentError, match="NaN"):

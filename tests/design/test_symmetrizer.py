@@ -10,7 +10,7 @@ import torch
 import erlangen as er
 from erlangen.design import SoftSymmetrizer, Symmetrizer
 from erlangen.errors import ArgumentError
-from erlangen.groups import Dihedral, FiniteAbelian, MatrixGroup, Symmetric, subgroup_lattice
+from erlangen.groups import Cyclic, Dihedral, FiniteAbelian, MatrixGroup, Subgroup, Symmetric, subgroup_lattice
 
 D = torch.float64
 D4, D6 = Dihedral(4), Dihedral(6)
@@ -200,3 +200,13 @@ def test_what_does_not_fit_is_refused() -> None:
         SoftSymmetrizer(one, P, 1.5)
     with pytest.raises(ArgumentError, match="'lower'"):
         SoftSymmetrizer(Symmetrizer(subgroup_lattice(FiniteAbelian(2)).subgroups[0], FiniteAbelian(2).regular), P, 0.5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_orbits_longer_than_half_precision_counts_have_their_mean(dtype: torch.dtype) -> None:
+    """300 ones sum to 256 in bfloat16, 300 times 300 is no number in float16."""
+    group = Cyclic(300)
+    whole = Symmetrizer(Subgroup(group, frozenset(range(300))), group.vector)
+    for value in (1.0, 300.0):
+        x = torch.full((2, 300), value, dtype=dtype)
+        assert torch.equal(whole(x), x)

@@ -182,6 +182,8 @@ class Bayes(nn.Module):
         kept, m = self.process.kept[t].float()[:, None, None], self.process.m.float()
         alike = kept * (x[:, None] == self.words) + (1 - kept) * m[x][:, None]
         weights = (alike.log().sum(-1) + self.chances.log()).softmax(1)
+        # Letters that were drawn apart may be none of a word: then all are as likely.
+        weights = torch.where(weights.isnan(), 1 / len(self.words), weights)
         return (weights @ nn.functional.one_hot(self.words).float().flatten(1)).unflatten(1, (-1, 3)).log()
 
 

@@ -128,6 +128,8 @@ class SubgroupSearch:
                 something else than they should.
             JobError: one of them raised; the message names the state.
         """
+        if not isinstance(patience, int) or patience < 1:
+            raise ArgumentError("patience", "a positive number of epochs", repr(patience))
         walk = _Walk(self, design, self.start)
         if directory is not None:
             checkpoint.read(Path(directory), walk, self.described(design))
@@ -298,8 +300,8 @@ class _Evaluation:
     evaluate: Evaluate
 
     def __call__(self, trial: _Trial) -> float:
-        with torch.no_grad():
-            design = trial.symmetrize(trial.design)
+        with torch.no_grad():  # a copy: the trivial subgroup returns what it gets, and the caller may write on it
+            design = optree.tree_map(lambda part: part.clone(), trial.symmetrize(trial.design))
         value = self.evaluate(design, trial.symmetrize, trial.seed)
         try:
             number = float(value)

@@ -152,9 +152,11 @@ class _OrbitMeans(nn.Module):
         self.register_buffer("sizes", torch.tensor([len(orbit) for orbit in orbits]), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        flat = x.reshape(*x.shape[: x.ndim - self.ndim], len(self.label))
+        # In half precision sums would stop growing, or overflow.
+        full = torch.promote_types(x.dtype, torch.float32)
+        flat = x.reshape(*x.shape[: x.ndim - self.ndim], len(self.label)).to(full)
         sums = flat.new_zeros(*flat.shape[:-1], self.dim).index_add(-1, self.label, flat)
-        return (sums / self.sizes.to(x.dtype)).index_select(-1, self.label).reshape(x.shape)
+        return (sums / self.sizes.to(full)).to(x.dtype).index_select(-1, self.label).reshape(x.shape)
 
 
 class _MatrixMean(nn.Module):

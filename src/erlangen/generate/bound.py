@@ -59,7 +59,7 @@ def likelihood_bound(
 ) -> Bound:
     """A lower bound on ``log p(x)`` of the chain that a network makes; see :meth:`erlangen.generate.Diffusion.log_likelihood_bound`."""
     grid = times(process.steps, process.steps if steps is None else steps)
-    size = process.size(data)
+    data, size = process.there(data), process.size(data)
     if samples is not None and (not isinstance(samples, int) or samples < 1):
         raise ArgumentError("samples", "a positive number of steps to look at, or None for all of them", repr(samples))
 

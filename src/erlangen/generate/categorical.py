@@ -13,7 +13,7 @@ from erlangen.equivariance.error import seeded
 from erlangen.errors import ArgumentError
 from erlangen.generate.gaussian import checksum
 from erlangen.generate.process import Process, at, trial_elements
-from erlangen.generate.rows import Rows
+from erlangen.generate.rows import Rows, precise
 from erlangen.generate.schedules import check_kept, cosine
 
 
@@ -90,6 +90,7 @@ class Categorical(Process):
         return rows.blank(_race(chances, clocks)), x0
 
     def prior(self, like: Tensor, *, rows: Rows | None = None, generator: torch.Generator | None = None) -> Tensor:
+        _check_kind(like, "like")
         rows = self.laid_out(like, rows)
         clocks = self.draw(like, rows, generator)
         return rows.blank(_race(self.m.to(clocks), clocks))
@@ -117,13 +118,19 @@ class Categorical(Process):
         eta: float = 1.0,
     ) -> Tensor:
         rows = self.laid_out(x_t, rows)
-        clocks = self.draw(x_t, rows, generator)
-        return rows.blank(_race(self._step(_probabilities(prediction), x_t, t, s, rows), clocks))
+        clocks, start = self.draw(x_t, rows, generator), _probabilities(prediction)
+        if bool(rows.blank(start[..., 0]).isnan().any()):  # one NaN makes all of an entry NaN, which no class could tell
+            raise ArgumentError(
+                "prediction", "logits that are numbers, not all of them minus infinity", "NaN among their probabilities"
+            )
+        return rows.blank(_race(self._step(start, x_t, t, s, rows), clocks))
 
     # ---- learning ----
 
     def loss(self, prediction: Tensor, target: Tensor, x_t: Tensor, t: Tensor, *, rows: Rows | None = None) -> Tensor:
         rows = self.laid_out(target, rows)
+        self._check_logits(prediction, target)
+        prediction = rows.blank(precise(prediction))
         total = torch.zeros_like(prediction[..., 0])
         if self.cross_entropy:
             total = total - self.cross_entropy * prediction.log_softmax(-1).gather(-1, target.unsqueeze(-1)).squeeze(-1)
@@ -153,6 +160,7 @@ class Categorical(Process):
 
     def log_law(self, x_t: Tensor, x_s: Tensor, t: Tensor, s: Tensor, *, rows: Rows | None = None) -> Tensor:
         rows = self.laid_out(x_t, rows)
+        self.stride(t, s, rows)
         kept = rows.spread(at(self.kept, t) / at(self.kept, s), x_t)
         return rows.total((kept * (x_t == x_s) + (1 - kept) * self.m.to(x_t.device)[x_t]).log())
 
@@ -168,8 +176,7 @@ class Categorical(Process):
         }
 
     def check(self, x: Tensor, argument: str = "x") -> None:
-        if not isinstance(x, Tensor) or x.dtype != torch.int64:
-            raise ArgumentError(argument, "classes, int64", str(getattr(x, "dtype", type(x).__name__)))
+        _check_kind(x, argument)
         if x.device.type == "cpu" and x.numel() and not 0 <= int(x.min()) <= int(x.max()) < self.classes:
             raise ArgumentError(argument, f"classes from 0 to {self.classes - 1}", f"{int(x.min())} to {int(x.max())}")
 
@@ -180,8 +187,8 @@ class Categorical(Process):
         a factor, ``a_s p(x) + (1 - a_s) m(x) S`` with ``S`` the sum of ``c r``, and only the entry at ``x_t`` needs a computation of
         its own. Where ``m(x_t) = 0`` nothing else leads to ``x_t``.
         """
-        if start.shape != (*x_t.shape, self.classes):
-            raise ArgumentError("prediction", f"logits {(*x_t.shape, self.classes)}", f"shape {tuple(start.shape)}")
+        self._check_logits(start, x_t)
+        self.stride(t, s, rows)
         kept_t, kept_s = at(self.kept, t), at(self.kept, s)
         ratio = kept_t / kept_s
         kept, lost, there, rest, fresh, old = (
@@ -200,7 +207,7 @@ class Categorical(Process):
 
     def _divergence(self, x0: Tensor, x_t: Tensor, prediction: Tensor, t: Tensor, s: Tensor, rows: Rows) -> Tensor:
         """Of the true step from the predicted one, for each entry; at ``s = 0`` minus the log-probability of the datum."""
-        true = self.posterior(x0, x_t, t, s, rows=rows, dtype=prediction.dtype)
+        true = self.posterior(x0, x_t, t, s, rows=rows, dtype=precise(prediction).dtype)
         mine = self.law(prediction, x_t, t, s, rows=rows)
         there = true > 0
         # Logarithms of zeros that do not count would make gradients NaN.
@@ -211,6 +218,10 @@ class Categorical(Process):
     def _beside(values: Tensor, x: Tensor, like: Tensor, rows: Rows) -> Tensor:
         """A number of each datum beside the classes of each entry of ``x``, in the dtype of ``like``."""
         return rows.spread(values.to(like.dtype), x).unsqueeze(-1)
+
+    def _check_logits(self, logits: Tensor, x: Tensor) -> None:
+        if logits.shape != (*x.shape, self.classes):
+            raise ArgumentError("prediction", f"logits {(*x.shape, self.classes)}", f"shape {tuple(logits.shape)}")
 
     def _check_action(self, action: Action) -> None:
         g, rng = trial_elements(action), seeded(None)
@@ -231,8 +242,14 @@ class Categorical(Process):
 
 def _probabilities(logits: Tensor) -> Tensor:
     """The softmax, which torch computes several times as slowly where there are few classes."""
+    logits = precise(logits)
     weights = (logits - logits.amax(-1, keepdim=True)).exp()
     return weights / weights.sum(-1, keepdim=True)
+
+
+def _check_kind(x: Tensor, argument: str) -> None:
+    if not isinstance(x, Tensor) or x.dtype != torch.int64:
+        raise ArgumentError(argument, "classes, int64", str(getattr(x, "dtype", type(x).__name__)))
 
 
 def _normalised(law: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -43,7 +44,8 @@ class Diffusion(nn.Module):
     blanked to 0, as it is for a random ``drop`` of the training data, and ``sample(guidance=...)`` goes beyond what the condition
     alone does (Ho & Salimans, arXiv:2207.12598).
 
-    In evaluation mode (and in :meth:`sample` and :meth:`log_likelihood_bound`) a running average of the weights answers.
+    In evaluation mode (and in :meth:`sample` and :meth:`log_likelihood_bound`) a running average of the weights answers. It follows the
+    network with every :meth:`loss` in training mode, in :meth:`fit` or in a loop of one's own; until there was one the network answers.
 
     Args:
         process: a :class:`Process`, or :class:`Together` for a record of them.
@@ -106,7 +108,7 @@ class Diffusion(nn.Module):
         return predictions[BARE] if self.bare else predictions
 
     def _predict(self, x_t: Batch, t: Tensor, given: Tensor | None = None) -> Batch:
-        network = self.network if self.averaged is None or self.training else self.averaged
+        network = self.network if self.averaged is None or self.training or not int(self._updates) else self.averaged
         if self.bare:
             said: Any = {BARE: network(x_t[BARE], t)}
         elif self.condition:
@@ -151,6 +153,8 @@ class Diffusion(nn.Module):
         Steps are spread evenly over the batch: each is uniform, together they cover the chain, and the mean varies less.
         """
         record = self._record(data)
+        if self.training and torch.is_grad_enabled():
+            self._take_average()
         size = self.process.size(record)
         device = next(record[name].device for name in self.process.parts)
         source = device if generator is None else generator.device
@@ -199,7 +203,6 @@ class Diffusion(nn.Module):
             data = record[BARE] if model.bare else record
             if not model.training:
                 return model.loss(data, generator=torch.Generator().manual_seed(SEED))
-            model._take_average()
             return model.loss(data)
 
         history = train(self, learned, loss, config, validation=held, checkpoint=checkpoint, description=description, quiet=quiet)
@@ -211,6 +214,11 @@ class Diffusion(nn.Module):
         if self.averaged is None:
             return
         seen = int(self._updates)
+        if any(mean.dtype in (torch.float16, torch.bfloat16) for mean in self.averaged.parameters()):
+            hint = "keep the weights in float32, with mixed_precision in the TrainingConfig"
+            raise ArgumentError(
+                "average", "0 for weights in half precision, which small steps of an average do not move", self.average, hint
+            )
         share = 1 - min(self.average, (1 + seen) / (10 + seen))
         with torch.no_grad():
             for mean, now in zip(self.averaged.parameters(), self.network.parameters()):
@@ -260,6 +268,8 @@ class Diffusion(nn.Module):
         """
         if guidance != 1.0 and not self.condition:
             raise ArgumentError("guidance", "1 for a model without a condition", guidance)
+        if not math.isfinite(guidance):
+            raise ArgumentError("guidance", "a finite number", guidance)
 
         def predict(x_t: Batch, t: Tensor) -> Batch:
             if guidance == 1.0:
@@ -355,8 +365,9 @@ class Diffusion(nn.Module):
     def _check(self, record: Batch, argument: str) -> None:
         if not self.process.size(record):
             raise ArgumentError(argument, "at least one datum", "none")
+        there = self.process.there(record)
         for name, process in self.process.parts.items():
-            process.check(record[name], name)
+            process.check(there[name], name)
 
 
 class _Listed(Dataset[Any]):

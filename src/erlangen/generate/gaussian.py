@@ -13,8 +13,8 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.equivariance.error import seeded
 from erlangen.errors import ArgumentError
-from erlangen.generate.process import ISOMETRY, Process, at, beside, check_isometry, trial_elements
-from erlangen.generate.rows import Rows
+from erlangen.generate.process import ISOMETRY, Process, at, beside, check_isometry, check_resolved, check_said, trial_elements
+from erlangen.generate.rows import Rows, precise
 from erlangen.generate.schedules import check_kept, cosine
 from erlangen.groups.haar import normal
 
@@ -94,7 +94,8 @@ class Gaussian(Process):
 
     def start(self, x_t: Tensor, prediction: Tensor, t: Tensor, *, rows: Rows | None = None) -> Tensor:
         """The ``x_0`` that a prediction stands for."""
-        rows = self.laid_out(x_t, rows)
+        rows, t = self.laid_out(x_t, rows), self.times(t)
+        check_said(prediction, x_t)
         prediction = self._within(prediction, rows)
         if self.prediction == "start":
             return prediction
@@ -113,6 +114,7 @@ class Gaussian(Process):
         eta: float = 1.0,
     ) -> Tensor:
         rows = self.laid_out(x_t, rows)
+        self.stride(t, s, rows)
         kept_t, kept_s = at(self.kept, t), at(self.kept, s)
         variance = eta**2 * (1 - kept_s) / (1 - kept_t) * (1 - kept_t / kept_s)
         # The mean is c x_t + d x_0; d stays accurate where the steps are small, and x_0 is all of it at s = 0.
@@ -126,6 +128,7 @@ class Gaussian(Process):
 
     def loss(self, prediction: Tensor, target: Tensor, x_t: Tensor, t: Tensor, *, rows: Rows | None = None) -> Tensor:
         rows = self.laid_out(target, rows)
+        check_said(prediction, target)
         return rows.blank((self._within(prediction, rows) - target).square())
 
     def prior_nats(self, x0: Tensor, *, rows: Rows | None = None) -> Tensor:
@@ -146,15 +149,18 @@ class Gaussian(Process):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         rows = self.laid_out(x0, rows)
+        self.stride(t, s, rows)
+        check_resolved(x0, float(self._b[1]), "x0")
+        x0, x_t, prediction = precise(x0), precise(x_t), precise(prediction)
         off = rows.total((self._within(x0, rows) - self.start(x_t, prediction, t, rows=rows)).square())
         here = at(self._snr, t)
         density = 0.5 * (here * off + self._dimension(x0, rows) * (math.log(2 * math.pi) - here.log()))
         return torch.where(s == 0, density, 0.5 * (at(self._snr, s.clamp(min=1)) - here) * off).to(off.dtype)
 
     def log_law(self, x_t: Tensor, x_s: Tensor, t: Tensor, s: Tensor, *, rows: Rows | None = None) -> Tensor:
-        rows = self.laid_out(x_t, rows)
-        kept_t, kept_s = at(self.kept, t), at(self.kept, s)
-        ratio = kept_t / kept_s
+        rows, x_t, x_s = self.laid_out(x_t, rows), precise(x_t), precise(x_s)
+        self.stride(t, s, rows)
+        ratio = at(self.kept, t) / at(self.kept, s)
         variance = (1 - ratio).to(x_t.dtype)
         off = rows.total((x_t - beside(ratio.sqrt(), x_t, rows) * self._within(x_s, rows)).square())
         return -0.5 * (off / variance + self._dimension(x_t, rows) * (2 * math.pi * variance).log())
@@ -162,7 +168,8 @@ class Gaussian(Process):
     # ---- besides ----
 
     def steer(self, prediction: Tensor, gradient: Tensor, t: Tensor, *, rows: Rows | None = None) -> Tensor:
-        rows = self.laid_out(prediction, rows)
+        rows, t = self.laid_out(prediction, rows), self.times(t)
+        check_said(prediction, gradient)
         a, b = beside(at(self._a, t), prediction, rows), beside(at(self._b, t), prediction, rows)
         factor = {"noise": -b, "start": b.square() / a, "velocity": -b / a}[self.prediction]
         return prediction + factor * self._within(gradient, rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -19,7 +21,7 @@ class Rows:
             there is kept at 0 and takes part in nothing.
 
     Raises:
-        ArgumentError: both a segment and a mask, or of a wrong type or shape.
+        ArgumentError: both a segment and a mask, or of a wrong type or shape, or rows of data that there are not.
 
     >>> rows = Rows(2, segment=torch.tensor([0, 0, 1]))
     >>> rows.total(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
@@ -33,6 +35,10 @@ class Rows:
             raise ArgumentError("segment", "int64 [N], the datum of each row", f"{segment.dtype} {tuple(segment.shape)}")
         if mask is not None and (mask.dtype != torch.bool or not mask.ndim or len(mask) != size):
             raise ArgumentError("mask", f"bool [{size}, ...]", f"{mask.dtype} {tuple(mask.shape)}")
+        if segment is not None and segment.device.type == "cpu" and len(segment):
+            least, most = int(segment.min()), int(segment.max())
+            if least < 0 or most >= size:
+                raise ArgumentError("segment", f"rows of data 0 to {size - 1}", f"of {least} to {most}")
         self.size, self.segment, self.mask = size, segment, mask
 
     def check(self, x: Tensor, argument: str = "x") -> None:
@@ -47,6 +53,8 @@ class Rows:
 
     def spread(self, values: Tensor, x: Tensor) -> Tensor:
         """One number for each datum, ``[B]``, beside the entries of a part ``x``: broadcasts with it."""
+        if values.shape != (self.size,):
+            raise ArgumentError("t", f"one for each datum, [{self.size}]", f"shape {tuple(values.shape)}")
         values = values if self.segment is None else values[self.segment]
         return values.reshape(-1, *(1,) * (x.ndim - 1))
 
@@ -55,8 +63,8 @@ class Rows:
         return x if self.mask is None else torch.where(self._there(x), x, torch.zeros_like(x))
 
     def total(self, values: Tensor) -> Float[Tensor, " B"]:
-        """The sum of a part's entries over each datum."""
-        rows = self.blank(values).reshape(len(values), -1).sum(1)
+        """The sum of a part's entries over each datum, in float32 at least."""
+        rows = precise(self.blank(values)).reshape(len(values), math.prod(values.shape[1:])).sum(1)
         return rows if self.segment is None else rows.new_zeros(self.size).index_add(0, self.segment, rows)
 
     def count(self, x: Tensor) -> Float[Tensor, " B"]:
@@ -67,17 +75,22 @@ class Rows:
     def centred(self, x: Float[Tensor, "... d"]) -> Tensor:
         """Points with each datum's mean taken away: over ``n`` of a dense part ``[B, n, d]``, over its rows of a ragged one ``[N, d]``."""
         if self.segment is not None:
-            number = torch.bincount(self.segment, minlength=self.size).clamp(min=1).to(x.dtype)
-            mean = x.new_zeros(self.size, x.shape[-1]).index_add(0, self.segment, x) / number.unsqueeze(-1)
-            return x - mean[self.segment]
+            number, full = torch.bincount(self.segment, minlength=self.size).clamp(min=1), precise(x)
+            mean = full.new_zeros(self.size, x.shape[-1]).index_add(0, self.segment, full) / number.unsqueeze(-1)
+            return x - mean[self.segment].to(x.dtype)
         if self.mask is None:
             return x - x.mean(1, keepdim=True)
-        there = self._there(x).to(x.dtype)
-        return there * (x - (there * x).sum(1, keepdim=True) / there.sum(1, keepdim=True).clamp(min=1))
+        x = self.blank(x)
+        return self.blank(x - x.sum(1, keepdim=True) / self._there(x).sum(1, keepdim=True).clamp(min=1))
 
     def _there(self, x: Tensor) -> Tensor:
         assert self.mask is not None
         return self.mask.reshape(*self.mask.shape, *(1,) * (x.ndim - self.mask.ndim))
+
+
+def precise(x: Tensor) -> Tensor:
+    """Numbers in float32 at least: sums in half precision stop growing, and differences of laws vanish in it."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def dense(x: Tensor) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -42,9 +43,9 @@ class Way:
 
 def sample(process: Together, predict: Predict, like: Batch, way: Way, generator: torch.Generator | None = None) -> Batch:
     """The record at step 0; see :meth:`erlangen.generate.Diffusion.sample`."""
-    size = process.size(like)
+    size, like = process.size(like), process.there(like)
     start = process.steps if way.start is None else way.start
-    if not isinstance(start, int) or not 1 <= start <= process.steps:
+    if not isinstance(start, int) or isinstance(start, bool) or not 1 <= start <= process.steps:
         raise ArgumentError("start", f"a step from 1 to {process.steps}", repr(way.start))
     if not 0 <= way.eta <= 1:
         raise ArgumentError("eta", "a number from 0 to 1", repr(way.eta))
@@ -82,7 +83,8 @@ def sample(process: Together, predict: Predict, like: Batch, way: Way, generator
 
 def _steered(process: Together, guide: Guide, x: Batch, predictions: Batch, t: Tensor) -> Batch:
     """Predictions with the gradient of a log-density added to the scores of the parts that have one."""
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
+        x, t = {name: _differentiable(part) for name, part in x.items()}, _differentiable(t)
         leaves = {name: x[name].detach().requires_grad_() for name in process.parts if x[name].is_floating_point()}
         liked = guide({**x, **leaves}, t)
         if not isinstance(liked, Tensor) or liked.shape != t.shape:
@@ -98,6 +100,11 @@ def _steered(process: Together, guide: Guide, x: Batch, predictions: Batch, t: T
         if gradient is not None:
             steered[name] = process.parts[name].steer(predictions[name], gradient, t, rows=rows[name])
     return steered
+
+
+def _differentiable(part: Tensor) -> Tensor:
+    """The same numbers, where inference mode has made them unfit for gradients."""
+    return part.clone() if part.is_inference() else part
 
 
 def _fixed(process: Together, like: Batch, fixed: Mapping[str, Any]) -> Batch:
@@ -124,6 +131,6 @@ def _corrector(process: Together, corrector: float | Mapping[str, float]) -> dic
     sizes = corrector if isinstance(corrector, Mapping) else dict.fromkeys(process.parts, corrector)
     if foreign := set(sizes) - set(process.parts):
         raise ArgumentError("corrector", f"names among {', '.join(process.parts)}", ", ".join(sorted(foreign)))
-    if any(size < 0 for size in sizes.values()):
-        raise ArgumentError("corrector", "sizes that are not negative", sizes)
+    if not all(0 <= size < math.inf for size in sizes.values()):
+        raise ArgumentError("corrector", "finite sizes that are not negative", sizes)
     return {name: float(size) for name, size in sizes.items() if size}

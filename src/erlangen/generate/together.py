@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -58,6 +59,8 @@ class Together:
         steps = {name: process.steps for name, process in parts.items()}
         if len(set(steps.values())) != 1:
             raise ArgumentError("parts", "processes of as many steps, for they share the time", steps)
+        if not all(0 <= weight < math.inf for weight in (weights or {}).values()):
+            raise ArgumentError("weights", "finite numbers that are not negative", weights)
         if average not in ("parts", "entries"):
             raise ArgumentError("average", "'parts' or 'entries'", repr(average))
         self.parts = dict(parts)
@@ -113,6 +116,10 @@ class Together:
     def collate(self, data: Sequence[Mapping[str, Any]]) -> Batch:
         """One batch of single data: what has a segment is joined and its segment made, everything else stacked.
 
+        Raises:
+            ArgumentError: no data, of different names or numbers of rows, no numbers, or a last one of no rows with nothing that is
+                stacked, which a batch cannot tell from none.
+
         >>> from erlangen.generate import Gaussian
         >>> process = Together({"pos": Gaussian(schedule=9)}, segments={"pos": "of"})
         >>> batch = process.collate([{"pos": torch.zeros(2, 3), "charge": 1}, {"pos": torch.zeros(1, 3), "charge": 0}])
@@ -121,24 +128,38 @@ class Together:
         """
         if not data:
             raise ArgumentError("data", "at least one datum", "none")
+        for datum in data:
+            if set(datum) != set(data[0]):
+                raise ArgumentError("data", f"data with the same names, {list(data[0])}", f"one with {list(datum)}")
+        if given := set(self.segments.values()) & set(data[0]):
+            raise ArgumentError("data", "single data without segments, which a batch makes", ", ".join(sorted(given)))
         batch: Batch = {}
         for name in data[0]:
-            each = [torch.as_tensor(datum[name]) for datum in data]
+            try:
+                each = [torch.as_tensor(datum[name]) for datum in data]
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise ArgumentError("data", f"numbers as {name!r}", str(error)) from None
             batch[name] = torch.cat(each) if name in self.segments else torch.stack(each)
             if name in self.segments:
                 counts = torch.tensor([len(part) for part in each], device=batch[name].device)
                 segment = torch.repeat_interleave(torch.arange(len(data), device=counts.device), counts)
                 if not torch.equal(batch.setdefault(self.segments[name], segment), segment):
                     raise ArgumentError("data", f"as many rows of {name!r} as of what shares its segment", counts.tolist())
+        if (size := self.size(batch)) != len(data):
+            raise ArgumentError("data", f"{len(data)} data that a batch can tell", f"{size}, for the last ones have no rows")
         return batch
+
+    def there(self, data: Mapping[str, Tensor]) -> Batch:
+        """A batch with 0 where masks say that there is nothing, whatever stands there."""
+        return {**data, **{name: rows.blank(data[name]) for name, rows in self.rows(data).items()}}
 
     # ---- noise ----
 
     def noise(self, data: Mapping[str, Tensor], t: Tensor, *, generator: torch.Generator | None = None) -> tuple[Batch, Batch]:
         """The record at step ``t`` ``[B]``, context included, and what a network should say of each part."""
-        x_t, targets = dict(data), {}
+        x_t, targets = self.there(data), {}
         for name, rows in self.rows(data).items():
-            x_t[name], targets[name] = self.parts[name].noise(data[name], t, rows=rows, generator=generator)
+            x_t[name], targets[name] = self.parts[name].noise(x_t[name], t, rows=rows, generator=generator)
         return x_t, targets
 
     def prior(self, like: Mapping[str, Tensor], *, generator: torch.Generator | None = None) -> Batch:

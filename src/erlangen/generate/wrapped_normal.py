@@ -15,8 +15,8 @@ from erlangen.equivariance.error import seeded
 from erlangen.errors import ArgumentError
 from erlangen.generate.circle import distance_from_uniform, log_density, score, score_size, wrapped
 from erlangen.generate.gaussian import checksum
-from erlangen.generate.process import ISOMETRY, Process, at, beside, trial_elements
-from erlangen.generate.rows import Rows
+from erlangen.generate.process import ISOMETRY, Process, at, beside, check_resolved, check_said, trial_elements
+from erlangen.generate.rows import Rows, precise
 from erlangen.generate.schedules import check_sigmas, geometric
 from erlangen.groups.haar import normal, uniform
 
@@ -82,7 +82,7 @@ class WrappedNormal(Process):
 
     def score(self, prediction: Tensor, t: Tensor, *, rows: Rows | None = None) -> Tensor:
         """The score that a prediction stands for."""
-        rows = self.laid_out(prediction, rows)
+        rows, t = self.laid_out(prediction, rows), self.times(t)
         return rows.blank(prediction * beside(at(self.size, t), prediction, rows))
 
     def reverse(
@@ -97,6 +97,8 @@ class WrappedNormal(Process):
         eta: float = 1.0,
     ) -> Tensor:
         rows = self.laid_out(x_t, rows)
+        self.stride(t, s, rows)
+        check_said(prediction, x_t)
         v_t, v_s = at(self._variance, t), at(self._variance, s)
         variance = eta**2 * v_s * (v_t - v_s) / v_t
         pull = v_t - ((v_s - variance).clamp(min=0) * v_t).sqrt()
@@ -107,7 +109,9 @@ class WrappedNormal(Process):
     # ---- learning ----
 
     def loss(self, prediction: Tensor, target: Tensor, x_t: Tensor, t: Tensor, *, rows: Rows | None = None) -> Tensor:
-        return self.laid_out(target, rows).blank((prediction - target).square())
+        rows = self.laid_out(target, rows)
+        check_said(prediction, target)
+        return (rows.blank(prediction) - rows.blank(target)).square()
 
     def prior_nats(self, x0: Tensor, *, rows: Rows | None = None) -> Tensor:
         return self._from_uniform * self.laid_out(x0, rows).count(x0)
@@ -125,6 +129,10 @@ class WrappedNormal(Process):
     ) -> Tensor:
         """For ``s > 0`` an unbiased estimate from one ``x_s``: both laws are known, the integral of their ratio's logarithm is not."""
         rows = self.laid_out(x0, rows)
+        self.stride(t, s, rows)
+        check_said(prediction, x0)
+        check_resolved(x0, float(self.sigma[1]), "x0")
+        x0, x_t, prediction = precise(x0), precise(x_t), precise(prediction)
         x_s = self._between(x0, x_t, t, s, rows, generator)
         v_t, v_s, last = at(self._variance, t), at(self._variance, s), s == 0
         mean = x_t + beside(v_t - v_s, x0, rows) * self.score(prediction, t, rows=rows)
@@ -137,7 +145,8 @@ class WrappedNormal(Process):
         return torch.where(last, -mine, true - mine)
 
     def log_law(self, x_t: Tensor, x_s: Tensor, t: Tensor, s: Tensor, *, rows: Rows | None = None) -> Tensor:
-        rows = self.laid_out(x_t, rows)
+        rows, x_t, x_s = self.laid_out(x_t, rows), precise(x_t), precise(x_s)
+        self.stride(t, s, rows)
         spread = (at(self._variance, t) - at(self._variance, s)).sqrt()
         return rows.total(log_density(x_t - x_s, beside(spread, x_t, rows)))
 
@@ -155,7 +164,8 @@ class WrappedNormal(Process):
     # ---- besides ----
 
     def steer(self, prediction: Tensor, gradient: Tensor, t: Tensor, *, rows: Rows | None = None) -> Tensor:
-        rows = self.laid_out(prediction, rows)
+        rows, t = self.laid_out(prediction, rows), self.times(t)
+        check_said(prediction, gradient)
         return prediction + gradient / beside(at(self.size, t), prediction, rows)
 
     def correct(
@@ -169,6 +179,7 @@ class WrappedNormal(Process):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         rows = self.laid_out(x_t, rows)
+        check_said(prediction, x_t)
         sigma = beside(at(self.sigma, t), x_t, rows)
         drift = size * sigma.square() * self.score(prediction, t, rows=rows)
         return rows.blank(into_cell(x_t + drift + math.sqrt(2 * size) * sigma * self.draw(x_t, rows, generator)))
