@@ -195,3 +195,31 @@ def test_shifts_are_an_action() -> None:
 def test_score_of_half_a_cell_is_not_that_of_the_nearest_image() -> None:
     at = torch.tensor(0.49, dtype=F64)
     assert float(score(at, torch.tensor(0.5, dtype=F64))) == pytest.approx(-0.0058, abs=5e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_coordinates_far_outside_the_cell_are_those_in_it(dtype: torch.dtype) -> None:
+    """In float32 numbers near 1e5 are a hundredth apart; the noise on them is not."""
+    process = WrappedNormal(schedule=20)
+    inside = torch.tensor([[0.25, 0.75, 0.0, 0.5]], dtype=dtype)
+    outside = inside + torch.tensor([1e5, -1e5, 7.0, -3.0], dtype=dtype)
+    t, s = torch.tensor([2]), torch.tensor([1])
+    first, second = (process.noise(x, t, generator=torch.Generator().manual_seed(0)) for x in (inside, outside))
+    assert all(torch.equal(a, b) for a, b in zip(first, second))
+    x_t, said = first
+    for end in (s, 0 * s):
+        nats = [process.step_nats(x, x_t, said, t, end, generator=torch.Generator().manual_seed(0)) for x in (inside, outside)]
+        assert torch.equal(*nats)
+    assert torch.equal(process.log_law(x_t, inside, t, 0 * s), process.log_law(x_t, outside, t, 0 * s))
+
+
+def test_the_widest_noise_has_a_score_in_each_precision() -> None:
+    """There the score over its root mean square is a sine of mean square 1."""
+    process = WrappedNormal(schedule=torch.tensor([0.0, 1.0, 2.0]))
+    for dtype, off in ((torch.float64, 1e-7), (torch.float32, 1e-4), (torch.float16, 0.02)):
+        x, t = torch.zeros(2, 1000, dtype=dtype), torch.tensor([1, 2])
+        x_t, said = process.noise(x, t, generator=torch.Generator().manual_seed(0))
+        wanted = -math.sqrt(2) * (2 * math.pi * x_t.double()).sin()
+        assert float((said.double() - wanted).abs().max()) < off
+    with pytest.raises(ArgumentError, match="up to 2"):
+        WrappedNormal(schedule=torch.tensor([0.0, 1.0, 2.1]))

@@ -22,6 +22,8 @@ from erlangen.groups.haar import normal, uniform
 
 #: How many standard deviations a normal is taken to reach where its images are drawn: beyond lie less than 1e-18.
 REACH = 9
+#: Beyond this a wrapped normal differs from the uniform law by less than 1e-34, and its score is below what float32 can tell from 0.
+WIDEST = 2.0
 
 
 class WrappedNormal(Process):
@@ -40,7 +42,7 @@ class WrappedNormal(Process):
             ``geometric(steps)``, 0.005 to 0.5.
 
     Raises:
-        ArgumentError: the action does not keep the law of the noise; the schedule does not grow from 0.
+        ArgumentError: the action does not keep the law of the noise; the schedule does not grow from 0, or grows beyond 2.
 
     Source: Jiao et al., "Crystal structure prediction by joint equivariant diffusion", NeurIPS 2023, arXiv:2309.04475.
 
@@ -56,6 +58,12 @@ class WrappedNormal(Process):
             _check_torus(action)
         self.action = action
         self.sigma = check_sigmas(geometric(schedule) if isinstance(schedule, int) else schedule)
+        if float(self.sigma[-1]) > WIDEST:
+            raise ArgumentError(
+                "schedule",
+                f"standard deviations up to {WIDEST} cells, where the law is uniform to the last digit",
+                float(self.sigma[-1]),
+            )
         self.steps = len(self.sigma) - 1
         self._variance = self.sigma.square()
         self.size = torch.cat([self.sigma.new_zeros(1), score_size(self.sigma[1:])])
@@ -71,10 +79,13 @@ class WrappedNormal(Process):
     ) -> tuple[Tensor, Tensor]:
         self.check(x0, "x0")
         rows, t = self.laid_out(x0, rows), self.times(t, 0)
+        # In the cell first: far outside of it rounding is coarse.
         d = beside(at(self.sigma, t), x0, rows) * self.draw(x0, rows, generator)
+        x_t = rows.blank(into_cell(into_cell(x0) + d))
         # At step 0 there is no noise, and no score of it.
-        sigma, size = (beside(at(table, t.clamp(min=1)), x0, rows) for table in (self.sigma, self.size))
-        return rows.blank(into_cell(x0 + d)), rows.blank(score(d, sigma) / size)
+        d = precise(d)
+        sigma, size = (beside(at(table, t.clamp(min=1)), d, rows) for table in (self.sigma, self.size))
+        return x_t, rows.blank(score(d, sigma) / size).to(x0.dtype)
 
     def prior(self, like: Tensor, *, rows: Rows | None = None, generator: torch.Generator | None = None) -> Tensor:
         self.check(like, "like")
@@ -132,7 +143,7 @@ class WrappedNormal(Process):
         self.stride(t, s, rows)
         check_said(prediction, x0)
         check_resolved(x0, float(self.sigma[1]), "x0")
-        x0, x_t, prediction = precise(x0), precise(x_t), precise(prediction)
+        x0, x_t, prediction = into_cell(precise(x0)), into_cell(precise(x_t)), precise(prediction)
         x_s = self._between(x0, x_t, t, s, rows, generator)
         v_t, v_s, last = at(self._variance, t), at(self._variance, s), s == 0
         mean = x_t + beside(v_t - v_s, x0, rows) * self.score(prediction, t, rows=rows)
@@ -145,7 +156,7 @@ class WrappedNormal(Process):
         return torch.where(last, -mine, true - mine)
 
     def log_law(self, x_t: Tensor, x_s: Tensor, t: Tensor, s: Tensor, *, rows: Rows | None = None) -> Tensor:
-        rows, x_t, x_s = self.laid_out(x_t, rows), precise(x_t), precise(x_s)
+        rows, x_t, x_s = self.laid_out(x_t, rows), into_cell(precise(x_t)), into_cell(precise(x_s))
         self.stride(t, s, rows)
         spread = (at(self._variance, t) - at(self._variance, s)).sqrt()
         return rows.total(log_density(x_t - x_s, beside(spread, x_t, rows)))
