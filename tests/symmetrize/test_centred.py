@@ -64,9 +64,9 @@ def test_records_and_ragged_batches_are_seen_from_their_centre():
     class Look(CloudFrame):
         of = "pos"
 
-        def spanned(self, inp, x, cloud):
-            seen.update(x)
-            return Weighted(inp.group.identity(len(cloud.points), 1, dtype=F64))
+        def spanned(self, batch, cloud):
+            seen.update(batch.x)
+            return Weighted(batch.inp.group.identity(len(cloud.points), 1, dtype=F64))
 
         def refuse_linear(self, group):
             return ""

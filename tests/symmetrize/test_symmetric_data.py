@@ -12,6 +12,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.axial import AxialE
 from erlangen.nn import FAENet
 from erlangen.symmetrize import Distinct, Lattice, Local, Pairs, Planar, Principal, SignFixed, Vectors, noise
+from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.cloud import cloud_of
 from erlangen.symmetrize.local import nearest
 from erlangen.symmetrize.robust import rotations
@@ -268,13 +269,13 @@ def test_noise_is_that_of_the_data_as_they_came():
     G = er.SE(3)
     for dtype, offset in ((torch.float32, 10.0), (F64, 1000.0), (torch.float16, 1.0)):
         x = (cloud(2, 4, 3) + offset).to(dtype)
-        found = cloud_of(G.point, x)
+        found = cloud_of(Batch(G.point, x))
         assert torch.allclose(found.noise, 4 * torch.finfo(dtype).eps * x.double().norm(dim=-1).amax(1), rtol=1e-6)
         assert torch.equal(found.minus(found.centre()).noise, found.noise)
     mask = torch.tensor([[True, True, True, False]])
     inp = er.Record({"pos": G.point, "mask": None})
     x = torch.cat([cloud(1, 3, 3), torch.full((1, 1, 3), 1e6, dtype=F64)], 1)
-    assert float(cloud_of(inp, {"pos": x, "mask": mask}, weights="mask").noise) < 1e-14  # padding does not count
+    assert float(cloud_of(Batch(inp, {"pos": x, "mask": mask}), weights="mask").noise) < 1e-14  # padding does not count
 
 
 def test_rounding_stays_below_the_noise_of_each_quantity():
@@ -283,7 +284,7 @@ def test_rounding_stays_below_the_noise_of_each_quantity():
     for offset in (0.0, 10.0, 1000.0):
         x = (cloud(1, 6, 3) + offset).float()
         y = G.point.act(G.sample(200, generator=torch.Generator().manual_seed(0)), x.expand(200, 6, 3))
-        exact, seen = cloud_of(G.point, x), cloud_of(G.point, y)
+        exact, seen = cloud_of(Batch(G.point, x)), cloud_of(Batch(G.point, y))
         exact, seen = (c._replace(points=c.points.double()) for c in (exact, seen))
         exact, seen = exact.minus(exact.centre()), seen.minus(seen.centre())
 
@@ -412,7 +413,7 @@ def test_what_rounding_may_do_does_not_depend_on_the_pose():
     G = er.SO(3)
     pair = torch.tensor([[10.0, 10, 10], [10.3, 9.1, 10.8]])
     g = G.sample(200, generator=torch.Generator().manual_seed(0))
-    noise = cloud_of(G.vector, G.vector.act(g, pair.expand(200, 2, 3))).noise
+    noise = cloud_of(Batch(G.vector, G.vector.act(g, pair.expand(200, 2, 3)))).noise
     assert torch.allclose(noise, noise[:1], rtol=1e-5)
     found = SignFixed()(G.vector, G.vector.act(g, pair.expand(200, 2, 3)))
     counts = torch.ones(200) if found.weights is None else (found.weights > 0).sum(1)

@@ -13,7 +13,7 @@ are broadcast on the left as everywhere in torch: elements ``[K, 3, 3]`` make ``
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -58,6 +58,8 @@ class Action(metaclass=Lasting):
     #: Whether ``act`` moves a batch of tensors by a batch of elements, each by its own, and ``compared`` takes such batches: what every
     #: representation does. Orbits are then walked many members at a time.
     moves_batches: bool = False
+    #: ``act_inverse(g, x)``, the same as ``act(g^-1, x)``, where that is had without inverting ``g`` first; else ``None``.
+    act_inverse: Callable[[Element, Any], Any] | None = None
 
     def __init__(self, group: Group) -> None:
         self.group = group

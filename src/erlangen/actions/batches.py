@@ -1,4 +1,4 @@
-"""What every batch of data tells: how many there are, a tensor for dtype and device, and whether its values may be looked at."""
+"""What every batch of data tells: how many there are, and a tensor for dtype and device."""
 
 from __future__ import annotations
 

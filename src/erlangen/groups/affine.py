@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
@@ -273,8 +273,10 @@ class Translations(AffineGroup):
 def _homogeneous(linear: Tensor, translation: Tensor | None, corner: float = 1.0) -> Tensor:
     """``[[linear, translation], [0, corner]]``; the two broadcast."""
     n = linear.shape[-1]
-    batch = linear.shape[:-2] if translation is None else torch.broadcast_shapes(linear.shape[:-2], translation.shape[:-1])
-    column = linear.new_zeros(*batch, n, 1) if translation is None else translation.unsqueeze(-1).expand(*batch, n, 1)
-    top = torch.cat([linear.expand(*batch, n, n), column.to(linear.dtype)], -1)
-    last = linear.new_tensor([0.0] * n + [corner]).expand(*batch, 1, n + 1)
-    return torch.cat([top, last], -2)
+    shift = linear.new_zeros(n, 1) if translation is None else translation.to(linear.dtype).unsqueeze(-1)
+    if linear.shape[:-2] != shift.shape[:-2]:  # asked first: broadcast_shapes is dear beside the rest
+        batch = torch.broadcast_shapes(linear.shape[:-2], shift.shape[:-2])
+        linear, shift = linear.expand(*batch, n, n), shift.expand(*batch, n, 1)
+    g = nn.functional.pad(torch.cat([linear, shift], -1), (0, 0, 0, 1))
+    g[..., -1, -1] = corner
+    return g

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.groups.affine import AffineGroup
+from erlangen.reps.base import multiply
 
 
 class Point(Action):
@@ -27,11 +28,38 @@ class Point(Action):
         self.data_shape = (self.dim,)
         self._check = group.check_last_row
 
+    def check(self, x: Tensor, argument: str = "x") -> None:
+        if not (isinstance(x, Tensor) and x.shape[-1:] == self.data_shape):
+            super().check(x, argument)  # says what is wrong
+
     def act(self, g: Tensor, x: Tensor) -> Tensor:
-        aligned, _ = self.align(g, x)
+        turn, shift, rows, shape = self._matched(g, x)
+        # Rows that several elements share are stacked by `multiply`; each with its own need no such thing.
+        own = rows.shape[:-2] == turn.shape[:-2]
+        return self._as_data((turn @ rows.mT + shift).mT if own else multiply(turn, rows) + shift.mT, shape)
+
+    def act_inverse(self, g: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
+        """``A^-1 (x - t)``: more exact, far from the origin, than moving by the inverse."""
+        turn, shift, rows, shape = self._matched(g, x)
+        back = turn if self.linear.is_orthogonal else self.group.linear_part.inverse(turn).mT
+        return self._as_data((rows - shift.mT) @ back, shape)
+
+    def _matched(self, g: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor, tuple[int, ...]]:
+        """The linear parts ``[*b, n, n]``, the translations ``[*b, n, 1]``, the points ``[*b, s, n]``, and their shape after ``*b``."""
+        n, batch, lead = self.dim, g.ndim - 2, x.ndim - 1
+        if lead < batch:
+            x = x.reshape((1,) * (batch - lead) + tuple(x.shape))
+        fits = x.shape[-1:] == (n,) and g.shape[-2:] == (n + 1, n + 1)
+        if not fits or any(a != b and a != 1 and b != 1 for a, b in zip(g.shape[:-2], x.shape[:-1])):
+            self.align(g, x)  # says what is wrong
         self._check(g)
-        turned = self.linear.act(g, x)
-        return turned + aligned[..., :-1, -1].to(turned.dtype)
+        # Between the element's batch and the last axis lie the spectators, as one axis.
+        rows = x if x.ndim == batch + 2 else x.unsqueeze(batch).flatten(batch, -2)
+        turn, shift = g.to(x.dtype).narrow(-2, 0, n).split((n, 1), -1)
+        return turn, shift, rows, tuple(x.shape[batch:-1])
+
+    def _as_data(self, moved: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return moved if len(shape) == 1 else moved.reshape(*moved.shape[:-2], *shape, self.dim)
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.group == other.group  # type: ignore[attr-defined]

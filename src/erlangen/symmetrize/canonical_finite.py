@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.nn.lifting import Lifting
+from erlangen.symmetrize.batch import Batch, canonical, for_network
 from erlangen.symmetrize.choice import Choice, every_element
-from erlangen.symmetrize.cloud import named_parts
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.generators import unit
-from erlangen.symmetrize.moved import canonical, for_network
 
 
 class Energy(Choice):
@@ -116,7 +115,7 @@ class Lift(Choice):
         self.is_exact = self.is_exact and network.action.keeps_grid
 
     def activations(self, inp: Action, x: Any) -> tuple[Float[Tensor, "B n"], dict[str, Tensor]]:
-        part = next(part for name, action, part in named_parts(inp, x) if self._is_image(name, action))
+        part = next(part for name, action, part in Batch(inp, x).named if self._is_image(name, action))
         return self.network(for_network(self.network, part)), {}
 
     def _is_image(self, name: str | None, action: Any) -> bool:

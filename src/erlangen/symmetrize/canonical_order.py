@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
+from erlangen.symmetrize.batch import for_network
 from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.moved import for_network
 from erlangen.symmetrize.ordering import ROUNDINGS, Columns, node_axes, node_parts, relabelling_refusal, sorted_rows, with_turns
 
 

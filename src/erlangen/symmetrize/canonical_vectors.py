@@ -10,18 +10,17 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
-from erlangen.actions.batches import may_look
 from erlangen.actions.images import Images
-from erlangen.actions.ragged import PerDatum, PerNode, is_by_node, segment_of, to_dense
+from erlangen.actions.ragged import PerDatum, PerNode, is_by_node, to_dense
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.nn.vector_neurons import VectorNeurons
 from erlangen.symmetrize import noise
+from erlangen.symmetrize.batch import Batch, for_network, may_look
 from erlangen.symmetrize.centred import CloudFrame
-from erlangen.symmetrize.cloud import Cloud, is_cloud, named_parts
+from erlangen.symmetrize.cloud import Cloud
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.linear_parts import is_vector
-from erlangen.symmetrize.moved import for_network
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
 from erlangen.symmetrize.robust import packed, robust_bases
 
@@ -99,15 +98,15 @@ class Vectors(CloudFrame):
         self.method, self.prior, self.degenerate, self.eps = method, prior, degenerate, eps
         self.of, self.weights, self.rank, self.others = of, weights, rank, degenerate == "weighted"
 
-    def spanned(self, inp: Action, x: Any, cloud: Cloud) -> Weighted:
-        vectors = self._channels(inp, x, cloud.points)
+    def spanned(self, batch: Batch, cloud: Cloud) -> Weighted:
+        vectors = self._channels(batch, cloud.points)
         found = self.network(*for_network(self.network, (vectors,) if cloud.weights is None else (vectors, cloud.weights)))
         d = vectors.shape[-2]
         if not isinstance(found, Tensor) or found.shape[:2] != (vectors.shape[0], d):
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ArgumentError("network", f"vectors as columns [{len(vectors)}, {d}, m]", got)
         wide = found.to(torch.promote_types(torch.promote_types(found.dtype, cloud.points.dtype), torch.float32))
-        q, margin = orthonormal(wide, inp.group, self.method)
+        q, margin = orthonormal(wide, batch.inp.group, self.method)
         # Vectors that are nothing but rounding would look independent.
         size = vectors.detach().square().mean((1, 2, 3)).sqrt()
         lengths = found.detach().norm(dim=1).amin(-1) / size.clamp_min(torch.finfo(size.dtype).tiny)
@@ -118,16 +117,17 @@ class Vectors(CloudFrame):
         made = Weighted(q.unsqueeze(1), None, losses, {"margin": margin, "vectors": found})
         blur = cloud.noise / size.double().clamp_min(torch.finfo(torch.float64).tiny)
         least = (ROUNDING * blur.clamp_min(4 * torch.finfo(found.dtype).eps)).clamp_min(self.eps)
-        return self._degenerate(made, inp, x, cloud, (margin < least) | _spans_too_little(vectors, cloud, d - inp.group.is_proper))
+        return self._degenerate(
+            made, batch, cloud, (margin < least) | _spans_too_little(vectors, cloud, d - batch.outline.is_proper)
+        )
 
-    def _channels(self, inp: Action, x: Any, points: Float[Tensor, "B n d"]) -> Float[Tensor, "B n d c"]:
+    def _channels(self, batch: Batch, points: Float[Tensor, "B n d"]) -> Float[Tensor, "B n d c"]:
         """The points and all other vectors of each point, as channels."""
-        channels, index = [points], segment_of(inp, x)
-        parts = named_parts(inp, x)
-        if len(parts) == 1:
+        channels, index, outline = [points], batch.index, batch.outline
+        if len(outline.leaves) == 1:
             return points.unsqueeze(-1)
-        spanning = self.of or next(name for name, action, _ in parts if is_cloud(inp, action))
-        for name, action, part in parts:
+        spanning = self.of or outline.names[outline.clouds.index(True)]
+        for name, action, part in batch.named:
             if isinstance(action, PerDatum) and not isinstance(action, PerNode):
                 continue  # the datum's own, though it may have as many vectors as points
             if is_vector(action) and name != spanning:
@@ -136,7 +136,7 @@ class Vectors(CloudFrame):
                     channels.append(dense.to(points.dtype))
         return torch.stack(channels, -1)
 
-    def _degenerate(self, made: Weighted, inp: Action, x: Any, cloud: Cloud, bad: Bool[Tensor, " B"]) -> Weighted:
+    def _degenerate(self, made: Weighted, batch: Batch, cloud: Cloud, bad: Bool[Tensor, " B"]) -> Weighted:
         if self.degenerate == "ignore" or not may_look(bad) or not bool(bad.any()):
             return made
         message = f"{int(bad.sum())} of {len(bad)} data give the frame dependent vectors: their elements are arbitrary"
@@ -147,8 +147,8 @@ class Vectors(CloudFrame):
         if d not in (2, 3):
             hint = "degenerate='ignore' takes them as they are"
             raise ArgumentError("x", f"data that give {d} independent vectors, or data of the plane or space", message, hint)
-        more = robust_bases(cloud, inp.group.is_proper, self.rank)
-        refuse_moving(inp, x, torch.where(bad[:, None, None], more.loose, torch.eye(d).to(more.loose)))
+        more = robust_bases(cloud, batch.outline.is_proper, self.rank)
+        refuse_moving(batch, torch.where(bad[:, None, None], more.loose, torch.eye(d).to(more.loose)))
         elements = torch.cat([made.elements.to(more.elements.dtype), more.elements], 1)
         weights = torch.cat([(~bad).to(more.weights.dtype).unsqueeze(1), more.weights * bad.unsqueeze(1)], 1)
         elements, weights = packed(elements, weights)
@@ -219,7 +219,7 @@ class ImageVectors(Frame):
         self.network = nn.Sequential(nn.Linear(channels * (1 + self.rings), width), nn.Tanh(), nn.Linear(width, 2))
 
     def forward(self, inp: Action, x: Any) -> Weighted:
-        part = next(part for name, action, part in named_parts(inp, x) if self._is_image(name, action))
+        part = next(part for name, action, part in Batch(inp, x).named if self._is_image(name, action))
         if part.shape[-3] != self.channels:
             raise ArgumentError("x", f"images of {self.channels} channels", tuple(part.shape))
         if part.shape[-1] != part.shape[-2]:

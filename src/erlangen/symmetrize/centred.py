@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
-from erlangen.actions.ragged import is_by_node, segment_of
+from erlangen.actions.ragged import is_by_node
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.axial import across
 from erlangen.groups.base import Group
-from erlangen.groups.recognise import recognised
-from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal, named_parts
+from erlangen.symmetrize.batch import Batch
+from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
 from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.linear_parts import from_centre, is_moved_by_translations, of_linear_part
+from erlangen.symmetrize.linear_parts import from_centre, of_linear_part
 
 
 class CloudFrame(Frame):
@@ -38,8 +38,8 @@ class CloudFrame(Frame):
     others: bool = False
 
     @abstractmethod
-    def spanned(self, inp: Action, x: Any, cloud: Cloud) -> Weighted:
-        """The frame of each datum for an action of a linear group, given the cloud that spans it."""
+    def spanned(self, batch: Batch, cloud: Cloud) -> Weighted:
+        """The frame of each datum for an action of a linear group (``batch.inp``), given the cloud that spans it."""
 
     @abstractmethod
     def refuse_linear(self, group: Group) -> str:
@@ -50,11 +50,12 @@ class CloudFrame(Frame):
         return cloud
 
     def forward(self, inp: Action, x: Any) -> Weighted:
-        cloud = self.prepared(cloud_of(inp, x, self.of, self.weights, self.others))
-        with torch.autocast(cloud.points.device.type, enabled=False):  # eight bits tell no axes apart
-            if not inp.group.translates:
-                return self.spanned(inp, x, cloud)
-            return centred(self.spanned, inp, x, cloud)
+        return CloudFrame.of_batch(self, Batch(inp, x))  # also for a subclass that calls this from its own
+
+    def of_batch(self, batch: Batch) -> Weighted:
+        cloud = self.prepared(cloud_of(batch, self.of, self.weights, self.others))
+        with batch.full_precision():  # eight bits tell no axes apart
+            return centred(self.spanned, batch, cloud) if batch.outline.translates else self.spanned(batch, cloud)
 
     def refuse(self, inp: Action) -> str:
         if reason := self.refuse_linear(inp.group.linear_part):
@@ -88,14 +89,16 @@ class Centred(Frame):
         self.differentiable = frame.differentiable
 
     def forward(self, inp: Action, x: Any) -> Weighted:
+        return Centred.of_batch(self, Batch(inp, x))
+
+    def of_batch(self, batch: Batch) -> Weighted:
         frame = self.frame
         if isinstance(frame, CloudFrame) and (frame.of or self.of, frame.weights) == (self.of, self.weights):
             # Of the same cloud it is told how far rounding moved it before it was centred: equal points are nothing but that afterwards.
-            cloud = frame.prepared(cloud_of(inp, x, self.of, self.weights, frame.others))
-            with torch.autocast(cloud.points.device.type, enabled=False):
-                return centred(frame.spanned, inp, x, cloud)
-        cloud = cloud_of(inp, x, self.of, self.weights)
-        return centred(lambda inp, x, cloud: frame(inp, x), inp, x, cloud)
+            cloud = frame.prepared(cloud_of(batch, self.of, self.weights, frame.others))
+            with batch.full_precision():
+                return centred(frame.spanned, batch, cloud)
+        return centred(lambda batch, cloud: frame.of_batch(batch), batch, cloud_of(batch, self.of, self.weights))
 
     def refuse(self, inp: Action) -> str:
         if not inp.group.translates:
@@ -105,33 +108,51 @@ class Centred(Frame):
         return "" if inp.group.linear_part.order == 1 else self.frame.refuse(of_linear_part(inp))
 
 
-def centred(find: Callable[[Action, Any, Cloud], Weighted], inp: Action, x: Any, cloud: Cloud) -> Weighted:
+def centred(find: Callable[[Batch, Cloud], Weighted], batch: Batch, cloud: Cloud) -> Weighted:
     """The frame that ``find`` gives of the datum seen from the cloud's centre, moved there.
 
     Args:
-        find: called with the action of the linear part, the datum and the cloud seen from the centre.
-        inp, x, cloud: the action of the group that translates, the datum, and its cloud.
+        find: called with the datum seen from the centre, under the linear part, and its cloud.
+        batch, cloud: the datum under the group that translates, and its cloud.
     """
-    group: Any = recognised(inp.group)
-    centre = cloud.centre()
-    if (axis := getattr(group, "axis", None)) is not None:  # translations across an axis only
-        plane: Tensor = across(axis).to(centre)
+    outline, centre = batch.outline, cloud.centre()
+    if outline.axis is not None:  # translations across an axis only
+        plane: Tensor = across(outline.axis).to(centre)
         centre = centre @ plane @ plane.mT
-    if group.linear_part.order == 1:
-        return Weighted(group.element(translation=centre.to(cloud.points.dtype).unsqueeze(1)))
-    found = find(of_linear_part(inp), seen_from(inp, x, centre), cloud.minus(centre))
+    if not outline.turns:
+        return Weighted(outline.group.element(translation=centre.to(cloud.dtype).unsqueeze(1)))
+    found = find(SeenFrom(batch, centre), cloud.minus(centre))
     turns = found.elements
-    return found._replace(elements=group.element(turns, centre.to(turns.dtype).unsqueeze(1).expand(*turns.shape[:2], -1)))
+    shift = centre.to(turns.dtype).unsqueeze(1).expand(-1, turns.shape[1], -1)
+    return found._replace(elements=outline.group.element(turns, shift))
 
 
-def seen_from(inp: Action, x: Any, centre: Float[Tensor, "B d"]) -> Any:
-    """The datum moved by ``-centre``."""
-    index = segment_of(inp, x)
+class SeenFrom(Batch):
+    """The data moved by ``-centre``, under the linear part of the group: moved when somebody asks for them, for most frames go by the
+    cloud alone."""
 
-    def move(action: Action | None, part: Any) -> Any:
-        if action is None or not is_moved_by_translations(action):
-            return part
-        return from_centre(action, part, centre[index] if index is not None and is_by_node(action, part, index) else centre)
+    def __init__(self, batch: Batch, centre: Float[Tensor, "B d"]) -> None:
+        self.batch, self.centre, self.outline = batch, centre, batch.outline.linear
+        self.inp = self.outline.inp
 
-    parts = [move(action, part) for _, action, part in named_parts(inp, x)]
-    return inp.unflatten(parts) if isinstance(inp, Record) else parts[0]
+    @cached_property
+    def parts(self) -> list[Any]:
+        index, centre = self.batch.index, self.centre
+
+        def move(action: Action, part: Any) -> Any:
+            return from_centre(action, part, centre[index] if index is not None and is_by_node(action, part, index) else centre)
+
+        whole = self.batch.outline
+        return [move(*leaf[1:]) if leaf[0] else leaf[2] for leaf in zip(whole.shifted, whole.leaves, self.batch.parts)]
+
+    @cached_property
+    def x(self) -> Any:  # type: ignore[override]
+        return self.inp.unflatten(self.parts) if isinstance(self.inp, Record) else self.parts[0]
+
+    @property
+    def index(self) -> Tensor | None:  # type: ignore[override]
+        return self.batch.index
+
+    @property
+    def leaf(self) -> Tensor:
+        return self.batch.leaf

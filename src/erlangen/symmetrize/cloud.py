@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, NamedTuple
 
 import torch
@@ -9,13 +10,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
-from erlangen.actions.batches import may_look
-from erlangen.actions.ragged import bare, is_by_node, segment_of, to_dense
-from erlangen.actions.records import Record
+from erlangen.actions.ragged import bare, is_by_node, to_dense
 from erlangen.errors import ArgumentError
 from erlangen.reps.affine import Point
 from erlangen.symmetrize import noise
+from erlangen.symmetrize.batch import Batch, may_look
 from erlangen.symmetrize.linear_parts import is_vector, of_linear_part
+from erlangen.symmetrize.outline import outline_of
 
 
 class Others(NamedTuple):
@@ -41,6 +42,8 @@ class Cloud(NamedTuple):
         noise: how far rounding may have moved a point, see :mod:`erlangen.symmetrize.noise`; it stays when the cloud is centred.
         eps: the relative rounding error of the data as they came.
         others: the datum's other vectors, where they were asked for and there are any.
+        looks: whether values may be looked at, see :func:`~erlangen.symmetrize.batch.may_look`.
+        dtype: the precision that elements are returned in: the points' own as they came, and not below single.
     """
 
     points: Float[Tensor, "B n d"]
@@ -48,6 +51,8 @@ class Cloud(NamedTuple):
     noise: Float[Tensor, " B"]
     eps: float
     others: Others | None = None
+    looks: bool = True
+    dtype: torch.dtype = torch.float64
 
     def centre(self) -> Float[Tensor, "B d"]:
         """The weighted mean, in float64."""
@@ -70,7 +75,8 @@ class Cloud(NamedTuple):
 
     def second_moment(self) -> Float[Tensor, "B d d"]:
         """``sum_i w_i x_i x_i^T``, in float64."""
-        return self.points.double().mT @ self.weighted().double()
+        points = self.points.double()
+        return points.mT @ (points if self.weights is None else self.weights * points)
 
     def frozen(self, dtype: torch.dtype | None = None) -> Cloud:
         """Without gradient, in another precision."""
@@ -86,7 +92,7 @@ class Cloud(NamedTuple):
         if others is not None:
             others = Others(others.vectors[index], others.noise[index], others.placed)
         weights = None if self.weights is None else self.weights[index]
-        return Cloud(self.points[index], weights, self.noise[index], self.eps, others)
+        return self._replace(points=self.points[index], weights=weights, noise=self.noise[index], others=others)
 
     def _mapped(self, function: Any) -> Cloud:
         others = self.others
@@ -95,11 +101,11 @@ class Cloud(NamedTuple):
         return self._replace(points=function(self.points), others=others)
 
 
-def cloud_of(inp: Action, x: Any, of: str | None = None, weights: str | None = None, others: bool = False) -> Cloud:
+def cloud_of(batch: Batch, of: str | None = None, weights: str | None = None, others: bool = False) -> Cloud:
     """A part that moves as points (as vectors, of a linear group), as ``[B, n, d]``; ``[B, d]`` counts as one point.
 
     Args:
-        inp, x: the action and the data.
+        batch: the data and their action.
         of: the part's name in a dict; by default the first that qualifies.
         weights: the name of the part of a dict with a weight, or a boolean mask, for each point.
         others: whether the datum's other vectors are wanted, too.
@@ -107,13 +113,12 @@ def cloud_of(inp: Action, x: Any, of: str | None = None, weights: str | None = N
     Raises:
         ArgumentError: there is no such part, it is empty, not finite or of a wrong shape; weights are negative or, for a datum, all zero.
     """
-    parts = named_parts(inp, x)
-    at = next((i for i, leaf in enumerate(parts) if is_cloud(inp, leaf[1]) and of in (None, leaf[0])), None)
+    outline = batch.outline
+    at = next((i for i, (name, fits) in enumerate(zip(outline.names, outline.clouds)) if fits and of in (None, name)), None)
     if at is None:
-        raise ArgumentError("inp", f"a part {f'{of!r} ' if of else ''}that moves as points or vectors", repr(inp))
-    name, action, part = parts[at]
-    name = name or "x"
-    action.check(part, name)
+        raise ArgumentError("inp", f"a part {f'{of!r} ' if of else ''}that moves as points or vectors", repr(batch.inp))
+    name, part = outline.names[at] or "x", batch.parts[at]
+    outline.leaves[at].check(part, name)
     if part.ndim < 2:
         raise ArgumentError(name, "a leading batch axis", f"shape {tuple(part.shape)}")
     came_in = part.dtype
@@ -121,36 +126,35 @@ def cloud_of(inp: Action, x: Any, of: str | None = None, weights: str | None = N
     points = part.reshape(part.shape[0], -1, part.shape[-1]) if part.ndim != 3 else part
     if points.shape[1] == 0:
         raise ArgumentError(name, "at least one point in each datum", f"shape {tuple(part.shape)}")
-    if may_look(points) and not bool(points.isfinite().all()):
-        raise ArgumentError(name, "finite coordinates", f"{int((~points.isfinite()).sum())} that are NaN or infinite")
-    counts = None if weights is None else _weights(inp, x, weights, points, part)
-    if (index := segment_of(inp, x)) is not None:
+    counts = None if weights is None else _weights(batch, weights, points, part)
+    if (index := batch.index) is not None:
         if len(index) != len(points):
             raise ArgumentError("segment", f"one number for each of the {len(points)} nodes of '{name}'", f"{len(index)} numbers")
         counts = torch.ones_like(points[..., 0]) if counts is None else counts
         points, counts = (to_dense(t, index)[0].flatten(1, 2) for t in (points, counts))
+    looks = may_look(points)
     if counts is not None and may_look(counts):
         empty = counts.sum(1) == 0
         if bool(empty.any()):
             raise ArgumentError(
                 weights or "segment", "at least one point of each datum", f"none in datum {int(empty.nonzero()[0])}"
             )
-    rounded = torch.finfo(came_in) if came_in.is_floating_point else torch.finfo(points.dtype)
+    kind = came_in if came_in.is_floating_point else points.dtype
     counted = points.detach() if counts is None else points.detach() * (counts > 0).unsqueeze(-1)
-    blur = noise.of_coordinates(
-        counted.double().norm(dim=-1).amax(1), points.shape[-1], came_in if came_in.is_floating_point else points.dtype
-    )
-    beside = _others(inp, parts, at, points, counts, index) if others else None
-    return Cloud(points, None if counts is None else counts.unsqueeze(-1), blur, rounded.eps, beside)
+    blur = noise.of_coordinates(torch.linalg.vector_norm(counted, dim=-1, dtype=torch.float64).amax(1), points.shape[-1], kind)
+    # One number tells of all coordinates, those without weight included; where it is not finite, lengths may have overflowed.
+    if looks and not isfinite(float(blur.sum())) and not bool(points.isfinite().all()):
+        raise ArgumentError(name, "finite coordinates", f"{int((~points.isfinite()).sum())} that are NaN or infinite")
+    beside = _others(batch, at, points, counts) if others else None
+    return Cloud(points, None if counts is None else counts.unsqueeze(-1), blur, torch.finfo(kind).eps, beside, looks, part.dtype)
 
 
-def _others(
-    inp: Action, parts: list[tuple[str | None, Any, Any]], at: int, points: Tensor, counts: Tensor | None, index: Tensor | None
-) -> Others | None:
+def _others(batch: Batch, at: int, points: Tensor, counts: Tensor | None) -> Others | None:
     """All vectors and points of a datum but those of part ``at``."""
+    index = batch.index
     size, _, d = points.shape
     vectors, blur, placed = [], [], []
-    for i, (_, given, part) in enumerate(parts):
+    for i, (_, given, part) in enumerate(batch.named):
         action = bare(given)
         if i == at or not is_vector(of_linear_part(action)) or part.ndim < 2:
             continue
@@ -169,9 +173,9 @@ def _others(
     return Others(torch.cat(vectors, 1), torch.cat(blur, 1), torch.cat(placed)) if vectors else None
 
 
-def _weights(inp: Action, x: Any, name: str, points: Tensor, part: Tensor) -> Float[Tensor, "B n"]:
+def _weights(batch: Batch, name: str, points: Tensor, part: Tensor) -> Float[Tensor, "B n"]:
     """The part of this name as weights of the points; a boolean mask counts as zeros and ones."""
-    found = next((part for leaf, _, part in named_parts(inp, x) if leaf == name), None)
+    found = next((part for leaf, _, part in batch.named if leaf == name), None)
     if not isinstance(found, Tensor) or found.shape != part.shape[:-1]:
         got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
         raise ArgumentError(name, f"weights or a mask of shape {tuple(part.shape[:-1])}", got)
@@ -183,22 +187,4 @@ def _weights(inp: Action, x: Any, name: str, points: Tensor, part: Tensor) -> Fl
 
 def cloud_refusal(inp: Action) -> str:
     """Why the input has no cloud; empty when it has one."""
-    leaves = inp.leaves if isinstance(inp, Record) else [inp]
-    if any(is_cloud(inp, leaf) for leaf in leaves):
-        return ""
-    return f"no part of {inp!r} moves as points or vectors"
-
-
-def is_cloud(inp: Action, action: Any) -> bool:
-    """Whether a part moves as points of a group that translates, as vectors of a linear one."""
-    return isinstance(bare(action), Point) if inp.group.translates else is_vector(action)
-
-
-def named_parts(inp: Action, x: Any) -> list[tuple[str | None, Any, Any]]:
-    """The parts of a datum with their actions and, in a flat dict, their names."""
-    if not isinstance(inp, Record):
-        return [(None, inp, x)]
-    flat = isinstance(inp.parts, dict) and len(inp.parts) == len(inp.leaves)
-    # A dict's leaves come in the order of its sorted keys.
-    names: list[str | None] = [*sorted(inp.parts)] if flat else [None] * len(inp.leaves)
-    return list(zip(names, inp.leaves, inp.flatten(x)))
+    return "" if any(outline_of(inp).clouds) else f"no part of {inp!r} moves as points or vectors"

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,9 @@ from erlangen.actions.base import Action
 from erlangen.actions.batches import a_tensor, batch_size
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
+
+if TYPE_CHECKING:
+    from erlangen.symmetrize.batch import Batch
 
 
 class Weighted(NamedTuple):
@@ -68,6 +71,15 @@ class Frame(nn.Module, ABC):
     @abstractmethod
     def forward(self, inp: Action, x: Any) -> Weighted:
         """The frame of each datum."""
+
+    def of_batch(self, batch: Batch) -> Weighted:
+        """The frame of data that were taken apart already: :meth:`forward`, or the work behind it for the library's frames of clouds."""
+        return self(batch.inp, batch.x)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "forward" in cls.__dict__ and "of_batch" not in cls.__dict__:  # it means its own, though its base has another way
+            cls.of_batch = Frame.of_batch  # type: ignore[method-assign]
 
     def refuse(self, inp: Action) -> str:
         """Why this frame cannot serve ``inp``; empty when it can."""

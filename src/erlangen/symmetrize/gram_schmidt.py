@@ -10,11 +10,11 @@ from jaxtyping import Int
 from torch import Tensor
 
 from erlangen.actions.base import Action
-from erlangen.actions.batches import may_look
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.recognise import recognised
+from erlangen.symmetrize.batch import Batch, may_look
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, cloud_of
 from erlangen.symmetrize.frames import Weighted
@@ -79,15 +79,15 @@ class GramSchmidt(CloudFrame):
     def prepared(self, cloud: Cloud) -> Cloud:
         return cloud.frozen(torch.float64)
 
-    def spanned(self, inp: Action, x: Any, cloud: Cloud) -> Weighted:
-        group = recognised(inp.group)
+    def spanned(self, batch: Batch, cloud: Cloud) -> Weighted:
+        group = batch.outline.group
         basis = _basis(group, cloud)
         found = over_completions(group, basis, self.tensor_rank)
         if may_look(basis.rank):
             if self.degenerate != "ignore":
                 self._complain(basis.lightlike | (found.arbitrary & (basis.rank > 0)))
             if found.elements.shape[1] > 1:
-                refuse_moving(inp, x, found.elements[:, 1] @ group.inverse(found.elements[:, 0]))
+                refuse_moving(batch, found.elements[:, 1] @ group.inverse(found.elements[:, 0]))
         return Weighted(found.elements, found.weights)
 
     def rank(self, inp: Action, x: Any) -> Int[Tensor, " B"]:
@@ -97,7 +97,7 @@ class GramSchmidt(CloudFrame):
         >>> GramSchmidt().rank(SO(1, 3).vector, torch.tensor([[[5.0, 3.0, 0.0, 0.0], [5.0, 0.0, 4.0, 0.0]]]))
         tensor([2])
         """
-        cloud = self.prepared(cloud_of(inp, x, self.of, self.weights, self.others))
+        cloud = self.prepared(cloud_of(Batch(inp, x), self.of, self.weights, self.others))
         if inp.group.translates:
             cloud = cloud.minus(cloud.centre())
         return _basis(recognised(inp.group.linear_part), cloud).rank

@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from erlangen.actions.batches import may_look
 from erlangen.errors import ArgumentError
+from erlangen.symmetrize.batch import may_look
 from erlangen.symmetrize.robust import rotations
 
 #: How many times its noise a length must be, to be none of it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,10 +15,10 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.axial import across
 from erlangen.groups.recognise import recognised
 from erlangen.symmetrize import noise
+from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.centred import centred
-from erlangen.symmetrize.cloud import cloud_of, cloud_refusal, named_parts
+from erlangen.symmetrize.cloud import cloud_of
 from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.linear_parts import of_linear_part
 
 #: So many of the shortest lattice vectors are looked at; at most 12 are equally short, and the second ones are few, too.
 SHORTLIST = 40
@@ -57,16 +57,20 @@ class Lattice(Frame):
         self.of, self.periodic = of, periodic
 
     def forward(self, inp: Action, x: Any) -> Weighted:
-        if not inp.group.translates:
-            return self.spanned(inp, x)
-        if not self._has_points(inp):  # no part has a place that the translation would have to undo
-            found, group = self.spanned(of_linear_part(inp), x), cast("Any", recognised(inp.group))
-            return found._replace(elements=group.element(found.elements))
-        return centred(lambda inp, x, cloud: self.spanned(inp, x), inp, x, cloud_of(inp, x))
+        return Lattice.of_batch(self, Batch(inp, x))
 
-    def spanned(self, inp: Action, x: Any) -> Weighted:
+    def of_batch(self, batch: Batch) -> Weighted:
+        outline = batch.outline
+        if not outline.translates:
+            return self.spanned(batch)
+        if not any(outline.clouds):  # no part has a place that the translation would have to undo
+            found = self.spanned(Batch(outline.linear.inp, batch.x))
+            return found._replace(elements=outline.group.element(found.elements))
+        return centred(lambda batch, cloud: self.spanned(batch), batch, cloud_of(batch))
+
+    def spanned(self, batch: Batch) -> Weighted:
         """The bases of each datum, for a linear group."""
-        cell = next(part for name, _, part in named_parts(inp, x) if name == self.of)
+        cell = batch.parts[batch.outline.names.index(self.of)]
         if cell.ndim != 3 or tuple(cell.shape[1:]) != (3, 3):
             raise ArgumentError(self.of, "lattice vectors [B, 3, 3]", f"shape {tuple(cell.shape)}")
         rows = cell.detach().double()[:, list(self.periodic)]
@@ -74,7 +78,7 @@ class Lattice(Frame):
         blur = noise.of_coordinates(
             rows.double().norm(dim=-1).amax(1), 3, cell.dtype if cell.is_floating_point() else torch.float64
         )
-        group: Any = recognised(inp.group)
+        group = batch.outline.group
         if (axis := getattr(group, "axis", None)) is not None:
             bases, chosen = _about_axis(rows @ across(axis).to(rows), tolerance, blur)
             plane, along = across(axis).to(rows), torch.tensor(axis).to(rows)

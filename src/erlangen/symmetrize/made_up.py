@@ -14,9 +14,10 @@ from erlangen.actions.ragged import Edges, PerDatum, PerEdge, PerNode, Segment, 
 from erlangen.actions.records import Record
 from erlangen.groups.affine import AffineGroup
 from erlangen.reps.affine import Point
-from erlangen.symmetrize.cloud import cloud_refusal, is_cloud
+from erlangen.symmetrize.cloud import cloud_refusal
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.lattice import Lattice
+from erlangen.symmetrize.outline import is_cloud
 
 #: So many data, of so many points each.
 DATA, POINTS = 4, 7

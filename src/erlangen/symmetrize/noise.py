@@ -31,9 +31,11 @@ def of_area(a: Float[Tensor, "*b"], b: Float[Tensor, "*b"], noise_a: Tensor, noi
     return 2 * (noise_a * b + noise_b * a + 2 * noise_a * noise_b)
 
 
-def of_second_moment(square: Float[Tensor, " B"], count: Float[Tensor, " B"], noise: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+def of_second_moment(
+    square: Float[Tensor, " B"], count: Float[Tensor, " B"] | int, noise: Float[Tensor, " B"]
+) -> Float[Tensor, " B"]:
     """Of the matrix ``sum_i x_i x_i^T`` (by its norm), with ``square = sum_i |x_i|^2`` over ``count`` points."""
-    return 2 * (count * square).sqrt() * noise + count * noise.square()
+    return noise * (2 * (count * square).sqrt() + count * noise)
 
 
 def of_third_moment(second: Float[Tensor, "B d"], off: Float[Tensor, "B axes"]) -> Float[Tensor, "B d"]:

@@ -11,7 +11,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
-from erlangen.actions.batches import may_look
 from erlangen.actions.images import Images
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.base import Group
@@ -21,6 +20,7 @@ from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.project import projection
 from erlangen.groups.recognise import recognised
+from erlangen.symmetrize.batch import Batch, may_look
 from erlangen.symmetrize.centred import centred
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
 from erlangen.symmetrize.frames import Frame, Weighted
@@ -234,12 +234,13 @@ class Orbit(Frame):
     def forward(self, inp: Action, x: Any) -> Weighted:
         if self.reader is not None:
             return self._found(self.reader(x), None)
-        cloud = cloud_of(inp, x, self.of, self.weights)
+        batch = Batch(inp, x)
+        cloud = cloud_of(batch, self.of, self.weights)
 
-        def spanned(inp: Action, x: Any, cloud: Cloud) -> Weighted:
+        def spanned(batch: Batch, cloud: Cloud) -> Weighted:
             return self._found(cloud.weighted(), cloud.noise)
 
-        return centred(spanned, inp, x, cloud) if inp.group.translates else spanned(inp, x, cloud)
+        return centred(spanned, batch, cloud) if inp.group.translates else spanned(batch, cloud)
 
     def _found(self, vectors: Float[Tensor, "B m n"], blur: Float[Tensor, " B"] | None) -> Weighted:
         """The matrices of vectors that rounding may have moved by ``blur``."""

@@ -17,13 +17,12 @@ from torch import Tensor
 
 from erlangen.actions.axes import OnAxes
 from erlangen.actions.base import Action
-from erlangen.actions.batches import may_look
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.permutation import Symmetric
 from erlangen.groups.recognise import recognised
 from erlangen.reps.basic import Permutation
-from erlangen.symmetrize.cloud import named_parts
+from erlangen.symmetrize.batch import Batch, may_look
 
 #: How many roundings a number that is compared may have gone through: sums, a rotation about a rounded axis, a shift.
 ROUNDINGS = 64
@@ -64,7 +63,7 @@ def node_parts(inp: Action, x: Any, noise: Sequence[Tensor | None] | None = None
     """
     features: list[Columns] = []
     pairs: list[Columns] = []
-    for i, (name, action, part) in enumerate(named_parts(inp, x)):
+    for i, (name, action, part) in enumerate(Batch(inp, x).named):
         axes = node_axes(action)
         if not axes:
             continue

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
-from erlangen.actions.batches import may_look
-from erlangen.actions.ragged import bare, is_by_node, segment_of
+from erlangen.actions.ragged import bare, is_by_node
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.reps.base import Rep
+from erlangen.symmetrize.batch import Batch, may_look
 from erlangen.symmetrize.centred import CloudFrame
-from erlangen.symmetrize.cloud import Cloud, named_parts
+from erlangen.symmetrize.cloud import Cloud
 from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.linear_parts import is_vector, of_linear_part
 from erlangen.symmetrize.robust import robust_bases
@@ -62,9 +63,9 @@ class Pairs(CloudFrame):
     def prepared(self, cloud: Cloud) -> Cloud:
         return cloud if self.grad else cloud.frozen()
 
-    def spanned(self, inp: Action, x: Any, cloud: Cloud) -> Weighted:
-        found = robust_bases(cloud, inp.group.is_proper, self.rank)
-        refuse_moving(inp, x, found.loose)
+    def spanned(self, batch: Batch, cloud: Cloud) -> Weighted:
+        found = robust_bases(cloud, batch.outline.is_proper, self.rank)
+        refuse_moving(batch, found.loose)
         return Weighted(found.elements, found.weights)
 
     def refuse_linear(self, group: Group) -> str:
@@ -99,20 +100,20 @@ def _frequency(action: Any) -> int:
     return round(float(torch.linalg.matrix_norm(action.algebra(once), 2).max()))
 
 
-def refuse_moving(inp: Action, x: Any, loose: Tensor) -> None:
+def refuse_moving(batch: Batch, loose: Tensor) -> None:
     """Refuse data of which a part is moved by rotations ``[B, d, d]`` that leave all its vectors as they are.
 
     Raises:
         ArgumentError: naming the part.
     """
-    parts = [leaf for leaf in named_parts(inp, x) if isinstance(leaf[1], Action) and not is_vector(leaf[1])]
-    if not parts or not may_look(loose):
+    moving = [isinstance(action, Action) and not is_vector(action) for action in batch.outline.leaves]
+    if not any(moving) or not may_look(loose):
         return
     open_ = (loose - torch.eye(loose.shape[-1], dtype=loose.dtype, device=loose.device)).abs().amax((1, 2)) > 0
     if not bool(open_.any()):
         return
-    index = segment_of(inp, x)
-    for name, action, part in parts:
+    index = batch.index
+    for name, action, part in compress(batch.named, moving):
         if not isinstance(part, Tensor) or not part.is_floating_point():
             continue
         rows = loose[index] if index is not None and is_by_node(action, part, index) else loose

@@ -11,6 +11,7 @@ from erlangen.actions.base import Action
 from erlangen.groups.axial import across
 from erlangen.groups.base import Group
 from erlangen.groups.recognise import recognised
+from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud
 from erlangen.symmetrize.frames import Weighted
@@ -53,12 +54,12 @@ class Planar(CloudFrame):
     def prepared(self, cloud: Cloud) -> Cloud:
         return self.flat.prepared(cloud)
 
-    def spanned(self, inp: Action, x: Any, cloud: Cloud) -> Weighted:
-        group: Any = recognised(inp.group)
+    def spanned(self, batch: Batch, cloud: Cloud) -> Weighted:
+        group: Any = batch.outline.group
         plane, axis = across(group.axis).to(cloud.points), torch.tensor(group.axis).to(cloud.points)
         found, loose = self.flat.axes(cloud.across(plane), group.is_proper)
         if loose is not None:
-            refuse_moving(inp, x, _lifted(loose, plane, axis))
+            refuse_moving(batch, _lifted(loose, plane, axis))
         return found._replace(elements=_lifted(found.elements, plane, axis))
 
     def refuse_linear(self, group: Group) -> str:

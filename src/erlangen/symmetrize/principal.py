@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from functools import lru_cache
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
-from erlangen.actions.batches import may_look
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.symmetrize import noise
+from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
 from erlangen.symmetrize.frames import Weighted
@@ -80,22 +81,22 @@ class Principal(CloudFrame):
         self.rank, self.others = rank, degenerate == "weighted"
 
     def prepared(self, cloud: Cloud) -> Cloud:
-        return cloud if self.grad else cloud.frozen()
+        return cloud if self.grad else cloud.frozen(torch.float64)
 
-    def spanned(self, inp: Action, x: Any, cloud: Cloud) -> Weighted:
-        found, loose = self.axes(cloud, inp.group.is_proper)
+    def spanned(self, batch: Batch, cloud: Cloud) -> Weighted:
+        found, loose = self.axes(cloud, batch.outline.is_proper)
         if loose is not None:
-            refuse_moving(inp, x, loose)
+            refuse_moving(batch, loose)
         return found
 
     def axes(self, cloud: Cloud, proper: bool) -> tuple[Weighted, Tensor | None]:
         """The elements for vectors, and where the robust frame was needed, the rotations that leave a datum as it is, ``[B, d, d]``."""
         second = cloud.second_moment()
         values, axes = torch.linalg.eigh(second)
-        dtype, looks = cloud.points.dtype, self.degenerate != "ignore" and may_look(values)
+        dtype, looks = cloud.dtype, self.degenerate != "ignore" and cloud.looks
         if not looks or self.degenerate != "weighted":
             if looks:
-                self._complain(_gaps(values.detach()) <= _least_gap(cloud, values.detach()))
+                self._complain(_are_equal(cloud, values.detach()))
             return Weighted(signed(self._ordered(axes).to(dtype), proper)), None
         # A share that turns with the datum: a function of the gap alone, not of the rounding, which depends on the pose.
         gaps = _gaps(values)
@@ -121,10 +122,10 @@ class Principal(CloudFrame):
         >>> Principal().gaps(O(2).vector, torch.tensor([[[2.0, 0.0], [0.0, 1.0]]]))
         tensor([0.7500])
         """
-        cloud = cloud_of(inp, x, self.of, self.weights).frozen()
+        cloud = cloud_of(Batch(inp, x), self.of, self.weights).frozen()
         if inp.group.translates:
             cloud = cloud.minus(cloud.centre())
-        return _gaps(torch.linalg.eigvalsh(cloud.second_moment())).to(cloud.points.dtype)
+        return _gaps(torch.linalg.eigvalsh(cloud.second_moment())).to(cloud.dtype)
 
     def _ordered(self, axes: Float[Tensor, "B d d"]) -> Float[Tensor, "B d d"]:
         return axes.flip(-1) if self.order == "descending" else axes
@@ -177,13 +178,25 @@ def sign_choices(d: int, proper: bool) -> Float[Tensor, "k free"]:
     return torch.tensor(list(itertools.product([1.0, -1.0], repeat=free)), dtype=torch.float64)
 
 
+@lru_cache
+def _sign_table(d: int, proper: bool) -> list[list[float]]:
+    signs = sign_choices(d, proper)
+    return (torch.cat([signs, signs.prod(-1, keepdim=True)], -1) if proper else signs).tolist()
+
+
 def signed(axes: Float[Tensor, "B d d"], proper: bool) -> Float[Tensor, "B k d d"]:
     """All choices of the axes' signs that lie in the group, in the order of :func:`sign_choices`."""
-    signs = sign_choices(axes.shape[-1], proper).to(axes).expand(axes.shape[0], -1, -1)
-    if proper:
-        last = torch.linalg.det(axes.detach()).sign().view(-1, 1, 1) * signs.prod(-1, keepdim=True)
-        signs = torch.cat([signs, last], -1)
-    return axes.unsqueeze(1) * signs.unsqueeze(-2)
+    signs = torch.tensor(_sign_table(axes.shape[-1], proper), dtype=axes.dtype, device=axes.device)
+    return (_right_handed(axes) if proper else axes).unsqueeze(1) * signs.unsqueeze(1)
+
+
+def _right_handed(axes: Float[Tensor, "B d d"]) -> Float[Tensor, "B d d"]:
+    """The last axis turned over where the determinant is negative."""
+    if axes.shape[-1] == 3:
+        first, second, _ = axes.unbind(-1)
+        return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
+    sign = torch.linalg.det(axes.detach()).sign().view(-1, 1, 1)
+    return torch.cat([axes[..., :-1], axes[..., -1:] * sign], -1)
 
 
 def _gaps(values: Float[Tensor, "B d"]) -> Float[Tensor, " B"]:
@@ -192,20 +205,19 @@ def _gaps(values: Float[Tensor, "B d"]) -> Float[Tensor, " B"]:
     return values.diff(dim=-1).amin(-1).clamp_min(0) / values[:, -1].clamp_min(torch.finfo(values.dtype).tiny)
 
 
-def rounding_of_moment(cloud: Cloud) -> Float[Tensor, " B"]:
-    """How far rounding of the data may have moved the second moment, by its norm."""
-    square = (cloud.points.detach().double() * cloud.weighted().detach().double()).sum((1, 2))
+def rounding_of_moment(cloud: Cloud, square: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+    """How far rounding of the data may have moved the second moment, whose trace is ``square``, by its norm."""
     return noise.of_second_moment(square, _counts(cloud), cloud.noise)
 
 
-def _counts(cloud: Cloud) -> Float[Tensor, " B"]:
+def _counts(cloud: Cloud) -> Float[Tensor, " B"] | int:
     """The sum of the points' weights."""
-    if cloud.weights is None:
-        return torch.full_like(cloud.noise, cloud.points.shape[1])
-    return cloud.weights.detach().double().sum((1, 2))
+    return cloud.points.shape[1] if cloud.weights is None else cloud.weights.detach().double().sum((1, 2))
 
 
-def _least_gap(cloud: Cloud, values: Tensor) -> Float[Tensor, " B"]:
-    """Relative gaps up to this are none."""
-    rounding = rounding_of_moment(cloud) / values[:, -1].clamp_min(torch.finfo(values.dtype).tiny)
-    return (SAFETY * rounding).clamp_min(cloud.eps**0.5)
+def _are_equal(cloud: Cloud, values: Float[Tensor, "B d"]) -> Bool[Tensor, " B"]:
+    """Of which data neighbouring principal values are equal, up to half their digits or what rounding of the data makes of them."""
+    if values.shape[-1] == 1:
+        return torch.zeros_like(values[:, 0], dtype=torch.bool)
+    gaps, largest = (values[:, 1:] - values[:, :-1]).amin(-1), values[:, -1].clamp_min(torch.finfo(values.dtype).tiny)
+    return gaps <= torch.maximum(SAFETY * rounding_of_moment(cloud, values.sum(-1)), cloud.eps**0.5 * largest)

@@ -13,15 +13,13 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.batches import batch_size
-from erlangen.actions.ragged import first_of_ragged, is_by_node, is_still, segment_of, some_of, to_dense
+from erlangen.actions.ragged import first_of_ragged, is_by_node, some_of, to_dense
 from erlangen.equivariance.error import call_model, equivariance_error
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.symmetrize.cloud import named_parts
-from erlangen.symmetrize.copies import RaggedCopies
+from erlangen.symmetrize.batch import Batch, RaggedCopies
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.made_up import made_up, special
-from erlangen.symmetrize.moved import canonical, copies_of
 from erlangen.symmetrize.stochastic import Stochastic
 from erlangen.verdict import Verdict
 
@@ -58,10 +56,11 @@ def check_frame_moves(frame: Frame, inp: Action, x: Any, *, seed: int = 0) -> Ve
     g = group.sample(size, generator=rng, dtype=dtype, scale=0.5)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # made-up data may be degenerate; the user's own are looked at when they come
-        moved = canonical(inp, x, group.inverse(group.reshape(g, size, 1)))
-        found = frame(inp, x), frame(inp, moved)
-        here, there = (_forms(inp, data, made.elements) for data, made in zip((x, moved), found))
-        scale = _scales(inp, x, here)
+        data = Batch(inp, x)
+        moved = Batch(inp, data.copies(group.inverse(group.reshape(g, size, 1))).canonical())
+        found = frame.of_batch(data), frame.of_batch(moved)
+        here, there = (_forms(batch, made.elements) for batch, made in zip((data, moved), found))
+        scale = _scales(data, here)
         # Each canonical form of the moved datum that counts must be one of the datum's.
         a, b = (torch.cat([t / s for t, s in zip(forms, scale)], -1) for forms in (here, there))
         distance = torch.cdist(b, a, compute_mode="donot_use_mm_for_euclid_dist").amin(-1)
@@ -160,12 +159,12 @@ def _refuse(verdict: Verdict, inp: Action) -> None:
 
 
 def _check_alone(model: Symmetrized, x: Any, size: int) -> None:
-    index = segment_of(model.inp, x)
+    index = Batch(model.inp, x).index
     first = some_of(model.inp, x, slice(1)) if index is None else first_of_ragged(model.inp, x, index)  # type: ignore[arg-type]
     if size < 2 or first is None:
         return
-    together, alone = (call_model(model, model.inp, data) for data in (x, first))
-    for (_, action, a), (_, _, b) in zip(named_parts(model.out, together), named_parts(model.out, alone)):
+    together, alone = (Batch(model.out, call_model(model, model.inp, data)) for data in (x, first))
+    for action, a, b in zip(together.outline.leaves, together.parts, alone.parts):
         if isinstance(a, Tensor) and a.is_floating_point():
             typical = a.norm() / len(a) ** 0.5  # a datum whose own output vanishes is rounded at that of the others
             own = a[index == 0] if index is not None and is_by_node(action, a, index) else a[:1]
@@ -179,13 +178,13 @@ def _check_alone(model: Symmetrized, x: Any, size: int) -> None:
                 )
 
 
-def _forms(inp: Action, x: Any, elements: Element) -> list[Float[Tensor, "B k f"]]:
+def _forms(batch: Batch, elements: Element) -> list[Float[Tensor, "B k f"]]:
     """The canonical forms of each datum, part by part, as flat vectors; nodes of a ragged batch padded with zeros."""
-    copies = copies_of(inp, x, elements)
-    seen = canonical(inp, x, elements, copies)
+    copies, outline = batch.copies(elements), batch.outline
+    seen = Batch(batch.inp, copies.canonical())
     forms = []
-    for name, action, part in named_parts(inp, seen):
-        if is_still(action):
+    for still, (name, action, part) in zip(outline.still, seen.named):
+        if still:
             continue
         rows = copies.split(part)
         if isinstance(copies, RaggedCopies) and copies.rows(action, len(rows), name or "x") is not None:
@@ -195,8 +194,8 @@ def _forms(inp: Action, x: Any, elements: Element) -> list[Float[Tensor, "B k f"
     return forms
 
 
-def _scales(inp: Action, x: Any, forms: list[Float[Tensor, "B k f"]]) -> list[Tensor]:
+def _scales(batch: Batch, forms: list[Float[Tensor, "B k f"]]) -> list[Tensor]:
     """The size of each part's canonical forms, not below a hundredth of the part's own."""
-    parts = [part for _, action, part in named_parts(inp, x) if not is_still(action)]
+    parts = [part for still, part in zip(batch.outline.still, batch.parts) if not still]
     own = [0.01 * part.detach().abs().double().square().mean().sqrt() for part in parts]
     return [torch.maximum(f.square().mean().sqrt(), size).clamp_min(1e-300) for f, size in zip(forms, own)]

@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
-from erlangen.actions.ragged import PerDatum, segment_of
+from erlangen.actions.ragged import PerDatum
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
 from erlangen.groups.products import DirectProduct
-from erlangen.symmetrize.cloud import named_parts
+from erlangen.symmetrize.batch import Batch, canonical
 from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.moved import canonical
 from erlangen.symmetrize.ordering import rounding
 
 
@@ -98,7 +97,8 @@ class InSequence(Frame):
         losses: dict[str, Tensor] = {}
         info: dict[str, Tensor] = {}
         size = count = 1
-        noise = [rounding(part) for _, _, part in named_parts(inp, x)] if segment_of(inp, x) is None else None
+        batch = Batch(inp, x)
+        noise = [rounding(part) for part in batch.parts] if batch.index is None else None
         for i, frame in enumerate(self.stages):
             stage = factor(inp, i)
             made: Weighted = frame(stage, x, noise) if i and getattr(frame, "takes_noise", False) else frame(stage, x)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from erlangen.actions.base import Action
-from erlangen.actions.batches import may_look
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.symmetrize import noise
+from erlangen.symmetrize.batch import Batch, may_look
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud
 from erlangen.symmetrize.frames import Weighted
@@ -56,8 +55,8 @@ class SignFixed(CloudFrame):
     def prepared(self, cloud: Cloud) -> Cloud:
         return cloud.frozen()
 
-    def spanned(self, inp: Action, x: Any, cloud: Cloud) -> Weighted:
-        group, proper = inp.group, inp.group.is_proper
+    def spanned(self, batch: Batch, cloud: Cloud) -> Weighted:
+        group, proper = batch.inp.group, batch.outline.is_proper
         every = self.principal.axes(cloud, proper)[0].elements
         third, weak = self._third(cloud, every[:, 0])
         # Signs of the elements' axes relative to the first element's; a choice fits when it makes all third moments that count positive.
@@ -89,7 +88,7 @@ class SignFixed(CloudFrame):
         # The axes are off, too: by what rounding makes of the second moment, over the gap to the next principal value.
         values = second * total
         apart = (values.unsqueeze(2) - values.unsqueeze(1)).abs() + torch.diag(values.new_full((values.shape[1],), torch.inf))
-        turned = rounding_of_moment(cloud).unsqueeze(1) / apart.amin(-1).clamp_min(torch.finfo(values.dtype).tiny)
+        turned = rounding_of_moment(cloud, values.sum(-1)).unsqueeze(1) / apart.amin(-1).clamp_min(torch.finfo(values.dtype).tiny)
         largest = (along.norm(dim=-1) * (weights[..., 0] > 0)).amax(1, keepdim=True)
         off = cloud.noise.unsqueeze(1) + largest * turned.clamp_max(1)
         small = self.tolerance * second * second.amax(-1, keepdim=True).sqrt()

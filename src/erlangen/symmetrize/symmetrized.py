@@ -6,25 +6,18 @@ f_sym(x) = sum_i  w_i  out.act(g_i, f(inp.act(g_i^-1, x)))      with {(w_i, g_i)
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
-from erlangen.actions.batches import a_tensor
 from erlangen.actions.ragged import ragged_refusal
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
-from erlangen.symmetrize.cloud import named_parts
-from erlangen.symmetrize.copies import Copies
+from erlangen.symmetrize.batch import Batch, Copies, Reduction, weighted_sum
 from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.moved import at_least_single, canonical, copies_of, full_precision, mixture, weighted_sum
 from erlangen.symmetrize.selfcheck import check_when_wrapped
-
-#: Weights ``[B, k]`` and parts ``[B, k, ...]`` to ``[B, ...]``.
-Reduction = Callable[[Tensor, Tensor], Tensor]
 
 
 class Symmetrized(nn.Module):
@@ -56,42 +49,42 @@ class Symmetrized(nn.Module):
         self._named = _takes_names(model, inp)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        x, rest = self._datum(args, kwargs)
-        return self._over(x, self._frame(x), rest)
+        batch, rest = self._batch(args, kwargs)
+        return self._over(batch, self._frame(batch), rest)
 
     def with_losses(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Tensor]]:
         """The output, and what a learned frame asks to be added to the training loss, by name (nothing, for frames without parameters)."""
-        x, rest = self._datum(args, kwargs)
-        frame = self._frame(x)
-        return self._over(x, frame, rest), dict(frame.losses)
+        batch, rest = self._batch(args, kwargs)
+        frame = self._frame(batch)
+        return self._over(batch, frame, rest), dict(frame.losses)
 
     def summed(self, *args: Any, **kwargs: Any) -> Any:
         """The root mean square, over the frame, of what the output averages: the size that the average was rounded at.
 
         An output that vanishes by symmetry is zero up to this times the precision, and no relative error of it makes sense.
         """
-        x, rest = self._datum(args, kwargs)
-        squares = self._over(x, self._frame(x), rest, lambda weights, parts: weighted_sum(weights, parts.abs().square()))
+        batch, rest = self._batch(args, kwargs)
+        squares = self._over(batch, self._frame(batch), rest, lambda weights, parts: weighted_sum(weights, parts.abs().square()))
         if not isinstance(self.out, Record):
             return squares.sqrt()
         return self.out.map(lambda action, part: part.sqrt(), squares)
 
-    def _over(self, x: Any, frame: Weighted, rest: dict[str, Any], reduce: Reduction = weighted_sum) -> Any:
-        group = self.inp.group
-        size, k = group.batch_shape(frame.elements)
+    def _over(self, batch: Batch, frame: Weighted, rest: dict[str, Any], reduce: Reduction = weighted_sum) -> Any:
+        copies = batch.copies(frame.elements, frame.mixed)
+        size, k = copies.size, copies.k
+        if self.chunk is None or self.chunk >= k or frame.mixed:
+            return self._average(copies, frame.weights, rest, reduce)
         weights = frame.weights
         if weights is None:
-            leaf = a_tensor(x)
+            leaf = batch.leaf
             weights = torch.full(
                 (size, k), 1 / k, dtype=leaf.dtype if leaf.is_floating_point() else torch.get_default_dtype(), device=leaf.device
             )
-        if self.chunk is None or self.chunk >= k or frame.mixed:
-            return self._average(x, Weighted(frame.elements, weights, mixed=frame.mixed), rest, reduce)
         chunks = []
         for start in range(0, k, self.chunk):
             part = slice(start, start + self.chunk)
-            some = Weighted(group.take(frame.elements, (slice(None), part)), weights[:, part])
-            chunks.append(self._average(x, some, rest, reduce))
+            some = batch.copies(self.inp.group.take(frame.elements, (slice(None), part)))
+            chunks.append(self._average(some, weights[:, part], rest, reduce))
         if not isinstance(self.out, Record):
             return sum(chunks[1:], chunks[0])
         gathered = zip(self.out.leaves, zip(*map(self.out.flatten, chunks)))
@@ -99,14 +92,13 @@ class Symmetrized(nn.Module):
 
     def frames(self, *args: Any, **kwargs: Any) -> Weighted:
         """The frame of the given input alone."""
-        return self._frame(self._datum(args, kwargs)[0])
+        return self._frame(self._batch(args, kwargs)[0])
 
     def canonical_inputs(self, *args: Any, **kwargs: Any) -> Any:
         """What the model sees: the input moved by the inverse of each frame element, leading axes ``[B * k, ...]``."""
-        x, _ = self._datum(args, kwargs)
-        frame = self._frame(x)
-        seen = canonical(self.inp, x, frame.elements)
-        return mixture(self.inp, x, seen, frame.weights) if frame.mixed and frame.weights is not None else seen
+        batch, _ = self._batch(args, kwargs)
+        frame = self._frame(batch)
+        return batch.copies(frame.elements, frame.mixed).inputs(frame.weights)
 
     @property
     def is_exact(self) -> bool:
@@ -115,46 +107,20 @@ class Symmetrized(nn.Module):
 
     # ---- the formula ----
 
-    def _frame(self, x: Any) -> Weighted:
-        with full_precision(x):
-            return self.frame(self.inp, x)
+    def _frame(self, batch: Batch) -> Weighted:
+        with batch.full_precision():
+            return self.frame.of_batch(batch)
 
-    def _average(self, x: Any, frame: Weighted, rest: dict[str, Any], reduce: Reduction) -> Any:
-        group, elements, weights = self.inp.group, frame.elements, frame.weights
-        assert weights is not None
-        copies = copies_of(self.inp, x, elements)
-        seen = canonical(self.inp, x, elements, copies)
-        if frame.mixed:
-            seen, copies = mixture(self.inp, x, seen, weights), Copies(copies.size, 1)
-        y = self._call(seen, rest, copies, x)
+    def _average(self, copies: Copies, weights: Tensor | None, rest: dict[str, Any], reduce: Reduction) -> Any:
+        batch, record = copies.batch, self.out if isinstance(self.out, Record) else None
+        y = self._call(copies.inputs(weights), rest, copies)
+        leaves, parts = (record.leaves, record.flatten(y, "model", "outputs")) if record is not None else ([self.out], [y])
+        low = torch.is_autocast_enabled(batch.leaf.device.type)
+        with batch.full_precision():
+            found = [copies.average(action, part, weights, reduce, low) for action, part in zip(leaves, parts)]
+        return found[0] if record is None else record.unflatten(found)
 
-        def back(action: Action | None, part: Any) -> Any:
-            if action is None:
-                return copies.split(part) if isinstance(part, Tensor) else part
-            part = copies.split(part)
-            action.check(part, "out")
-            numbers = part.is_floating_point() or part.is_complex()
-            if not numbers and weights.shape[1] > 1:
-                hint = "return scores (logits, probabilities) and decide after the average"
-                raise ArgumentError("model", "floating-point outputs, which have an average over the frame", str(part.dtype), hint)
-            # Autocast lets a network compute in 16 bits, and its sums in 32; so do we.
-            wide = at_least_single(part.dtype) if numbers else part.dtype
-            rows = copies.rows(action, part.shape[0], "out")
-            moved = action.act(copies.take(group, elements, rows), part.to(wide))
-            if not numbers:
-                return moved[:, 0]
-            mean = reduce(weights if rows is None else weights[rows], moved)
-            return mean if low else mean.to(part.dtype)
-
-        parts = (
-            list(zip(self.out.leaves, self.out.flatten(y, "model", "outputs"))) if isinstance(self.out, Record) else [(self.out, y)]
-        )
-        low = torch.is_autocast_enabled(a_tensor(x).device.type)
-        with full_precision(x):
-            found = [back(action, part) for action, part in parts]
-        return self.out.unflatten(found) if isinstance(self.out, Record) else found[0]
-
-    def _call(self, seen: Any, rest: dict[str, Any], copies: Copies, x: Any) -> Any:
+    def _call(self, seen: Any, rest: dict[str, Any], copies: Copies) -> Any:
         rest = dict(rest)
         keywords = rest.pop(_KEYWORDS, False) or self._named
 
@@ -165,12 +131,12 @@ class Symmetrized(nn.Module):
                 self.model(*seen, **rest) if isinstance(seen, tuple) and isinstance(self.inp, Record) else self.model(seen, **rest)
             )
 
-        if copies.k == 1 or torch.compiler.is_compiling():
+        if copies.seen == 1 or torch.compiler.is_compiling():
             return call()
         try:
             return call()
         except Exception as error:
-            named = [(name or "x", action, part) for name, action, part in named_parts(self.inp, x)]
+            named = [(name or "x", action, part) for name, action, part in copies.batch.named]
             shared = [
                 name
                 for name, action, part in [*named, *((name, None, part) for name, part in rest.items())]
@@ -178,26 +144,27 @@ class Symmetrized(nn.Module):
             ]
             if shared:
                 error.add_note(
-                    f"The model saw {copies.k} copies of each datum, but {', '.join(shared)} once, as shared by the whole batch. If it is "
-                    "something that each datum has for itself, say so in inp: erlangen.frames.PerDatum(group); in ragged batches PerNode, "
-                    "PerEdge or Edges"
+                    f"The model saw {copies.seen} copies of each datum, but {', '.join(shared)} once, as shared by the whole batch. "
+                    "If it is something that each datum has for itself, say so in inp: erlangen.frames.PerDatum(group); in ragged "
+                    "batches PerNode, PerEdge or Edges"
                 )
             raise
 
-    def _datum(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def _batch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Batch, dict[str, Any]]:
         """The part of the call that the group acts on, and the rest."""
         spec = self.inp.parts if isinstance(self.inp, Record) else None
         if isinstance(spec, tuple) and len(args) == len(spec) > 1:
-            return args, kwargs
+            return Batch(self.inp, args), kwargs
         if isinstance(spec, dict) and not args:
             missing = [name for name in spec if name not in kwargs]
             if missing:
                 raise ArgumentError(missing[0], f"the keywords {', '.join(spec)}", ", ".join(kwargs) or "no argument")
             datum = {name: kwargs[name] for name in spec}
-            return datum, {_KEYWORDS: True} | {name: value for name, value in kwargs.items() if name not in spec}
+            rest = {name: value for name, value in kwargs.items() if name not in spec}
+            return Batch(self.inp, datum), {_KEYWORDS: True} | rest
         if len(args) != 1:
             raise ArgumentError("x", f"one datum for {self.inp!r}", f"{len(args)} positional arguments")
-        return args[0], kwargs
+        return Batch(self.inp, args[0]), kwargs
 
     def extra_repr(self) -> str:
         return f"inp={self.inp!r}, out={self.out!r}"

@@ -12,7 +12,7 @@ from erlangen.actions.ragged import is_still
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.symmetrize.cloud import named_parts
+from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.stochastic import Stochastic
 
@@ -61,7 +61,7 @@ class FrameTransform:
             element = group.take(self.draw(self.moving, batch).elements, (slice(None), 0))
         inverse = group.inverse(element)
         moved = {}
-        for name, action, part in named_parts(self.moving, batch):
+        for name, action, part in Batch(self.moving, batch).named:
             assert name is not None
             wide = part.double() if isinstance(element, Tensor) and element.dtype == torch.float64 else part
             moved[name] = action.act(inverse, wide).squeeze(0).to(part.dtype)

@@ -181,7 +181,7 @@ class ExplanationRobustness:
 
     def _moved(self, x: Any, g: Element) -> Any:
         """``g x`` for elements ``[B, k]``, leading axis ``B * k``, by the code that symmetrizes models."""
-        from erlangen.symmetrize.moved import canonical
+        from erlangen.symmetrize.batch import canonical
 
         return canonical(self.inp, x, inverse(self.inp.group, g))
 

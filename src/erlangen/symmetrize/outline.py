@@ -1,0 +1,92 @@
+"""`Outline`: what an action says of the parts of its data before there are any, found once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from erlangen.actions.base import Action
+from erlangen.actions.ragged import Segment, bare, is_still
+from erlangen.actions.records import Record
+from erlangen.groups.recognise import recognised
+from erlangen.reps.affine import Point
+from erlangen.symmetrize.linear_parts import is_moved_by_translations, is_vector, of_linear_part
+
+
+class Outline:
+    """The parts of an action's data: their names, which of them move, and how without translations.
+
+    Attributes:
+        inp: the action.
+        leaves: the parts' actions, ``None`` for what is shared.
+        names: their names, in a flat dict; else ``None`` for each.
+        still: which of them nothing moves.
+        is_ragged: whether one of them is a :class:`~erlangen.actions.ragged.Segment`.
+    """
+
+    def __init__(self, inp: Action) -> None:
+        self.inp = inp
+        self.leaves: list[Any] = list(inp.leaves) if isinstance(inp, Record) else [inp]
+        flat = isinstance(inp, Record) and isinstance(inp.parts, dict) and len(inp.parts) == len(self.leaves)
+        # A dict's leaves come in the order of its sorted keys.
+        self.names: list[str | None] = [*sorted(inp.parts)] if flat else [None] * len(self.leaves)  # type: ignore[attr-defined]
+        self.still = [is_still(leaf) for leaf in self.leaves]
+        self.is_ragged = any(isinstance(leaf, Segment) for leaf in self.leaves)
+
+    @cached_property
+    def translates(self) -> bool:
+        """Whether the group translates, so that its linear part is another group."""
+        return self.inp.group.translates
+
+    @cached_property
+    def is_proper(self) -> bool:
+        """Whether the linear parts of its elements have determinant one."""
+        return self.inp.group.is_proper
+
+    @cached_property
+    def group(self) -> Any:
+        """The group as the library's own, which knows the parts of an element."""
+        return recognised(self.inp.group)
+
+    @cached_property
+    def axis(self) -> Any:
+        """The axis that the group keeps, across which it translates; ``None`` where there is none."""
+        return getattr(self.group, "axis", None)
+
+    @cached_property
+    def turns(self) -> bool:
+        """Whether the linear part does anything."""
+        return self.group.linear_part.order != 1
+
+    @cached_property
+    def linear(self) -> Outline:
+        """Of the same parts without translations."""
+        return outline_of(of_linear_part(self.inp))
+
+    @cached_property
+    def shifted(self) -> list[bool]:
+        """Which parts a translation moves."""
+        return [leaf is not None and is_moved_by_translations(leaf) for leaf in self.leaves]
+
+    @cached_property
+    def clouds(self) -> list[bool]:
+        """Which parts move as points, where the group translates, or else as vectors."""
+        return [is_cloud(self.inp, leaf) for leaf in self.leaves]
+
+
+def outline_of(inp: Action) -> Outline:
+    """The outline of an action, which keeps it: actions are values, and do not change.
+
+    >>> from erlangen.groups import SE
+    >>> outline_of(Record({"pos": SE(3).point, "charge": None})).names
+    ['charge', 'pos']
+    """
+    found = inp.__dict__.get("_outline")
+    if found is None:
+        found = inp.__dict__["_outline"] = Outline(inp)
+    return found
+
+
+def is_cloud(inp: Action, action: Any) -> bool:
+    """Whether a part moves as points of a group that translates, as vectors of a linear one."""
+    return isinstance(bare(action), Point) if inp.group.translates else is_vector(action)
