@@ -272,11 +272,10 @@ class Translations(AffineGroup):
 
 def _homogeneous(linear: Tensor, translation: Tensor | None, corner: float = 1.0) -> Tensor:
     """``[[linear, translation], [0, corner]]``; the two broadcast."""
-    n = linear.shape[-1]
-    shift = linear.new_zeros(n, 1) if translation is None else translation.to(linear.dtype).unsqueeze(-1)
-    if linear.shape[:-2] != shift.shape[:-2]:  # asked first: broadcast_shapes is dear beside the rest
-        batch = torch.broadcast_shapes(linear.shape[:-2], shift.shape[:-2])
-        linear, shift = linear.expand(*batch, n, n), shift.expand(*batch, n, 1)
+    shift = linear.new_zeros(*linear.shape[:-1], 1) if translation is None else translation.to(linear.dtype).unsqueeze(-1)
+    if linear.shape[:-2] != shift.shape[:-2]:  # torch.broadcast_shapes would load SymPy
+        linear, wide = torch.broadcast_tensors(linear, shift)
+        shift = wide[..., :1]
     g = nn.functional.pad(torch.cat([linear, shift], -1), (0, 0, 0, 1))
     g[..., -1, -1] = corner
     return g

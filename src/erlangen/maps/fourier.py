@@ -12,7 +12,6 @@ import math
 
 import numpy as np
 import torch
-from scipy.linalg import schur
 from torch import Tensor
 
 from erlangen.errors import UnsupportedError
@@ -127,6 +126,8 @@ def _on_orbits(
 
 def _by_schur(matrices: np.ndarray, orders: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Numerically: of commuting orthogonal matrices a random combination is normal, and its Schur vectors are eigenvectors of all."""
+    from scipy.linalg import schur
+
     d = matrices.shape[-1]
     rng = np.random.default_rng(0)
     mixed = np.einsum("r,rij->ij", rng.standard_normal(len(orders)) + 1j * rng.standard_normal(len(orders)), matrices)

@@ -29,7 +29,6 @@ from erlangen.maps.constraints import Constraint, Constraints, allow
 from erlangen.maps.fourier import abelian_part, frequency_zero
 from erlangen.maps.learned import check_exact, nearly_invariant
 from erlangen.maps.orbits import Orbits, find_orbits
-from erlangen.maps.rational import rational_null_space
 from erlangen.maps.weights import weight_zero
 from erlangen.reps.balance import ROUNDING, in_coordinates
 from erlangen.reps.base import Rep
@@ -226,6 +225,8 @@ def _solve(v: Rep, w: Rep, method: Method, seed: int, tolerance: float | None) -
         if method == "orbits":
             raise ArgumentError("method", "generators that are signed permutations for 'orbits'", f"other ones in {what}")
     if method == "exact":
+        from erlangen.maps.rational import rational_null_space
+
         columns = rational_null_space(constraints, _solve(v, w, "auto", seed, tolerance).written())
         _check_count(columns.shape[1], count, what)
         return Solution(torch.linalg.qr(columns.double()).Q, "exact", exact=columns)

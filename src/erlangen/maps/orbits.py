@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from erlangen.maps.constraints import Constraints
@@ -95,12 +93,12 @@ def _components(size: int, image: np.ndarray, flip: np.ndarray) -> tuple[np.ndar
     """Each index's smallest companion, as the name of its orbit (-1 where the orbit meets its negative), and its sign against it."""
     start = np.tile(np.arange(size), len(image) // size)
     if (flip > 0).all():
-        _, component = connected_components(_graph(start, image, size), directed=False)
+        component = _connected(start, image, size)
         return _smallest(component), np.ones(size, dtype=np.int8)
     # Vertex i is (i, +), vertex i + size is (i, -).
     turned = np.where(flip > 0, 0, size)
-    edges = _graph(np.concatenate([start, start + size]), np.concatenate([image + turned, image + size - turned]), 2 * size)
-    _, component = connected_components(edges, directed=False)
+    both, images = np.concatenate([start, start + size]), np.concatenate([image + turned, image + size - turned])
+    component = _connected(both, images, 2 * size)
     smallest = _smallest(component)
     plus, minus = smallest[:size], smallest[size:]
     # The component of (i, +) holds the smallest index either with its plus (then so names it) or with its minus (then the other's does).
@@ -109,8 +107,13 @@ def _components(size: int, image: np.ndarray, flip: np.ndarray) -> tuple[np.ndar
     return np.where(plus == minus, -1, name), sign
 
 
-def _graph(start: np.ndarray, end: np.ndarray, size: int) -> coo_array:
-    return coo_array((np.ones(len(start), dtype=np.int8), (start, end)), shape=(size, size)).tocsr()
+def _connected(start: np.ndarray, end: np.ndarray, size: int) -> np.ndarray:
+    """The number of the component of each vertex of a graph, given by its edges."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    edges = coo_array((np.ones(len(start), dtype=np.int8), (start, end)), shape=(size, size)).tocsr()
+    return connected_components(edges, directed=False)[1]
 
 
 def _smallest(component: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
 from typing import Any
 
 import optree
@@ -19,7 +18,7 @@ from erlangen.actions.ragged import Edges, PerDatum, PerEdge, PerNode, Segment, 
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.symmetrize.outline import outline_of
+from erlangen.symmetrize.outline import once, outline_of
 
 #: Weights ``[B, k]`` (``None``: equal ones) and parts ``[B, k, ...]`` to ``[B, ...]``.
 Reduction = Callable[[Tensor | None, Tensor], Tensor]
@@ -39,9 +38,9 @@ class Batch:
 
     def __init__(self, inp: Action, x: Any) -> None:
         self.inp, self.x = inp, x
-        self.outline = inp.__dict__.get("_outline") or outline_of(inp)
+        self.outline = getattr(inp, "_outline", None) or outline_of(inp)
 
-    @cached_property
+    @once
     def parts(self) -> list[Any]:
         """The data's parts, in the order of the action's leaves."""
         return self.inp.flatten(self.x) if isinstance(self.inp, Record) else [self.x]
@@ -51,7 +50,7 @@ class Batch:
         """The parts with their actions and, in a flat dict, their names."""
         return list(zip(self.outline.names, self.outline.leaves, self.parts))
 
-    @cached_property
+    @once
     def index(self) -> Int[Tensor, " N"] | None:
         """The segment of a ragged batch: which datum each node belongs to."""
         return segment_of(self.inp, self.x) if self.outline.is_ragged else None
@@ -85,6 +84,8 @@ class Copies:
         self.batch, self.elements = batch, elements
         self.group = group = batch.inp.group
         fits = isinstance(elements, Tensor) and elements.shape[2:] == group.element_shape and elements.ndim > 1
+        self.size: int
+        self.k: int
         self.size, self.k = elements.shape[:2] if fits else group.batch_shape(elements)
         self.mixed, self.seen = mixed, 1 if mixed else self.k
 
@@ -125,16 +126,16 @@ class Copies:
             moved = action.act(self.take(self._inverse, rows), wide)
         return self.join(moved.transpose(0, 1) if self._shared else moved).to(part.dtype).contiguous()
 
-    @cached_property
+    @once
     def _shared(self) -> bool:
         """The same elements for all data (a whole group): each moves the batch at once, which is cheaper where places are computed."""
         return self.size > 1 and all(t.stride(0) == 0 for t in optree.tree_leaves(self.elements))
 
-    @cached_property
+    @once
     def _each(self) -> Element:
         return self.group.take(self.elements, 0) if self._shared else self.elements
 
-    @cached_property
+    @once
     def _inverse(self) -> Element:
         return self.group.inverse(self._each)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
-from erlangen.nn.lifting import Lifting
 from erlangen.symmetrize.batch import Batch, canonical, for_network
 from erlangen.symmetrize.choice import Choice, every_element
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.generators import unit
+
+if TYPE_CHECKING:
+    from erlangen.nn.lifting import Lifting
 
 
 class Energy(Choice):
@@ -103,12 +105,15 @@ class Lift(Choice):
     >>> from erlangen.actions import Images
     >>> from erlangen.groups import Cyclic
     >>> act = Images(Cyclic(4).irrep(1))
+    >>> from erlangen.nn import Lifting
     >>> Lift(Lifting(act, 1, kernel=3)).eval()(act, torch.randn(8, 1, 6, 6)).elements.shape
     torch.Size([8, 1, 4])
     """
 
     def __init__(self, network: Lifting, *, of: str | None = None, **options: Any) -> None:
         super().__init__(**options)
+        from erlangen.nn.lifting import Lifting
+
         if not isinstance(network, Lifting):
             raise ArgumentError("network", "an erlangen.nn.Lifting network", type(network).__name__)
         self.network, self.of = network, of

@@ -14,7 +14,6 @@ from erlangen.actions.images import Images
 from erlangen.actions.ragged import PerDatum, PerNode, is_by_node, to_dense
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
-from erlangen.nn.vector_neurons import VectorNeurons
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.batch import Batch, for_network, may_look
 from erlangen.symmetrize.centred import CloudFrame
@@ -94,7 +93,11 @@ class Vectors(CloudFrame):
             raise ArgumentError("prior", "a weight of at least 0", repr(prior))
         if rank < 0:
             raise ArgumentError("rank", "a tensor rank of at least 0", repr(rank))
-        self.network = VectorNeurons(channels, 3) if network is None else network
+        if network is None:
+            from erlangen.nn.vector_neurons import VectorNeurons
+
+            network = VectorNeurons(channels, 3)
+        self.network = network
         self.method, self.prior, self.degenerate, self.eps = method, prior, degenerate, eps
         self.of, self.weights, self.rank, self.others = of, weights, rank, degenerate == "weighted"
 

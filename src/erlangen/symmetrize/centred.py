@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 from jaxtyping import Float
@@ -20,6 +19,7 @@ from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.linear_parts import from_centre, of_linear_part
+from erlangen.symmetrize.outline import once
 
 
 class CloudFrame(Frame):
@@ -135,7 +135,7 @@ class SeenFrom(Batch):
         self.batch, self.centre, self.outline = batch, centre, batch.outline.linear
         self.inp = self.outline.inp
 
-    @cached_property
+    @once
     def parts(self) -> list[Any]:
         index, centre = self.batch.index, self.centre
 
@@ -145,7 +145,7 @@ class SeenFrom(Batch):
         whole = self.batch.outline
         return [move(*leaf[1:]) if leaf[0] else leaf[2] for leaf in zip(whole.shifted, whole.leaves, self.batch.parts)]
 
-    @cached_property
+    @once
     def x(self) -> Any:  # type: ignore[override]
         return self.inp.unflatten(self.parts) if isinstance(self.inp, Record) else self.parts[0]
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from erlangen.actions.ragged import PerDatum
 from erlangen.errors import ArgumentError
 from erlangen.groups.orthogonal import O
-from erlangen.nn.pair_gnn import PairLayer
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.principal import Principal
 from erlangen.symmetrize.symmetrized import symmetrize
@@ -45,6 +44,8 @@ class FAGNN(nn.Module):
         layers: int = 4,
         frame: Callable[[], Frame] = Principal,
     ) -> None:
+        from erlangen.nn.pair_gnn import PairLayer
+
         super().__init__()
         if width % dim:
             raise ArgumentError("width", f"a multiple of the dimension {dim}", repr(width))

@@ -14,8 +14,6 @@ from erlangen.groups.forms import bilinear_forms, commutant, is_special
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.recognise import recognised
-from erlangen.nn.mlp import EquivariantMLP
-from erlangen.nn.perceptron import perceptron
 from erlangen.symmetrize.isometries import CERTAIN, Basis, Candidates, Spread, in_order, over_completions
 
 #: What keeps a squared length from being divided by zero, relative to the longest.
@@ -62,6 +60,8 @@ class Scalar(nn.Module):
     time: Tensor | None
 
     def __init__(self, group: Group, vectors: int, *, width: int = 128, layers: int = 4, newton_schulz: int = 0) -> None:
+        from erlangen.nn.perceptron import perceptron
+
         super().__init__()
         known = matrices(group)
         for name, value, least in (
@@ -152,6 +152,8 @@ class Equivariant(nn.Module):
     def __init__(
         self, group: Group, vectors: int, *, channels: int = 32, layers: int = 2, generator: torch.Generator | None = None
     ) -> None:
+        from erlangen.nn.mlp import EquivariantMLP
+
         super().__init__()
         known = matrices(group)
         self.group, self.vectors = known, vectors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
 from typing import Any
 
 from erlangen.actions.base import Action
@@ -11,6 +11,21 @@ from erlangen.actions.records import Record
 from erlangen.groups.recognise import recognised
 from erlangen.reps.affine import Point
 from erlangen.symmetrize.linear_parts import is_moved_by_translations, is_vector, of_linear_part
+
+
+class once:
+    """An attribute that is found when it is first asked for: ``functools.cached_property`` without its lock, which cannot be compiled."""
+
+    def __init__(self, find: Callable[[Any], Any]) -> None:
+        self.find, self.name = find, find.__name__
+        self.__doc__ = find.__doc__
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        if owner is None:
+            return self
+        found = self.find(owner)
+        object.__setattr__(owner, self.name, found)
+        return found
 
 
 class Outline:
@@ -33,42 +48,42 @@ class Outline:
         self.still = [is_still(leaf) for leaf in self.leaves]
         self.is_ragged = any(isinstance(leaf, Segment) for leaf in self.leaves)
 
-    @cached_property
+    @once
     def translates(self) -> bool:
         """Whether the group translates, so that its linear part is another group."""
         return self.inp.group.translates
 
-    @cached_property
+    @once
     def is_proper(self) -> bool:
         """Whether the linear parts of its elements have determinant one."""
         return self.inp.group.is_proper
 
-    @cached_property
+    @once
     def group(self) -> Any:
         """The group as the library's own, which knows the parts of an element."""
         return recognised(self.inp.group)
 
-    @cached_property
+    @once
     def axis(self) -> Any:
         """The axis that the group keeps, across which it translates; ``None`` where there is none."""
         return getattr(self.group, "axis", None)
 
-    @cached_property
+    @once
     def turns(self) -> bool:
         """Whether the linear part does anything."""
         return self.group.linear_part.order != 1
 
-    @cached_property
+    @once
     def linear(self) -> Outline:
         """Of the same parts without translations."""
         return outline_of(of_linear_part(self.inp))
 
-    @cached_property
+    @once
     def shifted(self) -> list[bool]:
         """Which parts a translation moves."""
         return [leaf is not None and is_moved_by_translations(leaf) for leaf in self.leaves]
 
-    @cached_property
+    @once
     def clouds(self) -> list[bool]:
         """Which parts move as points, where the group translates, or else as vectors."""
         return [is_cloud(self.inp, leaf) for leaf in self.leaves]
@@ -81,9 +96,10 @@ def outline_of(inp: Action) -> Outline:
     >>> outline_of(Record({"pos": SE(3).point, "charge": None})).names
     ['charge', 'pos']
     """
-    found = inp.__dict__.get("_outline")
+    found = getattr(inp, "_outline", None)
     if found is None:
-        found = inp.__dict__["_outline"] = Outline(inp)
+        found = Outline(inp)
+        object.__setattr__(inp, "_outline", found)  # frozen dataclasses may be actions
     return found
 
 

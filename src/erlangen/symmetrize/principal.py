@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
-from functools import lru_cache
 from typing import Any, Literal
 
 import torch
@@ -172,21 +172,15 @@ class Principal(CloudFrame):
         return refuse_rank(out, self.rank) if self.degenerate == "weighted" else ""
 
 
-def sign_choices(d: int, proper: bool) -> Float[Tensor, "k free"]:
-    """The signs that are free: of all ``d`` axes, or of all but the last, which the determinant decides in SO(d)."""
-    free = d - 1 if proper else d
-    return torch.tensor(list(itertools.product([1.0, -1.0], repeat=free)), dtype=torch.float64)
-
-
-@lru_cache
-def _sign_table(d: int, proper: bool) -> list[list[float]]:
-    signs = sign_choices(d, proper)
-    return (torch.cat([signs, signs.prod(-1, keepdim=True)], -1) if proper else signs).tolist()
+def sign_choices(d: int, proper: bool) -> list[tuple[float, ...]]:
+    """The signs of ``d`` right-handed axes; in SO(d) all but the last are free, which the determinant decides."""
+    free = itertools.product([1.0, -1.0], repeat=d - 1 if proper else d)
+    return [(*signs, math.prod(signs)) if proper else signs for signs in free]
 
 
 def signed(axes: Float[Tensor, "B d d"], proper: bool) -> Float[Tensor, "B k d d"]:
     """All choices of the axes' signs that lie in the group, in the order of :func:`sign_choices`."""
-    signs = torch.tensor(_sign_table(axes.shape[-1], proper), dtype=axes.dtype, device=axes.device)
+    signs = torch.tensor(sign_choices(axes.shape[-1], proper), dtype=axes.dtype, device=axes.device)
     return (_right_handed(axes) if proper else axes).unsqueeze(1) * signs.unsqueeze(1)
 
 

@@ -60,10 +60,8 @@ class SignFixed(CloudFrame):
         every = self.principal.axes(cloud, proper)[0].elements
         third, weak = self._third(cloud, every[:, 0])
         # Signs of the elements' axes relative to the first element's; a choice fits when it makes all third moments that count positive.
-        signs = sign_choices(every.shape[-1], proper).to(third)
-        if proper:
-            # The determinant decides the sign of the weak axis, else of the last.
-            signs = torch.cat([signs, signs.prod(-1, keepdim=True)], -1)
+        signs = torch.tensor(sign_choices(every.shape[-1], proper), dtype=third.dtype, device=third.device)
+        if proper:  # the determinant decides the sign of the weak axis, else of the last
             last = torch.arange(third.shape[1], device=third.device) == third.shape[1] - 1
             undecided = weak.sum(1) > 1
             weak = weak | (last & ~weak.any(1, keepdim=True))
