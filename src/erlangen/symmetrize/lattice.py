@@ -103,9 +103,6 @@ class Lattice(Frame):
             return f"no part {self.of!r} of {inp!r} holds the lattice vectors"
         return ""
 
-    def _has_points(self, inp: Action) -> bool:
-        return not cloud_refusal(inp)
-
 
 def reduced(rows: Float[Tensor, "B m 3"]) -> Float[Tensor, "B m 3"]:
     """Minkowski-reduced bases of lattices of rank 2 or 3: vectors as short as can be, shortest first.
