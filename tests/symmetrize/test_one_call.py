@@ -35,7 +35,7 @@ def test_a_datum_is_taken_apart_once(G):
     model(x)
     files = entered(lambda: model(x))
     assert "symmetrize/symmetrized.py" in files
-    assert len(files) <= 8, sorted(files)
+    assert len(files) <= 9, sorted(files)
 
 
 def test_the_parts_of_a_record_are_asked_for_once(monkeypatch):

@@ -11,7 +11,6 @@ from erlangen.actions.base import Action
 from erlangen.actions.ragged import segment_of
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
-from erlangen.groups.membership import may_look as may_look
 
 
 def batch_size(inp: Action, x: Any) -> int:

@@ -18,7 +18,7 @@ from erlangen.actions.ragged import Edges, PerDatum, PerEdge, PerNode, Segment, 
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.symmetrize.outline import once, outline_of
+from erlangen.symmetrize.outline import Outline, once, outline_of
 
 #: Weights ``[B, k]`` (``None``: equal ones) and parts ``[B, k, ...]`` to ``[B, ...]``.
 Reduction = Callable[[Tensor | None, Tensor], Tensor]
@@ -38,22 +38,16 @@ class Batch:
 
     def __init__(self, inp: Action, x: Any) -> None:
         self.inp, self.x = inp, x
-        self.outline = getattr(inp, "_outline", None) or outline_of(inp)
-
-    @once
-    def parts(self) -> list[Any]:
-        """The data's parts, in the order of the action's leaves."""
-        return self.inp.flatten(self.x) if isinstance(self.inp, Record) else [self.x]
+        self.outline: Outline = getattr(inp, "_outline", None) or outline_of(inp)
+        #: The data's parts, in the order of the action's leaves.
+        self.parts: list[Any] = inp.flatten(x) if isinstance(inp, Record) else [x]
+        #: The segment of a ragged batch: which datum each node belongs to.
+        self.index: Int[Tensor, " N"] | None = segment_of(inp, x) if self.outline.is_ragged else None
 
     @property
     def named(self) -> list[tuple[str | None, Any, Any]]:
         """The parts with their actions and, in a flat dict, their names."""
         return list(zip(self.outline.names, self.outline.leaves, self.parts))
-
-    @once
-    def index(self) -> Int[Tensor, " N"] | None:
-        """The segment of a ragged batch: which datum each node belongs to."""
-        return segment_of(self.inp, self.x) if self.outline.is_ragged else None
 
     @property
     def leaf(self) -> Tensor:
@@ -88,6 +82,9 @@ class Copies:
         self.k: int
         self.size, self.k = elements.shape[:2] if fits else group.batch_shape(elements)
         self.mixed, self.seen = mixed, 1 if mixed else self.k
+        # The same elements for all data (a whole group): each moves the batch at once, which is cheaper where places are computed.
+        self._shared = batch.index is None and self.size > 1 and all(t.stride(0) == 0 for t in optree.tree_leaves(elements))
+        self._each = group.take(elements, 0) if self._shared else elements
 
     # ---- there ----
 
@@ -125,15 +122,6 @@ class Copies:
         else:
             moved = action.act(self.take(self._inverse, rows), wide)
         return self.join(moved.transpose(0, 1) if self._shared else moved).to(part.dtype).contiguous()
-
-    @once
-    def _shared(self) -> bool:
-        """The same elements for all data (a whole group): each moves the batch at once, which is cheaper where places are computed."""
-        return self.size > 1 and all(t.stride(0) == 0 for t in optree.tree_leaves(self.elements))
-
-    @once
-    def _each(self) -> Element:
-        return self.group.take(self.elements, 0) if self._shared else self.elements
 
     @once
     def _inverse(self) -> Element:
@@ -238,10 +226,6 @@ class RaggedCopies(Copies):
         #: As many nodes as data, but not each its own: what a part leads with, its length does not tell.
         self.unclear = len(index) == self.size and bool((index != torch.arange(self.size, device=index.device)).any())
 
-    @property
-    def _shared(self) -> bool:  # type: ignore[override]
-        return False
-
     def _mixture(self, seen: Any, weights: Float[Tensor, "B k"]) -> Any:
         raise ArgumentError("x", "a batch that is not ragged, to mix moved data", "a Segment", "train with trick=None")
 
@@ -341,19 +325,6 @@ def for_network(network: nn.Module, x: Any) -> Any:
     if weight is None:
         return x
     return optree.tree_map(lambda t: t.to(weight.dtype) if isinstance(t, Tensor) and t.is_floating_point() else t, x)
-
-
-def may_look(*tensors: Tensor) -> bool:
-    """Whether a check may look at values: not while a graph is traced, nor at a batch of ``torch.func.vmap``, where there are none."""
-    if torch.compiler.is_compiling():
-        return False
-    functorch = torch._C._functorch
-    for t in tensors:
-        while functorch.is_gradtrackingtensor(t):
-            t = functorch.get_unwrapped(t)
-        if functorch.is_batchedtensor(t):
-            return False
-    return True
 
 
 def _a_leaf(x: Any) -> Tensor:

@@ -14,8 +14,9 @@ from erlangen.actions.images import Images
 from erlangen.actions.ragged import PerDatum, PerNode, is_by_node, to_dense
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
+from erlangen.groups.membership import may_look
 from erlangen.symmetrize import noise
-from erlangen.symmetrize.batch import Batch, for_network, may_look
+from erlangen.symmetrize.batch import Batch, for_network
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud
 from erlangen.symmetrize.frames import Frame, Weighted

@@ -132,11 +132,11 @@ class SeenFrom(Batch):
     cloud alone."""
 
     def __init__(self, batch: Batch, centre: Float[Tensor, "B d"]) -> None:
-        self.batch, self.centre, self.outline = batch, centre, batch.outline.linear
+        self.batch, self.centre, self.outline, self.index = batch, centre, batch.outline.linear, batch.index
         self.inp = self.outline.inp
 
     @once
-    def parts(self) -> list[Any]:
+    def parts(self) -> list[Any]:  # type: ignore[override]
         index, centre = self.batch.index, self.centre
 
         def move(action: Action, part: Any) -> Any:
@@ -148,10 +148,6 @@ class SeenFrom(Batch):
     @once
     def x(self) -> Any:  # type: ignore[override]
         return self.inp.unflatten(self.parts) if isinstance(self.inp, Record) else self.parts[0]
-
-    @property
-    def index(self) -> Tensor | None:  # type: ignore[override]
-        return self.batch.index
 
     @property
     def leaf(self) -> Tensor:

@@ -14,7 +14,7 @@ from erlangen.actions.base import Action
 from erlangen.actions.batches import a_tensor, batch_size
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.symmetrize.batch import may_look
+from erlangen.groups.membership import may_look
 from erlangen.symmetrize.frames import Frame, Weighted
 
 Trick = Literal["straight-through", "gumbel"]

@@ -12,9 +12,10 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.actions.ragged import bare, is_by_node, to_dense
 from erlangen.errors import ArgumentError
+from erlangen.groups.membership import may_look
 from erlangen.reps.affine import Point
 from erlangen.symmetrize import noise
-from erlangen.symmetrize.batch import Batch, may_look
+from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.linear_parts import is_vector, of_linear_part
 from erlangen.symmetrize.outline import outline_of
 
@@ -42,7 +43,7 @@ class Cloud(NamedTuple):
         noise: how far rounding may have moved a point, see :mod:`erlangen.symmetrize.noise`; it stays when the cloud is centred.
         eps: the relative rounding error of the data as they came.
         others: the datum's other vectors, where they were asked for and there are any.
-        looks: whether values may be looked at, see :func:`~erlangen.symmetrize.batch.may_look`.
+        looks: whether values may be looked at, see :func:`~erlangen.groups.membership.may_look`.
         dtype: the precision that elements are returned in: the points' own as they came, and not below single.
     """
 

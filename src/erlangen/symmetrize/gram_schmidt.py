@@ -12,9 +12,10 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
+from erlangen.groups.membership import may_look
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.recognise import recognised
-from erlangen.symmetrize.batch import Batch, may_look
+from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, cloud_of
 from erlangen.symmetrize.frames import Weighted

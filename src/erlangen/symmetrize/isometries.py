@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
-from erlangen.symmetrize.batch import may_look
+from erlangen.groups.membership import may_look
 from erlangen.symmetrize.robust import rotations
 
 #: How many times its noise a length must be, to be none of it.

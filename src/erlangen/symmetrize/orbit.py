@@ -17,10 +17,11 @@ from erlangen.groups.base import Group
 from erlangen.groups.forms import bilinear_forms, orbit_invariants
 from erlangen.groups.linear import GLplus
 from erlangen.groups.matrix import MatrixGroup
+from erlangen.groups.membership import may_look
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.project import projection
 from erlangen.groups.recognise import recognised
-from erlangen.symmetrize.batch import Batch, may_look
+from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.centred import centred
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
 from erlangen.symmetrize.frames import Frame, Weighted

@@ -19,10 +19,11 @@ from erlangen.actions.axes import OnAxes
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
+from erlangen.groups.membership import may_look
 from erlangen.groups.permutation import Symmetric
 from erlangen.groups.recognise import recognised
 from erlangen.reps.basic import Permutation
-from erlangen.symmetrize.batch import Batch, may_look
+from erlangen.symmetrize.batch import Batch
 
 #: How many roundings a number that is compared may have gone through: sums, a rotation about a rounded axis, a shift.
 ROUNDINGS = 64

@@ -12,8 +12,9 @@ from erlangen.actions.base import Action
 from erlangen.actions.ragged import bare, is_by_node
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
+from erlangen.groups.membership import may_look
 from erlangen.reps.base import Rep
-from erlangen.symmetrize.batch import Batch, may_look
+from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud
 from erlangen.symmetrize.frames import Weighted

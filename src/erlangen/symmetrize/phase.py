@@ -13,8 +13,8 @@ from erlangen.actions.ragged import Segment
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
+from erlangen.groups.membership import may_look
 from erlangen.reps.base import Rep
-from erlangen.symmetrize.batch import may_look
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.isometries import CERTAIN
 from erlangen.symmetrize.robust import packed

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from erlangen.groups.membership import may_look
 from erlangen.linalg import matrix_exp
 from erlangen.symmetrize import noise
-from erlangen.symmetrize.batch import may_look
 from erlangen.symmetrize.cloud import Cloud
 
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
+from erlangen.groups.membership import may_look
 from erlangen.symmetrize import noise
-from erlangen.symmetrize.batch import Batch, may_look
+from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud
 from erlangen.symmetrize.frames import Weighted
