@@ -74,6 +74,7 @@ class Centred(Frame):
         frame: serves the linear part (for a group of translations alone: any, it is not asked).
         of, weights: the parts that have the centre, as for :class:`Principal`.
 
+    >>> import torch
     >>> from erlangen.groups import SE
     >>> from erlangen.symmetrize import Phase
     >>> Centred(Phase())(SE(2).point, torch.randn(8, 5, 2)).elements.shape

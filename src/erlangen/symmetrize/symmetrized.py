@@ -207,6 +207,7 @@ def symmetrize(
 
     Source: Puny et al., "Frame Averaging for Invariant and Equivariant Network Design", ICLR 2022, arXiv:2110.03336.
 
+    >>> import torch
     >>> import erlangen as er
     >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(15, 1)).double()
     >>> model = er.symmetrize(net, er.SO(3).vector, er.SO(3).scalar)
