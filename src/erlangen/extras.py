@@ -33,7 +33,7 @@ def engine(extra: str, module: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] == package:
-            raise MissingExtra(extra, package) from missing
+            raise MissingExtra(extra, missing.name or package) from missing
         raise
 
 

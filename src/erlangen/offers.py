@@ -7,24 +7,31 @@ from importlib.metadata import EntryPoint, entry_points
 from erlangen.errors import ArgumentError
 
 
-def offered(group: str) -> dict[str, EntryPoint]:
-    """The entry points of a group, by name, sorted.
+def offered(group: str) -> tuple[str, ...]:
+    """The names in a group of entry points, sorted.
 
     Args:
         group: of entry points, e.g. ``"erlangen.data"``.
 
-    Raises:
-        ArgumentError: different things are offered under one name.
-
     >>> "two-body" in offered("erlangen.data")
     True
     """
-    found: dict[str, EntryPoint] = {}
-    for entry in entry_points(group=group):
-        other = found.setdefault(entry.name, entry)
-        if other.value != entry.value:
-            raise ArgumentError(group, f"one thing of the name '{entry.name}'", f"{other.value} and {entry.value}")
-    return dict(sorted(found.items()))
+    return tuple(sorted({entry.name for entry in entry_points(group=group)}))
+
+
+def offer(group: str, name: str) -> EntryPoint | None:
+    """What is offered under a name; ``None`` where nothing is.
+
+    Raises:
+        ArgumentError: different things are. Other names are not touched by that: one package does not shut out all.
+
+    >>> offer("erlangen.data", "two-body").value
+    'erlangen.fields.mechanics:two_body_forecast'
+    """
+    found = {entry.value: entry for entry in entry_points(group=group) if entry.name == name}
+    if len(found) > 1:
+        raise ArgumentError(group, f"one thing of the name '{name}'", " and ".join(found))
+    return next(iter(found.values()), None)
 
 
 def refusal(group: str, argument: str, what: str, name: str, hint: str = "") -> ArgumentError:

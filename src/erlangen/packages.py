@@ -29,6 +29,9 @@ def make_callable(package: str, verb: Callable[..., Any]) -> None:
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             return verb(*args, **kwargs)
 
+        def __reduce__(self) -> tuple[Any, ...]:
+            return importlib.import_module, (package,)  # functions that use it go to other processes
+
     module.__class__ = Called
     module.__dict__["__signature__"] = inspect.signature(verb)
     module.__doc__ = f"{module.__doc__}\n\nCalled, it is :func:`{package}.{verb.__name__}`:\n\n{inspect.getdoc(verb)}\n"

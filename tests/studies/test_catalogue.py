@@ -69,7 +69,21 @@ def test_what_is_no_study_of_that_name_is_refused(installed):
             load_study(name)
     installed.append(EntryPoint("path", f"{__name__}:MINE", "erlangen.studies"))
     with pytest.raises(ArgumentError, match="one thing of the name 'path'"):
-        study_names()
+        load_study("path")
+
+
+def test_what_one_package_has_broken_leaves_the_others(installed):
+    installed += [EntryPoint(name, value, "erlangen.studies") for name, value in (
+        ("mine", f"{__name__}:MINE"), ("path", f"{__name__}:ROOT"), ("gone", "no_such_package:STUDY"), ("nft", f"{__name__}:MINE"),
+    )]  # fmt: skip
+    assert load_study("mine") is MINE
+    others = catalogue()[-1]["studies"]
+    assert others["mine"] == ["one is one", "two is two"]
+    for name, said in (("path", "a Study named"), ("gone", "no_such_package"), ("nft", "one thing of the name")):
+        (reason,) = others[name]
+        assert reason.startswith("cannot be loaded: ")
+        assert said in reason
+    assert catalogue_table().row_count == len(SYSTEMS) + 1
 
 
 def test_old_entry_points_are_said_to_be_old(monkeypatch):

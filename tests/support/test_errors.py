@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import erlangen as er
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.extras import engine
 
 SOURCE = Path(er.__file__).parent
 
@@ -41,3 +42,10 @@ def test_no_argument_is_shown_bare():
                 if isinstance(name, ast.Constant) and held == name.value and held not in ("path", "directory"):
                     bare.append(f"{path.relative_to(SOURCE)}:{node.lineno}")
     assert not bare
+
+
+def test_a_missing_part_of_an_engine_is_named():
+    with pytest.raises(MissingExtra, match=r"'sklearn\.no_such_part'"):
+        engine("zoo", "sklearn.no_such_part")
+    with pytest.raises(MissingExtra, match=r"'no_such_engine'.*erlangen\[jets\]"):
+        engine("jets", "no_such_engine.part")

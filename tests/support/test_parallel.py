@@ -1,8 +1,13 @@
 """Jobs keep their order and name their failures, on every backend."""
 
+import copy
+import pickle
+from types import ModuleType
+
 import pytest
 import torch
 
+import erlangen as er
 from erlangen.errors import ArgumentError
 from erlangen.parallel import JobError, run_jobs
 
@@ -47,3 +52,12 @@ def test_bad_arguments():
         run_jobs(abs, [1], backend="mpi")
     with pytest.raises(ArgumentError, match="'jobs'"):
         run_jobs(abs, [1], jobs=0)
+
+
+def test_packages_that_are_called_go_to_other_processes():
+    """A function of a script takes the modules that it uses along."""
+    packages = [package for package in (er.symmetrize, er.discover) if isinstance(package, ModuleType) and callable(package)]
+    assert len(packages) == 2
+    for package in packages:
+        assert pickle.loads(pickle.dumps(package)) is package
+        assert copy.deepcopy(package) is package

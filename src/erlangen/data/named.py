@@ -8,7 +8,7 @@ from pathlib import Path
 from erlangen.data.dataset import DataSet, Split, Target, check_split
 from erlangen.data.files import SUFFIXES, read
 from erlangen.errors import ArgumentError
-from erlangen.offers import offered, refusal
+from erlangen.offers import offer, offered, refusal
 
 GROUP = "erlangen.data"
 TRAIN_FRACTION = 0.7  # of a user's file, which brings no split of its own
@@ -16,16 +16,16 @@ TRAIN_FRACTION = 0.7  # of a user's file, which brings no split of its own
 
 def names() -> tuple[str, ...]:
     """The names that :func:`load` knows, sorted."""
-    return tuple(offered(GROUP))
+    return offered(GROUP)
 
 
 def loader(name: str) -> Callable[..., DataSet]:
     """The function that loads the data set ``name``; its module is imported now and not earlier."""
-    found = offered(GROUP)
-    if name not in found:
+    found = offer(GROUP, name)
+    if found is None:
         hint = f"A path of a file ({', '.join(SUFFIXES)}) also works"
         raise refusal(GROUP, "data", "a built-in data set", name, hint)
-    return found[name].load()
+    return found.load()
 
 
 def load(name: str, split: Split = "train") -> DataSet:

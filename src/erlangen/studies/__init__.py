@@ -6,7 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from erlangen.errors import ArgumentError
-from erlangen.offers import REFRESH, offered, refusal
+from erlangen.offers import REFRESH, offer, offered, refusal
 from erlangen.studies.base import Announced, Part, Study
 from erlangen.studies.systems import SYSTEMS, System
 
@@ -18,7 +18,7 @@ GROUP = "erlangen.studies"
 
 def study_names() -> tuple[str, ...]:
     """The studies that installed packages offer, sorted."""
-    return tuple(offered(GROUP))
+    return offered(GROUP)
 
 
 def load_study(name: str) -> Study:
@@ -30,7 +30,7 @@ def load_study(name: str) -> Study:
     >>> load_study("liegan-cyclic").config(seeds=1).fold
     7
     """
-    entry = offered(GROUP).get(name)
+    entry = offer(GROUP, name)
     if entry is None:
         own = importlib.util.find_spec(f"{GROUP}.{name.replace('-', '_')}") if name.replace("-", "_").isidentifier() else None
         raise refusal(GROUP, "study", "one of the studies", name, REFRESH if own else "")
@@ -42,15 +42,23 @@ def load_study(name: str) -> Study:
 
 
 def catalogue() -> list[dict[str, Any]]:
-    """All systems with their studies and claims, ready for JSON; last, where there are any, studies of no system of ours."""
-    studies = [load_study(name) for name in study_names()]
+    """All systems with their studies and claims, ready for JSON; last, where there are any, studies of no system of ours.
+
+    A study that cannot be loaded is among the last, with the reason in place of its claims.
+    """
+    studies, broken = [], {}
+    for name in study_names():
+        try:
+            studies.append(load_study(name))
+        except Exception as error:  # whatever another package's module raises
+            broken[name] = [f"cannot be loaded: {type(error).__name__}: {error}"]
     numbers = {system.number for system in SYSTEMS}
 
     def claims(number: int | None) -> dict[str, list[str]]:
         return {s.name: list(s.claims.values()) for s in studies if (s.system if s.system in numbers else None) == number}
 
     found = [{**system.as_dict(), "studies": claims(system.number)} for system in SYSTEMS]
-    if others := claims(None):
+    if others := {**claims(None), **broken}:
         about = {"number": None, "name": "others", "title": "studies of other packages", "place": "", "works": True, "today": ""}
         found.append({**about, "studies": others})
     return found
