@@ -217,7 +217,7 @@ class Diffusion(nn.Module):
         if any(mean.dtype in (torch.float16, torch.bfloat16) for mean in self.averaged.parameters()):
             hint = "keep the weights in float32, with mixed_precision in the TrainingConfig"
             raise ArgumentError(
-                "average", "0 for weights in half precision, which small steps of an average do not move", self.average, hint
+                "average", "0 for weights in half precision, which small steps of an average do not move", repr(self.average), hint
             )
         share = 1 - min(self.average, (1 + seen) / (10 + seen))
         with torch.no_grad():
@@ -267,9 +267,9 @@ class Diffusion(nn.Module):
             ArgumentError: steps out of range; ``guidance`` without a condition; a guide, corrector or mask that does not fit its part.
         """
         if guidance != 1.0 and not self.condition:
-            raise ArgumentError("guidance", "1 for a model without a condition", guidance)
+            raise ArgumentError("guidance", "1 for a model without a condition", repr(guidance))
         if not math.isfinite(guidance):
-            raise ArgumentError("guidance", "a finite number", guidance)
+            raise ArgumentError("guidance", "a finite number", repr(guidance))
 
         def predict(x_t: Batch, t: Tensor) -> Batch:
             if guidance == 1.0:

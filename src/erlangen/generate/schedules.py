@@ -57,7 +57,7 @@ def linear(steps: int, *, first: float = 1e-4, last: float = 0.02) -> Float[Tens
     _check_steps(steps)
     betas = torch.linspace(first, last, steps, dtype=torch.float64) * (1000 / steps)
     if bool(betas.max() > 1):
-        raise ArgumentError("steps", f"at least {math.ceil(1000 * max(first, last))} for betas up to {last}", steps)
+        raise ArgumentError("steps", f"at least {math.ceil(1000 * max(first, last))} for betas up to {last}", repr(steps))
     return _products(betas, 0.0, 1.0)
 
 

@@ -30,7 +30,7 @@ class TimeFeatures(nn.Module):
     def __init__(self, width: int, longest: float = 1e4) -> None:
         super().__init__()
         if width < 4 or width % 2:
-            raise ArgumentError("width", "an even number of at least 4", width)
+            raise ArgumentError("width", "an even number of at least 4", repr(width))
         frequencies = (-math.log(longest) * torch.linspace(0, 1, width // 2, dtype=torch.float64)).exp()
         self.register_buffer("frequencies", frequencies.to(torch.get_default_dtype()), persistent=False)
 

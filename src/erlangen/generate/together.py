@@ -60,7 +60,7 @@ class Together:
         if len(set(steps.values())) != 1:
             raise ArgumentError("parts", "processes of as many steps, for they share the time", steps)
         if not all(0 <= weight < math.inf for weight in (weights or {}).values()):
-            raise ArgumentError("weights", "finite numbers that are not negative", weights)
+            raise ArgumentError("weights", "finite numbers that are not negative", repr(weights))
         if average not in ("parts", "entries"):
             raise ArgumentError("average", "'parts' or 'entries'", repr(average))
         self.parts = dict(parts)
