@@ -222,3 +222,15 @@ def test_guides_and_correctors_that_do_nothing_are_refused() -> None:
     here = model.sample(x, guide=lambda x, t: -x.square().sum(1), generator=generator())
     with torch.inference_mode():
         assert torch.equal(model.sample(x, guide=lambda x, t: -x.square().sum(1), generator=generator()), here)
+
+
+def test_rare_classes_are_drawn_whatever_the_default_precision() -> None:
+    """Numbers between 0 and 1 are too coarse in bfloat16 to tell one in ten thousand."""
+    process, n = Categorical(2, torch.tensor([0.9999, 0.0001]), 3), 400_000
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        made = process.prior(torch.zeros(n, dtype=torch.int64), generator=generator())
+    finally:
+        torch.set_default_dtype(before)
+    assert abs(int(made.sum()) - 40) < 5 * 40**0.5

@@ -77,7 +77,10 @@ class Categorical(Process):
     def draw(self, like: Tensor, rows: Rows, generator: torch.Generator | None) -> Tensor:
         """Exponential clocks ``[..., K]``."""
         source = like.device if generator is None else generator.device
-        return torch.rand((*like.shape, self.classes), generator=generator, device=source).log_().neg_().to(like.device)
+        dtype = torch.promote_types(torch.get_default_dtype(), torch.float32)  # in half precision rare classes are never drawn
+        return (
+            torch.rand((*like.shape, self.classes), generator=generator, device=source, dtype=dtype).log_().neg_().to(like.device)
+        )
 
     def noise(
         self, x0: Tensor, t: Tensor, *, rows: Rows | None = None, generator: torch.Generator | None = None
