@@ -220,6 +220,18 @@ def test_results_are_kept_and_shown(tmp_path) -> None:
     assert traces[0]["x"].count(None) == len(lattice.covers())
 
 
+def test_no_part_of_a_design_is_kept_over_another(tmp_path) -> None:
+    group, design = Cyclic(2), {"a.b": torch.zeros(2), "a": {"b": torch.ones(2)}}
+    search = SubgroupSearch(
+        subgroup_lattice(group),
+        lambda x, s, seed: 0.0,
+        lambda x, s, seed: x,
+        action={"a.b": group.vector, "a": {"b": group.vector}},
+    )
+    kept = load_file(search.run(design, budget=9).save(tmp_path) / "design.safetensors")
+    assert {name: part.tolist() for name, part in kept.items()} == {"'a.b'": [0, 0], "'a'.'b'": [1, 1]}
+
+
 def test_neighbours_are_covers_and_covered_subgroups() -> None:
     group = Dihedral(6)
     lattice = subgroup_lattice(group)

@@ -141,6 +141,8 @@ class SearchResult:
         folder = Path(directory)
         paths, leaves, _ = optree.tree_flatten_with_path(self.design)
         names = [".".join(map(str, path)) or "design" for path in paths]
+        if len(set(names)) < len(names):  # a key with a dot, or 0 beside "0"
+            names = [".".join(map(repr, path)) for path in paths]
         write_bytes(folder / "design.safetensors", weights_bytes(dict(zip(names, leaves))))
         write_json(folder / "result.json", self.as_dict())
         return folder
