@@ -261,6 +261,8 @@ class Group(metaclass=Lasting):
 
     def equal(self, g: Element, h: Element, atol: float | None = None) -> Tensor:
         """Whether elements agree, ``[*batch]`` bool; exactly for integer elements, to ``atol`` for floating-point ones."""
+        self.batch_shape(g)
+        self.batch_shape(h)
         result: Tensor | None = None
         for shape, a, b in zip(self._shapes(), optree.tree_leaves(g), optree.tree_leaves(h)):
             if a.is_floating_point() or b.is_floating_point():
@@ -324,12 +326,14 @@ class Group(metaclass=Lasting):
         """The batch axes of ``g``.
 
         Raises:
-            ArgumentError: ``g`` does not have the shape of this group's elements, or is not of whole numbers where these are.
+            ArgumentError: ``g`` does not have the shape of this group's elements, is no tensor, or not of whole numbers where these are.
         """
-        leaves, shapes = optree.tree_leaves(g), self._shapes()
+        leaves, shapes = [g] if isinstance(g, Tensor) else optree.tree_leaves(g), self._shapes()
         if len(leaves) != len(shapes):
             raise ArgumentError("g", f"elements of {self}, made of {len(shapes)} tensors", f"{len(leaves)} of them")
         for leaf, shape, dtype in zip(leaves, shapes, self._dtypes()):
+            if not isinstance(leaf, Tensor):
+                raise ArgumentError("g", f"elements of {self} as tensors", f"{type(leaf).__name__}", "give torch.as_tensor(g)")
             split = leaf.ndim - len(shape)
             if split < 0 or tuple(leaf.shape[split:]) != shape:
                 wanted = f"elements of {self} of shape [*batch{''.join(f', {n}' for n in shape)}]"

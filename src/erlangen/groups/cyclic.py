@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,7 +16,32 @@ if TYPE_CHECKING:
     from erlangen.reps.base import Rep
 
 
-class Cyclic(PermutationGroup):
+#: Polygons of at most so many corners keep their elements in a list (1 MB), for looking at an element by its position.
+LARGEST_KEPT = 256
+
+
+class _Polygon(PermutationGroup):
+    """A group of a polygon's rotations and reflections, of whose elements the first one or two images tell the position."""
+
+    @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
+    def _kept(self) -> Tensor | None:
+        return self.elements() if self.n <= LARGEST_KEPT else None
+
+    def _look(self, g: Tensor, position: Tensor) -> None:
+        """Refuse elements that are not those at their positions in the list."""
+        if not looks_cheap(g):
+            return
+        if self._kept is not None:
+            try:
+                if torch.equal(self._kept.index_select(0, position.flatten()).view(g.shape), g):
+                    return
+            except IndexError:  # no position in the list
+                pass
+        self.check(g)
+
+
+class Cyclic(_Polygon):
     """The rotations of a regular polygon: element ``k`` takes corner ``i`` to ``i + k`` modulo ``n``.
 
     >>> C = Cyclic(6)
@@ -43,9 +69,9 @@ class Cyclic(PermutationGroup):
         Raises:
             ArgumentError: a permutation is no rotation of the polygon.
         """
+        self.batch_shape(g)
         first = g[..., 0]
-        if looks_cheap(g) and not torch.equal(self.element(first), g):
-            self.check(g)
+        self._look(g, first)
         return first
 
     def index(self, g: Int[Tensor, "*batch n"]) -> Int[Tensor, "*batch"]:
@@ -69,7 +95,7 @@ class Cyclic(PermutationGroup):
         return self.scalar if label == (0,) else CyclicIrrep(self, *label)
 
 
-class Dihedral(PermutationGroup):
+class Dihedral(_Polygon):
     """The rotations and reflections of a regular polygon, ``2 n`` elements.
 
     Element ``(k, s)`` takes corner ``i`` to ``k + i`` (``s = 0``) or ``k - i`` (``s = 1``) modulo ``n``. With fewer than three corners
@@ -109,20 +135,25 @@ class Dihedral(PermutationGroup):
         Raises:
             ArgumentError: a permutation is no symmetry of the polygon.
         """
-        k, s = self._read(g)
-        if looks_cheap(g) and not torch.equal(self.element(k, s), g):
-            self.check(g)
-        return k, s
-
-    def _read(self, g: Tensor) -> tuple[Tensor, Tensor]:
-        """``(k, s)`` by where the first two corners go."""
-        turned = g[..., 0]
-        return turned // self._step, (g[..., 1] != (turned + 1) % self.n).to(torch.int64)
+        position = self.index(g)
+        return position % self.corners, position // self.corners
 
     def index(self, g: Int[Tensor, "*batch n"]) -> Int[Tensor, "*batch"]:
-        """The position in :meth:`elements`: ``k + n s``."""
-        k, s = self.parts(g)
-        return k + self.corners * s
+        """The position in :meth:`elements`: ``k + n s``.
+
+        Raises:
+            ArgumentError: a permutation is no symmetry of the polygon.
+        """
+        self.batch_shape(g)
+        position = self._position(g)
+        self._look(g, position)
+        return position
+
+    def _position(self, g: Tensor) -> Tensor:
+        """``k + n s`` by where the first two corners go: ``k`` to ``k + 1``, or back."""
+        turned = g[..., 0]
+        k = turned if self._step == 1 else turned // self._step
+        return torch.where((g[..., 1] - turned) % self.n == 1, k, k + self.corners)
 
     def elements(self) -> Int[Tensor, "order n"]:
         i = torch.arange(2 * self.corners)
@@ -134,8 +165,8 @@ class Dihedral(PermutationGroup):
 
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
         self.batch_shape(g)
-        k, s = self._read(g)
-        return (g == self.element(k, s)).all(-1)
+        position = self._position(g)
+        return (g == self.element(position % self.corners, position // self.corners)).all(-1)
 
     def irrep(self, *label: int | str) -> Rep:
         """A real irreducible representation: a frequency, ``"flip"``, ``"turn"`` or ``"turn-flip"``; 0 is the scalar."""

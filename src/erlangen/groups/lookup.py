@@ -93,13 +93,10 @@ def batch_of(group: Group, g: Element) -> tuple[int, ...]:
     """The common batch axes of all tensors of ``g``.
 
     Raises:
-        ArgumentError: ``g`` does not have the structure or the shape of the group's elements.
+        ArgumentError: ``g`` does not have the structure, the shape or the type of the group's elements.
     """
-    leaves, shapes = optree.tree_leaves(g), group._shapes()
-    batches = [leaf.shape[: leaf.ndim - len(shape)] for leaf, shape in zip(leaves, shapes)]
-    fits = [leaf.ndim >= len(shape) and tuple(leaf.shape[leaf.ndim - len(shape) :]) == shape for leaf, shape in zip(leaves, shapes)]
-    if len(leaves) != len(shapes) or not all(fits):
-        raise ArgumentError("g", f"elements of {group} of shapes {shapes} after batch axes", [tuple(leaf.shape) for leaf in leaves])
+    group.batch_shape(g)
+    batches = [leaf.shape[: leaf.ndim - len(shape)] for leaf, shape in zip(optree.tree_leaves(g), group._shapes())]
     return tuple(torch.broadcast_shapes(*batches))
 
 

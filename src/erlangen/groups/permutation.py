@@ -75,11 +75,14 @@ class PermutationGroup(Group):
         return torch.arange(self.n, device=device).repeat(*batch, 1)
 
     def multiply(self, g: Tensor, h: Tensor) -> Tensor:
+        self.batch_shape(g)
+        self.batch_shape(h)
         g, h = torch.broadcast_tensors(g, h)  # several times faster than their shapes alone
         return g.gather(-1, h)
 
     def inverse(self, g: Tensor) -> Tensor:
         """The inverse index maps; of a map that is none, -1 where nothing goes."""
+        self.batch_shape(g)
         points = torch.arange(self.n, device=g.device).expand(g.shape)
         return torch.full_like(g, -1).scatter(-1, g, points)
 

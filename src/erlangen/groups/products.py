@@ -37,6 +37,17 @@ class _Tuples(Group):
     def _dtypes(self) -> list[torch.dtype | None]:
         return [dtype for f in self.factors for dtype in f._dtypes()]
 
+    def _parts(self, g: Element) -> Element:
+        """``g``, one part for each factor.
+
+        Raises:
+            ArgumentError: it has another number of parts, which would be left out without a word.
+        """
+        if not isinstance(g, (tuple, list)) or len(g) != len(self.factors):
+            got = f"{len(g)} parts" if isinstance(g, (tuple, list)) else type(g).__name__
+            raise ArgumentError("g", f"elements of {self}, tuples of {len(self.factors)} parts", got)
+        return g
+
     def identity(self, *batch: int, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Element:
         return tuple(f.identity(*batch, dtype=dtype, device=device) for f in self.factors)
 
@@ -51,7 +62,7 @@ class _Tuples(Group):
         return tuple(f.sample(*batch, generator=generator, dtype=dtype, device=device, scale=scale) for f in self.factors)
 
     def contains(self, g: Element, atol: float | None = None) -> Tensor:
-        inside = [f.contains(part, atol) for f, part in zip(self.factors, g)]
+        inside = [f.contains(part, atol) for f, part in zip(self.factors, self._parts(g))]
         return torch.stack(torch.broadcast_tensors(*inside)).all(0)
 
     def elements(self) -> Element:
@@ -104,10 +115,10 @@ class DirectProduct(_Tuples):
         return self.factors
 
     def multiply(self, g: Element, h: Element) -> Element:
-        return tuple(f.multiply(a, b) for f, a, b in zip(self.factors, g, h))
+        return tuple(f.multiply(a, b) for f, a, b in zip(self.factors, self._parts(g), self._parts(h)))
 
     def inverse(self, g: Element) -> Element:
-        return tuple(f.inverse(part) for f, part in zip(self.factors, g))
+        return tuple(f.inverse(part) for f, part in zip(self.factors, self._parts(g)))
 
     @property
     def algebra(self) -> LieAlgebra | None:
@@ -146,12 +157,12 @@ class DirectProduct(_Tuples):
     def exp(self, a: Element) -> Element:
         if not self.dim:
             return super().exp(a)
-        return tuple(f.exp(part) if f.dim else f.identity(*f.batch_shape(part)) for f, part in zip(self.factors, a))
+        return tuple(f.exp(part) if f.dim else f.identity(*f.batch_shape(part)) for f, part in zip(self.factors, self._parts(a)))
 
     def log(self, g: Element) -> Element:
         if not self.dim:
             return super().log(g)
-        return tuple(f.log(part) if f.dim else part for f, part in zip(self.factors, g))
+        return tuple(f.log(part) if f.dim else part for f, part in zip(self.factors, self._parts(g)))
 
     def project(self, i: int) -> Callable[[Element], Element]:
         """The homomorphism onto factor ``i``."""
@@ -202,9 +213,11 @@ class SemidirectProduct(_Tuples):
         return (self.factors, self.action)
 
     def multiply(self, g: Element, h: Element) -> Element:
+        g, h = self._parts(g), self._parts(h)
         return (self.normal.multiply(g[0], self.action(g[1], h[0])), self.acting.multiply(g[1], h[1]))
 
     def inverse(self, g: Element) -> Element:
+        g = self._parts(g)
         back = self.acting.inverse(g[1])
         return (self.action(back, self.normal.inverse(g[0])), back)
 

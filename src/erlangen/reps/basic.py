@@ -129,6 +129,7 @@ class Permutation(Rep):
         return ()
 
     def matrix(self, g: Tensor) -> Tensor:
+        self.group.batch_shape(g)
         return torch.nn.functional.one_hot(g, self.dim).mT.to(torch.float64)
 
     def apply(self, g: Tensor, x: Tensor) -> Tensor:

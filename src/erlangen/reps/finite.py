@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Hashable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Element, Group
+from erlangen.groups.cyclic import LARGEST_KEPT
 from erlangen.groups.finite import inverse_positions, multiplication_table
 from erlangen.groups.haar import planar_rotation
 from erlangen.groups.lookup import Lookup
@@ -64,7 +67,30 @@ class Regular(Rep):
         return x.expand(shape).gather(-1, index.expand(shape))
 
 
-class CyclicIrrep(Rep):
+class _PolygonIrrep(Rep):
+    """A representation of a polygon's group whose matrices are read from a list, by the position of the element, where the group is small."""
+
+    is_orthogonal = True
+
+    @abstractmethod
+    def _at(self, position: Tensor) -> Tensor:
+        """The matrices, float64, of the elements at these positions."""
+
+    @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
+    def _kept(self) -> Tensor | None:
+        small = self.group.element_shape[0] <= LARGEST_KEPT
+        return self._at(torch.arange(int(self.group.order))) if small else None
+
+    def matrix(self, g: Tensor) -> Tensor:
+        position = self.group.index(g)  # type: ignore[attr-defined]
+        if self._kept is None:
+            return self._at(position)
+        rows = self._kept.to(position.device).index_select(0, position.flatten())
+        return rows.view(*position.shape, self.dim, self.dim)
+
+
+class CyclicIrrep(_PolygonIrrep):
     """The real irreducible representation of a cyclic group by ``k``-fold rotation of the plane.
 
     Frequency 0 is trivial and, for even order, ``n/2`` is the sign; both are one-dimensional.
@@ -80,8 +106,6 @@ class CyclicIrrep(Rep):
             [ 1,  0]], dtype=torch.int32)
     """
 
-    is_orthogonal = True
-
     def __init__(self, group: Cyclic, k: int) -> None:
         n = int(group.order)
         if not isinstance(k, int) or not 0 < k <= n // 2:
@@ -93,12 +117,11 @@ class CyclicIrrep(Rep):
     def equality_key(self) -> Hashable:
         return self.k
 
-    def matrix(self, g: Tensor) -> Tensor:
-        turns = self.group.exponent(g)  # type: ignore[attr-defined]
-        return _rotation_power(turns * self.k, int(self.group.order), self.dim)
+    def _at(self, position: Tensor) -> Tensor:
+        return _rotation_power(position * self.k, int(self.group.order), self.dim)
 
 
-class DihedralIrrep(Rep):
+class DihedralIrrep(_PolygonIrrep):
     """A real irreducible representation of a dihedral group.
 
     Args:
@@ -110,8 +133,6 @@ class DihedralIrrep(Rep):
     >>> [Dihedral(4).irrep(label).dim for label in (1, "flip", "turn", "turn-flip")]
     [2, 1, 1, 1]
     """
-
-    is_orthogonal = True
 
     def __init__(self, group: Dihedral, label: int | str) -> None:
         n = int(group.order) // 2
@@ -127,13 +148,14 @@ class DihedralIrrep(Rep):
     def equality_key(self) -> Hashable:
         return self.label
 
-    def matrix(self, g: Tensor) -> Tensor:
-        turns, flip = self.group.parts(g)  # type: ignore[attr-defined]
+    def _at(self, position: Tensor) -> Tensor:
+        corners = int(self.group.order) // 2
+        turns, flip = position % corners, position // corners
         mirror = 1 - 2 * flip.to(torch.float64)
         if isinstance(self.label, str):
             odd = 1 - 2 * (turns % 2).to(mirror.dtype)
             return {"flip": mirror, "turn": odd, "turn-flip": odd * mirror}[self.label][..., None, None]
-        rotation = _rotation_power(turns * self.label, int(self.group.order) // 2, 2)
+        rotation = _rotation_power(turns * self.label, corners, 2)
         return torch.stack([rotation[..., 0], rotation[..., 1] * mirror[..., None]], -1)
 
 
