@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Hashable
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -76,11 +75,12 @@ class _PolygonIrrep(Rep):
     def _at(self, position: Tensor) -> Tensor:
         """The matrices, float64, of the elements at these positions."""
 
-    @cached_property
-    @torch.inference_mode(False)  # what is kept must serve training too
-    def _kept(self) -> Tensor | None:
+    #: The matrices of all elements; ``None`` where they are many. Set when the representation is made, for a compiled function keeps nothing.
+    _kept: Tensor | None
+
+    def _keep(self) -> None:
         small = self.group.element_shape[0] <= LARGEST_KEPT
-        return self._at(torch.arange(int(self.group.order))) if small else None
+        self._kept = self._at(torch.arange(int(self.group.order))) if small else None
 
     def matrix(self, g: Tensor) -> Tensor:
         position = self.group.index(g)  # type: ignore[attr-defined]
@@ -113,6 +113,7 @@ class CyclicIrrep(_PolygonIrrep):
         super().__init__(group)
         self.k, self.symbol = k, f"ρ{k}"
         self.dim = 1 if 2 * k == n else 2
+        self._keep()
 
     def equality_key(self) -> Hashable:
         return self.k
@@ -144,6 +145,7 @@ class DihedralIrrep(_PolygonIrrep):
         super().__init__(group)
         self.label, self.symbol = label, f"ρ{label}" if isinstance(label, int) else label
         self.dim = 1 if isinstance(label, str) else 2
+        self._keep()
 
     def equality_key(self) -> Hashable:
         return self.label
