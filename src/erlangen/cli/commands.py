@@ -14,7 +14,7 @@ class Fit:
     """Discover the symmetry of DATA, train a plain and a symmetric network side by side, audit both, and write a report."""
 
     data: Positional[str]
-    """A built-in name (jets, two-body) or a file: .npz, .csv or .parquet."""
+    """A built-in name (jets, two-body, three-body) or a file: .npz, .csv or .parquet."""
     target: str | None = None
     """The array or column(s) to predict; by default 'y'."""
     tokens: str | None = None
@@ -46,7 +46,7 @@ class Discover:
     """Which symmetry do DATA have? Run all discoverers that fit and print one comparable table."""
 
     data: Positional[str]
-    """A built-in name (jets, two-body) or a file: .npz, .csv or .parquet."""
+    """A built-in name (jets, two-body, three-body) or a file: .npz, .csv or .parquet."""
     target: str | None = None
     """The array or column(s) that belong to the inputs; by default 'y' where present."""
     tokens: str | None = None

@@ -14,9 +14,6 @@ from erlangen.groups.base import Group
 from erlangen.groups.closure import close_objects
 from erlangen.groups.membership import unwrapped
 
-#: Rows of the table are taken whole where they have no more numbers than this in all: for few products the fastest.
-SMALL = 2**14
-
 
 class TableGroup(Group):
     """Elements are positions ``[*batch]`` (int64) in a list of objects; the table says how they multiply.
@@ -115,14 +112,10 @@ class TableGroup(Group):
     def multiply(self, g: Tensor, h: Tensor) -> Tensor:
         self.batch_shape(g)
         self.batch_shape(h)
-        table = self.table.to(g.device)
         try:
-            if g.shape == h.shape and g.numel() * len(table) <= SMALL:
-                rows = table.index_select(0, g.flatten())
-                return rows.gather(1, h.reshape(-1, 1)).view(g.shape)  # neither takes a negative position
             # Bits tell of both at once whether one is negative; then the left position is moved far out of the list.
-            return table[g.add((g | h).clamp_max(0), alpha=2**40), h]
-        except (IndexError, RuntimeError):
+            return self.table.to(g.device)[g.add((g | h).clamp_max(0), alpha=2**40), h]
+        except IndexError:
             self.check(g)
             self.check(h)
             raise

@@ -67,7 +67,7 @@ class Regular(Rep):
 
 
 class _PolygonIrrep(Rep):
-    """A representation of a polygon's group whose matrices are read from a list, by the position of the element, where the group is small."""
+    """A representation of a polygon's group; where the group is small, its matrices are read from a list."""
 
     is_orthogonal = True
 
@@ -75,7 +75,7 @@ class _PolygonIrrep(Rep):
     def _at(self, position: Tensor) -> Tensor:
         """The matrices, float64, of the elements at these positions."""
 
-    #: The matrices of all elements; ``None`` where they are many. Set when the representation is made, for a compiled function keeps nothing.
+    #: The matrices of all elements, ``None`` where they are many; made with the representation, for compiled functions keep nothing.
     _kept: Tensor | None
 
     def _keep(self) -> None:

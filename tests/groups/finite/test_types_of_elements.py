@@ -38,9 +38,14 @@ def test_a_tuple_of_too_many_or_too_few_parts_is_no_element_of_a_product():
     for group in (DirectProduct(C, S), twisted):
         g = group.sample(4)
         for wrong in ((*g, C.sample(4)), g[:1], g[0]):
-            for call in (group.inverse, group.contains, lambda h: group.multiply(g, h), lambda h: group.multiply(h, g)):
+            for call, arguments in (
+                ("inverse", (wrong,)),
+                ("contains", (wrong,)),
+                ("multiply", (g, wrong)),
+                ("multiply", (wrong, g)),
+            ):
                 with pytest.raises(ArgumentError):
-                    call(wrong)
+                    getattr(group, call)(*arguments)
 
 
 @pytest.mark.parametrize("batch", [1, 64, 4096])
@@ -86,7 +91,8 @@ def test_irreps_of_polygons_by_list_and_by_formula(group):
     else:
         expected = torch.tensor([1.0] * n + [-1.0] * n, dtype=torch.float64).view(-1, 1, 1)
     assert torch.allclose(irrep.matrix(g), expected, atol=1e-14)
-    assert irrep.matrix(g[0]).shape == (irrep.dim, irrep.dim) and irrep.matrix(g[:0]).shape == (0, irrep.dim, irrep.dim)
+    assert irrep.matrix(g[0]).shape == (irrep.dim, irrep.dim)
+    assert irrep.matrix(g[:0]).shape == (0, irrep.dim, irrep.dim)
     assert torch.equal(group.index(g), torch.arange(int(group.order)))
     swapped = g[-1].clone()
     swapped[[-1, -2]] = swapped[[-2, -1]]
