@@ -28,7 +28,7 @@ LAYERS = {
 def test_layers_need_no_data(name: str) -> None:
     layer = LAYERS[name]()
     verdict = er.assert_equivariant(layer, elements=4)
-    assert "the worst of 12 random batches" in verdict.reason
+    assert "the worst of 18 random batches" in verdict.reason
     assert verdict["output_scale"] > 0
     assert er.equivariance_error(layer, elements=4).numbers == verdict.numbers  # drawn from a fixed seed
 
@@ -93,7 +93,7 @@ def test_models_that_take_one_shape_only_say_so() -> None:
 
     verdict = er.equivariance_error(Flat(), elements=4)
     assert verdict
-    assert "the worst of 6 random batches" in verdict.reason
+    assert "the worst of 12 random batches" in verdict.reason
     assert "not taken were [4, 2, 3] (ValueError: two axes)" in verdict.reason
 
 
@@ -104,3 +104,15 @@ def test_what_is_not_known_is_asked_for() -> None:
         er.equivariance_error(torch.relu, torch.randn(4, 3), V)
     with pytest.raises(ArgumentError, match="does not take random ones"):
         er.equivariance_error(nn.Linear(5, 5), inp=V, out=V)
+
+
+def test_a_layer_that_is_wrong_for_one_datum_alone_is_found():
+    G = er.SO(3)
+
+    class Alone(torch.nn.Module):
+        inp = out = G.vector
+
+        def forward(self, x):
+            return x.abs() if len(x) == 1 else x
+
+    assert not er.equivariance_error(Alone())

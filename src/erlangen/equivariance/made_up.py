@@ -17,8 +17,8 @@ from erlangen.verdict import Verdict
 
 #: What random data are multiplied by: a function may be equivariant in first order only, or only where it saturates.
 SCALES = (0.1, 1.0, 10.0)
-#: Leading axes: a batch, and a batch with spectators that are moved alike.
-BATCHES = ((8,), (4, 2))
+#: Leading axes: a batch, a batch of one, and a batch with spectators that are moved alike.
+BATCHES = ((8,), (1,), (4, 2))
 
 Measure = Callable[[Any, Any], Verdict]
 
