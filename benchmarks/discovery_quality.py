@@ -19,6 +19,7 @@ from torch import Tensor
 from erlangen.discover import Finding, discover
 from erlangen.fields.mechanics import two_body_forecast
 from erlangen.groups import SO, LieAlgebra, Scalings
+from erlangen.linalg import matrix_exp
 from erlangen.parallel import one_thread
 
 TURN = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
@@ -49,7 +50,7 @@ def cases(seed: int) -> list[Case]:
     lean = (a * b).sum(-1, keepdim=True) * a
     about_z = lean + 0.6 * a[:, 2:].square() * torch.tensor([0.0, 0, 1], dtype=torch.float64)
     frames = [normal(n, 4)]
-    step = torch.linalg.matrix_exp(torch.block_diag(0.5 * TURN, 1.3 * TURN))
+    step = matrix_exp(torch.block_diag(0.5 * TURN, 1.3 * TURN))
     for _ in range(5):
         frames.append(frames[-1] @ step.mT)
     orbits, copies = two_body_forecast("train"), LieAlgebra(torch.kron(torch.eye(4), TURN)[None])

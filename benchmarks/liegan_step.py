@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from erlangen.discover.liegan import LieGAN
 from erlangen.discover.samples import Samples, samples_of
+from erlangen.linalg import matrix_exp
 
 Step = Callable[[], object]
 
@@ -31,7 +32,7 @@ def straightforward(gan: LieGAN, data: Samples) -> Step:
         batch = data.subset(torch.randint(len(data), (gan.config.batch_size,), generator=generator))
         w = law.sample(gan.config.batch_size, generator)
         masked = basis * gan.mask
-        g = torch.stack([torch.linalg.matrix_exp((wi[:, None, None] * masked).sum(0)) for wi in w])
+        g = torch.stack([matrix_exp((wi[:, None, None] * masked).sum(0)) for wi in w])
         moved = batch.tokens @ g.mT
         maker.zero_grad()
         cosine = F.cosine_similarity(batch.x, moved[:, : batch.x.shape[1]], dim=-1).mean().abs()

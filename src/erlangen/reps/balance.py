@@ -101,7 +101,7 @@ def _shortest(algebra: Tensor, discrete: Tensor) -> Tensor:
         slope = (moved @ moved.mT - moved.mT @ moved).sum(0)
         if float(slope.norm()) <= _SETTLED * length:
             return whole
-        step = torch.matrix_exp(slope * (-pace / length))
+        step = matrix_exp(slope * (-pace / length))
         tried = in_coordinates(step, moved)
         if not float(tried.square().sum()) < length:
             pace /= 2

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from erlangen.discover import LieGAN
 from erlangen.discover.samples import samples_of
+from erlangen.linalg import matrix_exp
 from erlangen.parallel import one_thread
 from erlangen.reporting import Claim, Claims, KeyNumber, Matrix, Outcome, Section, repeated, scatter
 from erlangen.studies.base import Study
@@ -68,8 +69,8 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
             )
             gan.fit_samples(samples_of(x, y))
             L = gan.basis_[0].double()
-            g = torch.linalg.matrix_exp(L)
-            closures.append(float((torch.linalg.matrix_exp(config.fold * L) - eye).norm()))
+            g = matrix_exp(L)
+            closures.append(float((matrix_exp(config.fold * L) - eye).norm()))
             axes.append(float((g @ eye[:, 2] - eye[:, 2]).norm()))
             turns.append(math.atan2(float(g[1, 0] - g[0, 1]), float(g[0, 0] + g[1, 1])) * config.fold / (2 * math.pi))
             bases.append(L)
@@ -104,7 +105,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         ),
     ]
     orbit = [
-        torch.linalg.matrix_exp(k * bases[best]) @ torch.tensor([1.0, 0.2, 0.5], dtype=torch.float64)
+        matrix_exp(k * bases[best]) @ torch.tensor([1.0, 0.2, 0.5], dtype=torch.float64)
         for k in range(3 * config.fold)
     ]
     figure = scatter(

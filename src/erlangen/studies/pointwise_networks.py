@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from erlangen.equivariance import equivariance_error
 from erlangen.groups import MatrixGroup, O, Symmetric
+from erlangen.linalg import matrix_exp
 from erlangen.nn.gated import Gated
 from erlangen.nn.linear import EquivariantLinear
 from erlangen.nn.norm_activation import NormActivation
@@ -171,7 +172,7 @@ def rotation_groups() -> dict[int, MatrixGroup]:
 
     def turn(axis: list[float], fold: int) -> Tensor:
         x, y, z = (torch.tensor(axis, dtype=torch.float64) / math.hypot(*axis) * (2 * math.pi / fold)).tolist()
-        return torch.linalg.matrix_exp(torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64))
+        return matrix_exp(torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64))
 
     golden = (1 + math.sqrt(5)) / 2
     return {

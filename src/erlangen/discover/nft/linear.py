@@ -41,7 +41,8 @@ class LinearNFT:
 
     Source: P. J. Schmid, J. Fluid Mech. 656 (2010), for one shared motion.
 
-    >>> turn = torch.linalg.matrix_exp(torch.tensor([[0.0, -0.3], [0.3, 0.0]]))
+    >>> from erlangen.linalg import matrix_exp
+    >>> turn = matrix_exp(torch.tensor([[0.0, -0.3], [0.3, 0.0]]))
     >>> x = [torch.randn(20, 2)]
     >>> for _ in range(3): x.append(x[-1] @ turn.mT)
     >>> nft = LinearNFT().fit(torch.stack(x, 1))
