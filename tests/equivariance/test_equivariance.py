@@ -241,3 +241,12 @@ def test_measures_repeat_themselves_and_leave_the_global_state_alone():
         assert torch.equal(torch.random.get_rng_state(), before)
         torch.rand(3)
         assert measure() == first
+
+
+def test_outputs_that_are_no_numbers_are_the_reason():
+    model = lambda x: torch.where(x[:, :1] > 0, x, torch.nan)  # noqa: E731
+    verdict = er.equivariance_error(model, torch.randn(6, 3, dtype=torch.float64), er.SO(3).vector, er.SO(3).vector, elements=4)
+    assert not verdict
+    assert "NaN" in verdict.reason
+    whole = er.equivariance_error(lambda x: x, torch.randn(6, 3, dtype=torch.float64), er.SO(3).vector, er.SO(3).vector, elements=4)
+    assert "NaN" not in whole.reason

@@ -131,7 +131,7 @@ def test_velocities_are_channels():
     assert torch.allclose(there, group.multiply(g, h), atol=1e-10)
     other = x | {"vel": x["vel"] * torch.linspace(-1, 1, 7, dtype=torch.float64).unsqueeze(1)}
     assert not torch.allclose(frame(model.inp, other).elements[:, 0], h)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ArgumentError, match="takes, 1; got 2: positions, vel"):
         Vectors(vn(1), of="pos")(model.inp, x)  # the network was made for one channel
 
 
@@ -143,6 +143,27 @@ def test_a_cell_is_no_channel_whatever_the_number_of_atoms(atoms):
     frame = Vectors(vn(1), of="pos", degenerate="ignore")
     alone = Vectors(frame.network, degenerate="ignore")
     assert torch.equal(frame(inp, x).elements, alone(group.point, x["pos"]).elements)
+
+
+def test_a_cell_of_three_atoms_that_is_not_said_to_be_one():
+    """As many rows as points: a default network knows that it has one channel, another one hears of it."""
+    group = er.SE(3)
+    inp, x = er.Record({"pos": group.point, "cell": group.vector}), {"pos": cloud(2, 3), "cell": cloud(2, 3)}
+    with pytest.raises(ArgumentError, match="PerDatum") as caught:
+        Vectors(vn(1), of="pos")(inp, x)
+    assert caught.value.argument == "channels"
+
+    class Mean(nn.Module):
+        def forward(self, v):
+            return (v * v.square().sum(2, keepdim=True)).mean((1, 3)).unsqueeze(-1) * torch.ones(3, dtype=v.dtype)
+
+    with pytest.warns(UserWarning, match="'cell' counts as one vector for each of 3 points"):
+        Vectors(Mean(), of="pos")(inp, x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Vectors(Mean(), of="pos")(inp, {"pos": cloud(2, 4), "cell": cloud(2, 3)})
+        for wrapped in (er.frames.PerDatum, er.frames.PerNode):
+            Vectors(Mean(), of="pos")(er.Record({"pos": group.point, "cell": wrapped(group.vector)}), x)
 
 
 def test_masks_and_ragged_batches():

@@ -230,6 +230,25 @@ def test_half_precision_is_decided_in_single(frame, act, dtype):
     assert torch.allclose(turns @ turns.mT, torch.eye(3, dtype=F64).expand_as(turns), atol=1e-6)
 
 
+@pytest.mark.parametrize(("dtype", "share"), [(torch.float16, 0.1), (torch.bfloat16, 0.4)])
+def test_generic_clouds_have_axes_in_half_precision(dtype, share):
+    """Of clouds of twenty points few are refused, and of those that are not, no axis is off by more than a thirty-second."""
+    G = er.SE(3)
+    x = (cloud(200, 20, 3) * torch.tensor([1.0, 1.5, 2.2], dtype=F64)).to(dtype)
+    g = G.sample(200, generator=torch.Generator().manual_seed(1), dtype=F64)
+    moved = G.point.act(g, x.double()).to(dtype)
+    axes = [Principal(degenerate="ignore")(G.point, data).elements[:, 0, :3, :3].double() for data in (x, moved)]
+    refused = torch.zeros(200, dtype=torch.bool)
+    for i in range(200):
+        try:
+            Principal(degenerate="raise")(G.point, x[i : i + 1])
+        except ArgumentError:
+            refused[i] = True
+    assert float(refused.double().mean()) < share
+    along = ((G.rotation(g) @ axes[0]).mT @ axes[1]).diagonal(dim1=1, dim2=2).abs().amin(1)
+    assert float((2 * (1 - along[~refused])).clamp_min(0).sqrt().max()) < 1 / 32
+
+
 # ---- the public check ----
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 import erlangen as er
 from erlangen.actions.images import Images
-from erlangen.symmetrize import AllElements, ImageVectors, Principal
+from erlangen.symmetrize import AllElements, GramSchmidt, ImageVectors, Principal
 
 
 def cnn():
@@ -22,11 +22,16 @@ def model_of(name):
     if name == "vectors":
         G = er.SO(2)
         return er.symmetrize(cnn(), Images(G.vector), G.scalar, frame=ImageVectors(1)), (1, 6, 6)
+    if name == "momenta":
+        G = er.SO(1, 3, connected=True)
+        return er.symmetrize(nn.Sequential(nn.Flatten(), nn.Linear(20, 1)), G.vector, G.scalar, frame=GramSchmidt("ignore")), (5, 4)
     G = er.Cyclic(int(name))
     return er.symmetrize(cnn(), Images(G.irrep(1)), G.scalar, frame=AllElements()), (1, 6, 6)
 
 
-@pytest.mark.parametrize(("name", "strict"), [("cloud", False), ("4", False), ("8", False), ("8", True), ("vectors", False)])
+@pytest.mark.parametrize(
+    ("name", "strict"), [("cloud", False), ("4", False), ("8", False), ("8", True), ("vectors", False), ("momenta", False)]
+)
 def test_a_free_batch(name, strict):
     model, shape = model_of(name)
     batch = torch.export.Dim("batch", min=2, max=64)

@@ -191,3 +191,66 @@ def test_an_own_group_is_served():
         assert caught.value.argument == "rank"
     with pytest.raises(er.errors.ArgumentError, match="'rank'.*4 axes open"):
         GramSchmidt(rank=4)(er.SO(4).vector, torch.zeros(1, 3, 4))
+
+
+# ---- momenta of very different scales, near ties and nothing at all ----
+
+
+@pytest.mark.parametrize("massless", [False, True])
+def test_momenta_over_seven_orders_of_magnitude(massless):
+    """A large momentum, known badly in the others' rest frame, gives no axis although as much of it is left as of them."""
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(64, 6, 4, generator=rng, dtype=F64)
+    scale = 10 ** (7 * torch.rand(64, 6, 1, generator=rng, dtype=F64))
+    x = x * scale
+    x[..., 0] = (x[..., 1:].square().sum(-1) + (0 if massless else scale[..., 0].square())).sqrt()
+    x = x / x.norm(dim=-1).amax(1)[:, None, None]
+    found = errors(GramSchmidt("raise"), LORENTZ, x, LORENTZ.scalar, torch.float32) * torch.finfo(torch.float32).eps
+    assert float(found.max()) < 3e-3
+    assert float(found.median()) < 1e-6
+    here = GramSchmidt("raise")(LORENTZ.vector, x.float())
+    for unit in (2.0**-33, 2.0**23):
+        there = GramSchmidt("raise")(LORENTZ.vector, unit * x.float())
+        torch.testing.assert_close(there.elements, here.elements, atol=1e-12, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_nearly_equal_momenta(dtype):
+    """Two particles that differ by 10^-k in what decides which gives an axis."""
+    for k in range(3, 17):
+        x = momenta("plain", seed=k, count=8)
+        mirror = torch.tensor([1.0, -1.0, 1.0, 1.0], dtype=F64)
+        x[:, 3:] = x[:, :3] * mirror + 10.0**-k * torch.randn(8, 3, 4, generator=torch.Generator().manual_seed(k), dtype=F64)
+        for group in (er.O(1, 3), LORENTZ):
+            assert float(errors(GramSchmidt("raise"), group, x, group.vector, dtype).max()) < 1e5
+
+
+def test_nothing_at_all_is_told():
+    """Of zero momenta no boost is distinguished: invariant outputs are exact, and nobody may take others for it."""
+    x = momenta("plain", count=3)
+    x[1] = 0
+    with pytest.warns(UserWarning, match="1 of 3 data"):
+        GramSchmidt()(LORENTZ.vector, x)
+    with pytest.raises(er.errors.ArgumentError):
+        GramSchmidt("raise")(LORENTZ.vector, x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GramSchmidt("raise")(er.O(3).vector, torch.zeros(2, 3, 3))  # averaged over
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_scalar_matrices_of_collimated_massless_momenta(dtype):
+    """Products are small differences: what rounding leaves of them decides, and less than two digits are told."""
+    rng = torch.Generator().manual_seed(1)
+    x = torch.randn(32, 6, 4, generator=rng, dtype=F64)
+    x = x[:, :1] * torch.rand(32, 6, 1, generator=rng, dtype=F64) + 1e-2 * x
+    x[..., 0] = x[..., 1:].norm(dim=-1)
+    torch.manual_seed(0)
+    frame = Orbit(Scalar(LORENTZ, 6).to(dtype), project="none")
+    found = errors(frame, LORENTZ, x, LORENTZ.vector, dtype) * torch.finfo(dtype).eps
+    assert float(found.detach().max()) < (0.1 if dtype == torch.float32 else 1e-8)
+    if dtype == torch.float32:
+        x[..., 1:] = x[:, :1, 1:] * (1 + x[..., :1] + 1e-3 * x[..., 1:])
+        x[..., 0] = x[..., 1:].norm(dim=-1)
+        with pytest.warns(UserWarning, match="less than two digits"):
+            frame(LORENTZ.vector, x.to(dtype))

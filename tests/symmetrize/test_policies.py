@@ -158,10 +158,14 @@ def test_boosted_jets_have_the_same_canonical_form(opening):
 def test_three_massless_particles_tie_and_the_tie_is_broken_by_invariants():
     group, x = er.SO(1, 3, connected=True), jets(50, 3, 0.5)[:, :3]
     assert (GramSchmidt().rank(group.vector, x) == 3).all()
-    here = GramSchmidt()(group.vector, x).elements
+    here = GramSchmidt()(group.vector, x)
     for order in itertools.permutations(range(3)):
-        there = GramSchmidt()(group.vector, x[:, list(order)]).elements
-        assert torch.allclose(group.inverse(here) @ there, torch.eye(4, dtype=F64).expand_as(here), atol=1e-6)
+        there = GramSchmidt()(group.vector, x[:, list(order)])
+        # As sets: where invariants tie, too, to 5e-3, both give an element, in any order.
+        off = (group.inverse(here.elements).unsqueeze(2) @ there.elements.unsqueeze(1) - torch.eye(4, dtype=F64)).abs().amax((3, 4))
+        off, at = off.min(2)
+        assert float((off * (here.weights > 0)).max()) < 1e-6
+        assert torch.allclose(there.weights.gather(1, at)[here.weights > 0], here.weights[here.weights > 0], atol=1e-6)
     g = group.sample(50, dtype=F64, generator=torch.Generator().manual_seed(1))
     assert canonical_errors(x, group.vector.act(g, x), group).max() < 1e-10
 
@@ -172,14 +176,14 @@ def test_lightlike_data_are_told():
     pair = torch.tensor([[[5.0, 3.0, 0.0, 4.0], [5.0, 0.0, 4.0, 3.0]]], dtype=F64)
     nothing = torch.zeros_like(pair)
     x = torch.cat([photon, pair, nothing])
-    with pytest.warns(UserWarning, match="1 of 3 data have only lightlike"):
+    with pytest.warns(UserWarning, match="2 of 3 data have only lightlike"):
         found = GramSchmidt()(group.vector, x).elements
     assert group.contains(found).all()
     with pytest.raises(ArgumentError, match="lightlike"):
         GramSchmidt(degenerate="raise")(group.vector, x)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        GramSchmidt()(group.vector, x[1:])
+        GramSchmidt()(group.vector, x[1:2])
         GramSchmidt(degenerate="ignore")(group.vector, x)
     assert GramSchmidt().rank(group.vector, x).tolist() == [0, 2, 0]
     with pytest.raises(ArgumentError, match="'degenerate'"):

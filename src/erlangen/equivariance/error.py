@@ -150,6 +150,8 @@ def equivariance_error(
     if compared.zero:
         reason += f"; {compared.zero} for all of them, so that there nothing was tested"
     reason += about
+    if none := int(rel.isnan().sum()):
+        reason += f"; outputs are NaN or infinite, of the datum or of the moved one, in {none} of {rel.numel()} comparisons"
     worst = int(rel.nan_to_num(nan=math.inf).argmax())
     mean, interval = mean_interval(rel.mean(1), confidence)
     return Verdict(

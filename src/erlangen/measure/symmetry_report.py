@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from erlangen.equivariance.error import EquivarianceErrors, equivariance_error, seeded
 from erlangen.errors import ArgumentError
 from erlangen.groups.matrix import MatrixGroup
+from erlangen.linalg import relative_error
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class SymmetryReport:
     Attributes:
         rotation_energy: ``|E(g x) - E(x)|`` for rotations ("Rot-I").
         reflection_energy: the same for reflections ("Refl-I").
-        rotation_energy_percent, reflection_energy_percent: these, in percent of the mean ``|E(x)|``.
+        rotation_energy_percent, reflection_energy_percent: these, in percent of the mean ``|E(x)|``; infinite where
+            that is zero and they are not.
         rotation_forces: ``|F(g x) - g F(x)|`` of an atom, for rotations ("F-Rot-E").
         reflection_forces: the same for reflections ("F-Refl-E").
         positions: how far an atom's canonical position moves, for the nearest element of the frame ("Pos").
@@ -76,7 +78,8 @@ def symmetry_report(
     mean = {name: sum(values) / len(values) for name, values in sums.items()}
 
     def percent(name: str) -> float | None:
-        return 100 * mean[name] / max(mean["size"], 1e-300) if name in mean else None
+        size = torch.tensor(mean["size"], dtype=torch.float64)
+        return 100 * float(relative_error(torch.tensor(mean[name], dtype=torch.float64), size, size)) if name in mean else None
 
     return SymmetryReport(
         mean.get("rotation_energy"),

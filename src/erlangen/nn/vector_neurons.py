@@ -91,6 +91,7 @@ class VectorNeurons(nn.Module):
         for name, value in (("inputs", inputs), ("outputs", outputs), ("width", width), ("layers", layers)):
             if not isinstance(value, int) or value < 1:
                 raise ArgumentError(name, "a positive integer", repr(value))
+        self.inputs = inputs
         sizes = [2 * inputs] + [width] * layers
         self.own = nn.ModuleList([VectorLinear(a, width) for a in sizes[:-1]])
         self.shared = nn.ModuleList([VectorLinear(a, width) for a in sizes[:-1]])

@@ -104,10 +104,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
             key="seventh",
         ),
     ]
-    orbit = [
-        matrix_exp(k * bases[best]) @ torch.tensor([1.0, 0.2, 0.5], dtype=torch.float64)
-        for k in range(3 * config.fold)
-    ]
+    orbit = [matrix_exp(k * bases[best]) @ torch.tensor([1.0, 0.2, 0.5], dtype=torch.float64) for k in range(3 * config.fold)]
     figure = scatter(
         {"exp(k L) v": ([float(v[0]) for v in orbit], [float(v[1]) for v in orbit])},
         title=f"Where the learned generator takes a point in {3 * config.fold} steps",

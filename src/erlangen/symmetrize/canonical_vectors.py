@@ -22,11 +22,11 @@ from erlangen.symmetrize.cloud import Cloud
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.linear_parts import is_vector
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
-from erlangen.symmetrize.robust import packed, robust_bases
+from erlangen.symmetrize.robust import beside, robust_bases
 
 Degenerate = Literal["ignore", "warn", "weighted"]
 
-#: Vectors are dependent when no more than so many rounding errors part them.
+#: So many rounding errors part vectors that are dependent.
 ROUNDING = 16
 
 
@@ -51,11 +51,12 @@ class Vectors(CloudFrame):
         channels: for the default network: how many vectors each point has, its position included.
         method: ``"gram-schmidt"`` or ``"polar"``.
         prior: weight of the loss ``"prior"``, the mean square distance of ``Q`` to the identity, for pretrained models.
-        degenerate: where the margin is below ``eps`` (collinear, flat or symmetric clouds): ``"weighted"`` (those data get the elements
-            of :class:`Pairs`, in the plane and in space; of more dimensions, they are refused), ``"warn"`` or ``"ignore"`` (axes complete
-            the basis, so that the result is not symmetric where the cloud itself leaves more open than its own vectors).
-            Compiled models do not look: there it is ``"ignore"``.
-        eps: that margin; not below 16 times what rounding makes of it.
+        degenerate: where the margin is below ``eps`` (collinear, flat or symmetric clouds): ``"weighted"`` (the weight goes over to the
+            elements of :class:`Pairs`, in the plane and in space, as the margin goes from there to zero; of more dimensions, such data are
+            refused), ``"warn"`` or ``"ignore"`` (axes complete the basis, so that the result is not symmetric where the cloud itself
+            leaves more open than its own vectors). Compiled models do not look: there it is ``"ignore"``.
+        eps: that margin; not below the cube root of the precision of the data and the network (single: 5e-3), beyond what rounding makes
+            of it.
         of, weights: as for :class:`Principal`.
         rank: with ``degenerate="weighted"``: as for :class:`Pairs`.
 
@@ -80,7 +81,7 @@ class Vectors(CloudFrame):
         method: Literal["gram-schmidt", "polar"] = "gram-schmidt",
         prior: float = 0.0,
         degenerate: Degenerate = "weighted",
-        eps: float = 1e-6,
+        eps: float = 1e-4,
         of: str | None = None,
         weights: str | None = None,
         rank: int = 3,
@@ -112,22 +113,23 @@ class Vectors(CloudFrame):
         wide = found.to(torch.promote_types(torch.promote_types(found.dtype, cloud.points.dtype), torch.float32))
         q, margin = orthonormal(wide, batch.inp.group, self.method)
         # Vectors that are nothing but rounding would look independent.
-        size = vectors.detach().square().mean((1, 2, 3)).sqrt()
-        lengths = found.detach().norm(dim=1).amin(-1) / size.clamp_min(torch.finfo(size.dtype).tiny)
-        margin = torch.minimum(margin, lengths.to(margin.dtype))
+        size = vectors.square().mean((1, 2, 3)).clamp_min(torch.finfo(vectors.dtype).tiny).sqrt()
+        margin = torch.minimum(margin, (wide.norm(dim=1).amin(-1) / size).to(margin.dtype))
         losses = {}
         if self.prior:
             losses["prior"] = self.prior * (q - torch.eye(d, dtype=q.dtype, device=q.device)).square().mean()
-        made = Weighted(q.unsqueeze(1), None, losses, {"margin": margin, "vectors": found})
-        blur = cloud.noise / size.double().clamp_min(torch.finfo(torch.float64).tiny)
-        least = (ROUNDING * blur.clamp_min(4 * torch.finfo(found.dtype).eps)).clamp_min(self.eps)
-        return self._degenerate(
-            made, batch, cloud, (margin < least) | _spans_too_little(vectors, cloud, d - batch.outline.is_proper)
-        )
+        made = Weighted(q.unsqueeze(1), None, losses, {"margin": margin.detach(), "vectors": found})
+        precision = max(cloud.eps, torch.finfo(found.dtype).eps)
+        blur = ROUNDING * (cloud.noise / size.detach().double()).clamp_min(4 * precision)
+        share = noise.smooth((margin - blur) / max(self.eps, precision ** (1 / 3)))
+        share = torch.where(_spans_too_little(vectors, cloud, d - batch.outline.is_proper), 0.0, share)
+        return self._degenerate(made, batch, cloud, share)
 
     def _channels(self, batch: Batch, points: Float[Tensor, "B n d"]) -> Float[Tensor, "B n d c"]:
         """The points and all other vectors of each point, as channels."""
         channels, index, outline = [points], batch.index, batch.outline
+        taken: list[str] = []
+        doubtful: list[str] = []
         if len(outline.leaves) == 1:
             return points.unsqueeze(-1)
         spanning = self.of or outline.names[outline.clouds.index(True)]
@@ -138,12 +140,28 @@ class Vectors(CloudFrame):
                 dense = to_dense(part, index)[0] if index is not None and is_by_node(action, part, index) else part
                 if dense.shape == points.shape:
                     channels.append(dense.to(points.dtype))
+                    taken.append(name or f"part {len(taken)}")
+                    if points.shape[1] == points.shape[2] and not isinstance(action, PerNode) and may_look(part):
+                        doubtful.append(taken[-1])
+        wanted = self.network.inputs if isinstance(self.network, VectorNeurons) else len(channels)
+        if wanted != len(channels):
+            hint = "PerDatum(G.vector) says of a cell of three atoms that its rows are not one for each point"
+            got = f"{len(channels)}: positions{''.join(f', {name}' for name in taken)}"
+            raise ArgumentError("channels", f"as many vectors of each point as the network takes, {wanted}", got, hint)
+        if doubtful and not isinstance(self.network, VectorNeurons):
+            warnings.warn(
+                f"'{doubtful[0]}' counts as one vector for each of {points.shape[1]} points; PerDatum(G.vector) says that it is a cell, "
+                "PerNode(G.vector) that it is not",
+                stacklevel=3,
+            )
         return torch.stack(channels, -1)
 
-    def _degenerate(self, made: Weighted, batch: Batch, cloud: Cloud, bad: Bool[Tensor, " B"]) -> Weighted:
-        if self.degenerate == "ignore" or not may_look(bad) or not bool(bad.any()):
+    def _degenerate(self, made: Weighted, batch: Batch, cloud: Cloud, share: Float[Tensor, " B"]) -> Weighted:
+        """The bases, with robust ones beside them where they do not deserve the whole weight."""
+        near = (share.detach() < 1) if may_look(share) else torch.zeros_like(share, dtype=torch.bool)
+        if self.degenerate == "ignore" or not may_look(share) or not bool(near.any()):
             return made
-        message = f"{int(bad.sum())} of {len(bad)} data give the frame dependent vectors: their elements are arbitrary"
+        message = f"{int(near.sum())} of {len(near)} data give the frame nearly dependent vectors: their elements are arbitrary"
         if self.degenerate == "warn":
             warnings.warn(f"{message}; degenerate='weighted' gives them a robust frame", stacklevel=3)
             return made
@@ -151,11 +169,10 @@ class Vectors(CloudFrame):
         if d not in (2, 3):
             hint = "degenerate='ignore' takes them as they are"
             raise ArgumentError("x", f"data that give {d} independent vectors, or data of the plane or space", message, hint)
-        more = robust_bases(cloud, batch.outline.is_proper, self.rank)
-        refuse_moving(batch, torch.where(bad[:, None, None], more.loose, torch.eye(d).to(more.loose)))
-        elements = torch.cat([made.elements.to(more.elements.dtype), more.elements], 1)
-        weights = torch.cat([(~bad).to(more.weights.dtype).unsqueeze(1), more.weights * bad.unsqueeze(1)], 1)
-        elements, weights = packed(elements, weights)
+        rows = near.nonzero().squeeze(1)
+        more = robust_bases(cloud.rows(rows), batch.outline.is_proper, self.rank)
+        elements, weights, loose = beside(made.elements, share, rows, more)
+        refuse_moving(batch, loose)
         return made._replace(elements=elements, weights=weights)
 
     def refuse_linear(self, group: Group) -> str:
@@ -174,8 +191,10 @@ def _spans_too_little(vectors: Float[Tensor, "B n d c"], cloud: Cloud, needed: i
     beside = noise.of_coordinates(exact[..., 1:].norm(dim=2).amax(1), exact.shape[2], vectors.dtype)
     blur = torch.cat([cloud.noise.unsqueeze(1), beside], 1)  # [B, c]
     relative = (exact / blur.clamp_min(torch.finfo(torch.float64).tiny)[:, None, None]).transpose(2, 3).flatten(1, 2)
-    values = torch.linalg.eigvalsh(relative.mT @ relative)
-    return values[:, -needed] <= 4 * relative.shape[1]
+    if relative.shape[1] < needed:
+        return torch.ones_like(relative[:, 0, 0], dtype=torch.bool)
+    values = torch.linalg.svdvals(relative)  # not squared: that would lose half of the digits
+    return values[:, needed - 1] <= 2 * relative.shape[1] ** 0.5
 
 
 class ImageVectors(Frame):
@@ -228,16 +247,20 @@ class ImageVectors(Frame):
             raise ArgumentError("x", f"images of {self.channels} channels", tuple(part.shape))
         if part.shape[-1] != part.shape[-2]:
             raise ArgumentError("x", f"square images, which {inp.group} can turn", tuple(part.shape))
-        v = self._vectors(for_network(self.network, part))
+        v, size = self._vectors(for_network(self.network, part))
         q, margin = orthonormal(v.to(torch.promote_types(v.dtype, torch.float32)), inp.group, self.method)
-        if self.degenerate == "warn" and may_look(margin) and bool((margin < self.eps).any()):
-            warnings.warn(f"{int((margin < self.eps).sum())} of {len(v)} images have no direction", stacklevel=3)
+        # Moments that are nothing but rounding of what they sum have directions, too.
+        margin = torch.minimum(margin.detach(), (v.detach().norm(dim=1).amin(-1) / size).nan_to_num(0.0).to(margin.dtype))
+        least = max(self.eps, ROUNDING * torch.finfo(v.dtype).eps)
+        if self.degenerate == "warn" and may_look(margin) and bool((margin < least).any()):
+            warnings.warn(f"{int((margin < least).sum())} of {len(v)} images have no direction", stacklevel=3)
         losses = {}
         if self.prior:
             losses["prior"] = self.prior * (q - torch.eye(2, dtype=q.dtype, device=q.device)).square().mean()
         return Weighted(q.unsqueeze(1), None, losses, {"margin": margin, "vectors": v})
 
-    def _vectors(self, images: Float[Tensor, "B c h w"]) -> Float[Tensor, "B 2 2"]:
+    def _vectors(self, images: Float[Tensor, "B c h w"]) -> tuple[Float[Tensor, "B 2 2"], Float[Tensor, " B"]]:
+        """Two vectors, and the size of what each is the sum of."""
         side = images.shape[-1]
         line = (torch.arange(side, dtype=images.dtype, device=images.device) - (side - 1) / 2) / (side / 2)
         y, x = torch.meshgrid(-line, line, indexing="ij")
@@ -252,7 +275,8 @@ class ImageVectors(Frame):
         values = images.flatten(2).mT[:, inside]  # [B, p, c]
         features = torch.cat([values, (values.unsqueeze(-1) * bells.unsqueeze(1)).flatten(2)], -1)
         weight = self.network(features) - self.network(torch.zeros_like(features[:1, :1]))  # an empty place has no say
-        return torch.einsum("bpm,pd->bdm", weight, points / radius.clamp_min(1e-6).unsqueeze(-1)) / radius.shape[0]
+        found = torch.einsum("bpm,pd->bdm", weight, points / radius.clamp_min(1e-6).unsqueeze(-1)) / radius.shape[0]
+        return found, weight.detach().abs().mean(1).amax(-1)
 
     def _is_image(self, name: str | None, action: Any) -> bool:
         return self.of in (None, name) and isinstance(action, Images) and action.value is None
@@ -301,7 +325,7 @@ def orthonormal(
             if proper:
                 sign = torch.linalg.det(left.detach() @ right.detach()).sign()
                 left = torch.cat([left[..., :-1], left[..., -1:] * sign[:, None, None]], -1)
-            return left @ right, values.detach()[..., -1]
+            return left @ right, values[..., -1]
     axes: list[Tensor] = []
     margin = v.new_ones(v.shape[0])
     for vector in rows.unbind(1):
@@ -310,7 +334,7 @@ def orthonormal(
         margin = torch.minimum(margin, left_over)
     if proper:
         axes.append(_cross(axes, v))
-    return torch.stack(axes, -1), margin.detach()
+    return torch.stack(axes, -1), margin
 
 
 def _axis(vector: Float[Tensor, "B d"], axes: list[Tensor]) -> tuple[Float[Tensor, "B d"], Float[Tensor, " B"]]:

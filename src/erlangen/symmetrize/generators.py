@@ -14,10 +14,13 @@ from erlangen.groups.forms import bilinear_forms, commutant, is_special
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.recognise import recognised
-from erlangen.symmetrize.isometries import CERTAIN, Basis, Candidates, Spread, in_order, over_completions
+from erlangen.symmetrize.batch import for_network
+from erlangen.symmetrize.isometries import Basis, Candidates, Spread, in_order, over_completions
+from erlangen.symmetrize.noise import smooth
 
-#: What keeps a squared length from being divided by zero, relative to the longest.
-GUARD = 1e-6
+#: What keeps a squared length from being divided by what rounding left of it, relative to the longest: the cube root of single precision,
+#: in either, so that a network trained in one does the same in the other.
+GUARD = 5e-3
 #: Squares of columns that a generator makes, before they are scaled: those of a fresh one are 1e-6, of a dead one zero.
 LEAST = 1e-10
 
@@ -31,7 +34,8 @@ class Scalar(nn.Module):
     time, so do signs of timelike vectors. That makes the matrix as equivariant as the group is and not more: with the metric
     alone, an SO(2)-equivariant matrix is O(2)-equivariant, and has the wrong determinant for half of the data.
 
-    Vectors are divided by an invariant length first, columns of the result afterwards.
+    Vectors are divided by an invariant length first, columns of the result afterwards. Products are computed in float64 and the matrix
+    comes in it, whatever the network's precision is: of lightlike vectors they are small differences of large numbers.
 
     Args:
         group: a group of matrices.
@@ -104,7 +108,7 @@ class Scalar(nn.Module):
         n = self.group.n
         if y.shape[-2:] != (self.vectors, n):
             raise ArgumentError("y", f"vectors [*batch, {self.vectors}, {n}]", f"shape {tuple(y.shape)}")
-        y = scaled(y, self.forms)
+        y = scaled(y.double(), self.forms, torch.finfo(y.dtype).eps)
         scalars = [self._orientation(y)] if self.time is not None else []
         if self.raise_index is not None and len(self.crosses):
             y = torch.cat([y, cross(y[..., self.crosses, :]) @ self.raise_index.to(y)], -2)
@@ -118,8 +122,8 @@ class Scalar(nn.Module):
             scalars.append(volume)
         features = torch.cat(scalars, -1) if scalars else y.new_ones(*y.shape[:-2], 1)
         images = torch.einsum("cij,...mj->...cmi", self.images.to(y), y).flatten(-3, -2)
-        weights = self.network(features).unflatten(-1, (n, images.shape[-2])) / images.shape[-2] ** 0.5
-        m = scaled(weights @ images, self.forms, least=LEAST).mT
+        weights = self.network(for_network(self.network, features)).unflatten(-1, (n, images.shape[-2])) / images.shape[-2] ** 0.5
+        m = scaled(weights.double() @ images, self.forms, torch.finfo(weights.dtype).eps, least=LEAST).mT
         for _ in range(self.newton_schulz):
             m = 1.5 * m - 0.5 * m @ (m.mT @ m)
         return m
@@ -203,7 +207,7 @@ class InOrder(nn.Module):
         self.group, self.vectors, self.rank = known, vectors, rank
 
     def forward(self, y: Float[Tensor, "*batch m n"], noise: Float[Tensor, "*batch"] | None = None) -> Float[Tensor, "*batch n n"]:
-        return self._basis(y, noise).element.unflatten(0, y.shape[:-2])
+        return self._basis(y, noise, single=True).element.unflatten(0, y.shape[:-2])
 
     def over_completions(self, y: Float[Tensor, "B m n"], noise: Float[Tensor, " B"] | None = None) -> Spread:
         """The matrix of each datum, or several with weights where axes are open.
@@ -214,14 +218,14 @@ class InOrder(nn.Module):
         """
         return over_completions(self.group, self._basis(y, noise), self.rank)
 
-    def _basis(self, y: Tensor, noise: Tensor | None) -> Basis:
+    def _basis(self, y: Tensor, noise: Tensor | None, single: bool = False) -> Basis:
         n = self.group.n
         if y.shape[-2:] != (self.vectors, n):
             raise ArgumentError("y", f"vectors [*batch, {self.vectors}, {n}]", f"shape {tuple(y.shape)}")
         flat = y.flatten(0, -3) if y.ndim > 3 else y.reshape(-1, *y.shape[-2:])
         blur = None if noise is None else noise.reshape(-1)
         eps = torch.finfo(y.dtype).eps
-        return in_order(self.group, Candidates.rounded(flat, eps, self.group, blur), eps)
+        return in_order(self.group, Candidates.rounded(flat, eps, self.group, blur), eps, single)
 
 
 class RingMoments(nn.Module):
@@ -271,24 +275,44 @@ def products(y: Float[Tensor, "*batch m n"], forms: Float[Tensor, "s n n"]) -> F
     return y @ forms.to(y) @ y.mT
 
 
-def scaled(y: Float[Tensor, "*batch m n"], forms: Float[Tensor, "s n n"], least: float = 0.0) -> Float[Tensor, "*batch m n"]:
+def scaled(
+    y: Float[Tensor, "*batch m n"], forms: Float[Tensor, "s n n"], eps: float | None = None, least: float = 0.0
+) -> Float[Tensor, "*batch m n"]:
     """Vectors divided by the invariant ``(sum_j |y_i^T B y_j|)^1/2``, the largest over forms: lightlike vectors have a length, too.
 
-    Where all products are zero, to rounding, vectors stay as they are, with a derivative of one. ``least`` is added to the squares: vectors
-    much shorter than its root are not made long, and do not get large gradients.
+    Where all products are zero, to rounding, vectors stay as they are, with a derivative of one; what is nearly so counts as little. Of a
+    datum's squared lengths the largest counts with a part of :data:`GUARD` in all.
 
-    >>> scaled(3 * torch.eye(2), torch.eye(2)[None])
-    tensor([[1.0000, 0.0000],
-            [0.0000, 1.0000]])
+    Args:
+        y, forms: the vectors and the forms.
+        eps: the precision that the vectors came in; by default that of their dtype.
+        least: is added to the squares: vectors much shorter than its root are not made long, and do not get large gradients.
+
+    >>> scaled(3 * torch.eye(2), torch.eye(2)[None]).round(decimals=2)
+    tensor([[1., 0.],
+            [0., 1.]])
     """
     if not len(forms):
         return y
     squares = products(y, forms).abs().sum(-1).amax(-2)
-    lengths = y.detach().norm(dim=-1)
-    noise = CERTAIN * y.shape[-1] * torch.finfo(y.dtype).eps * lengths * lengths.sum(-1, keepdim=True) * forms.abs().max().to(y)
-    squares = torch.where(squares > noise, squares, 0.0)
-    squares = squares + GUARD * squares.amax(-1, keepdim=True) + least
+    noise = product_noise(y.detach(), forms, eps)
+    told = smooth(squares / torch.where(noise > 0, noise, 1.0) - 1)
+    squares = squares * torch.where(noise > 0, told, 1.0)
+    squares = (squares + GUARD * squares.amax(-1, keepdim=True)) / (1 + GUARD) + least
     return y / torch.where(squares > 0, squares, 1.0).sqrt().unsqueeze(-1)
+
+
+def product_noise(
+    y: Float[Tensor, "*batch m n"], forms: Float[Tensor, "s n n"], eps: float | None = None
+) -> Float[Tensor, "*batch m"]:
+    """How far rounding may move ``sum_j |y_i^T B y_j|`` of vectors that came in a precision ``eps``.
+
+    >>> product_noise(torch.eye(2), torch.eye(2)[None]) < 1e-5
+    tensor([True, True])
+    """
+    lengths = y.norm(dim=-1)
+    eps = torch.finfo(y.dtype).eps if eps is None else eps
+    return 6 * eps * lengths * lengths.sum(-1, keepdim=True) * forms.abs().max().to(y)
 
 
 def unit(v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:

@@ -24,26 +24,27 @@ from erlangen.symmetrize.pairs import refuse_moving
 
 
 class GramSchmidt(CloudFrame):
-    """One element per datum: the pseudo-orthonormal basis that the datum's own vectors span.
+    """One element for most data: the pseudo-orthonormal basis that the datum's own vectors span.
 
     The first axis is the sum of all vectors (of collider jets, the total momentum, which is timelike); each next axis is what is left
-    of the vector with the largest ``|<r, r>|``. Sums, residuals and pivots only use the form, so the basis moves along with the datum,
-    exactly. Everything is computed in float64, each axis orthogonalised twice and the whole corrected once to the group, because
-    nearly massless, nearly parallel momenta lose many digits; what error remains is within a factor of three of what rounding the
-    moved input alone makes. Where two pivots tie, the result jumps.
+    of the vector with the largest ``|<r, r>|`` (among nearly equal ones, of that longer along the first axis). Sums, residuals and pivots
+    only use the form, so the basis moves along with the datum, exactly. Everything is computed in float64, each axis orthogonalised twice
+    and the whole corrected once to the group, because nearly massless, nearly parallel momenta lose many digits; what error remains is
+    within a factor of three of what rounding the moved input alone makes. Where two pivots tie, to 5e-3, both give an element, with
+    weights that go over from one to the other, so that nothing jumps; there rounding is blown up by up to the inverse of that. What vectors
+    nearly do not show is averaged over in the same way.
 
     A datum that spans fewer directions than space has (two particles in four dimensions, three points in space; see :meth:`rank`) takes
     the missing axes from its other vectors (velocities, a second cloud). Where there are none, the group elements that leave the datum
     as it is are left open, and the frame holds as many of them as average tensors of up to ``rank`` exactly: the force on one atom is zero.
     That is not possible where the open directions have both signs (without a timelike vector in a Lorentz group): then invariant outputs
-    are exact, of others the components within the span, and ``degenerate`` says what to do; data that are zero pass without a word. A
-    compiled model takes one element.
+    are exact, of others the components within the span, and ``degenerate`` says what to do. A compiled model takes one element.
 
     For Euclidean and special Euclidean groups the origin is the mean.
 
     Args:
-        degenerate: what to do with data that are not zero and define no axes, because what is left of them is lightlike (a single photon,
-            parallel photons) or a boost is left open: ``"warn"``, ``"raise"`` or ``"ignore"``.
+        degenerate: what to do with data that define no axes, because what is left of them is lightlike (a single photon, parallel
+            photons) or a boost is left open (zero momenta, too): ``"warn"``, ``"raise"`` or ``"ignore"``.
         of: the part of a dict that spans the frame; by default the first one that moves as points or vectors.
         weights: the part of a dict (with action ``None``) that holds weights of the points or a boolean mask, ``[B, n]``.
         rank: the highest rank of the tensors that come out (0: scalars, 1: vectors, ...), for data that span less than the space; at most
@@ -86,9 +87,8 @@ class GramSchmidt(CloudFrame):
         found = over_completions(group, basis, self.tensor_rank)
         if may_look(basis.rank):
             if self.degenerate != "ignore":
-                self._complain(basis.lightlike | (found.arbitrary & (basis.rank > 0)))
-            if found.elements.shape[1] > 1:
-                refuse_moving(batch, found.elements[:, 1] @ group.inverse(found.elements[:, 0]))
+                self._complain(found.arbitrary)
+            refuse_moving(batch, found.loose)
         return Weighted(found.elements, found.weights)
 
     def rank(self, inp: Action, x: Any) -> Int[Tensor, " B"]:
@@ -101,7 +101,8 @@ class GramSchmidt(CloudFrame):
         cloud = self.prepared(cloud_of(Batch(inp, x), self.of, self.weights, self.others))
         if inp.group.translates:
             cloud = cloud.minus(cloud.centre())
-        return _basis(recognised(inp.group.linear_part), cloud).rank
+        basis = _basis(recognised(inp.group.linear_part), cloud)
+        return basis.rank.new_zeros(len(cloud.points)).scatter_reduce(0, basis.datum, basis.rank, "amax")
 
     def _complain(self, bad: Tensor) -> None:
         if not bool(bad.any()):

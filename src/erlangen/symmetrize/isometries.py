@@ -17,26 +17,40 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.membership import may_look
+from erlangen.symmetrize.noise import smooth
 from erlangen.symmetrize.robust import rotations
 
 #: How many times its noise a length must be, to be none of it.
 CERTAIN = 4
+#: Vectors nearer than this in what decides between them, relative to the largest, both give a basis.
+TIE = 5e-3
+#: How much the length along the first axis counts beside what is left.
+FIRST = 1 / 8
+#: From a bound to so many times it shares go over from what comes next to what is above.
+TWICE = 8.0
+TINY = torch.finfo(torch.float64).tiny
 
 
 class Basis(NamedTuple):
-    """Pseudo-orthonormal bases of a batch of sets of vectors.
+    """Pseudo-orthonormal bases of a batch of sets of vectors: one for each datum, or, near ties, a few with shares.
 
     Attributes:
         element: the isometries that take the form's standard basis to the vectors' own.
         rank: how many axes the vectors defined, before the first that they did not.
         lightlike: where axes had to be completed although vectors were left, which have length zero all of them.
         completed: which columns of the basis were completed.
+        datum: whose each basis is, ascending.
+        share: its part of the datum; those of a datum sum to one.
+        nearly: where axes were completed although vectors show a little of them.
     """
 
-    element: Float[Tensor, "B d d"]
-    rank: Int[Tensor, " B"]
-    lightlike: Bool[Tensor, " B"]
-    completed: Bool[Tensor, "B d"]
+    element: Float[Tensor, "R d d"]
+    rank: Int[Tensor, " R"]
+    lightlike: Bool[Tensor, " R"]
+    completed: Bool[Tensor, "R d"]
+    datum: Int[Tensor, " R"]
+    share: Float[Tensor, " R"]
+    nearly: Bool[Tensor, " R"]
 
 
 class Candidates(NamedTuple):
@@ -65,8 +79,10 @@ class Candidates(NamedTuple):
 def by_size(group: Any, own: Candidates, eps: float, others: Candidates | None = None) -> Basis:
     """First the sum of all vectors, where it has a length and is not nearly lightlike; then what is left of the vector that has most left.
 
-    Ties must not be decided by rounding (the residuals of the last two vectors of a cloud always tie, for their sum is gone): among
-    vectors within rounding of the most, the one that is longest along the first axis is taken, and where that ties too, the first.
+    What is left counts the less, the smaller it is beside the vector's length along the first axis, for so much worse it is known; and
+    of vectors with as much left (the residuals of the last two vectors of a cloud always have, for their sum is gone) the one that is
+    longer along the first axis goes first. None of this depends on the order of the vectors. Where two come nearer than :data:`TIE` both
+    give a basis, with shares that go over from one to the other.
 
     Args:
         group: one with a ``form``.
@@ -76,30 +92,52 @@ def by_size(group: Any, own: Candidates, eps: float, others: Candidates | None =
     """
     total = Candidates(own.vectors.sum(1, keepdim=True), own.noise.sum(1, keepdim=True))
     every = Candidates(torch.cat([total.vectors, own.vectors], 1), torch.cat([total.noise, own.noise], 1))
-    return _basis(group, every, others, eps ** (1 / 3), ordered=False)
+    return _basis(group, every, others, eps ** (1 / 3), ordered=False, single=False)
 
 
-def in_order(group: Any, own: Candidates, eps: float) -> Basis:
+def in_order(group: Any, own: Candidates, eps: float, single: bool = False) -> Basis:
     """The first vector that has a length, then what is left of the next one that still has some, ...; where none has, sums of two.
 
-    A vector that is nearly lightlike counts as such where its axis would keep less than two thirds of the digits: what an axis loses is
-    how much shorter its square is than the largest.
+    A vector whose axis would keep less than two thirds of the digits is passed over: what an axis loses is how much shorter its square is
+    than the largest. Shares go over from one to the next where it comes to that.
 
     Args:
         group: one with a ``form``.
         own: the vectors.
         eps: the relative precision of the numbers as they came.
+        single: one basis for each datum, that with the largest share.
     """
     n = own.vectors.shape[1]
     if 0 in group.signature:
-        return _basis(group, own, None, eps ** (1 / 3), ordered=True)
+        return _basis(group, own, None, eps ** (1 / 3), ordered=True, single=single)
     i, j = torch.triu_indices(n, n, 1, device=own.vectors.device)
     sums = Candidates(own.vectors[:, i] + own.vectors[:, j], own.noise[:, i] + own.noise[:, j])
     every = Candidates(torch.cat([own.vectors, sums.vectors], 1), torch.cat([own.noise, sums.noise], 1))
-    return _basis(group, every, None, eps ** (1 / 3), ordered=True)
+    return _basis(group, every, None, eps ** (1 / 3), ordered=True, single=single)
 
 
-def _basis(group: Any, own: Candidates, others: Candidates | None, least: float, ordered: bool) -> Basis:
+class _Rows(NamedTuple):
+    """What is known of each basis while axes are added: tensors ``[R, ...]``."""
+
+    datum: Tensor
+    share: Tensor
+    vectors: Tensor
+    residuals: Tensor
+    blur: Tensor
+    boost: Tensor
+    along_first: Tensor
+    spread: Tensor
+    widest: Tensor
+    rank: Tensor
+    lightlike: Tensor
+    nearly: Tensor
+    closed: Tensor
+    axes: Tensor
+    signs: Tensor
+    completed: Tensor
+
+
+def _basis(group: Any, own: Candidates, others: Candidates | None, least: float, ordered: bool, single: bool) -> Basis:
     """``least``: what part of the largest square a vector must have that is taken although others have more, the cube root of precision."""
     vectors, blur = own if others is None else (torch.cat(both, 1) for both in zip(own, others))
     form = group.form.to(vectors)
@@ -107,113 +145,216 @@ def _basis(group: Any, own: Candidates, others: Candidates | None, least: float,
     p, q = group.signature
     signs = torch.tensor([1.0] * p + [-1.0] * q, dtype=vectors.dtype, device=vectors.device)
     size, given, dim = vectors.shape
+    mine = torch.arange(given, device=vectors.device) < own.vectors.shape[1]
     stretch = form.abs().max().sqrt()
 
     def inner(a: Tensor, b: Tensor) -> Tensor:
         return ((a @ form) * b).sum(-1)
 
     axes_of_space = _with_sums(reference.mT) if p and q else reference.mT
-    residuals = torch.cat([vectors, axes_of_space.expand(size, *axes_of_space.shape)], 1)
-    # How far a residual may be off, in units in which axes have length one; a boosted axis spreads errors over its own length.
-    blur = CERTAIN * stretch * blur
-    boost = torch.ones_like(vectors[:, :1, 0])
-    along_first, off_first = torch.zeros_like(vectors[..., 0]), blur
-    widest = torch.zeros_like(boost)  # the largest square since all axes that are missing have one sign
-    rank = torch.zeros(size, dtype=torch.int64, device=vectors.device)
-    lightlike = torch.zeros(size, dtype=torch.bool, device=vectors.device)
+    none, some = torch.zeros_like(vectors[..., 0]), torch.ones_like(vectors[:, 0, 0])
+    no = torch.zeros_like(some, dtype=torch.bool)
+    rows = _Rows(
+        datum=torch.arange(size, device=vectors.device),
+        share=some,
+        vectors=vectors,
+        residuals=torch.cat([vectors, axes_of_space.expand(size, *axes_of_space.shape)], 1),
+        # How far a residual may be off, in units in which axes have length one; a boosted axis spreads errors over its own length.
+        blur=CERTAIN * stretch * blur,
+        boost=some.unsqueeze(1),
+        along_first=none,
+        spread=none,  # squares of residuals since all axes that are missing have one sign
+        widest=-some.unsqueeze(1),  # the largest of the datum's own; none yet
+        rank=no.long(),
+        lightlike=no,
+        nearly=no,
+        closed=no,
+        axes=vectors[:, :0],
+        signs=none[:, :0],
+        completed=no[:, None][:, :0],
+    )
     # A lone sign (time) comes first; the other axes by size.
     lone = 0 if p == 1 else dim - 1 if q == 1 else None
-    axes: list[tuple[Tensor, Tensor]] = []
-    completed: list[Tensor] = []
     for step in range(dim):
-        norms = inner(residuals, residuals)
-        used = torch.stack([sign for _, sign in axes], -1) if axes else norms.new_zeros(size, 0)
-        plus, minus = (
-            p - (used > 0).sum(-1, keepdim=True),
-            q - (used < 0).sum(-1, keepdim=True),
-        )  # how many of either sign are missing
+        norms = inner(rows.residuals, rows.residuals)
+        # How many of either sign are missing.
+        plus, minus = p - (rows.signs > 0).sum(-1, keepdim=True), q - (rows.signs < 0).sum(-1, keepdim=True)
         definite = (plus == 0) | (minus == 0)
         strength = norms.abs() * torch.where(norms > 0, plus > 0, minus > 0)
-        error = blur * boost
-        size_of = torch.where(definite, strength[:, :given].sqrt(), (residuals[:, :given] @ form).norm(dim=-1) / stretch)
+        left = strength[:, :given]
+        error = rows.blur * rows.boost
+        size_of = torch.where(definite, left.detach().sqrt(), (rows.residuals[:, :given].detach() @ form).norm(dim=-1) / stretch)
         error = error * (size_of + error)
-        sure = strength[:, :given].detach() > error.detach()
+        first_definite = definite & (rows.widest < 0)
+        rows = rows._replace(
+            spread=torch.where(first_definite, left, rows.spread),
+            widest=torch.where(first_definite, (left * mine).amax(1, keepdim=True), rows.widest),
+        )
         # What is left after others shows no direction where it keeps less than half of its digits.
-        sure = sure & ~(definite & (strength[:, :given].detach() < least**3 * widest))
-        widest = torch.where(definite, torch.maximum(widest, strength[:, :given].detach().amax(1, keepdim=True)), widest)
+        floor = torch.where(definite, torch.maximum(error, least**3 * rows.widest.detach().clamp_min(0)), error)
+        sure = (left.detach() > floor) & ~rows.closed.unsqueeze(1)
         if step == 0 and lone is not None and not ordered:
             # Vectors of the other sign alone span that axis, too: it comes later.
             timelike = sure & (norms[:, :given].sign() == signs[lone])
             sure = torch.where(timelike.any(1, keepdim=True), timelike, sure)
-        mine = sure.clone()
-        mine[:, own.vectors.shape[1] :] = False  # the others' turn comes when none of its own is left
-        sure = torch.where(mine.any(1, keepdim=True), mine, sure)
-        if ordered or step == 0:
-            # In their order, vectors count that keep half of their digits; of size, the sum of all has no such claim.
-            at = _first_strong(strength[:, :given], sure, torch.where(definite, least**3, least) if ordered else least)
-        if not ordered:
-            strongest = _strongest(strength[:, :given], error, sure, along_first, off_first * boost)
-            at = strongest if step else torch.where(at == 0, at, strongest)
-        from_data = sure.any(1)
-        left = (residuals[:, :given].norm(dim=-1) * stretch > CERTAIN * blur * boost.square()).any(1)
-        lightlike = lightlike | (~from_data & ~definite[:, 0] & left)
-        rank = rank + (from_data & ~lightlike)
-        completed.append(~from_data)
-        at = torch.where(from_data, at, strength[:, given:].argmax(1) + given)
-        vector = residuals.gather(1, at.view(size, 1, 1).expand(size, 1, dim)).squeeze(1)
+        found = sure.any(1)
+        remains = (rows.residuals[:, :given].detach().norm(dim=-1) * stretch > CERTAIN * rows.blur * rows.boost.square()).any(1)
+        lightlike = rows.lightlike | (~found & ~rows.closed & ~definite[:, 0] & remains)
+        rows = rows._replace(lightlike=lightlike, rank=rows.rank + (found & ~lightlike))
+        shares, rest = _shares(rows, left, floor, sure, mine, definite, least, step, ordered)
+        if step == dim - 1:
+            options = _by_sign(shares, rest, rows.residuals[:, :given], inner, found, group.is_proper)
+        else:
+            options = _Options.of_each(torch.cat([shares, rest.unsqueeze(1)], 1))
+        row, at, way, share = options.taken(single)
+        at_will = (strength[:, given:].detach().argmax(1) + given)[row]
+        definite, share = definite[row], share * rows.share[row]
+        if row.shape[0] != rows.datum.shape[0]:
+            rows = _Rows(*(t[row] for t in rows))
+        completed = at == given
+        at = torch.where(completed, at_will, at)
+        rows = rows._replace(
+            share=share,
+            closed=rows.closed | (completed & definite[:, 0]),
+            nearly=rows.nearly | (completed & remains[row]),
+            completed=torch.cat([rows.completed, completed.unsqueeze(1)], 1),
+        )
+        count = rows.datum.shape[0]  # no length: of a free batch it has none
+        vector = rows.residuals.gather(1, at.view(-1, 1, 1).expand(count, 1, dim)).squeeze(1)
         # Subtract the earlier axes once more: the first subtraction lost digits to cancellation.
-        for axis, sign in axes:
+        for axis, sign in zip(rows.axes.unbind(1), rows.signs.unbind(1)):
             vector = vector - (sign * inner(vector, axis)).unsqueeze(-1) * axis
         norm = inner(vector, vector)
-        axis, sign = vector / norm.abs().sqrt().unsqueeze(-1), norm.sign().detach()
-        axes.append((axis, sign))
-        if step == 0:
-            along_first = inner(vectors, axis.unsqueeze(1)).abs()
-        along = inner(residuals, axis.unsqueeze(1))
-        residuals = residuals - (sign.unsqueeze(-1) * along).unsqueeze(-1) * axis.unsqueeze(1)
+        axis, sign = way.unsqueeze(1) * vector / norm.abs().sqrt().unsqueeze(-1), norm.sign().detach()
+        along = inner(rows.residuals, axis.unsqueeze(1))
         # An axis is off by the error of its vector over its length, and hands that on to what it is subtracted from.
         turned = torch.where(
-            from_data, blur.gather(1, at.clamp_max(given - 1).unsqueeze(1))[:, 0] / norm.detach().abs().sqrt(), 0.0
+            completed, 0.0, rows.blur.gather(1, at.clamp_max(given - 1).unsqueeze(1))[:, 0] / norm.detach().abs().sqrt()
         )
-        if step == 0:
-            off_first = blur + stretch * vectors.detach().norm(dim=-1) * turned.unsqueeze(1)
-        blur = blur + along[:, :given].detach().abs() * turned.unsqueeze(1)
-        boost = torch.maximum(boost, stretch * axis.detach().norm(dim=-1, keepdim=True))
-    basis, free = torch.stack([axis for axis, _ in axes], -1), torch.stack(completed, -1)
+        rows = rows._replace(
+            axes=torch.cat([rows.axes, axis.unsqueeze(1)], 1),
+            signs=torch.cat([rows.signs, sign.unsqueeze(1)], 1),
+            residuals=rows.residuals - (sign.unsqueeze(-1) * along).unsqueeze(-1) * axis.unsqueeze(1),
+            along_first=rows.along_first if step else inner(rows.vectors, axis.unsqueeze(1)).abs(),
+            blur=rows.blur + along[:, :given].detach().abs() * turned.unsqueeze(1),
+            boost=torch.maximum(rows.boost, stretch * axis.detach().norm(dim=-1, keepdim=True)),
+        )
+    basis, free = rows.axes.mT, rows.completed
     # Positive axes first, in the order found.
-    order = torch.stack([sign for _, sign in axes], -1).argsort(dim=-1, descending=True, stable=True)
+    order = rows.signs.argsort(dim=-1, descending=True, stable=True)
     basis, free = basis.gather(-1, order.unsqueeze(1).expand_as(basis)), free.gather(-1, order)
     # One Newton step towards basis^T J basis = diag(signs).
     gram = signs.unsqueeze(-1) * (basis.mT @ form @ basis)
     basis = basis @ (1.5 * torch.eye(dim, dtype=basis.dtype, device=basis.device) - 0.5 * gram)
     inverse_reference = signs.unsqueeze(-1) * (reference.mT @ form)
     basis = _oriented(group, basis, inverse_reference, free)
-    return Basis(group.into_component(basis @ inverse_reference), rank, lightlike, free)
+    element = group.into_component(basis @ inverse_reference)
+    return Basis(element, rows.rank, rows.lightlike, free, rows.datum, rows.share, rows.nearly)
+
+
+def _shares(
+    rows: _Rows,
+    left: Tensor,
+    floor: Tensor,
+    sure: Tensor,
+    mine: Tensor,
+    definite: Tensor,
+    least: float,
+    step: int,
+    ordered: bool,
+) -> tuple[Tensor, Tensor]:
+    """The part of each vector ``[R, m]`` in the next axis, by what is ``left`` of it (squares), and what is left open, ``[R]``.
+
+    Functions of inner products alone: the rounding, which depends on the pose, only says what is nothing.
+    """
+    own, beside = sure & mine, sure & ~mine
+    surplus = (left - floor).clamp_min(0)
+    # How far a datum's own vectors, and each other one, are off the space of the axes so far, beside their sizes: squares of that over
+    # the fourth root of precision, for completed axes are turned so often that its fourth power counts.
+    scale = torch.where(mine, rows.widest, rows.spread)
+    off = torch.where(scale > 0, surplus / torch.where(scale > 0, scale, 1.0), 0.0) / least**1.5
+    told = [torch.where(definite[:, 0], smooth((off * which).amax(1)), 1.0) * which.any(1) for which in (own, beside)]
+    if ordered:
+        ratio = torch.where(own, left, 0.0) / torch.where(own, left, 0.0).amax(1, keepdim=True).clamp_min(TINY)
+        bound = torch.where(definite, least**2, least)
+        enough = smooth((ratio / bound - 1) / (TWICE - 1)) * own
+        passed = torch.cat([torch.ones_like(enough[:, :1]), (1 - enough).cumprod(1)[:, :-1]], 1)
+        shares = enough * passed
+    else:
+        shares = _by_score(left, own, rows.along_first, least, step)
+        if not step:
+            ratio = left[:, :1] / torch.where(own, left, 0.0).amax(1, keepdim=True).clamp_min(TINY)
+            enough = smooth((ratio / least - 1) / (TWICE - 1)) * own[:, :1]  # the sum comes first
+            alone = torch.arange(left.shape[1], device=left.device) == 0
+            others = _by_score(left, own & ~alone, rows.along_first, least, step)
+            nothing = others.sum(1, keepdim=True) == 0
+            shares = torch.where(nothing, shares, enough * alone + (1 - enough) * others)
+    more = _by_score(off, beside, rows.along_first * 0, least, 0)
+    first, second = told[0], (1 - told[0]) * told[1]
+    return shares * first.unsqueeze(1) + more * second.unsqueeze(1), 1 - first - second
+
+
+def _by_score(left: Tensor, sure: Tensor, along_first: Tensor, least: float, step: int) -> Tensor:
+    """Shares of the vectors with most left, and of those within :data:`TIE` of it; rows sum to one, or to zero where nothing is sure."""
+    left = torch.where(sure, left, 0.0)
+    if step:
+        known = left / (least**2 * along_first.square()).clamp_min(TINY)
+        left = left * torch.where(along_first > 0, smooth(known), 1.0)
+    score = left / left.amax(1, keepdim=True).clamp_min(TINY)
+    if step:
+        score = score + FIRST * along_first / along_first.amax(1, keepdim=True).clamp_min(TINY)
+    score = torch.where(sure, score, -1.0)
+    shares = smooth(1 - (score.amax(1, keepdim=True) - score) / TIE) * sure
+    return shares / shares.sum(1, keepdim=True).clamp_min(TINY)
+
+
+class _Options(NamedTuple):
+    """What the next axis of each basis may be, ``[R, options]``.
+
+    Attributes:
+        shares: parts of the basis; rows sum to one.
+        at: which vector gives the axis; the number after the last: none does, and it is completed.
+        ways: its sign.
+    """
+
+    shares: Tensor
+    at: Tensor
+    ways: Tensor
+
+    @classmethod
+    def of_each(cls, shares: Tensor) -> _Options:
+        """Every vector, as it is, and none."""
+        return cls(shares, torch.arange(shares.shape[1], device=shares.device).expand(shares.shape), torch.ones_like(shares))
+
+    def taken(self, single: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Those with a share: which basis they go on from, the vector, the sign and the share. ``single``, or compiled: one for each."""
+        if single or not may_look(self.shares):
+            row = torch.arange(self.shares.shape[0], device=self.shares.device)
+            option = self.shares.argmax(1)
+            return row, self.at[row, option], self.ways[row, option], torch.ones_like(self.shares[:, 0])
+        row, option = (self.shares > 0).nonzero(as_tuple=True)
+        return row, self.at[row, option], self.ways[row, option], self.shares[row, option]
+
+
+def _by_sign(shares: Tensor, rest: Tensor, residuals: Tensor, inner: Any, found: Tensor, proper: bool) -> _Options:
+    """The options for the last axis, which is known but for its sign: each way of the vector that shows it best, or none.
+
+    The determinant decides the sign in groups that keep it.
+    """
+    at = inner(residuals, residuals).detach().abs().argmax(1)
+    best = residuals.gather(1, at.view(-1, 1, 1).expand(-1, 1, residuals.shape[-1]))
+    along = inner(residuals, best) * inner(best, best).sign()
+    there = torch.ones_like(rest) if proper else (shares * (along > 0)).sum(1) + rest / 2
+    options = torch.stack([there, 1 - there, torch.zeros_like(rest)], 1)
+    none = options.new_tensor([0.0, 0.0, 1.0])
+    at = torch.stack([at, at, torch.full_like(at, residuals.shape[1])], 1)
+    return _Options(torch.where(found.unsqueeze(1), options, none), at, options.new_tensor([1.0, -1.0, 1.0]).expand(options.shape))
 
 
 def _with_sums(rows: Float[Tensor, "d d"]) -> Tensor:
     """Rows, and sums of two: where all residuals of the rows are lightlike, one of the sums' is not."""
     i, j = torch.triu_indices(len(rows), len(rows), 1)
     return torch.cat([rows, rows[i] + rows[j]])
-
-
-def _strongest(strength: Tensor, error: Tensor, sure: Tensor, along_first: Tensor, off: Tensor) -> Tensor:
-    """Where the largest strength of those that are sure stands, ties by length along the first axis, which is ``off`` by rounding."""
-    strength = torch.where(sure, strength, 0.0)
-    best, at = strength.max(1, keepdim=True)
-    # The sum of all came first, so the others' residuals sum to zero: a large one, known badly, may tie with a small one, known well.
-    tied = sure & (strength >= best - 2 * torch.maximum(error, error.gather(1, at)).minimum(0.1 * best))
-    longest, at = torch.where(tied, along_first, -1.0).max(1, keepdim=True)
-    near = tied & (along_first >= longest - 2 * off.gather(1, at))
-    return near.long().argmax(1)
-
-
-def _first_strong(strength: Tensor, sure: Tensor, least: Tensor | float) -> Tensor:
-    """The first that is sure and at least this part of the largest."""
-    strength = torch.where(sure, strength, 0.0)
-    best, at = strength.max(1, keepdim=True)
-    enough = sure & (strength >= least * best)
-    return torch.where(enough.any(1), enough.long().argmax(1), at[:, 0])
 
 
 def _oriented(group: Any, basis: Tensor, inverse_reference: Tensor, free: Tensor) -> Tensor:
@@ -239,11 +380,13 @@ class Spread(NamedTuple):
         elements, weights: as of a frame; ``None``: one element.
         arbitrary: where the elements are one choice of many: outputs that move are exact within the vectors' span alone, and where only
             lightlike vectors are left, none are.
+        loose: an element that leaves the vectors as they are, where completed axes are turned; else the identity.
     """
 
     elements: Float[Tensor, "B k d d"]
     weights: Float[Tensor, "B k"] | None
     arbitrary: Bool[Tensor, " B"]
+    loose: Float[Tensor, "B d d"]
 
 
 def over_completions(group: Any, basis: Basis, rank: int) -> Spread:
@@ -255,33 +398,59 @@ def over_completions(group: Any, basis: Basis, rank: int) -> Spread:
     Raises:
         ArgumentError: more than three axes are completed, and ``rank`` is more than 3.
     """
-    one, free = basis.element.unsqueeze(1), basis.completed
+    one, free, size = basis.element.unsqueeze(1), basis.completed, _count(basis)
     p, _ = group.signature
     # Where a lightlike vector is all that is left, an axis is completed at will, and the next, read off the vector, depends on it.
     mixed = basis.lightlike | (free[:, :p].any(1) & free[:, p:].any(1))
-    if not may_look(free) or not bool(free.any()):
-        return Spread(one, None, mixed)
+    loose = torch.eye(one.shape[-1], dtype=one.dtype, device=one.device).expand(size, *one.shape[2:])
+    if not may_look(free) or not (bool(free.any()) or one.shape[0] > size):
+        return Spread(one, None, mixed, loose)
+    # What is only nearly left open changes a little under turns: more of them average that, too.
     counts = torch.where(mixed, 0, free.sum(1))
-    ways = {int(k): _turns(int(k), group.is_proper, max(rank, 1)) for k in counts.unique()}
-    most = max(len(turns) for turns, _ in ways.values())
+    more = basis.nearly & (counts > 1) & (counts < 4)
     reference = group.standard_basis().to(basis.element)
     back = torch.linalg.inv(reference)
     columns = basis.element @ reference
     # Completed columns last, turned, and back to their places.
     order = free.long().argsort(dim=1, stable=True)
     sorted_columns = columns.gather(-1, order.unsqueeze(1).expand_as(columns))
-    every = one.expand(-1, most, -1, -1).clone()
-    weights = torch.zeros(len(every), most, dtype=torch.float64, device=every.device)
     dim = columns.shape[-1]
-    for k, (turns, shares) in ways.items():
-        rows = (counts == k).nonzero()[:, 0]
-        full = torch.eye(dim, dtype=every.dtype, device=every.device).repeat(len(turns), 1, 1)
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    for k, extra in torch.stack([counts, more.long()], 1).unique(dim=0).tolist():
+        turns, shares = _turns(k, group.is_proper, max(rank, 1) + 3 * extra)
+        rows = ((counts == k) & (more == bool(extra))).nonzero()[:, 0]
+        full = torch.eye(dim, dtype=one.dtype, device=one.device).repeat(len(turns), 1, 1)
         full[:, dim - k :, dim - k :] = turns.to(full)
         turned = sorted_columns[rows].unsqueeze(1) @ full
         places = order[rows].argsort(1).view(-1, 1, 1, dim).expand(turned.shape)
-        every[rows, : len(turns)] = turned.gather(-1, places) @ back
-        weights[rows, : len(turns)] = shares.to(weights)
-    return Spread(every, weights, mixed)
+        turned = turned.gather(-1, places) @ back
+        weights = basis.share[rows].unsqueeze(1) * shares.to(basis.share)
+        found.append((basis.datum[rows].repeat_interleave(len(turns)), turned.flatten(0, 1), weights.flatten()))
+        if len(turns) > 1:
+            loose = loose.index_copy(0, basis.datum[rows], turned[:, 1] @ group.inverse(turned[:, 0]))
+    elements, weights = _gathered(size, *(torch.cat(parts) for parts in zip(*found)))
+    return Spread(
+        elements, weights, torch.zeros_like(loose[:, 0, 0], dtype=torch.bool).index_put((basis.datum[mixed],), mixed[mixed]), loose
+    )
+
+
+def _count(basis: Basis) -> int:
+    """How many data the bases are of."""
+    if not may_look(basis.share) or not basis.datum.shape[0]:
+        return basis.datum.shape[0]
+    return int(basis.datum[-1]) + 1
+
+
+def _gathered(size: int, datum: Tensor, elements: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Elements and weights of each datum in as many columns as the one with most needs, filled up with weight zero."""
+    order = datum.argsort(stable=True)
+    datum, elements, weights = datum[order], elements[order], weights[order]
+    counts = torch.bincount(datum, minlength=size)
+    starts = counts.cumsum(0) - counts
+    place = torch.arange(len(datum), device=datum.device) - starts[datum]
+    most = int(counts.max())
+    every = elements[starts].unsqueeze(1).expand(-1, most, -1, -1).index_put((datum, place), elements)
+    return every, weights.new_zeros(size, most).index_put((datum, place), weights)
 
 
 def _turns(k: int, proper: bool, rank: int) -> tuple[Float[Tensor, "t k k"], Float[Tensor, " t"]]:

@@ -3,7 +3,8 @@
 A coordinate of a datum is off by about ``eps`` of the precision it came in, times the longest vector of the datum as it came: rotating and
 shifting a molecule ten angstrom from the origin rounds at the scale of ten angstrom, however small the molecule. (The largest coordinate
 depends on the pose, and with it what would count as zero.) That number is :attr:`Cloud.noise`; the functions here carry it to lengths,
-areas and moments. Nothing is compared with a constant of its own.
+areas and moments. Nothing is compared with a constant of its own. And where a frame goes over from one choice to another, it does so over a
+range far above the noise, by :func:`smooth` shares of what moves with nothing: what rounding may change then is the noise over that range.
 """
 
 from __future__ import annotations
@@ -38,6 +39,24 @@ def of_second_moment(
     return noise * (2 * (count * square).sqrt() + count * noise)
 
 
+def likely_of_second_moment(square: Float[Tensor, " B"], noise: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+    """The same of points that were rounded each by itself, whose errors do not add up: what generic clouds have, in half precision too.
+
+    It still takes every point to be off by its bound, which is several times what one rounding makes on average.
+    """
+    return 2 * square.sqrt() * noise + noise.square()
+
+
 def of_third_moment(second: Float[Tensor, "B d"], off: Float[Tensor, "B axes"]) -> Float[Tensor, "B d"]:
     """Of the mean of ``x^3`` along an axis, with the mean square ``second``, where each ``x`` is off by ``off``."""
     return 3 * second * off + off.pow(3)
+
+
+def smooth(t: Tensor) -> Tensor:
+    """From zero to one as ``t`` goes there, without a corner.
+
+    >>> smooth(torch.tensor([-1.0, 0.5, 2.0]))
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    t = t.clamp(0, 1)
+    return t.square() * (3 - 2 * t)

@@ -35,7 +35,7 @@ class Pairs(CloudFrame):
     vectors of the datum help to span the frame: a cell, velocities, a second cloud. Where nothing spans it, the datum is left as it is by
     the rotations about its line or, when all points are one, by all of them; the turns needed to average these away, up to tensors of rank
     ``rank``, are included: the force on one atom is zero. Weight goes over to them smoothly where a datum comes nearer to a line than
-    the cube root of its precision. So every datum is served exactly, with as many elements as the one of its batch that needs most.
+    the fourth root of its precision. So every datum is served exactly, with as many elements as the one of its batch that needs most.
 
     Args:
         rank: the highest rank of the tensors that come out (0: scalars, 1: vectors, ...), for collinear clouds and single points.

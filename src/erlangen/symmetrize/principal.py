@@ -20,12 +20,13 @@ from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
 from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
-from erlangen.symmetrize.robust import packed, robust_bases
+from erlangen.symmetrize.robust import beside, robust_bases
 
 Degenerate = Literal["warn", "raise", "weighted", "ignore"]
 
-#: A gap of principal values counts as none below so many times what rounding may make of it: axes are off by a thirty-second at most.
-SAFETY = 32
+#: A gap of principal values counts as none below so many times what rounding likely makes of it. That takes every point to be off by its
+#: bound, eight times what it is: axes are off by a thirty-second at most.
+SAFETY = 4
 #: With ``degenerate="weighted"`` the robust frame comes in below this gap, relative to the largest principal value.
 NEAR = 1e-2
 
@@ -40,10 +41,10 @@ class Principal(CloudFrame):
     Args:
         order: whether axes go from the smallest eigenvalue up (as in the source) or from the largest down.
         degenerate: what to do where neighbouring eigenvalues are equal: differ by less than half the digits of the data, relative to the
-            largest (1.5e-8 for float64, 3.5e-4 for float32), or than 32 times what rounding of the data as they came makes of them (far
-            from the origin that is more). ``"warn"``, ``"raise"``, ``"ignore"``, or ``"weighted"``: the weight goes over to the elements of
-            :class:`~erlangen.symmetrize.Pairs`, in the plane and in space, as the gap goes from 1e-2 to zero, so that nothing jumps where
-            eigenvalues cross. Compiled models do not look: there every setting is ``"ignore"``.
+            largest (1.5e-8 for float64, 3.5e-4 for float32, 0.03 for float16), or by less than lets the axes be known to a thirty-second,
+            as the data came (far from the origin that is more). ``"warn"``, ``"raise"``, ``"ignore"``, or ``"weighted"``: the weight goes
+            over to the elements of :class:`Pairs`, in the plane and in space, as the gap goes from 1e-2 to zero, so
+            that nothing jumps where eigenvalues cross. Compiled models do not look: there every setting is ``"ignore"``.
         grad: differentiate the mean and the axes too. By default gradients flow through the canonical coordinates alone, as in the
             source, which is all that training needs; they are then not the gradients of the averaged model by its input, which forces
             as ``-dE/dx`` need.
@@ -100,8 +101,7 @@ class Principal(CloudFrame):
             return Weighted(signed(self._ordered(axes).to(dtype), proper)), None
         # A share that turns with the datum: a function of the gap alone, not of the rounding, which depends on the pose.
         gaps = _gaps(values)
-        share = (gaps / max(NEAR, 64 * cloud.eps)).clamp_max(1)
-        share = share.square() * (3 - 2 * share)  # of these axes; the rest is the robust frame's
+        share = noise.smooth(gaps / max(NEAR, 16 * cloud.eps))  # of these axes; the rest is the robust frame's
         share = share * (values.detach()[:, -1] > 16 * _counts(cloud) * cloud.noise.square())  # a point has none
         if self.grad and bool((bad := gaps.detach() <= torch.finfo(gaps.dtype).eps).any()):
             # These axes have no weight; keep their infinite gradients out.
@@ -111,7 +111,8 @@ class Principal(CloudFrame):
         near = (share.detach() < 1).nonzero().squeeze(1)
         if not len(near):
             return Weighted(elements), None
-        return self._blended(elements, share, near, robust_bases(cloud.rows(near), proper, self.rank))
+        every, weights, loose = beside(elements, share, near, robust_bases(cloud.rows(near), proper, self.rank))
+        return Weighted(every, weights), loose
 
     def gaps(self, inp: Action, x: Any) -> Float[Tensor, " B"]:
         """The smallest difference of neighbouring principal values of each datum, relative to the largest value.
@@ -140,17 +141,6 @@ class Principal(CloudFrame):
         if self.degenerate == "raise":
             raise ArgumentError("x", "clouds with distinct principal values", message)
         warnings.warn(message, stacklevel=2)
-
-    def _blended(self, elements: Tensor, share: Tensor, near: Tensor, robust: Any) -> tuple[Weighted, Tensor]:
-        """Axes and, for the data ``near`` a crossing, robust bases, with weights that go over from the one to the other."""
-        size, k, d, _ = elements.shape
-        more = robust.elements.new_zeros(size, robust.elements.shape[1], d, d) + torch.eye(d).to(robust.elements)
-        more = more.index_copy(0, near, robust.elements)
-        rest = robust.weights.new_zeros(size, more.shape[1]).index_copy(0, near, robust.weights * (1 - share[near]).unsqueeze(1))
-        weights = torch.cat([(share / k).unsqueeze(1).expand(-1, k), rest], 1)
-        every, weights = packed(torch.cat([elements.to(more.dtype), more], 1), weights)
-        loose = torch.eye(d).to(robust.loose).expand(size, d, d).index_copy(0, near, robust.loose)
-        return Weighted(every, weights), loose
 
     def refuse_linear(self, group: Group) -> str:
         if group.order == 1:
@@ -200,8 +190,8 @@ def _gaps(values: Float[Tensor, "B d"]) -> Float[Tensor, " B"]:
 
 
 def rounding_of_moment(cloud: Cloud, square: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
-    """How far rounding of the data may have moved the second moment, whose trace is ``square``, by its norm."""
-    return noise.of_second_moment(square, _counts(cloud), cloud.noise)
+    """How far rounding of the data likely moved the second moment, whose trace is ``square``, by its norm."""
+    return noise.likely_of_second_moment(square, cloud.noise)
 
 
 def _counts(cloud: Cloud) -> Float[Tensor, " B"] | int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from erlangen.groups.membership import may_look
@@ -82,6 +82,24 @@ def packed(elements: Float[Tensor, "B k d d"], weights: Float[Tensor, "B k"]) ->
     return elements[torch.arange(len(order), device=order.device).unsqueeze(1), order], weights.gather(1, order)
 
 
+def beside(
+    elements: Float[Tensor, "B k d d"], share: Float[Tensor, " B"], rows: Int[Tensor, " r"], robust: Bases
+) -> tuple[Float[Tensor, "B n d d"], Float[Tensor, "B n"], Float[Tensor, "B d d"]]:
+    """A frame's own elements, alike in weight, which are worth ``share``, and for the data ``rows`` robust ones with the rest.
+
+    Returns:
+        elements, weights, and a rotation for each datum that leaves it as it is, the identity where there is no other.
+    """
+    size, k, d, _ = elements.shape
+    more = robust.elements.new_zeros(size, robust.elements.shape[1], d, d) + torch.eye(d).to(robust.elements)
+    more = more.index_copy(0, rows, robust.elements)
+    share = share.to(robust.weights.dtype)
+    rest = robust.weights.new_zeros(size, more.shape[1]).index_copy(0, rows, robust.weights * (1 - share[rows]).unsqueeze(1))
+    weights = torch.cat([(share / k).unsqueeze(1).expand(-1, k), rest], 1)
+    every, weights = packed(torch.cat([elements.to(more.dtype), more], 1), weights)
+    return every, weights, torch.eye(d).to(robust.loose).expand(size, d, d).index_copy(0, rows, robust.loose)
+
+
 Vectors = tuple[Tensor, Tensor, Tensor]  # vectors [B, n, d], their weights and noise [B, n]
 
 
@@ -94,7 +112,8 @@ def _in_space(sources: list[Vectors], rank: int, eps: float) -> tuple[list[_Part
     vectors, _, _ = sources[0]
     rest = torch.ones(vectors.shape[0], dtype=vectors.dtype, device=vectors.device)
     parts: list[_Part] = []
-    near = min(eps, torch.finfo(torch.float32).eps) ** (1 / 3)  # of half precision a tenth: too far off for an average about a line
+    # The turns below leave its fourth power. Of half precision it would be too far off for an average about a line.
+    near = min(eps, torch.finfo(torch.float32).eps) ** (1 / 4)
     for source in sources:
         if parts and not _any(rest > 0):
             break
@@ -164,9 +183,8 @@ def _pairs(source: Vectors, placed: int, near: float) -> tuple[_Part, Tensor]:
     size = _sizes(lengths, weights, placed)
     scale = size[:, first] * size[:, second]
     off = _most(surplus / torch.where(scale > 0, scale, 1.0)) / near
-    off = off.clamp_max(1)
     part = _Part(_completed(a, b, sure > 0), sure / torch.where(total > 0, total, 1.0))
-    return part, off.square() * (3 - 2 * off) * (total[:, 0] > 0)
+    return part, noise.smooth(off) * (total[:, 0] > 0)
 
 
 def _sizes(lengths: Float[Tensor, "B n"], weights: Float[Tensor, "B n"], placed: int) -> Float[Tensor, "B n"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
@@ -18,20 +18,24 @@ from erlangen.symmetrize.cloud import Cloud
 from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.principal import Principal, rounding_of_moment, sign_choices
 
+#: How much the sign counts that the determinant decides.
+FLAT = 0.1
+
 
 class SignFixed(CloudFrame):
     """The principal axes, each pointing to where the cloud's third moment along it is positive: a single element.
 
-    ``2^d`` times cheaper than :class:`Principal` and as exact, but not continuous where a third moment vanishes. An axis along which the
-    third moment is below ``tolerance`` times the second moment times the largest spread, or below what rounding of the data as they came
-    makes of it (of a flat or a symmetric cloud), has no sign of its own; then both are averaged over, as in :class:`Principal`. A batch
-    with such a cloud is evaluated at as many elements as that one needs, with zero weights where others do not. A compiled model cannot
-    change the number of elements: it always evaluates all.
+    ``2^d`` times cheaper than :class:`Principal` and as exact. An axis along which the third moment vanishes, up to what rounding of the
+    data as they came makes of it (of a flat or a symmetric cloud), has no sign of its own; then both are averaged over, as in
+    :class:`Principal`, and from ``tolerance`` times the second moment times the largest spread the weight goes over to that, so that
+    nothing jumps. A batch with such a cloud is evaluated at as many elements as that one needs, with zero weights where others do not. A
+    compiled model cannot change the number of elements: it always evaluates all.
 
-    For SO(d) and SE(d) one sign follows from the determinant: that of the weak axis, else of the last.
+    For SO(d) and SE(d) one sign follows from the determinant: that of the axis along which the cloud is flattest, or mostly of another one
+    that has none.
 
     Args:
-        tolerance: relative third moments below this count as zero, whatever the precision.
+        tolerance: that relative third moment; not below the cube root of the precision of the data (5e-3 for float32).
         order, degenerate, of, weights: as for :class:`Principal`; ``degenerate="weighted"`` is not available.
 
     >>> from erlangen.groups import O
@@ -41,7 +45,7 @@ class SignFixed(CloudFrame):
 
     def __init__(
         self,
-        tolerance: float = 1e-6,
+        tolerance: float = 1e-3,
         order: Literal["ascending", "descending"] = "ascending",
         degenerate: Literal["warn", "raise", "ignore"] = "warn",
         of: str | None = None,
@@ -59,39 +63,40 @@ class SignFixed(CloudFrame):
     def spanned(self, batch: Batch, cloud: Cloud) -> Weighted:
         group, proper = batch.inp.group, batch.outline.is_proper
         every = self.principal.axes(cloud, proper)[0].elements
-        third, weak = self._third(cloud, every[:, 0])
-        # Signs of the elements' axes relative to the first element's; a choice fits when it makes all third moments that count positive.
-        signs = torch.tensor(sign_choices(every.shape[-1], proper), dtype=third.dtype, device=third.device)
-        if proper:  # the determinant decides the sign of the weak axis, else of the last
-            last = torch.arange(third.shape[1], device=third.device) == third.shape[1] - 1
-            undecided = weak.sum(1) > 1
-            weak = weak | (last & ~weak.any(1, keepdim=True))
-        else:
-            undecided = weak.any(1)
-        fits = (weak.unsqueeze(1) | (signs * third.unsqueeze(1) > 0)).all(-1).to(every.dtype)
-        weights = fits / fits.sum(1, keepdim=True)
+        sure = self._signs(cloud, every[:, 0])
+        # Signs of the elements' axes relative to the first element's.
+        signs = torch.tensor(sign_choices(every.shape[-1], proper), dtype=sure.dtype, device=sure.device)
+        fits = noise.smooth((1 + signs * sure.unsqueeze(1)) / 2)
+        if proper:
+            # The determinant decides one sign, that of the axis along which the cloud is flattest unless another one has none.
+            least = self.principal.order == "descending"
+            flat = torch.arange(sure.shape[1], device=sure.device) == (sure.shape[1] - 1 if least else 0)
+            fits = torch.where(flat, FLAT + (1 - 2 * FLAT) * fits, fits)
+        fits = fits.prod(-1)
+        weights = (fits / fits.sum(1, keepdim=True)).to(every.dtype)
         if not may_look(fits):
             return Weighted(every, weights)
-        needed = int(fits.sum(1).max()) if bool(undecided.any()) else 1
+        needed = int((fits > 0).sum(1).max()) if len(fits) else 1
         best = fits.argsort(dim=1, descending=True, stable=True)[:, :needed]
         chosen = group.take(every, (torch.arange(len(best), device=best.device).unsqueeze(1), best))
         return Weighted(chosen) if needed == 1 else Weighted(chosen, weights.gather(1, best))
 
-    def _third(self, cloud: Cloud, axes: Float[Tensor, "B d d"]) -> tuple[Float[Tensor, "B d"], Bool[Tensor, "B d"]]:
-        """Third moments along each axis, in float64, and which of them count as zero."""
+    def _signs(self, cloud: Cloud, axes: Float[Tensor, "B d d"]) -> Float[Tensor, "B d"]:
+        """The sign of the third moment along each axis, and between -1 and 1 where it is nearly zero."""
         axes = axes.double()
         along = cloud.points.double() @ axes
         weights = torch.ones_like(along[..., :1]) if cloud.weights is None else cloud.weights.double()
         total = weights.sum(1)
         third, second = (weights * along.pow(3)).sum(1) / total, (weights * along.square()).sum(1) / total
-        # The axes are off, too: by what rounding makes of the second moment, over the gap to the next principal value.
+        # The axes are off, too: they turn towards each other by what rounding makes of the second moment, over the gap of their values.
         values = second * total
         apart = (values.unsqueeze(2) - values.unsqueeze(1)).abs() + torch.diag(values.new_full((values.shape[1],), torch.inf))
-        turned = rounding_of_moment(cloud, values.sum(-1)).unsqueeze(1) / apart.amin(-1).clamp_min(torch.finfo(values.dtype).tiny)
-        largest = (along.norm(dim=-1) * (weights[..., 0] > 0)).amax(1, keepdim=True)
-        off = cloud.noise.unsqueeze(1) + largest * turned.clamp_max(1)
-        small = self.tolerance * second * second.amax(-1, keepdim=True).sqrt()
-        return third, third.abs() <= torch.maximum(small, noise.of_third_moment(second, off))
+        turned = rounding_of_moment(cloud, values.sum(-1)).view(-1, 1, 1) / apart.clamp_min(torch.finfo(values.dtype).tiny)
+        longest = (along.abs() * (weights > 0)).amax(1, keepdim=True)
+        off = cloud.noise.unsqueeze(1) + (turned.clamp_max(1) * longest).sum(-1)
+        surplus = (third.abs() - noise.of_third_moment(second, off)).clamp_min(0)
+        width = max(self.tolerance, cloud.eps ** (1 / 3)) * second * second.amax(-1, keepdim=True).sqrt()
+        return third.sign() * (surplus / width.clamp_min(torch.finfo(width.dtype).tiny)).clamp_max(1)
 
     def refuse_linear(self, group: Group) -> str:
         return "has no axes to fix the signs of" if group.order == 1 else self.principal.refuse_linear(group)

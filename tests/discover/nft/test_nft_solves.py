@@ -7,9 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from erlangen.discover.nft.latent import LatentAction
 from erlangen.discover.nft.solves import least_rotation, plane_matrices, solve_angle, solve_planes, solve_rotation, solve_transition
 from erlangen.errors import ArgumentError
-from erlangen.groups import SO
+from erlangen.groups import SO, Cyclic
 
 F64 = torch.float64
 
@@ -143,3 +144,16 @@ def test_errors():
         solve_planes(randn(3, 2, 4, 5))
     with pytest.raises(ArgumentError, match="latents"):
         solve_rotation(randn(3, 2, 4, 5))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_ties_of_a_finite_group_go_to_the_first_element(dtype):
+    """Latents with a half turn of their own, off by rounding: a quarter turn forth and one back do as well."""
+    group = Cyclic(4)
+    action = LatentAction(group.vector)
+    own = torch.tensor([0.3, -1.2, 0.3, -1.2], dtype=F64).expand(50, 1, 1, 4)
+    after = own.roll(1, -1)
+    latents = torch.cat([own, after], 1).to(dtype)
+    noisy = latents * (1 + torch.finfo(dtype).eps * torch.randn(latents.shape, generator=rng(3), dtype=F64).to(dtype))
+    every = group.elements()
+    assert torch.equal(action.identify(noisy), every[1].expand(50, 4))

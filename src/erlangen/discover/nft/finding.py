@@ -17,7 +17,7 @@ from erlangen.discover.nft.linear import LinearNFT, logarithm, orthogonalised
 from erlangen.discover.nft.spectrum import name_frequencies, steady
 from erlangen.errors import ArgumentError
 from erlangen.groups import MatrixGroup
-from erlangen.linalg import cut
+from erlangen.linalg import cut, relative_error
 
 METHOD = "linear NFT"
 #: The finding stands when it predicts with less than this part of the error of the best trivial prediction.
@@ -140,7 +140,7 @@ def _ranks(x: Tensor) -> list[int]:
 def _error(nft: LinearNFT, x: Tensor) -> float:
     """The relative squared error of the last frame, predicted from those before."""
     told = torch.as_tensor(nft.predict(x[:, :-1])[:, 0])
-    return float((told - x[:, -1]).square().sum() / x[:, -1].double().square().sum().clamp_min(1e-300))
+    return _relative_square(told, x[:, -1])
 
 
 def _trivial(nft: LinearNFT, kept: Tensor, held: Tensor, seed: int) -> float:
@@ -149,7 +149,14 @@ def _trivial(nft: LinearNFT, kept: Tensor, held: Tensor, seed: int) -> float:
     z = torch.as_tensor(nft.encode(x[:, -2]))
     turn = torch.linalg.qr(torch.randn(z.shape[-1], z.shape[-1], generator=torch.Generator().manual_seed(seed), dtype=z.dtype)).Q
     guesses = (x[:, -2], kept.double().mean((0, 1)).expand_as(last), torch.as_tensor(nft.decode(z @ turn)))
-    return float(min((guess - last).square().sum() for guess in guesses) / last.square().sum().clamp_min(1e-300))
+    return min(_relative_square(guess, last) for guess in guesses)
+
+
+def _relative_square(told: Tensor, true: Tensor) -> float:
+    """The squared error relative to the truth, whatever the units: squares of 1e-30 are nothing in single precision."""
+    told, true = told.double(), true.double()
+    size = true.norm()
+    return float(relative_error((told - true).norm(), size, size)) ** 2
 
 
 def _named(nft: LinearNFT, motions: str) -> tuple[str, MatrixGroup] | None:

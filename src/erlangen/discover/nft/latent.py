@@ -25,6 +25,9 @@ from erlangen.groups.base import Element
 from erlangen.groups.recognise import recognised
 from erlangen.reps import DirectSum, PlanarIrrep, Rep, SpatialIrrep, Trivial
 
+#: Distances of so many roundings of the latents are equal.
+ROUNDINGS = 16
+
 Action = Literal["free"] | Rep
 
 
@@ -133,6 +136,9 @@ class LatentAction:
     def identify(self, latents: Float[Tensor, "*batch t m a"]) -> Element:
         """The group element that takes each frame to the next best.
 
+        Of a finite group several may do so equally well, to rounding (latents with a symmetry of their own): then it is the first of these
+        in the order of ``group.elements()``.
+
         Raises:
             ArgumentError: no solve is known for the group, or latents leave the element open: vectors of space along one line,
                 planes without energy.
@@ -163,8 +169,11 @@ class LatentAction:
             every = group.elements()
             matrices = self.matrices(every, latents).reshape(-1, *latents.shape[-1:] * 2)
             before, after = latents[..., :-1, :, :].flatten(-3, -2), latents[..., 1:, :, :].flatten(-3, -2)
-            distance = ((before.unsqueeze(-3) @ matrices) - after.unsqueeze(-3)).square().sum((-2, -1))
-            return group.take(every, distance.argmin(-1))
+            distance = ((before.unsqueeze(-3) @ matrices) - after.unsqueeze(-3)).norm(dim=(-2, -1))
+            size = before.norm(dim=(-2, -1)) + after.norm(dim=(-2, -1))
+            rounding = ROUNDINGS * torch.finfo(distance.dtype).eps * size.unsqueeze(-1)
+            tied = distance <= distance.amin(-1, keepdim=True) + rounding
+            return group.take(every, tied.to(torch.uint8).argmax(-1))
         raise ArgumentError(
             "g",
             f"the elements of {group} that move the data",
