@@ -127,6 +127,8 @@ class Vectors(CloudFrame):
 
     def _channels(self, batch: Batch, points: Float[Tensor, "B n d"]) -> Float[Tensor, "B n d c"]:
         """The points and all other vectors of each point, as channels."""
+        from erlangen.nn.vector_neurons import VectorNeurons
+
         channels, index, outline = [points], batch.index, batch.outline
         taken: list[str] = []
         doubtful: list[str] = []
