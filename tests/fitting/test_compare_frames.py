@@ -37,7 +37,7 @@ def test_every_frame_that_serves_is_there(found):
         "plain", "augmentation", "Principal", "Stochastic(Principal)", "SignFixed", "GramSchmidt",
     ]  # fmt: skip
     assert {row.steps for row in found.rows} == {30}
-    assert [row.evaluations for row in found.rows] == [1, 1, 4, 4, 1, 1]
+    assert [row.evaluations for row in found.rows] == [1, 1, 4, 4, 1, 2]  # some data lie near a tie of lengths: two bases
 
 
 def test_numbers_are_right(found):

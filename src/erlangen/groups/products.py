@@ -13,6 +13,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Element, Group
+from erlangen.groups.membership import may_look
 
 
 class _Tuples(Group):
@@ -157,11 +158,14 @@ class DirectProduct(_Tuples):
     def exp(self, a: Element) -> Element:
         if not self.dim:
             return super().exp(a)
-        return tuple(f.exp(part) if f.dim else f.identity(*f.batch_shape(part)) for f, part in zip(self.factors, self._parts(a)))
+        return tuple(f.exp(part) if f.dim else f.identity(*_leading(f, part)) for f, part in zip(self.factors, self._parts(a)))
 
     def log(self, g: Element) -> Element:
         if not self.dim:
             return super().log(g)
+        for f, part in zip(self.factors, self._parts(g)):
+            if not f.dim and may_look(*optree.tree_leaves(part)) and not bool(f.equal(part, f.identity()).all()):
+                unsupported(self, f"logarithm of an element whose part in {f} is not the identity", "it lies in another component")
         return tuple(f.log(part) if f.dim else part for f, part in zip(self.factors, self._parts(g)))
 
     def project(self, i: int) -> Callable[[Element], Element]:
@@ -238,3 +242,9 @@ class _Projection:
 
     def __hash__(self) -> int:
         return hash(("projection", self.i))
+
+
+def _leading(factor: Group, part: Any) -> tuple[int, ...]:
+    """The batch axes of what stands for a factor without an algebra, whose numbers may have been scaled: no elements any more."""
+    leaf = optree.tree_leaves(part)[0]
+    return tuple(leaf.shape[: leaf.ndim - len(factor._shapes()[0])])

@@ -15,6 +15,10 @@ from erlangen.groups.closure import close_objects
 from erlangen.groups.membership import unwrapped
 
 
+#: The largest position that an int64 holds: outside of every list.
+LARGEST = 2**63 - 1
+
+
 class TableGroup(Group):
     """Elements are positions ``[*batch]`` (int64) in a list of objects; the table says how they multiply.
 
@@ -113,8 +117,9 @@ class TableGroup(Group):
         self.batch_shape(g)
         self.batch_shape(h)
         try:
-            # Bits tell of both at once whether one is negative; then the left position is moved far out of the list.
-            return self.table.to(g.device)[g.add((g | h).clamp_max(0), alpha=2**40), h]
+            # The highest bit tells of both at once whether one is negative; then the left position becomes the largest number there is.
+            left = (g | h).bitwise_right_shift_(63).bitwise_or_(g).bitwise_and_(LARGEST)
+            return self.table.to(g.device)[left, h]
         except IndexError:
             self.check(g)
             self.check(h)

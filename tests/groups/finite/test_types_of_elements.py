@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import erlangen as er
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups import Cyclic, Dihedral, DirectProduct, FiniteAbelian, PermutationGroup, Symmetric, TableGroup, index_of
 from erlangen.groups.cyclic import LARGEST_KEPT
 
@@ -101,3 +101,14 @@ def test_irreps_of_polygons_by_list_and_by_formula(group):
             for call in (group.index, irrep.matrix):
                 with pytest.raises(ArgumentError, match="not in it"):
                     call(torch.stack([g[0], stranger]))
+
+
+def test_a_product_takes_no_logarithm_of_another_component():
+    G = er.SO(3) * er.Symmetric(3)
+    turn = er.SO(3).sample(4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    a = G.log((turn, torch.arange(3).expand(4, 3)))
+    back = G.exp(tuple(t * 1.0 for t in a))
+    assert torch.allclose(back[0], turn, atol=1e-10)
+    assert back[1].tolist() == [[0, 1, 2]] * 4
+    with pytest.raises(UnsupportedError, match="part in S_3"):
+        G.log((turn, torch.tensor([[0, 1, 2]] * 3 + [[1, 0, 2]])))
