@@ -14,7 +14,6 @@ from erlangen.groups.base import Group
 from erlangen.groups.closure import close_objects
 from erlangen.groups.membership import unwrapped
 
-
 #: The largest position that an int64 holds: outside of every list.
 LARGEST = 2**63 - 1
 
