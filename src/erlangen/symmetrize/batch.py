@@ -164,8 +164,7 @@ class Copies:
         action.check(part, "out")
         numbers = part.is_floating_point() or part.is_complex()
         if not numbers and self.k > 1:
-            hint = "return scores (logits, probabilities) and decide after the average"
-            raise ArgumentError("model", "floating-point outputs, which have an average over the frame", str(part.dtype), hint)
+            refuse_integers(part)
         # Autocast lets a network compute in 16 bits, and its sums in 32; so do we.
         wide = at_least_single(part.dtype) if numbers else part.dtype
         rows = self.rows(action, part.shape[0], "out")
@@ -309,6 +308,13 @@ def weighted_sum(weights: Float[Tensor, "B k"] | None, parts: Float[Tensor, "B k
     if weights is None:
         return (parts.to(wide).sum(1) / parts.shape[1]).to(parts.dtype)
     return torch.einsum("bk,bk...->b...", weights.to(wide), parts.to(wide)).to(parts.dtype)
+
+
+def refuse_integers(part: Tensor) -> None:
+    """Raise an :class:`ArgumentError`, if a model's output has no average."""
+    if not part.is_floating_point() and not part.is_complex():
+        hint = "return scores (logits, probabilities) and decide after the average"
+        raise ArgumentError("model", "floating-point outputs, which have an average over the frame", str(part.dtype), hint)
 
 
 def at_least_single(*dtypes: torch.dtype) -> torch.dtype:

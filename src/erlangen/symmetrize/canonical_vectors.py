@@ -55,7 +55,7 @@ class Vectors(CloudFrame):
             elements of :class:`Pairs`, in the plane and in space, as the margin goes from there to zero; of more dimensions, such data are
             refused), ``"warn"`` or ``"ignore"`` (axes complete the basis, so that the result is not symmetric where the cloud itself
             leaves more open than its own vectors). Compiled models do not look: there it is ``"ignore"``.
-        eps: that margin; not below the cube root of the precision of the data and the network (single: 5e-3), beyond what rounding makes
+        eps: that margin; not below the root of the precision of the data and the network (single: 3.5e-4), beyond what rounding makes
             of it.
         of, weights: as for :class:`Principal`.
         rank: with ``degenerate="weighted"``: as for :class:`Pairs`.
@@ -121,7 +121,7 @@ class Vectors(CloudFrame):
         made = Weighted(q.unsqueeze(1), None, losses, {"margin": margin.detach(), "vectors": found})
         precision = max(cloud.eps, torch.finfo(found.dtype).eps)
         blur = ROUNDING * (cloud.noise / size.detach().double()).clamp_min(4 * precision)
-        share = noise.smooth((margin - blur) / max(self.eps, precision ** (1 / 3)))
+        share = noise.smooth((margin - blur) / max(self.eps, precision**0.5))
         share = torch.where(_spans_too_little(vectors, cloud, d - batch.outline.is_proper), 0.0, share)
         return self._degenerate(made, batch, cloud, share)
 
@@ -175,7 +175,7 @@ class Vectors(CloudFrame):
         more = robust_bases(cloud.rows(rows), batch.outline.is_proper, self.rank)
         elements, weights, loose = beside(made.elements, share, rows, more)
         refuse_moving(batch, loose)
-        return made._replace(elements=elements, weights=weights)
+        return made._replace(elements=elements, weights=weights, skips=True)
 
     def refuse_linear(self, group: Group) -> str:
         return "" if group.is_rotations else "is none of O(d), SO(d), E(d), SE(d)"

@@ -38,6 +38,8 @@ class Weighted(NamedTuple):
         mixed: the weights do not average outputs: the model sees one datum, the mixture ``sum_i w_i g_i^-1 x``, and what it returns
             goes back by the mixture of the ``g_i``. This is how choices are trained: with weights that are 0 and 1 in value and soft
             in gradient, one evaluation serves.
+        skips: a weight of zero has no derivative either (it came there smoothly), so that its element need not be evaluated in training.
+            Without gradients such elements are left out anyhow.
     """
 
     elements: Element
@@ -45,6 +47,7 @@ class Weighted(NamedTuple):
     losses: Mapping[str, Tensor] = MappingProxyType({})
     info: Mapping[str, Tensor] = MappingProxyType({})
     mixed: bool = False
+    skips: bool = False
 
 
 class Frame(nn.Module, ABC):

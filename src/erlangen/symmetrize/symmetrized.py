@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
-from erlangen.actions.ragged import ragged_refusal
+from erlangen.actions.ragged import ragged_refusal, some_of
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
-from erlangen.symmetrize.batch import Batch, Copies, Reduction, weighted_sum
+from erlangen.groups.membership import may_look
+from erlangen.symmetrize.batch import Batch, Copies, Reduction, at_least_single, refuse_integers, weighted_sum
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.selfcheck import check_when_wrapped
 
@@ -72,6 +73,8 @@ class Symmetrized(nn.Module):
     def _over(self, batch: Batch, frame: Weighted, rest: dict[str, Any], reduce: Reduction = weighted_sum) -> Any:
         copies = batch.copies(frame.elements, frame.mixed)
         size, k = copies.size, copies.k
+        if (kept := self._kept(batch, frame)) is not None:
+            return self._over_kept(batch, frame, kept, rest, reduce)
         if self.chunk is None or self.chunk >= k or frame.mixed:
             return self._average(copies, frame.weights, rest, reduce)
         weights = frame.weights
@@ -89,6 +92,35 @@ class Symmetrized(nn.Module):
             return sum(chunks[1:], chunks[0])
         gathered = zip(self.out.leaves, zip(*map(self.out.flatten, chunks)))
         return self.out.unflatten([_gather(action, parts) for action, parts in gathered])
+
+    def _kept(self, batch: Batch, frame: Weighted) -> tuple[Tensor, Tensor] | None:
+        """Which datum and which of its elements have a weight, where most have none: a few data near a tie need many, the others one."""
+        weights = frame.weights
+        if weights is None or frame.mixed or self.chunk is not None or batch.index is not None or not may_look(weights):
+            return None
+        if (weights.requires_grad and not frame.skips) or (isinstance(self.out, Record) and None in self.out.leaves):
+            return None
+        kept = (weights.detach() != 0).nonzero()
+        return (kept[:, 0], kept[:, 1]) if 2 * len(kept) <= weights.numel() else None
+
+    def _over_kept(
+        self, batch: Batch, frame: Weighted, kept: tuple[Tensor, Tensor], rest: dict[str, Any], reduce: Reduction
+    ) -> Any:
+        """The same average, of the elements alone that have a weight: each is a datum of its own to the model."""
+        assert frame.weights is not None
+        rows, places = kept
+        elements = self.inp.group.take(frame.elements, (rows.unsqueeze(1), places.unsqueeze(1)))
+        some = Batch(self.inp, some_of(self.inp, batch.x, rows)).copies(elements)
+        weights, size = frame.weights[rows, places], len(frame.weights)
+
+        def total(action: Action | None, part: Tensor) -> Tensor:
+            refuse_integers(part)
+            wide = at_least_single(part.dtype)
+            weighted = torch.einsum("n,n...->n...", weights.to(wide), part.to(wide))
+            return part.new_zeros(size, *part.shape[1:], dtype=weighted.dtype).index_add(0, rows, weighted).to(part.dtype)
+
+        found = self._average(some, None, rest, reduce)
+        return self.out.map(total, found) if isinstance(self.out, Record) else total(self.out, found)
 
     def frames(self, *args: Any, **kwargs: Any) -> Weighted:
         """The frame of the given input alone."""
