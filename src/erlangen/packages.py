@@ -16,7 +16,7 @@ def make_callable(package: str, verb: Callable[..., Any]) -> None:
 
     Args:
         package: its name, imported already.
-        verb: what a call of it calls; it lends the package its signature and documentation.
+        verb: what a call of it calls; it lends the package its signature, and the first line of its documentation.
 
     >>> import erlangen as er
     >>> import erlangen.symmetrize as s
@@ -34,7 +34,8 @@ def make_callable(package: str, verb: Callable[..., Any]) -> None:
 
     module.__class__ = Called
     module.__dict__["__signature__"] = inspect.signature(verb)
-    module.__doc__ = f"{module.__doc__}\n\nCalled, it is :func:`{package}.{verb.__name__}`:\n\n{inspect.getdoc(verb)}\n"
+    about = (inspect.getdoc(verb) or "").partition("\n")[0]
+    module.__doc__ = f"{module.__doc__}\n\nCalled, it is :func:`{package}.{verb.__name__}`: {about}\n"
 
 
 def lazy_folders(package: str) -> Callable[[str], ModuleType]:

@@ -66,6 +66,7 @@ class Vectors(CloudFrame):
     Source: Kaba et al., ICML 2023, arXiv:2211.06489.
 
     >>> from erlangen.groups import E
+    >>> _ = torch.manual_seed(0)  # no datum near a tie
     >>> frame = Vectors()
     >>> frame(E(3).point, torch.randn(8, 20, 3)).elements.shape
     torch.Size([8, 1, 4, 4])

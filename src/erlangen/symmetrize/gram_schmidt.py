@@ -57,6 +57,7 @@ class GramSchmidt(CloudFrame):
     of Lin et al., ICML 2024, arXiv:2406.07598.
 
     >>> from erlangen.groups import SO
+    >>> _ = torch.manual_seed(0)  # no datum near a tie
     >>> frame = GramSchmidt()(SO(1, 3, connected=True).vector, torch.rand(8, 5, 4) + torch.tensor([3.0, 0, 0, 0]))
     >>> frame.elements.shape
     torch.Size([8, 1, 4, 4])
