@@ -26,8 +26,7 @@ def make_callable(package: str, verb: Callable[..., Any]) -> None:
     module = sys.modules[package]
 
     class Called(ModuleType):
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            return verb(*args, **kwargs)
+        __call__ = staticmethod(verb)  # no frame between: its warnings name the caller's line
 
         def __reduce__(self) -> tuple[Any, ...]:
             return importlib.import_module, (package,)  # functions that use it go to other processes

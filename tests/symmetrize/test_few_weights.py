@@ -92,3 +92,13 @@ def lambda_module(function):
             return function(x)
 
     return Called()
+
+
+def test_a_warning_of_the_verb_names_the_line_that_called_it():
+    class Unfit(Few):
+        def forward(self, inp, x):
+            raise ArgumentError("x", "data of another kind", "these")
+
+    with pytest.warns(UserWarning, match="was not checked") as caught:
+        er.symmetrize(Net(), G.vector, G.vector, frame=Unfit())
+    assert [record.filename for record in caught] == [__file__]

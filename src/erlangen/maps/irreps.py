@@ -19,9 +19,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
-from erlangen.groups.cyclic import Cyclic, Dihedral
 from erlangen.groups.recognise import recognised
-from erlangen.groups.torus import Torus
 from erlangen.maps.constraints import allow
 from erlangen.maps.contraction import MOVE, Cost
 from erlangen.maps.precision import Constants, in_float32, narrow
@@ -82,14 +80,14 @@ def _is_made_of_irreps(rep: Rep) -> bool:
 
 
 def _kind(rep: Rep, group: Group) -> Kind | None:
-    """Of a part that is irreducible by its class, for groups other than those of space."""
+    """Of a part that is irreducible by its class, which says its group, too, for groups other than those of space."""
     if isinstance(rep, Trivial):
         return Kind(0, 1)
-    if isinstance(group, Cyclic) and isinstance(rep, CyclicIrrep):
+    if isinstance(rep, CyclicIrrep):
         return Kind(rep.k, rep.dim, rep.dim == 2)
-    if isinstance(group, Dihedral) and isinstance(rep, DihedralIrrep):
+    if isinstance(rep, DihedralIrrep):
         return Kind(rep.label, rep.dim)
-    if isinstance(group, Torus) and isinstance(rep, TorusIrrep):
+    if isinstance(rep, TorusIrrep):
         return Kind(max(rep.charges, tuple(-q for q in rep.charges)), 2, True)
     if group.is_rotations and group.element_shape == (2, 2):
         if isinstance(rep, PlanarIrrep | Defining):

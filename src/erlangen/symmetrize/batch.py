@@ -163,7 +163,7 @@ class Copies:
         part = self.split(part)
         action.check(part, "out")
         numbers = part.is_floating_point() or part.is_complex()
-        if not numbers and self.k > 1:
+        if self.k > 1:
             refuse_integers(part)
         # Autocast lets a network compute in 16 bits, and its sums in 32; so do we.
         wide = at_least_single(part.dtype) if numbers else part.dtype

@@ -71,10 +71,10 @@ class Symmetrized(nn.Module):
         return self.out.map(lambda action, part: part.sqrt(), squares)
 
     def _over(self, batch: Batch, frame: Weighted, rest: dict[str, Any], reduce: Reduction = weighted_sum) -> Any:
-        copies = batch.copies(frame.elements, frame.mixed)
-        size, k = copies.size, copies.k
         if (kept := self._kept(batch, frame)) is not None:
             return self._over_kept(batch, frame, kept, rest, reduce)
+        copies = batch.copies(frame.elements, frame.mixed)
+        size, k = copies.size, copies.k
         if self.chunk is None or self.chunk >= k or frame.mixed:
             return self._average(copies, frame.weights, rest, reduce)
         weights = frame.weights
@@ -113,7 +113,7 @@ class Symmetrized(nn.Module):
         some = Batch(self.inp, some_of(self.inp, batch.x, rows)).copies(elements)
         weights, size = frame.weights[rows, places], len(frame.weights)
 
-        def total(action: Action | None, part: Tensor) -> Tensor:
+        def total(_: Action | None, part: Tensor) -> Tensor:
             refuse_integers(part)
             wide = at_least_single(part.dtype)
             weighted = torch.einsum("n,n...->n...", weights.to(wide), part.to(wide))
