@@ -346,3 +346,22 @@ def _spoiled():
     from erlangen.measure.explain import Function
 
     return Function(lambda x, target: x * float("nan"), name="spoiled")
+
+
+def test_moved_data_go_through_the_model_once_and_outputs_of_explanations_are_the_models(net, data):
+    x, y = data
+    lopsided, rows = torch.linspace(0.5, 2.0, T, dtype=F64), []
+
+    def model(x):
+        rows.append(len(x))
+        return net(x * lopsided)
+
+    found = ExplanationRobustness(model, Saliency(model), SHIFTS).score(x, y)
+    told, looked = found.witness.model_invariance, sum(rows)
+    # Of the data: explanation, two looks at outputs, differences on thirty rows. Of all moved data: the explanation.
+    assert looked == 3 * len(x) + 30 + T * len(x)
+    here = net(x * lopsided)
+    there = torch.stack([net(x.roll(k, -1) * lopsided) for k in range(T)], 1)
+    assert torch.allclose(told, torch.cosine_similarity(there, here.unsqueeze(1), dim=-1).mean(1), atol=1e-12)
+    separate = ExplanationRobustness(net, Saliency(model), SHIFTS).score(x, y)  # audited beside another model
+    assert torch.allclose(separate.witness.model_invariance, torch.ones(len(x), dtype=F64))

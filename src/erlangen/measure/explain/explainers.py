@@ -78,6 +78,14 @@ class Explainer(ABC):
         """This explainer for data that a group moves by ``inp``, where it has a use for that: which parts a batch shares."""
         return self
 
+    def with_outputs(self, x: Any, target: Any, generator: torch.Generator | None = None) -> tuple[Any, Any]:
+        """The explanation, and the model's output for the same data where explaining takes that anyway, else ``None``."""
+        return self(x, target, generator), None
+
+    def again(self) -> Explainer:
+        """This explainer for more data of the same kind: what it tells of the model at its first call, it has told."""
+        return self
+
     def __call__(self, x: Any, target: Any = None, generator: torch.Generator | None = None) -> Any:
         """Explain ``x``, which is left as it is, even by explainers and models that work in place.
 

@@ -87,13 +87,18 @@ class Attributor(Explainer):
     """
 
     def __init__(self, model: Callable[..., Any], inp: Any = None) -> None:
-        self.model, self.inp = model, None if inp is None else as_action(inp, "inp")
+        self.model, self.inp, self._looks = model, None if inp is None else as_action(inp, "inp"), True
 
     def bound(self, inp: Action) -> Explainer:
         if self.inp is not None:
             return self
         known = copy.copy(self)
         known.inp = inp
+        return known
+
+    def again(self) -> Explainer:
+        known = copy.copy(self)
+        known._looks = False
         return known
 
     def explain(self, x: Any, target: Any) -> Any:
@@ -242,15 +247,31 @@ def warn_partial(value: Callable[..., Tensor], leaves: Sequence[Tensor]) -> None
         )
 
 
-def _checked(value: Explained, leaves: list[Tensor]) -> list[Tensor]:
-    """Gradients, with a warning where a part of them is missing."""
+def _checked(value: Explained, leaves: list[Tensor], looks: bool) -> list[Tensor]:
+    """Gradients, with a warning where a part of them is missing and one looks for it."""
     found = gradients(value, leaves)
-    if value.is_repeatable:
+    if looks and value.is_repeatable:
         warn_partial(value, leaves)
     return found
 
 
-class Saliency(Attributor):
+class _AtData(Attributor):
+    """An attribution from the gradient at the data themselves, for which the model is called with just these."""
+
+    def with_outputs(self, x: Any, target: Any, generator: torch.Generator | None = None) -> tuple[Any, Any]:
+        outputs: list[Any] = []
+
+        def model(*args: Any) -> Any:
+            outputs.append(self.model(*args))
+            return outputs[-1]
+
+        known = copy.copy(self)
+        known.model = model
+        found = known(x, target, generator)
+        return found, outputs[0]
+
+
+class Saliency(_AtData):
     """The gradient itself (with its sign; its size with ``absolute=True``).
 
     Raises (when called):
@@ -277,11 +298,11 @@ class Saliency(Attributor):
         return Needs("permutation" if self.absolute else "isometry")
 
     def attribute_leaves(self, value: Explained, leaves: list[Tensor]) -> list[Tensor]:
-        found = _checked(value, leaves)
+        found = _checked(value, leaves, self._looks)
         return [g.abs() for g in found] if self.absolute else found
 
 
-class InputXGradient(Attributor):
+class InputXGradient(_AtData):
     """The gradient times the input, entry by entry.
 
     Source: Shrikumar et al. 2016, arXiv:1605.01713.
@@ -296,7 +317,7 @@ class InputXGradient(Attributor):
         return Needs("permutation")
 
     def attribute_leaves(self, value: Explained, leaves: list[Tensor]) -> list[Tensor]:
-        return [x * g for x, g in zip(leaves, _checked(value, leaves))]
+        return [x * g for x, g in zip(leaves, _checked(value, leaves, self._looks))]
 
 
 class IntegratedGradients(Attributor):
@@ -320,7 +341,7 @@ class IntegratedGradients(Attributor):
     name = "Integrated Gradients"
 
     def __init__(
-        self, model: Callable[..., Any], baseline: float | Tensor = 0.0, steps: int = 50, rows: int = 256, *, inp: Any = None
+        self, model: Callable[..., Any], baseline: float | Tensor = 0.0, steps: int = 50, rows: int = 128, *, inp: Any = None
     ) -> None:
         super().__init__(model, inp)
         if steps < 1:
@@ -342,7 +363,7 @@ class IntegratedGradients(Attributor):
             line = [base + at.view(1, k, *(1,) * (x.ndim - 1)) * (x - base).unsqueeze(1) for x, base in zip(leaves, bases)]
             rows = torch.arange(size).repeat_interleave(k)
             found = gradients(value, [points_.flatten(0, 1) for points_ in line], rows)
-            if start == 0:
+            if start == 0 and self._looks:
                 warn_partial(value, leaves)
             for total, g in zip(totals, found):
                 total += torch.einsum("bk...,k->b...", g.unflatten(0, (size, k)), weight)

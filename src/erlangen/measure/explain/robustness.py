@@ -26,7 +26,7 @@ from erlangen.training.modes import evaluating
 from erlangen.verdict import Verdict
 
 #: Moved data that are explained in one batch: enough to forget what a call costs, few enough for a processor's cache.
-ROWS = 256
+ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,10 @@ class ExplanationRobustness:
         if not size:
             raise ArgumentError("x", "at least one datum", "none")
         with evaluating(self.model):
-            here = self._explain(x, y, generator)
+            here = self.explainer(x, y, generator)
+            explainer = self.explainer.again()
+            # Data that are one tensor reach the explainer's model as they reach this one.
+            own = isinstance(x, Tensor) and getattr(explainer, "model", None) is self.model
             every = elements_for(self.inp, x, size, n, elements, generator)
             outputs = self._outputs(x)
             _warn_random(outputs, self._outputs(x))
@@ -157,27 +160,23 @@ class ExplanationRobustness:
             for g in self._chunks(every.per_datum, size):
                 seen, k = self._moved(x, g), self.inp.group.batch_shape(g)[1]
                 target = y.repeat_interleave(k, 0) if isinstance(y, Tensor) and y.ndim else y
-                there = flat(action, self._explain(seen, target, generator), size, k)
+                explained, told = explainer.with_outputs(seen, target, generator)
+                there = flat(action, explained, size, k)
                 want = flat(None, here, size, 1) if action is None else move(action, g, here, x)
                 if there.shape[-1] != want.shape[-1]:
                     got = f"{there.shape[-1]} numbers for moved data, {want.shape[-1]} for the data"
                     raise ArgumentError("explanation", "explanations of one size", got)
                 scores.append(_scores(similarity, there, want.expand_as(there)))
-                alike.append(_outputs_alike(self._outputs(seen).unflatten(0, (size, k)), outputs.unsqueeze(1)))
+                moved = self._outputs(seen) if told is None or not own else _rows(told)
+                alike.append(_outputs_alike(moved.unflatten(0, (size, k)), outputs.unsqueeze(1)))
         found = ExplanationScores(torch.cat(scores, 1).double(), torch.cat(alike, 1).double().mean(1), every.elements)
         return self._verdict(kind, found, every, similarity, threshold, confidence)
 
     # ---- parts ----
 
-    def _explain(self, x: Any, y: Any, generator: torch.Generator | None) -> Any:
-        return self.explainer(x, y, generator)
-
     def _outputs(self, x: Any) -> Float[Tensor, "B c"]:
         with torch.no_grad():
-            found = [t for t in optree.tree_leaves(call_model(self.model, self.inp, x)) if isinstance(t, Tensor)]
-        if not found or any(not t.ndim for t in found):
-            raise ArgumentError("model", "outputs [B, ...], a row for each datum", [tuple(t.shape) for t in found] or "none")
-        return torch.cat([t.reshape(len(t), -1) for t in found], 1)
+            return _rows(call_model(self.model, self.inp, x))
 
     def _moved(self, x: Any, g: Element) -> Any:
         """``g x`` for elements ``[B, k]``, leading axis ``B * k``, by the code that symmetrizes models."""
@@ -225,6 +224,14 @@ class ExplanationRobustness:
             witness=found,
             reason=reason,
         )
+
+
+def _rows(outputs: Any) -> Float[Tensor, "B c"]:
+    """What a model returns, a row for each datum."""
+    found = [t.detach() for t in optree.tree_leaves(outputs) if isinstance(t, Tensor)]
+    if not found or any(not t.ndim for t in found):
+        raise ArgumentError("model", "outputs [B, ...], a row for each datum", [tuple(t.shape) for t in found] or "none")
+    return torch.cat([t.reshape(len(t), -1) for t in found], 1)
 
 
 def _scores(similarity: str, a: Tensor, b: Tensor) -> Tensor:
