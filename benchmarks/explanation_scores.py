@@ -2,9 +2,9 @@
 
 Targets: at 81 transforms and 16 data at least 3 times (better 5 times) faster than one transform at a time where calls take the time; of a
 CNN, whose arithmetic is the same in every way, 0.55 of captum's time and never more than one's own one at a time; with equal scores.
-Influence at least 20 times faster than LiSSA at equal accuracy. One transform at a time is written in two ways: as the published code has it (captum's
-explainer, the data explained again for each transform), and with the library's own explainer, the data explained once. Ours measures the
-network's own invariance along the way, which both leave out. On one thread.
+Influence at least 20 times faster than LiSSA at equal accuracy. One transform at a time is written in two ways: as the published code has
+it (captum's explainer, the data explained again for each transform), and with the library's own explainer, the data explained once. Ours
+measures the network's own invariance along the way, which both leave out. On one thread.
 
 quantus has no score under a group to run beside; captum has explainers and no score.
 """
