@@ -102,3 +102,30 @@ def test_a_warning_of_the_verb_names_the_line_that_called_it():
     with pytest.warns(UserWarning, match="was not checked") as caught:
         er.symmetrize(Net(), G.vector, G.vector, frame=Unfit())
     assert [record.filename for record in caught] == [__file__]
+
+
+def test_a_frame_that_was_found_before_gives_the_same_output_and_gradient():
+    torch.manual_seed(2)
+    net, x = Net(), torch.randn(16, 4, 3, dtype=torch.float64)
+    mirror = torch.tensor([1, 1, -1])
+    x[:3] = torch.cat([x[:3, :2], 1.0001 * mirror * x[:3, :2]], 1)  # pivots tie
+    model = er.symmetrize(net, G.vector, G.vector, frame=er.frames.GramSchmidt(), check=False)
+    found = model.frames(x)
+    assert found.elements.shape[1] > 1
+    some = torch.tensor([5, 0, 2, 9, 11, 13])
+    weights = None if found.weights is None else found.weights[some]
+    known, new = model.over(Weighted(found.elements[some], weights), x[some]), model(x[some])
+    assert torch.allclose(known, new, atol=1e-12)
+    a, b = (torch.autograd.grad(y.square().sum(), list(net.parameters())) for y in (known, new))
+    assert all(torch.allclose(p, q, atol=1e-12) for p, q in zip(a, b))
+
+
+def test_a_second_basis_is_evaluated_for_the_data_alone_that_need_it():
+    net, x = Net(), torch.randn(32, 4, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    # Nearly mirror images: two pivots tie.
+    x[0] = torch.tensor([[1, 2, 0], [1.0001, -2.0001, 0], [0.3, 0, 0.2], [0.1, 0, 0.4]], dtype=torch.float64)
+    model = er.symmetrize(net, G.vector, G.vector, frame=er.frames.GramSchmidt(), check=False)
+    found = model.frames(x)
+    assert found.elements.shape[1] > 1
+    model(x)
+    assert sum(net.rows) == int((found.weights > 0).sum()) < 2 * 32

@@ -19,7 +19,7 @@ from erlangen.fitting.soft_network import SoftNetwork
 from erlangen.fitting.task import Task
 from erlangen.groups.base import Group
 from erlangen.reps import Rep
-from erlangen.symmetrize import symmetrize
+from erlangen.symmetrize import CloudFrame, Symmetrized, Weighted, symmetrize
 from erlangen.training import History, TrainingConfig, train
 
 #: How much Augerino's reward for large generators weighs beside the loss.
@@ -108,6 +108,7 @@ def train_members(
         seed = config.seed * 1000 + member
         torch.manual_seed(seed)
         model = build(kind, data, task, config)
+        found = known_frames(model, data), known_frames(model, held)
         settings = TrainingConfig(
             steps=config.steps,
             batch_size=config.batch_size,
@@ -119,11 +120,11 @@ def train_members(
         )
         history = train(
             model,
-            prepare(model, data),
-            lambda net, x, y: task.loss(net(x), y) + _penalty(net),
+            (*prepare(model, data), *found[0]),
+            lambda net, x, y, *frame: task.loss(_over(net, x, frame), y) + _penalty(net),
             settings,
-            validation=prepare(model, held),
-            metric=lambda net, x, y: task.score(net(x), y),
+            validation=(*prepare(model, held), *found[1]),
+            metric=lambda net, x, y, *frame: task.score(_over(net, x, frame), y),
             checkpoint=None if checkpoints is None else checkpoints / f"{kind.name}-{member}",
             description=f"training {kind.name} {member + 1}/{config.seeds}",
             quiet=quiet,
@@ -131,6 +132,22 @@ def train_members(
         models.append(model)
         histories.append(history)
     return Members(kind, models, histories)
+
+
+def known_frames(model: nn.Module, data: DataSet) -> tuple[Tensor, ...]:
+    """The elements and weights that a cloud's frame without parameters gives each datum: found once, not in every step.
+
+    Nothing for other models: a whole group's elements are the same for all data, and others are drawn or learned.
+    """
+    if not (isinstance(model, Symmetrized) and isinstance(model.frame, CloudFrame)) or any(True for _ in model.frame.parameters()):
+        return ()
+    with torch.no_grad():
+        found = model.frames(data.x)
+    return (found.elements,) if found.weights is None else (found.elements, found.weights)
+
+
+def _over(net: nn.Module, x: Tensor, frame: tuple[Tensor, ...]) -> Tensor:
+    return net.over(Weighted(*frame), x) if frame and isinstance(net, Symmetrized) else net(x)
 
 
 def _penalty(net: nn.Module) -> Tensor | float:

@@ -22,7 +22,8 @@ from erlangen.symmetrize.cloud import Cloud
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.linear_parts import is_vector
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
-from erlangen.symmetrize.robust import beside, robust_bases
+from erlangen.symmetrize.principal import Principal
+from erlangen.symmetrize.robust import Bases, beside
 
 Degenerate = Literal["ignore", "warn", "weighted"]
 
@@ -52,9 +53,10 @@ class Vectors(CloudFrame):
         method: ``"gram-schmidt"`` or ``"polar"``.
         prior: weight of the loss ``"prior"``, the mean square distance of ``Q`` to the identity, for pretrained models.
         degenerate: where the margin is below ``eps`` (collinear, flat or symmetric clouds): ``"weighted"`` (the weight goes over to the
-            elements of :class:`Pairs`, in the plane and in space, as the margin goes from there to zero; of more dimensions, such data are
-            refused), ``"warn"`` or ``"ignore"`` (axes complete the basis, so that the result is not symmetric where the cloud itself
-            leaves more open than its own vectors). Compiled models do not look: there it is ``"ignore"``.
+            elements of ``Principal(degenerate="weighted")``, in the plane and in space, as the margin goes from there to zero; of
+            more dimensions, such data are refused), ``"warn"`` or ``"ignore"`` (axes complete the basis, so that the result is not
+            symmetric where the cloud itself leaves more open than its own vectors). Compiled models do not look: there it is
+            ``"ignore"``.
         eps: that margin; not below the root of the precision of the data and the network (single: 3.5e-4), beyond what rounding makes
             of it.
         of, weights: as for :class:`Principal`.
@@ -173,7 +175,9 @@ class Vectors(CloudFrame):
             hint = "degenerate='ignore' takes them as they are"
             raise ArgumentError("x", f"data that give {d} independent vectors, or data of the plane or space", message, hint)
         rows = near.nonzero().squeeze(1)
-        more = robust_bases(cloud.rows(rows), batch.outline.is_proper, self.rank)
+        # Principal axes serve most such data, with a few elements; pairs the others.
+        found, moving = Principal(degenerate="weighted", grad=True, rank=self.rank).axes(cloud.rows(rows), batch.outline.is_proper)
+        more = Bases.of_frame(found, moving)
         elements, weights, loose = beside(made.elements, share, rows, more)
         refuse_moving(batch, loose)
         return made._replace(elements=elements, weights=weights, skips=True)

@@ -145,7 +145,7 @@ def _basis(group: Any, own: Candidates, others: Candidates | None, least: float,
     p, q = group.signature
     signs = torch.tensor([1.0] * p + [-1.0] * q, dtype=vectors.dtype, device=vectors.device)
     size, given, dim = vectors.shape
-    mine = torch.arange(given, device=vectors.device) < own.vectors.shape[1]
+    mine = None if others is None else torch.arange(given, device=vectors.device) < own.vectors.shape[1]
     stretch = form.abs().max().sqrt()
 
     def inner(a: Tensor, b: Tensor) -> Tensor:
@@ -188,7 +188,7 @@ def _basis(group: Any, own: Candidates, others: Candidates | None, least: float,
         first_definite = definite & (rows.widest < 0)
         rows = rows._replace(
             spread=torch.where(first_definite, left, rows.spread),
-            widest=torch.where(first_definite, (left * mine).amax(1, keepdim=True), rows.widest),
+            widest=torch.where(first_definite, (left if mine is None else left * mine).amax(1, keepdim=True), rows.widest),
         )
         # What is left after others shows no direction where it keeps less than half of its digits.
         floor = torch.where(definite, torch.maximum(error, least**3 * rows.widest.detach().clamp_min(0)), error)
@@ -257,7 +257,7 @@ def _shares(
     left: Tensor,
     floor: Tensor,
     sure: Tensor,
-    mine: Tensor,
+    mine: Tensor | None,
     definite: Tensor,
     least: float,
     step: int,
@@ -267,13 +267,13 @@ def _shares(
 
     Functions of inner products alone: the rounding, which depends on the pose, only says what is nothing.
     """
-    own, beside = sure & mine, sure & ~mine
+    own = sure if mine is None else sure & mine
     surplus = (left - floor).clamp_min(0)
     # How far a datum's own vectors, and each other one, are off the space of the axes so far, beside their sizes: squares of that over
     # the fourth root of precision, for completed axes are turned so often that its fourth power counts.
-    scale = torch.where(mine, rows.widest, rows.spread)
+    scale = rows.widest if mine is None else torch.where(mine, rows.widest, rows.spread)
     off = torch.where(scale > 0, surplus / torch.where(scale > 0, scale, 1.0), 0.0) / least**1.5
-    told = [torch.where(definite[:, 0], smooth((off * which).amax(1)), 1.0) * which.any(1) for which in (own, beside)]
+    told = torch.where(definite[:, 0], smooth((off * own).amax(1)), 1.0) * own.any(1)
     if ordered:
         ratio = torch.where(own, left, 0.0) / torch.where(own, left, 0.0).amax(1, keepdim=True).clamp_min(TINY)
         bound = torch.where(definite, least**2, least)
@@ -289,9 +289,13 @@ def _shares(
             others = _by_score(left, own & ~alone, rows.along_first, least, step)
             nothing = others.sum(1, keepdim=True) == 0
             shares = torch.where(nothing, shares, enough * alone + (1 - enough) * others)
-    more = _by_score(off, beside, rows.along_first * 0, least, 0)
-    first, second = told[0], (1 - told[0]) * told[1]
-    return shares * first.unsqueeze(1) + more * second.unsqueeze(1), 1 - first - second
+    shares, rest = shares * told.unsqueeze(1), 1 - told
+    if mine is not None:
+        beside = sure & ~mine
+        more = _by_score(off, beside, rows.along_first, least, 0)
+        told = torch.where(definite[:, 0], smooth((off * beside).amax(1)), 1.0) * beside.any(1)
+        shares, rest = shares + more * (rest * told).unsqueeze(1), rest * (1 - told)
+    return shares, rest
 
 
 def _by_score(left: Tensor, sure: Tensor, along_first: Tensor, least: float, step: int) -> Tensor:
@@ -416,7 +420,8 @@ def over_completions(group: Any, basis: Basis, rank: int) -> Spread:
     sorted_columns = columns.gather(-1, order.unsqueeze(1).expand_as(columns))
     dim = columns.shape[-1]
     found: list[tuple[Tensor, Tensor, Tensor]] = []
-    for k, extra in torch.stack([counts, more.long()], 1).unique(dim=0).tolist():
+    for kind in (2 * counts + more).unique().tolist():
+        k, extra = divmod(kind, 2)
         turns, shares = _turns(k, group.is_proper, max(rank, 1) + 3 * extra)
         rows = ((counts == k) & (more == bool(extra))).nonzero()[:, 0]
         full = torch.eye(dim, dtype=one.dtype, device=one.device).repeat(len(turns), 1, 1)

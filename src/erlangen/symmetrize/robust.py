@@ -17,6 +17,7 @@ from erlangen.groups.membership import may_look
 from erlangen.linalg import matrix_exp
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.cloud import Cloud
+from erlangen.symmetrize.frames import Weighted
 
 
 class Bases(NamedTuple):
@@ -31,6 +32,14 @@ class Bases(NamedTuple):
     elements: Float[Tensor, "B k d d"]
     weights: Float[Tensor, "B k"]
     loose: Float[Tensor, "B d d"]
+
+    @classmethod
+    def of_frame(cls, found: Weighted, loose: Float[Tensor, "B d d"] | None) -> Bases:
+        """The elements of a frame; ``loose`` left out: no datum leaves anything open."""
+        elements = found.elements.double()
+        size, k, d, _ = elements.shape
+        weights = elements.new_full((size, k), 1 / k) if found.weights is None else found.weights.double()
+        return cls(elements, weights, torch.eye(d).to(elements).expand(size, d, d) if loose is None else loose)
 
 
 class _Part(NamedTuple):

@@ -53,6 +53,20 @@ class Symmetrized(nn.Module):
         batch, rest = self._batch(args, kwargs)
         return self._over(batch, self._frame(batch), rest)
 
+    def over(self, frame: Weighted, *args: Any, **kwargs: Any) -> Any:
+        """The output, averaged over a frame of the input that :meth:`frames` gave before.
+
+        A frame without parameters need not be found anew in every step of a training: it is a function of the data alone.
+
+        >>> import erlangen as er
+        >>> model = er.symmetrize(nn.Sequential(nn.Flatten(), nn.Linear(15, 1)), er.SO(3).vector, er.SO(3).scalar)
+        >>> x = torch.randn(8, 5, 3)
+        >>> torch.equal(model.over(model.frames(x), x), model(x))
+        True
+        """
+        batch, rest = self._batch(args, kwargs)
+        return self._over(batch, frame, rest)
+
     def with_losses(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Tensor]]:
         """The output, and what a learned frame asks to be added to the training loss, by name (nothing, for frames without parameters)."""
         batch, rest = self._batch(args, kwargs)
@@ -101,7 +115,7 @@ class Symmetrized(nn.Module):
         if (weights.requires_grad and not frame.skips) or (isinstance(self.out, Record) and None in self.out.leaves):
             return None
         kept = (weights.detach() != 0).nonzero()
-        return (kept[:, 0], kept[:, 1]) if 2 * len(kept) <= weights.numel() else None
+        return (kept[:, 0], kept[:, 1]) if 4 * len(kept) <= 3 * weights.numel() else None
 
     def _over_kept(
         self, batch: Batch, frame: Weighted, kept: tuple[Tensor, Tensor], rest: dict[str, Any], reduce: Reduction
