@@ -16,6 +16,8 @@ from scipy.spatial import cKDTree
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+#: Numbers are joined to one as digits of larger ones up to this.
+LARGEST = int(np.iinfo(np.int64).max)
 
 
 @dataclass
@@ -60,7 +62,7 @@ def pairs(first: Ints, second: Ints) -> Ints:
     if not len(first):
         return np.zeros(0, np.int64)
     width = int(second.max()) + 1
-    if int(first.max()) >= np.iinfo(np.int64).max // width - 1:
+    if int(first.max()) >= LARGEST // width - 1:
         first, second = dense(first), dense(second)
         width = int(second.max()) + 1
     return dense(first * width + second)
@@ -83,11 +85,16 @@ def multisets(base: Ints, row: Ints, entry: Ints) -> Ints:
         return key
     order = np.lexsort((entry, row))
     row, entry = row[order], dense(entry)[order]
-    first = np.concatenate([[0], np.cumsum(size)[:-1]])
-    # The k-th entries of all rows that have one are joined to what is known of these rows; rows of different sizes differ already.
+    first = size.cumsum() - size
+    kinds, most = int(entry.max()) + 1, int(key.max()) + 1
+    # The k-th entries of all rows that have one are joined, as a digit, to what is known of these rows; sizes differ in the end.
     for k in range(int(size.max())):
-        active = np.flatnonzero(size > k)
-        key[active] = pairs(key[active], entry[first[active] + k])
+        active = (size > k).nonzero()[0]
+        if most > LARGEST // kinds:
+            key = dense(key)
+            most = int(key.max()) + 1
+        key[active] = key[active] * kinds + entry[first[active] + k]
+        most *= kinds
     return pairs(size, key)
 
 
@@ -118,18 +125,20 @@ def cluster(group: Ints, values: Floats, gaps: Gaps) -> Ints:
     >>> cluster(np.array([0, 0, 0, 1]), np.array([[1.0], [2.0], [1.0 + 1e-12], [2.0]]), Gaps(1e-6)).tolist()
     [0, 1, 0, 2]
     """
-    ids = dense(group)
-    home, nearest = ids, np.inf
-    for column in range(values.shape[1]):
-        ids, gap = _split(ids, values[:, column], gaps.tol)
-        nearest = min(nearest, gap)
-    if not len(ids):
-        return ids
-    order = np.argsort(ids, kind="stable")
-    starts = np.flatnonzero(np.diff(ids[order], prepend=-1))
-    spread = _spread(values[order], starts)
+    home = dense(group)
+    if not values.size:
+        return home
+    ids, nearest = _crossed(home, values, gaps.tol)
+    order, starts, spread = _runs(ids, values)
+    if (spread > gaps.tol).any():
+        # Values lie dense: cut only within what is left together, a column after another.
+        ids, nearest = home, np.inf
+        for column in range(values.shape[1]):
+            ids, gap = _split(ids, values[:, column], gaps.tol)
+            nearest = min(nearest, gap)
+        order, starts, spread = _runs(ids, values)
     # One column at a time is too coarse where values lie dense in every column but not in all at once.
-    loose = np.flatnonzero(spread > gaps.tol)
+    loose = (spread > gaps.tol).nonzero()[0]
     if len(loose):
         fresh = int(ids.max()) + 1
         stops = np.append(starts[1:], len(ids))
@@ -139,14 +148,32 @@ def cluster(group: Ints, values: Floats, gaps: Gaps) -> Ints:
             ids[members] = np.where(parts == 0, ids[members], fresh + parts - 1)
             fresh += int(parts.max())
         ids = dense(ids)
-        order = np.argsort(ids, kind="stable")
-        starts = np.flatnonzero(np.diff(ids[order], prepend=-1))
-        spread = _spread(values[order], starts)
+        order, starts, spread = _runs(ids, values)
     gaps.largest_closed = max(gaps.largest_closed, float(spread.max(initial=0.0)))
     if nearest <= 10 * gaps.tol or len(loose):
         nearest = _nearest(home[order[starts]], values[order[starts]], gaps.tol)
     gaps.smallest_kept = min(gaps.smallest_kept, nearest)
     return ids
+
+
+def _crossed(home: Ints, values: Floats, tol: float) -> tuple[Ints, float]:
+    """Cut every column at once, whatever the group; classes are what no cut and no group parts. And the smallest gap of a cut."""
+    count, columns = values.shape
+    where = values.T.argsort(1)
+    where += count * np.arange(columns)[:, None]
+    ranked = values.T.ravel()[where]
+    step = ranked[:, 1:] - ranked[:, :-1]
+    cut = step > tol
+    place = np.zeros(count * columns, np.int64)
+    place[where[:, 1:]] = cut.cumsum(1)
+    ids, most = home, int(home.max()) + 1
+    for part, kinds in zip(place.reshape(columns, count), (cut.sum(1) + 1).tolist()):
+        if kinds > 1:
+            if most > LARGEST // kinds:
+                ids = dense(ids)
+                most = int(ids.max()) + 1
+            ids, most = ids * kinds + part, most * kinds
+    return dense(ids), float(step[cut].min(initial=np.inf))
 
 
 def _split(ids: Ints, column: Floats, tol: float) -> tuple[Ints, float]:
@@ -160,11 +187,13 @@ def _split(ids: Ints, column: Floats, tol: float) -> tuple[Ints, float]:
     return fresh, float(step[same & cut].min(initial=np.inf))
 
 
-def _spread(values: Floats, starts: Ints) -> Floats:
-    """Of each run of rows the largest difference in any column."""
-    if not values.shape[1]:
-        return np.zeros(len(starts))
-    return (np.maximum.reduceat(values, starts) - np.minimum.reduceat(values, starts)).max(-1)
+def _runs(ids: Ints, values: Floats) -> tuple[Ints, Ints, Floats]:
+    """Rows in the order of their classes, where each class starts there, and its largest difference in any column."""
+    order = ids.argsort(kind="stable")
+    ranked = ids[order]
+    starts = np.concatenate([[0], (ranked[1:] != ranked[:-1]).nonzero()[0] + 1])
+    rows = values[order]
+    return order, starts, (np.maximum.reduceat(rows, starts) - np.minimum.reduceat(rows, starts)).max(-1)
 
 
 def _linked(values: Floats, tol: float) -> Ints:

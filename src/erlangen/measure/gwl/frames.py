@@ -59,11 +59,11 @@ def choose_frames(
     size = cluster(pairs(bucket[owner], kind), length[:, None], gaps)
     typical = lowest(size, length)
     seen = typical > gaps.tol
-    first = np.flatnonzero(seen)
+    first = seen.nonzero()[0]
     first = first[_rarest(owner[first], size[first], typical[first] < SHORT * scale)]
     rank = np.zeros(len(bucket), np.int64)
     rank[owner[first]] = 1
-    none = np.flatnonzero(rank == 0)
+    none = (rank == 0).nonzero()[0]
     still = np.broadcast_to(np.eye(3), (len(none), 3, 3))
     e1 = vector[first] / length[first, None]
     if dim == 2:
@@ -73,7 +73,7 @@ def choose_frames(
         return Frames(np.concatenate([none, owners]), np.concatenate([still, plane.reshape(-1, 3, 3)]), rank)
 
     # All vectors beside each of the chosen ones.
-    others = np.flatnonzero(seen)
+    others = seen.nonzero()[0]
     others = others[np.argsort(owner[others], kind="stable")]
     amount = np.bincount(owner[others], minlength=len(bucket))
     start = np.cumsum(amount) - amount
@@ -84,13 +84,13 @@ def choose_frames(
     apart = np.linalg.norm(across, axis=-1)
     both = cluster(pairs(size[first][a], size[b]), np.stack([along, apart], -1), gaps)
     least = lowest(both, apart)
-    chosen = np.flatnonzero(least > gaps.tol)
+    chosen = (least > gaps.tol).nonzero()[0]
     chosen = chosen[_rarest(owner[first][a[chosen]], both[chosen], least[chosen] < SHORT * scale)]
     spanned = owner[first][a[chosen]]
     rank[spanned] = 2
-    line = np.flatnonzero(rank[owner[first]] == 1)
+    line = (rank[owner[first]] == 1).nonzero()[0]
     e2 = across[chosen] / apart[chosen, None]
-    e3 = np.cross(e1[a[chosen]], e2)
+    e3 = _cross(e1[a[chosen]], e2)
     space = np.stack([e1[a[chosen]], e2, e3], 1)
     parts = [(none, still), (owner[first][line], _completed(e1[line])), (spanned, space)]
     if reflections:
@@ -105,7 +105,12 @@ def _rarest(owner: Ints, ids: Ints, last: np.ndarray) -> Ints:
     head = order[np.diff(owner[order], prepend=-1) != 0]
     wanted = np.full(int(owner.max(initial=-1)) + 1, -1)
     wanted[owner[head]] = ids[head]
-    return np.flatnonzero(ids == wanted[owner])
+    return (ids == wanted[owner]).nonzero()[0]
+
+
+def _cross(a: Floats, b: Floats) -> Floats:
+    """The cross product; of a few rows a fraction of the time of numpy's."""
+    return a[:, [1, 2, 0]] * b[:, [2, 0, 1]] - a[:, [2, 0, 1]] * b[:, [1, 2, 0]]
 
 
 def _plane_frames(e1: Floats, reflections: bool) -> Floats:
@@ -120,4 +125,4 @@ def _completed(e1: Floats) -> Floats:
     helper = np.eye(3)[np.abs(e1).argmin(-1)]
     e2 = helper - (helper * e1).sum(-1, keepdims=True) * e1
     e2 /= np.linalg.norm(e2, axis=-1, keepdims=True)
-    return np.stack([e1, e2, np.cross(e1, e2)], 1)
+    return np.stack([e1, e2, _cross(e1, e2)], 1)

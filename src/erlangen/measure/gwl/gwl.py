@@ -8,6 +8,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Literal
 
@@ -76,7 +77,7 @@ class GWL:
     bare: bool = False
 
     def __post_init__(self) -> None:
-        group = recognised(parse_group(self.group) if isinstance(self.group, str) else self.group)
+        group = _named(self.group) if isinstance(self.group, str) else recognised(self.group)
         if not isinstance(group, O | SO) or str(group) not in ("O(3)", "SO(3)", "O(2)", "SO(2)"):
             raise ArgumentError("group", "O(3), SO(3), O(2) or SO(2)", repr(self.group))
         object.__setattr__(self, "group", group)
@@ -251,6 +252,11 @@ def WL(max_iter: int | Literal["auto"] = "auto") -> GWL:
     WL: never distinguished
     """
     return GWL(bare=True, max_iter=max_iter)
+
+
+@lru_cache(maxsize=16)
+def _named(name: str) -> Group:
+    return recognised(parse_group(name))
 
 
 def _numbered(rows: list[tuple[int, ...]]) -> Int[Tensor, " G"]:

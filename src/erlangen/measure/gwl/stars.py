@@ -28,7 +28,7 @@ def invariant_colours(batch: Batch, *, reflections: bool, gaps: Gaps, body_order
     colour = batch.label
     yield colour
     bucket = star_buckets(batch, gaps, distances=body_order != 2)
-    rest = np.flatnonzero(counts(bucket) > 1)
+    rest = (counts(bucket) > 1).nonzero()[0]
     stars = _Stars(batch, rest, bucket, None if body_order is None else body_order - 1, reflections, gaps)
     while True:
         seen = bucket.copy()
@@ -129,7 +129,7 @@ def _subsets(batch: Batch, nodes: Ints, size: int | None) -> tuple[Ints, Ints, I
     at, members, sizes = [], [], []
     degree = batch.degree[nodes]
     for d in np.unique(degree).tolist():
-        some = np.flatnonzero(degree == d)
+        some = (degree == d).nonzero()[0]
         take = d if size is None else min(size, d)
         chosen = np.array(list(combinations(range(d), take)), np.int64).reshape(math.comb(d, take), take)
         at.append(np.repeat(some, len(chosen)))

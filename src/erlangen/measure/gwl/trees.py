@@ -9,6 +9,9 @@ from erlangen.measure.gwl.frames import choose_frames
 from erlangen.measure.gwl.graph import Batch, expand
 from erlangen.measure.gwl.stars import star_buckets
 
+#: So few frames are not looked through for copies.
+FEW = 64
+
 
 class Trees:
     """The trees of all nodes, depth by depth; none is ever written out.
@@ -52,7 +55,7 @@ class Trees:
         bucket = pairs(self._bucket, before)
         # What the neighbours were before this step, seen from here: the edges, and the directions of their frames.
         told, colour = self._rank[batch.neighbour], before[batch.neighbour]
-        low = np.flatnonzero(self._rank[batch.node] < 2)
+        low = (self._rank[batch.node] < 2).nonzero()[0]
         parts = [(batch.node[low], batch.edge_vec[low], 3 * colour[low])]
         for axis, least in ((0, 1), (1, 2)):
             beyond = low[told[low] >= least]
@@ -70,7 +73,7 @@ class Trees:
     def _choose(self, owner: Ints, vector: Floats, kind: Ints, bucket: Ints) -> None:
         """Frames for trees that show more directions than before; all others keep theirs."""
         batch = self._batch
-        low = np.flatnonzero(self._rank < 2)
+        low = (self._rank < 2).nonzero()[0]
         channels = batch.vectors.shape[1]
         own = np.repeat(low, channels)
         owner = np.concatenate([owner, own])
@@ -112,7 +115,7 @@ class Trees:
         entry = cluster(dense(home), np.einsum("rij,rj->ri", self._axes[row], batch.edge_vec[edge]), self._gaps)
         # How each neighbour's frames are turned: nine numbers, three of an axis, none of a tree without vectors. In a crystal most
         # frames are copies of a few, and what has been computed once is not computed again.
-        turned = np.flatnonzero(told[edge] > 0)
+        turned = (told[edge] > 0).nonzero()[0]
         mine, theirs = _copies(self._axes), _copies(axes)
         sets = multisets(np.zeros(len(start), np.int64), np.repeat(np.arange(len(start)), amount), theirs)
         key = pairs(pairs(mine[row[turned]], sets[batch.neighbour[edge[turned]]]), entry[turned])
@@ -138,5 +141,7 @@ class Trees:
 
 
 def _copies(axes: Floats) -> Ints:
-    """Which frames are one and the same, far below the tolerance: only so much as saves work."""
+    """Which frames are one and the same, far below the tolerance: only so much as saves work, so that few frames are all taken for new."""
+    if len(axes) < FEW:
+        return np.arange(len(axes))
     return cluster(np.zeros(len(axes), np.int64), axes.reshape(len(axes), 9), Gaps(1e-9))
