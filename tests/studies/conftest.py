@@ -11,6 +11,13 @@ import pytest
 from erlangen.reporting import Outcome
 from erlangen.studies.base import Study
 from erlangen.testing import check_study
+from erlangen.training import steps_within
+
+
+@pytest.fixture(autouse=True)
+def short_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two steps of a training tell how many fit into its time, not twenty: the trials take longer than the trainings."""
+    monkeypatch.setitem(steps_within.__kwdefaults__, "trial", 2)
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from erlangen.testing import check_outcome
 
 @pytest.fixture
 def few(monkeypatch):
-    """A twentieth of the events and a tenth of the images: what is exact does not depend on their number."""
+    """A twentieth of the events, a tenth of the images, a few steps: what is exact does not depend on their number."""
     momenta, fashion = orbit.momenta, orbit.fashion
+    monkeypatch.setattr(orbit, "FEWEST", 4)
     monkeypatch.setattr(orbit, "momenta", lambda count, seed: momenta(count // 20, seed))
     monkeypatch.setattr(orbit, "fashion", lambda split: fashion(split).subset(slice(600 if split == "train" else 200)))
 

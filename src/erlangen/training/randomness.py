@@ -53,7 +53,8 @@ def seeded(number: int, *, device: torch.device | None = None, own: Sequence[Any
     devices = [device] if device is not None and device.type == "cuda" else []
     with _LOCK, torch.random.fork_rng(devices=devices):
         before = random.getstate(), np.random.get_state(), [_state(generator) for generator in own]  # noqa: NPY002 - the global one is meant
-        torch.manual_seed(number)
+        # Without a GPU, the CPU's generator alone: `torch.manual_seed` writes down the whole stack for devices that may come later.
+        (torch.manual_seed if devices else torch.default_generator.manual_seed)(number)
         random.seed(number)
         np.random.seed(number % 2**32)  # noqa: NPY002 - the global one is meant
         for place, generator in enumerate(own, 1):

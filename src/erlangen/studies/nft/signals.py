@@ -71,7 +71,7 @@ def shared_shifts(sensor: str, seed: int, shifts: int = 40, ranks: tuple[int | N
     labels = torch.arange(shifts).repeat_interleave(SHARING)
     angles = torch.pi * torch.rand(shifts, generator=torch.Generator().manual_seed(seed + 5))
     train, test = (warped_signals(len(labels), TRUE, sensor=sensor, angles=angles[labels], seed=seed + s) for s in (6, 7))
-    found: list[_Row] = []
+    found: list[tuple[float, LinearNFT]] = []
     for rank in ranks:
         try:
             nft = LinearNFT(rank).fit(train.x.double(), labels)
@@ -81,25 +81,27 @@ def shared_shifts(sensor: str, seed: int, shifts: int = 40, ranks: tuple[int | N
         for label in range(shifts):
             mine = labels == label
             wrong = wrong + (nft.predict(test.x[mine, :2], 1, label)[:, 0] - test.x[mine, 2]).square().sum()
-        error = float(wrong / test.x[:, 2].square().sum())
-        name = f"least squares, {nft.basis.shape[1]} directions"
-        found.append(_Row(sensor, name, error, nft.spectrum(angles).frequencies))
-    return min(found, key=lambda row: (row.error > 1e-12, row.error))
+        found.append((float(wrong / test.x[:, 2].square().sum()), nft))
+    error, nft = min(found, key=lambda pair: (pair[0] > 1e-12, pair[0]))
+    return _Row(sensor, f"least squares, {nft.basis.shape[1]} directions", error, nft.spectrum(angles).frequencies)
 
 
 def own_shifts(sensor: str, seed: int) -> _Row:
     """The closed form with the network's information, at the best of some ranks; without a result the error is that of saying nothing."""
     train, test = (warped_signals(6000, TRUE, sensor=sensor, phases=True, seed=seed + s) for s in (8, 9))
-    best = _Row(sensor, "quadratic invariants", 1.0, ())
+    least, best = 1.0, None
     for rank in RANKS[:3]:
         try:
             nft = LinearNFT(rank, "each").fit(train.x)
             error = _relative(nft.predict(test.x[:, :2])[:, 0], test.x[:, 2])
         except ArgumentError:  # at this rank no quadratic form is kept
             continue
-        if error < best.error:
-            best = _Row(sensor, f"quadratic invariants, {rank} directions", error, nft.spectrum(train.angles).frequencies)
-    return best
+        if error < least:
+            least, best = error, nft
+    if best is None:
+        return _Row(sensor, "quadratic invariants", least, ())
+    name = f"quadratic invariants, {best.basis.shape[1]} directions"
+    return _Row(sensor, name, least, best.spectrum(train.angles).frequencies)
 
 
 def _relative(told: Tensor, true: Tensor) -> float:
