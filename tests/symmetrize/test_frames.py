@@ -45,13 +45,12 @@ def groups(d):
 def test_exact_frames_are_exact(d, frame):
     x = cloud(6, 9, d)
     for group in groups(d):
-        moved = {"scale": 10.0, "elements": 25}
         for out, shape in ((group.scalar, (2,)), (group.vector, (9, d)), (group.point, (9, d))):
             net = Net(9, d, shape).double()
-            model = er.symmetrize(net, group.point, out, frame=frame)
-            assert er.equivariance_error(model, x, group.point, out, **moved)["worst"] < 1e-10
-            single = er.symmetrize(net.float(), group.point, out, frame=frame)
-            error = er.equivariance_error(single, x.float(), group.point, out, elements=25, tolerance=2e-5)
+            model = er.symmetrize(net, group.point, out, frame=frame, check=False)  # what it would check is asserted
+            assert er.equivariance_error(model, x, group.point, out, scale=10.0, elements=12)["worst"] < 1e-10
+            single = er.symmetrize(net.float(), group.point, out, frame=frame, check=False)
+            error = er.equivariance_error(single, x.float(), group.point, out, elements=12, tolerance=2e-5)
             # The net is not Lipschitz with a small constant: allow for its gradient.
             assert error["median"] < 2e-5
 
