@@ -82,7 +82,7 @@ def test_planes_by_name_and_the_subspace() -> None:
     from erlangen.fields.mechanics import two_body
 
     data = two_body("train")
-    found = discover(data.x, data.y, names=data.names, steps=1500, quiet=True)
+    found = discover(data.x, data.y, names=data.names, steps=500, quiet=True)
     assert found
     wanted = torch.kron(torch.eye(4), torch.tensor([[0.0, -1.0], [1.0, 0.0]])).double()
     basis = found.algebra.basis[0]  # type: ignore[union-attr]
