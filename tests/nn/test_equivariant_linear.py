@@ -270,3 +270,29 @@ def test_masked_layers_compile(dtype):
     assert torch.equal(compiled(x, mask), layer(x, mask))
     bits = TableGroup.generated_by([1], lambda a, b: (a + b) % 2, identity=0)
     assert EquivariantLinear(bits.scalar, bits.regular)(torch.ones(3, 1)).shape == (3, 2)
+
+
+def test_layers_between_the_same_representations_share_what_they_compute_and_nothing_that_is_theirs():
+    V = er.O(3).vector
+    rep = V + V**2
+    with torch.inference_mode():
+        EquivariantLinear(rep, rep)  # the first: made where nothing can be trained
+    one, two = (EquivariantLinear(rep, rep, generator=torch.Generator().manual_seed(s)) for s in (0, 1))
+    assert not torch.equal(one.weight, two.weight)
+    assert one.source is rep
+    x = torch.randn(4, rep.dim, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    expected = x.detach() @ two.maps.matrix(two.weight.detach().flatten()).mT  # the bias is zero
+    assert torch.allclose(two(x), expected, atol=1e-5)
+    two(x).sum().backward()  # and can be
+    assert one.weight.grad is None
+    assert two.weight.grad is not None
+
+
+def test_the_second_layer_without_diagrams_of_its_own_group_warns_as_the_first():
+    from erlangen.maps.base import SymmetricOnly
+
+    V = er.groups.Alternating(7).vector
+    for _ in range(2):
+        with pytest.warns(SymmetricOnly) as seen:
+            EquivariantLinear(V, V)
+        assert [w.filename for w in seen] == [__file__]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import torch
@@ -12,10 +14,13 @@ from torch import Tensor, nn
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.maps import EquivariantMaps
-from erlangen.maps.base import SymmetricOnly
+from erlangen.maps.base import Basis
 from erlangen.maps.contraction import Normalize
 from erlangen.maps.typed_axes import spaces_of
 from erlangen.reps import Defining, Determinant, DirectSum, Permutation, Rep, Sign, TensorProduct, Trivial
+
+#: Networks have many layers between few representations: so many maps are kept in memory for the next layer like them.
+KEPT = 16
 
 
 class EquivariantLinear(nn.Module):
@@ -61,11 +66,13 @@ class EquivariantLinear(nn.Module):
         if channels is not None and (len(channels) != 2 or any(not isinstance(c, int) or c < 1 for c in channels)):
             raise ArgumentError("channels", "two positive numbers (C_in, C_out), or None", repr(channels))
         self.channels = channels
-        how = "sum" if basis == "orbit" else normalize
-        self.maps = EquivariantMaps(source, target, basis=basis, normalize=how, tolerance=tolerance).prepare()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SymmetricOnly)  # of a bias, no news
-            self.bias_maps = EquivariantMaps(source.group.scalar, target, tolerance=tolerance).prepare() if bias else None
+        found = _maps_between(source, target, basis, "sum" if basis == "orbit" else normalize, tolerance)
+        for warning in found.told:
+            warnings.warn(warning, stacklevel=2)
+        self.maps, self._spread = found.maps_of(source, target), found.deviations
+        scalar = source.group.scalar
+        # What could be told of a bias is no news.
+        self.bias_maps = _maps_between(scalar, target, "diagram", "sum", tolerance).maps_of(scalar, target) if bias else None
         # Made now: torch.compile would hash the spaces.
         self._masks = _mask_plan(source), _mask_plan(target)
         inputs, outputs = channels or (1, 1)
@@ -102,8 +109,8 @@ class EquivariantLinear(nn.Module):
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the weights anew; biases are zero."""
         with torch.no_grad():
-            spread = self.maps.deviations() / self.weight.shape[2] ** 0.5
-            drawn = torch.randn(self.weight.shape, generator=generator, dtype=torch.float64) * spread[:, None, None]
+            drawn = torch.randn(self.weight.shape, generator=generator, dtype=torch.float64)
+            drawn *= (self._spread / self.weight.shape[2] ** 0.5)[:, None, None].to(drawn.device)
             self.weight.copy_(drawn)
             if self.bias is not None:
                 self.bias.zero_()
@@ -172,6 +179,29 @@ def rep_over(rep: Rep, group: Group) -> Rep:
     raise ArgumentError("rep", "sums and products of vectors, scalars and pseudoscalars", repr(rep))
 
 
+class _Found(NamedTuple):
+    """The maps between two representations, ready for use, the spread of weights that keeps variances, and what making them warned of."""
+
+    maps: EquivariantMaps
+    deviations: Tensor
+    told: tuple[Warning, ...]
+
+    def maps_of(self, source: Rep, target: Rep) -> EquivariantMaps:
+        """The maps between these very representations, which equal those they were made for."""
+        maps = copy.copy(self.maps)
+        maps.source, maps.target = source, target
+        return maps
+
+
+@lru_cache(maxsize=KEPT)
+def _maps_between(source: Rep, target: Rep, basis: Basis, normalize: Normalize, tolerance: float | None) -> _Found:
+    # What is kept must serve training, and other devices, too.
+    with torch.inference_mode(False), torch.device("cpu"), warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        maps = EquivariantMaps(source, target, basis=basis, normalize=normalize, tolerance=tolerance).prepare()
+        return _Found(maps, maps.deviations(), tuple(w.message for w in told if isinstance(w.message, Warning)))
+
+
 class _MaskPlan(NamedTuple):
     """How a mask of n things becomes one of entries: how many axes each tensor has, and where the entries of all of them go."""
 
@@ -180,8 +210,14 @@ class _MaskPlan(NamedTuple):
     order: Tensor
 
 
+@lru_cache(maxsize=KEPT)
 def _mask_plan(rep: Rep) -> _MaskPlan | None:
     """``None`` where the representation has no tensors of one permutation group."""
+    with torch.inference_mode(False), torch.device("cpu"):
+        return _planned(rep)
+
+
+def _planned(rep: Rep) -> _MaskPlan | None:
     parts = spaces_of(rep)
     if (
         parts is None

@@ -29,7 +29,7 @@ class DirectSum(Rep):
         self.runs = runs
 
     def equality_key(self) -> Hashable:
-        return self.parts
+        return tuple(self.runs)
 
     def matrix(self, g: Element) -> Tensor:
         return _block_diagonal([p.matrix(g) for p in self.parts])
