@@ -220,6 +220,68 @@ def test_an_average_that_vanishes_is_measured_by_what_it_averages():
     assert torch.allclose(chunked.summed(x), by_hand)
 
 
+def _total_force(pos):
+    """The sum of all pair forces, zero for every cloud by Newton's third law, up to rounding."""
+    apart = pos[:, :, None] - pos[:, None]
+    return (apart * torch.exp(-apart.norm(dim=-1, keepdim=True))).sum((1, 2))
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_a_sum_that_vanishes_for_all_data_is_told_from_small_numbers(dtype):
+    G = er.O(3)
+    clouds = torch.cat([METHANE[None], torch.randn(3, 5, 3, dtype=F64, generator=seeded())]).to(dtype)
+    verdict = er.assert_equivariant(_total_force, clouds, G.vector, G.vector)
+    assert "nothing but rounding" in verdict.reason
+    assert verdict["worst"] < 64 * torch.finfo(dtype).eps
+    # What it is measured by is of the size of the forces that were summed, which are below 1/e for this law.
+    assert 0.01 < verdict.witness.floor < 10
+    # Numbers as small as that rounding, but no rounding, are still told from each other, in whatever unit.
+    tiny = 1e-20 if dtype == F64 else 1e-12
+    assert er.equivariance_error(lambda v: tiny * v[:, 0], clouds[1:], G.vector, G.vector)
+    wrong = er.equivariance_error(lambda v: tiny * v[:, 0].abs(), clouds[1:], G.vector, G.vector)
+    assert not wrong
+    assert wrong["worst"] > 0.1
+
+
+def test_explanations_of_what_vanishes_are_not_measured_rather_than_wrong(tmp_path):
+    G = er.O(3)
+    pairs = torch.randn(8, 1, 3, dtype=F64, generator=seeded())
+    pairs = torch.cat([pairs, -pairs], 1)
+    for model, x in ((lambda v: v.sum(1), METHANE[None]), (lambda v: v.sum(1), pairs), (_total_force, METHANE[None])):
+        found = er.audit(model, x, G.vector, G.vector)
+        assert found.equivariance
+        assert found.explanations is None
+        assert "explain nothing" in found.left_out["explanations"]
+        assert not found.robustness
+        page = found.report(tmp_path / "page.html").read_text()
+        assert "does not hold" not in page
+        assert "explain nothing" in page
+    # Beside a datum that is not symmetric, methane's gradients count nowhere, and the others do.
+    mixed = torch.cat([METHANE[None], torch.randn(1, 5, 3, dtype=F64, generator=seeded())])
+    found = er.audit(lambda v: v.sum(1), mixed, G.vector, G.vector)
+    assert found.explanations
+    assert found.explanations["degenerate"] == 0.5
+    assert found.explanations["mean_cosine"] == pytest.approx(1)
+    saliency = found.robustness[0].score
+    assert (saliency["mean"], saliency["degenerate"]) == (pytest.approx(1), 0.5)
+
+
+def test_energies_that_vanish_are_no_infinite_percentage():
+    from erlangen.measure import symmetry_report
+
+    G = er.E(3)
+    inp = {"pos": G.point, "batch": None}
+
+    def model(x):
+        total = _total_force(x["pos"][None])[0]
+        return {"energy": total.sum()[None]}
+
+    cloud = {"pos": torch.randn(5, 3, dtype=F64, generator=seeded()), "batch": torch.zeros(5, dtype=torch.long)}
+    report = symmetry_report(model, [cloud], G, inp)
+    assert report.rotation_energy_percent < 1e-10
+    assert report.reflection_energy_percent < 1e-10
+
+
 def test_zero_says_that_nothing_was_tested():
     G, x = er.O(3), torch.randn(4, 5, 3, dtype=F64, generator=seeded())
     for out in (G.scalar, G.pseudoscalar):

@@ -17,16 +17,16 @@ from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
 from erlangen.equivariance.exact import exact_verdict
 from erlangen.equivariance.made_up import on_made_up_data, types_of
+from erlangen.equivariance.vanishing import PRECISIONS, VANISHING, attempted, distorted, in_precision, rounded_scale
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
+from erlangen.linalg.relative import ROUNDINGS
 from erlangen.verdict import Verdict
 
 #: The largest relative error that counts as zero, by the least precise number that takes part.
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 #: The seed of elements that nobody gives a generator for: a measure neither reads nor moves torch's global state.
 SEED = 0x5EED
-#: An output below this part of what distorted data give vanishes by symmetry: its error is measured by theirs.
-VANISHING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class EquivarianceErrors:
         elements: the group elements tried, ``[elements, *element_shape]``.
         worst_element: the one with the largest relative error.
         worst_index: which datum of the batch that was.
+        floor: what outputs that vanish by symmetry were measured by; 0 where none does, or where the errors are small without.
     """
 
     relative: Tensor
@@ -47,6 +48,7 @@ class EquivarianceErrors:
     elements: Element
     worst_element: Element
     worst_index: int
+    floor: float = 0.0
 
     def per_element(self) -> Tensor:
         """Mean relative error of each element, ``[elements]``."""
@@ -72,7 +74,8 @@ def equivariance_error(
     Random elements go through the group's components in turn (reflections, time reversal, their combinations; see
     :meth:`Group.components`), so that even a few try each kind. Errors are relative to the size of the output over the batch. An output
     that vanishes by symmetry (a force on the centre of a tetrahedron) is nothing but rounding; its errors are relative to what the model
-    gives for data distorted by a tenth, or to what a symmetrized model averages.
+    gives for data distorted by a tenth, or to what a symmetrized model averages. Where that vanishes, too (the sum of all forces), a
+    second precision tells rounding from small numbers, and errors are relative to what was rounded.
 
     Args:
         model: any callable; takes what ``inp`` acts on (a tuple of actions: several arguments).
@@ -144,8 +147,14 @@ def equivariance_error(
         rel, abs_ = compared.errors()
         about = ""
         if not bool(rel.max() <= tolerance):
-            about = compared.floor(_distorted(model, inp, x, generator), _summed(model, inp, x))
+            bent = attempted(lambda: call_model(model, inp, distorted(inp, x, generator)))
+            about = compared.floor(bent, _summed(model, inp, x))
             rel, abs_ = compared.errors()
+            if not bool(rel.max() <= tolerance):
+                moves = [group.take(g, i) for i in range(count)]
+                versions = {dtype: attempted(lambda dtype=dtype: _moved_in(dtype, model, inp, x, moves)) for dtype in PRECISIONS}
+                about += compared.floor_by_rounding(precision, versions)
+                rel, abs_ = compared.errors()
     reason = f"relative errors on {rel.shape[1]} data in {str(precision).removeprefix('torch.')}"
     if compared.zero:
         reason += f"; {compared.zero} for all of them, so that there nothing was tested"
@@ -169,7 +178,7 @@ def equivariance_error(
         },
         interval=(max(interval[0], 0.0), interval[1]),
         confidence=confidence,
-        witness=EquivarianceErrors(rel, abs_, g, group.take(g, worst // rel.shape[1]), worst % rel.shape[1]),
+        witness=EquivarianceErrors(rel, abs_, g, group.take(g, worst // rel.shape[1]), worst % rel.shape[1], compared.least_scale),
         reason=reason,
     )
 
@@ -298,22 +307,10 @@ def _modules(model: Any) -> list[torch.nn.Module]:
     return [module for module in reached if isinstance(module, torch.nn.Module)]
 
 
-def _distorted(model: Callable[..., Any], inp: Action, x: Any, generator: torch.Generator) -> Any:
-    """What the model gives for data moved by a tenth of their spread; ``None`` where it does not take them."""
-
-    def distort(action: Action, part: Any) -> Any:
-        if not isinstance(part, Tensor) or not part.is_floating_point():
-            return part
-        wide = part.double()
-        spread = wide.std() if part.numel() > 1 else wide.abs().sum()
-        spread = torch.where(spread > 0, spread, wide.square().mean().sqrt())
-        noise = torch.randn(part.shape, generator=generator, dtype=torch.float64, device=generator.device).to(part.device)
-        return (wide + 0.1 * spread * noise).to(part.dtype)
-
-    try:
-        return call_model(model, inp, inp.map(distort, x) if isinstance(inp, Record) else distort(inp, x))
-    except (ValueError, RuntimeError, IndexError, TypeError):
-        return None
+def _moved_in(dtype: torch.dtype, model: Any, inp: Action, x: Any, moves: list[Element]) -> list[Any]:
+    """What the model gives for data and moved data in another precision."""
+    version, data = in_precision(model, x, dtype)
+    return [call_model(version, inp, y) for y in (data, *(inp.act(g, data) for g in moves))]
 
 
 def _summed(model: Any, inp: Action, x: Any) -> Any:
@@ -378,6 +375,23 @@ class _Compared:
                 )
         return about
 
+    def floor_by_rounding(self, precision: torch.dtype, versions: dict[torch.dtype, list[Any] | None]) -> str:
+        """Compare parts that are nothing but rounding, told by two precisions, with what was rounded; which, in words."""
+        sizes = {}
+        for dtype, found in versions.items():
+            if found is None:
+                return ""
+            parts = [[_norms(part).square().mean().sqrt() for _, part in self._parts(y)] for y in found]
+            sizes[dtype] = [float(torch.stack(part).max()) for part in zip(*parts)]
+        about = ""
+        for i, name in enumerate(self.names):
+            scale = rounded_scale({dtype: each[i] for dtype, each in sizes.items()})
+            here = torch.stack([*self.size[i], *(off.square().mean().sqrt() for off in self.off[i])]).max()
+            if scale > self.least[i] and here <= ROUNDINGS * torch.finfo(precision).eps * scale:
+                self.least[i] = torch.tensor(scale, dtype=torch.float64)
+                about += f"; {name} is nothing but rounding, for it grows with the unit of rounding"
+        return about
+
     def errors(self) -> tuple[Tensor, Tensor]:
         """Relative and absolute errors ``[elements, B]``, the largest over the parts."""
         relative, absolute = [], []
@@ -393,6 +407,11 @@ class _Compared:
     def output_scale(self) -> float:
         """The root mean square size of a datum's output, of the smallest part."""
         return min(float(torch.stack(size).max()) for size in self.size)
+
+    @property
+    def least_scale(self) -> float:
+        """The largest of what vanishing parts are measured by."""
+        return max(float(least) for least in self.least)
 
     @property
     def zero(self) -> str:

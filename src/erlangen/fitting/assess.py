@@ -121,6 +121,8 @@ def assess(members: Members, test: DataSet, group: Group | None, task: Task, con
     try:
         rng = torch.Generator().manual_seed(config.seed + 6)
         explained: Verdict | None = explanation_equivariance(double, some.double(), inp, out, scale=config.spread, generator=rng)
+        if explained["degenerate"] == 1:  # gradients that are zero everywhere explain nothing
+            explained = None
     except UnsupportedError:
         explained = None
     return Assessment(**common, moved=moved, equivariance=verdicts, explanations=explained)

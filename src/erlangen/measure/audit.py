@@ -124,7 +124,13 @@ def audit(
             explanations = explanation_equivariance(model, x, inp, out, **options)
         except Exception as error:
             left_out["explanations"] = f"{error}"
-        rows = explanation_rows(model, x, inp, out, explainers=explainers, target=target, left_out=left_out, **options)
+        if explanations is not None and explanations["degenerate"] == 1:
+            left_out["explanations"] = (
+                "all gradients are zero, to rounding, as where an output vanishes by symmetry: they explain nothing"
+            )
+            explanations = None
+        else:
+            rows = explanation_rows(model, x, inp, out, explainers=explainers, target=target, left_out=left_out, **options)
     else:
         size, about = len(x), "exact data"
         left_out["explanations"] = "exact data have no gradients"

@@ -23,7 +23,7 @@ class SymmetryReport:
         rotation_energy: ``|E(g x) - E(x)|`` for rotations ("Rot-I").
         reflection_energy: the same for reflections ("Refl-I").
         rotation_energy_percent, reflection_energy_percent: these, in percent of the mean ``|E(x)|``; infinite where
-            that is zero and they are not.
+            that is zero and they are not. Energies that vanish by symmetry are measured by what they are the rounding of.
         rotation_forces: ``|F(g x) - g F(x)|`` of an atom, for rotations ("F-Rot-E").
         reflection_forces: the same for reflections ("F-Refl-E").
         positions: how far an atom's canonical position moves, for the nearest element of the frame ("Pos").
@@ -61,6 +61,7 @@ def symmetry_report(
     """
     generator = seeded(generator)
     sums: dict[str, list[float]] = {}
+    floor = 0.0
     for x in loader:
         with torch.no_grad():
             y = model(x)
@@ -71,6 +72,8 @@ def symmetry_report(
                     errors = equivariance_error(lambda x, name=name: model(x)[name], x, inp, out, elements=g).witness
                     assert isinstance(errors, EquivarianceErrors)
                     sums.setdefault(f"{kind}_{name}", []).append(float(errors.absolute.mean()))
+                    if name == "energy":
+                        floor = max(floor, errors.floor)
             if hasattr(model, "canonical_inputs") and g is not None:
                 sums.setdefault("positions", []).extend(_displacement(model, x, inp, g[i]) for i in range(len(g)))
     if not sums:
@@ -78,7 +81,7 @@ def symmetry_report(
     mean = {name: sum(values) / len(values) for name, values in sums.items()}
 
     def percent(name: str) -> float | None:
-        size = torch.tensor(mean["size"], dtype=torch.float64)
+        size = torch.tensor(max(mean["size"], floor), dtype=torch.float64)
         return 100 * float(relative_error(torch.tensor(mean[name], dtype=torch.float64), size, size)) if name in mean else None
 
     return SymmetryReport(

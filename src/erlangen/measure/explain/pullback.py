@@ -12,9 +12,10 @@ from torch import Tensor
 
 from erlangen.actions.records import as_action
 from erlangen.equivariance.error import call_model, elements_of, mean_interval, seeded
+from erlangen.equivariance.vanishing import PRECISIONS, attempted, distorted, in_precision, rounded_scale
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.base import Element
-from erlangen.linalg import relative_error
+from erlangen.linalg.relative import ROUNDINGS, relative_error
 from erlangen.measure.explain.gradients import gradients, warn_partial
 from erlangen.measure.explain.similarity import cosine
 from erlangen.measure.shared import without_shared
@@ -46,8 +47,8 @@ def explanation_equivariance(
 
     Returns:
         a :class:`Verdict` with numbers ``mean_cosine``, ``worst_cosine``, ``mean_relative_error`` and ``degenerate``, the share of pairs of
-        zero gradients, whose cosine is NaN and counts nowhere; the interval is that of the mean cosine over elements; the witness is the
-        matrix of cosines ``[elements, B]``.
+        gradients that are zero or nothing but rounding, whose cosine is NaN and counts nowhere; the interval is that of the mean cosine
+        over elements; the witness is the matrix of cosines ``[elements, B]``.
 
     Raises:
         ArgumentError: there are no data.
@@ -111,17 +112,35 @@ def explanation_equivariance(
     moved = [_flat(gradients(quantity(moving(i)), leaves)) for i in range(count)]
     there = torch.stack(moved)
     cosines = cosine(here.expand_as(there), there)
-    # Two gradients of zero agree on nothing.
-    empty = (here == 0).all(-1) & (there == 0).all(-1)
+    # Two gradients of zero agree on nothing, nor do two that are nothing but rounding.
+    least = 0.0
+    if not float(cosines.mean()) >= threshold:
+
+        def typical(version: Any, data: Any) -> float:
+            """The size of gradients of this model at these data."""
+            numbers = optree.tree_leaves(data)
+
+            def value(leaves: Sequence[Tensor]) -> Tensor:
+                every = [leaves[real.index(i)] if i in real else part for i, part in enumerate(numbers)]
+                y = call_model(version, inp, optree.tree_unflatten(tree, every))
+                return y if is_scalar else y.square()
+
+            found = attempted(lambda: _size(_flat(gradients(value, [numbers[i] for i in real]))))
+            return 0.0 if found is None else found
+
+        rounded = rounded_scale({dtype: typical(*in_precision(model, x, dtype)) for dtype in PRECISIONS})
+        largest = max(_size(there), rounded, typical(model, distorted(inp, x, seeded(generator))))
+        least = ROUNDINGS * torch.finfo(leaves[0].dtype).eps * largest
+    empty = (here.norm(dim=-1) <= least) & (there.norm(dim=-1) <= least)
     cosines = torch.where(empty, torch.nan, cosines)
     away = (there - here).norm(dim=-1)
     size, summed = (t.norm(dim=-1).square().mean().sqrt() for t in (here, there))
-    relative = relative_error(away, size, summed)
+    relative = torch.where(empty, 0.0, relative_error(away, size, summed))
     each = cosines.nanmean(1)
     mean, interval = mean_interval(each[~each.isnan()], confidence) if not empty.all() else (math.nan, (-math.inf, math.inf))
     reason = f"cosine of gradients on {here.shape[0]} data"
     if empty.any():
-        reason += f"; {int(empty.sum())} of {empty.numel()} pairs of gradients are zero and say nothing"
+        reason += f"; {int(empty.sum())} of {empty.numel()} pairs of gradients are zero, to rounding, and say nothing"
     return Verdict(
         holds=mean >= threshold,
         claim=f"the gradient explanation is {group}-equivariant",
@@ -139,6 +158,11 @@ def explanation_equivariance(
         witness=cosines,
         reason=reason,
     )
+
+
+def _size(gradients: Tensor) -> float:
+    """Root mean square size of gradients ``[..., d]``."""
+    return float(gradients.norm(dim=-1).square().mean().sqrt())
 
 
 def _flat(parts: list[Tensor]) -> Tensor:

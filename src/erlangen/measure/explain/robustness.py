@@ -18,6 +18,7 @@ from erlangen.actions.records import as_action
 from erlangen.equivariance.error import call_model, seeded
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
+from erlangen.linalg.relative import ROUNDINGS
 from erlangen.measure.explain.drawing import Elements, elements_for, inverse
 from erlangen.measure.explain.explainers import as_explainer, as_target
 from erlangen.measure.explain.moving import explanation_action, flat, move
@@ -156,6 +157,7 @@ class ExplanationRobustness:
             outputs = self._outputs(x)
             _warn_random(outputs, self._outputs(x))
             similarity = similarity_for(self.similarity, optree.tree_leaves(here)[0])
+            least = _rounding(flat(None, here, size, 1))
             scores, alike = [], []
             for g in self._chunks(every.per_datum, size):
                 seen, k = self._moved(x, g), self.inp.group.batch_shape(g)[1]
@@ -166,7 +168,7 @@ class ExplanationRobustness:
                 if there.shape[-1] != want.shape[-1]:
                     got = f"{there.shape[-1]} numbers for moved data, {want.shape[-1]} for the data"
                     raise ArgumentError("explanation", "explanations of one size", got)
-                scores.append(_scores(similarity, there, want.expand_as(there)))
+                scores.append(_scores(similarity, there, want.expand_as(there), least))
                 moved = self._outputs(seen) if told is None or not own else _rows(told)
                 alike.append(_outputs_alike(moved.unflatten(0, (size, k)), outputs.unsqueeze(1)))
         found = ExplanationScores(torch.cat(scores, 1).double(), torch.cat(alike, 1).double().mean(1), every.elements)
@@ -205,7 +207,7 @@ class ExplanationRobustness:
         values = told if every.drawn else examples
         reason = f"{similarity} on {size} data{every.about}"
         if len(told) < size * k:
-            reason += f"; {size * k - len(told)} of {size * k} pairs of explanations are zero and say nothing"
+            reason += f"; {size * k - len(told)} of {size * k} pairs of explanations are zero, to rounding, and say nothing"
         return Verdict(
             holds=mean >= threshold,
             claim=f"explanations by {self.explainer.name} are {self.inp.group}-{'equi' if kind == 'equivariance' else 'in'}variant",
@@ -234,12 +236,19 @@ def _rows(outputs: Any) -> Float[Tensor, "B c"]:
     return torch.cat([t.reshape(len(t), -1) for t in found], 1)
 
 
-def _scores(similarity: str, a: Tensor, b: Tensor) -> Tensor:
-    """The similarity of explanations ``[B, k, d]``; NaN for two of zero, of which each is like any other."""
+def _rounding(explanations: Tensor) -> float:
+    """A size below which explanations are nothing but rounding beside the others of their batch."""
+    if not explanations.is_floating_point() or not explanations.numel():
+        return 0.0
+    return ROUNDINGS * torch.finfo(explanations.dtype).eps * float(explanations.norm(dim=-1).amax())
+
+
+def _scores(similarity: str, a: Tensor, b: Tensor, least: float) -> Tensor:
+    """The similarity of explanations ``[B, k, d]``; NaN for two of zero, to rounding, of which each is like any other."""
     found = SIMILARITIES[similarity](a, b)
     if similarity == "accuracy":  # no and no do agree
         return found
-    return torch.where((a == 0).all(-1) & (b == 0).all(-1), torch.nan, found)
+    return torch.where((a.norm(dim=-1) <= least) & (b.norm(dim=-1) <= least), torch.nan, found)
 
 
 def _warn_random(one: Tensor, two: Tensor) -> None:
