@@ -11,12 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from erlangen.data import DataSet
 from erlangen.equivariance import equivariance_error
 from erlangen.errors import UnsupportedError
 from erlangen.fitting.config import FitConfig
-from erlangen.fitting.members import Members, input_action, prepare
-from erlangen.fitting.task import Task
+from erlangen.fitting.members import Members, prepare
+from erlangen.fitting.problem import Problem
 from erlangen.groups.base import Group
 from erlangen.measure import Cost, explanation_equivariance, measure_cost
 from erlangen.verdict import Verdict
@@ -67,22 +66,17 @@ class Assessment:
         }
 
 
-def moved_copies(data: DataSet, group: Group, task: Task, config: FitConfig) -> list[tuple[Tensor, Tensor]]:
+def moved_copies(problem: Problem, group: Group, config: FitConfig) -> list[tuple[Tensor, Tensor]]:
     """The test data, each sample moved by its own random element (targets too, if they are vectors), several times."""
-    inp = input_action(group, data.dim)
-    assert inp is not None
-    assert data.y is not None
-    out = task.output_action(group)
     rng = torch.Generator().manual_seed(config.seed + 77)
-    copies = []
-    for _ in range(config.moves):
-        g = group.sample(len(data), generator=rng, dtype=torch.float64, scale=config.spread)
-        copies.append((inp.act(g, data.x), out.act(g, data.y) if task.kind == "vector" else data.y))
-    return copies
+    size = len(problem.test)
+    elements = (group.sample(size, generator=rng, dtype=torch.float64, scale=config.spread) for _ in range(config.moves))
+    return [problem.moved(problem.test, group, g) for g in elements]
 
 
-def assess(members: Members, test: DataSet, group: Group | None, task: Task, config: FitConfig) -> Assessment:
+def assess(members: Members, problem: Problem, group: Group | None, config: FitConfig) -> Assessment:
     """Measure the models of one kind; ``group`` is the one that data are moved by (also for plain models)."""
+    task, test = problem.task, problem.test
 
     def by(measure: Callable[[Tensor, Tensor], float], x: Tensor, y: Tensor) -> list[float]:
         with torch.no_grad():
@@ -98,14 +92,13 @@ def assess(members: Members, test: DataSet, group: Group | None, task: Task, con
         "seconds_per_step": statistics.median(h.seconds_per_step for h in members.histories),
         "cost": measure_cost(lambda: best(x[:SAMPLE]), min(SAMPLE, len(x)), best),
     }
-    inp = None if group is None else input_action(group, test.dim)
-    if group is None or inp is None:
+    if group is None:
         return Assessment(**common)
-    copies = moved_copies(test, group, task, config)
+    inp, out = problem.kind.moved_by(group)
+    copies = moved_copies(problem, group, config)
     moved = [statistics.mean(member) for member in zip(*(by(task.score, *c) for c in copies))]
     if task.error is not None:
         common["moved_errors"] = [statistics.mean(member) for member in zip(*(by(task.error, *c) for c in copies))]
-    out = task.output_action(group)
     some = test.x[torch.randperm(len(test), generator=torch.Generator().manual_seed(config.seed))[:SAMPLE]]
 
     def error(model: nn.Module, data: Tensor, tolerance: float) -> Verdict:

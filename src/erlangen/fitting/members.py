@@ -9,17 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from erlangen.actions.base import Action
 from erlangen.data import DataSet
 from erlangen.discover.augerino import Augerino
 from erlangen.discover.augment import Augmented
 from erlangen.fitting.config import FitConfig
-from erlangen.fitting.network import TokenNetwork
+from erlangen.fitting.problem import Problem
 from erlangen.fitting.soft_network import SoftNetwork
-from erlangen.fitting.task import Task
 from erlangen.groups.base import Group
 from erlangen.reps import Rep
-from erlangen.symmetrize import CloudFrame, Symmetrized, Weighted, symmetrize
+from erlangen.symmetrize import CloudFrame, Symmetrized, Weighted
 from erlangen.training import History, TrainingConfig, train
 
 #: How much Augerino's reward for large generators weighs beside the loss.
@@ -64,50 +62,39 @@ class Members:
         return max(zip(self.histories, self.models), key=lambda pair: pair[0].best)[1]
 
 
-def input_action(group: Group, dim: int) -> Action | None:
-    """How the group moves tokens: as points of an affine group, else as vectors; ``None`` when it does not act on ``R^dim``."""
-    try:
-        action = group.point
-    except TypeError:
-        return None
-    return action if action.data_shape == (dim,) else None
-
-
-def build(kind: Kind, data: DataSet, task: Task, config: FitConfig) -> nn.Module:
+def build(kind: Kind, problem: Problem, config: FitConfig) -> nn.Module:
     """An untrained model of this kind, in float32, with the input statistics of its own training inputs."""
+    data, task = problem.train, problem.task
     if kind.how == "soft":
-        dual = not all(rep.is_orthogonal for rep in kind.penalised.values())
-        soft = SoftNetwork(data.tokens, data.dim, task.shape, task.kind == "vector", config.width, config.depth, dual)
-        soft.standardise(data.x, task.out_scale)
-        soft.penalise(kind.penalised, config.steps)
-        return soft
-    dropout = config.dropout if task.kind == "class" else 0.0
-    network = TokenNetwork(data.tokens, data.dim, task.shape, config.width, config.depth, dropout)
-    if kind.group is None:
-        network.standardise(data.x, task.out_scale)
-        if kind.how == "augmented":
-            assert kind.basis is not None
-            return Augmented(network, kind.basis, vector=task.kind == "vector")
-        if kind.how == "augerino":
-            return Augerino(network, data.dim, mask=kind.basis, vector=task.kind == "vector")
-        return network
-    inp = input_action(kind.group, data.dim)
-    assert inp is not None
-    model = symmetrize(network, inp, task.output_action(kind.group))
-    with torch.no_grad():
-        network.standardise(model.canonical_inputs(data.x), task.out_scale)
+        return _soft(kind, problem, config)
+    network = problem.kind.network(config.width, config.depth, config.dropout if task.kind == "class" else 0.0)
+    model = network if kind.group is None else problem.kind.symmetrized(network, kind.group)
+    problem.kind.standardise(network, model, data.x, task.out_scale)
+    if kind.how == "augmented":
+        assert kind.basis is not None
+        return Augmented(network, kind.basis, vector=problem.kind.vector)
+    if kind.how == "augerino":
+        return Augerino(network, data.dim, mask=kind.basis, vector=problem.kind.vector)
     return model
 
 
-def train_members(
-    kind: Kind, data: DataSet, held: DataSet, task: Task, config: FitConfig, checkpoints: Path | None, quiet: bool = False
-) -> Members:
-    """Train ``config.seeds`` models of one kind on the same data with the same budget; early stopping on ``held``."""
+def _soft(kind: Kind, problem: Problem, config: FitConfig) -> SoftNetwork:
+    data, task = problem.train, problem.task
+    dual = not all(rep.is_orthogonal for rep in kind.penalised.values())
+    soft = SoftNetwork(data.tokens, data.dim, task.shape, problem.kind.vector, config.width, config.depth, dual)
+    soft.standardise(data.x, task.out_scale)
+    soft.penalise(kind.penalised, config.steps)
+    return soft
+
+
+def train_members(kind: Kind, problem: Problem, config: FitConfig, checkpoints: Path | None, quiet: bool = False) -> Members:
+    """Train ``config.seeds`` models of one kind on the same data with the same budget; early stopping on what is held out."""
+    data, held, task = problem.train, problem.held, problem.task
     models, histories = [], []
     for member in range(config.seeds):
         seed = config.seed * 1000 + member
         torch.manual_seed(seed)
-        model = build(kind, data, task, config)
+        model = build(kind, problem, config)
         found = known_frames(model, data), known_frames(model, held)
         settings = TrainingConfig(
             steps=config.steps,

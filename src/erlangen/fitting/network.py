@@ -33,7 +33,7 @@ class TokenNetwork(nn.Module):
         self, tokens: int, dim: int, shape: tuple[int, ...], width: int = 128, depth: int = 2, dropout: float = 0.2
     ) -> None:
         super().__init__()
-        self.settings = {"tokens": tokens, "dim": dim, "shape": list(shape), "width": width, "depth": depth, "dropout": dropout}
+        self.settings = {"width": width, "depth": depth, "dropout": dropout}
         self.shape = shape
         inputs = tokens * dim
         self.shift: Tensor

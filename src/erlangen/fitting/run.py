@@ -22,10 +22,10 @@ from erlangen.errors import ArgumentError
 from erlangen.fitting.assess import Assessment, assess
 from erlangen.fitting.choice import Choice, Symmetry, choose
 from erlangen.fitting.config import FitConfig
-from erlangen.fitting.members import SOFT_STEPS, Kind, Members, input_action, train_members
+from erlangen.fitting.members import SOFT_STEPS, Kind, train_members
+from erlangen.fitting.problem import Problem
 from erlangen.fitting.report import build_outcome
 from erlangen.fitting.store import save_fitted
-from erlangen.fitting.task import Task, task_of
 from erlangen.groups.base import Group
 from erlangen.groups.names import parse_group
 from erlangen.parallel import one_thread
@@ -97,8 +97,9 @@ def fit(
     if len(data) < FEWEST:
         raise ArgumentError("data", f"at least {FEWEST} training samples", len(data))
     group = None if config.group is None else parse_group(config.group)
-    if group is not None and input_action(group, data.dim) is None:
-        raise ArgumentError("group", f"a group that acts on R^{data.dim}, the tokens of {data.name}", repr(group))
+    problem = Problem.of(data, test, config)
+    if group is not None and problem.kind.input_action(group) is None:
+        raise ArgumentError("group", f"a group that acts on {problem.kind} of {data.name}", repr(group))
     started = time.perf_counter()
     directory = _open(data, config, root, resume)
     try:
@@ -109,18 +110,16 @@ def fit(
         belief = _belief(data, group, found, config)
         choice = choose(group, belief, config.soft)
         group = group or choice.group
-        task = task_of(data)
-        train, held = data.split(1 - config.validation, config.seed)
         with one_thread():
             kinds = _kinds(group, found, data.target, choice)
-            members = _train(kinds, train, held, task, config, directory, quiet)
-            assessments = {m.kind.name: assess(m, test, group, task, config) for m in members}
+            members = [train_members(kind, problem, config, directory / "checkpoints", quiet) for kind in kinds]
+            assessments = {m.kind.name: assess(m, problem, group, config) for m in members}
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{str(stop) or 'stopped'}; continue with --resume {directory}") from None
     best = members[-1].best
     symmetry = Symmetry(group, found, belief, choice)
-    outcome = build_outcome(data, test, config, task, symmetry, members, assessments, time.perf_counter() - started)
-    report = outcome.save(directory, files=save_fitted(best, group))
+    outcome = build_outcome(data, test, config, problem.task, symmetry, members, assessments, time.perf_counter() - started)
+    report = outcome.save(directory, files=save_fitted(best, members[-1].kind.group, problem.kind))
     if not quiet:
         from rich.console import Console
 
@@ -214,9 +213,3 @@ def _augmented(group: Group, found: Discovered | None, target: str | None) -> li
     support = ((support + support.mT + support @ support) > 0).float()
     kinds.insert(0, Kind("augerino", "moves learned together with the perceptron, in the same planes", "augerino", basis=support))
     return kinds
-
-
-def _train(
-    kinds: list[Kind], train: DataSet, held: DataSet, task: Task, config: FitConfig, directory: Path, quiet: bool
-) -> list[Members]:
-    return [train_members(kind, train, held, task, config, directory / "checkpoints", quiet) for kind in kinds]

@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 from erlangen.errors import ArgumentError
-from erlangen.fitting.members import input_action
-from erlangen.fitting.network import TokenNetwork
+from erlangen.fitting.kinds import DataKind, kind_from_dict
 from erlangen.fitting.soft_network import SoftNetwork
 from erlangen.groups.base import Group
 from erlangen.groups.matrix import MatrixGroup
@@ -21,22 +20,20 @@ from erlangen.groups.names import parse_group
 from erlangen.groups.orthogonal import Isometries
 from erlangen.groups.recognise import recognised
 from erlangen.serialization import load_weights, save_weights, write_json
-from erlangen.symmetrize import Symmetrized, symmetrize
 
 
-def save_fitted(model: nn.Module, group: Group | None) -> dict[str, Callable[[Path], object]]:
-    """The files that keep a fitted model, each with a function that writes it."""
-    network = model.model if isinstance(model, Symmetrized) else model
-    assert isinstance(network, TokenNetwork | SoftNetwork)
+def save_fitted(model: nn.Module, group: Group | None, kind: DataKind) -> dict[str, Callable[[Path], object]]:
+    """The files that keep a fitted model, each with a function that writes it; ``group`` is the one that it was symmetrized with."""
+    network: Any = model if group is None else model.model
     if isinstance(network, SoftNetwork):
         # The penalty has done its work; what is kept is the network alone.
         network = copy.copy(network)
         network._modules = {**network._modules, "soft": None}
     about = {
+        "kind": kind.as_dict(),
         "network": network.settings,
         "soft": isinstance(network, SoftNetwork),
         "group": None if group is None else group_to_dict(group),
-        "output": None if not isinstance(model, Symmetrized) else ("vector" if model.out.data_shape else "scalar"),
     }
     return {"model.safetensors": lambda path: save_weights(network, path), "model.json": lambda path: write_json(path, about)}
 
@@ -51,16 +48,11 @@ def load_fitted(directory: str | Path) -> nn.Module:
     if not path.is_file():
         raise ArgumentError("directory", "a directory with model.json and model.safetensors", directory)
     about = json.loads(path.read_text())
-    settings = about["network"]
-    kind = SoftNetwork if about["soft"] else TokenNetwork
-    network = kind(**{**settings, "shape": tuple(settings["shape"])})
+    kind, settings = kind_from_dict(about["kind"]), about["network"]
+    network = SoftNetwork(**{**settings, "shape": tuple(settings["shape"])}) if about["soft"] else kind.network(**settings)
     load_weights(network, Path(directory) / "model.safetensors")
-    if about["group"] is None or about["soft"]:
-        return network.eval()
-    group = group_from_dict(about["group"])
-    inp = input_action(group, settings["dim"])
-    assert inp is not None
-    return symmetrize(network, inp, group.vector if about["output"] == "vector" else group.scalar).eval()
+    model = network if about["group"] is None else kind.symmetrized(network, group_from_dict(about["group"]))
+    return model.eval()
 
 
 def group_to_dict(group: Group) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is predicted decides the loss, the score and how a group acts on the output: classes, numbers or vectors."""
+"""What is predicted decides the loss and the score: classes, numbers or vectors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from erlangen.actions.base import Action
 from erlangen.data import DataSet
-from erlangen.groups.base import Group
 from erlangen.measure.scores import accuracy, auc, mean_square, r_squared
 
 
@@ -37,14 +35,6 @@ class Task:
     chance: float
     out_scale: float = 1.0
     error: Callable[[Tensor, Tensor], float] | None = None
-
-    def output_action(self, group: Group) -> Action:
-        """How the prediction moves when the input does."""
-        return group.vector if self.kind == "vector" else group.scalar
-
-    def move(self, g: Tensor, y: Tensor, group: Group) -> Tensor:
-        """The target of a moved input."""
-        return group.vector.act(g, y) if self.kind == "vector" else y
 
 
 def task_of(data: DataSet) -> Task:

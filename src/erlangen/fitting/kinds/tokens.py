@@ -1,0 +1,54 @@
+"""Tokens: vectors or points of R^d, all moved alike by one matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from erlangen.actions.base import Action
+from erlangen.fitting.kinds.base import DataKind
+from erlangen.fitting.network import TokenNetwork
+from erlangen.groups.base import Group
+from erlangen.symmetrize import Symmetrized, symmetrize
+
+
+@dataclass(frozen=True)
+class Tokens(DataKind):
+    """Inputs ``[B, tokens, dim]``; the plain network is a perceptron on the raw numbers, and a frame makes it symmetric.
+
+    >>> from erlangen.groups import SO
+    >>> kind = Tokens((2,), False, tokens=5, dim=3)
+    >>> kind.symmetrized(kind.network(32, 1, 0.0), SO(3))(torch.randn(8, 5, 3)).shape
+    torch.Size([8, 2])
+    >>> print(kind)
+    R^3, the tokens
+    """
+
+    name: ClassVar[str] = "tokens"
+
+    tokens: int
+    dim: int
+
+    def input_action(self, group: Group) -> Action | None:
+        try:
+            action = group.point  # as points of an affine group, else as vectors
+        except TypeError:
+            return None
+        return action if action.data_shape == (self.dim,) else None
+
+    def network(self, width: int, depth: int, dropout: float) -> TokenNetwork:
+        return TokenNetwork(self.tokens, self.dim, self.shape, width, depth, dropout)
+
+    def symmetrized(self, network: nn.Module, group: Group) -> Symmetrized:
+        return symmetrize(network, *self.moved_by(group))
+
+    def standardise(self, network: nn.Module, model: nn.Module, x: Tensor, out_scale: float) -> None:
+        assert isinstance(network, TokenNetwork)
+        with torch.no_grad():
+            network.standardise(model.canonical_inputs(x) if isinstance(model, Symmetrized) else x, out_scale)
+
+    def __str__(self) -> str:
+        return f"R^{self.dim}, the tokens"

@@ -1,0 +1,53 @@
+"""`Problem`: what is fitted, made once - the parts of the data, the target's task, and the kind that the data are of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from erlangen.data import DataSet
+from erlangen.fitting.config import FitConfig
+from erlangen.fitting.kinds import DataKind, kind_of
+from erlangen.fitting.task import Task, task_of
+from erlangen.groups.base import Element, Group
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All that the steps of a fit share.
+
+    Attributes:
+        data: all training data.
+        train, held: their parts: for training, and for stopping early and choosing.
+        test: what is only measured on.
+        task: loss and score.
+        kind: how groups act on inputs and predictions, and the networks.
+    """
+
+    data: DataSet
+    train: DataSet
+    held: DataSet
+    test: DataSet
+    task: Task
+    kind: DataKind
+
+    @classmethod
+    def of(cls, data: DataSet, test: DataSet, config: FitConfig) -> Problem:
+        """The problem that training data with a target set.
+
+        >>> import torch
+        >>> data = DataSet("d", torch.randn(64, 1, 2), torch.arange(64) % 2, "class")
+        >>> problem = Problem.of(data, data, FitConfig())
+        >>> problem.task.score_name, problem.kind.name, len(problem.train) + len(problem.held)
+        ('AUC', 'tokens', 64)
+        """
+        train, held = data.split(1 - config.validation, config.seed)
+        task = task_of(data)
+        return cls(data, train, held, test, task, kind_of(data, task.shape))
+
+    def moved(self, data: DataSet, group: Group, g: Element) -> tuple[Tensor, Tensor]:
+        """Inputs moved by elements ``[N, ...]``, each by its own, and their targets."""
+        inp, out = self.kind.moved_by(group)
+        assert data.y is not None
+        return inp.act(g, data.x), out.act(g, data.y) if self.kind.vector else data.y
