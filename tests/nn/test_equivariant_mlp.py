@@ -119,6 +119,8 @@ def test_whole_networks_compile_and_export(name):
     net = EquivariantMLP(V, W, channels=4, layers=1, generator=seeded())  # every step is there once
     x = torch.randn(6, V.dim, generator=seeded(1))
     compiled = torch.compile(net, fullgraph=True, backend="aot_eager")
+    found, expected = (torch.autograd.grad(model(x).sum(), list(net.parameters()), allow_unused=True) for model in (compiled, net))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(compiled(x), net(x), rtol=1e-5, atol=1e-5)
     sizes = {"x": {0: torch.export.Dim("batch", min=2, max=64)}}
     exported = torch.export.export(net, (x,), dynamic_shapes=sizes).module()

@@ -44,7 +44,7 @@ def test_compress_runs_and_the_fourier_code_is_what_theory_says():
 
 @pytest.mark.parametrize("part", ["digits", "views"])
 def test_image_parts_run(part):
-    outcome = STUDY.run(Config(part=part, steps=2, samples=600), quiet=True)
+    outcome = STUDY.run(Config(part=part, steps=2, samples=300), quiet=True)
     assert check_outcome(STUDY, outcome)
     assert outcome.name == "nft"
     assert len(list(outcome.claims)) >= 2

@@ -42,7 +42,7 @@ def test_a_failure_names_its_item(backend):
 def test_an_address_of_a_running_cluster_and_a_progress_bar():
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         found = run_jobs(abs, [-3, 2, -1], jobs=2, backend="dask", cluster=cluster.scheduler_address, description="jobs")
     assert found == [3, 2, 1]
 

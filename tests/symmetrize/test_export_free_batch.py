@@ -30,7 +30,15 @@ def model_of(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "strict"), [("cloud", False), ("4", False), ("8", False), ("8", True), ("vectors", False), ("momenta", False)]
+    ("name", "strict"),
+    [
+        ("cloud", False),
+        ("4", False),
+        pytest.param("8", False, marks=pytest.mark.slow),  # by default like quarter turns, and strictly
+        ("8", True),
+        ("vectors", False),
+        ("momenta", False),
+    ],
 )
 def test_a_free_batch(name, strict):
     model, shape = model_of(name)

@@ -29,6 +29,8 @@ NEARLY = 0.1
 _EXACT = 2**24
 #: Of other compact groups the mean is that of random elements, so many at a time, until the form stays.
 _DRAWS, _ROUNDS = 12, 60
+#: Real parts of eigenvalues above this part of the largest are no rounding.
+_GROWS = 0.1
 #: A form worse conditioned than this is none: the group is not compact.
 _WORST = 1e14
 #: An algebra element that acts by so little against its own size, in parts of the one that acts by most, does nothing.
@@ -135,9 +137,12 @@ def _random_elements(algebra: Tensor, discrete: Tensor, generator: torch.Generat
     if len(algebra):
         weights = torch.randn(_DRAWS, len(algebra), dtype=torch.float64, generator=generator)
         a = torch.einsum("na,aij->nij", weights, algebra)
-        # Several turns: the eigenvalues say how fast an element turns, the norm also how skew the coordinates are.
-        speed = torch.linalg.eigvals(a).abs().amax(-1)
-        if not bool((speed > 1e-9 * torch.linalg.matrix_norm(a)).all()):
+        # Several turns: the eigenvalues say how fast an element turns, the norm also how skew the coordinates are. Elements of a compact
+        # group do nothing but turn: those that clearly grow have no form, however many are averaged.
+        values = torch.linalg.eigvals(a)
+        speed = values.abs().amax(-1)
+        grows = values.real.abs().amax(-1) > _GROWS * speed
+        if bool(grows.any()) or not bool((speed > 1e-9 * torch.linalg.matrix_norm(a)).all()):
             return None
         turns = 8 * torch.rand(_DRAWS, dtype=torch.float64, generator=generator) / speed
         found = matrix_exp(a * turns[:, None, None])

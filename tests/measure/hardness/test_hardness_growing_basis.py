@@ -18,7 +18,7 @@ def seeded(seed: int) -> torch.Generator:
 def test_three_terms_of_degree_six(seed):
     """n = 20, coefficients 1, -0.8, 0.6, with label noise in half of the cases."""
     family, generator = SparseInvariant(20, 3), seeded(seed)
-    target, x = family.polynomial([1, -0.8, 0.6], generator), family.sample_inputs(200_000, generator)
+    target, x = family.polynomial([1, -0.8, 0.6], generator), family.sample_inputs(80_000, generator)
     y = target(x) + (0.5 * torch.randn(len(x), generator=generator) if seed % 2 else 0)
     found = growing_basis(x, y, degree=3, terms=8)
     terms = found.polynomial.terms()
