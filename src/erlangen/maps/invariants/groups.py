@@ -1,0 +1,54 @@
+"""Affine generators of any group or algebra that acts on tokens."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from erlangen.errors import ArgumentError
+from erlangen.groups.algebra import LieAlgebra
+from erlangen.groups.base import Group
+from erlangen.groups.recognise import recognised
+
+
+def affine_generators(group: Group | LieAlgebra | Float[Tensor, "k n m"]) -> tuple[Tensor, Tensor]:
+    """Generators ``(A | b)`` of the moves ``x -> A x + b`` of a group's points: of its algebra, ``[k, n, n + 1]``, and discrete ones,
+    ``[m, n, n + 1]``; both in float64.
+
+    Args:
+        group: a group whose ``vector`` is R^n, an affine group, a Lie algebra of matrices, or affine generators ``[k, n, n + 1]``.
+
+    Raises:
+        ArgumentError: something else.
+
+    >>> from erlangen.groups import SE
+    >>> [len(part) for part in affine_generators(SE(3))]
+    [6, 0]
+    """
+    if isinstance(group, LieAlgebra):
+        group = group.basis
+    if isinstance(group, Tensor):
+        if group.ndim != 3 or group.shape[2] - group.shape[1] not in (0, 1):
+            raise ArgumentError("group", "generators [k, n, n + 1] or [k, n, n]", f"shape {tuple(group.shape)}")
+        basis = group.detach().to(torch.float64).cpu()
+        return _affine(basis), _affine(basis[:0])
+    if not isinstance(group, Group):
+        raise ArgumentError("group", "a group, a Lie algebra, or affine generators [k, n, n + 1]", type(group).__name__)
+    group = recognised(group)
+    gens = group.generators
+    if group.translates:
+        assert group.algebra is not None
+        basis = group.algebra.basis[:, :-1]
+        return basis, basis[:0] if gens is None else gens[:, :-1]
+    rep = group.vector
+    n = rep.dim
+    none = torch.zeros(0, n, n, dtype=torch.float64)
+    algebra = none if group.algebra is None else rep.algebra(group.tangents(torch.float64))
+    discrete = none if gens is None else rep.matrix(gens).to(torch.float64)
+    return _affine(algebra), _affine(discrete)
+
+
+def _affine(linear: Tensor) -> Tensor:
+    """Linear maps as affine ones; affine ones as they are."""
+    return linear if linear.shape[2] > linear.shape[1] else torch.nn.functional.pad(linear, (0, 1))
