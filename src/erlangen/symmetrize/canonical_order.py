@@ -12,15 +12,16 @@ from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.symmetrize.batch import for_network
 from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.ordering import ROUNDINGS, Columns, node_axes, node_parts, relabelling_refusal, sorted_rows, with_turns
+from erlangen.symmetrize.ordering import ROUNDINGS, Columns, elements_of, node_axes, node_parts, over_ways, relabelling_refusal
 
 
 class Ordered(Frame):
     """The order of members by the scores of a network, ties by their features: one element, so any model of sequences serves sets.
 
     An order passes no gradient to the scores: the network is used as it is (random, or trained for another purpose, such as sorting by
-    importance). Where two scores cross, the result jumps; ``info["margin"]`` is the smallest gap between neighbours. Members that are equal
-    are averaged over, as in :class:`Sorted`.
+    importance). Where two scores are nearer than the root of precision, weight goes over to the order of the features, so that rounding
+    decides nothing; where those agree or scores cross for other reasons the result jumps. ``info["margin"]`` is the smallest gap between
+    neighbours. Members that are equal are averaged over, as in :class:`Sorted`.
 
     Args:
         network: features of all members ``[B, n, c]`` (those of all parts that relabelling moves, joined) to scores ``[B, n]`` or
@@ -33,6 +34,7 @@ class Ordered(Frame):
 
     >>> from erlangen.actions import nodes
     >>> from erlangen.groups import Symmetric
+    >>> _ = torch.manual_seed(0)  # no datum near a tie
     >>> Ordered(nn.Linear(2, 1))(nodes(Symmetric(5)), torch.randn(8, 5, 2)).elements.shape
     torch.Size([8, 1, 5])
     """
@@ -57,13 +59,15 @@ class Ordered(Frame):
         if not isinstance(scores, Tensor) or scores.shape not in (features.shape[:2], (*features.shape[:2], 1)):
             got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
             raise ArgumentError("network", f"a score for each member, {tuple(features.shape[:2])}", got)
-        doubt = self._doubt(scores.reshape(features.shape[:2]), parts)
-        scores = scores.reshape(features.shape[:2]).double()
-        order, same = sorted_rows([Columns("scores", scores.unsqueeze(-1), doubt), *parts], to_the_last_bit=True)
+        scores = scores.reshape(features.shape[:2])
+        score = Columns("scores", scores.unsqueeze(-1), self._doubt(scores, parts))
+        if self.tolerance is None:
+            score = over_ways(score, features.dtype)
+        scores = scores.double()
+        elements, weights = elements_of([score, *(parts if noise is None else map(over_ways, parts))], self.ties, self.max_frame)
         gaps = scores.sort(-1).values.diff(dim=-1)
         margin = gaps.amin(-1) if gaps.shape[-1] else torch.full_like(scores[:, 0], torch.inf)
-        elements = with_turns(order, same, self.max_frame) if self.ties else order.unsqueeze(1)
-        return Weighted(elements, info={"margin": margin, "scores": scores})
+        return Weighted(elements, weights, info={"margin": margin, "scores": scores})
 
     def _doubt(self, scores: Tensor, parts: Sequence[Columns]) -> Tensor:
         """How far the scores may be off, ``[B, 1, 1]``: relative to the largest, as much as the features are, and by their own rounding."""

@@ -16,6 +16,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
 from erlangen.groups.membership import may_look
 from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.noise import smooth
 
 Trick = Literal["straight-through", "gumbel"]
 #: How many roundings an activation may be off by.
@@ -40,7 +41,8 @@ class Choice(Frame):
         prior: weight of the loss ``"prior"``, the cross entropy towards the identity, which keeps data in the poses that a pretrained
             model knows. 100 is usual for one, 0 when both are trained together.
         degenerate: what to do where the largest activation is not unique (a symmetric datum, a network that is blind to the pose):
-            ``"weighted"`` (all tied ones with equal weights, which is exact; compiled models take the first), ``"warn"``, or
+            ``"weighted"`` (all tied ones with equal weights, which is exact, and less of those that are nearly tied, to the root of
+            precision, so that rounding decides nothing; compiled models take the first), ``"warn"``, or
             ``"ignore"`` (the first one: where the datum is symmetric, invariant outputs stay exact, and others up to that symmetry,
             which the choice breaks; where the network is blind, nothing is exact). In evaluation only.
         tolerance: activations count as tied when they differ by less than this, relative to the largest difference between them; in any
@@ -135,29 +137,30 @@ class Choice(Frame):
         soft = torch.softmax(values / self.temperature, -1) if k > 1 else None
         if self.degenerate == "ignore" or not may_look(a):
             return best, soft
-        tied = a >= values[:, -1:] - self._doubt(a)
-        if k > 1:
-            most = max(int(tied.sum(1).max()), k) if len(a) else k
-            values, places = a.masked_fill(~tied, -torch.inf).topk(most, -1)
-            return places, torch.softmax(values / self.temperature, -1)
-        most = int(tied.sum(1).max()) if len(a) else 1
-        if most == 1:
+        doubt, size = self._doubt(a)
+        below = values[:, -1:] - a - doubt
+        if self.degenerate == "warn" and k == 1:
+            tied = (below <= 0).sum(1) > 1
+            if bool(tied.any()):
+                warnings.warn(
+                    f"{int(tied.sum())} of {len(a)} data have several best elements: one is taken, which breaks a symmetry of theirs; "
+                    "degenerate='weighted' averages over all",
+                    stacklevel=3,
+                )
             return best, None
-        if self.degenerate == "warn":
-            warnings.warn(
-                f"{int((tied.sum(1) > 1).sum())} of {len(a)} data have several best elements: one is taken, which breaks a symmetry of "
-                "theirs; degenerate='weighted' averages over all",
-                stacklevel=3,
-            )
+        shares = smooth(1 - below / (torch.finfo(a.dtype).eps ** 0.5 * size).clamp_min(torch.finfo(a.dtype).tiny))
+        most = int((shares > 0).sum(1).max()) if len(a) else k
+        if k == most == 1:
             return best, None
-        counts, places = tied.to(a.dtype).topk(most, -1)
-        return places, counts / counts.sum(1, keepdim=True)
+        values, places = ((a / self.temperature if k > 1 else 0.0) + shares.log()).topk(most, -1)
+        return places, torch.softmax(values, -1)
 
-    def _doubt(self, a: Float[Tensor, "B n"]) -> Float[Tensor, "B 1"]:
-        """By how much activations may differ that are equal."""
+    def _doubt(self, a: Float[Tensor, "B n"]) -> tuple[Float[Tensor, "B 1"], Float[Tensor, "B 1"]]:
+        """By how much activations may differ that are equal, and the size of the largest."""
         finite = a.masked_fill(a.isinf(), 0.0)
-        rounded = ROUNDINGS * torch.finfo(a.dtype).eps * finite.abs().amax(1, keepdim=True)
-        return torch.maximum(rounded, self.tolerance * (finite.amax(1, keepdim=True) - finite.amin(1, keepdim=True)))
+        size = finite.abs().amax(1, keepdim=True)
+        rounded = ROUNDINGS * torch.finfo(a.dtype).eps * size
+        return torch.maximum(rounded, self.tolerance * (finite.amax(1, keepdim=True) - finite.amin(1, keepdim=True))), size
 
     def refuse(self, inp: Action) -> str:
         return "" if inp.group.is_finite else f"{inp.group} is infinite"

@@ -24,6 +24,7 @@ from erlangen.groups.permutation import Symmetric
 from erlangen.groups.recognise import recognised
 from erlangen.reps.basic import Permutation
 from erlangen.symmetrize.batch import Batch
+from erlangen.symmetrize.noise import smooth
 
 #: How many roundings a number that is compared may have gone through: sums, a rotation about a rounded axis, a shift.
 ROUNDINGS = 64
@@ -37,11 +38,14 @@ class Columns(NamedTuple):
         values: ``[B, n, c]``, of pairs ``[B, n, n, c]``.
         noise: how far they may be off by rounding, for each datum and channel, ``[B, 1, c]`` or ``[B, 1, 1, c]`` in float64; zero
             for integers.
+        way: over what gap, beyond that, two numbers go over from equal to different, ``[B, 1, c]``; left out: at once. See
+            :func:`over_ways`.
     """
 
     name: str
     values: Tensor
     noise: Tensor
+    way: Tensor | None = None
 
 
 class NodeParts(NamedTuple):
@@ -162,6 +166,96 @@ def sorted_rows(columns: Sequence[Columns], to_the_last_bit: bool = False) -> tu
         return order, same
     order, _ = lexicographic(torch.cat([ranks.double(), values], -1))
     return order, same
+
+
+def over_ways(column: Columns, came_in: torch.dtype | None = None) -> Columns:
+    """Numbers that came out of arithmetic, so that rounding must not decide which of two is larger: equal up to so many roundings of the
+    datum's largest (or what of more is known), and different from the root of precision on.
+
+    Both are functions of the numbers themselves, which the arithmetic makes the same in every pose, as long as that is not far away.
+
+    Args:
+        column: the numbers.
+        came_in: the precision of what they were computed from, where that may be less than their own.
+    """
+    values = column.values.detach().double()
+    if not column.values.is_floating_point():
+        return column._replace(way=torch.zeros_like(column.noise))
+    kinds = [kind for kind in (column.values.dtype, came_in) if kind is not None and kind.is_floating_point]
+    eps = max(torch.finfo(kind).eps for kind in kinds)
+    size = values.abs().amax((1, 2), keepdim=True)
+    noise = torch.maximum(column.noise / 4, 4 * eps * size)
+    return column._replace(noise=noise, way=eps**0.5 * size + 4 * ROUNDINGS * noise)
+
+
+class Orders(NamedTuple):
+    """Several orders of each datum's nodes.
+
+    Attributes:
+        order, same: as of :func:`sorted_rows`, of each.
+        weights: that sum to one.
+    """
+
+    order: Int[Tensor, "B m n"]
+    same: Bool[Tensor, "B m n"]
+    weights: Float[Tensor, "B m"]
+
+
+def blended_orders(columns: Sequence[Columns]) -> Orders:
+    """The orders of :func:`sorted_rows`, to the last bit, where numbers of some columns go over from equal to different.
+
+    Two numbers whose gap has come a part ``s`` of that way are different with the weight ``s``: the average of a datum's orders over a
+    threshold for all of its gaps, uniform between zero and one. So weights change with the numbers continuously.
+    """
+    values = torch.cat([column.values.detach().double() for column in columns], -1)
+    ordered, place = values.sort(1)
+    floor = ROUNDINGS * torch.cat([column.noise.expand(len(values), 1, column.values.shape[-1]) for column in columns], -1)
+    way = torch.cat(
+        [torch.zeros_like(c.noise) if c.way is None else c.way.expand(len(values), 1, c.values.shape[-1]) for c in columns], -1
+    )
+    surplus = ordered.diff(dim=1) - floor
+    apart = torch.where(way > 0, smooth(surplus / torch.where(way > 0, way, 1.0)), (surplus > 0).double())
+    # Thresholds between neighbouring ones of the parts: each interval has one order.
+    parts = torch.where((apart > 0) & (apart < 1), apart, 1.0).flatten(1).sort(1).values
+    count = 1 + int((parts < 1).sum(1).max()) if parts.numel() else 1
+    edges = torch.cat([torch.zeros_like(values[:, :1, 0]), parts[:, : count - 1], torch.ones_like(values[:, :1, 0])], 1)
+    weights = edges.diff(dim=1)
+    # What has no weight takes the first order.
+    lower = torch.where(weights > 0, edges[:, :-1], 0.0)
+    jumps = (apart.unsqueeze(1) > lower[:, :, None, None]).long()
+    ranks = torch.cat([torch.zeros_like(jumps[:, :, :1]), jumps], 2).cumsum(2).flatten(0, 1)
+    place, values = (t.repeat_interleave(count, 0) for t in (place, values))
+    ranks = torch.zeros_like(place).scatter(1, place, ranks)
+    _, same = lexicographic(ranks)
+    order, _ = lexicographic(torch.cat([ranks.double(), values], -1))
+    order, same = order.unflatten(0, (-1, count)), same.unflatten(0, (-1, count))
+    if count == 1:
+        return Orders(order, same, weights)
+    # Equal orders are one: most gaps decide nothing.
+    alike = ((order.unsqueeze(1) == order.unsqueeze(2)) & (same.unsqueeze(1) == same.unsqueeze(2))).all(-1)
+    weights = torch.zeros_like(weights).scatter_add(1, alike.byte().argmax(2), weights)
+    first = weights.argsort(dim=1, descending=True, stable=True)[:, : int((weights > 0).sum(1).max())]
+    rows = torch.arange(len(first), device=first.device).unsqueeze(1)
+    return Orders(order[rows, first], same[rows, first], weights[rows, first])
+
+
+def elements_of(columns: Sequence[Columns], ties: bool, max_frame: int) -> tuple[Int[Tensor, "B k n"], Float[Tensor, "B k"] | None]:
+    """Orders of nodes with weights (``None``: equal ones), and with ``ties`` the turns of runs of equal rows in each.
+
+    Raises:
+        ArgumentError: turns take more than ``max_frame`` of them.
+    """
+    if all(column.way is None for column in columns) or not may_look(columns[0].values):
+        order, same = sorted_rows(columns, to_the_last_bit=True)
+        return (with_turns(order, same, max_frame) if ties else order.unsqueeze(1)), None
+    order, same, weights = blended_orders(columns)
+    if ties:
+        turned = with_turns(order.flatten(0, 1), same.flatten(0, 1), max_frame)
+        k = turned.shape[1]
+        return turned.unflatten(0, weights.shape).flatten(1, 2), None if weights.shape[1] == 1 else weights.repeat_interleave(
+            k, 1
+        ) / k
+    return order, None if weights.shape[1] == 1 else weights
 
 
 def with_turns(order: Int[Tensor, "B n"], same: Bool[Tensor, "B n"], max_frame: int) -> Int[Tensor, "B k n"]:

@@ -67,7 +67,7 @@ class SignFixed(CloudFrame):
         sure = self._signs(cloud, every[:, 0])
         # Signs of the elements' axes relative to the first element's.
         signs = torch.tensor(sign_choices(every.shape[-1], proper), dtype=sure.dtype, device=sure.device)
-        fits = noise.smooth((1 + signs * sure.unsqueeze(1)) / 2)
+        fits = (1 + signs * sure.unsqueeze(1)) / 2
         if proper:
             # The determinant decides one sign, that of the axis along which the cloud is flattest unless another one has none.
             least = self.principal.order == "descending"
@@ -95,9 +95,11 @@ class SignFixed(CloudFrame):
         turned = rounding_of_moment(cloud, values.sum(-1)).view(-1, 1, 1) / apart.clamp_min(torch.finfo(values.dtype).tiny)
         longest = (along.abs() * (weights > 0)).amax(1, keepdim=True)
         off = cloud.noise.unsqueeze(1) + (turned.clamp_max(1) * longest).sum(-1)
-        surplus = (third.abs() - noise.of_third_moment(second, off)).clamp_min(0)
         width = max(self.tolerance, cloud.eps ** (1 / 3)) * second * second.amax(-1, keepdim=True).sqrt()
-        return third.sign() * (surplus / width.clamp_min(torch.finfo(width.dtype).tiny)).clamp_max(1)
+        # How far rounding may move it depends on the pose, and counts only where that is no small part of the way.
+        nothing = (noise.of_third_moment(second, off) - width / 8).clamp_min(0)
+        surplus = (third.abs() - nothing).clamp_min(0)
+        return third.sign() * noise.smooth(surplus / width.clamp_min(torch.finfo(width.dtype).tiny))
 
     def refuse_linear(self, group: Group) -> str:
         return "has no axes to fix the signs of" if group.order == 1 else self.principal.refuse_linear(group)

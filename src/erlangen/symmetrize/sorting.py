@@ -11,7 +11,7 @@ from erlangen.actions.base import Action
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.ordering import node_axes, node_parts, relabelling_refusal, sorted_rows, with_turns
+from erlangen.symmetrize.ordering import elements_of, node_axes, node_parts, over_ways, relabelling_refusal
 
 
 class Sorted(Frame):
@@ -26,7 +26,9 @@ class Sorted(Frame):
     takes as many evaluations as the least common multiple of the runs' lengths, of data with equal members only. Compiled models do
     not look for ties.
 
-    Like every frame of this group with few elements, it jumps where rows overtake each other.
+    Like every frame of this group with few elements, it jumps where rows overtake each other: relabelling moves numbers exactly, so that
+    is no harm. After another stage (:class:`InSequence`) numbers are off by rounding; there the two orders of numbers that are nearer than
+    the root of precision are averaged, with weights that go over from one to the other.
 
     Args:
         ties: average over the places of equal members; ``False`` takes one order, enough for outputs that relabelling does not move.
@@ -52,8 +54,10 @@ class Sorted(Frame):
         self.ties, self.max_frame = ties, max_frame
 
     def forward(self, inp: Action, x: Any, noise: Sequence[Tensor | None] | None = None) -> Weighted:
-        order, same = sorted_rows(node_parts(inp, x, noise).features, to_the_last_bit=True)
-        return Weighted(with_turns(order, same, self.max_frame) if self.ties else order.unsqueeze(1))
+        columns = node_parts(inp, x, noise).features
+        if noise is not None:
+            columns = [over_ways(column) for column in columns]
+        return Weighted(*elements_of(columns, self.ties, self.max_frame))
 
     def refuse(self, inp: Action) -> str:
         leaves = inp.leaves if isinstance(inp, Record) else [inp]

@@ -123,8 +123,8 @@ class Spectral(Frame):
         matrix = next((pairs for pairs in parts.pairs if pairs.name == chosen), None)
         if matrix is None:
             raise ArgumentError(chosen or "inp", "an adjacency matrix, a part that moves on two axes", repr(inp))
-        columns = [Columns(name, values.detach().double(), own) for name, values, own in parts.features]
-        for name, values, own in parts.pairs:
+        columns = [Columns(name, values.detach().double(), own) for name, values, own, _ in parts.features]
+        for name, values, own, _ in parts.pairs:
             values, own, n = values.detach().double(), own.squeeze(1), values.shape[1]
             columns.append(Columns(name, values.diagonal(dim1=1, dim2=2).mT, own))  # loops, which no Laplacian sees
             if name != chosen or values.shape[-1] > 1:
