@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import combinations
 
 import torch
@@ -12,6 +13,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.groups.forms import bilinear_forms, commutant, is_special
 from erlangen.groups.matrix import MatrixGroup
+from erlangen.groups.membership import may_look
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.recognise import recognised
 from erlangen.symmetrize.batch import for_network
@@ -21,6 +23,8 @@ from erlangen.symmetrize.noise import smooth
 #: What keeps a squared length from being divided by what rounding left of it, relative to the longest: the cube root of single precision,
 #: in either, so that a network trained in one does the same in the other.
 GUARD = 5e-3
+#: Products of which rounding leaves less than this part unsure make a matrix.
+WORST = 3e-2
 #: Squares of columns that a generator makes, before they are scaled: those of a fresh one are 1e-6, of a dead one zero.
 LEAST = 1e-10
 
@@ -173,7 +177,7 @@ class InOrder(nn.Module):
 
     For vectors that mean different things; where any may come first, :class:`~erlangen.symmetrize.GramSchmidt` goes by size. Each axis is
     what is left of the first vector that has a length: residuals that are zero (equal momenta) or lightlike (massless ones), to rounding
-    of the data as they came, are passed over, and where all that are left are lightlike, the first sum of two that is not gives the axis.
+    of the data as they came, are passed over, and where all that are left are lightlike, the sum of all gives the axis (or of two).
     Within one choice the basis is continuous. It is computed in float64, orthogonalised twice, and returned in float64.
 
     Vectors that span less than the space leave axes open, which are completed. :class:`~erlangen.symmetrize.Orbit` averages over the
@@ -313,6 +317,37 @@ def product_noise(
     lengths = y.norm(dim=-1)
     eps = torch.finfo(y.dtype).eps if eps is None else eps
     return 6 * eps * lengths * lengths.sum(-1, keepdim=True) * forms.abs().max().to(y)
+
+
+def tell_lost(
+    group: Group,
+    forms: Float[Tensor, "s n n"],
+    vectors: Float[Tensor, "B m n"],
+    eps: float,
+    doubt: Float[Tensor, " B"] | None = None,
+) -> None:
+    """Warn of data whose inner products rounding may have changed by more than :data:`WORST`: nearly parallel, nearly massless momenta.
+
+    Args:
+        group, forms: the group and its forms; of compact groups nothing is lost.
+        vectors: the data.
+        eps: the precision that they came in.
+        doubt: what a basis says of it, see :class:`~erlangen.symmetrize.isometries.Spread`.
+    """
+    if not len(forms) or group.is_compact or not may_look(vectors):
+        return
+    wide = vectors.detach().double()
+    known = products(wide, forms).abs().sum(-1).amax((1, 2))
+    lost = (product_noise(wide, forms, eps).amax(1) > WORST * known) & (known > 0)
+    if doubt is not None:
+        lost = lost | (doubt > WORST)
+    if bool(lost.any()):
+        warnings.warn(
+            f"rounding, of a precision of {eps:.0e}, may leave less than two digits of the inner products of {int(lost.sum())} of "
+            f"{len(lost)} data (nearly parallel, nearly lightlike vectors): their outputs are as far from symmetric; compute these data "
+            "in float64",
+            stacklevel=3,
+        )
 
 
 def unit(v: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:

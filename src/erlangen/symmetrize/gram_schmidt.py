@@ -19,6 +19,7 @@ from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.centred import CloudFrame
 from erlangen.symmetrize.cloud import Cloud, cloud_of
 from erlangen.symmetrize.frames import Weighted
+from erlangen.symmetrize.generators import tell_lost
 from erlangen.symmetrize.isometries import Basis, Candidates, by_size, over_completions
 from erlangen.symmetrize.pairs import refuse_moving
 
@@ -44,7 +45,8 @@ class GramSchmidt(CloudFrame):
 
     Args:
         degenerate: what to do with data that define no axes, because what is left of them is lightlike (a single photon, parallel
-            photons) or a boost is left open (zero momenta, too): ``"warn"``, ``"raise"`` or ``"ignore"``.
+            photons) or a boost is left open (zero momenta, too): ``"warn"``, ``"raise"`` or ``"ignore"``. The first two also warn
+            of data of which rounding leaves too few digits (momenta in float32 that are nearly parallel and nearly massless).
         of: the part of a dict that spans the frame; by default the first one that moves as points or vectors.
         weights: the part of a dict (with action ``None``) that holds weights of the points or a boolean mask, ``[B, n]``.
         rank: the highest rank of the tensors that come out (0: scalars, 1: vectors, ...), for data that span less than the space; at most
@@ -89,6 +91,7 @@ class GramSchmidt(CloudFrame):
         if may_look(basis.rank):
             if self.degenerate != "ignore":
                 self._complain(found.arbitrary)
+                tell_lost(group, group.form[None], cloud.weighted(), cloud.eps, found.doubt)
             refuse_moving(batch, found.loose)
         return Weighted(found.elements, found.weights)
 

@@ -42,6 +42,8 @@ class Basis(NamedTuple):
         datum: whose each basis is, ascending.
         share: its part of the datum; those of a datum sum to one.
         nearly: where axes were completed although vectors show a little of them.
+        doubt: how far rounding, which depends on the pose, may have a say: by how much it turned an axis, at worst, or by how much the
+            share would be another if it were taken for none.
     """
 
     element: Float[Tensor, "R d d"]
@@ -51,6 +53,7 @@ class Basis(NamedTuple):
     datum: Int[Tensor, " R"]
     share: Float[Tensor, " R"]
     nearly: Bool[Tensor, " R"]
+    doubt: Float[Tensor, " R"]
 
 
 class Candidates(NamedTuple):
@@ -96,7 +99,8 @@ def by_size(group: Any, own: Candidates, eps: float, others: Candidates | None =
 
 
 def in_order(group: Any, own: Candidates, eps: float, single: bool = False) -> Basis:
-    """The first vector that has a length, then what is left of the next one that still has some, ...; where none has, sums of two.
+    """The first vector that has a length, then what is left of the next one that still has some, ...; where none has, that of the sum of
+    all (of massless momenta it is the one that is known best), and of sums of two.
 
     A vector whose axis would keep less than two thirds of the digits is passed over: what an axis loses is how much shorter its square is
     than the largest. Shares go over from one to the next where it comes to that.
@@ -111,8 +115,9 @@ def in_order(group: Any, own: Candidates, eps: float, single: bool = False) -> B
     if 0 in group.signature:
         return _basis(group, own, None, eps ** (1 / 3), ordered=True, single=single)
     i, j = torch.triu_indices(n, n, 1, device=own.vectors.device)
-    sums = Candidates(own.vectors[:, i] + own.vectors[:, j], own.noise[:, i] + own.noise[:, j])
-    every = Candidates(torch.cat([own.vectors, sums.vectors], 1), torch.cat([own.noise, sums.noise], 1))
+    total = Candidates(own.vectors.sum(1, keepdim=True), own.noise.sum(1, keepdim=True))
+    pairs = Candidates(own.vectors[:, i] + own.vectors[:, j], own.noise[:, i] + own.noise[:, j])
+    every = Candidates(*(torch.cat(parts, 1) for parts in zip(own, total, pairs)))
     return _basis(group, every, None, eps ** (1 / 3), ordered=True, single=single)
 
 
@@ -131,6 +136,7 @@ class _Rows(NamedTuple):
     rank: Tensor
     lightlike: Tensor
     nearly: Tensor
+    doubt: Tensor
     closed: Tensor
     axes: Tensor
     signs: Tensor
@@ -168,6 +174,7 @@ def _basis(group: Any, own: Candidates, others: Candidates | None, least: float,
         rank=no.long(),
         lightlike=no,
         nearly=no,
+        doubt=torch.zeros_like(some),
         closed=no,
         axes=vectors[:, :0],
         signs=none[:, :0],
@@ -201,7 +208,8 @@ def _basis(group: Any, own: Candidates, others: Candidates | None, least: float,
         remains = (rows.residuals[:, :given].detach().norm(dim=-1) * stretch > CERTAIN * rows.blur * rows.boost.square()).any(1)
         lightlike = rows.lightlike | (~found & ~rows.closed & ~definite[:, 0] & remains)
         rows = rows._replace(lightlike=lightlike, rank=rows.rank + (found & ~lightlike))
-        shares, rest = _shares(rows, left, floor, sure, mine, definite, least, step, ordered)
+        shares, rest, doubt = _shares(rows, left, floor, sure, mine, definite, least, step, ordered)
+        rows = rows._replace(doubt=torch.maximum(rows.doubt, rows.share.detach() * doubt))
         if step == dim - 1:
             options = _by_sign(shares, rest, rows.residuals[:, :given], inner, found, group.is_proper)
         else:
@@ -237,6 +245,7 @@ def _basis(group: Any, own: Candidates, others: Candidates | None, least: float,
             residuals=rows.residuals - (sign.unsqueeze(-1) * along).unsqueeze(-1) * axis.unsqueeze(1),
             along_first=rows.along_first if step else inner(rows.vectors, axis.unsqueeze(1)).abs(),
             blur=rows.blur + along[:, :given].detach().abs() * turned.unsqueeze(1),
+            doubt=torch.maximum(rows.doubt, rows.share.detach() * turned * rows.boost[:, 0] / CERTAIN),
             boost=torch.maximum(rows.boost, stretch * axis.detach().norm(dim=-1, keepdim=True)),
         )
     basis, free = rows.axes.mT, rows.completed
@@ -249,7 +258,7 @@ def _basis(group: Any, own: Candidates, others: Candidates | None, least: float,
     inverse_reference = signs.unsqueeze(-1) * (reference.mT @ form)
     basis = _oriented(group, basis, inverse_reference, free)
     element = group.into_component(basis @ inverse_reference)
-    return Basis(element, rows.rank, rows.lightlike, free, rows.datum, rows.share, rows.nearly)
+    return Basis(element, rows.rank, rows.lightlike, free, rows.datum, rows.share, rows.nearly, rows.doubt)
 
 
 def _shares(
@@ -262,10 +271,11 @@ def _shares(
     least: float,
     step: int,
     ordered: bool,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """The part of each vector ``[R, m]`` in the next axis, by what is ``left`` of it (squares), and what is left open, ``[R]``.
 
-    Functions of inner products alone: the rounding, which depends on the pose, only says what is nothing.
+    Functions of inner products alone: the rounding, which depends on the pose, only says what is nothing. How much that is beside the ways
+    over which shares change is the last, ``[R]``.
     """
     own = sure if mine is None else sure & mine
     surplus = (left - floor).clamp_min(0)
@@ -274,6 +284,9 @@ def _shares(
     scale = rows.widest if mine is None else torch.where(mine, rows.widest, rows.spread)
     off = torch.where(scale > 0, surplus / torch.where(scale > 0, scale, 1.0), 0.0) / least**1.5
     told = torch.where(definite[:, 0], smooth((off * own).amax(1)), 1.0) * own.any(1)
+    seen = left if mine is None else left * mine
+    without = smooth(seen.amax(1) / (least**1.5 * rows.widest[:, 0]).clamp_min(TINY))
+    doubt = torch.where(definite[:, 0] & ~rows.closed & (rows.widest[:, 0] > 0), without - told, 0.0)
     if ordered:
         ratio = torch.where(own, left, 0.0) / torch.where(own, left, 0.0).amax(1, keepdim=True).clamp_min(TINY)
         bound = torch.where(definite, least**2, least)
@@ -295,7 +308,7 @@ def _shares(
         more = _by_score(off, beside, rows.along_first, least, 0)
         told = torch.where(definite[:, 0], smooth((off * beside).amax(1)), 1.0) * beside.any(1)
         shares, rest = shares + more * (rest * told).unsqueeze(1), rest * (1 - told)
-    return shares, rest
+    return shares, rest, doubt.detach()
 
 
 def _by_score(left: Tensor, sure: Tensor, along_first: Tensor, least: float, step: int) -> Tensor:
@@ -385,12 +398,14 @@ class Spread(NamedTuple):
         arbitrary: where the elements are one choice of many: outputs that move are exact within the vectors' span alone, and where only
             lightlike vectors are left, none are.
         loose: an element that leaves the vectors as they are, where completed axes are turned; else the identity.
+        doubt: how far rounding may have a say, see :class:`Basis`.
     """
 
     elements: Float[Tensor, "B k d d"]
     weights: Float[Tensor, "B k"] | None
     arbitrary: Bool[Tensor, " B"]
     loose: Float[Tensor, "B d d"]
+    doubt: Float[Tensor, " B"]
 
 
 def over_completions(group: Any, basis: Basis, rank: int) -> Spread:
@@ -408,7 +423,7 @@ def over_completions(group: Any, basis: Basis, rank: int) -> Spread:
     mixed = basis.lightlike | (free[:, :p].any(1) & free[:, p:].any(1))
     loose = torch.eye(one.shape[-1], dtype=one.dtype, device=one.device).expand(size, *one.shape[2:])
     if not may_look(free) or not (bool(free.any()) or one.shape[0] > size):
-        return Spread(one, None, mixed, loose)
+        return Spread(one, None, mixed, loose, basis.doubt)
     # What is only nearly left open changes a little under turns: more of them average that, too.
     counts = torch.where(mixed, 0, free.sum(1))
     more = basis.nearly & (counts > 1) & (counts < 4)
@@ -434,9 +449,8 @@ def over_completions(group: Any, basis: Basis, rank: int) -> Spread:
         if len(turns) > 1:
             loose = loose.index_copy(0, basis.datum[rows], turned[:, 1] @ group.inverse(turned[:, 0]))
     elements, weights = _gathered(size, *(torch.cat(parts) for parts in zip(*found)))
-    return Spread(
-        elements, weights, torch.zeros_like(loose[:, 0, 0], dtype=torch.bool).index_put((basis.datum[mixed],), mixed[mixed]), loose
-    )
+    arbitrary = torch.zeros_like(loose[:, 0, 0], dtype=torch.bool).index_put((basis.datum[mixed],), mixed[mixed])
+    return Spread(elements, weights, arbitrary, loose, loose.new_zeros(size).index_reduce(0, basis.datum, basis.doubt, "amax"))
 
 
 def _count(basis: Basis) -> int:

@@ -25,7 +25,7 @@ from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.centred import centred
 from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
 from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.generators import matrices, product_noise, products, scaled
+from erlangen.symmetrize.generators import matrices, products, scaled, tell_lost
 from erlangen.symmetrize.isometries import CERTAIN
 from erlangen.symmetrize.noise import of_coordinates
 
@@ -33,8 +33,6 @@ from erlangen.symmetrize.noise import of_coordinates
 NEAR = 0.1
 #: The least determinant that is not penalised in GL+(n).
 LEAST_DETERMINANT = 0.1
-#: Products of which rounding leaves less than this part unsure make a matrix.
-WORST = 3e-2
 #: How much a training step moves the running percentile of the residuals.
 MOMENTUM = 0.1
 
@@ -251,7 +249,8 @@ class Orbit(Frame):
         spread: Any = getattr(self.generator, "over_completions", None)
         if self.noise == "none" and spread is not None:
             self._count(vectors)
-            m, weights, arbitrary, _ = spread(vectors, blur)
+            m, weights, arbitrary, _, doubt = spread(vectors, blur)
+            tell_lost(self.group, self.forms, vectors, torch.finfo(vectors.dtype).eps, doubt)
             if may_look(arbitrary) and bool(arbitrary.any()):
                 warnings.warn(
                     f"the vectors of {int(arbitrary.sum())} of {len(arbitrary)} data leave directions of both signs open: of their "
@@ -260,7 +259,7 @@ class Orbit(Frame):
                     stacklevel=2,
                 )
         else:
-            self._complain(vectors)
+            tell_lost(self.group, self.forms, vectors, torch.finfo(vectors.dtype).eps)
             m = self.generator(self._with_noise(vectors, blur, self.samples if self.training else self.eval_samples))
         distance, residual = self.distance(m), self.distance.residual(m)
         losses = {"orbit_distance": self.weight * distance.mean()}
@@ -270,21 +269,6 @@ class Orbit(Frame):
         if not self._has_adjoint and may_look(elements):
             self._check_regular(elements)
         return Weighted(elements, weights, losses, {"orbit_distance": distance.detach(), "residual": residual.detach()})
-
-    def _complain(self, vectors: Tensor) -> None:
-        """Say where rounding has left little of the products that the matrix is made of: of nearly parallel, nearly massless momenta."""
-        if not len(self.forms) or self.group.is_compact or not may_look(vectors):
-            return
-        wide, eps = vectors.detach().double(), torch.finfo(vectors.dtype).eps
-        known = products(wide, self.forms).abs().sum(-1).amax((1, 2))
-        lost = product_noise(wide, self.forms, eps).amax(1) > WORST * known
-        if bool((lost & (known > 0)).any()):
-            warnings.warn(
-                f"rounding in {str(vectors.dtype).removeprefix('torch.')} leaves less than two digits of the inner products of "
-                f"{int((lost & (known > 0)).sum())} of {len(lost)} data (nearly parallel, nearly lightlike vectors): their outputs are as "
-                "far from symmetric; compute these data in float64",
-                stacklevel=2,
-            )
 
     # ---- noise ----
 
