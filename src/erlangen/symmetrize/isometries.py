@@ -450,7 +450,7 @@ def over_completions(group: Any, basis: Basis, rank: int) -> Spread:
             loose = loose.index_copy(0, basis.datum[rows], turned[:, 1] @ group.inverse(turned[:, 0]))
     elements, weights = _gathered(size, *(torch.cat(parts) for parts in zip(*found)))
     arbitrary = torch.zeros_like(loose[:, 0, 0], dtype=torch.bool).index_put((basis.datum[mixed],), mixed[mixed])
-    return Spread(elements, weights, arbitrary, loose, loose.new_zeros(size).index_reduce(0, basis.datum, basis.doubt, "amax"))
+    return Spread(elements, weights, arbitrary, loose, loose.new_zeros(size).scatter_reduce(0, basis.datum, basis.doubt, "amax"))
 
 
 def _count(basis: Basis) -> int:
