@@ -78,7 +78,7 @@ class InSequence(Frame):
     >>> from erlangen.groups import SE, Symmetric
     >>> from erlangen.symmetrize import SignFixed, Sorted
     >>> act = Together(SE(3).point, nodes(Symmetric(5)))
-    >>> _ = torch.manual_seed(0)  # no datum near a tie
+    >>> _ = torch.manual_seed(1)  # no datum near a tie
     >>> motion, order = InSequence(SignFixed(), Sorted())(act, torch.randn(8, 5, 3)).elements
     >>> motion.shape, order.shape
     (torch.Size([8, 1, 4, 4]), torch.Size([8, 1, 5]))
