@@ -70,7 +70,7 @@ def symmetric_solutions(
     """
     n, a = matrices.shape[0], matrices.shape[-1]
     lift = _symmetric_basis(a)
-    gram = lift.mT @ _squares(matrices, equation) @ lift / n
+    gram = _on_symmetric(_squares(matrices, equation), a) / n
     values, vectors = torch.linalg.eigh((gram + gram.mT) / 2)
     singular = values.clamp_min(0).sqrt()
     scale = float(singular[-1]) if float(singular[-1]) > 1e-7 else 1.0
@@ -151,6 +151,15 @@ def _symmetric_basis(a: int) -> Tensor:
     lift[i * a + j, column] = size
     lift[j * a + i, column] = size
     return lift
+
+
+def _on_symmetric(form: Tensor, a: int) -> Tensor:
+    """A quadratic form on ``vec(X)`` in the basis of :func:`_symmetric_basis`, whose columns have two entries: ``B^T F B``."""
+    i, j = torch.triu_indices(a, a)
+    here, there = i * a + j, j * a + i
+    size = torch.where(i == j, 0.5, 0.5**0.5).to(form)  # what lies on the diagonal is met twice
+    rows = size[:, None] * (form[here] + form[there])
+    return (rows[:, here] + rows[:, there]) * size
 
 
 def _squares(matrices: Tensor, equation: Equation) -> Tensor:
