@@ -37,6 +37,29 @@ def write_json(path: str | os.PathLike[str], value: Any) -> Path:
     return write_bytes(path, json.dumps(value, indent=2).encode())
 
 
+def read_json(path: str | os.PathLike[str], argument: str) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Args:
+        path: the file.
+        argument: what errors call it.
+
+    Raises:
+        ArgumentError: it is damaged, or holds no object.
+
+    >>> import tempfile
+    >>> read_json(write_json(tempfile.mkdtemp() + "/note.json", {"seed": 0}), "resume")
+    {'seed': 0}
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as problem:
+        raise ArgumentError(argument, "a JSON file", f"'{path}', which is damaged ({problem})") from None
+    if not isinstance(found, dict):
+        raise ArgumentError(argument, "a JSON file with an object", f"{type(found).__name__} in '{path}'")
+    return found
+
+
 def weights_bytes(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
     """Tensors as the bytes of a safetensors file; tensors that share memory are written apart.
 

@@ -10,6 +10,7 @@ from erlangen.errors import ArgumentError
 from erlangen.fitting import FitConfig, fit, load_fitted
 from erlangen.fitting.store import group_from_dict, group_to_dict
 from erlangen.groups import SE, SO, Isometries, MatrixGroup, O
+from erlangen.training.lock import alone
 
 
 def rotations(n=600, seed=0):
@@ -95,7 +96,7 @@ def test_an_interrupted_fit_continues_to_the_same_numbers(whole, tmp_path, monke
         return real(*args, **kwargs)
 
     monkeypatch.setattr(members, "train", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="^stopped; continue with --resume"):
+    with pytest.raises(KeyboardInterrupt, match="^stopped; continue with resume="):
         fit(rotations(), config=config, root=tmp_path / "part", quiet=True)
     monkeypatch.setattr(members, "train", real)
     (directory,) = (tmp_path / "part" / "turns").iterdir()
@@ -103,8 +104,20 @@ def test_an_interrupted_fit_continues_to_the_same_numbers(whole, tmp_path, monke
     resumed = fit(rotations(), config=config, resume=directory, quiet=True)
     for name in whole.assessments:
         assert resumed.assessments[name].scores == whole.assessments[name].scores
-    with pytest.raises(ArgumentError, match="'resume'"):
+    with pytest.raises(ArgumentError, match="'resume'.*\\(steps=60 there, steps=70 here\\)"):
         fit(rotations(), config=FitConfig(group="SO(2)", **{**SMALL, "steps": 70}), resume=directory, quiet=True)
+    # Other numbers of the same shape, in the training or in the test data.
+    other = rotations(seed=1)
+    with pytest.raises(ArgumentError, match="other training numbers; other test numbers"):
+        fit(other, config=config, resume=directory, quiet=True)
+    train, test = rotations().split(0.7, config.seed)
+    with pytest.raises(ArgumentError, match="\\(other test numbers\\)"):
+        fit(train, test.subset(slice(1, None)), config, resume=directory, quiet=True)
+    with alone(directory), pytest.raises(ArgumentError, match="'resume'.*no other run works in"):
+        fit(rotations(), config=config, resume=directory, quiet=True)
+    (directory / "fit.json").write_text("{")
+    with pytest.raises(ArgumentError, match="'resume'.*damaged"):
+        fit(rotations(), config=config, resume=directory, quiet=True)
 
 
 def test_bad_input_is_named_and_nothing_is_written(tmp_path):

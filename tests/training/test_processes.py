@@ -91,7 +91,24 @@ if state.is_main_process:
         json.dump({"processes": state.num_processes, "losses": history.losses, "weights": weights, "error": error}, file)
 """
 
-SCRIPTS = {"plain": PLAIN, "unused": UNUSED, "symmetrized": SYMMETRIZED}
+FIT = """
+import json, sys, torch
+from pathlib import Path
+from erlangen.data import DataSet
+from erlangen.fitting import FitConfig, fit
+from erlangen.training.processes import by_main, is_main
+torch.set_num_threads(1)
+x = torch.randn(120, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64); y = x.prod(1).sum(1).sign().clamp_min(0).long()
+config = FitConfig(group="SO(2)", seeds=1, steps=5, moves=1, width=8, dropout=0.0)
+fitted = fit(DataSet("both", x, y, "class"), config=config, root=sys.argv[2], quiet=True)
+by_main(lambda: None)  # the main process has written
+if is_main():
+    runs = [str(path) for path in (Path(sys.argv[2]) / "both").iterdir()]
+    with open(sys.argv[1], "w") as file:
+        json.dump({"runs": runs, "here": str(fitted.directory), "scores": fitted.assessments["symmetrized"].scores}, file)
+"""
+
+SCRIPTS = {"plain": PLAIN, "unused": UNUSED, "symmetrized": SYMMETRIZED, "fit": FIT}
 
 #: All scripts, one after the other. The processes leave together: one whose peers are gone aborts in its communication threads. The first
 #: one out of the barrier waits until the others, too, have surely left it.
@@ -161,3 +178,9 @@ def test_a_symmetrized_model_trains_in_two_processes_as_in_one(found) -> None:
     assert two["losses"] == pytest.approx(one["losses"], rel=1e-6)
     assert two["weights"] == pytest.approx(one["weights"], abs=1e-6)
     assert max(one["error"], two["error"]) < 1e-10
+
+
+def test_a_fit_of_two_processes_is_one_run(found):
+    one, two = found["fit"]
+    assert two["runs"] == [two["here"]]
+    assert two["scores"] == pytest.approx(one["scores"], abs=1e-5)

@@ -21,6 +21,7 @@ from torch import nn
 from erlangen.errors import ArgumentError
 from erlangen.serialization import weights_bytes
 from erlangen.training import TrainingConfig, train, train_members
+from erlangen.training.lock import alone
 
 #: Children of a process that has loaded the library, which takes longer than the training.
 CHILDREN = multiprocessing.get_context("forkserver")
@@ -103,6 +104,18 @@ def problem() -> tuple[nn.Module, tuple[torch.Tensor, torch.Tensor]]:
     x = torch.randn(120, 3, dtype=torch.float64, generator=g)
     torch.manual_seed(5)
     return nn.Linear(3, 1).double(), (x, x.sum(1, keepdim=True))
+
+
+def test_two_trainings_do_not_write_one_checkpoint(tmp_path: Path) -> None:
+    net, data = problem()
+    config = TrainingConfig(steps=2)
+    with alone(tmp_path):
+        with pytest.raises(ArgumentError, match="'checkpoint'.*no other run works in"):
+            train(net, data, squared, config, checkpoint=tmp_path, quiet=True)
+        with pytest.raises(ArgumentError, match="'checkpoint'.*no other run works in"):
+            train_members(lambda seed: problem()[0], [0, 1], data, squared, config, checkpoint=tmp_path, quiet=True)
+        assert not list(tmp_path.iterdir())
+    assert len(train(net, data, squared, config, checkpoint=tmp_path, quiet=True).losses) == 2
 
 
 def squared(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

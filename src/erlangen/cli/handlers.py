@@ -17,6 +17,7 @@ def run_fit(args: Fit) -> None:
     """``erlangen fit DATA``."""
     from erlangen.data import resolve
     from erlangen.fitting import FitConfig, fit
+    from erlangen.training.processes import is_main
 
     train, test = (
         resolve(args.data, split=split, target=args.target, tokens=args.tokens, kind=args.kind) for split in ("train", "test")
@@ -24,13 +25,17 @@ def run_fit(args: Fit) -> None:
     config = FitConfig(
         group=args.group, soft=args.soft, seeds=args.seeds, steps=args.steps, discover_steps=args.discover_steps, seed=args.seed
     )
-    fit(train, test, config, root=args.out, resume=args.resume, quiet=args.quiet)
+    fitted = fit(train, test, config, root=args.out, resume=args.resume, quiet=args.quiet)
+    if args.quiet and is_main():  # no progress and no tables, but what was asked for
+        print(fitted.outcome.answer)
+        print(f"report: {fitted.directory / 'report.html'}")
 
 
 def run_discover(args: Discover) -> None:
     """``erlangen discover DATA``."""
     from erlangen.data import names, resolve
     from erlangen.discover import discover
+    from erlangen.training.processes import is_main
 
     data = resolve(
         args.data, split="train" if args.data in names() else "all", target=args.target, tokens=args.tokens, kind=args.kind
@@ -43,8 +48,10 @@ def run_discover(args: Discover) -> None:
         steps=args.steps,
         sequences=args.sequences,
         seed=args.seed,
-        quiet=args.quiet or args.json,
+        quiet=args.quiet or args.json or not is_main(),
     )
+    if not is_main():
+        return
     if args.json:
         print(json.dumps(found.as_dict(), indent=2))
         return
@@ -123,6 +130,7 @@ def run_study(name: str, argv: list[str]) -> None:
     """``erlangen run STUDY [its flags]``."""
     from erlangen.reporting import run_directory
     from erlangen.studies import load_study
+    from erlangen.training.processes import is_main
 
     study = load_study(name)
 
@@ -132,7 +140,9 @@ def run_study(name: str, argv: list[str]) -> None:
     # The configuration's fields become flags of their own, without a prefix.
     collect.__annotations__ = {"config": Annotated[study.config, arg(name="")], "out": Path, "quiet": bool}
     config, out, quiet = tyro.cli(collect, prog=f"erlangen run {name}", args=argv, description=study.title)
-    outcome = study.run(config, quiet=quiet)
+    outcome = study.run(config, quiet=quiet or not is_main())
+    if not is_main():
+        return
     path = outcome.save(run_directory(name, out))
     from rich.console import Console
 

@@ -152,7 +152,7 @@ def equivariance_error(
             rel, abs_ = compared.errors()
             if not bool(rel.max() <= tolerance):
                 moves = [group.take(g, i) for i in range(count)]
-                versions = {dtype: attempted(lambda dtype=dtype: _moved_in(dtype, model, inp, x, moves)) for dtype in PRECISIONS}
+                versions = {dtype: attempted(functools.partial(_moved_in, dtype, model, inp, x, moves)) for dtype in PRECISIONS}
                 about += compared.floor_by_rounding(precision, versions)
                 rel, abs_ = compared.errors()
     reason = f"relative errors on {rel.shape[1]} data in {str(precision).removeprefix('torch.')}"

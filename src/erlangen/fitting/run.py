@@ -8,6 +8,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -30,10 +31,26 @@ from erlangen.groups.base import Group
 from erlangen.groups.names import parse_group
 from erlangen.parallel import one_thread
 from erlangen.reporting import Outcome, run_directory
-from erlangen.serialization import write_json
+from erlangen.serialization import read_json, write_json
+from erlangen.training.batches import Samples
+from erlangen.training.identity import fingerprint
+from erlangen.training.lock import alone
+from erlangen.training.processes import by_main, is_main
 
 #: Smallest number of training samples.
 FEWEST = 32
+
+
+class Stopped(KeyboardInterrupt):
+    """A fit was interrupted.
+
+    Attributes:
+        directory: with it the fit goes on: ``fit(..., resume=directory)``.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        super().__init__(f"stopped; continue with resume={str(directory)!r}")
 
 
 @dataclass(frozen=True)
@@ -84,8 +101,9 @@ def fit(
         UserWarning: samples of a given ``test`` are among the training samples.
 
     Raises:
-        ArgumentError: no target, too few samples, an unknown group or one that does not act on the data, a foreign ``resume``.
-        KeyboardInterrupt: with the call that continues.
+        ArgumentError: no target, too few samples, an unknown group or one that does not act on the data, a ``resume`` of other data
+            or settings, or one that another process works in.
+        Stopped: a KeyboardInterrupt that says how to continue.
     """
     config = config or FitConfig()
     if data.y is None:
@@ -101,32 +119,40 @@ def fit(
     if group is not None and problem.kind.input_action(group) is None:
         raise ArgumentError("group", f"a group that acts on {problem.kind} of {data.name}", repr(group))
     started = time.perf_counter()
-    directory = _open(data, config, root, resume)
+    quiet = quiet or not is_main()
+    directory = by_main(lambda: _open(data, test, config, root, resume))
     try:
-        found = None
-        if group is None:
-            found = _discovered(data, config, directory, quiet)
-            group = found.group if found else None
-        belief = _belief(data, group, found, config)
-        choice = choose(group, belief, config.soft)
-        group = group or choice.group
-        with one_thread():
-            kinds = _kinds(group, found, data.target, choice)
-            members = [train_members(kind, problem, config, directory / "checkpoints", quiet) for kind in kinds]
-            assessments = {m.kind.name: assess(m, problem, group, config) for m in members}
-    except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(f"{str(stop) or 'stopped'}; continue with --resume {directory}") from None
+        with alone(directory if is_main() else None, "resume"):
+            return _fitted(problem, config, group, directory, quiet, started)
+    except KeyboardInterrupt:
+        raise Stopped(directory) from None
+
+
+def _fitted(problem: Problem, config: FitConfig, group: Group | None, directory: Path, quiet: bool, started: float) -> Fitted:
+    """Everything that a fit does in its directory."""
+    data, test, found = problem.data, problem.test, None
+    if group is None:
+        found = _discovered(data, config, directory, quiet)
+        group = found.group if found else None
+    belief = _belief(data, group, found, config)
+    choice = choose(group, belief, config.soft)
+    group = group or choice.group
+    with one_thread():
+        kinds = _kinds(group, found, data.target, choice)
+        members = [train_members(kind, problem, config, directory / "checkpoints", quiet) for kind in kinds]
+        assessments = {m.kind.name: assess(m, problem, group, config) for m in members}
     best = members[-1].best
     symmetry = Symmetry(group, found, belief, choice)
     outcome = build_outcome(data, test, config, problem.task, symmetry, members, assessments, time.perf_counter() - started)
-    report = outcome.save(directory, files=save_fitted(best, members[-1].kind.group, problem.kind))
+    if is_main():
+        outcome.save(directory, files=save_fitted(best, members[-1].kind.group, problem.kind))
     if not quiet:
         from rich.console import Console
 
         console = Console()
         console.print(outcome.claims.table())
         console.print(outcome.answer)
-        console.print(f"report: {report}", soft_wrap=True)
+        console.print(f"report: {directory / 'report.html'}", soft_wrap=True)
     return Fitted(best, group, found, assessments, outcome, directory)
 
 
@@ -144,9 +170,17 @@ def _warn_seen(data: DataSet, test: DataSet) -> None:
         )
 
 
-def _open(data: DataSet, config: FitConfig, root: str | Path, resume: str | Path | None) -> Path:
+def _open(data: DataSet, test: DataSet, config: FitConfig, root: str | Path, resume: str | Path | None) -> Path:
     """The run's directory, with a note of what is being fitted, so that only the same fit can continue it."""
-    who = {"data": data.name, "shape": list(data.x.shape), "target": data.target, "config": dataclasses.asdict(config)}
+    sums = [fingerprint(Samples([part.x] if part.y is None else [part.x, part.y]))["checksum"] for part in (data, test)]
+    who = {
+        "data": data.name,
+        "shape": list(data.x.shape),
+        "target": data.target,
+        "training numbers": sums[0],
+        "test numbers": sums[1],
+        **dataclasses.asdict(config),
+    }
     if resume is None:
         directory = run_directory(data.name, root)
         write_json(directory / "fit.json", who)
@@ -154,21 +188,25 @@ def _open(data: DataSet, config: FitConfig, root: str | Path, resume: str | Path
     directory = Path(resume)
     note = directory / "fit.json"
     if not note.is_file():
-        raise ArgumentError("resume", "the directory of an interrupted fit", directory)
-    there = json.loads(note.read_text())
-    if there != json.loads(json.dumps(who)):
-        different = [key for key in who if there.get(key) != json.loads(json.dumps(who[key]))]
-        raise ArgumentError("resume", f"the directory of this fit (the same {', '.join(different)})", directory)
+        raise ArgumentError("resume", "the directory of an interrupted fit", f"'{directory}'")
+    there, here = read_json(note, "resume"), json.loads(json.dumps(who))
+    if different := [_difference(key, there.get(key), here[key]) for key in here if there.get(key) != here[key]]:
+        raise ArgumentError("resume", "the directory of this fit", f"that of another in '{directory}' ({'; '.join(different)})")
     return directory
+
+
+def _difference(key: str, there: Any, here: Any) -> str:
+    return f"other {key}" if key.endswith("numbers") else f"{key}={there} there, {key}={here} here"
 
 
 def _discovered(data: DataSet, config: FitConfig, directory: Path, quiet: bool) -> Discovered:
     """Discover, or read what was discovered before the interruption."""
     path = directory / "discovered.safetensors"
-    if path.is_file():
+    if by_main(path.is_file):
         return Discovered.load(path)
     found = discover(data.x, data.y, names=data.names, kind=data.target, steps=config.discover_steps, seed=config.seed, quiet=quiet)
-    found.save(path)
+    if is_main():
+        found.save(path)
     if not quiet:
         from rich.console import Console
 

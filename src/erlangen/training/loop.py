@@ -19,6 +19,7 @@ from erlangen.training.config import TrainingConfig
 from erlangen.training.history import History
 from erlangen.training.identity import identity, same_loss, told_loss, warn_of_restless
 from erlangen.training.interrupt import deferred_interrupt
+from erlangen.training.lock import alone
 from erlangen.training.modes import evaluating, thawed
 from erlangen.training.processes import accelerated, agree, average_gradients, share
 from erlangen.training.randomness import generators_of, random_step
@@ -53,8 +54,8 @@ def train(
 
     With several processes (``accelerate launch``) each takes its share of every batch, so losses and weights are those of one process
     up to rounding, unless the model draws random numbers (dropout) or normalises over the batch. All start with the first one's
-    weights, and a parameter that takes no part in a step is passed by, as in one process. Without GPUs the launcher needs
-    ``ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 ...``: its ``--cpu`` alone starts one process.
+    weights, and a parameter that takes no part in a step is passed by, as in one process. Without GPUs the launcher starts
+    several processes only with ``--multi_gpu``: ``accelerate launch --multi_gpu --num_processes 2 ...``.
 
     Args:
         model: any module; put in training mode, except where its owner froze a part of it (:func:`erlangen.training.modes.thawed`).
@@ -72,6 +73,7 @@ def train(
 
     Raises:
         ArgumentError: data of different lengths or none, fewer samples in a batch than processes, or a checkpoint of another training;
+            a checkpoint that another process works on;
             a loss that is not finite, weights that are not where they would be kept, or a score that is NaN; another training with
             another ``mixed_precision`` runs in this process.
             A model without weights to train, or with lazy ones; a loss that is not one real number that depends on them.
@@ -91,7 +93,7 @@ def train(
     held = None if validation is None else Samples(validation, "validation")
     directory = None if checkpoint is None else Path(checkpoint)
     check_weights(model)
-    with accelerated(config.mixed_precision) as accelerator:
+    with accelerated(config.mixed_precision) as accelerator, alone(directory if accelerator.is_main_process else None):
         world, rank, device = accelerator.num_processes, accelerator.process_index, accelerator.device
         shuffle = Shuffle(samples.length, config.batch_size, config.seed)
         if shuffle.size < world:

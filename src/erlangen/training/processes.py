@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedType, broadcast
+from accelerate.utils import DistributedType, broadcast, broadcast_object_list
 from torch import Tensor
 
-from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.errors import ArgumentError, ErlangenError, UnsupportedError
 
+T = TypeVar("T")
 Precision = Literal["no", "fp16", "bf16"]
 
 _LOCK = threading.Lock()
@@ -38,7 +40,7 @@ def accelerated(mixed_precision: Precision) -> Iterator[Accelerator]:
             )
         if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed_precision:
             AcceleratorState._reset_state()
-        accelerator = Accelerator(mixed_precision=mixed_precision)
+        accelerator = Accelerator(mixed_precision=mixed_precision, cpu=_on_cpu())
         _RUNNING[mixed_precision] += 1
     try:
         if accelerator.distributed_type in _SHARDED:
@@ -85,3 +87,48 @@ def agree(accelerator: Accelerator, score: float) -> float:
     """The main process's score: rounding must not make two processes disagree on when to stop."""
     told: Any = torch.tensor([score], dtype=torch.float32 if accelerator.device.type == "mps" else torch.float64)
     return float(broadcast(told.to(accelerator.device)))
+
+
+def _on_cpu() -> bool:
+    """Whether to compute on the CPU: as asked, or as one of several processes on a machine that has nothing else."""
+    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes", "on")
+    return asked or ("LOCAL_RANK" in os.environ and not torch.accelerator.is_available())
+
+
+def _state() -> PartialState:
+    return PartialState(cpu=_on_cpu())
+
+
+def is_main() -> bool:
+    """Whether this is the process that prints and writes: the only one, or the first that ``accelerate launch`` has started.
+
+    >>> is_main()
+    True
+    """
+    return bool(_state().is_main_process)
+
+
+def by_main(make: Callable[[], T]) -> T:
+    """What the main process makes, told to the others, which make nothing.
+
+    Raises:
+        ErlangenError: in all processes, where the main one failed.
+
+    >>> by_main(lambda: 3)
+    3
+    """
+    if _state().num_processes == 1:
+        return make()
+    told: list[Any] = [None, ""]
+    problem: Exception | None = None
+    if is_main():
+        try:
+            told[0] = make()
+        except Exception as error:
+            problem, told[1] = error, f"in the main process: {error}"
+    broadcast_object_list(told)
+    if problem is not None:
+        raise problem
+    if told[1]:
+        raise ErlangenError(told[1])
+    return told[0]  # type: ignore[no-any-return]

@@ -21,6 +21,7 @@ from erlangen.training.config import TrainingConfig
 from erlangen.training.history import History
 from erlangen.training.identity import identity, same_loss, told_loss, warn_of_restless
 from erlangen.training.interrupt import deferred_interrupt
+from erlangen.training.lock import alone
 from erlangen.training.loop import Loss, Metric, adamw, check_weights, checked_loss, evaluate, lost, refuse_lost, stopped
 from erlangen.training.modes import thawed
 from erlangen.training.processes import accelerated
@@ -74,7 +75,8 @@ def train_members(
         raise ArgumentError("mixed_precision", "'no' or 'bf16' for members", "'fp16'")
     samples = Samples(data)
     held = None if validation is None else Samples(validation, "validation")
-    with accelerated(config.mixed_precision) as accelerator:
+    directory = None if checkpoint is None else Path(checkpoint)
+    with accelerated(config.mixed_precision) as accelerator, alone(directory if accelerator.is_main_process else None):
         device = accelerator.device
         members = [_make(make_model, seed).to(device) for seed in seeds]
         base = thawed(copy.deepcopy(members[0]))
@@ -84,7 +86,6 @@ def train_members(
             for name, tensor in [*member.named_parameters(), *member.named_buffers()]:
                 tensor.data = stacked[name].data[i]
 
-        directory = None if checkpoint is None else Path(checkpoint)
         state, who = None, {}
         if directory is not None:
             who = {**identity(config, stacked, samples, held), "seeds": list(seeds)}
