@@ -306,7 +306,7 @@ def weighted_sum(weights: Float[Tensor, "B k"] | None, parts: Float[Tensor, "B k
     """
     wide = at_least_single(parts.dtype)
     if weights is None:
-        return (parts.to(wide).sum(1) / parts.shape[1]).to(parts.dtype)
+        return parts.mean(1, dtype=wide).to(parts.dtype)
     return torch.einsum("bk,bk...->b...", weights.to(wide), parts.to(wide)).to(parts.dtype)
 
 
