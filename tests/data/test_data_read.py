@@ -130,7 +130,7 @@ BAD_ARRAYS = {
         "argument 'x': expected an array [N, T, d], or [N, d] for one token; got shape [40]",
     ),
     "four axes": ({"x": X[None, None]}, {}, "got shape [1, 1, 40, 4]"),
-    "few": ({"x": X[:31]}, {}, "argument 'x': expected at least 32 samples; got 31"),
+    "few": ({"x": X[:31]}, {}, "argument 'x': expected at least 32 samples, to train and test at least 46; got 31"),
     "length": (
         {"x": X, "y": LABELS[:39]},
         {},
@@ -275,7 +275,7 @@ BAD_CSV = {
     ),
     "only a target": ({"y": LABELS}, {}, "columns besides the target"),
     "one class": (columns(y=["1"] * N), {}, "argument 'y': expected at least two classes; got one class only, 1"),
-    "few": ({"q1": X[:31, 0].tolist()}, {}, "at least 32 samples; got 31"),
+    "few": ({"q1": X[:31, 0].tolist()}, {}, "at least 32 samples, to train and test at least 46; got 31"),
     "no header": (
         "1,2\n" + "\n".join(ROWS),
         {},
@@ -330,8 +330,106 @@ def test_parquet_without_pyarrow(tmp_path, monkeypatch):
 
 
 def test_resolve_a_file_splits_it_disjointly(tmp_path):
-    np.savez(tmp_path / "a.npz", x=X, y=LABELS)
+    x = np.random.default_rng(1).normal(size=(46, 4))
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(46) % 2)
     parts = {split: resolve(str(tmp_path / "a.npz"), split=split) for split in ("train", "test", "all")}
-    assert [len(part) for part in parts.values()] == [28, 12, 40]
+    assert [len(part) for part in parts.values()] == [32, 14, 46]
     both = torch.cat([parts["train"].x, parts["test"].x]).flatten().sort().values
     assert torch.equal(both, parts["all"].x.flatten().sort().values)
+
+
+def test_resolve_says_how_many_samples_a_split_needs(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.random.default_rng(1).normal(size=(45, 4)), y=np.arange(45) % 2)
+    assert len(resolve(tmp_path / "a.npz")) == 45
+    assert "at least 46 samples, of which 70%, 32, are for training; got 45" in message(resolve, tmp_path / "a.npz", split="train")
+
+
+@pytest.mark.parametrize("suffix", ["npz", "csv"])
+def test_labels_beyond_64_bits_stay_apart(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    labels = [2**70, 2**71, 2**70, 2**72] * (N // 4)
+    if suffix == "npz":
+        np.savez(path, x=X, y=np.array(labels, float))
+    else:  # next to each other, which floats would merge
+        labels = [label - (label == 2**71) * (2**70 - 1) for label in labels]
+        write_csv(path, columns(y=labels))
+    data = read(path, kind="class")
+    assert set(data.classes) == {str(label) for label in labels}
+    assert [data.classes[i] for i in data.y.tolist()] == [str(label) for label in labels]
+
+
+def test_columns_with_blanks_are_named_in_quotes(tmp_path):
+    path = write_csv(
+        tmp_path / "Läufe [2] neu.csv",
+        {"p x": X[:, 0].tolist(), "p, y": X[:, 1].tolist(), "it's": X[:, 2].tolist(), "z": X[:, 3].tolist()},
+        ";",
+    )
+    data = read(path, tokens="'p x' 'p, y'", target='"it\'s" z')
+    assert data.names == ("p x", "p, y")
+    assert np.array_equal(data.x[:, 0].numpy(), X[:, :2])
+    assert np.array_equal(data.y.numpy(), X[:, 2:])
+    assert read(path, target="p, y").y.shape == (N,)
+    assert read(path, tokens="p x").names == ("p x",)
+    said = message(read, path, tokens="p x z")
+    assert "stands in quotes" in said
+    assert "p x, p, y, it's, z" in said
+    assert "an end to every quote" in message(read, path, tokens="'p x")
+
+
+def test_patterns_name_eighty_columns(tmp_path):
+    wide = np.random.default_rng(2).normal(size=(N, 20, 4))
+    table = {f"{part}_{i}": wide[:, i, j].tolist() for i in range(20) for j, part in enumerate(("E", "PX", "PY", "PZ"))}
+    path = write_csv(tmp_path / "jets.csv", table | {"is_signal": LABELS.tolist()})
+    data = read(path, tokens="E_* PX_* PY_* PZ_*", target="is_signal")
+    assert np.array_equal(data.x.numpy(), wide)
+    assert data.names == ("E_*", "PX_*", "PY_*", "PZ_*")
+    assert data.target == "class"
+    one = read(path, tokens="PX_1?", target="is_signal")  # a pattern by itself: one token
+    assert np.array_equal(one.x[:, 0].numpy(), wide[:, 10:, 1])
+    assert "'PT_*', which fits none" in message(read, path, tokens="PT_* E_*")
+    said = message(read, path, tokens="E_7 PX_7 PY_7 P_Z7")
+    assert "PZ_7" in said
+    assert "(81 in all)" in said
+    assert "alone" in message(read, path, tokens="E_* PX_1?")
+    assert "patterns only" in message(read, path, tokens="E_* PX_* PY_1")
+
+
+def test_a_missing_file_is_told_with_what_is_there(tmp_path):
+    write_csv(tmp_path / "orbits.csv", columns())
+    assert "There are: orbits.csv" in message(read, tmp_path / "orbit.csv")
+    assert "There is no folder" in message(read, tmp_path / "none" / "orbit.csv")
+
+
+def test_members_that_cannot_be_unpacked(tmp_path):
+    np.savez(tmp_path / "good.npz", x=X, y=LABELS)
+    plain = zipfile.ZipFile(tmp_path / "good.npz").read("x.npy")
+    with zipfile.ZipFile(tmp_path / "lzma.npz", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("x.npy", plain)
+    assert read(tmp_path / "lzma.npz").x.shape == (N, 1, 4)
+    whole = bytearray((tmp_path / "lzma.npz").read_bytes())
+    start = whole.index(b"x.npy") + len(b"x.npy") + 9  # after the header of the LZMA stream
+    whole[start : start + 200] = bytes(200)
+    (tmp_path / "damaged.npz").write_bytes(whole)
+    assert "'damaged.npz'" in message(read, tmp_path / "damaged.npz")
+    locked = bytearray((tmp_path / "good.npz").read_bytes())
+    locked[6] |= 1  # the flags of the first member, in its header and in the directory at the end
+    directory = locked.index(b"PK\x01\x02")
+    locked[directory + 8] |= 1
+    (tmp_path / "locked.npz").write_bytes(locked)
+    assert "encrypted" in message(read, tmp_path / "locked.npz")
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [
+        (0.0, "expected samples that differ; got the same in all 40"),
+        (1e200, "expected numbers whose size is between 1e-30 and 1e+37"),
+        (1e-200, "expected numbers whose size is between 1e-30 and 1e+37"),
+    ],
+)
+def test_numbers_that_no_network_can_compute_with(tmp_path, factor, said):
+    np.savez(tmp_path / "a.npz", x=X * factor, y=LABELS)
+    assert said in message(read, tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", x=X, e=X[:, 0] * factor)
+    assert "argument 'e'" in message(read, tmp_path / "b.npz", target="e")
+    assert read(tmp_path / "b.npz").y is None

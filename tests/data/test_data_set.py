@@ -135,11 +135,11 @@ class TestOf:
         assert DataSet.of(torch.from_numpy(x).float(), torch.from_numpy(whole)).x.dtype == torch.float64
 
     def test_labels_become_0_1_2_and_are_remembered(self):
-        data = DataSet.of(np.ones((40, 2)), np.where(np.arange(40) % 4 == 0, 7, -1))
+        data = DataSet.of(np.arange(80.0).reshape(40, 2), np.where(np.arange(40) % 4 == 0, 7, -1))
         assert data.y[:5].tolist() == [1, 0, 0, 0, 1]
         assert data.classes == ("-1", "7")
         assert str(data).endswith("class target (class -1: 30, class 7: 10)")
-        named = DataSet.of(np.ones((40, 2)), np.array(["top", "qcd"] * 20), kind="class")
+        named = DataSet.of(np.arange(80.0).reshape(40, 2), np.array(["top", "qcd"] * 20), kind="class")
         assert named.classes == ("qcd", "top")
         assert named.y[:2].tolist() == [1, 0]
 

@@ -127,7 +127,7 @@ def test_bad_input_is_named_and_nothing_is_written(tmp_path):
         fit(rotations(), config=FitConfig(group="banana"), root=tmp_path, quiet=True)
     with pytest.raises(ArgumentError, match="'target'"):
         fit(DataSet("bare", torch.randn(50, 1, 2)), root=tmp_path, quiet=True)
-    with pytest.raises(ArgumentError, match="at least 32"):
+    with pytest.raises(ArgumentError, match="at least 46 samples, of which 70%, 32, are for training; got 33"):
         fit(rotations(33), config=FitConfig(group="SO(2)"), root=tmp_path, quiet=True)
     with pytest.raises(ArgumentError, match="'seeds'"):
         FitConfig(seeds=0)

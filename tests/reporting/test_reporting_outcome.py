@@ -116,7 +116,15 @@ def test_run_directories_are_unique(tmp_path):
     assert listing(made[0]) == FILES
 
 
-@pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "a b"])
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("a b", "a_b"), ("Läufe (März) [2]", "Läufe_März_2_"), ("../a/b", "_a_b"), (".hidden", "hidden"), ("e\u0301t", "\u00e9t")],
+)
+def test_any_name_makes_a_folder_within_the_root(tmp_path, name, folder):
+    assert run_directory(name, tmp_path).parent == tmp_path / folder
+
+
+@pytest.mark.parametrize("name", ["", "..", "/", "[ ]"])
 def test_run_names_that_are_no_folder_names(tmp_path, name):
     with pytest.raises(ArgumentError, match="letters"):
         run_directory(name, tmp_path)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 
+SMALLEST, LARGEST = 1e-30, 1e37  # of the largest number: networks compute in single precision, and with squares
 FEWEST = 32  # samples: below this neither a symmetry nor its absence can be told from chance
 
 
@@ -30,6 +31,15 @@ def check_finite(argument: str, values: np.ndarray) -> None:
     raise ArgumentError(argument, "finite numbers", f"{broken(values)}, the first at {argument}[{first}]")
 
 
+def check_size(argument: str, values: np.ndarray) -> None:
+    """Raise where all numbers are too large or too small for single precision."""
+    size = float(np.abs(values).max())
+    if not SMALLEST <= size <= LARGEST and size:
+        hint = "Choose another unit"
+        expected = f"numbers whose size is between {SMALLEST:g} and {LARGEST:g}"
+        raise ArgumentError(argument, expected, f"a largest one of size {size:.3g}", hint)
+
+
 def broken(values: np.ndarray) -> str:
     """How many values are not finite, in words."""
     nan, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
@@ -40,4 +50,21 @@ def broken(values: np.ndarray) -> str:
 def check_enough(argument: str, samples: int) -> None:
     """Raise if there are fewer than 32 samples."""
     if samples < FEWEST:
-        raise ArgumentError(argument, f"at least {FEWEST} samples", f"{samples}")
+        raise ArgumentError(argument, f"at least {FEWEST} samples, to train and test at least {fewest_to_train(0.7)}", f"{samples}")
+
+
+def fewest_to_train(fraction: float) -> int:
+    """The smallest number of samples that leaves 32 for training.
+
+    >>> fewest_to_train(0.7)
+    46
+    """
+    return next(n for n in range(FEWEST, 100 * FEWEST) if round(fraction * n) >= FEWEST)
+
+
+def check_enough_to_train(argument: str, samples: int, fraction: float) -> None:
+    """Raise if a part for training would have fewer than 32 samples."""
+    if (fewest := fewest_to_train(fraction)) > samples:
+        raise ArgumentError(
+            argument, f"at least {fewest} samples, of which {fraction:.0%}, {FEWEST}, are for training", f"{samples}"
+        )

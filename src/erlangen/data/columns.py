@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from erlangen.data.checks import broken
+from erlangen.data.selection import select
 from erlangen.errors import ArgumentError
 from erlangen.extras import engine
 
@@ -38,22 +39,8 @@ class Columns:
         return list(self.values)
 
     def groups(self, argument: str, text: str) -> list[list[str]]:
-        """``"q1 q2, p1 p2"`` as ``[["q1", "q2"], ["p1", "p2"]]``: known, distinct, equally long."""
-        if text.strip() in self.values:  # a column's name may itself hold spaces or commas
-            return [[text.strip()]]
-        groups = [part.split() for part in text.split(",")]
-        if not all(groups):
-            raise ArgumentError(argument, "column names between the commas", repr(text))
-        named = [name for group in groups for name in group]
-        for name, count in Counter(named).items():
-            if name not in self.values:
-                raise ArgumentError(argument, f"columns of '{self.file}' ({', '.join(self.names)})", f"'{name}'")
-            if count > 1:
-                raise ArgumentError(argument, "each column once", f"'{name}' {count} times")
-        if len({len(group) for group in groups}) > 1:
-            lengths = ", ".join(f"'{' '.join(group)}' of length {len(group)}" for group in groups)
-            raise ArgumentError(argument, "tokens of equal length", lengths)
-        return groups
+        """``"q1 q2, p1 p2"`` as ``[["q1", "q2"], ["p1", "p2"]]``, see :func:`erlangen.data.selection.select`."""
+        return select(argument, text, self.names, self.file)
 
     def matrix(self, names: Sequence[str]) -> np.ndarray:
         """Columns side by side as float64 ``[N, len(names)]``, all finite."""
@@ -89,8 +76,11 @@ class Columns:
                 return np.char.lower(cells) == "true"
             try:
                 return cells.astype(np.int64)
-            except (ValueError, OverflowError):
+            except ValueError:
                 pass
+            except OverflowError:  # as numbers, labels this long would be rounded to one another
+                if text:
+                    return cells
             if text and not all(_is_number(cell) for cell in cells):
                 empty = np.flatnonzero(cells == "")
                 if len(empty):

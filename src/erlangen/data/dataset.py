@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from erlangen.data.checks import check_enough, check_finite, numeric
+from erlangen.data.checks import check_enough, check_finite, check_size, numeric
 from erlangen.data.distinct import arranged, distinct
 from erlangen.errors import ArgumentError
 
@@ -102,7 +102,7 @@ class DataSet:
 
         Raises:
             ArgumentError: an array is not numeric, empty, of a wrong shape, holds NaN or infinities, has fewer than
-                32 samples, or a target with one value only.
+                32 samples, all of them the same, or only numbers that single precision has not; or a target has one value only.
 
         >>> DataSet.of(np.random.randn(40, 3), np.arange(40) % 3).target
         'class'
@@ -114,6 +114,9 @@ class DataSet:
             raise ArgumentError("x", "at least one number", f"an empty array of shape {list(values.shape)}")
         check_finite("x", values)
         check_enough("x", len(values))
+        check_size("x", values)
+        if np.ptp(values, axis=0).max() == 0:
+            raise ArgumentError("x", "samples that differ", f"the same in all {len(values)}")
         tokens = torch.from_numpy(values[:, None, :] if values.ndim == 2 else values)
         if y is None:
             if kind is not None:
@@ -224,6 +227,7 @@ def _target(y: Any, samples: int, dim: int, kind: Target | None) -> tuple[Target
         raise ArgumentError("y", "a scalar target [N] or [N, k]", f"shape {list(values.shape)}")
     if np.ptp(values, axis=0).max() == 0:
         raise ArgumentError("y", "a target that varies", f"the same value in all {samples} samples")
+    check_size("y", values)
     return kind, torch.from_numpy(values), ()
 
 
@@ -243,8 +247,10 @@ def _classes(raw: np.ndarray, values: np.ndarray) -> tuple[Tensor, tuple[str, ..
         if len(broken):
             got = f"{values[broken[0]]:g} at y[{broken[0]}]"
             raise ArgumentError("y", "whole numbers or text as class labels", got)
-        raw = values.astype(np.int64)
+        raw = values
     labels, codes = np.unique(raw, return_inverse=True)
     if len(labels) < 2:
         raise ArgumentError("y", "at least two classes", f"one class only, {labels[0]}, in all {len(raw)} samples")
-    return torch.from_numpy(codes.astype(np.int64)), tuple(str(label) for label in labels)
+    # Whole floats are written as the integers that they are, beyond 64 bits, too.
+    names = (str(int(label)) if raw.dtype.kind == "f" else str(label) for label in labels)
+    return torch.from_numpy(codes.astype(np.int64)), tuple(names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from erlangen.data.checks import check_enough_to_train
 from erlangen.data.dataset import DataSet, Split, Target, check_split
 from erlangen.data.files import SUFFIXES, read
 from erlangen.errors import ArgumentError
@@ -70,5 +71,6 @@ def resolve(
     data = read(path, target=target, tokens=tokens, kind=kind)
     if split == "all":
         return data
+    check_enough_to_train("data", len(data), TRAIN_FRACTION)
     train, test = data.split(TRAIN_FRACTION)
     return train if split == "train" else test

@@ -14,7 +14,9 @@ import torch
 from torch import nn
 
 from erlangen.data import DataSet
+from erlangen.data.checks import FEWEST, check_enough_to_train
 from erlangen.data.distinct import distinct
+from erlangen.data.named import TRAIN_FRACTION
 from erlangen.discover import Discovered, discover
 from erlangen.discover.companions import task_belief
 from erlangen.discover.samples import samples_of
@@ -36,9 +38,6 @@ from erlangen.training.batches import Samples
 from erlangen.training.identity import fingerprint
 from erlangen.training.lock import alone
 from erlangen.training.processes import by_main, is_main
-
-#: Smallest number of training samples.
-FEWEST = 32
 
 
 class Stopped(KeyboardInterrupt):
@@ -109,7 +108,8 @@ def fit(
     if data.y is None:
         raise ArgumentError("target", "a target to predict", f"none in {data.name}")
     if test is None:
-        data, test = data.split(0.7, config.seed)
+        check_enough_to_train("data", len(data), TRAIN_FRACTION)
+        data, test = data.split(TRAIN_FRACTION, config.seed)
     else:
         _warn_seen(data, test)
     if len(data) < FEWEST:

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -161,17 +162,20 @@ def run_directory(name: str, root: str | os.PathLike[str] = "runs", now: datetim
     Making it reserves the name among processes that start together. Call it when there is something to save, so that
     a run that fails leaves nothing behind.
 
+    Letters and digits of any script stand in the folder's name as they are, and ``_`` for everything else.
+
     Raises:
-        ArgumentError: if ``name`` is not letters, digits, ``.``, ``_`` and ``-``.
+        ArgumentError: ``name`` has no letter and no digit.
 
     >>> import tempfile
     >>> run_directory("demo", tempfile.mkdtemp(), datetime.datetime(2024, 5, 6, 7, 8, 9)).name
     '2024-05-06_07-08-09'
     """
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
-        raise ArgumentError("name", "letters, digits, '.', '_' and '-'", repr(name))
+    folder = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).lstrip(".-")
+    if not re.search(r"[^\W_]", folder):
+        raise ArgumentError("name", "a name with letters or digits", repr(name))
     stamp = f"{now or datetime.datetime.now():%Y-%m-%d_%H-%M-%S}"
-    parent = Path(root) / name
+    parent = Path(root) / folder
     parent.mkdir(parents=True, exist_ok=True)
     attempt = 1
     while True:
