@@ -20,8 +20,10 @@ from erlangen.symmetrize import (
     GramSchmidt,
     InSequence,
     Lift,
+    Local,
     Orbit,
     Ordered,
+    Pairs,
     Reference,
     Shifted,
     SignFixed,
@@ -145,6 +147,20 @@ def test_pivots_of_a_form(dtype):
     for frame in (GramSchmidt(), Shifted(GramSchmidt(), Small(), largest=1.0)):
         for k in OFF[dtype]:
             assert worst(frame, G.vector, G.scalar, mirrored, dtype, k, 1.5) < 20 * torch.finfo(dtype).eps ** 0.5, k
+
+
+@pytest.mark.parametrize("dtype", [F32, F64], ids=str)
+def test_neighbours_nearly_as_near(dtype):
+    G = er.SO(3)
+    local = Local(er.symmetrize(Probe(12), G.vector, G.scalar, frame=Pairs(), check=False), k=4)
+    for k in (4, 5, 6) if dtype == F32 else (8, 11, 14):
+        x = torch.randn(2000, 7, 3, generator=rng(k), dtype=F64)
+        away = x[:, 1:] - x[:, :1]
+        away = away / away.norm(dim=-1, keepdim=True) * torch.tensor([0.5, 0.8, 1.2, 1.2, 2.0, 3.0], dtype=F64).unsqueeze(-1)
+        x = torch.cat([x[:, :1], x[:, :1] + away], 1)
+        x = (x + 10.0**-k * torch.randn(x.shape, generator=rng(k + 1), dtype=F64)).to(dtype)
+        g = G.sample(len(x), generator=rng(3), dtype=dtype)
+        assert float((local(x) - local(G.vector.act(g, x))).abs().max()) < 5 * torch.finfo(dtype).eps ** 0.5, k
 
 
 def massless(size, n, spread, equal=1):
