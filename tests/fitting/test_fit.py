@@ -67,7 +67,7 @@ def test_data_without_a_symmetry_end_with_the_plain_model(tmp_path):
     result = fit(skewed(), config=FitConfig(discover_steps=300, **SMALL), root=tmp_path, quiet=True)
     assert not result.found
     assert result.group is None
-    assert list(result.assessments) == ["plain"]
+    assert list(result.assessments) == ["plain", "boosting, raw"]
     assert "No symmetry found" in result.outcome.answer
     assert "no symmetry found" in (result.directory / "report.html").read_text()
     assert load_fitted(result.directory)(skewed(5, 1).x).shape == (5, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from erlangen.errors import UnsupportedError
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.members import Members, prepare
 from erlangen.fitting.problem import Problem
+from erlangen.fitting.task import Task
 from erlangen.groups.base import Group
 from erlangen.measure import Cost, explanation_equivariance, measure_cost
 from erlangen.verdict import Verdict
@@ -31,6 +32,7 @@ class Assessment:
     Attributes:
         name, about: of the kind.
         scores: on the test data, one for each seed.
+        ensemble: on the test data, of the seeds' mean prediction; ``None`` for one model alone.
         errors, moved_errors: mean square errors on the test data and on moved ones, for numbers and vectors.
         moved: on test data moved by random group elements, one for each seed (the mean over several moves); empty without a group.
         equivariance: verdicts of the best model by precision: ``"float64"`` (everything), ``"mixed"`` (network in float32, data in
@@ -43,6 +45,7 @@ class Assessment:
     name: str
     about: str
     scores: list[float]
+    ensemble: float | None = None
     errors: list[float] = field(default_factory=list)
     moved_errors: list[float] = field(default_factory=list)
     moved: list[float] = field(default_factory=list)
@@ -56,6 +59,7 @@ class Assessment:
         return {
             "name": self.name,
             "scores": self.scores,
+            "ensemble": self.ensemble,
             "moved": self.moved,
             "errors": self.errors,
             "moved_errors": self.moved_errors,
@@ -74,6 +78,13 @@ def moved_copies(problem: Problem, group: Group, config: FitConfig) -> list[tupl
     return [problem.moved(problem.test, group, g) for g in elements]
 
 
+def ensemble(models: Sequence[nn.Module], x: Tensor, task: Task) -> Tensor:
+    """The mean prediction of models, of classes the mean of the logarithms of their probabilities."""
+    with torch.no_grad():
+        outputs = [model(x) for model in models]
+        return torch.stack([o.log_softmax(-1) if task.kind == "class" else o for o in outputs]).mean(0)
+
+
 def assess(members: Members, problem: Problem, group: Group | None, config: FitConfig) -> Assessment:
     """Measure the models of one kind; ``group`` is the one that data are moved by (also for plain models)."""
     task, test = problem.task, problem.test
@@ -89,7 +100,8 @@ def assess(members: Members, problem: Problem, group: Group | None, config: FitC
         "about": members.kind.about,
         "scores": by(task.score, x, y),
         "errors": [] if task.error is None else by(task.error, x, y),
-        "seconds_per_step": statistics.median(h.seconds_per_step for h in members.histories),
+        "ensemble": task.score(ensemble(members.models, x, task), y) if len(members.models) > 1 else None,
+        "seconds_per_step": statistics.median(h.seconds_per_step for h in members.histories) if members.histories else 0.0,
         "cost": measure_cost(lambda: best(x[:SAMPLE]), min(SAMPLE, len(x)), best),
     }
     if group is None:
@@ -111,6 +123,8 @@ def assess(members: Members, problem: Problem, group: Group | None, config: FitC
         "mixed": error(best, some.double(), 1e-4),
         "float32": error(best, some.float(), 1e-4),
     }
+    if not members.histories:  # trees: piecewise constant, without gradients to explain them by
+        return Assessment(**common, moved=moved, equivariance=verdicts)
     try:
         rng = torch.Generator().manual_seed(config.seed + 6)
         explained: Verdict | None = explanation_equivariance(double, some.double(), inp, out, scale=config.spread, generator=rng)

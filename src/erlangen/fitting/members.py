@@ -58,7 +58,9 @@ class Members:
 
     @property
     def best(self) -> nn.Module:
-        """The model with the best score on the validation data."""
+        """The model with the best score on the validation data; one that was not trained in steps is alone."""
+        if not self.histories:
+            return self.models[0]
         return max(zip(self.histories, self.models), key=lambda pair: pair[0].best)[1]
 
 
@@ -146,4 +148,4 @@ def _penalty(net: nn.Module) -> Tensor | float:
 def prepare(model: nn.Module, data: DataSet) -> tuple[Tensor, Tensor]:
     """Inputs in double precision (frames need it; the network computes in its own), targets as the loss takes them."""
     assert data.y is not None
-    return data.x, data.y if data.target == "class" else data.y.to(next(model.parameters()).dtype)
+    return data.x, data.y if data.target == "class" else data.y.to(next(model.parameters(), data.y).dtype)

@@ -13,8 +13,11 @@ from erlangen.discover.found import COLUMNS, SAME
 from erlangen.fitting.assess import Assessment
 from erlangen.fitting.belief_report import NEAR, belief_numbers, belief_section, closed_form_answer, soft_answer, soft_claims
 from erlangen.fitting.choice import Symmetry
+from erlangen.fitting.companion_report import companion_answer, companion_claims, companion_sections, compared
+from erlangen.fitting.companions import Companion
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.members import Members
+from erlangen.fitting.problem import Problem
 from erlangen.fitting.task import Task
 from erlangen.groups.base import Group
 from erlangen.reporting import (
@@ -38,16 +41,17 @@ KEPT = 1e-3
 
 
 def build_outcome(
-    data: DataSet,
-    test: DataSet,
+    problem: Problem,
     config: FitConfig,
-    task: Task,
     symmetry: Symmetry,
     members: list[Members],
+    beside: list[Companion],
     assessments: dict[str, Assessment],
     seconds: float,
 ) -> Outcome:
-    """The report's content."""
+    """The report's content; ``beside`` are what stands beside the networks."""
+    data, test, task = problem.data, problem.test, problem.task
+    comparison = compared(problem, members, beside, assessments)
     group, found = symmetry.group, symmetry.found
     plain, sym = assessments["plain"], assessments.get("symmetrized")
     sections = [_data_section(data, test)]
@@ -55,12 +59,22 @@ def build_outcome(
         sections.append(_found_section(found, data))
     if symmetry.belief is not None:
         sections.append(belief_section(symmetry.belief, symmetry.choice))
-    sections += [_training_section(members, task), _audit_section(assessments, group, task, config)]
+    sections += [
+        _training_section(members, task),
+        *companion_sections(beside, assessments),
+        _audit_section(assessments, group, task, config),
+    ]
     return Outcome(
         name=f"fit-{data.name}",
         title=f"Fit of {data.name}: {group if group is not None else 'no symmetry found'}",
         config={"data": data.name, **vars(config)},
-        claims=Claims([*_claims(plain, sym, found, group, task, config, len(test)), *soft_claims(assessments, task, len(test))]),
+        claims=Claims(
+            [
+                *_claims(plain, sym, found, group, task, config, len(test)),
+                *soft_claims(assessments, task, len(test)),
+                *companion_claims(problem, comparison),
+            ]
+        ),
         metrics={
             "found": None if found is None else found.as_dict(),
             "belief": None if symmetry.belief is None else belief_numbers(symmetry.belief),
@@ -75,6 +89,7 @@ def build_outcome(
                 None,
                 [
                     _answer(plain, sym, found, group, task),
+                    companion_answer(problem, assessments, comparison),
                     soft_answer(assessments, symmetry.choice, task),
                     closed_form_answer(assessments, symmetry.belief, task),
                 ],
@@ -301,6 +316,7 @@ def _audit_section(assessments: dict[str, Assessment], group: Group | None, task
         errors[a.name] = [statistics.stdev(v) if len(v) > 1 else 0.0 for v in both]
     measures: list[tuple[str, Callable[[Assessment], Any]]] = [
         (f"{name} on test data", lambda a: repeated(a.scores)),
+        (f"{name} on test data, mean of the seeds' predictions", lambda a: a.ensemble),
         (f"{name} on moved test data", lambda a: repeated(a.moved) if a.moved else None),
         *(
             [
@@ -316,7 +332,7 @@ def _audit_section(assessments: dict[str, Assessment], group: Group | None, task
         ("... all in float32, median", lambda a: _error(a, "float32", "median")),
         ("... all in float32, mean", lambda a: _error(a, "float32", "mean")),
         ("cosine of explanations, mean", lambda a: a.explanations["mean_cosine"] if a.explanations is not None else None),
-        ("training, ms per step", lambda a: 1e3 * a.seconds_per_step),
+        ("training, ms per step", lambda a: 1e3 * a.seconds_per_step or None),
         ("evaluation, microseconds per sample", lambda a: 1e6 / a.cost.samples_per_second if a.cost else None),
         ("parameters", lambda a: a.cost.parameters if a.cost else None),
     ]

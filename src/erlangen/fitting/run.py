@@ -24,11 +24,12 @@ from erlangen.discover.soft.belief import Belief
 from erlangen.errors import ArgumentError
 from erlangen.fitting.assess import Assessment, assess
 from erlangen.fitting.choice import Choice, Symmetry, choose
+from erlangen.fitting.companions import companions
 from erlangen.fitting.config import FitConfig
-from erlangen.fitting.members import SOFT_STEPS, Kind, train_members
+from erlangen.fitting.members import SOFT_STEPS, Kind, Members, train_members
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.report import build_outcome
-from erlangen.fitting.store import save_fitted
+from erlangen.fitting.store import save_companion, save_fitted
 from erlangen.groups.base import Group
 from erlangen.groups.names import parse_group
 from erlangen.parallel import one_thread
@@ -94,7 +95,8 @@ def fit(
 
     Returns:
         :class:`Fitted`. The directory holds ``report.html``, ``metrics.json`` (every number), ``claims.json``, ``config.json``,
-        ``model.safetensors`` and ``model.json`` (see :func:`erlangen.fitting.load_fitted`).
+        ``model.safetensors`` and ``model.json`` (see :func:`erlangen.fitting.load_fitted`), and the same of the companion: gradient
+        boosting on the invariants of the group, or on the raw numbers without one.
 
     Warns:
         UserWarning: samples of a given ``test`` are among the training samples.
@@ -130,7 +132,7 @@ def fit(
 
 def _fitted(problem: Problem, config: FitConfig, group: Group | None, directory: Path, quiet: bool, started: float) -> Fitted:
     """Everything that a fit does in its directory."""
-    data, test, found = problem.data, problem.test, None
+    data, found = problem.data, None
     if group is None:
         found = _discovered(data, config, directory, quiet)
         group = found.group if found else None
@@ -140,12 +142,15 @@ def _fitted(problem: Problem, config: FitConfig, group: Group | None, directory:
     with one_thread():
         kinds = _kinds(group, found, data.target, choice)
         members = [train_members(kind, problem, config, directory / "checkpoints", quiet) for kind in kinds]
-        assessments = {m.kind.name: assess(m, problem, group, config) for m in members}
+        beside = companions(problem, group, config)
+        every = [*members, *(Members(Kind(c.name, c.about), [c.model], []) for c in beside)]
+        assessments = {m.kind.name: assess(m, problem, group, config) for m in every}
     best = members[-1].best
     symmetry = Symmetry(group, found, belief, choice)
-    outcome = build_outcome(data, test, config, problem.task, symmetry, members, assessments, time.perf_counter() - started)
+    outcome = build_outcome(problem, config, symmetry, members, beside, assessments, time.perf_counter() - started)
     if is_main():
-        outcome.save(directory, files=save_fitted(best, members[-1].kind.group, problem.kind))
+        kept = save_fitted(best, members[-1].kind.group, problem.kind)
+        outcome.save(directory, files=kept | (save_companion(beside[-1].model) if beside else {}))
     if not quiet:
         from rich.console import Console
 

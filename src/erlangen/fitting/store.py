@@ -6,14 +6,17 @@ import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from erlangen.errors import ArgumentError
+from erlangen.fitting.columns import Columns
+from erlangen.fitting.companions import Boosted
 from erlangen.fitting.kinds import DataKind, kind_from_dict
 from erlangen.fitting.soft_network import SoftNetwork
+from erlangen.fitting.trees import Trees
 from erlangen.groups.base import Group
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.names import parse_group
@@ -38,20 +41,45 @@ def save_fitted(model: nn.Module, group: Group | None, kind: DataKind) -> dict[s
     return {"model.safetensors": lambda path: save_weights(network, path), "model.json": lambda path: write_json(path, about)}
 
 
-def load_fitted(directory: str | Path) -> nn.Module:
-    """The model that :func:`erlangen.fit` wrote to a directory, in evaluation mode.
+def save_companion(model: Boosted) -> dict[str, Callable[[Path], object]]:
+    """The files that keep a companion: trees as arrays, and which columns they look at."""
+    columns = model.columns
+    about = {
+        "columns": {"tokens": columns.tokens, "dim": columns.dim, "arrangement": columns.arrangement},
+        "group": None if columns.group is None else group_to_dict(columns.group),
+        "trees": model.trees.settings,
+        "shape": list(model.shape),
+    }
+    return {"companion.safetensors": lambda path: save_weights(model, path), "companion.json": lambda path: write_json(path, about)}
+
+
+def load_fitted(directory: str | Path, which: Literal["model", "companion"] = "model") -> nn.Module:
+    """The model that :func:`erlangen.fit` wrote to a directory, in evaluation mode; or its companion, gradient boosting on invariants.
 
     Raises:
         ArgumentError: the directory does not hold one.
     """
-    path = Path(directory) / "model.json"
+    if which not in ("model", "companion"):
+        raise ArgumentError("which", "'model' or 'companion'", repr(which))
+    path = Path(directory) / f"{which}.json"
     if not path.is_file():
-        raise ArgumentError("directory", "a directory with model.json and model.safetensors", directory)
+        raise ArgumentError("directory", f"a directory with {which}.json and {which}.safetensors", directory)
+    if which == "companion":
+        return _companion(path)
     about = json.loads(path.read_text())
     kind, settings = kind_from_dict(about["kind"]), about["network"]
     network = SoftNetwork(**{**settings, "shape": tuple(settings["shape"])}) if about["soft"] else kind.network(**settings)
     load_weights(network, Path(directory) / "model.safetensors")
     model = network if about["group"] is None else kind.symmetrized(network, group_from_dict(about["group"]))
+    return model.eval()
+
+
+def _companion(path: Path) -> Boosted:
+    about = json.loads(path.read_text())
+    group = None if about["group"] is None else group_from_dict(about["group"])
+    columns = Columns(group=group, **about["columns"])
+    model = Boosted(columns, Trees(**about["trees"]), tuple(about["shape"]))
+    load_weights(model, path.with_suffix(".safetensors"))
     return model.eval()
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
+from erlangen.fitting.columns import Arrangement, Columns
 from erlangen.groups.base import Group
 
 
@@ -58,6 +59,11 @@ class DataKind(ABC):
     @abstractmethod
     def standardise(self, network: nn.Module, model: nn.Module, x: Any, out_scale: float) -> None:
         """Set the statistics of a network's own training inputs, as it sees them inside of ``model``, and the size of its output."""
+
+    def columns(self, group: Group | None = None, arrangement: Arrangement = "each") -> Columns | None:
+        """Inputs as rows of numbers, for models of tables: the raw ones, or those that a group leaves unchanged; ``None`` where there are
+        none."""
+        return None
 
     def as_dict(self) -> dict[str, Any]:
         """Its sizes and name, ready for JSON."""

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
+from erlangen.errors import ArgumentError
+from erlangen.fitting.columns import Arrangement, Columns
 from erlangen.fitting.kinds.base import DataKind
 from erlangen.fitting.network import TokenNetwork
 from erlangen.groups.base import Group
@@ -49,6 +51,12 @@ class Tokens(DataKind):
         assert isinstance(network, TokenNetwork)
         with torch.no_grad():
             network.standardise(model.canonical_inputs(x) if isinstance(model, Symmetrized) else x, out_scale)
+
+    def columns(self, group: Group | None = None, arrangement: Arrangement = "each") -> Columns | None:
+        try:
+            return Columns(self.tokens, self.dim, group, arrangement)
+        except ArgumentError:  # no invariants of the group are known
+            return None
 
     def __str__(self) -> str:
         return f"R^{self.dim}, the tokens"

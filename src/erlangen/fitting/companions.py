@@ -1,0 +1,165 @@
+"""What a user would take instead: gradient boosting on the raw numbers, and on the invariants of the group that was found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from erlangen.data import DataSet
+from erlangen.fitting.columns import Columns
+from erlangen.fitting.config import FitConfig
+from erlangen.fitting.problem import Problem
+from erlangen.fitting.task import Task
+from erlangen.fitting.trees import Trees
+from erlangen.groups.base import Group
+
+#: What the companions are called.
+RAW, INVARIANTS = "boosting, raw", "boosting, invariants"
+#: Models whose mean is taken.
+BAG = 5
+#: The share of columns that each split of a model of the bag looks at.
+SHARE = 0.3
+#: Samples whose columns show how much of them is rounding.
+SEEN = 512
+
+
+class Boosted(nn.Module):
+    """Boosted trees on columns of tokens: a function of tokens ``[B, T, n]`` that is invariant exactly as far as its columns are.
+
+    Columns are rounded to what is theirs and not rounding's, so that a threshold does not cut through noise. Its gradients are
+    zero, as those of piecewise constant functions are.
+
+    Args:
+        columns: of tokens.
+        trees: on the columns; of two classes with one output, the logarithm of the odds.
+        shape: of one output.
+    """
+
+    def __init__(self, columns: Columns, trees: Trees, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.columns, self.trees, self.shape = columns, trees, shape
+        self.grain: Tensor
+        self.register_buffer("grain", torch.zeros(len(columns), dtype=torch.float64))
+
+    def forward(self, x: Float[Tensor, "B T n"]) -> Tensor:
+        columns = self.rounded(x)
+        found = self.trees(columns)
+        if self.shape == (2,) and found.shape[1] == 1:
+            found = torch.cat([torch.zeros_like(found), found], -1)
+        return found.reshape(-1, *self.shape) + 0 * columns.sum().reshape(-1, *(1,) * len(self.shape))
+
+    def rounded(self, x: Tensor) -> Tensor:
+        """The columns, without the digits that are rounding's."""
+        return rounded_to(self.columns(x.to(torch.float64)), self.grain)
+
+
+def rounded_to(columns: Tensor, grain: Tensor) -> Tensor:
+    """Multiples of ``grain`` nearest to columns; where it is zero, the columns."""
+    grain = grain.to(columns)
+    return torch.where(grain > 0, (columns / grain.clamp_min(torch.finfo(columns.dtype).tiny)).round() * grain, columns)
+
+
+def grain_of(columns: Columns, problem: Problem, group: Group, config: FitConfig) -> Tensor:
+    """Ten times how much of each column is rounding, ``[k]``: what random elements of the group change of it on training samples."""
+    some = problem.data.subset(slice(0, SEEN))
+    rng = torch.Generator().manual_seed(config.seed + 11)
+    g = group.sample(len(some), generator=rng, dtype=torch.float64, scale=config.spread)
+    moved, _ = problem.moved(some, group, g)
+    return 10 * (columns(moved.to(torch.float64)) - columns(some.x.to(torch.float64))).abs().amax(0)
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A trained companion.
+
+    Attributes:
+        name, about: for tables.
+        model: from tokens to outputs.
+        seconds: of training, choices included.
+        held: scores on held-out data of the columns that were tried, by arrangement.
+    """
+
+    name: str
+    about: str
+    model: Boosted
+    seconds: float
+    held: dict[str, float] = field(default_factory=dict)
+
+
+def companions(problem: Problem, group: Group | None, config: FitConfig) -> list[Companion]:
+    """Boosting with scikit-learn's defaults on the raw numbers; and on the invariants of a group, as columns by token, pooled or both, as
+    held-out data say: the mean of five models that see some columns at each split. Once chosen, they learn from all training data.
+
+    Nothing for data that are no tokens, and for vectors as targets; no second one for groups without known invariants.
+    """
+    if problem.kind.columns() is None or problem.task.kind == "vector":
+        return []
+    raw = problem.kind.columns()
+    assert raw is not None
+    started = time.perf_counter()
+    about = "scikit-learn's gradient boosting, its defaults, on the raw numbers"
+    found = [_companion(RAW, about, raw, None, problem, 1, started)]
+    if group is None:
+        return found
+    started = time.perf_counter()
+    held: dict[str, float] = {}
+    first = problem.kind.columns(group)
+    if first is None:
+        return found
+    for arrangement in first.arrangements if len(first.arrangements) > 1 else ():
+        columns = problem.kind.columns(group, arrangement)
+        assert columns is not None
+        model = _boosted(columns, grain_of(columns, problem, group, config), problem.train, problem.task, 1)
+        assert problem.held.y is not None
+        with torch.no_grad():
+            held[arrangement] = problem.task.score(model(problem.held.x), problem.held.y)
+    best = max(held, key=held.__getitem__, default="each")
+    columns = problem.kind.columns(group, best)
+    assert columns is not None
+    words = {"each": "by token", "pooled": "pooled over tokens", "both": "by token and pooled"}[best]
+    about = f"the mean of {BAG} on {len(columns)} invariants of {group}, {words}"
+    grain = grain_of(columns, problem, group, config)
+    found.append(_companion(INVARIANTS, about, columns, grain, problem, BAG, started, held))
+    return found
+
+
+def _companion(
+    name: str,
+    about: str,
+    columns: Columns,
+    grain: Tensor | None,
+    problem: Problem,
+    bag: int,
+    started: float,
+    held: dict[str, float] | None = None,
+) -> Companion:
+    model = _boosted(columns, grain, problem.data, problem.task, bag)
+    return Companion(name, about, model, time.perf_counter() - started, held or {})
+
+
+def _boosted(columns: Columns, grain: Tensor | None, data: DataSet, task: Task, bag: int) -> Boosted:
+    """Models grown on data, as one; a single one with scikit-learn's defaults."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    assert data.y is not None
+    inputs = columns(data.x.to(torch.float64))
+    inputs = (inputs if grain is None else rounded_to(inputs, grain)).numpy()
+    share = {} if bag == 1 else {"max_features": SHARE}
+    forests: list[Sequence[Any]] = []
+    for seed in range(bag):
+        if task.kind == "class":
+            forests.append([HistGradientBoostingClassifier(random_state=seed, **share).fit(inputs, data.y.numpy())])
+        else:
+            targets = data.y.numpy().astype(np.float64).reshape(len(data), -1)
+            forests.append([HistGradientBoostingRegressor(random_state=seed, **share).fit(inputs, y) for y in targets.T])
+    model = Boosted(columns, Trees.of(forests), task.shape)
+    if grain is not None:
+        model.grain.copy_(grain)
+    return model.eval()
