@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 import types
+from importlib.util import find_spec
 
 import torch
 from _timing import compare, show
@@ -73,6 +74,9 @@ def frames(batch: int) -> None:
 
 
 def main() -> None:
+    if find_spec("equiadapt") is None:
+        print("the peer is not installed (equiadapt); see the head of this file")
+        return
     torch.set_num_threads(1)
     kept = stand_ins()
     # With one filter the time is that of choosing and moving; with 16 most of it is the convolution, the same for both.

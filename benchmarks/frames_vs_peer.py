@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
+import warnings
 
 import torch
 from _timing import show
@@ -46,6 +47,7 @@ def in_turns(ours: nn.Module, peer: nn.Module, x: torch.Tensor, repeats: int = 1
 
 
 def main() -> None:
+    warnings.filterwarnings("ignore", message="Using a non-tuple sequence")  # the peer indexes so
     torch.manual_seed(0)
     torch.set_num_threads(1)
     net, group = point_network(), er.E(3)
