@@ -158,21 +158,18 @@ def cluster(group: Ints, values: Floats, gaps: Gaps) -> Ints:
 
 def _crossed(home: Ints, values: Floats, tol: float) -> tuple[Ints, float]:
     """Cut every column at once, whatever the group; classes are what no cut and no group parts. And the smallest gap of a cut."""
-    count, columns = values.shape
-    where = values.T.argsort(1)
-    where += count * np.arange(columns)[:, None]
-    ranked = values.T.ravel()[where]
+    columns = np.ascontiguousarray(values.T)
+    ranked = np.sort(columns, 1)
     step = ranked[:, 1:] - ranked[:, :-1]
     cut = step > tol
-    place = np.zeros(count * columns, np.int64)
-    place[where[:, 1:]] = cut.cumsum(1)
     ids, most = home, int(home.max()) + 1
-    for part, kinds in zip(place.reshape(columns, count), (cut.sum(1) + 1).tolist()):
-        if kinds > 1:
-            if most > LARGEST // kinds:
+    for column, starts, here in zip(columns, ranked[:, 1:], cut):
+        edges = starts[here]  # the least value of each class but the first
+        if kinds := len(edges):
+            if most > LARGEST // (kinds + 1):
                 ids = dense(ids)
                 most = int(ids.max()) + 1
-            ids, most = ids * kinds + part, most * kinds
+            ids, most = ids * (kinds + 1) + edges.searchsorted(column, "right"), most * (kinds + 1)
     return dense(ids), float(step[cut].min(initial=np.inf))
 
 
