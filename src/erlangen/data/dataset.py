@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from erlangen.data.checks import check_enough, check_finite, check_size, numeric
-from erlangen.data.distinct import arranged, distinct
+from erlangen.data.distinct import distinct
+from erlangen.data.splitting import parted
 from erlangen.errors import ArgumentError
 
 Target = Literal["scalar", "vector", "class"]
@@ -122,7 +123,7 @@ class DataSet:
             if kind is not None:
                 raise ArgumentError("kind", "nothing, as there is no target", repr(kind))
             return cls(name, tokens, names=names, source=source)
-        target, labels, classes = _target(y, len(values), tokens.shape[-1], kind)
+        target, labels, classes = read_target(y, len(values), tokens.shape[-1], kind)
         return cls(name, tokens, labels, target, names=names, source=source, classes=classes)
 
     def __len__(self) -> int:
@@ -151,26 +152,8 @@ class DataSet:
         Raises:
             ArgumentError: ``fraction`` is not between 0 and 1, one part would be empty, or all samples are the same.
         """
-        if not 0 < fraction < 1:
-            raise ArgumentError("fraction", "a number strictly between 0 and 1", repr(fraction))
-        first = round(fraction * len(self))
-        if first in (0, len(self)):
-            raise ArgumentError("fraction", f"a fraction that leaves both parts of {len(self)} samples filled", repr(fraction))
-        kinds = distinct(self.x)
-        order = arranged(kinds, torch.Generator().manual_seed(seed))
-        if self.target == "class" and self.y is not None:
-            # Each sample's rank within its class, as a fraction: cutting there cuts every class alike. Copies take their mean.
-            position = torch.empty(len(self), dtype=torch.float64)
-            for label in self.y.unique():
-                members = order[self.y[order] == label]
-                position[members] = (torch.arange(len(members), dtype=torch.float64) + 0.5) / len(members)
-            total = torch.zeros(int(kinds.max()) + 1, dtype=torch.float64).index_add(0, kinds, position)
-            order = order[torch.argsort((total / kinds.bincount())[kinds[order]], stable=True)]
-        cuts = 1 + kinds[order].diff().nonzero().flatten()
-        if not len(cuts):
-            raise ArgumentError("x", "at least two different samples to split", f"{len(self)} copies of one")
-        first = int(cuts[(cuts - first).abs().argmin()])
-        return self.subset(order[:first]), self.subset(order[first:])
+        first, rest = parted(distinct(self.x), self.y if self.target == "class" else None, fraction, seed)
+        return self.subset(first), self.subset(rest)
 
     def to(self, dtype: torch.dtype) -> DataSet:
         """The same data in another floating-point type; class labels stay int64."""
@@ -180,18 +163,22 @@ class DataSet:
     def __str__(self) -> str:
         component = "; ".join(part for part in (", ".join(self.names), self.units) if part)
         text = f"{self.name}: {len(self)} samples of {self.tokens} token{'s' * (self.tokens > 1)} in R^{self.dim}"
-        text += f" ({component})" if component else ""
-        if self.y is None:
-            return f"{text}, no target"
-        if self.target == "class":
-            labels, counts = self.y.unique(return_counts=True)
-            named = [self.classes[i] if self.classes else str(i) for i in labels.tolist()]
-            shown = [f"class {label}: {count}" for label, count in zip(named, counts.tolist())]
-            return f"{text}, class target ({', '.join(shown)})"
-        return f"{text}, {self.target} target {list(self.y.shape[1:]) or ''}".rstrip()
+        return f"{text}{f' ({component})' if component else ''}, {target_in_words(self.y, self.target, self.classes)}"
 
     def __repr__(self) -> str:
         return f"DataSet({self})"
+
+
+def target_in_words(y: Tensor | None, target: Target | None, classes: tuple[str, ...]) -> str:
+    """What is predicted, for a person."""
+    if y is None:
+        return "no target"
+    if target == "class":
+        labels, counts = y.unique(return_counts=True)
+        named = [classes[i] if classes else str(i) for i in labels.tolist()]
+        shown = [f"class {label}: {count}" for label, count in zip(named, counts.tolist())]
+        return f"class target ({', '.join(shown)})"
+    return f"{target} target {list(y.shape[1:]) or ''}".rstrip()
 
 
 def check_split(split: str) -> None:
@@ -200,7 +187,7 @@ def check_split(split: str) -> None:
         raise ArgumentError("split", f"one of {', '.join(SPLITS)}", repr(split))
 
 
-def _target(y: Any, samples: int, dim: int, kind: Target | None) -> tuple[Target, Tensor, tuple[str, ...]]:
+def read_target(y: Any, samples: int, dim: int, kind: Target | None) -> tuple[Target, Tensor, tuple[str, ...]]:
     """Decide the kind of a raw target, check it, and bring it to the kind's layout."""
     if kind is not None and kind not in get_args(Target):
         raise ArgumentError("kind", f"one of {', '.join(get_args(Target))}", repr(kind))

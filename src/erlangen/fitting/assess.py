@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import optree
 import torch
 from torch import Tensor, nn
 
 from erlangen.equivariance import equivariance_error
 from erlangen.errors import UnsupportedError
 from erlangen.fitting.config import FitConfig
-from erlangen.fitting.members import Members, prepare
+from erlangen.fitting.members import Members, predict, target
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.task import Task
 from erlangen.groups.base import Group
@@ -70,7 +71,7 @@ class Assessment:
         }
 
 
-def moved_copies(problem: Problem, group: Group, config: FitConfig) -> list[tuple[Tensor, Tensor]]:
+def moved_copies(problem: Problem, group: Group, config: FitConfig) -> list[tuple[Any, Tensor]]:
     """The test data, each sample moved by its own random element (targets too, if they are vectors), several times."""
     rng = torch.Generator().manual_seed(config.seed + 77)
     size = len(problem.test)
@@ -78,23 +79,21 @@ def moved_copies(problem: Problem, group: Group, config: FitConfig) -> list[tupl
     return [problem.moved(problem.test, group, g) for g in elements]
 
 
-def ensemble(models: Sequence[nn.Module], x: Tensor, task: Task) -> Tensor:
+def ensemble(models: Sequence[nn.Module], x: Any, task: Task) -> Tensor:
     """The mean prediction of models, of classes the mean of the logarithms of their probabilities."""
-    with torch.no_grad():
-        outputs = [model(x) for model in models]
-        return torch.stack([o.log_softmax(-1) if task.kind == "class" else o for o in outputs]).mean(0)
+    outputs = [predict(model, x) for model in models]
+    return torch.stack([o.log_softmax(-1) if task.kind == "class" else o for o in outputs]).mean(0)
 
 
 def assess(members: Members, problem: Problem, group: Group | None, config: FitConfig) -> Assessment:
     """Measure the models of one kind; ``group`` is the one that data are moved by (also for plain models)."""
     task, test = problem.task, problem.test
 
-    def by(measure: Callable[[Tensor, Tensor], float], x: Tensor, y: Tensor) -> list[float]:
-        with torch.no_grad():
-            return [measure(model(x), y) for model in members.models]
+    def by(measure: Callable[[Tensor, Tensor], float], x: Any, y: Tensor) -> list[float]:
+        return [measure(predict(model, x), y) for model in members.models]
 
-    x, y = prepare(members.models[0], test)
-    best = members.best
+    x, y = problem.inputs(test), target(members.models[0], test)
+    best, first = members.best, _rows(x, slice(SAMPLE))
     common: dict[str, Any] = {
         "name": members.kind.name,
         "about": members.kind.about,
@@ -102,7 +101,7 @@ def assess(members: Members, problem: Problem, group: Group | None, config: FitC
         "errors": [] if task.error is None else by(task.error, x, y),
         "ensemble": task.score(ensemble(members.models, x, task), y) if len(members.models) > 1 else None,
         "seconds_per_step": statistics.median(h.seconds_per_step for h in members.histories) if members.histories else 0.0,
-        "cost": measure_cost(lambda: best(x[:SAMPLE]), min(SAMPLE, len(x)), best),
+        "cost": measure_cost(lambda: best(first), min(SAMPLE, len(test)), best),
     }
     if group is None:
         return Assessment(**common)
@@ -111,25 +110,35 @@ def assess(members: Members, problem: Problem, group: Group | None, config: FitC
     moved = [statistics.mean(member) for member in zip(*(by(task.score, *c) for c in copies))]
     if task.error is not None:
         common["moved_errors"] = [statistics.mean(member) for member in zip(*(by(task.error, *c) for c in copies))]
-    some = test.x[torch.randperm(len(test), generator=torch.Generator().manual_seed(config.seed))[:SAMPLE]]
+    some = _rows(x, torch.randperm(len(test), generator=torch.Generator().manual_seed(config.seed))[:SAMPLE])
 
-    def error(model: nn.Module, data: Tensor, tolerance: float) -> Verdict:
+    def error(model: nn.Module, data: Any, tolerance: float) -> Verdict:
         rng = torch.Generator().manual_seed(config.seed + 5)
         return equivariance_error(model, data, inp, out, scale=config.spread, generator=rng, tolerance=tolerance)
 
     double = copy.deepcopy(best).double()
     verdicts = {
-        "float64": error(double, some.double(), 1e-10),
-        "mixed": error(best, some.double(), 1e-4),
-        "float32": error(best, some.float(), 1e-4),
+        "float64": error(double, _to(some, torch.float64), 1e-10),
+        "mixed": error(best, _to(some, torch.float64), 1e-4),
+        "float32": error(best, _to(some, torch.float32), 1e-4),
     }
     if not members.histories:  # trees: piecewise constant, without gradients to explain them by
         return Assessment(**common, moved=moved, equivariance=verdicts)
     try:
         rng = torch.Generator().manual_seed(config.seed + 6)
-        explained: Verdict | None = explanation_equivariance(double, some.double(), inp, out, scale=config.spread, generator=rng)
-        if explained["degenerate"] == 1:  # gradients that are zero everywhere explain nothing
+        explained: Verdict | None = explanation_equivariance(
+            double, _to(some, torch.float64), inp, out, scale=config.spread, generator=rng
+        )
+        if explained is not None and explained["degenerate"] == 1:  # gradients that are zero everywhere explain nothing
             explained = None
     except UnsupportedError:
         explained = None
     return Assessment(**common, moved=moved, equivariance=verdicts, explanations=explained)
+
+
+def _rows(x: Any, index: Tensor | slice) -> Any:
+    return optree.tree_map(lambda part: part[index], x)
+
+
+def _to(x: Any, dtype: torch.dtype) -> Any:
+    return optree.tree_map(lambda part: part.to(dtype) if part.is_floating_point() else part, x)

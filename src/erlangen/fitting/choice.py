@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from erlangen.discover.found import Discovered
 from erlangen.discover.soft.belief import HALF, Belief
 from erlangen.groups.base import Group
 from erlangen.reps import Rep
+
+if TYPE_CHECKING:
+    from erlangen.fitting.candidates import Tried
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,21 @@ class Symmetry:
         found: the discoverers' answer; ``None`` when the group was given.
         belief: how well the candidate groups fit the task; ``None`` without one.
         choice: frame or penalty.
+        tried: candidates on held-out data; ``None`` where discoverers looked, or the group was given.
     """
 
     group: Group | None
     found: Discovered | None
     belief: Belief | None
     choice: Choice
+    tried: Tried | None = None
+
+    @property
+    def how(self) -> str:
+        """How the group was come by, as the verb of a sentence."""
+        if self.found is not None:
+            return "was found"
+        return "was given" if self.tried is None else "holds on held-out data"
 
 
 def choose(group: Group | None, belief: Belief | None, soft: bool) -> Choice:

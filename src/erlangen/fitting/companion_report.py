@@ -24,7 +24,7 @@ def standard_error(problem: Problem, a: Tensor, b: Tensor, seed: int = 0) -> flo
     y = problem.test.y
     assert y is not None
     rng = torch.Generator().manual_seed(seed)
-    differences = []
+    differences: list[float] = []
     while len(differences) < DRAWS:
         drawn = torch.randint(len(y), (len(y),), generator=rng)
         if problem.task.kind != "class" or len(y[drawn].unique()) == len(y.unique()):
@@ -62,8 +62,8 @@ def compared(
         return None
     ours = assessments["symmetrized"]
     with torch.no_grad():
-        predicted = companion.model(problem.test.x)
-    error = standard_error(problem, ensemble(network.models, problem.test.x, problem.task), predicted)
+        predicted = companion.model(problem.inputs(problem.test))
+    error = standard_error(problem, ensemble(network.models, problem.inputs(problem.test), problem.task), predicted)
     return Comparison(ours.scores[0] if ours.ensemble is None else ours.ensemble, assessments[INVARIANTS].scores[0], error)
 
 

@@ -12,11 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from erlangen.data import DataSet
+from erlangen.data import Collection, DataSet
 from erlangen.fitting.columns import Columns
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.problem import Problem
-from erlangen.fitting.task import Task
 from erlangen.fitting.trees import Trees
 from erlangen.groups.base import Group
 
@@ -72,7 +71,7 @@ def grain_of(columns: Columns, problem: Problem, group: Group, config: FitConfig
     rng = torch.Generator().manual_seed(config.seed + 11)
     g = group.sample(len(some), generator=rng, dtype=torch.float64, scale=config.spread)
     moved, _ = problem.moved(some, group, g)
-    return 10 * (columns(moved.to(torch.float64)) - columns(some.x.to(torch.float64))).abs().amax(0)
+    return 10 * (columns(moved.to(torch.float64)) - columns(problem.inputs(some).to(torch.float64))).abs().amax(0)
 
 
 @dataclass(frozen=True)
@@ -116,10 +115,10 @@ def companions(problem: Problem, group: Group | None, config: FitConfig) -> list
     for arrangement in first.arrangements if len(first.arrangements) > 1 else ():
         columns = problem.kind.columns(group, arrangement)
         assert columns is not None
-        model = _boosted(columns, grain_of(columns, problem, group, config), problem.train, problem.task, 1)
+        model = _boosted(columns, grain_of(columns, problem, group, config), problem, problem.train, 1)
         assert problem.held.y is not None
         with torch.no_grad():
-            held[arrangement] = problem.task.score(model(problem.held.x), problem.held.y)
+            held[arrangement] = problem.task.score(model(problem.inputs(problem.held)), problem.held.y)
     best = max(held, key=held.__getitem__, default="each")
     columns = problem.kind.columns(group, best)
     assert columns is not None
@@ -140,16 +139,16 @@ def _companion(
     started: float,
     held: dict[str, float] | None = None,
 ) -> Companion:
-    model = _boosted(columns, grain, problem.data, problem.task, bag)
+    model = _boosted(columns, grain, problem, problem.data, bag)
     return Companion(name, about, model, time.perf_counter() - started, held or {})
 
 
-def _boosted(columns: Columns, grain: Tensor | None, data: DataSet, task: Task, bag: int) -> Boosted:
+def _boosted(columns: Columns, grain: Tensor | None, problem: Problem, data: DataSet | Collection, bag: int) -> Boosted:
     """Models grown on data, as one; a single one with scikit-learn's defaults."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     assert data.y is not None
-    inputs = columns(data.x.to(torch.float64))
+    task, inputs = problem.task, columns(problem.inputs(data).to(torch.float64))
     inputs = (inputs if grain is None else rounded_to(inputs, grain)).numpy()
     share = {} if bag == 1 else {"max_features": SHARE}
     forests: list[Sequence[Any]] = []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import optree
 import torch
 from torch import Tensor, nn
 
-from erlangen.data import DataSet
+from erlangen.data import Collection, DataSet
 from erlangen.discover.augerino import Augerino
 from erlangen.discover.augment import Augmented
 from erlangen.fitting.config import FitConfig
@@ -22,8 +24,14 @@ from erlangen.training import History, TrainingConfig, train
 
 #: How much Augerino's reward for large generators weighs beside the loss.
 REWARD = 1e-2
+#: Data that are predicted at a time.
+PIECE = 2048
 #: Gated tensors shrink what passes through them: a soft network learns with steps larger by this factor.
 SOFT_STEPS = 5.0
+
+
+#: Puts the tensors of a batch together to what a network takes.
+Rebuild = Callable[[Sequence[Tensor]], Any]
 
 
 @dataclass(frozen=True)
@@ -69,19 +77,22 @@ def build(kind: Kind, problem: Problem, config: FitConfig) -> nn.Module:
     data, task = problem.train, problem.task
     if kind.how == "soft":
         return _soft(kind, problem, config)
-    network = problem.kind.network(config.width, config.depth, config.dropout if task.kind == "class" else 0.0)
+    x = problem.inputs(data)
+    network = problem.kind.network(config.width, config.depth, config.dropout if task.kind == "class" else 0.0, kind.group)
     model = network if kind.group is None else problem.kind.symmetrized(network, kind.group)
-    problem.kind.standardise(network, model, data.x, task.out_scale)
+    assert data.y is not None
+    problem.kind.standardise(network, model, x, data.y, task.out_scale)
     if kind.how == "augmented":
         assert kind.basis is not None
         return Augmented(network, kind.basis, vector=problem.kind.vector)
     if kind.how == "augerino":
-        return Augerino(network, data.dim, mask=kind.basis, vector=problem.kind.vector)
+        return Augerino(network, x.shape[-1], mask=kind.basis, vector=problem.kind.vector)
     return model
 
 
 def _soft(kind: Kind, problem: Problem, config: FitConfig) -> SoftNetwork:
     data, task = problem.train, problem.task
+    assert isinstance(data, DataSet)
     dual = not all(rep.is_orthogonal for rep in kind.penalised.values())
     soft = SoftNetwork(data.tokens, data.dim, task.shape, problem.kind.vector, config.width, config.depth, dual)
     soft.standardise(data.x, task.out_scale)
@@ -92,12 +103,23 @@ def _soft(kind: Kind, problem: Problem, config: FitConfig) -> SoftNetwork:
 def train_members(kind: Kind, problem: Problem, config: FitConfig, checkpoints: Path | None, quiet: bool = False) -> Members:
     """Train ``config.seeds`` models of one kind on the same data with the same budget; early stopping on what is held out."""
     data, held, task = problem.train, problem.held, problem.task
+    inputs, rebuild = taken_apart(problem.kind.prepared(problem.inputs(data)))
+    held_inputs, _ = taken_apart(problem.kind.prepared(problem.inputs(held)))
+    count = len(inputs)
+
+    def over(net: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        x, frame = rebuild(batch[:count]), batch[count + 1 :]
+        if not (frame and isinstance(net, Symmetrized)):
+            return net(x)
+        return net.over(Weighted(frame[0], frame[1] if len(frame) > 1 else None), x)
+
     models, histories = [], []
     for member in range(config.seeds):
         seed = config.seed * 1000 + member
         torch.manual_seed(seed)
         model = build(kind, problem, config)
-        found = known_frames(model, data), known_frames(model, held)
+        found = known_frames(model, rebuild(inputs)), known_frames(model, rebuild(held_inputs))
+
         settings = TrainingConfig(
             steps=config.steps,
             batch_size=config.batch_size,
@@ -109,11 +131,11 @@ def train_members(kind: Kind, problem: Problem, config: FitConfig, checkpoints: 
         )
         history = train(
             model,
-            (*prepare(model, data), *found[0]),
-            lambda net, x, y, *frame: task.loss(_over(net, x, frame), y) + _penalty(net),
+            (*inputs, target(model, data), *found[0]),
+            lambda net, *batch: task.loss(over(net, batch), batch[count]) + _penalty(net),
             settings,
-            validation=(*prepare(model, held), *found[1]),
-            metric=lambda net, x, y, *frame: task.score(_over(net, x, frame), y),
+            validation=(*held_inputs, target(model, held), *found[1]),
+            metric=lambda net, *batch: task.score(over(net, batch), batch[count]),
             checkpoint=None if checkpoints is None else checkpoints / f"{kind.name}-{member}",
             description=f"training {kind.name} {member + 1}/{config.seeds}",
             quiet=quiet,
@@ -123,7 +145,13 @@ def train_members(kind: Kind, problem: Problem, config: FitConfig, checkpoints: 
     return Members(kind, models, histories)
 
 
-def known_frames(model: nn.Module, data: DataSet) -> tuple[Tensor, ...]:
+def taken_apart(x: Any) -> tuple[list[Tensor], Rebuild]:
+    """The tensors of inputs, as a training takes them, and what puts a batch of them together again."""
+    leaves, tree = optree.tree_flatten(x)
+    return leaves, lambda batch: optree.tree_unflatten(tree, list(batch))
+
+
+def known_frames(model: nn.Module, x: Any) -> tuple[Tensor, ...]:
     """The elements and weights that a cloud's frame without parameters gives each datum: found once, not in every step.
 
     Nothing for other models: a whole group's elements are the same for all data, and others are drawn or learned.
@@ -131,12 +159,8 @@ def known_frames(model: nn.Module, data: DataSet) -> tuple[Tensor, ...]:
     if not (isinstance(model, Symmetrized) and isinstance(model.frame, CloudFrame)) or any(True for _ in model.frame.parameters()):
         return ()
     with torch.no_grad():
-        found = model.frames(data.x)
+        found = model.frames(x)
     return (found.elements,) if found.weights is None else (found.elements, found.weights)
-
-
-def _over(net: nn.Module, x: Tensor, frame: tuple[Tensor, ...]) -> Tensor:
-    return net.over(Weighted(*frame), x) if frame and isinstance(net, Symmetrized) else net(x)
 
 
 def _penalty(net: nn.Module) -> Tensor | float:
@@ -145,7 +169,15 @@ def _penalty(net: nn.Module) -> Tensor | float:
     return net.penalty() if isinstance(net, SoftNetwork) else 0.0
 
 
-def prepare(model: nn.Module, data: DataSet) -> tuple[Tensor, Tensor]:
-    """Inputs in double precision (frames need it; the network computes in its own), targets as the loss takes them."""
+def target(model: nn.Module, data: DataSet | Collection) -> Tensor:
+    """Targets as the loss takes them. Inputs stay in double precision: frames need it, networks compute in their own."""
     assert data.y is not None
-    return data.x, data.y if data.target == "class" else data.y.to(next(model.parameters(), data.y).dtype)
+    return data.y if data.target == "class" else data.y.to(next(model.parameters(), data.y).dtype)
+
+
+def predict(model: nn.Module, x: Any) -> Tensor:
+    """Predictions, without gradients, of so many data at a time that memory is bounded."""
+    size = len(optree.tree_leaves(x)[0])
+    with torch.no_grad():
+        parts = [model(optree.tree_map(lambda part, i=i: part[i : i + PIECE], x)) for i in range(0, size, PIECE)]
+    return torch.cat(parts)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
-from erlangen.data import DataSet
+from erlangen.data import Collection, DataSet
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.kinds import DataKind, kind_of
 from erlangen.fitting.task import Task, task_of
@@ -25,15 +26,15 @@ class Problem:
         kind: how groups act on inputs and predictions, and the networks.
     """
 
-    data: DataSet
-    train: DataSet
-    held: DataSet
-    test: DataSet
+    data: DataSet | Collection
+    train: DataSet | Collection
+    held: DataSet | Collection
+    test: DataSet | Collection
     task: Task
     kind: DataKind
 
     @classmethod
-    def of(cls, data: DataSet, test: DataSet, config: FitConfig) -> Problem:
+    def of(cls, data: DataSet | Collection, test: DataSet | Collection, config: FitConfig) -> Problem:
         """The problem that training data with a target set.
 
         >>> import torch
@@ -46,8 +47,12 @@ class Problem:
         task = task_of(data)
         return cls(data, train, held, test, task, kind_of(data, task.shape))
 
-    def moved(self, data: DataSet, group: Group, g: Element) -> tuple[Tensor, Tensor]:
+    def inputs(self, data: DataSet | Collection) -> Any:
+        """What groups move and networks take."""
+        return self.kind.inputs(data.x)
+
+    def moved(self, data: DataSet | Collection, group: Group, g: Element) -> tuple[Any, Tensor]:
         """Inputs moved by elements ``[N, ...]``, each by its own, and their targets."""
         inp, out = self.kind.moved_by(group)
         assert data.y is not None
-        return inp.act(g, data.x), out.act(g, data.y) if self.kind.vector else data.y
+        return inp.act(g, self.inputs(data)), out.act(g, data.y) if self.kind.vector else data.y

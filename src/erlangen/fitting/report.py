@@ -6,12 +6,13 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from erlangen.data import DataSet
+from erlangen.data import Collection, DataSet
 from erlangen.discover import Discovered
 from erlangen.discover.finding import FINDING_COLUMNS
 from erlangen.discover.found import COLUMNS, SAME
 from erlangen.fitting.assess import Assessment
 from erlangen.fitting.belief_report import NEAR, belief_numbers, belief_section, closed_form_answer, soft_answer, soft_claims
+from erlangen.fitting.candidates import tried_section
 from erlangen.fitting.choice import Symmetry
 from erlangen.fitting.companion_report import companion_answer, companion_claims, companion_sections, compared
 from erlangen.fitting.companions import Companion
@@ -56,7 +57,10 @@ def build_outcome(
     plain, sym = assessments["plain"], assessments.get("symmetrized")
     sections = [_data_section(data, test)]
     if found is not None:
+        assert isinstance(data, DataSet)
         sections.append(_found_section(found, data))
+    if symmetry.tried is not None:
+        sections.append(tried_section(symmetry.tried))
     if symmetry.belief is not None:
         sections.append(belief_section(symmetry.belief, symmetry.choice))
     sections += [
@@ -77,6 +81,7 @@ def build_outcome(
         ),
         metrics={
             "found": None if found is None else found.as_dict(),
+            "tried": None if symmetry.tried is None else symmetry.tried.as_dict(),
             "belief": None if symmetry.belief is None else belief_numbers(symmetry.belief),
             "choice": symmetry.choice.reason,
             "assessments": {name: a.as_dict() for name, a in assessments.items()},
@@ -88,7 +93,7 @@ def build_outcome(
             filter(
                 None,
                 [
-                    _answer(plain, sym, found, group, task),
+                    _answer(plain, sym, symmetry.how, group, task),
                     companion_answer(problem, assessments, comparison),
                     soft_answer(assessments, symmetry.choice, task),
                     closed_form_answer(assessments, symmetry.belief, task),
@@ -99,11 +104,10 @@ def build_outcome(
     )
 
 
-def _answer(plain: Assessment, sym: Assessment | None, found: Discovered | None, group: Group | None, task: Task) -> str:
+def _answer(plain: Assessment, sym: Assessment | None, how: str, group: Group | None, task: Task) -> str:
     score = statistics.mean(plain.scores)
     if sym is None:
         return f"No symmetry found; the plain network reaches {task.score_name} {score:.4f} on the test data."
-    how = "was given" if found is None else "was found"
     return (
         f"{group} {how}. On the test data the symmetrized network reaches {task.score_name} {statistics.mean(sym.scores):.4f}, "
         f"the plain one "
@@ -232,7 +236,7 @@ def _error(a: Assessment, precision: str, number: str) -> float | None:
     return a.equivariance[precision][number] if a.equivariance else None
 
 
-def _data_section(data: DataSet, test: DataSet) -> Section:
+def _data_section(data: DataSet | Collection, test: DataSet | Collection) -> Section:
     lines = [str(data), f"Test: {test}"]
     lines += [data.about] if data.about else []
     lines += [f"Source: {data.source}"] if data.source else []

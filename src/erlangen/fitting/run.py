@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from erlangen.data import DataSet
+from erlangen.data import Collection, DataSet
 from erlangen.data.checks import FEWEST, check_enough_to_train
 from erlangen.data.distinct import distinct
 from erlangen.data.named import TRAIN_FRACTION
@@ -23,6 +23,7 @@ from erlangen.discover.samples import samples_of
 from erlangen.discover.soft.belief import Belief
 from erlangen.errors import ArgumentError
 from erlangen.fitting.assess import Assessment, assess
+from erlangen.fitting.candidates import Tried, plain_kind, symmetrized_kind, try_candidates
 from erlangen.fitting.choice import Choice, Symmetry, choose
 from erlangen.fitting.companions import companions
 from erlangen.fitting.config import FitConfig
@@ -64,6 +65,7 @@ class Fitted:
         assessments: what was measured, by kind of model.
         outcome: claims, figures and every number.
         directory: where all of it was written.
+        tried: the groups that were tried on held-out data; ``None`` where discoverers looked, or the group was given.
     """
 
     model: nn.Module
@@ -72,11 +74,12 @@ class Fitted:
     assessments: dict[str, Assessment]
     outcome: Outcome
     directory: Path
+    tried: Tried | None = None
 
 
 def fit(
-    data: DataSet,
-    test: DataSet | None = None,
+    data: DataSet | Collection,
+    test: DataSet | Collection | None = None,
     config: FitConfig | None = None,
     *,
     root: str | Path = "runs",
@@ -118,6 +121,8 @@ def fit(
         raise ArgumentError("data", f"at least {FEWEST} training samples", len(data))
     group = None if config.group is None else parse_group(config.group)
     problem = Problem.of(data, test, config)
+    if config.soft and not problem.kind.discovers:
+        raise ArgumentError("soft", "tokens: other data have no soft penalty", problem.kind.name)
     if group is not None and problem.kind.input_action(group) is None:
         raise ArgumentError("group", f"a group that acts on {problem.kind} of {data.name}", repr(group))
     started = time.perf_counter()
@@ -132,21 +137,20 @@ def fit(
 
 def _fitted(problem: Problem, config: FitConfig, group: Group | None, directory: Path, quiet: bool, started: float) -> Fitted:
     """Everything that a fit does in its directory."""
-    data, found = problem.data, None
-    if group is None:
-        found = _discovered(data, config, directory, quiet)
-        group = found.group if found else None
-    belief = _belief(data, group, found, config)
-    choice = choose(group, belief, config.soft)
-    group = group or choice.group
+    data = problem.data
+    if problem.kind.discovers:
+        symmetry = _looked_for(problem, group, config, directory, quiet)
+        kinds = _kinds(symmetry.group, symmetry.found, data.target, symmetry.choice)
+    else:
+        symmetry = _tried(problem, group, config, directory, quiet)
+        kinds = _kinds_of(problem, symmetry)
     with one_thread():
-        kinds = _kinds(group, found, data.target, choice)
-        members = [train_members(kind, problem, config, directory / "checkpoints", quiet) for kind in kinds]
-        beside = companions(problem, group, config)
+        done = {} if symmetry.tried is None else symmetry.tried.members
+        members = [done.get(kind.name) or train_members(kind, problem, config, directory / "checkpoints", quiet) for kind in kinds]
+        beside = companions(problem, symmetry.group, config)
         every = [*members, *(Members(Kind(c.name, c.about), [c.model], []) for c in beside)]
-        assessments = {m.kind.name: assess(m, problem, group, config) for m in every}
+        assessments = {m.kind.name: assess(m, problem, symmetry.group, config) for m in every}
     best = members[-1].best
-    symmetry = Symmetry(group, found, belief, choice)
     outcome = build_outcome(problem, config, symmetry, members, beside, assessments, time.perf_counter() - started)
     if is_main():
         kept = save_fitted(best, members[-1].kind.group, problem.kind)
@@ -158,14 +162,15 @@ def _fitted(problem: Problem, config: FitConfig, group: Group | None, directory:
         console.print(outcome.claims.table())
         console.print(outcome.answer)
         console.print(f"report: {directory / 'report.html'}", soft_wrap=True)
-    return Fitted(best, group, found, assessments, outcome, directory)
+    return Fitted(best, symmetry.group, symmetry.found, assessments, outcome, directory, symmetry.tried)
 
 
-def _warn_seen(data: DataSet, test: DataSet) -> None:
+def _warn_seen(data: DataSet | Collection, test: DataSet | Collection) -> None:
     """Warn of test samples that are training samples, too: what is measured on them is memory."""
-    if data.x.shape[1:] != test.x.shape[1:]:
+    x, other = (part.x if isinstance(part, DataSet) else part.fingerprints() for part in (data, test))
+    if x.shape[1:] != other.shape[1:]:
         return
-    kinds = distinct(torch.cat([data.x, test.x.to(data.x)]))
+    kinds = distinct(torch.cat([x, other.to(x)]))
     seen = int(torch.isin(kinds[len(data) :], kinds[: len(data)]).sum())
     if seen:
         warnings.warn(
@@ -175,12 +180,14 @@ def _warn_seen(data: DataSet, test: DataSet) -> None:
         )
 
 
-def _open(data: DataSet, test: DataSet, config: FitConfig, root: str | Path, resume: str | Path | None) -> Path:
+def _open(
+    data: DataSet | Collection, test: DataSet | Collection, config: FitConfig, root: str | Path, resume: str | Path | None
+) -> Path:
     """The run's directory, with a note of what is being fitted, so that only the same fit can continue it."""
-    sums = [fingerprint(Samples([part.x] if part.y is None else [part.x, part.y]))["checksum"] for part in (data, test)]
+    sums = [fingerprint(Samples(_tensors(part)))["checksum"] for part in (data, test)]
     who = {
         "data": data.name,
-        "shape": list(data.x.shape),
+        "shape": list(data.x.shape) if isinstance(data, DataSet) else str(data),
         "target": data.target,
         "training numbers": sums[0],
         "test numbers": sums[1],
@@ -200,8 +207,40 @@ def _open(data: DataSet, test: DataSet, config: FitConfig, root: str | Path, res
     return directory
 
 
+def _tensors(data: DataSet | Collection) -> list[Tensor]:
+    inputs = [data.x] if isinstance(data, DataSet) else list(data.x.values())
+    return inputs if data.y is None else [*inputs, data.y]
+
+
 def _difference(key: str, there: Any, here: Any) -> str:
     return f"other {key}" if key.endswith("numbers") else f"{key}={there} there, {key}={here} here"
+
+
+def _looked_for(problem: Problem, group: Group | None, config: FitConfig, directory: Path, quiet: bool) -> Symmetry:
+    """The symmetry of tokens: given, or as the discoverers find it, and frame or penalty."""
+    data = problem.data
+    assert isinstance(data, DataSet)
+    found = None
+    if group is None:
+        found = _discovered(data, config, directory, quiet)
+        group = found.group if found else None
+    belief = _belief(data, group, found, config)
+    choice = choose(group, belief, config.soft)
+    return Symmetry(group or choice.group, found, belief, choice)
+
+
+def _tried(problem: Problem, group: Group | None, config: FitConfig, directory: Path, quiet: bool) -> Symmetry:
+    """The symmetry of other kinds of data: given, or the largest candidate that loses nothing on held-out data."""
+    if group is not None:
+        return Symmetry(group, None, None, Choice(group))
+    with one_thread():
+        tried = try_candidates(problem, config, directory / "checkpoints", quiet)
+    return Symmetry(tried.group, None, None, Choice(tried.group, reason=tried.reason), tried)
+
+
+def _kinds_of(problem: Problem, symmetry: Symmetry) -> list[Kind]:
+    group = symmetry.group
+    return [plain_kind(problem), *([] if group is None else [symmetrized_kind(problem, group, symmetry.how)])]
 
 
 def _discovered(data: DataSet, config: FitConfig, directory: Path, quiet: bool) -> Discovered:

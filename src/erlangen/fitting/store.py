@@ -21,13 +21,15 @@ from erlangen.groups.base import Group
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.names import parse_group
 from erlangen.groups.orthogonal import Isometries
+from erlangen.groups.products import DirectProduct
 from erlangen.groups.recognise import recognised
 from erlangen.serialization import load_weights, save_weights, write_json
+from erlangen.symmetrize import Symmetrized
 
 
 def save_fitted(model: nn.Module, group: Group | None, kind: DataKind) -> dict[str, Callable[[Path], object]]:
     """The files that keep a fitted model, each with a function that writes it; ``group`` is the one that it was symmetrized with."""
-    network: Any = model if group is None else model.model
+    network: Any = model.model if group is not None and isinstance(model, Symmetrized) else model
     if isinstance(network, SoftNetwork):
         # The penalty has done its work; what is kept is the network alone.
         network = copy.copy(network)
@@ -68,9 +70,12 @@ def load_fitted(directory: str | Path, which: Literal["model", "companion"] = "m
         return _companion(path)
     about = json.loads(path.read_text())
     kind, settings = kind_from_dict(about["kind"]), about["network"]
-    network = SoftNetwork(**{**settings, "shape": tuple(settings["shape"])}) if about["soft"] else kind.network(**settings)
+    group = None if about["group"] is None else group_from_dict(about["group"])
+    network = (
+        SoftNetwork(**{**settings, "shape": tuple(settings["shape"])}) if about["soft"] else kind.network(**settings, group=group)
+    )
     load_weights(network, Path(directory) / "model.safetensors")
-    model = network if about["group"] is None else kind.symmetrized(network, group_from_dict(about["group"]))
+    model = network if group is None else kind.symmetrized(network, group)
     return model.eval()
 
 
@@ -90,6 +95,8 @@ def group_to_dict(group: Group) -> dict[str, Any]:
     >>> group_from_dict(group_to_dict(SO(1, 3, connected=True)))
     SO+(1,3)
     """
+    if isinstance(group, DirectProduct):
+        return {"factors": [group_to_dict(factor) for factor in group.factors]}
     group = recognised(group)
     try:
         if parse_group(group.name) == group:
@@ -110,6 +117,8 @@ def group_to_dict(group: Group) -> dict[str, Any]:
 
 def group_from_dict(data: dict[str, Any]) -> Group:
     """The inverse of :func:`group_to_dict`."""
+    if "factors" in data:
+        return DirectProduct(*(group_from_dict(factor) for factor in data["factors"]))
     if "form" in data:
         return Isometries(torch.tensor(data["form"], dtype=torch.float64), connected=data["connected"])
     if "algebra" not in data:

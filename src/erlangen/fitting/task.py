@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from erlangen.data import DataSet
+from erlangen.data import Collection, DataSet
 from erlangen.measure.scores import accuracy, auc, mean_square, r_squared
 
 
@@ -37,7 +37,7 @@ class Task:
     error: Callable[[Tensor, Tensor], float] | None = None
 
 
-def task_of(data: DataSet) -> Task:
+def task_of(data: DataSet | Collection) -> Task:
     """The task that a data set's target sets.
 
     >>> import torch
@@ -51,10 +51,19 @@ def task_of(data: DataSet) -> Task:
         if classes == 2:
             return Task("class", (2,), F.cross_entropy, lambda p, y: auc(p[:, 1] - p[:, 0], y), "AUC", 0.5)
         return Task("class", (classes,), F.cross_entropy, accuracy, "accuracy", 1 / classes)
-    scale = float(data.y.double().square().mean().sqrt()) or 1.0
+    scale = _size(data)
     shape = tuple(data.y.shape[1:]) or (1,)
 
     def loss(p: Tensor, y: Tensor) -> Tensor:
         return F.mse_loss(p / scale, y.reshape(p.shape) / scale)
 
     return Task(data.target or "scalar", shape, loss, r_squared, "R²", 0.0, scale, mean_square)
+
+
+def _size(data: DataSet | Collection) -> float:
+    """The root mean square of the target; of numbers whose mean the networks know (those of collections), their deviation."""
+    assert data.y is not None
+    y = data.y.double()
+    if isinstance(data, Collection) and data.target != "vector":
+        y = y - y.mean(0)
+    return float(y.square().mean().sqrt()) or 1.0

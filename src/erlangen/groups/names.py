@@ -1,4 +1,4 @@
-"""Groups by the names that people write: ``"SO(3)"``, ``"E(2)"``, ``"SO+(1,3)"``, ``"D4"``, ``"SO(2) about z"``."""
+"""Groups by the names that people write: ``"SO(3)"``, ``"E(2)"``, ``"SO+(1,3)"``, ``"D4"``, ``"SO(2) about z"``, ``"S(5) x SO(3)"``."""
 
 from __future__ import annotations
 
@@ -38,8 +38,13 @@ def parse_group(text: str) -> Group:
 
     >>> parse_group("SO(3)"), parse_group("D4").order, parse_group("SO+(1,3)").dim
     (SO(3), 8, 6)
+    >>> parse_group("S(5) x SO(3)")
+    S_5 x SO(3)
     """
     stripped = text.strip()
+    factors = re.split(r"\s+x\s+|\s*×\s*", stripped)
+    if len(factors) > 1:
+        return groups.DirectProduct(*(parse_group(factor) for factor in factors))
     about = re.fullmatch(r"SO\(2\)\s*about\s*([xyz])", stripped)
     if about:
         return groups.SO(2, axis=about[1])
@@ -53,6 +58,7 @@ def parse_group(text: str) -> Group:
         if build is not None and len(sizes) in counts:
             return build(*sizes)
     known = (
-        "SO(n), O(n), SE(n), E(n), SO(p,q), SO+(p,q), O(p,q), SL(n), GL+(n), Sp(2m), T(n), U(1), Cn, Dn, Sn, An, 'SO(2) about z'"
+        "SO(n), O(n), SE(n), E(n), SO(p,q), SO+(p,q), O(p,q), SL(n), GL+(n), Sp(2m), T(n), U(1), Cn, Dn, Sn, An, 'SO(2) about z', "
+        "and products 'S(5) x SO(3)'"
     )
     raise ArgumentError("group", f"a group such as {known}", repr(text))

@@ -4,19 +4,57 @@ from __future__ import annotations
 
 from typing import Any
 
-from erlangen.data import DataSet
+from erlangen.data import Collection, DataSet
 from erlangen.errors import ArgumentError
-from erlangen.fitting.kinds.base import DataKind
+from erlangen.fitting.kinds.atoms import Atoms
+from erlangen.fitting.kinds.base import Candidate, DataKind
+from erlangen.fitting.kinds.graphs import Graphs
+from erlangen.fitting.kinds.images import Images
+from erlangen.fitting.kinds.sequences import Sequences
+from erlangen.fitting.kinds.sets import Sets
 from erlangen.fitting.kinds.tokens import Tokens
+from erlangen.fitting.kinds.weights import Weights
 
-__all__ = ["DataKind", "Tokens", "kind_from_dict", "kind_of"]
+__all__ = [
+    "Atoms",
+    "Candidate",
+    "DataKind",
+    "Graphs",
+    "Images",
+    "Sequences",
+    "Sets",
+    "Tokens",
+    "Weights",
+    "kind_from_dict",
+    "kind_of",
+]
 
-_KINDS: tuple[type[DataKind], ...] = (Tokens,)
+_KINDS: tuple[type[DataKind], ...] = (Tokens, Images, Sequences, Sets, Graphs, Atoms, Weights)
 
 
-def kind_of(data: DataSet, shape: tuple[int, ...]) -> DataKind:
-    """The kind of some data, of which outputs of a shape are predicted."""
-    return Tokens(shape, data.target == "vector", tokens=data.tokens, dim=data.dim)
+def kind_of(data: DataSet | Collection, shape: tuple[int, ...] = (1,)) -> DataKind:
+    """The kind of some data, of which outputs of a shape are predicted.
+
+    >>> import torch
+    >>> kind_of(Collection("digits", "images", {"image": torch.rand(64, 1, 8, 8)}))
+    Images(shape=(1,), vector=False, channels=1, height=8, width=8)
+    """
+    vector = data.target == "vector"
+    if isinstance(data, DataSet):
+        return Tokens(shape, vector, tokens=data.tokens, dim=data.dim)
+    x = data.x
+    if data.kind == "images":
+        return Images(shape, vector, *x["image"].shape[1:])
+    if data.kind == "sequences":
+        return Sequences(shape, vector, *x["sequence"].shape[1:])
+    if data.kind == "sets":
+        return Sets(shape, vector, *x["members"].shape[1:])
+    if data.kind == "graphs":
+        size, channels = x["nodes"].shape[1:]
+        return Graphs(shape, vector, size, channels, edge_channels=x["edges"].shape[-1])
+    if data.kind == "atoms":
+        return Atoms(shape, vector, x["numbers"].shape[1])
+    return Weights(shape, vector, tuple((name, tuple(part.shape[2:])) for name, part in x.items()))
 
 
 def kind_from_dict(about: dict[str, Any]) -> DataKind:
@@ -31,7 +69,9 @@ def kind_from_dict(about: dict[str, Any]) -> DataKind:
     found = next((kind for kind in _KINDS if kind.name == about["name"]), None)
     if found is None:
         raise ArgumentError("kind", f"one of {', '.join(kind.name for kind in _KINDS)}", repr(about["name"]))
-    sizes: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in about.items() if key != "name"
-    }
+    sizes: dict[str, Any] = {key: _tuples(value) for key, value in about.items() if key != "name"}
     return found(**sizes)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(part) for part in value) if isinstance(value, list | tuple) else value

@@ -30,6 +30,7 @@ class Tokens(DataKind):
     """
 
     name: ClassVar[str] = "tokens"
+    discovers: ClassVar[bool] = True
 
     tokens: int
     dim: int
@@ -41,14 +42,13 @@ class Tokens(DataKind):
             return None
         return action if action.data_shape == (self.dim,) else None
 
-    def network(self, width: int, depth: int, dropout: float) -> TokenNetwork:
+    def network(self, width: int, depth: int, dropout: float, group: Group | None = None) -> TokenNetwork:
         return TokenNetwork(self.tokens, self.dim, self.shape, width, depth, dropout)
 
     def symmetrized(self, network: nn.Module, group: Group) -> Symmetrized:
         return symmetrize(network, *self.moved_by(group))
 
-    def standardise(self, network: nn.Module, model: nn.Module, x: Tensor, out_scale: float) -> None:
-        assert isinstance(network, TokenNetwork)
+    def standardise(self, network: TokenNetwork, model: nn.Module, x: Tensor, y: Tensor, out_scale: float) -> None:
         with torch.no_grad():
             network.standardise(model.canonical_inputs(x) if isinstance(model, Symmetrized) else x, out_scale)
 
