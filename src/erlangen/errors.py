@@ -26,6 +26,10 @@ class ArgumentError(ErlangenError, ValueError):
         super().__init__(f"{message}. {hint}" if hint else message)
 
 
+class StorageError(ErlangenError, OSError):
+    """A file could not be written or read: a full disk, a folder that may only be read. The message says how to go on."""
+
+
 class UnsupportedError(ErlangenError, TypeError):
     """The question makes sense but this object has no answer to it (an infinite group has no list of elements)."""
 

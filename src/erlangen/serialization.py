@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -60,6 +60,33 @@ def read_json(path: str | os.PathLike[str], argument: str) -> dict[str, Any]:
     return found
 
 
+def read_tensors(path: str | os.PathLike[str], key: str, argument: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a safetensors file, and the JSON object that its metadata hold under ``key``.
+
+    Args:
+        path: the file.
+        key: of the metadata.
+        argument: what errors call the file.
+
+    Raises:
+        ArgumentError: it is damaged, or holds something else.
+
+    >>> import tempfile
+    >>> path = write_bytes(tempfile.mkdtemp() + "/a.safetensors", weights_bytes({"w": torch.ones(1)}, {"about": '{"step": 3}'}))
+    >>> read_tensors(path, "about", "checkpoint")
+    ({'w': tensor([1.])}, {'step': 3})
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get(key, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, ValueError, RecursionError) as problem:
+        raise ArgumentError(argument, "a whole file of an earlier run", f"'{path}', which is damaged ({problem})") from None
+    if not isinstance(about, dict):
+        raise ArgumentError(argument, f"a file of tensors with '{key}'", f"'{path}', which has none")
+    return tensors, about
+
+
 def weights_bytes(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
     """Tensors as the bytes of a safetensors file; tensors that share memory are written apart.
 
@@ -78,7 +105,8 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     """Load a safetensors file into a module.
 
     Raises:
-        ArgumentError: there is no such file, it is not safetensors, or its tensors are not the module's.
+        ArgumentError: there is no such file, it is not safetensors, or its tensors are not the module's: other names or shapes, or
+            numbers of another kind (whole, complex, 8 bits), which would be rounded without a word.
 
     >>> import tempfile
     >>> path = save_weights(nn.Linear(2, 1), tempfile.mkdtemp() + "/w.safetensors")
@@ -95,12 +123,27 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     shapes = [
         f"{n} {list(tensors[n].shape)} for {list(own[n].shape)}" for n in own if n in tensors and tensors[n].shape != own[n].shape
     ]
-    if missing or foreign or shapes:
+    kinds = [
+        f"{n} {_name(tensors[n].dtype)} for {_name(own[n].dtype)}" for n in own if n in tensors and _changed(tensors[n], own[n])
+    ]
+    if missing or foreign or shapes or kinds:
         said = [
             f"{what} {', '.join(names[:4])}"
-            for what, names in (("missing", missing), ("unknown", foreign), ("shapes", shapes))
+            for what, names in (("missing", missing), ("unknown", foreign), ("shapes", shapes), ("kinds of numbers", kinds))
             if names
         ]
         raise ArgumentError("weights", f"the tensors of {type(model).__name__}", "; ".join(said))
     with torch.no_grad():
         model.load_state_dict(tensors)
+
+
+def _changed(there: Tensor, own: Tensor) -> bool:
+    """Whether copying would make numbers of another kind: only real numbers of 16 bits and more become one another."""
+    if there.dtype == own.dtype:
+        return False
+    real = [t.is_floating_point() and t.element_size() > 1 for t in (there, own)]
+    return not (all(real) or (there.is_complex() and own.is_complex()))
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -80,10 +80,10 @@ def test_bad_data_give_one_line_and_exit_code_2(name, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (["--group", "SO(4)"], "'group'"),
-        (["--group", "nonsense"], "'group'"),
-        (["--target", "z"], "'target'"),
-        (["--seeds", "0"], "'seeds'"),
+        (["--group", "SO(4)"], "argument --group:"),
+        (["--group", "nonsense"], "argument --group:"),
+        (["--target", "z"], "argument --target:"),
+        (["--seeds", "0"], "argument --seeds:"),
     ],
 )
 def test_bad_options_are_named(options, named, tmp_path, capsys):
@@ -151,7 +151,7 @@ def test_audit_of_a_model_from_a_file(tmp_path, capsys):
     for spec in ("none.py:build", f"{tmp_path / 'my_model.py'}:nothing", f"{tmp_path / 'my_model.py'}"):
         code, _, err = call(capsys, "audit", spec, *arguments)
         assert code == 2
-        assert "'model'" in err
+        assert "argument MODEL:" in err
 
 
 def test_list_shows_all_systems(capsys):
@@ -185,7 +185,7 @@ def test_zoo_made_and_read(tmp_path, capsys):
     assert weights.is_file()
     code, _, err = call(capsys, "zoo", "predict", zoo, "--judged", "30")
     assert code == 2
-    assert "'judged'" in err
+    assert "argument --judged:" in err
     assert call(capsys, "zoo", "predict", tmp_path / "none.safetensors")[0] == 2
 
 
@@ -217,8 +217,169 @@ def test_expressivity_sees_torsions_with_equivariant_layers_only(tmp_path, capsy
     assert (first["WL"], first["IGWL"], first["GWL"]) == (None, None, 2)
     code, _, err = call(capsys, "expressivity", chains[0], tmp_path / "absent.xyz")
     assert code == 2
-    assert "'b'" in err
+    assert "argument B:" in err
     code, _, err = call(capsys, "expressivity", *chains)
     assert code == 2
-    assert "'a'" in err
+    assert "argument A:" in err
     assert "--cutoff" in err
+
+
+# ---- a user's Python file ----
+
+DATACLASS = """
+from __future__ import annotations
+from dataclasses import dataclass
+import torch
+from beside import WIDTH
+
+@dataclass
+class Settings:
+    width: int = WIDTH
+
+def build():
+    return torch.nn.Linear(3, Settings().width)
+
+def broken():
+    if True:
+        raise ValueError("no weights\\nfor this")
+
+def needs(what):
+    return what
+
+def wrong():
+    return torch.nn.Linear(7, 3)
+"""
+
+
+@pytest.fixture
+def audited(tmp_path, capsys):
+    """Audit a factory of a file in its folder, as `audited("file.py:factory")`."""
+    (tmp_path / "beside.py").write_text("WIDTH = 3\n")
+    (tmp_path / "model.py").write_text(DATACLASS)
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).standard_normal((64, 1, 3)))
+    paths = list(sys.path)
+
+    def audit(spec, *more):
+        options = ("--data", tmp_path / "x.npz", "--group", "SO(3)", "--out", "vector", "--report", tmp_path / "a.html")
+        return call(capsys, "audit", f"{tmp_path}/{spec}", *options, *more)
+
+    yield audit
+    sys.path[:] = paths
+    sys.modules.pop("beside", None)
+    sys.modules.pop("audited_model", None)
+
+
+def test_a_file_is_loaded_as_python_would(audited, tmp_path):
+    code, out, err = audited("model.py:build")
+    assert code == 0, err
+    assert "audit of Linear under SO(3)" in out
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("model.py:broken", "expected broken() to build a module; got ValueError in line 16 of 'model.py': no weights for this"),
+        ("model.py:needs", "expected needs() to build a module; got TypeError"),
+        (
+            "model.py:wrong",
+            "expected a module that takes data of shape (64, 1, 3); got RuntimeError from 'model.py': mat1 and mat2",
+        ),
+        ("model.py:buidl", "(Settings, build, broken, needs, wrong); got 'buidl'"),
+        ("syntax.py:build", "got SyntaxError in line 2 of 'syntax.py'"),
+        ("absent.py:build", "expected an existing Python file"),
+        ("needy.py:build", "got ModuleNotFoundError in line 1 of 'needy.py': No module named 'nobody_has_this'"),
+        ("leaves.py:build", "got SystemExit in line 2 of 'leaves.py': 3"),
+    ],
+)
+def test_a_file_that_fails_is_told_in_one_line(audited, tmp_path, spec, said):
+    (tmp_path / "syntax.py").write_text("import torch\ndef build(:\n")
+    (tmp_path / "needy.py").write_text("import nobody_has_this\n")
+    (tmp_path / "leaves.py").write_text("import sys\nsys.exit(3)\n")
+    code, _, err = audited(spec)
+    assert code == 2
+    assert err.startswith("erlangen: error: argument MODEL: ")
+    assert said in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "a.html").exists()
+
+
+# ---- disks ----
+
+
+def test_places_that_cannot_be_written_to_are_told_before_anything_is_done(tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")
+    data = good(tmp_path / "d.npz", 200)
+    for command in (("fit", data, "--group", "SO(2)"), ("run", "liegan-cyclic")):
+        code, _, err = call(capsys, *command, "--out", tmp_path / "taken", "--quiet")
+        assert code == 2
+        assert err.startswith("erlangen: error: argument --out: expected a folder that can be written to; got ")
+        assert "'taken' is a file" in err
+    code, _, err = call(capsys, "audit", "m.py:f", "--data", data, "--group", "SO(2)", "--report", tmp_path / "taken" / "a.html")
+    assert code == 2
+    assert "argument --report:" in err
+
+
+def test_a_full_disk_is_one_line_that_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    import errno
+    import os
+
+    from erlangen import serialization
+
+    real, data, runs = os.replace, good(tmp_path / "d.npz", 200), tmp_path / "runs"
+    options = ("fit", data, "--group", "SO(2)", "--seeds", "1", "--steps", "20", "--out", runs, "--quiet")
+
+    def full(source, target):
+        if "training.safetensors" in str(target) and "symmetrized" in str(target):
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        real(source, target)
+
+    monkeypatch.setattr(serialization.os, "replace", full)
+    code, _, err = call(capsys, *options)
+    monkeypatch.undo()
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert "No space left on device" in err
+    (directory,) = (runs / "d").iterdir()
+    assert f"continue with --resume {directory}" in err
+    # And so it does.
+    code, out, err = call(capsys, *options, "--resume", directory)
+    assert code == 0, err
+    assert out.count("\n") == 2
+    assert out.startswith("SO(2) was given.")
+    assert out.endswith(f"report: {directory / 'report.html'}\n")
+    assert err == ""
+    for damaged in (directory / "checkpoints" / "plain-0" / "training.safetensors", directory / "fit.json"):
+        damaged.write_bytes(b"{")
+        code, _, err = call(capsys, *options, "--resume", directory)
+        assert code == 2
+        assert "damaged" in err
+        assert len(err.splitlines()) == 1
+
+
+def test_ctrl_c_says_the_command_that_goes_on(tmp_path, capsys, monkeypatch):
+    import erlangen.fitting.members as members
+
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt("stopped after 7 steps; start again with checkpoint=somewhere to continue")
+
+    data = good(tmp_path / "my data.npz", 200)
+    monkeypatch.setattr(members, "train", stop)
+    code, _, err = call(capsys, "fit", data, "--group", "SO(2)", "--out", tmp_path / "runs", "--quiet")
+    (directory,) = (tmp_path / "runs" / "my_data").iterdir()
+    assert code == 130
+    assert err.strip().endswith(
+        f"continue with: erlangen fit '{data}' --group 'SO(2)' --out {tmp_path / 'runs'} --quiet --resume {directory}"
+    )
+    assert "checkpoint=" not in err
+
+
+def test_messages_use_the_words_of_the_command_line(tmp_path, capsys):
+    path = tmp_path / "labels.csv"
+    path.write_text("a,b,y\n" + "1,2,up\n2,1,down\n" * 40)
+    code, _, err = call(capsys, "fit", path)
+    assert code == 2
+    assert "--kind class" in err
+    assert "kind=" not in err
+    code, _, err = call(capsys, "run", "liegan-cyclic", "--steps", "0", "--out", tmp_path / "runs")
+    assert code == 2
+    assert "argument --steps:" in err

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from erlangen.errors import ArgumentError
-from erlangen.serialization import load_weights, save_weights, write_bytes, write_json
+from erlangen.serialization import load_weights, read_json, read_tensors, save_weights, write_bytes, write_json
 
 
 def test_round_trip_with_shared_tensors(tmp_path):
@@ -44,3 +44,44 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"not at all")
     with pytest.raises(ArgumentError, match="a .safetensors file"):
         load_weights(nn.Linear(3, 2), tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("there", "own", "same"),
+    [
+        (torch.float64, torch.float32, True),
+        (torch.bfloat16, torch.float32, True),
+        (torch.int64, torch.float32, False),
+        (torch.float32, torch.int64, False),
+        (torch.complex64, torch.float32, False),
+        (torch.float8_e4m3fn, torch.float32, False),
+        (torch.float32, torch.float8_e4m3fn, False),
+        (torch.bool, torch.int64, False),
+        (torch.int64, torch.int64, True),
+        (torch.complex64, torch.complex128, True),
+    ],
+)
+def test_weights_of_another_kind_of_numbers_are_refused(tmp_path, there, own, same):
+    class Kept(torch.nn.Module):
+        def __init__(self, dtype):
+            super().__init__()
+            self.register_buffer("numbers", torch.ones(3).to(dtype))
+
+    path = save_weights(Kept(there), tmp_path / "w.safetensors")
+    if same:
+        load_weights(Kept(own), path)
+        return
+    with pytest.raises(ArgumentError, match=f"kinds of numbers numbers {str(there)[6:]} for {str(own)[6:]}"):
+        load_weights(Kept(own), path)
+
+
+def test_damaged_files_of_a_run_are_told(tmp_path):
+    path = write_bytes(tmp_path / "a.json", b"[1]")
+    with pytest.raises(ArgumentError, match="'resume'.*object.*list"):
+        read_json(path, "resume")
+    save_weights(torch.nn.Linear(1, 1), tmp_path / "w.safetensors")
+    with pytest.raises(ArgumentError, match="with 'state'"):
+        read_tensors(tmp_path / "w.safetensors", "state", "checkpoint")
+    write_bytes(tmp_path / "w.safetensors", (tmp_path / "w.safetensors").read_bytes()[:-2])
+    with pytest.raises(ArgumentError, match="'checkpoint'.*damaged"):
+        read_tensors(tmp_path / "w.safetensors", "state", "checkpoint")

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import tyro
 
-from erlangen.cli.commands import Audit, Command, Discover, Expressivity, Fit, List, ReluDimension, Zoo
+from erlangen.cli.commands import Audit, Command, Discover, Expressivity, Fit, List, ReluDimension, Run, Zoo
 from erlangen.cli.handlers import run_audit, run_discover, run_expressivity, run_fit, run_list, run_relu_dimension, run_study
+from erlangen.cli.words import continued, flags_of, in_flags
 from erlangen.cli.zoo import run_zoo
 from erlangen.errors import ErlangenError
 
@@ -20,11 +21,17 @@ __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Parse and run one command; exit code 2 for unusable input, 130 when interrupted."""
+    """Parse and run one command; exit code 2 for unusable input and files that cannot be read or written, 130 when interrupted."""
     argv = sys.argv[1:] if argv is None else argv
+    flags: dict[str, str] = {}
     try:
         if argv[:1] == ["run"] and argv[1:] and not argv[1].startswith("-"):
-            run_study(argv[1], argv[2:])
+            from erlangen.studies import load_study
+
+            flags |= flags_of(Run)
+            study = load_study(argv[1])
+            flags |= flags_of(study.config)
+            run_study(study, argv[2:])
             return
         command = tyro.cli(Command, prog="erlangen", args=argv, description="Symmetry in data, models and designs.")  # type: ignore[arg-type]
         handlers: dict[type, Callable[[Any], None]] = {
@@ -36,15 +43,26 @@ def main(argv: list[str] | None = None) -> None:
             Expressivity: run_expressivity,
             ReluDimension: run_relu_dimension,
         }
+        flags |= flags_of(type(command.do if isinstance(command, Zoo) else command))
         handlers[type(command)](command)
     except ErlangenError as error:
-        print(f"erlangen: error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        _end(in_flags(str(error), flags))
+    except OSError as error:
+        where = f"'{error.filename}': " if error.filename else ""
+        _end(f"{where}{error.strerror or error}")
     except KeyboardInterrupt as stop:
-        print(f"\nerlangen: interrupted{f': {stop}' if str(stop) else ''}", file=sys.stderr)
+        directory = getattr(stop, "directory", None)
+        said = str(stop) if directory is None else f"stopped; continue with: {continued(argv, directory)}"
+        print(f"\nerlangen: interrupted{f': {said}' if said else ''}", file=sys.stderr)
         raise SystemExit(130) from None
     finally:
         _leave_together()
+
+
+def _end(message: str) -> NoReturn:
+    """One line, and exit code 2."""
+    print(f"erlangen: error: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(2) from None
 
 
 def _leave_together() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.conf import arg
 
 from erlangen.cli.commands import Audit, Discover, Expressivity, Fit, List, ReluDimension
-from erlangen.cli.models import action_named, build_model
+from erlangen.cli.models import action_named, build_model, explained
+
+if TYPE_CHECKING:
+    from erlangen.studies import Study
 
 
 def run_fit(args: Fit) -> None:
@@ -84,15 +87,21 @@ def run_audit(args: Audit) -> None:
     from erlangen.data import read
     from erlangen.groups.names import parse_group
     from erlangen.measure import audit
+    from erlangen.reporting import check_folder
+    from erlangen.training.processes import is_main
 
+    if not is_main():
+        return
+    check_folder(args.report.parent, "report")
     group = parse_group(args.group)
     actions = {name: action_named(group, name, argument) for argument, name in (("inp", args.inp), ("out", args.out))}
-    model = build_model(args.model, args.weights)
-    data = read(args.data, tokens=args.tokens)
     dtype = torch.float64 if args.float64 else torch.float32
-    rng = torch.Generator().manual_seed(args.seed)
-    x = data.x.to(dtype)
-    result = audit(model.to(dtype).eval(), x, actions[args.inp], actions[args.out], elements=args.elements, generator=rng)
+    model = build_model(args.model, args.weights, dtype).eval()
+    x = read(args.data, tokens=args.tokens).x.to(dtype)
+    inp, out = actions[args.inp], actions[args.out]
+    with explained(Path(args.model.rpartition(":")[0]), f"a module that takes data of shape {tuple(x.shape)}"), torch.no_grad():
+        model(x[:2])
+    result = audit(model, x, inp, out, elements=args.elements, generator=torch.Generator().manual_seed(args.seed))
     path = result.report(args.report)
     print(json.dumps(result.as_dict(), indent=2) if args.json else result)
     if not args.json:
@@ -126,24 +135,22 @@ def run_relu_dimension(args: ReluDimension) -> None:
     print(to_json(found).rstrip() if args.json else found)
 
 
-def run_study(name: str, argv: list[str]) -> None:
+def run_study(study: Study, argv: list[str]) -> None:
     """``erlangen run STUDY [its flags]``."""
-    from erlangen.reporting import run_directory
-    from erlangen.studies import load_study
+    from erlangen.reporting import check_folder, run_directory
     from erlangen.training.processes import is_main
-
-    study = load_study(name)
 
     def collect(config: Any, out: Path = Path("runs"), quiet: bool = False) -> tuple[Any, Path, bool]:
         return config, out, quiet
 
     # The configuration's fields become flags of their own, without a prefix.
     collect.__annotations__ = {"config": Annotated[study.config, arg(name="")], "out": Path, "quiet": bool}
-    config, out, quiet = tyro.cli(collect, prog=f"erlangen run {name}", args=argv, description=study.title)
+    config, out, quiet = tyro.cli(collect, prog=f"erlangen run {study.name}", args=argv, description=study.title)
+    check_folder(out, "out")
     outcome = study.run(config, quiet=quiet or not is_main())
     if not is_main():
         return
-    path = outcome.save(run_directory(name, out))
+    path = outcome.save(run_directory(study.name, out))
     from rich.console import Console
 
     console = Console()

@@ -15,10 +15,12 @@ def run_zoo(args: Zoo) -> None:
     from erlangen.datasets.digits import split_digits
     from erlangen.parameters.mlp_zoo import ZooConfig, load_zoo, train_zoo
     from erlangen.parameters.predict import PredictionConfig, fit_predictor, functionals, kendall_tau
+    from erlangen.reporting import check_folder
     from erlangen.serialization import save_weights
 
     do = args.do
     if isinstance(do, ZooMake):
+        check_folder(do.path.parent, "path")
         config = ZooConfig(networks=do.networks, seed=do.seed)
         (x, y), (held_x, held_y) = split_digits(seed=do.seed)
         zoo = train_zoo(x, y, held_x, held_y, config, quiet=do.quiet)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from erlangen.discover.evidence import share_told
@@ -20,7 +19,7 @@ from erlangen.groups.algebra_forms import Metric
 from erlangen.groups.base import Group
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.named_algebras import nearest_named
-from erlangen.serialization import weights_bytes, write_bytes
+from erlangen.serialization import read_tensors, weights_bytes, write_bytes
 from erlangen.verdict import Verdict
 
 #: A metric this close to a standard one (cosine) counts as it.
@@ -229,9 +228,7 @@ class Discovered:
     @classmethod
     def load(cls, path: str | Path) -> Discovered:
         """The inverse of :meth:`save`."""
-        with safe_open(path, framework="pt") as file:
-            meta = json.loads(file.metadata()["discovered"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        tensors, meta = read_tensors(path, "discovered", "path")
         candidates = [
             Candidate(
                 **{k: item[k] for k in ("method", "name", "overlap", "seconds", "note")},

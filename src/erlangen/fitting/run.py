@@ -21,7 +21,7 @@ from erlangen.discover import Discovered, discover
 from erlangen.discover.companions import task_belief
 from erlangen.discover.samples import samples_of
 from erlangen.discover.soft.belief import Belief
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, StorageError
 from erlangen.fitting.assess import Assessment, assess
 from erlangen.fitting.candidates import Tried, plain_kind, symmetrized_kind, try_candidates
 from erlangen.fitting.choice import Choice, Symmetry, choose
@@ -107,6 +107,7 @@ def fit(
     Raises:
         ArgumentError: no target, too few samples, an unknown group or one that does not act on the data, a ``resume`` of other data
             or settings, or one that another process works in.
+        StorageError: a file could not be written; the message says how to continue.
         Stopped: a KeyboardInterrupt that says how to continue.
     """
     config = config or FitConfig()
@@ -133,6 +134,10 @@ def fit(
             return _fitted(problem, config, group, directory, quiet, started)
     except KeyboardInterrupt:
         raise Stopped(directory) from None
+    except OSError as problem:
+        where = f"'{problem.filename}'" if problem.filename else f"a file in '{directory}'"
+        kept = f"what was finished is kept; continue with resume={str(directory)!r}"
+        raise StorageError(f"{where}: {problem.strerror or problem}; {kept}") from problem
 
 
 def _fitted(problem: Problem, config: FitConfig, group: Group | None, directory: Path, quiet: bool, started: float) -> Fitted:

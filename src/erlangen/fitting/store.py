@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +22,7 @@ from erlangen.groups.names import parse_group
 from erlangen.groups.orthogonal import Isometries
 from erlangen.groups.products import DirectProduct
 from erlangen.groups.recognise import recognised
-from erlangen.serialization import load_weights, save_weights, write_json
+from erlangen.serialization import load_weights, read_json, save_weights, write_json
 from erlangen.symmetrize import Symmetrized
 
 
@@ -68,7 +67,7 @@ def load_fitted(directory: str | Path, which: Literal["model", "companion"] = "m
         raise ArgumentError("directory", f"a directory with {which}.json and {which}.safetensors", directory)
     if which == "companion":
         return _companion(path)
-    about = json.loads(path.read_text())
+    about = read_json(path, "directory")
     kind, settings = kind_from_dict(about["kind"]), about["network"]
     group = None if about["group"] is None else group_from_dict(about["group"])
     network = (
@@ -80,7 +79,7 @@ def load_fitted(directory: str | Path, which: Literal["model", "companion"] = "m
 
 
 def _companion(path: Path) -> Boosted:
-    about = json.loads(path.read_text())
+    about = read_json(path, "directory")
     group = None if about["group"] is None else group_from_dict(about["group"])
     columns = Columns(group=group, **about["columns"])
     model = Boosted(columns, Trees(**about["trees"]), tuple(about["shape"]))

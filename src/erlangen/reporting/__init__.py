@@ -7,9 +7,10 @@ HTML page.
 from erlangen.reporting.claims import Claim, Claims, claim_from
 from erlangen.reporting.environment import peak_memory_mb, versions
 from erlangen.reporting.figures import Figure, Line, bars_with_error, heatmap, histogram, lines_with_band, scatter
+from erlangen.reporting.folders import check_folder, run_directory
 from erlangen.reporting.formatting import PlusMinus, format_number, format_value, repeated
 from erlangen.reporting.graphs import layered_graph
-from erlangen.reporting.outcome import Outcome, run_directory
+from erlangen.reporting.outcome import Outcome
 from erlangen.reporting.parts import KeyNumber, Matrix, Section, Table
 from erlangen.reporting.plain import plain, to_json
 from erlangen.reporting.progress import progress
@@ -26,6 +27,7 @@ __all__ = [
     "Section",
     "Table",
     "bars_with_error",
+    "check_folder",
     "claim_from",
     "format_number",
     "format_value",

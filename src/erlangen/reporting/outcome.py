@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime
 import os
-import re
 import secrets
 import shutil
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -154,35 +152,3 @@ def _beside(target: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
-
-
-def run_directory(name: str, root: str | os.PathLike[str] = "runs", now: datetime.datetime | None = None) -> Path:
-    """Make and return the empty directory ``root/name/DATE-TIME``; of two runs in one second, the second gets ``-2``.
-
-    Making it reserves the name among processes that start together. Call it when there is something to save, so that
-    a run that fails leaves nothing behind.
-
-    Letters and digits of any script stand in the folder's name as they are, and ``_`` for everything else.
-
-    Raises:
-        ArgumentError: ``name`` has no letter and no digit.
-
-    >>> import tempfile
-    >>> run_directory("demo", tempfile.mkdtemp(), datetime.datetime(2024, 5, 6, 7, 8, 9)).name
-    '2024-05-06_07-08-09'
-    """
-    folder = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).lstrip(".-")
-    if not re.search(r"[^\W_]", folder):
-        raise ArgumentError("name", "a name with letters or digits", repr(name))
-    stamp = f"{now or datetime.datetime.now():%Y-%m-%d_%H-%M-%S}"
-    parent = Path(root) / folder
-    parent.mkdir(parents=True, exist_ok=True)
-    attempt = 1
-    while True:
-        directory = parent / (stamp if attempt == 1 else f"{stamp}-{attempt}")
-        try:
-            directory.mkdir()
-        except FileExistsError:
-            attempt += 1
-        else:
-            return directory

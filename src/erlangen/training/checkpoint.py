@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
-from erlangen.serialization import weights_bytes, write_bytes
+from erlangen.serialization import read_tensors, weights_bytes, write_bytes
 from erlangen.training.history import History
 
 FILE = "training.safetensors"
@@ -68,14 +67,12 @@ def read(directory: Path, who: dict[str, Any]) -> State | None:
     """The checkpoint in ``directory``; ``None`` when there is none.
 
     Raises:
-        ArgumentError: it belongs to another training; the message says what differs.
+        ArgumentError: it is damaged, or belongs to another training; the message says what differs.
     """
     path = directory / FILE
     if not path.exists():
         return None
-    with safe_open(path, framework="pt") as file:
-        meta = json.loads(file.metadata()["state"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    tensors, meta = read_tensors(path, "state", "checkpoint")
     who = json.loads(json.dumps(who))
     if meta["who"] != who:
         differences = []
