@@ -38,7 +38,7 @@ class Fit:
     seed: int = 0
     """Seed of everything random."""
     quiet: bool = False
-    """No progress bars."""
+    """No progress: only what was found, and where the report is."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Discover:
     json: bool = False
     """Print JSON."""
     quiet: bool = False
-    """No progress bars."""
+    """No progress: only what was found, and where the report is."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ class Audit:
     """Seed of the group elements."""
     json: bool = False
     """Print JSON."""
+    quiet: bool = False
+    """Only the answer in one line, and where the report is."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,10 @@ class Run:
 
 @dataclass(frozen=True)
 class List:
-    """The systems and their studies, with what each claims."""
+    """The systems and their studies."""
 
+    claims: bool = False
+    """With what each study claims."""
     json: bool = False
     """Print JSON."""
 
@@ -122,7 +126,7 @@ class ZooMake:
     seed: int = 0
     """Seed of everything random."""
     quiet: bool = False
-    """No progress bars."""
+    """No progress: only what was found, and where the report is."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ class ZooPredict:
     json: bool = False
     """Print JSON."""
     quiet: bool = False
-    """No progress bars."""
+    """No progress: only what was found, and where the report is."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ class ReluDimension:
     json: bool = False
     """Print JSON."""
     quiet: bool = False
-    """No progress bars."""
+    """No progress: only what was found, and where the report is."""
 
 
 Command = (

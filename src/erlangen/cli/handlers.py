@@ -87,6 +87,7 @@ def run_audit(args: Audit) -> None:
     from erlangen.data import read
     from erlangen.groups.names import parse_group
     from erlangen.measure import audit
+    from erlangen.measure.audit_report import audit_outcome
     from erlangen.reporting import check_folder
     from erlangen.training.processes import is_main
 
@@ -103,9 +104,11 @@ def run_audit(args: Audit) -> None:
         model(x[:2])
     result = audit(model, x, inp, out, elements=args.elements, generator=torch.Generator().manual_seed(args.seed))
     path = result.report(args.report)
-    print(json.dumps(result.as_dict(), indent=2) if args.json else result)
-    if not args.json:
-        print(f"report: {path}")
+    if args.json:
+        print(json.dumps(result.as_dict(), indent=2))
+        return
+    print(audit_outcome(result).answer if args.quiet else result)
+    print(f"report: {path}")
 
 
 def run_expressivity(args: Expressivity) -> None:
@@ -169,4 +172,6 @@ def run_list(args: List) -> None:
         return
     from rich.console import Console
 
-    Console().print(catalogue_table())
+    Console().print(catalogue_table(claims=args.claims))
+    if not args.claims:
+        print("what each claims: erlangen list --claims; its flags: erlangen run STUDY --help")

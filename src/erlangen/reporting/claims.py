@@ -195,36 +195,29 @@ class Claims(Sequence[Claim]):
     def table(self) -> Table:
         """The claims as a ``rich`` table for the terminal; a failure is in capitals, so that it shows without colour.
 
+        Columns that no claim has a number for are left out.
+
         >>> from rich.console import Console
         >>> Console(width=60).print(Claims([Claim("a", 0.9, 0.5, False)]).table())  # doctest: +ELLIPSIS
         <BLANKLINE>
-          claim ... reported   measured   verdict ...
+          claim ... reported...measured...verdict...
         ...DOES NOT HOLD...
         """
         from rich import box
         from rich.table import Table
         from rich.text import Text  # Text, not str: a "[bold]" in a user's words is not markup
 
-        with_baseline = any(claim.baseline is not None for claim in self)
-        table = Table(box=box.SIMPLE, pad_edge=True, show_lines=False)
+        shown = [name for name in ("reported", "measured", "baseline") if any(getattr(c, name) is not None for c in self)]
+        table = Table(box=box.SIMPLE, pad_edge=False, show_lines=False)
         table.add_column("claim", overflow="fold", ratio=1, min_width=16)
-        table.add_column("reported", justify="right", overflow="fold")
-        table.add_column("measured", justify="right", overflow="fold", style="bold")
-        if with_baseline:
-            table.add_column("baseline", justify="right", overflow="fold")
+        for name in shown:
+            table.add_column(name, justify="right", overflow="fold", style="bold" if name == "measured" else None)
         table.add_column("verdict", overflow="fold")
         for claim in self:
             statement = Text(claim.text)
-            for detail in (claim.note, claim.scale, claim.source):
-                if detail:
-                    statement.append(f"\n{detail}", style="dim")
-            row = [
-                statement,
-                Text(format_value(claim.reported, claim.unit)),
-                Text(format_value(claim.measured, claim.unit)),
-            ]
-            if with_baseline:
-                row.append(Text(format_value(claim.baseline, claim.unit)))
+            if details := "; ".join(detail for detail in (claim.note, claim.scale, claim.source) if detail):
+                statement.append(f"\n{details}", style="dim")
+            row = [statement, *(Text(format_value(getattr(claim, name), claim.unit)) for name in shown)]
             row.append(Text(HOLDS, style="green") if claim.holds else Text(FAILS.upper(), style="bold red"))
             table.add_row(*row)
         return table

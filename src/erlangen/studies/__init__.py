@@ -64,20 +64,22 @@ def catalogue() -> list[dict[str, Any]]:
     return found
 
 
-def catalogue_table() -> Table:
-    """The catalogue for a terminal."""
+def catalogue_table(claims: bool = False) -> Table:
+    """The catalogue for a terminal: a line for each system, or all that its studies claim."""
+    from rich import box
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title="The systems of Erlangen", title_justify="left")
-    for column in ("", "system", "lives in", "today", "studies and what they claim"):
-        table.add_column(column)
+    shown = ("", "system", "studies and what they claim") if claims else ("", "system", "today", "studies")
+    table = Table(*shown, title="The systems of Erlangen", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for entry in catalogue():
-        claims = "\n".join(
-            f"[bold]{name}[/bold]\n" + "\n".join(f"  {c}" for c in lines) for name, lines in entry["studies"].items()
-        )
-        about = f"[bold]{entry['name']}[/bold]\n{entry['title']}"
         number = "" if entry["number"] is None else str(entry["number"])
-        table.add_row(number, about, entry["place"], "works" if entry["works"] else "planned", claims)
+        if claims:
+            about = Text.assemble((entry["name"], "bold"), f"\n{entry['title']}\n{entry['today']}".rstrip())
+            told = [Text.assemble((name, "bold"), *(f"\n  {line}" for line in lines)) for name, lines in entry["studies"].items()]
+            table.add_row(number, about, Text("\n").join(told))
+        else:
+            table.add_row(number, Text(entry["name"]), "works" if entry["works"] else "planned", Text(", ".join(entry["studies"])))
     return table
 
 
