@@ -163,6 +163,21 @@ def test_list_shows_all_systems(capsys):
     assert all(s["works"] == bool(s["studies"]) for s in systems)
 
 
+def test_the_list_is_short_unless_claims_are_wanted(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = call(capsys, "list")
+    assert code == 0
+    lines = out.splitlines()
+    assert len(lines) < 50
+    assert max(map(len, lines)) <= 80
+    for name in ("liegan-jets", "BoRA", "erlangen list --claims"):
+        assert name in out
+    code, long, _ = call(capsys, "list", "--claims")
+    assert code == 0
+    assert len(long.splitlines()) > 200
+    assert max(map(len, long.splitlines())) <= 80
+
+
 def test_run_a_study_with_its_own_flags(tmp_path, capsys):
     done = run("run", "liegan-cyclic", "--steps", "20", "--seeds", "1", "--samples", "200", "--out", tmp_path, "--quiet")
     assert done.returncode == 0, done.stderr
@@ -273,6 +288,10 @@ def test_a_file_is_loaded_as_python_would(audited, tmp_path):
     code, out, err = audited("model.py:build")
     assert code == 0, err
     assert "audit of Linear under SO(3)" in out
+    code, out, err = audited("model.py:build", "--quiet")
+    assert code == 0, err
+    assert out.startswith("Linear is not SO(3)-equivariant: the worst relative error is ")
+    assert out.splitlines()[1:] == [f"report: {tmp_path / 'a.html'}"]
 
 
 @pytest.mark.parametrize(

@@ -112,3 +112,12 @@ def test_figures_follow_the_colours_of_the_page(browser, reports):
     script = "return getComputedStyle(document.querySelector('.plot .xtitle')).fill"
     WebDriverWait(browser, 20).until(lambda b: b.execute_script(script) == colours[0])
     assert colours[0] != colours[1]
+
+
+def test_no_column_of_a_table_is_out_of_sight_on_a_phone(browser, reports):
+    open_at(browser, reports[False], 390, "light")
+    hidden = (
+        "const width = document.documentElement.clientWidth;"
+        "return [...document.querySelectorAll('.data:not(.pairs) td')].filter(e => e.getBoundingClientRect().right > width + 1).length"
+    )
+    assert browser.execute_script(hidden) == 0

@@ -88,3 +88,15 @@ def test_claims_are_a_frozen_sequence():
         Claims([Verdict(True, "c", how="exact")])
     with pytest.raises(ArgumentError):
         Claim("", None, 1, True)
+
+
+def test_columns_without_a_number_leave_their_room_to_the_claims():
+    claims = Claims(
+        [Claim("the model keeps its AUC on moved data", None, 1e-9, True, baseline=0.3, note="AUC lost", scale="900 jets")] * 8
+    )
+    text = text_of(claims, 80)
+    assert "reported" not in text
+    assert "baseline" in text
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert len(lines) == 2 + 8 * 2  # a head with its rule, and for each claim a line and one with its details
+    assert max(map(len, lines)) <= 80

@@ -153,3 +153,18 @@ def test_what_was_left_out_is_said_with_the_reason_and_escaped():
     assert outcome.as_dict()["left_out"] == {"angular-momentum": "measured with <--full>"}
     assert outcome.as_dict()["claims"]["claims"][0]["key"] == "c"
     assert "not measured in this run" not in render(Outcome("a", "b", {}, claims))
+
+
+def test_the_glossary_explains_the_words_of_the_page_and_no_others():
+    words = {"quadric": "one value <of> a form", "degree": "how nearly", "AUC": "ordered pairs", "frame": "unused"}
+    table = Table("Numbers", ["model", "AUC"], [["plain", 0.5]])
+    page = render(Outcome("demo", "Demo", {}, answer="The quadric is a cone.", tables=[table], glossary=words))
+    assert re.findall("<dt>(.*?)</dt>", page) == ["quadric", "AUC"]
+    assert "<dd>one value &lt;of&gt; a form</dd>" in page
+    assert "What the words mean" not in render(Outcome("demo", "Demo", {}, glossary=words))
+
+
+def test_every_cell_of_a_table_says_its_column_for_narrow_pages():
+    page = render(Outcome("demo", "Demo", {}, tables=[Table("Numbers", ["model", "plain", "symmetrized"], [["AUC", 0.5, 0.9]])]))
+    cells = re.findall(r'<td role="cell" class="number" data-label="(.*?)">(.*?)</td>', page)
+    assert cells == [("plain", "0.5000"), ("symmetrized", "0.9000")]

@@ -21,8 +21,9 @@ class Finding:
         found: in a few words, e.g. ``"so(1,3)"``, ``"SO(2)z 1.00, SO(3) 0.31"``, ``"blocks 2+2+1"``; ``"nothing"``.
         confidence: from 0 to 1, on data kept from the discoverer: ``1 - told / told_random``, where ``told`` is how much the finding
             contradicts the data (the judge's excess over chance, the relative error of a prediction) and ``told_random`` the same for
-            a structure of the same size that has nothing to do with the data. ``None`` where it was not measured.
-        holds: whether the discoverer stands by it.
+            a structure of the same size that has nothing to do with the data; of what the discoverer does not stand by, what held-out data
+            leave no doubt about. ``None`` where it was not measured.
+        holds: whether the discoverer stands by it as an exact structure.
         seconds: what it cost, judging included.
         note: one line.
         group: what goes into ``symmetrize`` and ``measure``; ``None`` when the finding is no group that acts on the data as they are.

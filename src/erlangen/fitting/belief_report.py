@@ -12,6 +12,8 @@ from erlangen.fitting.choice import Choice
 from erlangen.fitting.task import Task
 from erlangen.reporting import Claim, Section, Table, bars_with_error, repeated
 
+#: Where the best model leaves more of the target's variance than this, nothing was learned.
+UNLEARNED = 0.95
 #: How far below the plain model a symmetric one may lie on the test data as they are.
 NEAR = 0.01
 
@@ -106,8 +108,13 @@ def closed_form_answer(assessments: dict[str, Assessment], belief: Belief | None
         return ""
     left = min(belief.soft, belief.ridge)
     name, best = min(((a.name, 1 - statistics.mean(a.scores)) for a in assessments.values()), key=lambda pair: pair[1])
-    verdict = "the closed form is enough" if left <= best else "the network is worth its training"
+    if min(left, best) > UNLEARNED:
+        verdict = "neither has learned the target, and which is better says nothing"
+    elif left <= best:
+        verdict = "the closed form is enough"
+    else:
+        verdict = f"{name} is worth its training"
     return (
-        f"Ridge regression on products of vectors leaves {left:.2g} of the target's variance on held-out data, the best network ({name}) "
-        f"{best:.2g}: {verdict}."
+        f"Ridge regression on products of vectors leaves {left:.2g} of the target's variance on held-out data, the best trained model "
+        f"({name}) {best:.2g}: {verdict}."
     )

@@ -83,8 +83,7 @@ def choose(group: Group | None, belief: Belief | None, soft: bool) -> Choice:
         judged = belief[str(group)]
         said = f"{group} is {judged.status} for the task (degree {judged.degree:.2f})"
         if judged.status == "exact":
-            seen = f"a violation of {1 - judged.lowest:.0%} would show"
-            return Choice(group, reason=f"{group} looks exact for the task ({seen}), so a frame imposes it.")
+            return Choice(group, reason=f"{group} looks exact for the task ({judged.tested}), so a frame imposes it.")
     supported = {name: belief.acting[name] for name, b in belief.groups.items() if b.degree >= HALF}
     if not supported:
         return Choice(None, reason=f"{said}, and the data support no other candidate: neither a frame nor a penalty.")

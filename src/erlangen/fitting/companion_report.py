@@ -15,6 +15,8 @@ from erlangen.fitting.members import Members
 from erlangen.fitting.problem import Problem
 from erlangen.reporting import Claim, Section, Table
 
+#: A score that is not above chance by this has learned nothing.
+LEARNED = 0.05
 #: Draws of the test samples with replacement, for standard errors.
 DRAWS = 200
 
@@ -94,7 +96,10 @@ def companion_answer(problem: Problem, assessments: dict[str, Assessment], compa
         said += f" and {invariants.scores[0]:.4f} on {invariants.about.partition(' on ')[2]}"
     if compared is None:
         return f"{said}."
-    verdict = "the closed form is enough" if compared.is_enough else "the network is worth its training"
+    if max(compared.network, compared.companion) < problem.task.chance + LEARNED:
+        verdict = f"neither is far from what knowing nothing reaches, {problem.task.chance:.4f}, and which is better says nothing"
+    else:
+        verdict = "boosting on invariants is enough" if compared.is_enough else "the network is worth its training"
     return f"{said}; the symmetrized networks together reach {compared.network:.4f}: {verdict}."
 
 

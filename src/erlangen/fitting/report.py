@@ -17,6 +17,7 @@ from erlangen.fitting.choice import Symmetry
 from erlangen.fitting.companion_report import companion_answer, companion_claims, companion_sections, compared
 from erlangen.fitting.companions import Companion
 from erlangen.fitting.config import FitConfig
+from erlangen.fitting.glossary import WORDS
 from erlangen.fitting.members import Members
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.task import Task
@@ -89,6 +90,7 @@ def build_outcome(
         },
         sections=sections,
         seconds=seconds,
+        glossary=WORDS,
         answer=" ".join(
             filter(
                 None,

@@ -55,6 +55,7 @@ def render(outcome: Outcome) -> str:
             name: any(getattr(c, name) not in (None, "") for c in outcome.claims) for name in ("reported", "baseline", "scale")
         },
         sections=sections,
+        glossary=_used(outcome, sections),
         config=list(_flat(outcome.config, formatted=False)),
         metrics=list(_flat(outcome.metrics, formatted=True)),
         versions=list(outcome.versions.items()),
@@ -62,6 +63,18 @@ def render(outcome: Outcome) -> str:
         scripts=[Markup(script) for script in scripts],
         policy=_policy(scripts),
     )
+
+
+def _used(outcome: Outcome, sections: list[dict[str, Any]]) -> dict[str, str]:
+    """The words of the glossary that the page uses."""
+    told = [outcome.title, outcome.answer, *(f"{n.label} {n.note}" for n in outcome.key_numbers)]
+    told += [f"{claim.text} {claim.note}" for claim in outcome.claims]
+    for section in sections:
+        told += [section["heading"], *section["paragraphs"]]
+        told += [f"{figure['title']} {figure['caption']}" for figure in section["figures"]]
+        told += [f"{table['title']} {table['caption']} {table['heads']} {table['rows']}" for table in section["tables"]]
+    text = " ".join(told).lower()
+    return {word: meaning for word, meaning in outcome.glossary.items() if word.lower() in text}
 
 
 def _template_file(name: str) -> str:

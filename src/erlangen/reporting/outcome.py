@@ -43,6 +43,7 @@ class Outcome:
         answer: the result in one sentence.
         key_numbers: the three to six numbers to see first.
         created: when, ISO 8601.
+        glossary: what the report's words mean, by word; those that occur in the report are explained at its end.
 
     >>> out = Outcome("demo", "A demonstration", {"seed": 0}, Claims(), metrics={"auc": 0.9})
     >>> out.as_dict()["metrics"]
@@ -64,6 +65,7 @@ class Outcome:
     key_numbers: Sequence[KeyNumber] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     created: str = field(default_factory=_now)
+    glossary: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.claims, Claims):

@@ -61,6 +61,12 @@ class GroupBelief:
     error: float
     free: int
 
+    @property
+    def tested(self) -> str:
+        """How small a violation the held-out data would have shown, in words."""
+        open_ = 1 - self.lowest
+        return f"a violation of {open_:.0%} would show" if open_ >= 0.01 else "a violation of less than 1% would show"
+
 
 @dataclass(frozen=True)
 class Belief:
@@ -124,16 +130,22 @@ class Belief:
         best = self.groups[chosen] if chosen else shown[0]
         unclear = all(b.status == "unclear" for b in shown)
         notes = {
-            "impose": f"{chosen} looks exact (a violation of {1 - best.lowest:.0%} would show)",
-            "penalty": f"{', '.join(self.near)} not surely exact: use the penalty",
+            "impose": f"{chosen} looks exact ({best.tested})",
+            "penalty": f"{self._almost()}; a penalty (--soft) allows for that, a frame does not",
             "none": "no candidate is a symmetry"
             if not unclear
             else "not enough data, or a target that these features do not explain",
         }
         group = self._group(chosen) if chosen else None
-        confidence = None if unclear else best.degree
+        # Of what is not surely exact only what the data leave no doubt about counts.
+        confidence = None if unclear else best.degree if chosen else best.lowest
         note = notes[self.advice] + f"; held-out error free {self.ridge:.2g}, soft {self.soft:.2g}"
         return Finding("soft equivariance, ridge", found or "nothing", confidence, chosen is not None, self.seconds, note, group)
+
+    def _almost(self) -> str:
+        """The groups for a penalty, and what keeps them from being called exact."""
+        kept = [f"{name} to {self[name].degree:.2f}, surely to {self[name].lowest:.2f}" for name in self.near]
+        return f"not surely exact is {', '.join(kept)}"
 
     def _group(self, name: str) -> Group | None:
         rep = self.acting[name]

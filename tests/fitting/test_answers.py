@@ -1,0 +1,74 @@
+"""Sentences that a stranger can reconcile: nothing learned is no victory, and what is not surely exact has no full confidence."""
+
+import pytest
+import torch
+
+from erlangen.data import DataSet
+from erlangen.discover.soft.belief import Belief, GroupBelief
+from erlangen.discover.soft.degrees import Degrees
+from erlangen.fitting.assess import Assessment
+from erlangen.fitting.belief_report import closed_form_answer
+from erlangen.fitting.companion_report import Comparison, companion_answer
+from erlangen.fitting.companions import INVARIANTS, RAW
+from erlangen.fitting.config import FitConfig
+from erlangen.fitting.problem import Problem
+from erlangen.groups import SO
+
+
+def belief(status: str = "exact", lowest: float = 1.0, ridge: float = 0.2) -> Belief:
+    group = GroupBelief("SO(2)", status, 1.0, lowest, 0.2, 3)
+    return Belief(
+        groups={"SO(2)": group},
+        acting={"SO(2)": SO(2).vector},
+        ridge=ridge,
+        soft=ridge,
+        soft_degrees=Degrees({"SO(2)": 1.0}),
+        features=4,
+        degree=2,
+        samples=100,
+        seconds=0.1,
+    )
+
+
+def problem(kind: str) -> Problem:
+    x = torch.randn(80, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = x[:, 0, 0] if kind == "scalar" else (x[:, 0, 0] > 0).long()
+    data = DataSet("d", x, y, kind)
+    return Problem.of(data, data, FitConfig())
+
+
+@pytest.mark.parametrize(
+    ("ridge", "score", "said"),
+    [
+        (0.2, 0.7, "the closed form is enough"),
+        (0.4, 0.7, "plain is worth its training"),
+        (0.98, 0.01, "neither has learned the target"),
+        (0.999, -0.2, "neither has learned the target"),
+    ],
+)
+def test_a_closed_form_is_enough_only_where_something_was_learned(ridge, score, said):
+    answer = closed_form_answer({"plain": Assessment("plain", "", [score])}, belief(ridge=ridge), problem("scalar").task)
+    assert said in answer
+
+
+@pytest.mark.parametrize(
+    ("network", "companion", "said"),
+    [
+        (0.9, 0.92, "boosting on invariants is enough"),
+        (0.92, 0.8, "the network is worth its training"),
+        (0.51, 0.53, "neither is far from what knowing nothing reaches, 0.5000"),
+    ],
+)
+def test_boosting_is_enough_only_where_something_was_learned(network, companion, said):
+    rows = {name: Assessment(name, "boosting on numbers", [companion]) for name in (RAW, INVARIANTS)}
+    assert said in companion_answer(problem("class"), rows, Comparison(network, companion, 0.01))
+
+
+def test_what_is_not_surely_exact_has_the_confidence_that_the_data_leave_no_doubt_about():
+    sure, unsure = belief("exact", 0.995).finding(), belief("approximate", 0.7).finding()
+    assert (sure.holds, sure.confidence) == (True, 1.0)
+    assert "a violation of less than 1% would show" in sure.note
+    assert (unsure.holds, unsure.confidence) == (False, 0.7)
+    assert "not surely exact is SO(2) to 1.00, surely to 0.70" in unsure.note
+    assert "use the penalty" not in unsure.note
+    assert "a violation of 30% would show" in belief("exact", 0.7).finding().note
