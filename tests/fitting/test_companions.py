@@ -43,14 +43,18 @@ def test_trees_are_those_of_scikit_learn():
     assert Trees.of([[number]])(columns[:0]).shape == (0, 1)
 
 
-def test_pooled_columns_do_not_see_the_order_but_in_the_rows():
+def test_pooled_columns_are_sums_sorted_entries_and_eigenvalues():
     x = clouds(20).x
     columns = Columns(3, 3, er.SE(3), "pooled")(x)
+    d = torch.cdist(x, x) ** 2
+    torch.testing.assert_close(columns[:, :3], d.sum(-1))
+    torch.testing.assert_close(columns[:, 3:6], torch.stack([0 * d[:, 0, 0], 2 * d[:, 0, 1], d.sum((1, 2))], -1))
+    # What follows does not see the order of the points.
+    torch.testing.assert_close(columns[:, 6:9], d[:, [0, 0, 1], [1, 2, 2]].sort(-1, descending=True).values)
     swapped = Columns(3, 3, er.SE(3), "pooled")(x[:, [2, 0, 1]])
-    torch.testing.assert_close(swapped[:, 1:4], columns[:, [3, 1, 2]])
-    torch.testing.assert_close(swapped[:, 4:], columns[:, 4:])
-    torch.testing.assert_close(swapped[:, 0], columns[:, 0])
-    assert pooled(torch.zeros(2, 4, 4)).shape == (2, 1 + 4 + 6 + 4)
+    torch.testing.assert_close(swapped[:, 6:], columns[:, 6:])
+    torch.testing.assert_close(columns[:, 9:].sum(-1), torch.zeros(20, dtype=torch.float64))  # the trace
+    assert pooled(torch.zeros(2, 4, 4)).shape == (2, 4 + 4 + 6 + 4)
     with pytest.raises(ArgumentError, match="'arrangement'"):
         Columns(3, 3, None, "pooled")
 

@@ -23,9 +23,8 @@ class Columns(nn.Module):
         tokens, dim: ``T`` and ``n``.
         group: whose invariants they are; ``None``: the raw numbers.
         arrangement: ``"each"``: every invariant of the tokens by itself. ``"pooled"``: of the symmetric forms of two tokens (products,
-            squares of distances), as a matrix over pairs, the sum of all entries, the sums of rows, the entries above the diagonal
-            in descending order, the eigenvalues; what does not look at the order of tokens is told apart from what does.
-            ``"both"``.
+            squares of distances), as a matrix over pairs, the sums of rows, those of the first tokens among each other, the entries above
+            the diagonal in descending order, the eigenvalues. ``"both"``.
 
     Attributes:
         arrangements: those that the group has; without symmetric forms only ``"each"``.
@@ -37,7 +36,7 @@ class Columns(nn.Module):
     >>> Columns(2, 3, O(3))(torch.tensor([[[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]])).tolist()
     [[1.0, 2.0, 1.0]]
     >>> len(Columns(4, 3)), len(Columns(4, 3, O(3))), len(Columns(4, 3, O(3), "pooled"))
-    (12, 10, 15)
+    (12, 10, 18)
     """
 
     def __init__(self, tokens: int, dim: int, group: Group | None = None, arrangement: Arrangement = "each") -> None:
@@ -67,12 +66,13 @@ class Columns(nn.Module):
 
 
 def pooled(pairs: Float[Tensor, "B T T"]) -> Float[Tensor, "B k"]:
-    """Of symmetric matrices the sum, the sums of rows, the entries above the diagonal in descending order, and the eigenvalues.
+    """Of symmetric matrices the sums of rows, the sums of leading blocks (the last is that of all entries), the entries above the
+    diagonal in descending order, and the eigenvalues.
 
     >>> pooled(torch.tensor([[[1.0, 2.0], [2.0, 1.0]]])).tolist()
-    [[6.0, 3.0, 3.0, 2.0, -1.0, 3.0]]
+    [[3.0, 3.0, 1.0, 6.0, 2.0, -1.0, 3.0]]
     """
     i, j = torch.triu_indices(pairs.shape[1], pairs.shape[1], 1, device=pairs.device)
-    rows = pairs.sum(-1)
+    blocks = pairs.cumsum(1).cumsum(2).diagonal(dim1=1, dim2=2)
     above = pairs[:, i, j].sort(-1, descending=True).values
-    return torch.cat([rows.sum(-1, keepdim=True), rows, above, torch.linalg.eigvalsh(pairs)], -1)
+    return torch.cat([pairs.sum(-1), blocks, above, torch.linalg.eigvalsh(pairs)], -1)

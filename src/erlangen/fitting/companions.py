@@ -25,8 +25,8 @@ RAW, INVARIANTS = "boosting, raw", "boosting, invariants"
 BAG = 5
 #: The share of columns that each split of a model of the bag looks at.
 SHARE = 0.3
-#: Samples whose columns show how much of them is rounding.
-SEEN = 512
+#: Columns are rounded to so many times what rounding changes of them.
+GRAIN = 10
 
 
 class Boosted(nn.Module):
@@ -63,15 +63,6 @@ def rounded_to(columns: Tensor, grain: Tensor) -> Tensor:
     """Multiples of ``grain`` nearest to columns; where it is zero, the columns."""
     grain = grain.to(columns)
     return torch.where(grain > 0, (columns / grain.clamp_min(torch.finfo(columns.dtype).tiny)).round() * grain, columns)
-
-
-def grain_of(columns: Columns, problem: Problem, group: Group, config: FitConfig) -> Tensor:
-    """Ten times how much of each column is rounding, ``[k]``: what random elements of the group change of it on training samples."""
-    some = problem.data.subset(slice(0, SEEN))
-    rng = torch.Generator().manual_seed(config.seed + 11)
-    g = group.sample(len(some), generator=rng, dtype=torch.float64, scale=config.spread)
-    moved, _ = problem.moved(some, group, g)
-    return 10 * (columns(moved.to(torch.float64)) - columns(problem.inputs(some).to(torch.float64))).abs().amax(0)
 
 
 @dataclass(frozen=True)
@@ -115,7 +106,7 @@ def companions(problem: Problem, group: Group | None, config: FitConfig) -> list
     for arrangement in first.arrangements if len(first.arrangements) > 1 else ():
         columns = problem.kind.columns(group, arrangement)
         assert columns is not None
-        model = _boosted(columns, grain_of(columns, problem, group, config), problem, problem.train, 1)
+        model = _boosted(columns, GRAIN * problem.rounding(columns, group, config), problem, problem.train, 1)
         assert problem.held.y is not None
         with torch.no_grad():
             held[arrangement] = problem.task.score(model(problem.inputs(problem.held)), problem.held.y)
@@ -124,7 +115,7 @@ def companions(problem: Problem, group: Group | None, config: FitConfig) -> list
     assert columns is not None
     words = {"each": "by token", "pooled": "pooled over tokens", "both": "by token and pooled"}[best]
     about = f"the mean of {BAG} on {len(columns)} invariants of {group}, {words}"
-    grain = grain_of(columns, problem, group, config)
+    grain = GRAIN * problem.rounding(columns, group, config)
     found.append(_companion(INVARIANTS, about, columns, grain, problem, BAG, started, held))
     return found
 

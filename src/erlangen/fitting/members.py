@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from erlangen.data import Collection, DataSet
 from erlangen.discover.augerino import Augerino
 from erlangen.discover.augment import Augmented
+from erlangen.fitting.columns import Arrangement
 from erlangen.fitting.config import FitConfig
+from erlangen.fitting.invariant_network import InvariantNetwork
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.soft_network import SoftNetwork
 from erlangen.groups.base import Group
@@ -41,10 +43,11 @@ class Kind:
     Attributes:
         name: for tables and folders, e.g. ``"plain"``.
         about: one line for the report.
-        how: ``"plain"``, ``"symmetrized"`` (by a frame of ``group``), ``"augmented"`` (by moves of ``basis``), ``"augerino"``
-            (moves learned with the network) or ``"soft"`` (a penalty on ``penalised``).
+        how: ``"plain"``, ``"symmetrized"`` (by a frame of ``group``), ``"invariants"`` (on those of ``group``), ``"augmented"`` (by moves
+            of ``basis``), ``"augerino"`` (moves learned with the network) or ``"soft"`` (a penalty on ``penalised``).
         group: of a symmetrized model.
         basis: generators ``[K, n, n]`` of an augmented one; of an Augerino, where they may be non-zero.
+        arrangement: of invariants.
         penalised: of a soft one, how the candidate groups move tokens, by name.
     """
 
@@ -53,6 +56,7 @@ class Kind:
     how: str = "plain"
     group: Group | None = None
     basis: Tensor | None = None
+    arrangement: Arrangement = "each"
     penalised: Mapping[str, Rep] = field(default_factory=dict)
 
 
@@ -78,7 +82,16 @@ def build(kind: Kind, problem: Problem, config: FitConfig) -> nn.Module:
     if kind.how == "soft":
         return _soft(kind, problem, config)
     x = problem.inputs(data)
-    network = problem.kind.network(config.width, config.depth, config.dropout if task.kind == "class" else 0.0, kind.group)
+    dropout = config.dropout if task.kind == "class" else 0.0
+    if kind.how == "invariants":
+        assert kind.group is not None
+        own = problem.kind.on_invariants(
+            kind.group, arrangement=kind.arrangement, width=config.width, depth=config.depth, dropout=dropout
+        )
+        assert data.y is not None
+        own.standardise(x, data.y, problem.rounding(own.columns, kind.group, config))
+        return own
+    network = problem.kind.network(config.width, config.depth, dropout, kind.group)
     model = network if kind.group is None else problem.kind.symmetrized(network, kind.group)
     assert data.y is not None
     problem.kind.standardise(network, model, x, data.y, task.out_scale)
@@ -100,26 +113,37 @@ def _soft(kind: Kind, problem: Problem, config: FitConfig) -> SoftNetwork:
     return soft
 
 
-def train_members(kind: Kind, problem: Problem, config: FitConfig, checkpoints: Path | None, quiet: bool = False) -> Members:
-    """Train ``config.seeds`` models of one kind on the same data with the same budget; early stopping on what is held out."""
+def train_members(
+    kind: Kind,
+    problem: Problem,
+    config: FitConfig,
+    checkpoints: Path | None,
+    quiet: bool = False,
+    which: Iterable[int] | None = None,
+) -> Members:
+    """Train models of one kind on the same data with the same budget; early stopping on what is held out.
+
+    ``which``: the numbers of those to train, by default all ``config.seeds``.
+    """
     data, held, task = problem.train, problem.held, problem.task
     inputs, rebuild = taken_apart(problem.kind.prepared(problem.inputs(data)))
     held_inputs, _ = taken_apart(problem.kind.prepared(problem.inputs(held)))
     count = len(inputs)
 
     def over(net: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-        x, frame = rebuild(batch[:count]), batch[count + 1 :]
-        if not (frame and isinstance(net, Symmetrized)):
-            return net(x)
-        return net.over(Weighted(frame[0], frame[1] if len(frame) > 1 else None), x)
+        found = batch[count + 1 :]
+        if found and isinstance(net, InvariantNetwork):
+            return net.over(*found)
+        if found and isinstance(net, Symmetrized):
+            return net.over(Weighted(found[0], found[1] if len(found) > 1 else None), rebuild(batch[:count]))
+        return net(rebuild(batch[:count]))
 
     models, histories = [], []
-    for member in range(config.seeds):
+    for member in range(config.seeds) if which is None else which:
         seed = config.seed * 1000 + member
         torch.manual_seed(seed)
         model = build(kind, problem, config)
-        found = known_frames(model, rebuild(inputs)), known_frames(model, rebuild(held_inputs))
-
+        known = known_parts(model, rebuild(inputs)), known_parts(model, rebuild(held_inputs))
         settings = TrainingConfig(
             steps=config.steps,
             batch_size=config.batch_size,
@@ -131,10 +155,10 @@ def train_members(kind: Kind, problem: Problem, config: FitConfig, checkpoints: 
         )
         history = train(
             model,
-            (*inputs, target(model, data), *found[0]),
+            (*inputs, target(model, data), *known[0]),
             lambda net, *batch: task.loss(over(net, batch), batch[count]) + _penalty(net),
             settings,
-            validation=(*held_inputs, target(model, held), *found[1]),
+            validation=(*held_inputs, target(model, held), *known[1]),
             metric=lambda net, *batch: task.score(over(net, batch), batch[count]),
             checkpoint=None if checkpoints is None else checkpoints / f"{kind.name}-{member}",
             description=f"training {kind.name} {member + 1}/{config.seeds}",
@@ -151,11 +175,14 @@ def taken_apart(x: Any) -> tuple[list[Tensor], Rebuild]:
     return leaves, lambda batch: optree.tree_unflatten(tree, list(batch))
 
 
-def known_frames(model: nn.Module, x: Any) -> tuple[Tensor, ...]:
-    """The elements and weights that a cloud's frame without parameters gives each datum: found once, not in every step.
+def known_parts(model: nn.Module, x: Any) -> tuple[Tensor, ...]:
+    """What of a model's work is the same in every step, found once: the elements and weights that a cloud's frame without parameters
+    gives each datum, or the invariants that a network sees.
 
     Nothing for other models: a whole group's elements are the same for all data, and others are drawn or learned.
     """
+    if isinstance(model, InvariantNetwork):
+        return model.known(x)
     if not (isinstance(model, Symmetrized) and isinstance(model.frame, CloudFrame)) or any(True for _ in model.frame.parameters()):
         return ()
     with torch.no_grad():

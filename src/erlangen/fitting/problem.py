@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from erlangen.data import Collection, DataSet
+from erlangen.fitting.columns import Columns
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.kinds import DataKind, kind_of
 from erlangen.fitting.task import Task, task_of
 from erlangen.groups.base import Element, Group
+
+#: Samples whose columns show how much of them is rounding.
+SEEN = 512
 
 
 @dataclass(frozen=True)
@@ -56,3 +61,10 @@ class Problem:
         inp, out = self.kind.moved_by(group)
         assert data.y is not None
         return inp.act(g, self.inputs(data)), out.act(g, data.y) if self.kind.vector else data.y
+
+    def rounding(self, columns: Columns, group: Group, config: FitConfig) -> Tensor:
+        """How much of each column is rounding, ``[k]``: the most that random elements of the group change of it on training samples."""
+        some = self.data.subset(slice(0, SEEN))
+        rng = torch.Generator().manual_seed(config.seed + 11)
+        moved, _ = self.moved(some, group, group.sample(len(some), generator=rng, dtype=torch.float64, scale=config.spread))
+        return (columns(moved.double()) - columns(self.inputs(some).double())).abs().amax(0)

@@ -21,6 +21,7 @@ from erlangen.fitting.glossary import WORDS
 from erlangen.fitting.members import Members
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.task import Task
+from erlangen.fitting.ways import Attempt
 from erlangen.groups.base import Group
 from erlangen.reporting import (
     Claim,
@@ -47,11 +48,12 @@ def build_outcome(
     config: FitConfig,
     symmetry: Symmetry,
     members: list[Members],
+    attempts: list[Attempt],
     beside: list[Companion],
     assessments: dict[str, Assessment],
     seconds: float,
 ) -> Outcome:
-    """The report's content; ``beside`` are what stands beside the networks."""
+    """The report's content; ``attempts`` are the ways to a symmetric network, ``beside`` is what stands beside all networks."""
     data, test, task = problem.data, problem.test, problem.task
     comparison = compared(problem, members, beside, assessments)
     group, found = symmetry.group, symmetry.found
@@ -65,7 +67,7 @@ def build_outcome(
     if symmetry.belief is not None:
         sections.append(belief_section(symmetry.belief, symmetry.choice))
     sections += [
-        _training_section(members, task),
+        _training_section(members, attempts, task),
         *companion_sections(beside, assessments),
         _audit_section(assessments, group, task, config),
     ]
@@ -86,6 +88,7 @@ def build_outcome(
             "belief": None if symmetry.belief is None else belief_numbers(symmetry.belief),
             "choice": symmetry.choice.reason,
             "assessments": {name: a.as_dict() for name, a in assessments.items()},
+            "ways": [vars(way).copy() for way in attempts],
             "histories": {m.kind.name: [h.as_dict() for h in m.histories] for m in members},
         },
         sections=sections,
@@ -280,7 +283,7 @@ def _found_section(found: Discovered, data: DataSet) -> Section:
     return Section("The symmetry", str(found).splitlines(), tables=[everything, table], figures=figures, matrices=matrices)
 
 
-def _training_section(members: list[Members], task: Task) -> Section:
+def _training_section(members: list[Members], attempts: list[Attempt], task: Task) -> Section:
     lines = {}
     for m in members:
         shortest = min(len(h.evaluations) for h in m.histories)
@@ -310,7 +313,13 @@ def _training_section(members: list[Members], task: Task) -> Section:
         rows,
         caption="The same budget; stopped early on the same held-out data.",
     )
-    return Section("Training", figures=[figure], tables=[table])
+    tables = [table]
+    if attempts:
+        caption = "The first network of each; the best way is the symmetrized one, and gets all seeds."
+        rows = [[way.name, way.about, way.held, "yes" if way.chosen else "no"] for way in attempts]
+        columns = ["way", "what it is", f"{task.score_name} on held-out training data", "chosen"]
+        tables.append(Table("Ways to be symmetric", columns, rows, caption=caption))
+    return Section("Training", figures=[figure], tables=tables)
 
 
 def _audit_section(assessments: dict[str, Assessment], group: Group | None, task: Task, config: FitConfig) -> Section:

@@ -31,6 +31,7 @@ from erlangen.fitting.members import SOFT_STEPS, Kind, Members, train_members
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.report import build_outcome
 from erlangen.fitting.store import save_companion, save_fitted
+from erlangen.fitting.ways import symmetrized_members, ways
 from erlangen.groups.base import Group
 from erlangen.groups.names import parse_group
 from erlangen.parallel import one_thread
@@ -151,12 +152,19 @@ def _fitted(problem: Problem, config: FitConfig, group: Group | None, directory:
         kinds = _kinds_of(problem, symmetry)
     with one_thread():
         done = {} if symmetry.tried is None else symmetry.tried.members
-        members = [done.get(kind.name) or train_members(kind, problem, config, directory / "checkpoints", quiet) for kind in kinds]
+        checkpoints = directory / "checkpoints"
+        members, attempts = [], []
+        for kind in kinds:
+            if kind.how == "symmetrized" and kind.name not in done:
+                chosen, attempts = symmetrized_members(ways(problem, kind), problem, config, checkpoints, quiet)
+                members.append(chosen)
+            else:
+                members.append(done.get(kind.name) or train_members(kind, problem, config, checkpoints, quiet))
         beside = companions(problem, symmetry.group, config)
         every = [*members, *(Members(Kind(c.name, c.about), [c.model], []) for c in beside)]
         assessments = {m.kind.name: assess(m, problem, symmetry.group, config) for m in every}
     best = members[-1].best
-    outcome = build_outcome(problem, config, symmetry, members, beside, assessments, time.perf_counter() - started)
+    outcome = build_outcome(problem, config, symmetry, members, attempts, beside, assessments, time.perf_counter() - started)
     if is_main():
         kept = save_fitted(best, members[-1].kind.group, problem.kind)
         outcome.save(directory, files=kept | (save_companion(beside[-1].model) if beside else {}))
@@ -286,7 +294,7 @@ def _kinds(group: Group | None, found: Discovered | None, target: str | None, ch
 
 def _augmented(group: Group, found: Discovered | None, target: str | None) -> list[Kind]:
     """For vector targets, the softer ways beside: augmentation by the exact algebra and by the matrices as learned, and Augerino."""
-    if target != "vector" or group.algebra is None:
+    if target != "vector" or group.algebra is None or group.translates:
         return []
     exact = group.algebra.basis
     kinds = [Kind("augmented", f"the plain perceptron, trained on data moved by {group.algebra}", "augmented", basis=exact)]

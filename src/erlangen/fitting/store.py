@@ -13,6 +13,7 @@ from torch import nn
 from erlangen.errors import ArgumentError
 from erlangen.fitting.columns import Columns
 from erlangen.fitting.companions import Boosted
+from erlangen.fitting.invariant_network import InvariantNetwork
 from erlangen.fitting.kinds import DataKind, kind_from_dict
 from erlangen.fitting.soft_network import SoftNetwork
 from erlangen.fitting.trees import Trees
@@ -28,6 +29,7 @@ from erlangen.symmetrize import Symmetrized
 
 def save_fitted(model: nn.Module, group: Group | None, kind: DataKind) -> dict[str, Callable[[Path], object]]:
     """The files that keep a fitted model, each with a function that writes it; ``group`` is the one that it was symmetrized with."""
+    on_invariants = isinstance(model, InvariantNetwork)
     network: Any = model.model if group is not None and isinstance(model, Symmetrized) else model
     if isinstance(network, SoftNetwork):
         # The penalty has done its work; what is kept is the network alone.
@@ -37,6 +39,7 @@ def save_fitted(model: nn.Module, group: Group | None, kind: DataKind) -> dict[s
         "kind": kind.as_dict(),
         "network": network.settings,
         "soft": isinstance(network, SoftNetwork),
+        "on invariants": on_invariants,
         "group": None if group is None else group_to_dict(group),
     }
     return {"model.safetensors": lambda path: save_weights(network, path), "model.json": lambda path: write_json(path, about)}
@@ -70,6 +73,11 @@ def load_fitted(directory: str | Path, which: Literal["model", "companion"] = "m
     about = read_json(path, "directory")
     kind, settings = kind_from_dict(about["kind"]), about["network"]
     group = None if about["group"] is None else group_from_dict(about["group"])
+    if about["on invariants"]:
+        assert group is not None
+        own = kind.on_invariants(group, **settings)
+        load_weights(own, Path(directory) / "model.safetensors")
+        return own.eval()
     network = (
         SoftNetwork(**{**settings, "shape": tuple(settings["shape"])}) if about["soft"] else kind.network(**settings, group=group)
     )

@@ -89,11 +89,15 @@ class Trees(nn.Module):
 
     def _sums(self, columns: Tensor) -> Tensor:
         count, nodes = self.feature.shape
-        first = torch.arange(count, device=columns.device) * nodes
+        first = torch.arange(count, device=columns.device).unsqueeze(1) * nodes
         feature, threshold = self.feature.flatten(), self.threshold.flatten().to(columns)
-        below, above = (self.below + first.unsqueeze(1)).flatten(), (self.above + first.unsqueeze(1)).flatten()
-        here = first.expand(len(columns), count)
+        # Both children of a node side by side, so that one look finds the next.
+        children = torch.stack([self.below + first, self.above + first], -1).flatten()
+        rows = torch.arange(len(columns), device=columns.device).unsqueeze(1) * columns.shape[1]
+        numbers, starts = columns.flatten(), rows.expand(-1, count).flatten()
+        here = first.squeeze(1).repeat(len(columns))
         for _ in range(int(self.depth)):
-            here = torch.where(columns.gather(1, feature[here]) <= threshold[here], below[here], above[here])
-        sums = self.start.to(columns).repeat(len(columns), 1)
-        return sums.index_add(1, self.output, self.value.flatten().to(columns)[here])
+            beyond = numbers.index_select(0, starts + feature.index_select(0, here)) > threshold.index_select(0, here)
+            here = children.index_select(0, 2 * here + beyond)
+        values = self.value.flatten().to(columns).index_select(0, here).unflatten(0, (len(columns), count))
+        return self.start.to(columns).repeat(len(columns), 1).index_add(1, self.output, values)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.fitting.columns import Arrangement, Columns
+from erlangen.fitting.invariant_network import InvariantNetwork
 from erlangen.groups.base import Group
 
 
@@ -92,6 +93,10 @@ class DataKind(ABC):
         """Inputs as rows of numbers, for models of tables: the raw ones, or those that a group leaves unchanged; ``None`` where there are
         none."""
         return None
+
+    def on_invariants(self, group: Group, **settings: Any) -> InvariantNetwork:
+        """An untrained network on what a group leaves unchanged; asked for where :meth:`columns` has some of it."""
+        raise NotImplementedError
 
     def as_dict(self) -> dict[str, Any]:
         """Its sizes and name, ready for JSON."""

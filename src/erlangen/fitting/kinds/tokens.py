@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.fitting.columns import Arrangement, Columns
+from erlangen.fitting.invariant_network import InvariantNetwork
 from erlangen.fitting.kinds.base import DataKind
 from erlangen.fitting.network import TokenNetwork
 from erlangen.groups.base import Group
+from erlangen.maps.invariants import EquivariantVectors
 from erlangen.symmetrize import Symmetrized, symmetrize
 
 
@@ -57,6 +59,10 @@ class Tokens(DataKind):
             return Columns(self.tokens, self.dim, group, arrangement)
         except ArgumentError:  # no invariants of the group are known
             return None
+
+    def on_invariants(self, group: Group, arrangement: Arrangement = "each", **settings: Any) -> InvariantNetwork:
+        vectors = EquivariantVectors(group, self.tokens) if self.vector else None
+        return InvariantNetwork(Columns(self.tokens, self.dim, group, arrangement), self.shape, vectors, **settings)
 
     def __str__(self) -> str:
         return f"R^{self.dim}, the tokens"

@@ -1,0 +1,67 @@
+"""Ways to make a network symmetric - behind a frame, or on invariants - and the one that held-out data prefer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from erlangen.fitting.config import FitConfig
+from erlangen.fitting.members import Kind, Members, train_members
+from erlangen.fitting.problem import Problem
+
+#: Arrangements of invariants that networks are trained on: what is in both is in each.
+ARRANGEMENTS = {"each": "the invariants", "pooled": "invariants pooled over tokens"}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A way that was tried.
+
+    Attributes:
+        name, about: for tables.
+        held: the best score of its first network on held-out data.
+        chosen: whether it is the symmetrized kind.
+    """
+
+    name: str
+    about: str
+    held: float
+    chosen: bool
+
+
+def ways(problem: Problem, kind: Kind) -> list[Kind]:
+    """The ways to the networks of a symmetrized kind: behind a frame, and on invariants of the group, where some are known.
+
+    Args:
+        problem: what is fitted.
+        kind: the symmetrized kind, with its group.
+    """
+    assert kind.group is not None
+    columns = problem.kind.columns(kind.group)
+    if columns is None:
+        return [kind]
+    kinds = [dataclasses.replace(kind, name="frame")]
+    for arrangement in columns.arrangements:
+        if arrangement in ARRANGEMENTS:
+            about = f"a perceptron on {ARRANGEMENTS[arrangement]} of {kind.group}"
+            kinds.append(Kind(f"invariants-{arrangement}", about, "invariants", kind.group, arrangement=arrangement))
+    return kinds
+
+
+def symmetrized_members(
+    kinds: Sequence[Kind], problem: Problem, config: FitConfig, checkpoints: Path, quiet: bool
+) -> tuple[Members, list[Attempt]]:
+    """Networks of the kind whose first one is best on held-out data, as the kind ``"symmetrized"``; and how the others did.
+
+    With one kind there is nothing to choose.
+    """
+    if len(kinds) == 1:
+        return train_members(kinds[0], problem, config, checkpoints, quiet), []
+    tried = [train_members(kind, problem, config, checkpoints, quiet, which=[0]) for kind in kinds]
+    best = max(tried, key=lambda members: members.histories[0].best)
+    rest = train_members(best.kind, problem, config, checkpoints, quiet, which=range(1, config.seeds))
+    kind = dataclasses.replace(best.kind, name="symmetrized")
+    shown = [Attempt(m.kind.name, m.kind.about, m.histories[0].best, m is best) for m in tried]
+    return Members(kind, best.models + rest.models, best.histories + rest.histories), shown
