@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
@@ -69,6 +70,13 @@ def on_page_content(html: str, **_: Any) -> str:
         return f'<autoref identifier="{name}" optional><code>{shown}</code></autoref>'
 
     return re.sub(r":(?:class|meth|func|mod|attr|data|exc):<code>([\w.~]+)</code>", code, html)
+
+
+@event_priority(-100)
+def on_post_build(config: MkDocsConfig) -> None:
+    """Write the search's index as a script, too, which a page opened from disk can load."""
+    index = Path(config.site_dir) / "search" / "search_index.json"
+    index.with_suffix(".js").write_text(f"var __index = {index.read_text()};\n")
 
 
 def _modules() -> list[Path]:

@@ -364,7 +364,8 @@ def _audit_section(assessments: dict[str, Assessment], group: Group | None, task
         caption="Mean over seeds; bars of one standard deviation. Each test sample is moved by its own random element.",
     )
     text = [
-        "Errors are relative equivariance errors; explanations: the mean cosine of gradients at a datum and its moved copy, 1 is perfect."
+        "Errors are relative equivariance errors; explanations: the mean cosine of gradients at a datum and its moved copy, 1 is perfect.",
+        "Gradients of a symmetrized model hold the frame's elements fixed where these depend on the data, as in training.",
     ]
     if group is not None:
         text.append(f"Elements of {group} are drawn from: {group.measure} (scale {config.spread:.3g}).")
