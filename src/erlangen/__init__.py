@@ -73,6 +73,8 @@ _PUBLIC = {
     "ESSL": ("erlangen.discover.essl", "ESSL"),
     "generate": ("erlangen.generate", ""),
     "fit": ("erlangen.fitting", "fit"),
+    "SymmetricClassifier": ("erlangen.fitting.estimators", "SymmetricClassifier"),
+    "SymmetricRegressor": ("erlangen.fitting.estimators", "SymmetricRegressor"),
     "Verdict": ("erlangen.verdict", "Verdict"),
     "NotEquivariantError": ("erlangen.errors", "NotEquivariantError"),
     "equivariance_error": ("erlangen.equivariance", "equivariance_error"),

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.data import Collection, DataSet
+from erlangen.errors import ArgumentError
 from erlangen.fitting.columns import Columns
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.problem import Problem
@@ -84,57 +85,66 @@ class Companion:
 
 
 def companions(problem: Problem, group: Group | None, config: FitConfig) -> list[Companion]:
-    """Boosting with scikit-learn's defaults on the raw numbers; and on the invariants of a group, as columns by token, pooled or both, as
-    held-out data say: the mean of five models that see some columns at each split. Once chosen, they learn from all training data.
+    """Boosting on the raw numbers, and on the invariants of a group.
 
     Nothing for data that are no tokens, and for vectors as targets; no second one for groups without known invariants.
     """
     if problem.kind.columns() is None or problem.task.kind == "vector":
         return []
-    raw = problem.kind.columns()
-    assert raw is not None
-    started = time.perf_counter()
     about = "scikit-learn's gradient boosting, its defaults, on the raw numbers"
-    found = [_companion(RAW, about, raw, None, problem, 1, started)]
-    if group is None:
-        return found
-    started = time.perf_counter()
-    held: dict[str, float] = {}
-    first = problem.kind.columns(group)
-    if first is None:
-        return found
-    for arrangement in first.arrangements if len(first.arrangements) > 1 else ():
-        columns = problem.kind.columns(group, arrangement)
-        assert columns is not None
-        model = _boosted(columns, GRAIN * problem.rounding(columns, group, config), problem, problem.train, 1)
-        assert problem.held.y is not None
-        with torch.no_grad():
-            held[arrangement] = problem.task.score(model(problem.inputs(problem.held)), problem.held.y)
-    best = max(held, key=held.__getitem__, default="each")
-    columns = problem.kind.columns(group, best)
-    assert columns is not None
-    words = {"each": "by token", "pooled": "pooled over tokens", "both": "by token and pooled"}[best]
-    about = f"the mean of {BAG} on {len(columns)} invariants of {group}, {words}"
-    grain = GRAIN * problem.rounding(columns, group, config)
-    found.append(_companion(INVARIANTS, about, columns, grain, problem, BAG, started, held))
+    found = [_timed(RAW, about, problem, None, config)]
+    if group is not None and problem.kind.columns(group) is not None:
+        found.append(_timed(INVARIANTS, "", problem, group, config))
     return found
 
 
-def _companion(
-    name: str,
-    about: str,
-    columns: Columns,
-    grain: Tensor | None,
-    problem: Problem,
-    bag: int,
-    started: float,
-    held: dict[str, float] | None = None,
-) -> Companion:
-    model = _boosted(columns, grain, problem, problem.data, bag)
-    return Companion(name, about, model, time.perf_counter() - started, held or {})
+def _timed(name: str, about: str, problem: Problem, group: Group | None, config: FitConfig) -> Companion:
+    started = time.perf_counter()
+    held: dict[str, float] = {}
+    model = boosted(problem, group, config, held)
+    seconds = time.perf_counter() - started
+    words = {"each": "by token", "pooled": "pooled over tokens", "both": "by token and pooled"}[model.columns.arrangement]
+    about = about or f"the mean of {BAG} on {len(model.columns)} invariants of {group}, {words}"
+    return Companion(name, about, model, seconds, held)
 
 
-def _boosted(columns: Columns, grain: Tensor | None, problem: Problem, data: DataSet | Collection, bag: int) -> Boosted:
+def boosted(problem: Problem, group: Group | None, config: FitConfig, held: dict[str, float] | None = None) -> Boosted:
+    """Boosting with scikit-learn's defaults on the raw numbers; or on the invariants of a group, as columns by token, pooled or both,
+    as held-out data say: the mean of five models that see some columns at each split.
+
+    Once columns are chosen, all training data are learned from.
+
+    Args:
+        problem: of tokens, with classes or numbers as targets.
+        group: ``None``: the raw numbers.
+        config: spread and seed.
+        held: takes the scores on held-out data, by arrangement, where there is something to choose.
+
+    Raises:
+        ArgumentError: no invariants of the group are known.
+    """
+    first = problem.kind.columns(group)
+    if first is None:
+        raise ArgumentError("group", "a group with known invariants", repr(group))
+    if group is None:
+        return _grown(first, None, problem, problem.data, 1)
+    scores: dict[str, float] = {} if held is None else held
+    tried = {}
+    for arrangement in first.arrangements:
+        columns = problem.kind.columns(group, arrangement)
+        assert columns is not None
+        tried[arrangement] = columns, GRAIN * problem.rounding(columns, group, config)
+    if len(tried) > 1:
+        for arrangement, (columns, grain) in tried.items():
+            model = _grown(columns, grain, problem, problem.train, 1)
+            assert problem.held.y is not None
+            with torch.no_grad():
+                scores[arrangement] = problem.task.score(model(problem.inputs(problem.held)), problem.held.y)
+    columns, grain = max(tried.items(), key=lambda item: scores.get(item[0], 0.0))[1]
+    return _grown(columns, grain, problem, problem.data, BAG)
+
+
+def _grown(columns: Columns, grain: Tensor | None, problem: Problem, data: DataSet | Collection, bag: int) -> Boosted:
     """Models grown on data, as one; a single one with scikit-learn's defaults."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 

@@ -52,6 +52,12 @@ class Problem:
         task = task_of(data)
         return cls(data, train, held, test, task, kind_of(data, task.shape))
 
+    @classmethod
+    def undivided(cls, data: DataSet | Collection) -> Problem:
+        """All data in every part, where nothing is chosen or stopped by held-out data."""
+        task = task_of(data)
+        return cls(data, data, data, data, task, kind_of(data, task.shape))
+
     def inputs(self, data: DataSet | Collection) -> Any:
         """What groups move and networks take."""
         return self.kind.inputs(data.x)

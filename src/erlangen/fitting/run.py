@@ -31,7 +31,7 @@ from erlangen.fitting.members import SOFT_STEPS, Kind, Members, train_members
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.report import build_outcome
 from erlangen.fitting.store import save_companion, save_fitted
-from erlangen.fitting.ways import symmetrized_members, ways
+from erlangen.fitting.ways import Attempt, symmetrized_members, ways
 from erlangen.groups.base import Group
 from erlangen.groups.names import parse_group
 from erlangen.parallel import one_thread
@@ -153,7 +153,8 @@ def _fitted(problem: Problem, config: FitConfig, group: Group | None, directory:
     with one_thread():
         done = {} if symmetry.tried is None else symmetry.tried.members
         checkpoints = directory / "checkpoints"
-        members, attempts = [], []
+        members: list[Members] = []
+        attempts: list[Attempt] = []
         for kind in kinds:
             if kind.how == "symmetrized" and kind.name not in done:
                 chosen, attempts = symmetrized_members(ways(problem, kind), problem, config, checkpoints, quiet)

@@ -51,7 +51,7 @@ def ways(problem: Problem, kind: Kind) -> list[Kind]:
 
 
 def symmetrized_members(
-    kinds: Sequence[Kind], problem: Problem, config: FitConfig, checkpoints: Path, quiet: bool
+    kinds: Sequence[Kind], problem: Problem, config: FitConfig, checkpoints: Path | None, quiet: bool
 ) -> tuple[Members, list[Attempt]]:
     """Networks of the kind whose first one is best on held-out data, as the kind ``"symmetrized"``; and how the others did.
 

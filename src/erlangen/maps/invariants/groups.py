@@ -37,11 +37,16 @@ def affine_generators(group: Group | LieAlgebra | Float[Tensor, "k n m"]) -> tup
         raise ArgumentError("group", "a group, a Lie algebra, or affine generators [k, n, n + 1]", type(group).__name__)
     group = recognised(group)
     gens = group.generators
-    if group.translates:
+    try:
+        rep, space = group.vector, group.point.data_shape
+    except TypeError:
+        space = None
+    if space is None or len(space) != 1 or space[0] is None:
+        raise ArgumentError("group", "a group that acts on the points of R^n", repr(group))
+    if group.element_shape == (space[0] + 1,) * 2:  # homogeneous matrices
         assert group.algebra is not None
         basis = group.algebra.basis[:, :-1]
         return basis, basis[:0] if gens is None else gens[:, :-1]
-    rep = group.vector
     n = rep.dim
     none = torch.zeros(0, n, n, dtype=torch.float64)
     algebra = none if group.algebra is None else rep.algebra(group.tangents(torch.float64))

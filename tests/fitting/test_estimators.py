@@ -1,0 +1,74 @@
+"""Estimators: scikit-learn's contract, the symmetry in its words, predictions that have it."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import cross_val_score
+from sklearn.utils.estimator_checks import check_estimator
+
+import erlangen as er
+from erlangen.errors import ArgumentError
+from erlangen.fitting import FitConfig
+
+Regressor, Classifier = er.SymmetricRegressor, er.SymmetricClassifier
+
+
+def clouds(n=500, seed=0):
+    return torch.randn(n, 3, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("estimator", [Regressor(None), Classifier(None)], ids=str)
+def test_scikit_learns_own_checks_pass(estimator):
+    check_estimator(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", [Regressor(), Classifier()], ids=str)
+def test_scikit_learns_own_checks_pass_where_a_symmetry_is_looked_for(estimator):
+    check_estimator(estimator)
+
+
+@pytest.mark.parametrize("learner", ["boosting", "network"])
+def test_predictions_have_the_symmetry_that_was_given(learner):
+    x, far = clouds(), clouds(200, 1)
+    gaps, others = ((p[:, 0] - p[:, 1]).norm(dim=-1).numpy() for p in (x, far))
+    model = Regressor("SE(3)", dim=3, learner=learner, config=FitConfig(seeds=1, steps=500, width=64)).fit(
+        x.flatten(1).numpy(), gaps
+    )
+    assert model.symmetry_ == er.SE(3)
+    assert model.score(far.flatten(1).numpy(), others) > 0.8
+    g = er.SE(3).sample(200, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    moved = er.SE(3).point.act(g, far)
+    np.testing.assert_allclose(model.predict(moved.flatten(1).numpy()), model.predict(far.flatten(1).numpy()), rtol=1e-4, atol=1e-4)
+    # What predicts is a module, which can be audited.
+    assert er.equivariance_error(model.models_[0], far, er.SE(3).point, er.SE(3).scalar)["mean"] < 1e-4
+
+
+def test_classes_keep_their_labels_and_probabilities_add_up():
+    x = clouds()
+    y = np.where(((x[:, 0] * x[:, 1]).sum(-1) > 0).numpy(), "acute", "obtuse")
+    model = Classifier(er.O(3), tokens=3).fit(x.flatten(1).numpy(), y)
+    p = model.predict_proba(x.flatten(1).numpy())
+    np.testing.assert_allclose(p.sum(1), 1)
+    assert set(model.predict(x.flatten(1).numpy())) == {"acute", "obtuse"}
+    raw, ours = (cross_val_score(Classifier(group, dim=3), x.flatten(1).numpy(), y, cv=3).mean() for group in (None, "O(3)"))
+    assert ours > max(raw + 0.03, 0.9)
+
+
+def test_a_symmetry_is_found_or_none():
+    x = torch.randn(400, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    round_target = x.square().sum(-1)
+    assert Regressor().fit(x.numpy(), round_target.numpy()).symmetry_ == er.O(2)
+    assert Regressor().fit(x.numpy(), (x[:, 0] + 0.3 * x[:, 1] ** 2).numpy()).symmetry_ is None
+
+
+def test_what_does_not_fit_is_named():
+    x, y = clouds(60).flatten(1).numpy(), np.arange(60.0)
+    with pytest.raises(ArgumentError, match="'tokens'.*9"):
+        Regressor(None, dim=2).fit(x, y)
+    with pytest.raises(ArgumentError, match="'group'.*R\\^9"):
+        Regressor("SO(3)").fit(x, y)
+    with pytest.raises(ArgumentError, match="'group'"):
+        Regressor("banana").fit(x, y)
+    with pytest.raises(ArgumentError, match="'learner'"):
+        Regressor(None, learner="forest").fit(x, y)
