@@ -129,7 +129,7 @@ BAD_ARRAYS = {
         {},
         "argument 'x': expected an array [N, T, d], or [N, d] for one token; got shape [40]",
     ),
-    "four axes": ({"x": X[None, None]}, {}, "got shape [1, 1, 40, 4]"),
+    "five axes": ({"x": X[None, None, None]}, {}, "got shape [1, 1, 1, 40, 4]"),
     "few": ({"x": X[:31]}, {}, "argument 'x': expected at least 32 samples, to train and test at least 46; got 31"),
     "length": (
         {"x": X, "y": LABELS[:39]},
@@ -204,8 +204,8 @@ def test_bad_files(tmp_path):
     damaged[len(whole) // 2] ^= 0xFF
     (tmp_path / "flipped.npz").write_bytes(damaged)
     assert "no file at" in message(read, tmp_path / "missing.npz")
-    assert "no file at" in message(read, tmp_path)
-    assert "ends in .npz, .csv, .parquet; got 'a.txt'" in message(read, tmp_path / "a.txt")
+    assert "a folder of pictures in one folder for each class" in message(read, tmp_path)
+    assert "ends in .npz, .csv, .parquet," in message(read, tmp_path / "a.txt")
     for name in ("a", "empty", "cut"):
         assert "an .npz archive of arrays" in message(read, tmp_path / f"{name}.npz")
     assert "np.savez(path, x=x, y=y) writes one" in message(read, tmp_path / "single.npz")
@@ -316,7 +316,8 @@ def test_bad_parquet(tmp_path):
         columns(t=[None if i == 3 else 1.0 for i in range(N)])
     )
     assert "'abc' in row 4 of 'a.parquet'" in wrong(columns(t=TEXT))
-    assert "numbers or text in this column; got the Parquet type list" in wrong(columns(t=[[1.0]] * N))
+    assert "numbers or text in this column; got the Parquet type struct" in wrong(columns(t=[{"a": 1.0}] * N))
+    assert "lists of numbers in this column; got ['a'] in row 0" in wrong(columns(t=[["a"]] * N))
     assert "1 infinite of 40 values, the first in row 2" in wrong(columns(t=nan_at(2, value=np.inf, array=X[:, 0])))
     assert "rows; got none" in wrong({"a": pyarrow.array([], pyarrow.float64())})
     assert "Text is read as class labels" in wrong(columns(y=CLASSES))

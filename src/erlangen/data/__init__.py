@@ -8,12 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from erlangen.data.collect import WAYS, As, collect
 from erlangen.data.collection import KINDS, Collection
 from erlangen.data.dataset import SPLITS, DataSet, Split, Target, check_split
 from erlangen.data.files import read
 from erlangen.data.named import load, loader, names, resolve
 
-__all__ = ["KINDS", "SPLITS", "Collection", "DataSet", "Split", "Target", "check_split", "load", "names", "read", "resolve"]
+__all__ = [
+    "KINDS",
+    "SPLITS",
+    "WAYS",
+    "As",
+    "Collection",
+    "DataSet",
+    "Split",
+    "Target",
+    "check_split",
+    "collect",
+    "load",
+    "names",
+    "read",
+    "resolve",
+]
 
 
 def __getattr__(name: str) -> Callable[..., DataSet]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from erlangen.errors import ArgumentError
 from erlangen.extras import engine
 
 DELIMITERS = ",;\t"
+#: What stands in a file for a value that is not known.
+MISSING = ("NA", "N/A", "<NA>", "null", "NULL", "None")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,16 +31,41 @@ class Columns:
         places: for each row, the number by which a person finds it (a line of the file, or the row's own number).
         place: what ``places`` counts, ``"line"`` or ``"row"``.
         file: the file's name, for messages.
+        categories: columns of labels, and for each the columns of zeros and ones made of it.
     """
 
     values: Mapping[str, np.ndarray]
     places: Sequence[int]
     place: str
     file: str
+    categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
-        return list(self.values)
+        """The columns of the file."""
+        made = {name for each in self.categories.values() for name in each}
+        return [name for name in self.values if name not in made]
+
+    def inputs(self, but: Sequence[str]) -> list[str]:
+        """The columns that are numbers, all but some: a category's place is taken by a column of zeros and ones for each label."""
+        return [part for name in self.names if name not in but for part in self.categories.get(name, [name])]
+
+    def known(self, names: Sequence[str]) -> Columns:
+        """Without the rows in which a cell of these columns says NA, as R and pandas write what is not known.
+
+        Warns:
+            UserWarning: how many rows are left out.
+        """
+        missing = np.zeros(len(self.places), dtype=bool)
+        for name in names:
+            if self.values[name].dtype.kind == "U":
+                missing |= np.isin(np.char.strip(self.values[name]), MISSING)
+        if not missing.any():
+            return self
+        warnings.warn(f"{int(missing.sum())} of {len(missing)} rows of '{self.file}' say NA and are left out", stacklevel=4)
+        kept = np.flatnonzero(~missing)
+        values = {name: column[kept] for name, column in self.values.items()}
+        return replace(self, values=values, places=[self.places[i] for i in kept])
 
     def groups(self, argument: str, text: str) -> list[list[str]]:
         """``"q1 q2, p1 p2"`` as ``[["q1", "q2"], ["p1", "p2"]]``, see :func:`erlangen.data.selection.select`."""
@@ -46,10 +75,33 @@ class Columns:
         """Columns side by side as float64 ``[N, len(names)]``, all finite."""
         return np.stack([self.numbers(name) for name in names], -1)
 
+    def lists(self, names: Sequence[str]) -> list[np.ndarray]:
+        """Rows of columns of lists as arrays ``[n, len(names)]``; a number stands beside every member.
+
+        Raises:
+            ArgumentError: the lists of a row have different lengths, or one is empty.
+        """
+        long = [name for name in names if self.values[name].dtype == object]
+        numbers = {name: self.numbers(name) for name in names if name not in long}
+        rows = []
+        for i, place in enumerate(self.places):
+            sizes = {len(self.values[name][i]) for name in long}
+            if len(sizes) != 1 or 0 in sizes:
+                raise ArgumentError(
+                    long[0], "lists of one length, at least 1, in every row", f"{sorted(sizes)} in {self.place} {place}"
+                )
+            size = sizes.pop()
+            rows.append(np.stack([self.values[n][i] if n in long else np.full(size, numbers[n][i]) for n in names], -1))
+        return rows
+
     def numbers(self, name: str) -> np.ndarray:
         """One column as float64 ``[N]``, all finite."""
         column = self.values[name]
+        if column.dtype == object:
+            raise ArgumentError(name, "a number in every row of this column", "lists", "all columns of lists together make sets")
         if column.dtype.kind == "U":
+            if _are_truths(column):
+                return (np.char.lower(np.char.strip(column)) == "true").astype(np.float64)
             try:
                 values = column.astype(np.float64)
             except ValueError:
@@ -72,7 +124,7 @@ class Columns:
             return column
         if column.dtype.kind == "U":
             cells = np.char.strip(column)
-            if set(np.unique(cells)) <= {"True", "False", "true", "false"}:
+            if _are_truths(cells):
                 return np.char.lower(cells) == "true"
             try:
                 return cells.astype(np.int64)
@@ -124,7 +176,7 @@ def csv_columns(path: Path) -> Columns:
 
 
 def parquet_columns(path: Path) -> Columns:
-    """Read a Parquet file of flat columns through pyarrow."""
+    """Read a Parquet file through pyarrow: numbers, text, categories and lists of numbers."""
     pyarrow, parquet = engine("parquet", "pyarrow"), engine("parquet", "pyarrow.parquet")
     try:
         table = parquet.read_table(path)
@@ -133,18 +185,44 @@ def parquet_columns(path: Path) -> Columns:
     _check_header(table.column_names, path.name)
     if not table.num_rows:
         raise ArgumentError("data", "a Parquet file with rows", f"none in '{path.name}'")
-    values = {}
+    values: dict[str, np.ndarray] = {}
+    categories: dict[str, list[str]] = {}
     for name, column in zip(table.column_names, table.columns):
         if column.null_count:
             first = column.is_null().index(True).as_py()
             raise ArgumentError(name, "no empty cells in this column", f"{column.null_count}, the first in row {first}")
+        if pyarrow.types.is_dictionary(column.type):
+            labels = column.cast(column.type.value_type).to_numpy(zero_copy_only=False)
+            values[name] = labels.astype(str) if labels.dtype.kind not in "biuf" else labels
+            made = {f"{name}={label}": values[name] == label for label in np.unique(values[name])}
+            categories[name] = list(made)
+            values.update(made)
+            continue
+        if (
+            pyarrow.types.is_list(column.type)
+            or pyarrow.types.is_large_list(column.type)
+            or pyarrow.types.is_fixed_size_list(column.type)
+        ):
+            values[name] = _lists(name, column)
+            continue
         array = column.to_numpy()
         if array.dtype.kind not in "biuf":
             if not (pyarrow.types.is_string(column.type) or pyarrow.types.is_large_string(column.type)):
                 raise ArgumentError(name, "numbers or text in this column", f"the Parquet type {column.type}")
             array = array.astype(str)
         values[name] = array
-    return Columns(values, range(table.num_rows), "row", path.name)
+    return Columns(values, range(table.num_rows), "row", path.name, categories)
+
+
+def _lists(name: str, column: Any) -> np.ndarray:
+    """A column of lists of numbers as an array of arrays ``[N]``."""
+    found = np.empty(len(column), dtype=object)
+    for i, cell in enumerate(column.to_pylist()):
+        try:
+            found[i] = np.asarray(cell, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ArgumentError(name, "lists of numbers in this column", f"{cell!r:.60} in row {i}") from None
+    return found
 
 
 def _check_header(header: Sequence[str], file: str) -> None:
@@ -160,6 +238,10 @@ def _check_header(header: Sequence[str], file: str) -> None:
     name, count = Counter(header).most_common(1)[0]
     if count > 1:
         raise ArgumentError("data", "distinct column names", f"'{name}' {count} times in '{file}'")
+
+
+def _are_truths(column: np.ndarray) -> bool:
+    return set(np.char.lower(np.char.strip(np.unique(column)))) <= {"true", "false"}
 
 
 def _is_number(cell: str) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from erlangen.data.checks import check_enough_to_train
+from erlangen.data.collect import As
+from erlangen.data.collection import Collection
 from erlangen.data.dataset import DataSet, Split, Target, check_split
 from erlangen.data.files import SUFFIXES, read
 from erlangen.errors import ArgumentError
@@ -46,7 +48,8 @@ def resolve(
     target: str | None = None,
     tokens: str | None = None,
     kind: Target | None = None,
-) -> DataSet:
+    as_: As | None = None,
+) -> DataSet | Collection:
     """What a person typed: a built-in name or the path of a file.
 
     A built-in set has its own split. A file is cut at random, 70 % for training, always in the same way.
@@ -54,21 +57,21 @@ def resolve(
     Args:
         what: a name of :func:`names` or a path.
         split: which part.
-        target, tokens, kind: how to read a file, see :func:`read`; a built-in set takes none of them.
+        target, tokens, kind, as_: how to read a file, see :func:`read`; a built-in set takes none of them.
 
     Raises:
         ArgumentError: there is no such name or file, or the file is unusable.
     """
     check_split(split)
     if str(what) in names():
-        for argument, value in (("target", target), ("tokens", tokens), ("kind", kind)):
+        for argument, value in (("target", target), ("tokens", tokens), ("kind", kind), ("as", as_)):
             if value is not None:
                 raise ArgumentError(argument, f"nothing, as '{what}' is built in and has its own layout", repr(value))
         return load(str(what), split)
     path = Path(what)
     if not (path.suffix or path.exists() or len(path.parts) > 1):
         loader(str(what))  # neither a name nor anything like a path: the error lists the names
-    data = read(path, target=target, tokens=tokens, kind=kind)
+    data = read(path, target=target, tokens=tokens, kind=kind, as_=as_)
     if split == "all":
         return data
     check_enough_to_train("data", len(data), TRAIN_FRACTION)

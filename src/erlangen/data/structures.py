@@ -1,0 +1,158 @@
+"""Atoms: molecules and crystals from files that ASE or RDKit read, from ASE's and PyG's objects, and from arrays."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from erlangen.data.checks import numeric
+from erlangen.data.collection import Collection
+from erlangen.data.dataset import Target
+from erlangen.data.selection import listed
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine
+
+#: Files of structures, by ending.
+STRUCTURES = (".extxyz", ".xyz", ".cif", ".sdf", ".mol", ".db", ".traj", ".vasp", ".poscar")
+#: What is predicted where nobody says.
+USUAL = ("energy", "y", "target")
+
+
+def atoms(pos: Sequence[Any], numbers: Sequence[Any], cell: Any = None, pbc: Any = None) -> dict[str, Tensor]:
+    """Structures of different sizes as the parts of a collection: positions in angstrom and atomic numbers, one array for each.
+
+    >>> x = atoms([np.zeros((1, 3)), np.ones((3, 3))], [[2], [8, 1, 1]])
+    >>> x["pos"].shape, x["numbers"].tolist()
+    (torch.Size([2, 3, 3]), [[2, 0, 0], [8, 1, 1]])
+    """
+    size, n = len(pos), max(map(len, numbers))
+    places, kinds = torch.zeros(size, n, 3, dtype=torch.float64), torch.zeros(size, n, dtype=torch.int64)
+    for i, (own, numbered) in enumerate(zip(pos, numbers)):
+        where = numeric("pos", own)
+        if where.shape != (len(numbered), 3) or not len(numbered):
+            raise ArgumentError(
+                "pos", f"positions [{len(numbered)}, 3] of at least one atom", f"shape {list(where.shape)} in structure {i}"
+            )
+        places[i, : len(numbered)] = torch.from_numpy(where)
+        kinds[i, : len(numbered)] = torch.as_tensor(np.asarray(numbered, dtype=np.int64))
+    cells = torch.zeros(size, 3, 3, dtype=torch.float64) if cell is None else torch.from_numpy(numeric("cell", cell))
+    repeats = (cells != 0).any(-1) if pbc is None else torch.as_tensor(np.asarray(pbc), dtype=torch.bool)
+    return {"pos": places, "numbers": kinds, "cell": cells, "pbc": repeats}
+
+
+def atoms_of_ase(each: Sequence[Any]) -> dict[str, Tensor]:
+    """From ASE's ``Atoms``, with their cells."""
+    cells, repeats = np.stack([np.asarray(one.cell) for one in each]), np.stack([one.pbc for one in each])
+    return atoms([one.positions for one in each], [one.numbers for one in each], cells, repeats)
+
+
+def atoms_of_pyg(each: Sequence[Any]) -> dict[str, Tensor]:
+    """From PyG ``Data`` with ``pos`` and ``z`` (or ``atomic_numbers``), and ``cell`` where there is one."""
+    numbers = [one.z if getattr(one, "z", None) is not None else one.atomic_numbers for one in each]
+    cells = None
+    if getattr(each[0], "cell", None) is not None:
+        cells = np.stack([np.asarray(one.cell).reshape(3, 3) for one in each])
+    return atoms([one.pos for one in each], numbers, cells)
+
+
+def told(one: Any) -> dict[str, Any]:
+    """What is known of an ASE structure besides its atoms, by name: results of a calculation, and its notes."""
+    results = {} if one.calc is None else dict(one.calc.results)
+    return {**results, **one.info}
+
+
+def targets_of(each: Sequence[Mapping[str, Any]], target: str | None, file: str) -> tuple[str, list[Any]] | None:
+    """The value that each structure has under a name: the one given, or a usual one that all have.
+
+    Raises:
+        ArgumentError: a structure lacks the target that was asked for.
+    """
+    if target is None:
+        target = next((name for name in USUAL if all(name in one for one in each)), None)
+        if target is None:
+            return None
+    for i, one in enumerate(each):
+        if target not in one or one[target] is None:
+            got = f"none in structure {i} of '{file}', which has: {listed(list(one), target) or 'nothing'}"
+            raise ArgumentError("target", f"a value named '{target}' of every structure", got)
+    return target, [one[target] for one in each]
+
+
+def read_structures(path: Path, target: str | None = None, kind: Target | None = None) -> Collection:
+    """A file of structures, or a folder of files with one structure each and a ``.csv`` of their targets.
+
+    ``target`` is a name of a calculated result, of the structure's notes (extended XYZ, SDF), or of a column of the folder's table,
+    whose first column holds the files' names.
+
+    Raises:
+        ArgumentError: the file cannot be read, or structures lack the target.
+        MissingExtra: ASE or RDKit is not installed (extra ``molecules``).
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in STRUCTURES)
+        if not files:
+            expected = "a folder of pictures in one folder for each class, or of files of structures"
+            raise ArgumentError("data", expected, f"'{path}'")
+        table = _table(path)
+        each = [_ase(file)[0] for file in files]
+        known = [{**told(one), **table.get(file.stem, table.get(file.name, {}))} for one, file in zip(each, files)]
+        x = atoms_of_ase(each)
+    elif path.suffix.lower() in (".sdf", ".mol"):
+        x, known = _rdkit(path)
+    else:
+        each = _ase(path)
+        x, known = atoms_of_ase(each), [told(one) for one in each]
+    found = targets_of(known, target, path.name)
+    y = None if found is None else _column(*found, kind)
+    return Collection.of("atoms", x, y, target=kind, name=path.stem, source=str(path))
+
+
+def _column(name: str, values: list[Any], kind: Target | None) -> np.ndarray:
+    """Targets as numbers; as text where they are classes."""
+    if kind == "class":
+        return np.array([str(value) for value in values])
+    try:
+        return np.array([np.asarray(value, dtype=np.float64) for value in values])
+    except (ValueError, TypeError) as problem:
+        raise ArgumentError("target", f"numbers of one shape named '{name}'", f"{values[0]!r} first ({problem})") from problem
+
+
+def _ase(path: Path) -> list[Any]:
+    io = engine("molecules", "ase.io")
+    try:
+        found = io.read(path, index=":")
+    except Exception as problem:  # ASE's readers raise whatever they meet
+        raise ArgumentError("data", "a file of structures that ASE reads", f"'{path.name}' ({problem})") from problem
+    if not found:
+        raise ArgumentError("data", "at least one structure", f"none in '{path.name}'")
+    return found
+
+
+def _rdkit(path: Path) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    chem = engine("molecules", "rdkit.Chem")
+    molecules = list(chem.SDMolSupplier(str(path), removeHs=False, sanitize=False))
+    for i, molecule in enumerate(molecules):
+        if molecule is None or not molecule.GetNumConformers():
+            raise ArgumentError("data", "molecules with positions", f"none for molecule {i} of '{path.name}'")
+    if not molecules:
+        raise ArgumentError("data", "at least one molecule", f"none in '{path.name}'")
+    pos = [molecule.GetConformer().GetPositions() for molecule in molecules]
+    numbers = [[atom.GetAtomicNum() for atom in molecule.GetAtoms()] for molecule in molecules]
+    return atoms(pos, numbers), [dict(molecule.GetPropsAsDict()) for molecule in molecules]
+
+
+def _table(folder: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a folder's only ``.csv``, by their first column."""
+    tables = sorted(folder.glob("*.csv"))
+    if len(tables) != 1:
+        return {}
+    with tables[0].open(newline="", encoding="utf-8-sig") as stream:
+        rows = [row for row in csv.reader(stream) if row]
+    names = rows[0][1:]
+    return {row[0].strip(): dict(zip(names, row[1:])) for row in rows[1:]}
