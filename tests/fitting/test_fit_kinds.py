@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from erlangen.data import Collection
+from erlangen.data import Collection, DataSet
 from erlangen.errors import ArgumentError
 from erlangen.fitting import FitConfig, fit, load_fitted
 from erlangen.fitting.kinds import kind_of
@@ -135,3 +135,16 @@ def test_groups_that_do_not_act_are_named(tmp_path):
     with pytest.raises(ArgumentError, match="'soft'"):
         fit(sets(), config=FitConfig(soft=True), root=tmp_path, quiet=True)
     assert kind_of(images()).input_action(Cyclic(4)) is not None
+
+
+@pytest.mark.parametrize("group", ["S(5) x SO(3)", "E(3) x S(5)", "S(5)"])
+def test_tokens_may_have_no_order_besides(group, tmp_path):
+    x = torch.randn(COUNT, 5, 3, generator=generator(), dtype=torch.float64)
+    for y in (x.square().sum((1, 2)), x.roll(0, 1) - x.mean(1, keepdim=True)):
+        result = fit(DataSet.of(x, y), config=FitConfig(group=group, **SMALL), root=tmp_path, quiet=True)
+        assert result.assessments["symmetrized"].equivariance["float64"]["worst"] < 1e-10
+        assert result.assessments["plain"].equivariance["float64"]["worst"] > 1e-3
+        assert torch.equal(load_fitted(result.directory)(x), result.model.eval()(x))
+    data = DataSet.of(x[..., :2], x.square().sum((1, 2)))
+    with pytest.raises(ArgumentError, match="'group'"):  # its frames depend on the order of the tokens
+        fit(data, config=FitConfig(group="S(5) x SO(1,1)", **SMALL), root=tmp_path, quiet=True)

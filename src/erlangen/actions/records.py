@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import optree
@@ -77,6 +78,20 @@ class Record(Action):
 
     def __repr__(self) -> str:
         return f"Record({self.parts!r})"
+
+
+def takes_names(model: Any, inp: Action) -> bool:
+    """Whether a model takes the parts of a dict as several arguments, so that the dict itself cannot be what it is called with."""
+    if not (isinstance(inp, Record) and isinstance(inp.parts, dict)):
+        return False
+    try:
+        parameters = inspect.signature(model.forward if isinstance(model, torch.nn.Module) else model).parameters
+    except (TypeError, ValueError):  # written in another language
+        return False
+    needed = [
+        name for name, p in parameters.items() if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    return len(needed) > 1 and all(name in parameters for name in inp.parts)
 
 
 def _values(parts: Any) -> Any:

@@ -8,21 +8,27 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
+#: What data can be taken for.
+Way = Literal["tokens", "images", "sets", "sequences", "graphs", "atoms", "weights"]
+
 
 @dataclass(frozen=True)
 class Fit:
     """Discover the symmetry of DATA, train a plain and a symmetric network side by side, audit both, and write a report."""
 
     data: Positional[str]
-    """A built-in name (jets, two-body, three-body) or a file: .npz, .csv or .parquet."""
+    """A built-in name (jets, two-body, three-body), a file (.npz, .csv, .parquet, .h5, .npy; .extxyz, .sdf, .cif; .safetensors with
+    weights), or a folder (of pictures by class, of structures)."""
     target: str | None = None
-    """The array or column(s) to predict; by default 'y'."""
+    """The array, column(s) or property to predict; by default 'y', of structures 'energy'."""
     tokens: str | None = None
     """Columns of a table that form vectors: "q1 q2, p1 p2" makes two tokens of dimension 2."""
+    as_: Annotated[Way | None, arg(name="as")] = None
+    """What the data are; by default it is recognised."""
     kind: Literal["scalar", "vector", "class"] | None = None
     """What the target is; by default it is recognised. Text labels need "class"."""
     group: str | None = None
-    """Use this group, e.g. "SO(3)", instead of discovering one."""
+    """Use this group, e.g. "SO(3)" or "S(5) x SO(3)", instead of discovering one."""
     soft: bool = False
     """Where the symmetry is only approximate for the task, use a soft penalty instead of the frame."""
     seeds: int = 3
@@ -70,11 +76,11 @@ class Audit:
     """Measure a model of yours under a group: equivariance, explanations, cost."""
 
     model: Positional[str]
-    """FILE.py:FACTORY, a Python file and the function in it that builds the module."""
+    """FILE.py:FACTORY, a Python file and the function in it that builds the module; or the directory of a fit."""
     data: Path
-    """A .npz, .csv or .parquet file with the inputs."""
+    """A file or folder with the inputs, as for `fit`."""
     group: str
-    """The group, e.g. "SO(3)"."""
+    """The group, e.g. "SO(3)", "D4" for pictures, "E(3) x S(9)" for structures of at most nine atoms."""
     weights: Path | None = None
     """Weights in a .safetensors file."""
     inp: str = "vector"
@@ -83,6 +89,8 @@ class Audit:
     """How the output moves: vector, point, scalar or pseudoscalar."""
     tokens: str | None = None
     """Columns of a table that form vectors."""
+    as_: Annotated[Way | None, arg(name="as")] = None
+    """What the data are; by default it is recognised."""
     report: Path = Path("audit.html")
     """Where to write the report."""
     elements: int = 32

@@ -23,7 +23,8 @@ def run_fit(args: Fit) -> None:
     from erlangen.training.processes import is_main
 
     train, test = (
-        resolve(args.data, split=split, target=args.target, tokens=args.tokens, kind=args.kind) for split in ("train", "test")
+        resolve(args.data, split=split, target=args.target, tokens=args.tokens, kind=args.kind, as_=args.as_)
+        for split in ("train", "test")
     )
     config = FitConfig(
         group=args.group, soft=args.soft, seeds=args.seeds, steps=args.steps, discover_steps=args.discover_steps, seed=args.seed
@@ -36,13 +37,16 @@ def run_fit(args: Fit) -> None:
 
 def run_discover(args: Discover) -> None:
     """``erlangen discover DATA``."""
-    from erlangen.data import names, resolve
+    from erlangen.data import DataSet, names, resolve
     from erlangen.discover import discover
+    from erlangen.errors import ArgumentError
     from erlangen.training.processes import is_main
 
     data = resolve(
         args.data, split="train" if args.data in names() else "all", target=args.target, tokens=args.tokens, kind=args.kind
     )
+    if not isinstance(data, DataSet):
+        raise ArgumentError("data", "tokens [N, T, d]; for other data `erlangen fit` tries the groups of their kind", str(data))
     found = discover(
         data.x,
         data.y,
@@ -82,9 +86,15 @@ def findings_table(found: Any) -> Any:
 
 def run_audit(args: Audit) -> None:
     """``erlangen audit FILE.py:FACTORY``."""
+    import optree
     import torch
 
-    from erlangen.data import read
+    from erlangen.actions import as_action
+    from erlangen.data import DataSet, read
+    from erlangen.equivariance.error import call_model
+    from erlangen.fitting import load_fitted
+    from erlangen.fitting.kinds import actions_of
+    from erlangen.groups import DirectProduct
     from erlangen.groups.names import parse_group
     from erlangen.measure import audit
     from erlangen.measure.audit_report import audit_outcome
@@ -95,13 +105,19 @@ def run_audit(args: Audit) -> None:
         return
     check_folder(args.report.parent, "report")
     group = parse_group(args.group)
-    actions = {name: action_named(group, name, argument) for argument, name in (("inp", args.inp), ("out", args.out))}
     dtype = torch.float64 if args.float64 else torch.float32
-    model = build_model(args.model, args.weights, dtype).eval()
-    x = read(args.data, tokens=args.tokens).x.to(dtype)
-    inp, out = actions[args.inp], actions[args.out]
-    with explained(Path(args.model.rpartition(":")[0]), f"a module that takes data of shape {tuple(x.shape)}"), torch.no_grad():
-        model(x[:2])
+    is_fit = Path(args.model).is_dir()
+    model = load_fitted(args.model).to(dtype) if is_fit else build_model(args.model, args.weights, dtype).eval()
+    data = read(args.data, tokens=args.tokens, as_=args.as_)
+    if isinstance(data, DataSet) and not isinstance(group, DirectProduct):
+        x: Any = data.x
+        inp, out = (action_named(group, name, argument) for argument, name in (("inp", args.inp), ("out", args.out)))
+    else:
+        x, inp, out = actions_of(data, group, vector=args.out == "vector")
+    x = optree.tree_map(lambda part: part.to(dtype) if part.is_floating_point() else part, x)
+    shapes = ", ".join(str(tuple(part.shape)) for part in optree.tree_leaves(x))
+    with explained(Path(args.model.rpartition(":")[0]), f"a module that takes data of shape {shapes}"), torch.no_grad():
+        call_model(model, as_action(inp), optree.tree_map(lambda part: part[:2], x))
     result = audit(model, x, inp, out, elements=args.elements, generator=torch.Generator().manual_seed(args.seed))
     path = result.report(args.report)
     if args.json:

@@ -21,9 +21,10 @@ def flags_of(command: type) -> dict[str, str]:
     ('DATA', '--discover-steps', '--out')
     """
     found = {
-        field.name: field.name.upper() if "Positional" in str(field.type) else f"--{field.name.replace('_', '-')}"
+        field.name: field.name.upper() if "Positional" in str(field.type) else f"--{field.name.strip('_').replace('_', '-')}"
         for field in dataclasses.fields(command)
     }
+    found |= {name.strip("_"): flag for name, flag in found.items()}
     found |= {name: f"--{flag}" for name, flag in RENAMED.items() if name not in found}
     return found
 

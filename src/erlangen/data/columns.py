@@ -65,7 +65,7 @@ class Columns:
         warnings.warn(f"{int(missing.sum())} of {len(missing)} rows of '{self.file}' say NA and are left out", stacklevel=4)
         kept = np.flatnonzero(~missing)
         values = {name: column[kept] for name, column in self.values.items()}
-        return replace(self, values=values, places=[self.places[i] for i in kept])
+        return replace(self, values=values, places=[self.places[i] for i in kept.tolist()])
 
     def groups(self, argument: str, text: str) -> list[list[str]]:
         """``"q1 q2, p1 p2"`` as ``[["q1", "q2"], ["p1", "p2"]]``, see :func:`erlangen.data.selection.select`."""

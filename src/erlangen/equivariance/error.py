@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from erlangen.actions.base import Action
-from erlangen.actions.records import Record, as_action
+from erlangen.actions.records import Record, as_action, takes_names
 from erlangen.equivariance.exact import exact_verdict
 from erlangen.equivariance.made_up import on_made_up_data, types_of
 from erlangen.equivariance.vanishing import PRECISIONS, VANISHING, attempted, distorted, in_precision, rounded_scale
@@ -255,8 +255,11 @@ def _kinds(group: Group) -> Element:
 
 
 def call_model(model: Callable[..., Any], inp: Action, x: Any) -> Any:
-    """``model(x)``, or ``model(*x)`` where ``inp`` is a tuple of actions; with a copy, which a model that works in place may spoil."""
+    """``model(x)``, ``model(*x)`` where ``inp`` is a tuple of actions, ``model(**x)`` where it is a dict of them and the model takes these
+    names; with a copy, which a model that works in place may spoil."""
     x = optree.tree_map(lambda t: t.clone() if isinstance(t, Tensor) else t, x)
+    if takes_names(model, inp):
+        return model(**x)
     return model(*x) if isinstance(inp, Record) and isinstance(inp.parts, tuple) else model(x)
 
 

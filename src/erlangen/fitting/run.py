@@ -27,15 +27,18 @@ from erlangen.fitting.candidates import Tried, plain_kind, symmetrized_kind, try
 from erlangen.fitting.choice import Choice, Symmetry, choose
 from erlangen.fitting.companions import companions
 from erlangen.fitting.config import FitConfig
+from erlangen.fitting.kinds.order import Through
 from erlangen.fitting.members import SOFT_STEPS, Kind, Members, train_members
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.report import build_outcome
 from erlangen.fitting.store import save_companion, save_fitted
 from erlangen.fitting.ways import Attempt, symmetrized_members, ways
+from erlangen.groups import DirectProduct
 from erlangen.groups.base import Group
 from erlangen.groups.names import parse_group
 from erlangen.parallel import one_thread
 from erlangen.reporting import Outcome, run_directory
+from erlangen.reps import Rep
 from erlangen.serialization import read_json, write_json
 from erlangen.training.batches import Samples
 from erlangen.training.identity import fingerprint
@@ -238,7 +241,9 @@ def _looked_for(problem: Problem, group: Group | None, config: FitConfig, direct
     if group is None:
         found = _discovered(data, config, directory, quiet)
         group = found.group if found else None
-    belief = _belief(data, group, found, config)
+    belief = _belief(problem, group, found, config)
+    if config.soft and group is not None and isinstance(problem.kind.input_action(group), Through):
+        raise ArgumentError("soft", "a group of matrices: a penalty on tensors does not know the order of tokens", str(group))
     choice = choose(group, belief, config.soft)
     return Symmetry(group or choice.group, found, belief, choice)
 
@@ -272,11 +277,13 @@ def _discovered(data: DataSet, config: FitConfig, directory: Path, quiet: bool) 
     return found
 
 
-def _belief(data: DataSet, group: Group | None, found: Discovered | None, config: FitConfig) -> Belief | None:
+def _belief(problem: Problem, group: Group | None, found: Discovered | None, config: FitConfig) -> Belief | None:
     """How well the candidate groups fit the task: as discovered, or anew where the group was given or the answer was read from a file."""
     if found is not None and found.belief is not None:
         return found.belief
-    linear = [] if group is None or group.translates else [group]
+    data = problem.data
+    assert isinstance(data, DataSet)
+    linear = [group] if group is not None and isinstance(problem.kind.input_action(group), Rep) else []
     return task_belief(samples_of(data.x, data.y, data.target), linear, config.seed)
 
 
@@ -295,7 +302,7 @@ def _kinds(group: Group | None, found: Discovered | None, target: str | None, ch
 
 def _augmented(group: Group, found: Discovered | None, target: str | None) -> list[Kind]:
     """For vector targets, the softer ways beside: augmentation by the exact algebra and by the matrices as learned, and Augerino."""
-    if target != "vector" or group.algebra is None or group.translates:
+    if target != "vector" or group.algebra is None or isinstance(group, DirectProduct) or group.translates:
         return []
     exact = group.algebra.basis
     kinds = [Kind("augmented", f"the plain perceptron, trained on data moved by {group.algebra}", "augmented", basis=exact)]

@@ -5,7 +5,6 @@ f_sym(x) = sum_i  w_i  out.act(g_i, f(inp.act(g_i^-1, x)))      with {(w_i, g_i)
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from erlangen.actions.base import Action
 from erlangen.actions.ragged import ragged_refusal, some_of
-from erlangen.actions.records import Record, as_action
+from erlangen.actions.records import Record, as_action, takes_names
 from erlangen.errors import ArgumentError
 from erlangen.groups.membership import may_look
 from erlangen.symmetrize.batch import Batch, Copies, Reduction, at_least_single, refuse_integers, weighted_sum
@@ -47,7 +46,7 @@ class Symmetrized(nn.Module):
         super().__init__()
         self.model, self.frame = model, frame
         self.inp, self.out, self.chunk = inp, out, chunk
-        self._named = _takes_names(model, inp)
+        self._named = takes_names(model, inp)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         batch, rest = self._batch(args, kwargs)
@@ -282,20 +281,6 @@ def symmetrize(
     if check:
         check_when_wrapped(wrapped, example)
     return wrapped
-
-
-def _takes_names(model: Any, inp: Action) -> bool:
-    """Whether a model takes the parts of a dict as several arguments, so that the dict itself cannot be what it is called with."""
-    if not (isinstance(inp, Record) and isinstance(inp.parts, dict)):
-        return False
-    try:
-        parameters = inspect.signature(model.forward if isinstance(model, nn.Module) else model).parameters
-    except (TypeError, ValueError):  # written in another language
-        return False
-    needed = [
-        name for name, p in parameters.items() if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    ]
-    return len(needed) > 1 and all(name in parameters for name in inp.parts)
 
 
 def _gather(action: Action | None, parts: tuple[Any, ...]) -> Any:

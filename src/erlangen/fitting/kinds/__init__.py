@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from erlangen.actions.base import Action
 from erlangen.data import Collection, DataSet
 from erlangen.errors import ArgumentError
 from erlangen.fitting.kinds.atoms import Atoms
@@ -14,6 +16,7 @@ from erlangen.fitting.kinds.sequences import Sequences
 from erlangen.fitting.kinds.sets import Sets
 from erlangen.fitting.kinds.tokens import Tokens
 from erlangen.fitting.kinds.weights import Weights
+from erlangen.groups.base import Group
 
 __all__ = [
     "Atoms",
@@ -25,6 +28,7 @@ __all__ = [
     "Sets",
     "Tokens",
     "Weights",
+    "actions_of",
     "kind_from_dict",
     "kind_of",
 ]
@@ -55,6 +59,27 @@ def kind_of(data: DataSet | Collection, shape: tuple[int, ...] = (1,)) -> DataKi
     if data.kind == "atoms":
         return Atoms(shape, vector, x["numbers"].shape[1])
     return Weights(shape, vector, tuple((name, tuple(part.shape[2:])) for name, part in x.items()))
+
+
+def actions_of(data: DataSet | Collection, group: Group, vector: bool = False) -> tuple[Any, Action, Action]:
+    """Inputs, and how a group moves them and what is predicted of them: ``er.audit(model, *actions_of(data, group))``.
+
+    Args:
+        data: of any kind.
+        group: one that acts on it: ``parse_group("E(3) x S(9)")``.
+        vector: whether predictions are vectors that move with the data; else they are numbers that do not.
+
+    Raises:
+        ArgumentError: the group does not act on such data.
+
+    >>> import torch
+    >>> from erlangen.groups import Dihedral
+    >>> x, inp, out = actions_of(Collection("digits", "images", {"image": torch.rand(64, 1, 8, 8)}), Dihedral(4))
+    >>> x.shape, inp
+    (torch.Size([64, 1, 8, 8]), Images(scalars on ρ1 of D_4))
+    """
+    kind = replace(kind_of(data), vector=vector)
+    return kind.inputs(data.x), *kind.moved_by(group)
 
 
 def kind_from_dict(about: dict[str, Any]) -> DataKind:

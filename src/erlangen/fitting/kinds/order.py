@@ -41,7 +41,7 @@ class Through(Action):
     """A direct product acts through some of its factors, one action after another.
 
     Args:
-        group: the product.
+        group: the product; a group that is none is its only factor.
         by_factor: the action of each factor; ``None`` where it moves nothing here.
         shape: the trailing shape of one datum, ``None`` for a free size.
 
@@ -53,12 +53,12 @@ class Through(Action):
     torch.Size([2, 4, 3])
     """
 
-    def __init__(self, group: DirectProduct, by_factor: tuple[Action | None, ...], shape: tuple[int | None, ...]) -> None:
+    def __init__(self, group: Group, by_factor: tuple[Action | None, ...], shape: tuple[int | None, ...]) -> None:
         super().__init__(group)
         self.by_factor, self.data_shape = by_factor, shape
 
     def act(self, g: Element, x: Tensor) -> Tensor:
-        for part, action in zip(g, self.by_factor):
+        for part, action in zip(g if isinstance(self.group, DirectProduct) else (g,), self.by_factor):
             if action is not None:
                 x = action.act(part, x)
         return x
