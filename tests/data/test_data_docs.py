@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from erlangen.cli.commands import Fit
+from erlangen.cli.words import flags_of, in_flags
 from erlangen.data import read
 from erlangen.errors import ArgumentError
 
@@ -27,4 +29,4 @@ def test_the_page_runs_as_written(tmp_path, monkeypatch, capsys):
     assert len(scope["train"]) == 350
     with pytest.raises(ArgumentError) as caught:
         read("orbits.csv", target="energie")
-    assert f"erlangen: error: {caught.value}" in text
+    assert f"erlangen: error: {in_flags(str(caught.value), flags_of(Fit))}" in text
