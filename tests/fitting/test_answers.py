@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from erlangen.data import DataSet
+from erlangen.discover.found import Candidate
 from erlangen.discover.soft.belief import Belief, GroupBelief
 from erlangen.discover.soft.degrees import Degrees
 from erlangen.fitting.assess import Assessment
@@ -13,6 +14,7 @@ from erlangen.fitting.companions import INVARIANTS, RAW
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.problem import Problem
 from erlangen.groups import SO
+from erlangen.verdict import Verdict
 
 
 def belief(status: str = "exact", lowest: float = 1.0, ridge: float = 0.2) -> Belief:
@@ -72,3 +74,14 @@ def test_what_is_not_surely_exact_has_the_confidence_that_the_data_leave_no_doub
     assert "not surely exact is SO(2) to 1.00, surely to 0.70" in unsure.note
     assert "use the penalty" not in unsure.note
     assert "a violation of 30% would show" in belief("exact", 0.7).finding().note
+
+
+@pytest.mark.parametrize(("holds", "confidence"), [(True, 0.95), (False, 0.5)])
+def test_an_algebra_that_does_not_hold_has_no_full_confidence(holds, confidence):
+    numbers = {"auc": 0.51, "auc_random": 0.7}  # told apart 0.01 of 0.2; at most, by the interval, 0.1 of 0.2
+    verdict = Verdict(
+        holds, "the data look the same", "statistical", 100, numbers, interval=(0.42, 0.6), reason="not enough data to tell"
+    )
+    finding = Candidate("LieGAN, 1 channel", "so(2)", verdict=verdict, note="planes").finding()
+    assert finding.confidence == pytest.approx(confidence)
+    assert finding.note == ("planes" if holds else "not enough data to tell; planes")

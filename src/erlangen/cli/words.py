@@ -7,8 +7,8 @@ import re
 import shlex
 from collections.abc import Mapping
 
-#: What library functions call a thing that all commands have a flag for.
-RENAMED = {"root": "out", "out": "out"}
+#: What library functions call a thing that commands have a flag of another name for.
+RENAMED = {"root": "out", "out": "out", "widths": "arch"}
 _VALUE = r"""('[^']*'|"[^"]*"|[\w.+/-]*\w)"""
 
 

@@ -116,6 +116,8 @@ def _beside(path: Path) -> str:
 def _read_npz(path: Path, target: str | None, kind: Target | None, as_: As | None) -> DataSet | Collection:
     try:
         archive = np.load(path, allow_pickle=False)
+    except PermissionError as problem:
+        raise ArgumentError("data", "a file that may be read", f"'{path.name}' ({problem.strerror})") from problem
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
         raise ArgumentError("data", "an .npz archive of arrays", f"'{path.name}', which is not one") from problem
     if not isinstance(archive, np.lib.npyio.NpzFile):

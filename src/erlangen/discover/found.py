@@ -69,9 +69,14 @@ class Candidate:
     def finding(self) -> Finding:
         """The same in the terms that all discoverers share; the confidence compares the judge's excess over chance."""
         v = self.verdict
-        confidence = None if v is None else 1 - min(1.0, share_told(v["auc"], v["auc_random"]))
+        confidence, note = None, self.note
+        if v is not None:
+            # What does not hold has the confidence that the data leave no doubt about, and the reason beside it.
+            auc = v["auc"] if v or v.interval is None else v.interval[1]
+            confidence = 1 - min(1.0, share_told(auc, v["auc_random"]))
+            note = note if v else "; ".join(filter(None, (v.reason, note)))
         group = None if self.algebra is None else group_of(self.algebra)
-        return Finding(self.method, self.name or "nothing", confidence, bool(v), self.seconds, self.note, group)
+        return Finding(self.method, self.name or "nothing", confidence, bool(v), self.seconds, note, group)
 
 
 #: The columns of a table of candidates.
