@@ -81,7 +81,7 @@ def read_tensors(path: str | os.PathLike[str], key: str, argument: str) -> tuple
             about = json.loads((file.metadata() or {}).get(key, "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, ValueError, RecursionError) as problem:
-        raise ArgumentError(argument, "a whole file of an earlier run", f"'{path}', which is damaged ({problem})") from None
+        raise ArgumentError(argument, "a whole safetensors file", f"'{path}', which is damaged or none ({problem})") from None
     if not isinstance(about, dict):
         raise ArgumentError(argument, f"a file of tensors with '{key}'", f"'{path}', which has none")
     return tensors, about

@@ -399,6 +399,18 @@ def test_messages_use_the_words_of_the_command_line(tmp_path, capsys):
     assert code == 2
     assert "--kind class" in err
     assert "kind=" not in err
-    code, _, err = call(capsys, "run", "liegan-cyclic", "--steps", "0", "--out", tmp_path / "runs")
+    for flag, value in (("--steps", 0), ("--seeds", 0), ("--fold", -1)):
+        code, _, err = call(capsys, "run", "liegan-cyclic", flag, value, "--out", tmp_path / "runs")
+        assert code == 2
+        assert f"argument {flag}: expected at least" in err
+    code, _, err = call(capsys, "discover", "two-body", "--steps", "0")
     assert code == 2
-    assert "argument --steps:" in err
+    assert "argument --steps: expected a positive number" in err
+    np.savez(tmp_path / "text.npz", x=np.random.default_rng(0).standard_normal((64, 2)), y=np.array(["up", "down"] * 32))
+    code, _, err = call(capsys, "fit", tmp_path / "text.npz")
+    assert code == 2
+    assert "--kind class" in err
+    code, _, err = call(capsys, "zoo", "predict", path)
+    assert code == 2
+    assert err.startswith("erlangen: error: argument PATH: ")
+    assert not (tmp_path / "runs").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ from tyro.conf import arg
 
 from erlangen.cli.commands import Audit, Discover, Expressivity, Fit, List, ReluDimension
 from erlangen.cli.models import action_named, build_model, explained
+from erlangen.errors import ArgumentError
 
 if TYPE_CHECKING:
     from erlangen.studies import Study
@@ -39,9 +41,10 @@ def run_discover(args: Discover) -> None:
     """``erlangen discover DATA``."""
     from erlangen.data import DataSet, names, resolve
     from erlangen.discover import discover
-    from erlangen.errors import ArgumentError
     from erlangen.training.processes import is_main
 
+    if args.steps is not None and args.steps < 1:
+        raise ArgumentError("steps", "a positive number of steps", args.steps)
     data = resolve(
         args.data, split="train" if args.data in names() else "all", target=args.target, tokens=args.tokens, kind=args.kind
     )
@@ -166,6 +169,7 @@ def run_study(study: Study, argv: list[str]) -> None:
     collect.__annotations__ = {"config": Annotated[study.config, arg(name="")], "out": Path, "quiet": bool}
     config, out, quiet = tyro.cli(collect, prog=f"erlangen run {study.name}", args=argv, description=study.title)
     check_folder(out, "out")
+    check_counts(config)
     outcome = study.run(config, quiet=quiet or not is_main())
     if not is_main():
         return
@@ -177,6 +181,25 @@ def run_study(study: Study, argv: list[str]) -> None:
     for key, reason in outcome.left_out.items():
         console.print(f"left out: {key}: {reason}", soft_wrap=True, markup=False)
     console.print(f"report: {path}", soft_wrap=True)
+
+
+#: Fields of a study's configuration that count something of which there must be one.
+COUNTS = ("seeds", "steps", "samples", "epochs", "networks")
+
+
+def check_counts(config: Any) -> None:
+    """Refuse numbers of a study's configuration that no run can have: negative ones, and none of what there must be one of.
+
+    Raises:
+        ArgumentError: there is such a number.
+    """
+    for field in dataclasses.fields(config):
+        value, default = getattr(config, field.name), field.default
+        if type(value) is not int or type(default) is not int or field.name == "seed":
+            continue
+        least = 1 if field.name in COUNTS and default > 0 else min(0, default)
+        if value < least:
+            raise ArgumentError(field.name, f"at least {least}", value)
 
 
 def run_list(args: List) -> None:

@@ -192,7 +192,9 @@ def read_target(y: Any, samples: int, dim: int, kind: Target | None) -> tuple[Ta
     if kind is not None and kind not in get_args(Target):
         raise ArgumentError("kind", f"one of {', '.join(get_args(Target))}", repr(kind))
     raw = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
-    values = raw if kind == "class" and raw.dtype.kind in "US" else numeric("y", raw)
+    if raw.dtype.kind in "US" and kind != "class":
+        raise ArgumentError("y", "an array of real numbers", "text", "Text is read as class labels with kind='class'")
+    values = raw if raw.dtype.kind in "US" else numeric("y", raw)
     if values.size == 0:
         raise ArgumentError("y", "at least one number", f"an empty array of shape {list(values.shape)}")
     if len(np.atleast_1d(values)) != samples or values.ndim == 0:

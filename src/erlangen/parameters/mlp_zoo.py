@@ -11,14 +11,13 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
-from safetensors import safe_open
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from erlangen.errors import ArgumentError
 from erlangen.parameters.spec import WeightSpec
 from erlangen.reporting import progress
-from erlangen.serialization import weights_bytes, write_bytes
+from erlangen.serialization import read_tensors, weights_bytes, write_bytes
 
 #: Networks trained in one stack: larger stacks leave the processor's cache.
 STACK = 250
@@ -100,11 +99,8 @@ def load_zoo(path: str | os.PathLike[str]) -> Zoo:
         ArgumentError: there is no such file, or it holds no zoo.
     """
     if not Path(path).is_file():
-        raise ArgumentError("path", "an existing file", path)
-    with safe_open(str(path), "pt") as file:
-        if "zoo" not in (file.metadata() or {}):
-            raise ArgumentError("path", "a file written by Zoo.save", path)
-        tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+        raise ArgumentError("path", "an existing file", f"'{path}'")
+    tensors, _ = read_tensors(path, "zoo", "path")
     order = ["0.weight", "0.bias", "2.weight", "2.bias"]
     params = {name: tensors[f"params/{name}"] for name in order}
     settings = {n.removeprefix("settings/"): t for n, t in tensors.items() if n.startswith("settings/")}
