@@ -270,6 +270,48 @@ class Translations(AffineGroup):
         self._generators = None  # the identity generates nothing
 
 
+class AffineSubgroup(MatrixGroup):
+    """The connected group of affine maps that generators ``(A | b)`` make: some translations, or turns about a point that is not 0.
+
+    Elements are homogeneous matrices ``[*batch, n + 1, n + 1]``; :attr:`point` moves points.
+
+    Args:
+        generators: ``[k, n, n + 1]``, a span that is closed under the bracket.
+
+    Raises:
+        ArgumentError: generators of another shape.
+
+    >>> about_one = AffineSubgroup(torch.tensor([[[0.0, -1.0, 0.0], [1.0, 0.0, -1.0]]]), name="turns about (1, 0)")
+    >>> bool(torch.allclose(about_one.point.act(about_one.sample(4), torch.tensor([1.0, 0.0])), torch.tensor([1.0, 0.0])))
+    True
+    """
+
+    def __init__(self, generators: Float[Tensor, "k n c"], name: str = "") -> None:
+        generators = torch.as_tensor(generators)
+        if generators.ndim != 3 or generators.shape[2] != generators.shape[1] + 1:
+            raise ArgumentError("generators", "affine generators [k, n, n + 1]", tuple(generators.shape))
+        self.space_dim = generators.shape[1]
+        label = name or f"an affine group of dimension {len(generators)}"
+        basis = nn.functional.pad(generators.detach().to(torch.float64), (0, 0, 0, 1))
+        super().__init__(algebra=LieAlgebra(basis, name=f"algebra of {label}"), name=label)
+        self.is_compact = False
+
+    @property
+    def translates(self) -> bool:
+        return True
+
+    @property
+    def is_rotations(self) -> bool:
+        return False
+
+    @property
+    def point(self) -> Action:
+        """Points of space: ``x -> A x + t``."""
+        from erlangen.reps.affine import Point
+
+        return Point(self)
+
+
 def _homogeneous(linear: Tensor, translation: Tensor | None, corner: float = 1.0) -> Tensor:
     """``[[linear, translation], [0, corner]]``; the two broadcast."""
     shift = linear.new_zeros(*linear.shape[:-1], 1) if translation is None else translation.to(linear.dtype).unsqueeze(-1)

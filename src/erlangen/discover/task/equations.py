@@ -1,0 +1,123 @@
+"""The linear problem behind a task's infinitesimal symmetries, and its spectrum.
+
+``f(exp(tL) x) = exp(tC) f(x)`` for all t says ``J_f(x) (A x + b) = C f(x) + c``, which is linear in everything unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from erlangen.discover.task.predictor import Predictor
+
+#: How much a row counts less where the members' slopes disagree, beside where they are long.
+DISTRUST = 10.0
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Where a task goes, as its predictor sees it.
+
+    Attributes:
+        x: tokens ``[N, T, n]``.
+        values: predictions ``[N, m]`` of the members, averaged.
+        mean: their derivatives ``[N, m, T, n]``, averaged.
+        each: those of every member ``[E, N, m, T, n]``.
+        weights: ``[N]``: long slopes and those that the members do not agree on count less.
+        shares: ``[E]``, how much each member counts.
+    """
+
+    x: Tensor
+    values: Tensor
+    mean: Tensor
+    each: Tensor
+    weights: Tensor
+    shares: Tensor
+
+
+def slopes_of(predictor: Predictor, x: Float[Tensor, "N T n"], good: float = 1e-7) -> Slopes:
+    """Ask every member at the data."""
+    values, slopes = zip(*(member.jacobian(x) for member in predictor.members))
+    each = torch.stack(slopes)
+    shares = torch.tensor([1 / max(member.error, good) for member in predictor.members], dtype=torch.float64)
+    shares = shares / shares.sum()
+    mean = torch.einsum("e,e...->...", shares, each)
+    length = mean.square().sum((1, 2, 3))
+    apart = torch.einsum("e,e...->...", shares, (each - mean).square()).sum((1, 2, 3))
+    weights = 1 / (length + length.median() + DISTRUST * apart).clamp_min(1e-300)
+    return Slopes(x, torch.einsum("e,e...->...", shares, torch.stack(values)), mean, each, weights, shares)
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """How much every direction of the affine algebra contradicts a task.
+
+    A violation is the part of a random move's effect that a direction has: 0 for a symmetry, about 1 for what has nothing to do with it.
+
+    Attributes:
+        violations: ascending, ``[d]``.
+        noise: of each, how far the members of the predictor are apart in it.
+        directions: ``[d, d]``, rows, orthonormal in ``chance``; of unknowns ``(A | b)``, flattened.
+        told: ``[d, d]``, the quadratic form of violations squared.
+        chance: ``[d, d]``, the quadratic form of what unrelated moves of the same size do.
+        affine: whether translations are among the unknowns.
+    """
+
+    violations: Tensor
+    noise: Tensor
+    directions: Tensor
+    told: Tensor
+    chance: Tensor
+    affine: bool
+
+    def of(self, generators: Float[Tensor, "k d"]) -> float:
+        """The violation of a span of directions: the root of the mean over an orthonormal basis."""
+        gram = generators @ self.chance @ generators.mT
+        told = generators @ self.told @ generators.mT
+        return float((torch.linalg.solve(gram, told).diagonal().sum() / len(generators)).clamp_min(0).sqrt())
+
+
+def spectrum_of(slopes: Slopes, law: bool, affine: bool = True) -> Spectrum:
+    """Solve the problem.
+
+    Args:
+        slopes: of a predictor at the data.
+        law: whether targets may move by an unknown affine law ``(C | c)``; else they stay.
+        affine: whether translations are looked for.
+    """
+    x, J = slopes.x, slopes.mean
+    N, m, T, n = J.shape
+    ones = x.new_ones(N, T, 1)
+    points = torch.cat([x, ones], -1) if affine else x
+    root = slopes.weights.sqrt()[:, None, None]
+    moved = torch.cat([slopes.values, x.new_ones(N, 1)], 1) if law else None
+
+    def rows(slope: Tensor) -> Tensor:
+        effect = (root[..., None] * torch.einsum("nmti,ntj->nmij", slope, points)).flatten(2)  # [N, m, d]
+        if moved is None:
+            return effect.flatten(0, 1)
+        # Each output has an unknown row of the law of its own: what the law can explain is taken out.
+        basis = torch.linalg.qr(root[:, 0] * moved).Q
+        return (effect - torch.einsum("nk,lk,lmd->nmd", basis, basis, effect)).flatten(0, 1)
+
+    M = rows(J)
+    chance = sum(
+        torch.kron(
+            torch.einsum("n,nmi,nmj->ij", slopes.weights, J[:, :, t], J[:, :, t]).contiguous(), (points[:, t].mT @ points[:, t] / N).contiguous()
+        )
+        for t in range(T)
+    )
+    assert isinstance(chance, Tensor)
+    chance = chance + 1e-10 * chance.diagonal().mean() * torch.eye(len(chance), dtype=x.dtype)
+    told = M.mT @ M
+    factor = torch.linalg.cholesky(chance)
+    half = torch.linalg.solve_triangular(factor, told, upper=False)
+    values, vectors = torch.linalg.eigh(torch.linalg.solve_triangular(factor, half.mT, upper=False))
+    directions = torch.linalg.solve_triangular(factor.mT, vectors, upper=True)
+    noise = torch.zeros_like(values)
+    for share, slope in zip(slopes.shares, slopes.each):
+        noise = noise + share * ((rows(slope) - M) @ directions).square().sum(0)
+    return Spectrum(values.clamp_min(0).sqrt(), noise.sqrt(), directions.mT, told, chance, affine)

@@ -1,0 +1,174 @@
+"""`fit_predictor`: a smooth predictor of a task, chosen among a few small families by the error on data it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from erlangen.discover.task.index_network import IndexNetwork
+from erlangen.discover.task.least_squares import STEPS, fit_by_evidence
+from erlangen.discover.task.polynomial_model import PolynomialModel
+from erlangen.discover.task.views import View, views_of
+
+#: Rounds in which every family is fitted, and rounds in all, of which the later ones are for the best families and for cheap ones.
+FIRST_ROUNDS, ROUNDS = 2, 40
+#: Multiplications that a search may cost: some six seconds of one core, twice as many for several outputs.
+BUDGET = 8e10
+#: A fit that costs at most this part of the budget is cheap: it is tried again so many times in a round, for it may have been stuck.
+CHEAP, AGAIN = 1 / 100, 4
+#: What a step costs beside its multiplications, in multiplications.
+OVERHEAD = 2e7
+#: A squared error, as a part of the target's variance, below which nothing is gained by a better fit.
+GOOD = 1e-7
+#: Members of the predictor at most; their errors are at most this multiple of the smallest.
+MEMBERS, NEARLY = 5, 4.0
+
+
+class Family(NamedTuple):
+    """Networks on monomials of up to ``degree``: so many indices, so many units on top, with or without a tanh on the indices."""
+
+    degree: int
+    indices: int
+    hidden: int
+    squash: bool = False
+
+
+FAMILIES = (
+    Family(2, 1, 12),
+    Family(2, 2, 12),
+    Family(2, 4, 16),
+    Family(3, 1, 8),
+    Family(1, 12, 12, squash=True),
+    Family(3, 2, 10),
+    Family(3, 3, 12),
+)
+#: For several outputs, which have more invariants and covariants between them.
+WIDE = (Family(2, 2, 12), Family(2, 6, 16), Family(1, 12, 12, squash=True))
+
+
+@dataclass(frozen=True)
+class Member:
+    """One fitted model: what it sees, and its squared error on validation data, as a part of the target's variance."""
+
+    view: View
+    model: IndexNetwork | PolynomialModel
+    error: float
+    about: str
+    family: Family | None = None
+
+    def jacobian(self, x: Float[Tensor, "N T n"]) -> tuple[Tensor, Tensor]:
+        """Predictions ``[N, m]`` and their derivatives ``[N, m, T, n]``."""
+        slope = self.view.gradient(x)
+        y, J = self.model.input_jacobian(self.view(x), slope.flatten(2))
+        return y, J.unflatten(2, x.shape[1:])
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """The best few models of a search.
+
+    Attributes:
+        members: best first.
+        tried: how many models were fitted.
+    """
+
+    members: tuple[Member, ...]
+    tried: int
+
+    @property
+    def error(self) -> float:
+        """The smallest squared error on validation data, as a part of the target's variance."""
+        return self.members[0].error
+
+
+def fit_predictor(
+    x: Float[Tensor, "N T n"],
+    y: Float[Tensor, "N m"],
+    split: Callable[[int], tuple[Tensor, Tensor]],
+    seed: int = 0,
+    budget: float = BUDGET,
+    families: tuple[Family, ...] | None = None,
+) -> Predictor:
+    """Fit each family twice, then the best ones again until errors are as good as none or the budget is used.
+
+    Args:
+        x: tokens of size about one.
+        y: targets of mean 0 and deviation 1.
+        split: ``split(round)`` gives the indices to fit and to validate on.
+        seed: of the first weights.
+        budget: multiplications.
+        families: to choose from; by default all that suit the target.
+    """
+    search = _Search(x, y, split, seed, budget, families or (FAMILIES if y.shape[1] == 1 else WIDE))
+    kinds = search.kinds
+    for number in range(ROUNDS):
+        if number >= FIRST_ROUNDS:
+            if search.done():
+                break
+            kinds = search.promising()
+        search.round(number, kinds)
+    found = sorted(search.found, key=lambda member: member.error)
+    kept = [member for member in found if member.error <= max(NEARLY * found[0].error, GOOD)][:MEMBERS]
+    return Predictor(tuple(kept), len(found))
+
+
+class _Search:
+    """The models so far, and what they cost."""
+
+    def __init__(
+        self, x: Tensor, y: Tensor, split: Callable[[int], tuple[Tensor, Tensor]], seed: int, budget: float, families: tuple[Family, ...]
+    ) -> None:
+        self.y, self.split, self.seed = y, split, seed
+        self.families = families
+        self.budget = budget if y.shape[1] == 1 else 2 * budget
+        self.views = views_of(x)
+        self.seen = [view(x) for _, _, view in self.views]
+        self.kinds = [
+            (number, family) for family in self.families for number, (_, degree, _) in enumerate(self.views) if family.degree == degree
+        ]
+        self.found: list[Member] = []
+        self.errors: dict[tuple[int, Family], list[float]] = {}
+        self.costs: dict[tuple[int, Family], float] = {}
+        self.spent = 0.0
+
+    def done(self) -> bool:
+        """Whether several models are as good as a model can be."""
+        return sum(member.error <= GOOD for member in self.found) >= 3
+
+    def promising(self) -> list[tuple[int, Family]]:
+        """The three kinds with the smallest errors, and all cheap ones several times."""
+        kinds = sorted(self.errors, key=lambda kind: min(self.errors[kind]))
+        return kinds[:3] + AGAIN * [kind for kind in kinds if self.costs[kind] <= CHEAP * self.budget]
+
+    def round(self, number: int, kinds: list[tuple[int, Family]]) -> None:
+        """Fit one model of each kind on one split, and in the first rounds a polynomial on every view."""
+        fit, validate = self.split(number)
+        y = self.y
+        if number < FIRST_ROUNDS:
+            for phi, (name, degree, view) in zip(self.seen, self.views):
+                if phi.shape[1] < len(fit):
+                    model = PolynomialModel(phi[fit], y[fit], phi[validate], y[validate])
+                    self.found.append(Member(view, model, model.error, f"polynomials of degree {degree} in {name}"))
+        for kind in kinds:
+            place, family = kind
+            name, _, view = self.views[place]
+            phi = self.seen[place]
+            rng = torch.Generator().manual_seed(1000003 * self.seed + len(self.found))
+            hidden = family.hidden + 2 * (y.shape[1] - 1)
+            network = IndexNetwork(phi.shape[1], view.power, family.indices, hidden, y.shape[1], family.squash, rng)
+            size = len(network.weights)
+            step = len(fit) * y.shape[1] * size**2 + size**3 + OVERHEAD
+            expected = self.costs.get(kind, STEPS / 2 * step)
+            if self.found and self.spent + expected > self.budget:
+                continue
+            done = fit_by_evidence(network, phi[fit], y[fit], phi[validate], y[validate])
+            self.costs[kind] = done.steps * step
+            self.spent += done.steps * step
+            self.errors.setdefault(kind, []).append(done.error)
+            what = "a perceptron" if family.squash else f"{family.indices} polynomial indices of degree {family.degree}"
+            self.found.append(Member(view, network, done.error, f"{what} in {name}", family))
