@@ -62,7 +62,6 @@ class AffineGroup(MatrixGroup):
         algebra = LieAlgebra(torch.cat([*turns, shifts]), name=f"algebra of {label}")
         super().__init__(None if gens is None else _homogeneous(gens, None), algebra, name=label)
         self.is_compact = False
-        self._last_row = torch.eye(n + 1, dtype=torch.float64)[-1]
         self.measure = f"{linear_group.measure} for the linear part, N(0, scale^2) for the translation"
 
     def equality_key(self) -> Hashable:
@@ -122,14 +121,7 @@ class AffineGroup(MatrixGroup):
 
     def check_last_row(self, g: Tensor) -> None:
         """Raise ArgumentError where homogeneous matrices do not end in the row ``(0, ..., 0, 1)``, which no formula reads."""
-        last = g[..., -1, :]
-        if looks_cheap(g) and not torch.equal(last, self._last_row.to(g.dtype).expand(last.shape)):
-            off = (last - self._last_row.to(g.dtype)).abs().amax(-1) > tolerance(g, None)
-            if bool(off.any()):
-                got = f"{int(off.sum())} of {off.numel()} with another"
-                raise ArgumentError(
-                    "g", f"matrices of {self}, whose last row is (0, ..., 0, 1)", got, "transposed ones have it as a column"
-                )
+        check_last_row(self, g)
 
     # ---- the group ----
 
@@ -305,11 +297,46 @@ class AffineSubgroup(MatrixGroup):
         return False
 
     @property
+    def is_proper(self) -> bool:
+        return self._is_special
+
+    @property
+    def linear_part(self) -> Group:
+        turns = LieAlgebra.spanned_by(linear_part(self.algebra.basis)) if self.algebra is not None else None
+        if turns is None or not turns.dim:
+            return MatrixGroup(generators=[torch.eye(self.space_dim)], name="1")
+        return MatrixGroup(algebra=turns, name=f"linear part of {self}")
+
+    def check_last_row(self, g: Tensor) -> None:
+        """Raise ArgumentError where homogeneous matrices do not end in the row ``(0, ..., 0, 1)``."""
+        check_last_row(self, g)
+
+    @property
     def point(self) -> Action:
         """Points of space: ``x -> A x + t``."""
         from erlangen.reps.affine import Point
 
         return Point(self)
+
+    @property
+    def vector(self) -> Rep:
+        """Directions: the linear part, ``[n]``."""
+        from erlangen.reps.pullback import Pullback
+
+        return Pullback(self.linear_part.vector, self, linear_part)
+
+
+def check_last_row(group: MatrixGroup, g: Tensor) -> None:
+    """Raise ArgumentError where homogeneous matrices do not end in the row ``(0, ..., 0, 1)``, which no formula reads."""
+    last = g[..., -1, :]
+    wanted = torch.eye(g.shape[-1], dtype=g.dtype, device=g.device)[-1]
+    if looks_cheap(g) and not torch.equal(last, wanted.expand(last.shape)):
+        off = (last - wanted).abs().amax(-1) > tolerance(g, None)
+        if bool(off.any()):
+            got = f"{int(off.sum())} of {off.numel()} with another"
+            raise ArgumentError(
+                "g", f"matrices of {group}, whose last row is (0, ..., 0, 1)", got, "transposed ones have it as a column"
+            )
 
 
 def _homogeneous(linear: Tensor, translation: Tensor | None, corner: float = 1.0) -> Tensor:

@@ -63,10 +63,10 @@ class AffineAlgebra:
             kept = ""
             if self.form is not None and self.signature is not None:
                 euclid = "a distance" if 0 in self.signature else "a form of signature ({},{})".format(*self.signature)
-                kept = f" that keep {euclid}"
+                kept = f" keeping {euclid}"
             elif self.form is not None:
-                kept = " that keep an area form"
-            said.append(f"{turns} linear {'map' if turns == 1 else 'maps'}{kept}")
+                kept = " keeping an area form"
+            said.append(f"{turns} linear {'move' if turns == 1 else 'moves'}{kept}")
         if len(self.translations):
             said.append(f"{len(self.translations)} translation{'s' if len(self.translations) > 1 else ''}")
         if self.centre is not None and turns and float(self.centre.abs().max()) > 0:
@@ -96,7 +96,7 @@ def affine_algebra(generators: Float[Tensor, "k n c"]) -> AffineAlgebra:
     >>> turn = torch.tensor([[[0.0, -2.0], [0.5, 0.0]]])
     >>> found = affine_algebra(turn)
     >>> found.name, found.group, found.words
-    ('so(2)', SO(2) of a form, '1 linear map that keep a distance')
+    ('so(2)', SO(2) of a form, '1 linear move keeping a distance')
     """
     generators = torch.as_tensor(generators).detach().to(torch.float64).cpu()
     if generators.ndim != 3 or generators.shape[2] - generators.shape[1] not in (0, 1):
@@ -210,10 +210,10 @@ def _one_parameter(a: Tensor) -> tuple[str, Tensor | None, tuple[int, int] | Non
     factor = float((cube * a).sum())
     if float((cube - factor * a).norm()) < ZERO and int(torch.linalg.matrix_rank(a, rtol=1e-6)) == 2 and abs(float(a.trace())) < ZERO:
         name = "so(2)" if factor < 0 else "so(1,1)"
-        if n > 2:
+        forms = invariant_forms(a[None], True).forms
+        if n > 2 or len(forms) != 1:
             return name, None, None
-        form = orient(invariant_forms(a[None], True).forms[0])
-        return name, form, ((2, 0) if factor < 0 else (1, 1))
+        return name, orient(forms[0]), ((2, 0) if factor < 0 else (1, 1))
     if float((a - a.diagonal().mean() * torch.eye(n, dtype=a.dtype)).norm()) < ZERO:
         return "dilation", None, None
     return "a one-parameter group", None, None

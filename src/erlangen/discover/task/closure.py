@@ -9,8 +9,8 @@ from torch.func import jacfwd
 
 #: Steps, and the residual at which a span counts as closed.
 STEPS, CLOSED = 60, 1e-11
-#: Directions with a smaller part of the largest slope than this do not help to close a span.
-FLAT = 1e-9
+#: Directions with a smaller part of the largest slope than this are left alone, the first of these that closes the span.
+FLAT = (1e-2, 1e-4, 1e-9)
 
 
 def homogeneous(generators: Float[Tensor, "*b n c"]) -> Float[Tensor, "*b m m"]:
@@ -52,6 +52,17 @@ def nearest_closed(
     >>> defect < 1e-11, way < 0.2
     (True, True)
     """
+    best: tuple[Tensor, float, float] | None = None
+    for flat in FLAT:
+        found = _closed(span, cost, flat)
+        if best is None or (found[1] <= 1e-9, -found[2]) > (best[1] <= 1e-9, -best[2]):
+            best = found
+    assert best is not None
+    return best
+
+
+def _closed(span: Tensor, cost: Tensor | None, flat: float) -> tuple[Tensor, float, float]:
+    """Newton's method that leaves directions alone in which the defect hardly changes."""
     k, n, c = span.shape
     start = torch.linalg.qr(span.flatten(1).mT).Q.mT  # [k, d]
     if cost is None:
@@ -74,7 +85,7 @@ def nearest_closed(
 
         zero = basis.new_zeros(k, len(rest))
         slope = jacfwd(defects)(zero).flatten(0, 1).flatten(1)
-        wanted = -torch.linalg.pinv(slope, rtol=FLAT) @ defects(zero).flatten()
+        wanted = -torch.linalg.pinv(slope, rtol=flat) @ defects(zero).flatten()
         step, size = wanted.view_as(zero), 1.0
         while size > 1e-3:
             tried = moved(size * step)

@@ -34,15 +34,16 @@ def fit_by_evidence(
     y: Float[Tensor, "N m"],
     phi_val: Float[Tensor, "V P"],
     y_val: Float[Tensor, "V m"],
+    steps: int = STEPS,
 ) -> Fitted:
-    """Fit in place; the weights that were best on the validation data are kept."""
+    """Fit in place, from the weights that are there; those that were best on the validation data are kept."""
     prior, count = network.prior, y.numel()
     decay = torch.full((int(prior.max()) + 1,), 1e-2, dtype=torch.float64)
     members = torch.zeros_like(decay).index_add_(0, prior, torch.ones_like(network.weights))
     precision, damping = 1.0, 1.0
     best, kept, idle, step = float("inf"), network.weights, 0, 0
     squares = float((network(phi) - y).square().sum())
-    for step in range(1, STEPS + 1):
+    for step in range(1, steps + 1):
         weights = network.weights
         out, J = network.weight_jacobian(phi)
         normal = precision * (J.mT @ J)

@@ -16,11 +16,11 @@ from erlangen.discover.task.polynomial_model import PolynomialModel
 from erlangen.discover.task.views import View, views_of
 
 #: Rounds in which every family is fitted, and rounds in all, of which the later ones are for the best families and for cheap ones.
-FIRST_ROUNDS, ROUNDS = 2, 40
+FIRST_ROUNDS, ROUNDS = 1, 60
 #: Multiplications that a search may cost: some six seconds of one core, twice as many for several outputs.
 BUDGET = 8e10
 #: A fit that costs at most this part of the budget is cheap: it is tried again so many times in a round, for it may have been stuck.
-CHEAP, AGAIN = 1 / 100, 4
+CHEAP, AGAIN = 1 / 60, 2
 #: What a step costs beside its multiplications, in multiplications.
 OVERHEAD = 2e7
 #: A squared error, as a part of the target's variance, below which nothing is gained by a better fit.
@@ -40,7 +40,9 @@ class Family(NamedTuple):
 
 FAMILIES = (
     Family(2, 1, 12),
+    Family(2, 2, 8),
     Family(2, 2, 12),
+    Family(2, 2, 20),
     Family(2, 4, 16),
     Family(3, 1, 8),
     Family(1, 12, 12, squash=True),
@@ -94,7 +96,7 @@ def fit_predictor(
     budget: float = BUDGET,
     families: tuple[Family, ...] | None = None,
 ) -> Predictor:
-    """Fit each family twice, then the best ones again until errors are as good as none or the budget is used.
+    """Fit each family once, then the best ones again until errors are as good as none or the budget is used.
 
     Args:
         x: tokens of size about one.
@@ -141,9 +143,9 @@ class _Search:
         return sum(member.error <= GOOD for member in self.found) >= 3
 
     def promising(self) -> list[tuple[int, Family]]:
-        """The three kinds with the smallest errors, and all cheap ones several times."""
+        """The two kinds with the smallest errors, and all cheap ones several times."""
         kinds = sorted(self.errors, key=lambda kind: min(self.errors[kind]))
-        return kinds[:3] + AGAIN * [kind for kind in kinds if self.costs[kind] <= CHEAP * self.budget]
+        return kinds[:2] + AGAIN * [kind for kind in kinds if self.costs[kind] <= CHEAP * self.budget]
 
     def round(self, number: int, kinds: list[tuple[int, Family]]) -> None:
         """Fit one model of each kind on one split, and in the first rounds a polynomial on every view."""

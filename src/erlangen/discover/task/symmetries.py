@@ -1,0 +1,356 @@
+"""`task_symmetries`: which affine moves of the inputs a task does not notice, or follows by a law of its own, in any basis."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from erlangen.data.distinct import arranged, boundary, distinct
+from erlangen.discover.finding import Finding
+from erlangen.discover.samples import Samples, Target, samples_of
+from erlangen.discover.task.closure import nearest_closed
+from erlangen.discover.task.equations import Spectrum, slopes_of, spectrum_of
+from erlangen.discover.task.ideal import idealised
+from erlangen.discover.task.imposed import Imposed, imposed
+from erlangen.discover.task.predictor import Predictor, fit_predictor
+from erlangen.errors import ArgumentError
+from erlangen.groups.affine_algebra import AffineAlgebra, affine_algebra
+from erlangen.groups.base import Group
+from erlangen.groups.named_algebras import nearest_named
+from erlangen.groups.algebra import LieAlgebra
+
+#: Fewer different samples tell nothing; of more than the second number, so many are drawn.
+FEWEST, MOST = 64, 1500
+#: Tokens of more components are not looked at: there are too many directions to ask about.
+WIDEST = 16
+#: A violation above this is none of a symmetry; and the next one must be larger by this factor.
+CEILING, GAP = 0.3, 2.3
+#: Violations below this are alike.
+FLOOR = 0.01
+#: Share of the samples on which members are stopped and compared, drawn anew in every round.
+VALIDATION = 0.15
+#: The predictor must explain this part of the target's variance.
+LEAST_EXPLAINED = 0.3
+#: What is found may turn by this angle, in degrees, to become an exact algebra.
+FARTHEST = 12.0
+#: A violation is one of the predictor's making up to this multiple of how far its members are apart, and below the second number.
+SURE, NEGLIGIBLE = 4.0, 0.03
+#: A component that slopes no further than this part of the mean one does not matter.
+IDLE = 0.02
+
+
+@dataclass(frozen=True)
+class TaskSymmetries:
+    """The affine symmetries of a task. Falsy where none was found.
+
+    Attributes:
+        algebra: the exact algebra with its name, parts and form; ``None`` without one.
+        law: of the targets, ``[k, m, m + 1]``, rows ``(C | c)``: how they move under each generator; ``None`` where they stay.
+        raw: the span before it was made exact, ``[k, n, n + 1]``.
+        violations: of all directions, ascending: the part of an unrelated move's effect.
+        noise: of each, how far the members of the predictor are apart.
+        error: held-out squared error of the predictor, as a part of the target's variance.
+        imposed: the same with the algebra imposed, and with unrelated moves of the same size imposed; ``None`` without an algebra.
+        exact: whether no violation was seen beyond what the predictor leaves open.
+        idle: directions ``[r, n]`` of the tokens on which the task does not depend.
+        reason: one line: why this many, or why none.
+        predictor: what the predictor is.
+        seconds: what it took.
+    """
+
+    algebra: AffineAlgebra | None
+    law: Tensor | None
+    raw: Tensor | None
+    violations: Tensor
+    noise: Tensor
+    error: float
+    imposed: Imposed | None
+    exact: bool
+    idle: Tensor
+    reason: str
+    predictor: str
+    seconds: float
+
+    def __bool__(self) -> bool:
+        return self.algebra is not None
+
+    @property
+    def generators(self) -> Tensor:
+        """``[k, n, n + 1]``; ``k = 0`` where nothing was found."""
+        if self.algebra is not None:
+            return self.algebra.generators
+        n = self.idle.shape[1]
+        return torch.zeros(0, n, n + 1, dtype=torch.float64)
+
+    @property
+    def group(self) -> Group | None:
+        """The connected group, which acts on tokens by ``group.point``."""
+        return None if self.algebra is None else self.algebra.group
+
+    @property
+    def gap(self) -> tuple[float, float]:
+        """The largest violation inside and the smallest outside of what was found."""
+        k = 0 if self.algebra is None else self.algebra.dim
+        inside = float(self.violations[k - 1]) if k else 0.0
+        return inside, float(self.violations[k]) if k < len(self.violations) else math.inf
+
+    def __str__(self) -> str:
+        if self.algebra is None:
+            return f"no symmetry of the task: {self.reason}"
+        inside, outside = self.gap
+        a = self.algebra
+        law = "" if self.law is None else "; the target moves along by a law of its own"
+        exact = "" if self.exact else f"; approximate: a violation of {inside:.0%} is seen"
+        held = "" if self.imposed is None else f"; held out: {self.imposed}"
+        return f"{a.name}: {a.dim} generator{'s' if a.dim > 1 else ''}, gap {inside:.2g} | {outside:.2g}, {a.words}{law}{exact}{held}"
+
+    def finding(self) -> Finding:
+        """In the terms that all discoverers share."""
+        if self.algebra is None:
+            return Finding("task, by derivatives", "nothing", None, False, self.seconds, self.reason)
+        inside, outside = self.gap
+        note = f"gap {inside:.2g} | {outside:.2g}; {self.algebra.words}; predictor's held-out R² {1 - self.error:.3f}"
+        return Finding(
+            "task, by derivatives", self.algebra.name, max(0.0, 1 - inside), self.exact, self.seconds, note, self.algebra.group
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every number, ready for JSON."""
+        return {
+            "name": None if self.algebra is None else self.algebra.name,
+            "generators": self.generators.tolist(),
+            "law": None if self.law is None else self.law.tolist(),
+            "violations": self.violations.tolist(),
+            "noise": self.noise.tolist(),
+            "error": self.error,
+            "imposed": None if self.imposed is None else self.imposed.as_dict(),
+            "exact": self.exact,
+            "idle": self.idle.tolist(),
+            "reason": self.reason,
+            "predictor": self.predictor,
+            "seconds": self.seconds,
+        }
+
+
+def task_symmetries(
+    x: Any,
+    y: Any = None,
+    *,
+    target: Target | None = None,
+    law: bool | None = None,
+    affine: bool = True,
+    seed: int = 0,
+) -> TaskSymmetries:
+    """Which affine moves ``x -> A x + b`` of all tokens alike leave a task as it is, in any basis?
+
+    A smooth predictor ``f`` is fitted and chosen on held-out data. With its Jacobians at the data, ``J_f(x) (A x + b) = C f(x) + c`` is
+    one linear problem for the generator ``(A | b)`` and the law ``(C | c)`` of the target; its small singular values, set apart by a gap, are
+    symmetries. The span is made an exact Lie algebra, put on standard axes and about the origin where the data allow that, and named.
+
+    Args:
+        x: tokens ``[N, T, n]`` or ``[N, n]``; anything that :func:`erlangen.discover` takes.
+        y: numbers ``[N]`` or ``[N, k]``, vectors ``[N, T_y, n]``, class labels ``[N]``.
+        target: what ``y`` is; by default as its type says.
+        law: whether the target may move along; by default where it has several numbers that are no classes.
+        affine: whether translations are looked for, too.
+        seed: of everything random.
+
+    Raises:
+        ArgumentError: no target, or data that do not fit.
+
+    Source: the linear problem is that of Otto et al., arXiv:2311.00212.
+
+    >>> x = torch.randn(300, 2, 2, generator=torch.Generator().manual_seed(0))
+    >>> found = task_symmetries(x, (x[:, 0] * x[:, 1]).sum(-1))
+    >>> found.algebra.name, found.group
+    ('so(2)', SO(2))
+    """
+    started = time.perf_counter()
+    data = samples_of(x, y, target)
+    tokens, values = data.x.double(), _values(data)
+    n = tokens.shape[2]
+    kinds = distinct(tokens)
+    count = int(kinds.max()) + 1
+    nothing = torch.zeros(0, n, dtype=torch.float64)
+
+    def none(reason: str, spectrum: Spectrum | None = None, predictor: Predictor | None = None) -> TaskSymmetries:
+        empty = torch.zeros(0, dtype=torch.float64)
+        return TaskSymmetries(
+            None,
+            None,
+            None,
+            empty if spectrum is None else spectrum.violations,
+            empty if spectrum is None else spectrum.noise,
+            1.0 if predictor is None else predictor.error,
+            None,
+            False,
+            nothing,
+            reason,
+            "" if predictor is None else predictor.members[0].about,
+            time.perf_counter() - started,
+        )
+
+    if count < FEWEST:
+        return none(f"{count} different samples; {FEWEST} are needed")
+    if n > WIDEST:
+        return none(f"tokens of {n} components have {n * (n + 1)} directions to ask about; name a group (or tokens of at most {WIDEST})")
+    if not float(values.std(0).max()) > 0:
+        return none("the target is constant")
+    if len(tokens) > MOST:
+        kept = arranged(kinds, torch.Generator().manual_seed(seed))[:MOST]
+        tokens, values = tokens[kept], values[kept]
+        kinds = distinct(tokens)
+    padded = bool((tokens.abs().amax(-1) == 0).any())
+    coordinates = _Coordinates(tokens, affine and not padded)
+    z = coordinates.inside(tokens)
+    values = values[:, values.std(0) > 1e-9 * values.std(0).max()]
+    t = (values - values.mean(0)) / values.std(0)
+    along = (law if law is not None else t.shape[1] > 1 and data.labels is None) and t.shape[1] > 0
+
+    def split(number: int) -> tuple[Tensor, Tensor]:
+        order = arranged(kinds, torch.Generator().manual_seed(1000 * seed + number))
+        cut = boundary(kinds, order, int(len(order) * (1 - VALIDATION)))
+        return order[:cut], order[cut:]
+
+    predictor = fit_predictor(z, t, split, seed)
+    if predictor.error > 1 - LEAST_EXPLAINED:
+        return none(f"no predictor explains the target: held-out R² {1 - predictor.error:.2f}", None, predictor)
+    slopes = slopes_of(predictor, z)
+    spectrum = spectrum_of(slopes, along, coordinates.affine)
+    idle = _idle(slopes.mean, slopes.weights)
+    if len(idle):
+        idle = torch.linalg.qr((idle @ coordinates.stretch.inverse().mT).mT).Q.mT
+        reason = f"the task does not depend on {len(idle)} direction{'s' if len(idle) > 1 else ''} of the tokens: leave them away"
+        return none(reason, spectrum, predictor)
+    k = _cut(spectrum.violations)
+    if not k:
+        lowest = float(spectrum.violations[0])
+        return none(f"the smallest violation is {lowest:.2g} of an unrelated move's, with no gap after it", spectrum, predictor)
+    span = spectrum.directions[:k].unflatten(1, (n, -1))
+    closed, defect, way = nearest_closed(span)
+    if defect > 1e-9 or math.degrees(way) > FARTHEST:
+        # A span of translations and turns has many neighbours that are closed; the simple one may be nearer.
+        plain = idealised(torch.linalg.qr(span.flatten(1).mT).Q.mT.unflatten(1, span.shape[1:]))
+        closed, defect, way = (closed, defect, way) if plain is None else nearest_closed(plain)
+    if defect > 1e-9 or math.degrees(way) > FARTHEST:
+        return none(
+            f"{k} directions are set apart, but they are no algebra (nearest one: {math.degrees(way):.0f} degrees off)", spectrum, predictor
+        )
+    allowed = max(1.5 * spectrum.of(span.flatten(1)), 3 * float(spectrum.noise[k - 1]), 0.003)
+    algebra = _settled(closed, coordinates, spectrum, allowed)
+    exact = float(spectrum.violations[k - 1]) <= max(SURE * float(spectrum.noise[k - 1]), NEGLIGIBLE)
+    evidence, laws = imposed(predictor, z, t, coordinates.into(algebra.generators), along, split, seed)
+    if not evidence:
+        return none(f"{algebra.name} was set apart, but imposing it costs: {evidence}", spectrum, predictor)
+    if laws is not None:
+        laws = _unscaled(laws, values)
+    return TaskSymmetries(
+        algebra,
+        laws,
+        coordinates.out(span),
+        spectrum.violations,
+        spectrum.noise,
+        predictor.error,
+        evidence,
+        exact,
+        nothing,
+        f"{k} directions are set apart by a gap",
+        predictor.members[0].about,
+        time.perf_counter() - started,
+    )
+
+
+class _Coordinates:
+    """Tokens with mean zero and covariance one, and generators in them and back."""
+
+    def __init__(self, x: Float[Tensor, "N T n"], affine: bool) -> None:
+        self.affine = affine
+        flat = x.flatten(0, 1)
+        self.shift = flat.mean(0) if affine else torch.zeros_like(flat[0])
+        centred = flat - self.shift
+        values, vectors = torch.linalg.eigh(centred.mT @ centred / len(flat))
+        if float(values[0]) < 1e-10 * float(values[-1]):
+            raise ArgumentError("x", "tokens that span their space", f"{int((values < 1e-10 * values[-1]).sum())} components too many")
+        self.stretch = vectors @ (values**-0.5)[:, None].mul(vectors.mT)
+
+    def inside(self, x: Tensor) -> Tensor:
+        return (x - self.shift) @ self.stretch
+
+    def out(self, generators: Float[Tensor, "k n c"]) -> Float[Tensor, "k n m"]:
+        """Generators of the given coordinates, always with a column for translations."""
+        n = generators.shape[1]
+        A = self.stretch.inverse() @ generators[..., :n] @ self.stretch
+        b = generators[..., n:] if generators.shape[2] > n else torch.zeros_like(generators[..., :1])
+        return torch.cat([A, self.stretch.inverse() @ b - A @ self.shift[:, None]], 2)
+
+    def into(self, generators: Float[Tensor, "k n m"]) -> Float[Tensor, "k n c"]:
+        n = generators.shape[1]
+        A = self.stretch @ generators[..., :n] @ self.stretch.inverse()
+        b = self.stretch @ (generators[..., n:] + generators[..., :n] @ self.shift[:, None])
+        return torch.cat([A, b], 2) if self.affine else A
+
+
+def _values(data: Samples) -> Tensor:
+    if data.y.shape[1]:
+        return data.y.double().flatten(1)
+    if data.labels is not None:
+        return F.one_hot(data.labels, data.classes).double()[:, 1:]
+    if not data.scalars.shape[1]:
+        raise ArgumentError("y", "a target: its symmetries are asked about", "none")
+    return data.scalars.double()
+
+
+def _cut(violations: Tensor) -> int:
+    """How many directions are set apart: the largest gap after small violations, if it is a gap."""
+    best, found = GAP, 0
+    for k in range(1, len(violations)):
+        inside, outside = float(violations[k - 1]), float(violations[k])
+        if inside <= CEILING and (ratio := outside / max(inside, FLOOR)) >= best:
+            best, found = ratio, k
+    return found
+
+
+def _idle(slopes: Float[Tensor, "N m T n"], weights: Tensor) -> Float[Tensor, "r n"]:
+    """Directions of the tokens along which the predictor is flat."""
+    energy = torch.einsum("n,nmti,nmtj->ij", weights, slopes, slopes)
+    values, vectors = torch.linalg.eigh(energy)
+    return vectors[:, values.clamp_min(0).sqrt() < IDLE * values.mean().sqrt()].mT
+
+
+def _settled(closed: Tensor, coordinates: _Coordinates, spectrum: Spectrum, allowed: float) -> AffineAlgebra:
+    """The exact algebra in the given coordinates: of a simple kind, on standard axes and about the origin, where data do not object."""
+
+    def stands(candidate: Tensor) -> bool:
+        return len(candidate) == len(closed) and spectrum.of(coordinates.into(candidate).flatten(1)) <= allowed
+
+    simple = idealised(closed)
+    outside = coordinates.out(closed if simple is None else simple)
+    if simple is not None and not stands(outside):
+        outside = coordinates.out(closed)
+    own = affine_algebra(outside)
+    candidates = [outside]
+    n, turns = own.n, own.linear
+    moves = outside.new_zeros(len(own.translations), n, n + 1)
+    moves[..., n] = own.translations
+    if own.centre is not None:
+        candidates.append(torch.cat([turns, turns.new_zeros(len(turns), n, 1)], 2))
+    if len(turns) and len(moves) in (0, n):
+        named = nearest_named(LieAlgebra(turns))
+        if named.algebra.dim == len(turns) and named.overlap > 0.9:
+            candidates.append(torch.cat([torch.cat([named.algebra.basis, turns.new_zeros(len(turns), n, 1)], 2), moves]))
+    return affine_algebra(next(candidate for candidate in reversed(candidates) if candidate is outside or stands(candidate)))
+
+
+def _unscaled(law: Float[Tensor, "k m c"], values: Tensor) -> Float[Tensor, "k m c"]:
+    """A law of standardised targets as one of the targets."""
+    m = law.shape[1]
+    mean, spread = values.mean(0), values.std(0)
+    C = spread[:, None] * law[..., :m] / spread
+    return torch.cat([C, spread[:, None] * law[..., m:] - C @ mean[:, None]], 2)
