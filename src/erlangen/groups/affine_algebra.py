@@ -133,7 +133,9 @@ def _affine_name(linear: str, n: int, translations: int) -> str:
     if not translations:
         return linear or "nothing"
     if translations < n:
-        return f"{linear} + {translations} translation{'s' if translations > 1 else ''}" if linear else f"translations({translations})"
+        return (
+            f"{linear} + {translations} translation{'s' if translations > 1 else ''}" if linear else f"translations({translations})"
+        )
     if not linear:
         return f"translations({n})"
     known = {
@@ -208,7 +210,11 @@ def _one_parameter(a: Tensor) -> tuple[str, Tensor | None, tuple[int, int] | Non
         return "a shear", None, None
     cube = square @ a
     factor = float((cube * a).sum())
-    if float((cube - factor * a).norm()) < ZERO and int(torch.linalg.matrix_rank(a, rtol=1e-6)) == 2 and abs(float(a.trace())) < ZERO:
+    if (
+        float((cube - factor * a).norm()) < ZERO
+        and int(torch.linalg.matrix_rank(a, rtol=1e-6)) == 2
+        and abs(float(a.trace())) < ZERO
+    ):
         name = "so(2)" if factor < 0 else "so(1,1)"
         forms = invariant_forms(a[None], True).forms
         if n > 2 or len(forms) != 1:
@@ -228,12 +234,11 @@ def _complement(basis: Tensor, unit: Tensor) -> Tensor:
 
 def _blocks(linear: Tensor) -> list[Tensor]:
     """Bases ``[n, d]`` of invariant subspaces of what is moved: eigenspaces of a generic matrix that commutes with all."""
-    l, n = len(linear), linear.shape[-1]
     moved = torch.linalg.svd(linear.movedim(0, 1).flatten(1))
-    image = moved.U[:, moved.S > 1e-8 * moved.S[0]]
+    image = moved.U[:, 1e-8 * moved.S[0] < moved.S]
     inside = torch.linalg.pinv(image) @ linear @ image
     d = image.shape[1]
-    if d < n and float((linear @ image - image @ inside).norm()) > 1e-7 * float(linear.norm()):
+    if d < linear.shape[-1] and float((linear @ image - image @ inside).norm()) > 1e-7 * float(linear.norm()):
         return []
     eye = torch.eye(d, dtype=linear.dtype)
     system = torch.cat([torch.kron(a, eye) - torch.kron(eye, a.mT.contiguous()) for a in inside])
@@ -245,7 +250,9 @@ def _blocks(linear: Tensor) -> list[Tensor]:
     blocks, left = [], torch.ones(d, dtype=torch.bool)
     while bool(left.any()):
         first = int(left.nonzero()[0])
-        near = left & ((values.real - values.real[first]).abs() < 1e-5) & ((values.imag.abs() - values.imag[first].abs()).abs() < 1e-5)
+        near = (
+            left & ((values.real - values.real[first]).abs() < 1e-5) & ((values.imag.abs() - values.imag[first].abs()).abs() < 1e-5)
+        )
         span = torch.cat([vectors[:, near].real, vectors[:, near].imag], 1)
         u, s, _ = torch.linalg.svd(span, full_matrices=False)
         blocks.append(image @ u[:, s > 1e-6 * s[0]])

@@ -38,12 +38,11 @@ class Slopes:
     shares: Tensor
 
 
-def slopes_of(predictor: Predictor, x: Float[Tensor, "N T n"], good: float = 1e-7) -> Slopes:
+def slopes_of(predictor: Predictor, x: Float[Tensor, "N T n"]) -> Slopes:
     """Ask every member at the data."""
     values, slopes = zip(*(member.jacobian(x) for member in predictor.members))
     each = torch.stack(slopes)
-    shares = torch.tensor([1 / max(member.error, good) for member in predictor.members], dtype=torch.float64)
-    shares = shares / shares.sum()
+    shares = predictor.shares
     mean = torch.einsum("e,e...->...", shares, each)
     length = mean.square().sum((1, 2, 3))
     apart = torch.einsum("e,e...->...", shares, (each - mean).square()).sum((1, 2, 3))
@@ -89,7 +88,7 @@ def spectrum_of(slopes: Slopes, law: bool, affine: bool = True) -> Spectrum:
         affine: whether translations are looked for.
     """
     x, J = slopes.x, slopes.mean
-    N, m, T, n = J.shape
+    N, _, T, _ = J.shape
     ones = x.new_ones(N, T, 1)
     points = torch.cat([x, ones], -1) if affine else x
     root = slopes.weights.sqrt()[:, None, None]
@@ -106,7 +105,8 @@ def spectrum_of(slopes: Slopes, law: bool, affine: bool = True) -> Spectrum:
     M = rows(J)
     chance = sum(
         torch.kron(
-            torch.einsum("n,nmi,nmj->ij", slopes.weights, J[:, :, t], J[:, :, t]).contiguous(), (points[:, t].mT @ points[:, t] / N).contiguous()
+            torch.einsum("n,nmi,nmj->ij", slopes.weights, J[:, :, t], J[:, :, t]).contiguous(),
+            (points[:, t].mT @ points[:, t] / N).contiguous(),
         )
         for t in range(T)
     )

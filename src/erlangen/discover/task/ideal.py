@@ -11,7 +11,7 @@ NEARLY = 0.15
 
 
 def idealised(span: Float[Tensor, "k n c"]) -> Float[Tensor, "k n c"] | None:
-    """Translations that are translations only, linear parts of simple eigenvalues, one centre; ``None`` where there is no such algebra near.
+    """Translations that only translate, linear parts of simple eigenvalues, one centre; ``None`` where no such algebra is near.
 
     A semisimple algebra has no neighbours but turned copies of itself: closing its brackets settles it. One generator is always closed, and
     so is a spiral beside a circle: here the spiral becomes a circle. Whether the data allow that is asked afterwards.
@@ -24,7 +24,7 @@ def idealised(span: Float[Tensor, "k n c"]) -> Float[Tensor, "k n c"] | None:
     True
     """
     k, n, c = span.shape
-    A, b = span[..., :n], span[..., n:]
+    A = span[..., :n]
     left, sizes, _ = torch.linalg.svd(A.flatten(1), full_matrices=True)
     sizes = torch.cat([sizes, sizes.new_zeros(k - len(sizes))]) if len(sizes) < k else sizes[:k]
     rank = int((sizes > NEARLY).sum())
@@ -108,7 +108,7 @@ def _simple(commuting: Float[Tensor, "z n n"]) -> Float[Tensor, "z n n"] | None:
 
 def _shear(a: Float[Tensor, "n n"]) -> Float[Tensor, "n n"] | None:
     """The nearest ``u v^T`` with ``v^T u = 0``, where it is near."""
-    u, s, vh = torch.linalg.svd(a)
+    u, _, vh = torch.linalg.svd(a)
     along, across = u[:, 0], vh[0]
     across = across - (across @ along) * along
     if float(across.norm()) < 0.5:

@@ -87,6 +87,16 @@ class Predictor:
         """The smallest squared error on validation data, as a part of the target's variance."""
         return self.members[0].error
 
+    @property
+    def shares(self) -> Float[Tensor, " E"]:
+        """How much each member counts: inversely to its error."""
+        shares = torch.tensor([1 / max(member.error, GOOD) for member in self.members], dtype=torch.float64)
+        return shares / shares.sum()
+
+    def __call__(self, x: Float[Tensor, "N T n"]) -> Float[Tensor, "N m"]:
+        """The members' mean, by their shares."""
+        return torch.einsum("e,enm->nm", self.shares, torch.stack([member.model(member.view(x)) for member in self.members]))
+
 
 def fit_predictor(
     x: Float[Tensor, "N T n"],
@@ -123,7 +133,13 @@ class _Search:
     """The models so far, and what they cost."""
 
     def __init__(
-        self, x: Tensor, y: Tensor, split: Callable[[int], tuple[Tensor, Tensor]], seed: int, budget: float, families: tuple[Family, ...]
+        self,
+        x: Tensor,
+        y: Tensor,
+        split: Callable[[int], tuple[Tensor, Tensor]],
+        seed: int,
+        budget: float,
+        families: tuple[Family, ...],
     ) -> None:
         self.y, self.split, self.seed = y, split, seed
         self.families = families
@@ -131,7 +147,10 @@ class _Search:
         self.views = views_of(x)
         self.seen = [view(x) for _, _, view in self.views]
         self.kinds = [
-            (number, family) for family in self.families for number, (_, degree, _) in enumerate(self.views) if family.degree == degree
+            (number, family)
+            for family in self.families
+            for number, (_, degree, _) in enumerate(self.views)
+            if family.degree == degree
         ]
         self.found: list[Member] = []
         self.errors: dict[tuple[int, Family], list[float]] = {}

@@ -22,9 +22,9 @@ from erlangen.discover.task.imposed import Imposed, imposed
 from erlangen.discover.task.predictor import Predictor, fit_predictor
 from erlangen.errors import ArgumentError
 from erlangen.groups.affine_algebra import AffineAlgebra, affine_algebra
+from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Group
 from erlangen.groups.named_algebras import nearest_named
-from erlangen.groups.algebra import LieAlgebra
 
 #: Fewer different samples tell nothing; of more than the second number, so many are drawn.
 FEWEST, MOST = 64, 1500
@@ -36,6 +36,8 @@ CEILING, GAP = 0.3, 2.3
 FLOOR = 0.01
 #: Share of the samples on which members are stopped and compared, drawn anew in every round.
 VALIDATION = 0.15
+#: Share that no member sees and none is chosen by: it says how good the predictor is.
+TEST = 0.1
 #: The predictor must explain this part of the target's variance.
 LEAST_EXPLAINED = 0.3
 #: What is found may turn by this angle, in degrees, to become an exact algebra.
@@ -109,7 +111,9 @@ class TaskSymmetries:
         law = "" if self.law is None else "; the target moves along by a law of its own"
         exact = "" if self.exact else f"; approximate: a violation of {inside:.0%} is seen"
         held = "" if self.imposed is None else f"; held out: {self.imposed}"
-        return f"{a.name}: {a.dim} generator{'s' if a.dim > 1 else ''}, gap {inside:.2g} | {outside:.2g}, {a.words}{law}{exact}{held}"
+        return (
+            f"{a.name}: {a.dim} generator{'s' if a.dim > 1 else ''}, gap {inside:.2g} | {outside:.2g}, {a.words}{law}{exact}{held}"
+        )
 
     def finding(self) -> Finding:
         """In the terms that all discoverers share."""
@@ -151,8 +155,8 @@ def task_symmetries(
     """Which affine moves ``x -> A x + b`` of all tokens alike leave a task as it is, in any basis?
 
     A smooth predictor ``f`` is fitted and chosen on held-out data. With its Jacobians at the data, ``J_f(x) (A x + b) = C f(x) + c`` is
-    one linear problem for the generator ``(A | b)`` and the law ``(C | c)`` of the target; its small singular values, set apart by a gap, are
-    symmetries. The span is made an exact Lie algebra, put on standard axes and about the origin where the data allow that, and named.
+    one linear problem for the generator ``(A | b)`` and the law ``(C | c)`` of the target; its small singular values, set apart by a
+    gap, are symmetries. The span is made an exact Lie algebra, put on standard axes and about the origin where the data allow that.
 
     Args:
         x: tokens ``[N, T, n]`` or ``[N, n]``; anything that :func:`erlangen.discover` takes.
@@ -178,7 +182,9 @@ def task_symmetries(
     n = tokens.shape[2]
     kinds = distinct(tokens)
     count = int(kinds.max()) + 1
-    nothing = torch.zeros(0, n, dtype=torch.float64)
+    idle = torch.zeros(0, n, dtype=torch.float64)
+
+    error = 1.0
 
     def none(reason: str, spectrum: Spectrum | None = None, predictor: Predictor | None = None) -> TaskSymmetries:
         empty = torch.zeros(0, dtype=torch.float64)
@@ -188,10 +194,10 @@ def task_symmetries(
             None,
             empty if spectrum is None else spectrum.violations,
             empty if spectrum is None else spectrum.noise,
-            1.0 if predictor is None else predictor.error,
+            error,
             None,
             False,
-            nothing,
+            idle,
             reason,
             "" if predictor is None else predictor.members[0].about,
             time.perf_counter() - started,
@@ -200,7 +206,9 @@ def task_symmetries(
     if count < FEWEST:
         return none(f"{count} different samples; {FEWEST} are needed")
     if n > WIDEST:
-        return none(f"tokens of {n} components have {n * (n + 1)} directions to ask about; name a group (or tokens of at most {WIDEST})")
+        return none(
+            f"tokens of {n} components have {n * (n + 1)} directions to ask about; name a group (or tokens of at most {WIDEST})"
+        )
     if not float(values.std(0).max()) > 0:
         return none("the target is constant")
     if len(tokens) > MOST:
@@ -214,14 +222,19 @@ def task_symmetries(
     t = (values - values.mean(0)) / values.std(0)
     along = (law if law is not None else t.shape[1] > 1 and data.labels is None) and t.shape[1] > 0
 
+    everything = arranged(kinds, torch.Generator().manual_seed(seed))
+    kept_back = boundary(kinds, everything, int(len(everything) * TEST))
+    test, rest = everything[:kept_back], everything[kept_back:]
+
     def split(number: int) -> tuple[Tensor, Tensor]:
-        order = arranged(kinds, torch.Generator().manual_seed(1000 * seed + number))
+        order = rest[arranged(kinds[rest], torch.Generator().manual_seed(1000 * seed + number + 1))]
         cut = boundary(kinds, order, int(len(order) * (1 - VALIDATION)))
         return order[:cut], order[cut:]
 
     predictor = fit_predictor(z, t, split, seed)
-    if predictor.error > 1 - LEAST_EXPLAINED:
-        return none(f"no predictor explains the target: held-out R² {1 - predictor.error:.2f}", None, predictor)
+    error = float((predictor(z[test]) - t[test]).square().mean())
+    if error > 1 - LEAST_EXPLAINED:
+        return none(f"no predictor explains the target: held-out R² {1 - error:.2f}", None, predictor)
     slopes = slopes_of(predictor, z)
     spectrum = spectrum_of(slopes, along, coordinates.affine)
     idle = _idle(slopes.mean, slopes.weights)
@@ -241,7 +254,9 @@ def task_symmetries(
         closed, defect, way = (closed, defect, way) if plain is None else nearest_closed(plain)
     if defect > 1e-9 or math.degrees(way) > FARTHEST:
         return none(
-            f"{k} directions are set apart, but they are no algebra (nearest one: {math.degrees(way):.0f} degrees off)", spectrum, predictor
+            f"{k} directions are set apart, but they are no algebra (nearest one: {math.degrees(way):.0f} degrees off)",
+            spectrum,
+            predictor,
         )
     allowed = max(1.5 * spectrum.of(span.flatten(1)), 3 * float(spectrum.noise[k - 1]), 0.003)
     algebra = _settled(closed, coordinates, spectrum, allowed)
@@ -257,10 +272,10 @@ def task_symmetries(
         coordinates.out(span),
         spectrum.violations,
         spectrum.noise,
-        predictor.error,
+        error,
         evidence,
         exact,
-        nothing,
+        idle,
         f"{k} directions are set apart by a gap",
         predictor.members[0].about,
         time.perf_counter() - started,
@@ -277,7 +292,9 @@ class _Coordinates:
         centred = flat - self.shift
         values, vectors = torch.linalg.eigh(centred.mT @ centred / len(flat))
         if float(values[0]) < 1e-10 * float(values[-1]):
-            raise ArgumentError("x", "tokens that span their space", f"{int((values < 1e-10 * values[-1]).sum())} components too many")
+            raise ArgumentError(
+                "x", "tokens that span their space", f"{int((values < 1e-10 * values[-1]).sum())} components too many"
+            )
         self.stretch = vectors @ (values**-0.5)[:, None].mul(vectors.mT)
 
     def inside(self, x: Tensor) -> Tensor:

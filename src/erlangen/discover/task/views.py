@@ -89,7 +89,5 @@ def views_of(x: Float[Tensor, "N T n"]) -> list[tuple[str, int, View]]:
         (name, degree, Mixed(x, mixing, degree)) for degree in (1, 2, 3) if degree == 1 or count(numbers, degree) <= FEATURES
     ]
     if mixing is not None:
-        found += [
-            ("means over tokens", degree, Averaged(x, degree)) for degree in (2, 3) if count(n, degree) <= FEATURES
-        ]
+        found += [("means over tokens", degree, Averaged(x, degree)) for degree in (2, 3) if count(n, degree) <= FEATURES]
     return found
