@@ -65,7 +65,7 @@ def test_boosting_on_invariants_is_invariant_and_ahead_of_the_raw_numbers():
     problem = Problem.of(data, test, config)
     raw, invariants = companions(problem, er.SE(3), config)
     assert (raw.name, invariants.name) == (RAW, INVARIANTS)
-    assert set(invariants.held) == {"each", "pooled", "both"}
+    assert set(invariants.held) == {"each", "pooled"}
     g = er.SE(3).sample(400, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     moved = er.SE(3).point.act(g, test.x)
     assert torch.equal(invariants.model(moved), invariants.model(test.x))

@@ -12,8 +12,8 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.maps.invariants import InvariantColumns, invariant_columns
 
-#: Each invariant by its tokens; sums, sorted values and eigenvalues over all tokens; or both.
-Arrangement = Literal["each", "pooled", "both"]
+#: Each invariant by its tokens; or sums, sorted values and eigenvalues over all tokens.
+Arrangement = Literal["each", "pooled"]
 
 
 class Columns(nn.Module):
@@ -24,7 +24,7 @@ class Columns(nn.Module):
         group: whose invariants they are; ``None``: the raw numbers.
         arrangement: ``"each"``: every invariant of the tokens by itself. ``"pooled"``: of the symmetric forms of two tokens (products,
             squares of distances), as a matrix over pairs, the sums of rows, those of the first tokens among each other, the entries above
-            the diagonal in descending order, the eigenvalues. ``"both"``.
+            the diagonal in descending order, the eigenvalues.
 
     Attributes:
         arrangements: those that the group has; without symmetric forms only ``"each"``.
@@ -46,7 +46,7 @@ class Columns(nn.Module):
         forms = 0
         if self.invariants is not None:
             forms = len(self.invariants.pairs(torch.zeros(1, tokens, dim, dtype=torch.float64)))
-        self.arrangements: tuple[Arrangement, ...] = ("each", "pooled", "both") if forms and tokens > 1 else ("each",)
+        self.arrangements: tuple[Arrangement, ...] = ("each", "pooled") if forms and tokens > 1 else ("each",)
         if arrangement not in self.arrangements:
             raise ArgumentError("arrangement", f"one of {', '.join(self.arrangements)}", repr(arrangement))
 
@@ -54,12 +54,9 @@ class Columns(nn.Module):
         """The columns, in the type of ``x``."""
         if self.invariants is None:
             return x.flatten(1)
-        parts = []
-        if self.arrangement != "pooled":
-            parts.append(self.invariants(x))
-        if self.arrangement != "each":
-            parts += [pooled(pairs) for pairs in self.invariants.pairs(x)]
-        return torch.cat(parts, -1)
+        if self.arrangement == "each":
+            return self.invariants(x)
+        return torch.cat([pooled(pairs) for pairs in self.invariants.pairs(x)], -1)
 
     def __len__(self) -> int:
         return self(torch.zeros(1, self.tokens, self.dim, dtype=torch.float64)).shape[1]

@@ -103,14 +103,14 @@ def _timed(name: str, about: str, problem: Problem, group: Group | None, config:
     held: dict[str, float] = {}
     model = boosted(problem, group, config, held)
     seconds = time.perf_counter() - started
-    words = {"each": "by token", "pooled": "pooled over tokens", "both": "by token and pooled"}[model.columns.arrangement]
+    words = {"each": "token by token", "pooled": "pooled over tokens"}[model.columns.arrangement]
     about = about or f"the mean of {BAG} on {len(model.columns)} invariants of {group}, {words}"
     return Companion(name, about, model, seconds, held)
 
 
 def boosted(problem: Problem, group: Group | None, config: FitConfig, held: dict[str, float] | None = None) -> Boosted:
-    """Boosting with scikit-learn's defaults on the raw numbers; or on the invariants of a group, as columns by token, pooled or both,
-    as held-out data say: the mean of five models that see some columns at each split.
+    """Boosting with scikit-learn's defaults on the raw numbers; or on the invariants of a group, token by token or pooled, as
+    held-out data say: the mean of five models that see some columns at each split.
 
     Once columns are chosen, all training data are learned from.
 
@@ -127,7 +127,7 @@ def boosted(problem: Problem, group: Group | None, config: FitConfig, held: dict
     if first is None:
         raise ArgumentError("group", "a group with known invariants", repr(group))
     if group is None:
-        return _grown(first, None, problem, problem.data, 1)
+        return _grown(first, None, problem, problem.data, 1, 1.0)
     scores: dict[str, float] = {} if held is None else held
     tried = {}
     for arrangement in first.arrangements:
@@ -136,29 +136,28 @@ def boosted(problem: Problem, group: Group | None, config: FitConfig, held: dict
         tried[arrangement] = columns, GRAIN * problem.rounding(columns, group, config)
     if len(tried) > 1:
         for arrangement, (columns, grain) in tried.items():
-            model = _grown(columns, grain, problem, problem.train, 1)
+            model = _grown(columns, grain, problem, problem.train, 1, SHARE)
             assert problem.held.y is not None
             with torch.no_grad():
                 scores[arrangement] = problem.task.score(model(problem.inputs(problem.held)), problem.held.y)
     columns, grain = max(tried.items(), key=lambda item: scores.get(item[0], 0.0))[1]
-    return _grown(columns, grain, problem, problem.data, BAG)
+    return _grown(columns, grain, problem, problem.data, BAG, SHARE)
 
 
-def _grown(columns: Columns, grain: Tensor | None, problem: Problem, data: DataSet | Collection, bag: int) -> Boosted:
-    """Models grown on data, as one; a single one with scikit-learn's defaults."""
+def _grown(columns: Columns, grain: Tensor | None, problem: Problem, data: DataSet | Collection, bag: int, share: float) -> Boosted:
+    """The mean of so many models grown on data, which look at a share of the columns at each split."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     assert data.y is not None
     task, inputs = problem.task, columns(problem.inputs(data).to(torch.float64))
     inputs = (inputs if grain is None else rounded_to(inputs, grain)).numpy()
-    share = {} if bag == 1 else {"max_features": SHARE}
     forests: list[Sequence[Any]] = []
     for seed in range(bag):
         if task.kind == "class":
-            forests.append([HistGradientBoostingClassifier(random_state=seed, **share).fit(inputs, data.y.numpy())])
+            forests.append([HistGradientBoostingClassifier(random_state=seed, max_features=share).fit(inputs, data.y.numpy())])
         else:
             targets = data.y.numpy().astype(np.float64).reshape(len(data), -1)
-            forests.append([HistGradientBoostingRegressor(random_state=seed, **share).fit(inputs, y) for y in targets.T])
+            forests.append([HistGradientBoostingRegressor(random_state=seed, max_features=share).fit(inputs, y) for y in targets.T])
     model = Boosted(columns, Trees.of(forests), task.shape)
     if grain is not None:
         model.grain.copy_(grain)

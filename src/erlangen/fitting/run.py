@@ -25,7 +25,7 @@ from erlangen.errors import ArgumentError, StorageError
 from erlangen.fitting.assess import Assessment, assess
 from erlangen.fitting.candidates import Tried, plain_kind, symmetrized_kind, try_candidates
 from erlangen.fitting.choice import Choice, Symmetry, choose
-from erlangen.fitting.companions import companions
+from erlangen.fitting.companions import INVARIANTS, companions
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.kinds.order import Through
 from erlangen.fitting.members import SOFT_STEPS, Kind, Members, train_members
@@ -156,15 +156,17 @@ def _fitted(problem: Problem, config: FitConfig, group: Group | None, directory:
     with one_thread():
         done = {} if symmetry.tried is None else symmetry.tried.members
         checkpoints = directory / "checkpoints"
+        beside = companions(problem, symmetry.group, config)
+        # Held-out data have said, then, which arrangement of invariants is the better one.
+        arrangement = next((c.model.columns.arrangement for c in beside if c.name == INVARIANTS), None)
         members: list[Members] = []
         attempts: list[Attempt] = []
         for kind in kinds:
             if kind.how == "symmetrized" and kind.name not in done:
-                chosen, attempts = symmetrized_members(ways(problem, kind), problem, config, checkpoints, quiet)
+                chosen, attempts = symmetrized_members(ways(problem, kind, arrangement), problem, config, checkpoints, quiet)
                 members.append(chosen)
             else:
                 members.append(done.get(kind.name) or train_members(kind, problem, config, checkpoints, quiet))
-        beside = companions(problem, symmetry.group, config)
         every = [*members, *(Members(Kind(c.name, c.about), [c.model], []) for c in beside)]
         assessments = {m.kind.name: assess(m, problem, symmetry.group, config) for m in every}
     best = members[-1].best

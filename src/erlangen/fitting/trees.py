@@ -17,7 +17,8 @@ AT_ONCE = 2**21
 class Trees(nn.Module):
     """Sums of trees ``[B, outputs]`` over columns ``[B, k]``; each tree adds to one output.
 
-    Its state is what it is: feature and threshold of each node, where it sends samples (leaves send them to themselves), and values.
+    Its state is what it is: feature and threshold of each node, where it sends samples (leaves send them to themselves), and values;
+    deep trees first.
 
     Args:
         trees, nodes: how many there are, and of how many nodes at most.
@@ -33,7 +34,7 @@ class Trees(nn.Module):
         self.register_buffer("value", torch.zeros(trees, nodes, dtype=torch.float64))
         self.register_buffer("output", torch.zeros(trees, dtype=torch.int64))
         self.register_buffer("start", torch.zeros(outputs, dtype=torch.float64))
-        self.register_buffer("depth", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("depth", torch.zeros(trees, dtype=torch.int64))
 
     feature: Tensor
     below: Tensor
@@ -67,6 +68,7 @@ class Trees(nn.Module):
                 for k, value in enumerate(here):
                     start[first + k] += value / len(forests)
                 first += len(here)
+        grown.sort(key=lambda tree: -int(tree[1]["depth"].max()))
         trees = cls(len(grown), max(len(nodes) for _, nodes in grown), len(start))
         for t, (output, nodes) in enumerate(grown):
             m, leaf = len(nodes), nodes["is_leaf"].astype(bool)
@@ -77,7 +79,7 @@ class Trees(nn.Module):
             trees.above[t, :m] = torch.from_numpy(np.where(leaf, own, nodes["right"]).astype(np.int64))
             trees.value[t, :m] = torch.from_numpy(nodes["value"] / len(forests))
             trees.output[t] = output
-            trees.depth.fill_(max(int(trees.depth), int(nodes["depth"].max())))
+            trees.depth[t] = int(nodes["depth"].max())
         trees.start.copy_(torch.tensor(start))
         return trees
 
@@ -93,11 +95,12 @@ class Trees(nn.Module):
         feature, threshold = self.feature.flatten(), self.threshold.flatten().to(columns)
         # Both children of a node side by side, so that one look finds the next.
         children = torch.stack([self.below + first, self.above + first], -1).flatten()
-        rows = torch.arange(len(columns), device=columns.device).unsqueeze(1) * columns.shape[1]
-        numbers, starts = columns.flatten(), rows.expand(-1, count).flatten()
-        here = first.squeeze(1).repeat(len(columns))
-        for _ in range(int(self.depth)):
-            beyond = numbers.index_select(0, starts + feature.index_select(0, here)) > threshold.index_select(0, here)
-            here = children.index_select(0, 2 * here + beyond)
-        values = self.value.flatten().to(columns).index_select(0, here).unflatten(0, (len(columns), count))
-        return self.start.to(columns).repeat(len(columns), 1).index_add(1, self.output, values)
+        numbers, rows = columns.flatten(), torch.arange(len(columns), device=columns.device) * columns.shape[1]
+        here = first.repeat(1, len(columns))
+        for left in (self.depth.unsqueeze(1) > torch.arange(int(self.depth[0]), device=columns.device)).sum(0).tolist():
+            some = here[:left].flatten()  # of the trees that go on
+            places = rows.expand(left, -1).flatten() + feature.index_select(0, some)
+            beyond = numbers.index_select(0, places) > threshold.index_select(0, some)
+            here[:left] = children.index_select(0, 2 * some + beyond).unflatten(0, (left, -1))
+        values = self.value.flatten().to(columns).index_select(0, here.flatten()).unflatten(0, here.shape)
+        return self.start.to(columns).unsqueeze(1).repeat(1, len(columns)).index_add(0, self.output, values).mT

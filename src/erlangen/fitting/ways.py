@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from erlangen.fitting.columns import Arrangement
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.members import Kind, Members, train_members
 from erlangen.fitting.problem import Problem
 
-#: Arrangements of invariants that networks are trained on: what is in both is in each.
+#: Arrangements of invariants, in words.
 ARRANGEMENTS = {"each": "the invariants", "pooled": "invariants pooled over tokens"}
 
 
@@ -31,22 +32,22 @@ class Attempt:
     chosen: bool
 
 
-def ways(problem: Problem, kind: Kind) -> list[Kind]:
+def ways(problem: Problem, kind: Kind, arrangement: Arrangement | None = None) -> list[Kind]:
     """The ways to the networks of a symmetrized kind: behind a frame, and on invariants of the group, where some are known.
 
     Args:
         problem: what is fitted.
         kind: the symmetrized kind, with its group.
+        arrangement: of invariants; ``None``: all that there are.
     """
     assert kind.group is not None
     columns = problem.kind.columns(kind.group)
     if columns is None:
         return [kind]
     kinds = [dataclasses.replace(kind, name="frame")]
-    for arrangement in columns.arrangements:
-        if arrangement in ARRANGEMENTS:
-            about = f"a perceptron on {ARRANGEMENTS[arrangement]} of {kind.group}"
-            kinds.append(Kind(f"invariants-{arrangement}", about, "invariants", kind.group, arrangement=arrangement))
+    for one in columns.arrangements if arrangement is None else (arrangement,):
+        about = f"a perceptron on {ARRANGEMENTS[one]} of {kind.group}"
+        kinds.append(Kind(f"invariants-{one}", about, "invariants", kind.group, arrangement=one))
     return kinds
 
 
