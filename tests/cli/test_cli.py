@@ -101,8 +101,8 @@ def test_unknown_names_and_studies(capsys):
 
 
 def test_fit_on_a_file_writes_the_run(tmp_path, capsys):
-    data = good(tmp_path / "d.npz", 200)
-    code, out, err = call(capsys, "fit", data, "--group", "SO(2)", "--seeds", "2", "--steps", "40", "--out", tmp_path / "runs")
+    data = good(tmp_path / "läufe [red] 2.npz", 200)
+    code, out, err = call(capsys, "fit", data, "--group", "SO(2)", "--seeds", "2", "--steps", "40", "--out", tmp_path / "runs [b]")
     assert code == 0, err
     report = Path(out.split("report: ")[1].strip())
     assert report.is_file()

@@ -180,7 +180,7 @@ def run_study(study: Study, argv: list[str]) -> None:
     console.print(outcome.claims.table())
     for key, reason in outcome.left_out.items():
         console.print(f"left out: {key}: {reason}", soft_wrap=True, markup=False)
-    console.print(f"report: {path}", soft_wrap=True)
+    console.print(f"report: {path}", soft_wrap=True, markup=False)
 
 
 #: Fields of a study's configuration that count something of which there must be one.

@@ -352,6 +352,7 @@ def _audit_section(assessments: dict[str, Assessment], group: Group | None, task
         ("parameters", lambda a: a.cost.parameters if a.cost else None),
     ]
     rows = [[label, *(read(a) for a in assessments.values())] for label, read in measures]
+    rows = [row for row in rows if any(cell is not None for cell in row[1:])]  # without a group nothing is moved
     columns = ["measure", *assessments]
     moved = group is not None and bool(assessments["plain"].moved)
     figure: Figure = bars_with_error(

@@ -179,8 +179,8 @@ def _fitted(problem: Problem, config: FitConfig, group: Group | None, directory:
 
         console = Console()
         console.print(outcome.claims.table())
-        console.print(outcome.answer)
-        console.print(f"report: {directory / 'report.html'}", soft_wrap=True)
+        console.print(outcome.answer, markup=False)
+        console.print(f"report: {directory / 'report.html'}", soft_wrap=True, markup=False)
     return Fitted(best, symmetry.group, symmetry.found, assessments, outcome, directory, symmetry.tried)
 
 
@@ -275,7 +275,7 @@ def _discovered(data: DataSet, config: FitConfig, directory: Path, quiet: bool) 
     if not quiet:
         from rich.console import Console
 
-        Console().print(str(found))
+        Console().print(str(found), markup=False)
     return found
 
 
