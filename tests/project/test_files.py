@@ -126,6 +126,7 @@ def test_python_on_pages_is_python() -> None:
         *(
             f"docs/guide/{n}.md"
             for n in (
+                "fit",
                 "groups",
                 "reps",
                 "actions",

@@ -2,6 +2,7 @@
 
 from erlangen.fitting.compare_frames import FrameComparison, FrameRow, compare_frames
 from erlangen.fitting.config import FitConfig
+from erlangen.fitting.kinds import actions_of
 from erlangen.fitting.run import Fitted, fit
 from erlangen.fitting.store import load_fitted
 from erlangen.fitting.student import Curve, train_student
@@ -12,6 +13,7 @@ __all__ = [
     "Fitted",
     "FrameComparison",
     "FrameRow",
+    "actions_of",
     "compare_frames",
     "fit",
     "load_fitted",

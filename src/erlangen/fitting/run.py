@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from erlangen.data import Collection, DataSet
+from erlangen.data import Collection, DataSet, collect
 from erlangen.data.checks import FEWEST, check_enough_to_train
 from erlangen.data.distinct import distinct
 from erlangen.data.named import TRAIN_FRACTION
@@ -82,8 +82,8 @@ class Fitted:
 
 
 def fit(
-    data: DataSet | Collection,
-    test: DataSet | Collection | None = None,
+    data: Any,
+    test: Any = None,
     config: FitConfig | None = None,
     *,
     root: str | Path = "runs",
@@ -93,7 +93,8 @@ def fit(
     """Discover the symmetry of data, train a plain and a symmetrized network on the same budget, audit both, write a report.
 
     Args:
-        data: training data with a target.
+        data: training data with a target: a :class:`~erlangen.data.DataSet` of tokens, a :class:`~erlangen.data.Collection` of another kind, or
+            what :func:`erlangen.data.collect` makes one of (a list of ASE's ``Atoms``, of PyG's ``Data``).
         test: test data; by default 30 % of ``data``. Copies of one sample are never in both.
         config: see :class:`FitConfig`.
         root: the run is written to ``root/NAME/DATE``.
@@ -115,6 +116,7 @@ def fit(
         Stopped: a KeyboardInterrupt that says how to continue.
     """
     config = config or FitConfig()
+    data, test = collect(data), None if test is None else collect(test)
     if data.y is None:
         raise ArgumentError("target", "a target to predict", f"none in {data.name}")
     if test is None:
