@@ -93,8 +93,8 @@ def fit(
     """Discover the symmetry of data, train a plain and a symmetrized network on the same budget, audit both, write a report.
 
     Args:
-        data: training data with a target: a :class:`~erlangen.data.DataSet` of tokens, a :class:`~erlangen.data.Collection` of another kind, or
-            what :func:`erlangen.data.collect` makes one of (a list of ASE's ``Atoms``, of PyG's ``Data``).
+        data: training data with a target: a :class:`~erlangen.data.DataSet` of tokens, a :class:`~erlangen.data.Collection` of another
+            kind, or what :func:`erlangen.data.collect` makes one of (a list of ASE's ``Atoms``, of PyG's ``Data``).
         test: test data; by default 30 % of ``data``. Copies of one sample are never in both.
         config: see :class:`FitConfig`.
         root: the run is written to ``root/NAME/DATE``.
