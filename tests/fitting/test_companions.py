@@ -11,7 +11,7 @@ import erlangen as er
 from erlangen.data import DataSet
 from erlangen.errors import ArgumentError
 from erlangen.fitting import FitConfig, fit, load_fitted
-from erlangen.fitting.columns import Columns, pooled
+from erlangen.fitting.columns import Columns, pooled, ranks
 from erlangen.fitting.companions import INVARIANTS, RAW, companions
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.trees import Trees
@@ -57,6 +57,17 @@ def test_pooled_columns_are_sums_sorted_entries_and_eigenvalues():
     assert pooled(torch.zeros(2, 4, 4)).shape == (2, 4 + 4 + 6 + 4)
     with pytest.raises(ArgumentError, match="'arrangement'"):
         Columns(3, 3, None, "pooled")
+
+
+def test_ranks_of_long_lists_are_dense_at_both_ends():
+    for count in (5, 48, 49, 60, 190, 4950):
+        places = ranks(count)
+        assert places[0] == 0
+        assert places[-1] == count - 1
+        assert len(places) == min(count, 48)
+        assert torch.equal(places, (count - 1 - places).flip(0))
+        steps = places[: len(places) // 2].diff()
+        assert bool((steps.diff() >= -1).all())
 
 
 def test_boosting_on_invariants_is_invariant_and_ahead_of_the_raw_numbers():

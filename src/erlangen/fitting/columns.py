@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -16,6 +17,10 @@ from erlangen.maps.invariants import InvariantColumns, invariant_columns
 Arrangement = Literal["each", "pooled"]
 
 
+#: Of sorted values, so many from each end.
+FROM_END = 24
+
+
 class Columns(nn.Module):
     """Columns ``[B, k]`` of tokens ``[B, T, n]``.
 
@@ -24,7 +29,7 @@ class Columns(nn.Module):
         group: whose invariants they are; ``None``: the raw numbers.
         arrangement: ``"each"``: every invariant of the tokens by itself. ``"pooled"``: of the symmetric forms of two tokens (products,
             squares of distances), as a matrix over pairs, the sums of rows, those of the first tokens among each other, the entries above
-            the diagonal in descending order, the eigenvalues.
+            the diagonal in descending order (of many, those of some ranks), the eigenvalues.
 
     Attributes:
         arrangements: those that the group has; without symmetric forms only ``"each"``.
@@ -71,5 +76,20 @@ def pooled(pairs: Float[Tensor, "B T T"]) -> Float[Tensor, "B k"]:
     """
     i, j = torch.triu_indices(pairs.shape[1], pairs.shape[1], 1, device=pairs.device)
     blocks = pairs.cumsum(1).cumsum(2).diagonal(dim1=1, dim2=2)
-    above = pairs[:, i, j].sort(-1, descending=True).values
+    above = pairs[:, i, j].sort(-1, descending=True).values[:, ranks(len(i)).to(pairs.device)]
     return torch.cat([pairs.sum(-1), blocks, above, torch.linalg.eigvalsh(pairs)], -1)
+
+
+def ranks(count: int) -> Tensor:
+    """Places in a sorted list that say most of it: all of a short one, of a long one those near both ends, ever wider apart.
+
+    >>> ranks(4).tolist(), len(ranks(10_000))
+    ([0, 1, 2, 3], 48)
+    """
+    if count <= 2 * FROM_END:
+        return torch.arange(count)
+    near = torch.arange(FROM_END)
+    # The first ones one by one, as long as steps that grow evenly would be shorter than one.
+    far = torch.logspace(0, math.log10(count / 2), FROM_END, dtype=torch.float64).long() - 1
+    first = torch.maximum(near, far)
+    return torch.cat([first, count - 1 - first.flip(0)]).unique()

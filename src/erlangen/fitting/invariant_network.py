@@ -13,7 +13,7 @@ from erlangen.maps.invariants import EquivariantVectors
 from erlangen.nn.perceptron import perceptron
 
 #: A column counts where its typical size is so many times what rounding changes of it; a piece, where its width is.
-CLEAR = 1e6
+CLEAR = 1e7
 #: Pieces of each column, with as many training samples in each.
 PIECES = 4
 
