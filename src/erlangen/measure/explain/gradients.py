@@ -16,7 +16,7 @@ from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.actions.records import Record, as_action
-from erlangen.equivariance.error import numbers
+from erlangen.equivariance.compared import numbers
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.measure.explain.explainers import Explainer, Needs
 from erlangen.training.modes import evaluating
