@@ -8,6 +8,7 @@ from erlangen.errors import ArgumentError
 from erlangen.fitting import FitConfig, fit, load_fitted
 from erlangen.fitting.kinds import kind_of
 from erlangen.groups import SE, Cyclic, Dihedral, DirectProduct, E, Symmetric
+from erlangen.groups.names import parse_group
 
 SMALL = {"seeds": 1, "steps": 40, "moves": 1, "width": 16, "depth": 1, "batch_size": 32}
 COUNT = 96
@@ -148,3 +149,16 @@ def test_tokens_may_have_no_order_besides(group, tmp_path):
     data = DataSet.of(x[..., :2], x.square().sum((1, 2)))
     with pytest.raises(ArgumentError, match="'group'"):  # its frames depend on the order of the tokens
         fit(data, config=FitConfig(group="S(5) x SO(1,1)", **SMALL), root=tmp_path, quiet=True)
+
+
+def test_groups_of_the_plane_act_on_pictures():
+    kind = kind_of(images())
+    acting = [name for name in ("C2", "C4", "C8", "D1", "D6", "SO(2)", "O(2)", "SO(3)", "S4", "E(2)", "T(2)") if acts(kind, name)]
+    assert acting == ["C2", "C4", "C8", "D1", "D6", "SO(2)", "O(2)"]
+    half = kind.input_action(Cyclic(2))
+    x = images().x["image"]
+    assert torch.equal(half.act(Cyclic(2).element(1), x), x.flip(-1, -2))
+
+
+def acts(kind, name):
+    return kind.input_action(parse_group(name)) is not None

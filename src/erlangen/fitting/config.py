@@ -17,7 +17,7 @@ class FitConfig:
         soft: where the symmetry is only approximate for the task, use a soft penalty instead of the frame.
         seeds: networks of each kind, with different initialisations and shuffles.
         steps: largest number of training steps of each network; both kinds stop early on the same held-out part of the training data.
-        batch_size, lr, weight_decay: of AdamW.
+        batch_size, lr, weight_decay: of AdamW; steps on images and atoms see at most 64 samples.
         width, depth: of the network.
         dropout: of the network, for classes; numbers and vectors are learned without.
         discover_steps: training steps of the learned discoverer; ``None`` leaves them to it.

@@ -146,7 +146,7 @@ def train_members(
         known = known_parts(model, rebuild(inputs)), known_parts(model, rebuild(held_inputs))
         settings = TrainingConfig(
             steps=config.steps,
-            batch_size=config.batch_size,
+            batch_size=min(config.batch_size, problem.kind.largest_batch or config.batch_size),
             lr=config.lr * (SOFT_STEPS if kind.how == "soft" else 1.0),
             weight_decay=config.weight_decay,
             evaluate_every=max(1, config.steps // 30),

@@ -35,6 +35,7 @@ class Atoms(DataKind):
     """
 
     name: ClassVar[str] = "atoms"
+    largest_batch: ClassVar[int | None] = 64
 
     size: int
     cutoff: float = CUTOFF

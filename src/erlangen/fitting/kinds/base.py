@@ -46,6 +46,8 @@ class DataKind(ABC):
     name: ClassVar[str]
     #: Whether discoverers look for its groups; else the candidates are tried on held-out data.
     discovers: ClassVar[bool] = False
+    #: Samples of a training step, at most: steps on large samples are dear, and more of them help more than surer ones.
+    largest_batch: ClassVar[int | None] = None
 
     shape: tuple[int, ...]
     vector: bool

@@ -33,6 +33,7 @@ class Images(DataKind):
     """
 
     name: ClassVar[str] = "images"
+    largest_batch: ClassVar[int | None] = 64
 
     channels: int
     height: int
@@ -52,9 +53,11 @@ class Images(DataKind):
             return None
         if group == Dihedral(1):
             return actions.Images(group.irrep("flip") + group.scalar)
+        if group == Cyclic(2):
+            return actions.Images(2 * group.irrep(1))
         try:
             space = group.irrep(1) if group.is_finite else group.vector
-            return actions.Images(space)
+            return actions.Images(space) if space.dim == 2 and not group.translates else None
         except (TypeError, ValueError):
             return None
 
