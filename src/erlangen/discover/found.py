@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from erlangen.discover.evidence import share_told
 from erlangen.discover.finding import FINDING_COLUMNS, Finding
 from erlangen.discover.soft.belief import Belief
+from erlangen.discover.task import TaskSymmetries
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.algebra_forms import Metric
 from erlangen.groups.base import Group
@@ -21,6 +22,8 @@ from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.named_algebras import nearest_named
 from erlangen.serialization import read_tensors, weights_bytes, write_bytes
 from erlangen.verdict import Verdict
+
+Source = Literal["distribution", "task", "belief"]
 
 #: A metric this close to a standard one (cosine) counts as it.
 SAME = 0.98
@@ -98,6 +101,8 @@ class Discovered:
         names: of the token's components.
         others: findings of discoverers that do not look for an algebra of the tokens' distribution.
         belief: how well each candidate group fits the task; ``None`` without a target, and in answers read from a file.
+        task: the symmetries of the task by derivatives; ``None`` without a target.
+        source: what the answer rests on: ``"distribution"`` of the inputs (with what belongs to them), ``"task"`` or ``"belief"``.
     """
 
     algebra: LieAlgebra | None
@@ -110,19 +115,27 @@ class Discovered:
     names: Sequence[str] = field(default=())
     others: Sequence[Finding] = ()
     belief: Belief | None = None
+    task: TaskSymmetries | None = None
+    source: Source = "distribution"
 
     def __bool__(self) -> bool:
         return self.algebra is not None
 
     @property
     def group(self) -> Group:
-        """The connected group of the algebra: a named one where it has a name.
+        """The connected group of the algebra, a named one where it has a name; of an exact belief, the group that was believed in.
+
+        Its action on tokens is ``group.point``.
 
         Raises:
             ValueError: no symmetry was found.
         """
         if self.algebra is None:
             raise ValueError("no symmetry was found, so there is no group")
+        if self.source == "task" and self.task is not None and self.task.group is not None:
+            return self.task.group
+        if self.source == "belief" and self.belief is not None and (believed := self.belief.finding().group) is not None:
+            return believed
         return group_of(self.algebra)
 
     @property
@@ -141,6 +154,8 @@ class Discovered:
         """The finding in a few words."""
         if self.algebra is None:
             return "no symmetry found"
+        if self.source == "task" and self.task is not None:
+            return str(self.task).removeprefix(f"{self.algebra.name}: ")
         parts = []
         if self.metric is not None and self.cosine:
             parts.append(f"|cos| of the metric {self.cosine:.4f}, signature {self.metric.signature}")
@@ -153,7 +168,7 @@ class Discovered:
         if self.algebra is None:
             lines = [f"no symmetry found: {self.verdict.reason}"]
         else:
-            lines = [f"{self.algebra.name}: {self.summary}", self.verdict.reason]
+            lines = [f"{self.algebra.name}: {self.summary}".removesuffix(": "), self.verdict.reason]
             agree = [c for c in self.candidates if c.verdict and c.learned is not None and c.algebra == self.algebra]
             if agree:
                 # A closed form agrees with its own algebra by construction; what was learned is the independent witness.
@@ -190,6 +205,8 @@ class Discovered:
             },
             "ambiguity": self.ambiguity,
             "note": self.note,
+            "source": self.source,
+            "task": None if self.task is None else self.task.as_dict(),
             "candidates": [dict(zip(COLUMNS, c.row())) for c in self.candidates],
             "findings": [dict(zip(FINDING_COLUMNS, f.row())) for f in self.findings],
         }
@@ -225,7 +242,8 @@ class Discovered:
             "candidates": items,
             "others": others,
             "metric": metric,
-            **{k: getattr(self, k) for k in ("cosine", "ambiguity", "note")},
+            **{k: getattr(self, k) for k in ("cosine", "ambiguity", "note", "source")},
+            "task": None if self.task is None else self.task.as_dict(),
             "names": list(self.names),
         }
         return write_bytes(path, weights_bytes(tensors or {"nothing": torch.zeros(1)}, {"discovered": json.dumps(meta)}))
@@ -264,6 +282,8 @@ class Discovered:
             meta["note"],
             meta["names"],
             others,
+            task=None if meta["task"] is None else TaskSymmetries.from_dict(meta["task"]),
+            source=meta["source"],
         )
 
 

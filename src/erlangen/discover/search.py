@@ -19,6 +19,7 @@ from erlangen.discover.found import Candidate, Discovered, group_of, standard_co
 from erlangen.discover.liegan import LieGAN
 from erlangen.discover.quadric import fit_quadric
 from erlangen.discover.samples import Samples, Target, samples_of
+from erlangen.discover.united import task_answer, united
 from erlangen.discover.span import data_span, lift, warn_constants
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
@@ -60,8 +61,10 @@ def discover(
     from all discoverers (:func:`erlangen.discover.evidence.evidence`). The largest algebra that stands is the answer; on data without a
     symmetry, or too few of them, the answer is falsy and says so.
 
-    Beside the algebra of the tokens' distribution, closed forms ask what else fits the data: with a target, how well each of the usual
-    groups fits the *task* (:func:`erlangen.discover.soft.graded_belief`); where tokens follow one another, by which linear motion
+    With a target, the *task* is asked, too: for all affine symmetries in any basis by the derivatives of a predictor
+    (:func:`erlangen.discover.task.task_symmetries`), and how well each of the usual groups fits
+    (:func:`erlangen.discover.soft.graded_belief`). The largest group that the task keeps is the answer; ``found.source`` says what it
+    rests on, ``found.note`` why. For numbers, the learned discoverer is spared where derivatives have answered. Closed forms ask more: where tokens follow one another, by which linear motion
     (:func:`erlangen.discover.nft.linear_nft_finding`). ``found.findings`` has all of them in comparable terms.
 
     Args:
@@ -110,7 +113,10 @@ def discover(
     search = _Search(train, held, everything, mask, span, seed, steps, quiet)
     with one_thread():
         search.quadric()
-        for count in _channel_counts(n if mask is not None else span.shape[1], channels, mask):
+        task = task_answer(everything, seed)
+        # Where exact derivatives of a number have answered, what the inputs alone look like is not needed.
+        answered = task is not None and bool(task) and task.exact and everything.scalars.shape[1] > 0 and channels is None
+        for count in [] if answered else _channel_counts(n if mask is not None else span.shape[1], channels, mask):
             search.liegan(count)
             if search.standing():
                 break
@@ -118,8 +124,9 @@ def discover(
         belief = task_belief(everything, groups, seed)
         moving = everything.y.shape[1] > 0 if sequences is None else sequences
         motion = motion_finding(everything, seed) if moving else None
-    others = [f for f in (None if belief is None else belief.finding(), motion) if f is not None]
-    return replace(search.answer(constant, names), others=others, belief=belief)
+    rows = (None if task is None else task.finding(), None if belief is None else belief.finding(), motion)
+    found = replace(search.answer(constant, names), others=[f for f in rows if f is not None], belief=belief, task=task)
+    return united(found, everything)
 
 
 class _Search:

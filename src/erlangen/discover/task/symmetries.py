@@ -38,6 +38,8 @@ FLOOR = 0.01
 VALIDATION = 0.15
 #: Share that no member sees and none is chosen by: it says how good the predictor is.
 TEST = 0.1
+#: A law of the target this near to the tokens' own, relative, is that one.
+SAME_LAW = 0.1
 #: The predictor must explain this part of the target's variance.
 LEAST_EXPLAINED = 0.3
 #: What is found may turn by this angle, in degrees, to become an exact algebra.
@@ -125,9 +127,43 @@ class TaskSymmetries:
             "task, by derivatives", self.algebra.name, max(0.0, 1 - inside), self.exact, self.seconds, note, self.algebra.group
         )
 
+    def follows(self, tokens: int) -> bool:
+        """Whether a target of so many vectors moves as the tokens do: by the linear parts of the generators, all vectors alike."""
+        if self.algebra is None or self.law is None:
+            return False
+        A = self.generators[..., : self.algebra.n]
+        wanted = torch.block_diag(*[torch.ones(self.algebra.n, self.algebra.n, dtype=A.dtype)] * tokens) * A.repeat(1, tokens, tokens)
+        if self.law.shape[1] != wanted.shape[1]:
+            return False
+        scale = float(wanted.norm())
+        return float((self.law[..., :-1] - wanted).norm()) <= SAME_LAW * scale if scale else float(self.law.norm()) <= SAME_LAW
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> TaskSymmetries:
+        """The inverse of :meth:`as_dict`."""
+
+        def tensor(values: Any, *shape: int) -> Tensor:
+            return torch.tensor(values, dtype=torch.float64).reshape(*shape)
+
+        generators = data["generators"]
+        return cls(
+            affine_algebra(tensor(generators, len(generators), len(generators[0]), -1)) if generators else None,
+            None if data["law"] is None else torch.tensor(data["law"], dtype=torch.float64),
+            None if data["raw"] is None else torch.tensor(data["raw"], dtype=torch.float64),
+            tensor(data["violations"], -1),
+            tensor(data["noise"], -1),
+            data["error"],
+            None if data["imposed"] is None else Imposed(**data["imposed"]),
+            data["exact"],
+            tensor(data["idle"], -1, data["dim"]),
+            *(data[key] for key in ("reason", "predictor", "seconds")),
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Every number, ready for JSON."""
         return {
+            "dim": self.idle.shape[1],
+            "raw": None if self.raw is None else self.raw.tolist(),
             "name": None if self.algebra is None else self.algebra.name,
             "generators": self.generators.tolist(),
             "law": None if self.law is None else self.law.tolist(),
@@ -176,9 +212,13 @@ def task_symmetries(
     >>> found.algebra.name, found.group
     ('so(2)', SO(2))
     """
+    return task_symmetries_of(samples_of(x, y, target), law=law, affine=affine, seed=seed)
+
+
+def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool = True, seed: int = 0) -> TaskSymmetries:
+    """:func:`task_symmetries` of samples that have been looked at."""
     started = time.perf_counter()
-    data = samples_of(x, y, target)
-    tokens, values = data.x.double(), _values(data)
+    tokens, values = data.x.double().cpu(), _values(data).cpu()
     n = tokens.shape[2]
     kinds = distinct(tokens)
     count = int(kinds.max()) + 1

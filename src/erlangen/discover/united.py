@@ -1,0 +1,96 @@
+"""One answer: what the inputs' distribution, the task's derivatives and the graded belief say of one data set, and which of them decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from erlangen.data.distinct import distinct
+from erlangen.discover.found import Discovered
+from erlangen.discover.samples import Samples
+from erlangen.discover.task import TaskSymmetries, task_symmetries_of
+from erlangen.groups.algebra import LieAlgebra
+from erlangen.groups.base import Group
+from erlangen.verdict import Verdict
+
+
+def task_answer(data: Samples, seed: int) -> TaskSymmetries | None:
+    """The task's symmetries by derivatives; ``None`` without a target that varies."""
+    target = data.y if data.y.shape[1] else data.scalars if data.labels is None else data.labels
+    if not target.numel() or bool((target == target[:1]).all()) or int(torch.linalg.matrix_rank(_rows(data))) < data.x.shape[2]:
+        return None
+    return task_symmetries_of(data, seed=seed)
+
+
+def _rows(data: Samples) -> torch.Tensor:
+    rows = data.x.flatten(0, 1)[:4096].double()
+    return rows / rows.abs().amax(0).clamp_min(1e-300)
+
+
+def united(found: Discovered, data: Samples) -> Discovered:
+    """Choose, and say why.
+
+    What the task keeps goes before what the inputs look like: their distribution may have more symmetries than the task, or fewer. An
+    algebra of the distribution was judged with what belongs to the inputs; where it is larger than what derivatives see, it stays, and the
+    note says so. Where neither has found anything, an exact belief is the answer.
+    """
+    task, own = found.task, found.algebra
+    if task is not None and task.algebra is not None and task.exact and (not data.y.shape[1] or task.follows(data.y.shape[1])):
+        algebra = _algebra(task.group)
+        if algebra is not None:
+            if own is None:
+                asked = any(c.method.startswith("LieGAN") for c in found.candidates)
+                alone = f"of the inputs' distribution alone: {found.verdict.reason}" if asked else "the inputs alone were not asked"
+                return _by_task(found, task, algebra, f"the task decides; {alone}")
+            if own.n == algebra.n and own.same_span(algebra, 1e-6):
+                return replace(found, note=_also(found.note, "the task's derivatives say the same"))
+            if task.algebra.dim > own.dim or data.labels is None:
+                why = f"the inputs are distributed as {own.name} would have it, but the task keeps {task.algebra.name}"
+                return _by_task(found, task, algebra, why)
+            why = f"the task's derivatives are sure of {task.algebra.name} only, {own.name} not excluded"
+            return replace(found, note=_also(found.note, why))
+    if own is not None:
+        said = "" if task is None or task else f"the task's derivatives do not tell: {task.reason}"
+        return replace(found, note=_also(found.note, said))
+    if found.belief is not None:
+        finding = found.belief.finding()
+        algebra = _algebra(finding.group)
+        if finding.holds and finding.group is not None and algebra is not None:
+            verdict = Verdict(
+                True,
+                "a model that has the symmetry predicts held-out data as well as one that has not",
+                "statistical",
+                tried=len(distinct(data.x)),
+                numbers={"degree": found.belief[finding.group.name].degree} if finding.group.name in found.belief.groups else {},
+                reason=finding.note,
+            )
+            note = "an exact belief decides" + ("" if task is None else f"; the task's derivatives: {task.reason}")
+            return replace(found, algebra=algebra, verdict=verdict, source="belief", note=_also(found.note, note))
+    return replace(found, note=_also(found.note, "" if task is None or task else f"of the task: {task.reason}"))
+
+
+def _by_task(found: Discovered, task: TaskSymmetries, algebra: LieAlgebra, note: str) -> Discovered:
+    inside, outside = task.gap
+    numbers = {"violation": inside, "next": outside, "predictor's error": task.error}
+    if task.imposed is not None:
+        numbers |= {"error with it imposed": task.imposed.error, "error with unrelated moves imposed": task.imposed.unrelated}
+    verdict = Verdict(
+        True,
+        "the task does not notice the algebra's moves, or follows them by a law",
+        "statistical",
+        tried=len(task.violations),
+        numbers=numbers,
+        reason=f"violations inside of the algebra end at {inside:.2g}, those outside begin at {outside:.2g}",
+    )
+    assert task.algebra is not None
+    algebra = LieAlgebra(algebra.basis, task.algebra.name)
+    return replace(found, algebra=algebra, verdict=verdict, source="task", note=_also(found.note, note), metric=None, cosine=0.0)
+
+
+def _algebra(group: Group | None) -> LieAlgebra | None:
+    return None if group is None else group.algebra
+
+
+def _also(note: str, more: str) -> str:
+    return "; ".join(part for part in (note, more) if part)
