@@ -19,8 +19,8 @@ from erlangen.discover.found import Candidate, Discovered, group_of, standard_co
 from erlangen.discover.liegan import LieGAN
 from erlangen.discover.quadric import fit_quadric
 from erlangen.discover.samples import Samples, Target, samples_of
-from erlangen.discover.united import task_answer, united
 from erlangen.discover.span import data_span, lift, warn_constants
+from erlangen.discover.united import task_answer, united
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.algebra_forms import Metric, algebra_of_form
@@ -64,8 +64,9 @@ def discover(
     With a target, the *task* is asked, too: for all affine symmetries in any basis by the derivatives of a predictor
     (:func:`erlangen.discover.task.task_symmetries`), and how well each of the usual groups fits
     (:func:`erlangen.discover.soft.graded_belief`). The largest group that the task keeps is the answer; ``found.source`` says what it
-    rests on, ``found.note`` why. For numbers, the learned discoverer is spared where derivatives have answered. Closed forms ask more: where tokens follow one another, by which linear motion
-    (:func:`erlangen.discover.nft.linear_nft_finding`). ``found.findings`` has all of them in comparable terms.
+    rests on, ``found.note`` why. For numbers, the learned discoverer is spared where derivatives have answered. Where tokens follow one
+    another, a closed form asks by which linear motion (:func:`erlangen.discover.nft.linear_nft_finding`).
+    ``found.findings`` has all of them in comparable terms.
 
     Args:
         x: ``[N, T, n]`` or ``[N, n]``, NumPy or torch. Tokens may be padded with zeros. Or a :class:`erlangen.data.DataSet`, or a torch

@@ -1,4 +1,4 @@
-"""One answer: what the inputs' distribution, the task's derivatives and the graded belief say of one data set, and which of them decides."""
+"""One answer: the inputs' distribution, the task's derivatives and the graded belief, and which of them decides."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from erlangen.fitting.glossary import WORDS
 from erlangen.fitting.members import Members
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.task import Task
+from erlangen.fitting.task_report import task_claim, task_section
 from erlangen.fitting.ways import Attempt
 from erlangen.groups.base import Group
 from erlangen.reporting import (
@@ -62,6 +63,8 @@ def build_outcome(
     if found is not None:
         assert isinstance(data, DataSet)
         sections.append(_found_section(found, data))
+        if found.task is not None:
+            sections.append(task_section(found.task, data.names))
     if symmetry.tried is not None:
         sections.append(tried_section(symmetry.tried))
     if symmetry.belief is not None:
@@ -209,6 +212,8 @@ def _claims(
 
 
 def _found_claims(found: Discovered) -> list[Claim]:
+    if found.source == "task" and found.task is not None:
+        return [task_claim(found.task)]
     verdict = found.verdict
     scale = f"{verdict.tried // 2} held-out samples" if verdict.tried else ""
     measured = verdict.numbers.get("auc")
@@ -251,7 +256,7 @@ def _data_section(data: DataSet | Collection, test: DataSet | Collection) -> Sec
 def _found_section(found: Discovered, data: DataSet) -> Section:
     labels = data.names
     matrices, figures = [], []
-    if found.algebra is not None:
+    if found.algebra is not None and found.source != "task":
         matrices = [
             Matrix(f"L{i + 1}", L, row_labels=labels, column_labels=labels, decimals=2)
             for i, L in enumerate(found.algebra.basis[:12])

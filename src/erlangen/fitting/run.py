@@ -32,7 +32,7 @@ from erlangen.fitting.members import SOFT_STEPS, Kind, Members, train_members
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.report import build_outcome
 from erlangen.fitting.store import save_companion, save_fitted
-from erlangen.fitting.ways import Attempt, symmetrized_members, ways
+from erlangen.fitting.ways import Attempt, can_impose, symmetrized_members, ways
 from erlangen.groups import DirectProduct
 from erlangen.groups.base import Group
 from erlangen.groups.names import parse_group
@@ -245,6 +245,9 @@ def _looked_for(problem: Problem, group: Group | None, config: FitConfig, direct
     if group is None:
         found = _discovered(data, config, directory, quiet)
         group = found.group if found else None
+        if group is not None and not can_impose(problem, group):
+            reason = f"{group} was found, but there is neither a frame for it nor are invariants of it known."
+            return Symmetry(None, found, found.belief, Choice(None, reason=reason))
     belief = _belief(problem, group, found, config)
     if config.soft and group is not None and isinstance(problem.kind.input_action(group), Through):
         raise ArgumentError("soft", "a group of matrices: a penalty on tensors does not know the order of tokens", str(group))

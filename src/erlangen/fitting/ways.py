@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from erlangen.errors import ArgumentError
 from erlangen.fitting.columns import Arrangement
 from erlangen.fitting.config import FitConfig
+from erlangen.fitting.kinds.order import Through
 from erlangen.fitting.members import Kind, Members, train_members
 from erlangen.fitting.problem import Problem
+from erlangen.groups.base import Group
+from erlangen.symmetrize.choose import choose_frame
 
 #: Arrangements of invariants, in words.
 ARRANGEMENTS = {"each": "the invariants", "pooled": "invariants pooled over tokens"}
@@ -44,11 +48,30 @@ def ways(problem: Problem, kind: Kind, arrangement: Arrangement | None = None) -
     columns = problem.kind.columns(kind.group)
     if columns is None:
         return [kind]
-    kinds = [dataclasses.replace(kind, name="frame")]
+    kinds = [dataclasses.replace(kind, name="frame")] if has_frame(problem, kind.group) else []
     for one in columns.arrangements if arrangement is None else (arrangement,):
         about = f"a perceptron on {ARRANGEMENTS[one]} of {kind.group}"
         kinds.append(Kind(f"invariants-{one}", about, "invariants", kind.group, arrangement=one))
     return kinds
+
+
+def has_frame(problem: Problem, group: Group) -> bool:
+    """Whether a frame serves the group on these data: some groups of tokens are imposed by their invariants alone."""
+    inp = problem.kind.input_action(group)
+    if inp is None:
+        return False
+    if not problem.kind.discovers or isinstance(inp, Through):
+        return True
+    try:
+        choose_frame(inp)
+    except ArgumentError:
+        return False
+    return True
+
+
+def can_impose(problem: Problem, group: Group) -> bool:
+    """Whether there is any way to networks with this symmetry."""
+    return has_frame(problem, group) or problem.kind.columns(group) is not None
 
 
 def symmetrized_members(
@@ -59,7 +82,8 @@ def symmetrized_members(
     With one kind there is nothing to choose.
     """
     if len(kinds) == 1:
-        return train_members(kinds[0], problem, config, checkpoints, quiet), []
+        kind = dataclasses.replace(kinds[0], name="symmetrized")
+        return train_members(kind, problem, config, checkpoints, quiet), []
     tried = [train_members(kind, problem, config, checkpoints, quiet, which=[0]) for kind in kinds]
     best = max(tried, key=lambda members: members.histories[0].best)
     rest = train_members(best.kind, problem, config, checkpoints, quiet, which=range(1, config.seeds))

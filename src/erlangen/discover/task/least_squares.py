@@ -65,19 +65,22 @@ def fit_by_evidence(
             network.weights = weights
             break
         damping = max(damping / 3, 1e-8)
-        if step > WARM_UP:
-            normal.diagonal().add_(decay[prior] + 1e-10)
-            variance = torch.cholesky_inverse(torch.linalg.cholesky(normal)).diagonal()
-            known = torch.zeros_like(decay).index_add_(0, prior, 1 - decay[prior] * variance).clamp_min(0)
-            size = torch.zeros_like(decay).index_add_(0, prior, network.weights.square())
-            decay = (torch.minimum(known, members) / size.clamp_min(1e-12)).clamp(1e-6, 1e6)
-            free = max(count - float(known.sum()), 0.05 * count)
-            precision = min(max(free / max(squares, 1e-14), 1e-2), 1e8)
         error = float((network(phi_val) - y_val).square().mean())
         idle = 0 if error < best * (1 - 1e-3) else idle + 1
         if error < best:
             best, kept = error, network.weights
         if idle >= PATIENCE:
             break
+        if step > WARM_UP:
+            normal.diagonal().add_(decay[prior] + 1e-10)
+            factor, failed = torch.linalg.cholesky_ex(normal)
+            if failed:  # no more precise than rounding
+                break
+            variance = torch.cholesky_inverse(factor).diagonal()
+            known = torch.zeros_like(decay).index_add_(0, prior, 1 - decay[prior] * variance).clamp_min(0)
+            size = torch.zeros_like(decay).index_add_(0, prior, network.weights.square())
+            decay = (torch.minimum(known, members) / size.clamp_min(1e-12)).clamp(1e-6, 1e6)
+            free = max(count - float(known.sum()), 0.05 * count)
+            precision = min(max(free / max(squares, 1e-14), 1e-2), 1e8)
     network.weights = kept
     return Fitted(best, step)

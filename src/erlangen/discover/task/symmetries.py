@@ -132,7 +132,9 @@ class TaskSymmetries:
         if self.algebra is None or self.law is None:
             return False
         A = self.generators[..., : self.algebra.n]
-        wanted = torch.block_diag(*[torch.ones(self.algebra.n, self.algebra.n, dtype=A.dtype)] * tokens) * A.repeat(1, tokens, tokens)
+        wanted = torch.block_diag(*[torch.ones(self.algebra.n, self.algebra.n, dtype=A.dtype)] * tokens) * A.repeat(
+            1, tokens, tokens
+        )
         if self.law.shape[1] != wanted.shape[1]:
             return False
         scale = float(wanted.norm())
