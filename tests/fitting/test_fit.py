@@ -24,7 +24,9 @@ def skewed(n=600, seed=0):
     rng = torch.Generator().manual_seed(seed)
     u = torch.rand(n, 3, generator=rng, dtype=torch.float64).clamp_min(1e-9)
     x = torch.stack([-u[:, 0].log(), (-u[:, 1].log()) ** 2, torch.exp(torch.randn(n, generator=rng, dtype=torch.float64))], -1)
-    return DataSet("skewed", x[:, None], (x[:, 0] > x[:, 1]).long(), "class")
+    # No scaling, shift or shear leaves these classes alone (of x_0 > x_1, dilations would be a symmetry).
+    label = torch.sin(2 * x[:, 0]) + x[:, 1].sqrt() + 0.5 * x[:, 2].square() > 1.5
+    return DataSet("skewed", x[:, None], label.long(), "class")
 
 
 SMALL = {"seeds": 2, "steps": 60, "moves": 2, "width": 32}

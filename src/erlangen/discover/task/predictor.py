@@ -25,6 +25,8 @@ CHEAP, AGAIN = 1 / 60, 2
 OVERHEAD = 2e7
 #: A squared error, as a part of the target's variance, below which nothing is gained by a better fit.
 GOOD = 1e-7
+#: Errors within this factor are alike; when the three smallest are so after so many rounds, the search ends.
+ALIKE, SOME_ROUNDS = 1.25, 3
 #: Members of the predictor at most; their errors are at most this multiple of the smallest.
 MEMBERS, NEARLY = 5, 4.0
 
@@ -120,7 +122,7 @@ def fit_predictor(
     kinds = search.kinds
     for number in range(ROUNDS):
         if number >= FIRST_ROUNDS:
-            if search.done():
+            if search.done(number):
                 break
             kinds = search.promising()
         search.round(number, kinds)
@@ -157,9 +159,11 @@ class _Search:
         self.costs: dict[tuple[int, Family], float] = {}
         self.spent = 0.0
 
-    def done(self) -> bool:
-        """Whether several models are as good as a model can be."""
-        return sum(member.error <= GOOD for member in self.found) >= 3
+    def done(self, rounds: int) -> bool:
+        """Whether several models are as good as a model can be, or after a few rounds alike: what is left is noise."""
+        third = sorted(member.error for member in self.found)[2:3]
+        best = min(member.error for member in self.found)
+        return bool(third) and third[0] <= max(GOOD, ALIKE * best if rounds >= SOME_ROUNDS else 0.0)
 
     def promising(self) -> list[tuple[int, Family]]:
         """The two kinds with the smallest errors, and all cheap ones several times."""
