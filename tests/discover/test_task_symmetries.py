@@ -119,7 +119,7 @@ def test_an_indefinite_form_in_a_turned_basis():
 
 
 def test_vectors_that_turn_along_have_a_law():
-    x = _random(400, 2, 3)
+    x = _random(250, 2, 3)
     y = (x[:, 0] * x[:, 1]).sum(-1, keepdim=True) * x[:, 0] + x[:, 1]
     found = task_symmetries(x, y, target="scalar")
     assert found.algebra is not None
@@ -135,8 +135,7 @@ def test_sums_over_many_tokens():
     assert found.group == SO(2)
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.parametrize(("seed", "noise"), [(0, 0.0), (1, 0.05)])
 def test_tasks_without_symmetry_have_none(seed, noise):
     x = _random(600, 2, 2, seed=seed)
     waves = _random(4, 8, seed=10 + seed)
@@ -153,10 +152,9 @@ def test_what_cannot_be_told_is_said():
     assert not few
     assert "different samples" in few.reason
     assert "constant" in task_symmetries(x, torch.ones(300)).reason
-    for seed in range(3):
-        noise = task_symmetries(x, _random(300, seed=5 + seed))
-        assert not noise
-        assert "explains" in noise.reason
+    noise = task_symmetries(x[:150], _random(150, seed=5))
+    assert not noise
+    assert "explains" in noise.reason
     wide = task_symmetries(_random(300, 1, 40), _random(300))
     assert not wide
     assert "name a group" in wide.reason
