@@ -106,6 +106,19 @@ def test_a_task_that_breaks_a_group_keeps_a_smaller_one(tmp_path):
     assert "D_4 (quarter turns and reflections) loses on held-out data" in result.outcome.answer
 
 
+def test_a_clear_loss_needs_one_seed_and_a_close_one_all(tmp_path):
+    x = torch.rand(240, 1, 4, 4, generator=generator())
+    data = Collection.of("images", {"image": x}, x[:, 0, :2].mean((1, 2)))
+    config = FitConfig(seeds=2, steps=200, moves=1, width=32, depth=1)
+    result = fit(data, config=config, root=tmp_path, quiet=True)
+    folders = {p.name: len(list(p.iterdir())) for p in (result.directory / "checkpoints").glob("candidate-*")}
+    for i, trial in enumerate(result.tried.trials):
+        assert folders[f"candidate-{i}"] == 2 or trial.loss - trial.plain > 3 * trial.error
+    assert 1 in folders.values()  # quarter turns lose at once
+    assert result.group == Dihedral(1)
+    assert {name: len(a.scores) for name, a in result.assessments.items()} == {"plain": 2, "symmetrized": 2}
+
+
 def test_handedness_is_seen_without_reflections_alone():
     """A triple product changes sign under reflections: no network of E(3) tells it, one of SE(3) does."""
     data = atoms()
