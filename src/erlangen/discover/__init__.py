@@ -11,6 +11,7 @@ from erlangen.discover.polarisation import Polarised, polarise
 from erlangen.discover.quadric import Quadric, fit_quadric
 from erlangen.discover.search import discover
 from erlangen.discover.soft import SoftEquivariance, SoftEquivariantRidge, graded_belief
+from erlangen.discover.task import TaskSymmetries, task_symmetries
 from erlangen.packages import lazy_folders, make_callable
 
 __all__ = [
@@ -26,12 +27,14 @@ __all__ = [
     "Quadric",
     "SoftEquivariance",
     "SoftEquivariantRidge",
+    "TaskSymmetries",
     "discover",
     "evidence",
     "fit_quadric",
     "graded_belief",
     "linear_nft_finding",
     "polarise",
+    "task_symmetries",
 ]
 
 __getattr__ = lazy_folders(__name__)
