@@ -56,10 +56,21 @@ def test_classes_keep_their_labels_and_probabilities_add_up():
 
 
 def test_a_symmetry_is_found_or_none():
-    x = torch.randn(400, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    round_target = x.square().sum(-1)
-    assert Regressor().fit(x.numpy(), round_target.numpy()).symmetry_ == er.O(2)
-    assert Regressor().fit(x.numpy(), (x[:, 0] + 0.3 * x[:, 1] ** 2).numpy()).symmetry_ is None
+    x = torch.randn(300, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rows = x.flatten(1).numpy()
+    found = Regressor(dim=2).fit(rows, (x[:, 0] - x[:, 1]).square().sum(-1).numpy())
+    assert found.symmetry_ == er.SE(2)
+    assert "se(2)" in str(found.found_)
+    assert Regressor(None, dim=2).fit(rows, rows[:, 0]).found_ is None
+    no = Regressor().fit(rows[:, :2], (x[:, 0, 0] + torch.sin(2 * x[:, 0, 1])).numpy())
+    assert no.symmetry_ is None
+    assert no.found_.reason
+
+
+def test_tensors_are_taken_as_they_are():
+    x = clouds(60).float()
+    y = (x[:, 0] - x[:, 1]).norm(dim=-1, keepdim=True)
+    assert Regressor("SE(3)", dim=3).fit(x.flatten(1), y).predict(x.flatten(1)).shape == (60, 1)
 
 
 def test_what_does_not_fit_is_named():

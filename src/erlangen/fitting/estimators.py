@@ -13,8 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from erlangen.data import DataSet
-from erlangen.discover.companions import task_belief
-from erlangen.discover.samples import samples_of
+from erlangen.discover.task import TaskSymmetries, task_symmetries
 from erlangen.errors import ArgumentError
 from erlangen.fitting.companions import boosted
 from erlangen.fitting.config import FitConfig
@@ -31,6 +30,7 @@ class _Symmetric(BaseEstimator):
     """What both estimators share."""
 
     _target: Literal["scalar", "class"]
+    found_: TaskSymmetries | None
 
     def __init__(
         self,
@@ -81,14 +81,14 @@ class _Symmetric(BaseEstimator):
         return torch.from_numpy(np.ascontiguousarray(X, dtype=np.float64)).reshape(-1, tokens, dim)
 
     def _symmetry(self, data: DataSet) -> Group | None:
+        self.found_ = None
         if self.group is None or isinstance(self.group, Group):
             return self.group
         if self.group != "auto":
             return parse_group(self.group)
-        belief = task_belief(samples_of(data.x, data.y, self._target), (), self.random_state)
-        if belief is None or belief.advice != "impose":
-            return None
-        return belief.acting[belief.named("exact")[0]].group
+        # Targets are numbers or classes that stay as they are.
+        self.found_ = task_symmetries(data.x, data.y, target=self._target, law=False, seed=self.random_state)
+        return self.found_.group if self.found_ and self.found_.exact else None
 
     def _outputs(self, X: Any) -> Tensor:
         check_is_fitted(self)
@@ -109,7 +109,8 @@ class SymmetricRegressor(RegressorMixin, _Symmetric):
     """Numbers from rows of columns, by a model that has the symmetry of the task.
 
     Args:
-        group: that the target does not notice: a group, or its name, e.g. ``"SE(3)"``; ``"auto"`` looks for one; ``None``: none.
+        group: that the target does not notice: a group, or its name, e.g. ``"SE(3)"``; ``"auto"`` looks for one among the
+            affine moves of the tokens, in any basis (seconds; of at least 64 samples); ``None``: none.
         tokens, dim: how columns are grouped: into so many tokens of so many components, token by token. One of them is enough; by
             default all columns are one token.
         learner: ``"boosting"``, on the invariants of the group, or ``"network"``, behind a frame or on invariants, as held-out
@@ -118,7 +119,8 @@ class SymmetricRegressor(RegressorMixin, _Symmetric):
         random_state: of everything random.
 
     Attributes:
-        symmetry_: the group; ``None`` where none was found.
+        symmetry_: the group; ``None`` where none was found that the data show to be exact.
+        found_: what was found, and why no more (:class:`erlangen.discover.task.TaskSymmetries`); ``None`` where a group was given.
         models_: what predicts, as the mean: torch modules from tokens ``[N, tokens, dim]``, which can be audited.
 
     Raises:

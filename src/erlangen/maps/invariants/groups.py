@@ -44,8 +44,8 @@ def affine_generators(group: Group | LieAlgebra | Float[Tensor, "k n m"]) -> tup
     if space is None or len(space) != 1 or space[0] is None:
         raise ArgumentError("group", "a group that acts on the points of R^n", repr(group))
     if group.element_shape == (space[0] + 1,) * 2:  # homogeneous matrices
-        assert group.algebra is not None
-        basis = group.algebra.basis[:, :-1]
+        none = torch.zeros(0, *group.element_shape, dtype=torch.float64)
+        basis = (none if group.algebra is None else group.algebra.basis)[:, :-1]
         return basis, basis[:0] if gens is None else gens[:, :-1]
     n = rep.dim
     none = torch.zeros(0, n, n, dtype=torch.float64)
