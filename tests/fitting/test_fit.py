@@ -10,6 +10,7 @@ from erlangen.errors import ArgumentError
 from erlangen.fitting import FitConfig, fit, load_fitted
 from erlangen.fitting.store import group_from_dict, group_to_dict
 from erlangen.groups import SE, SO, Isometries, MatrixGroup, O
+from erlangen.groups.affine import AffineGroup, AffineSubgroup
 from erlangen.training.lock import alone
 
 
@@ -145,9 +146,12 @@ def test_bad_input_is_named_and_nothing_is_written(tmp_path):
         SO(1, 3, connected=True),
         Isometries(torch.diag(torch.tensor([2.0, -1.0]))),
         MatrixGroup(algebra=SO(3).algebra.basis[:1], name="turn"),
+        AffineGroup(Isometries(torch.diag(torch.tensor([2.0, -1.0])))),
+        AffineSubgroup(torch.tensor([[[0.0, -1.0, 0.0], [1.0, 0.0, -1.0]]]), name="turns about (1, 0)"),
     ],
     ids=str,
 )
 def test_groups_survive_json(group):
     again = group_from_dict(json.loads(json.dumps(group_to_dict(group))))
     assert again == group
+    assert again.point.data_shape == group.point.data_shape

@@ -17,6 +17,7 @@ from erlangen.fitting.invariant_network import InvariantNetwork
 from erlangen.fitting.kinds import DataKind, kind_from_dict
 from erlangen.fitting.soft_network import SoftNetwork
 from erlangen.fitting.trees import Trees
+from erlangen.groups.affine import AffineGroup, AffineSubgroup
 from erlangen.groups.base import Group
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.names import parse_group
@@ -96,7 +97,7 @@ def _companion(path: Path) -> Boosted:
 
 
 def group_to_dict(group: Group) -> dict[str, Any]:
-    """A group in numbers and names: by name where that suffices, else by its form, or by algebra and generators.
+    """A group in numbers and names: by name where that suffices, else by its form, its linear group, or by algebra and generators.
 
     >>> from erlangen.groups import SO
     >>> group_from_dict(group_to_dict(SO(1, 3, connected=True)))
@@ -112,6 +113,10 @@ def group_to_dict(group: Group) -> dict[str, Any]:
         pass
     if isinstance(group, Isometries):
         return {"form": group.form.tolist(), "connected": group.generators is None}
+    if type(group) is AffineGroup:
+        return {"linear": group_to_dict(group.linear_group), "name": group.name}
+    if isinstance(group, AffineGroup | AffineSubgroup) and group.generators is None and group.algebra is not None:
+        return {"affine": group.algebra.basis[:, :-1].tolist(), "name": group.name}
     if not isinstance(group, MatrixGroup):
         raise ArgumentError("group", "a matrix group", repr(group))
     generators = group.generators
@@ -126,6 +131,10 @@ def group_from_dict(data: dict[str, Any]) -> Group:
     """The inverse of :func:`group_to_dict`."""
     if "factors" in data:
         return DirectProduct(*(group_from_dict(factor) for factor in data["factors"]))
+    if "linear" in data:
+        return AffineGroup(group_from_dict(data["linear"]), data["name"])  # type: ignore[arg-type]
+    if "affine" in data:
+        return AffineSubgroup(torch.tensor(data["affine"], dtype=torch.float64), data["name"])
     if "form" in data:
         return Isometries(torch.tensor(data["form"], dtype=torch.float64), connected=data["connected"])
     if "algebra" not in data:
