@@ -14,6 +14,9 @@ from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Group
 from erlangen.verdict import Verdict
 
+#: A task whose predictor explains this part of the variance goes before what the inputs look like.
+SURE = 0.8
+
 
 def task_answer(data: Samples, seed: int) -> TaskSymmetries | None:
     """The task's symmetries by derivatives; ``None`` without a target that varies."""
@@ -36,7 +39,7 @@ def united(found: Discovered, data: Samples) -> Discovered:
     note says so. Where neither has found anything, an exact belief is the answer.
     """
     task, own = found.task, found.algebra
-    if task is not None and task.algebra is not None and task.exact and (not data.y.shape[1] or task.follows(data.y.shape[1])):
+    if task is not None and task.algebra is not None and task.exact:
         algebra = _algebra(task.group)
         if algebra is not None:
             if own is None:
@@ -45,13 +48,15 @@ def united(found: Discovered, data: Samples) -> Discovered:
                 return _by_task(found, task, algebra, f"the task decides; {alone}")
             if own.n == algebra.n and own.same_span(algebra, 1e-6):
                 return replace(found, note=_also(found.note, "the task's derivatives say the same"))
-            if task.algebra.dim > own.dim or data.labels is None:
+            if 1 - task.error >= SURE and (task.algebra.dim > own.dim or data.labels is None):
                 why = f"the inputs are distributed as {own.name} would have it, but the task keeps {task.algebra.name}"
                 return _by_task(found, task, algebra, why)
-            why = f"the task's derivatives are sure of {task.algebra.name} only, {own.name} not excluded"
+            why = f"the task's derivatives say {task.algebra.name}, by a predictor with a held-out R² of {1 - task.error:.2f}"
             return replace(found, note=_also(found.note, why))
     if own is not None:
-        said = "" if task is None or task else f"the task's derivatives do not tell: {task.reason}"
+        said = ""
+        if task is not None:
+            said = f"the task's derivatives do not tell: {task.reason}" if not task else f"the task's derivatives: {task}"
         return replace(found, note=_also(found.note, said))
     if found.belief is not None:
         finding = found.belief.finding()
@@ -67,7 +72,7 @@ def united(found: Discovered, data: Samples) -> Discovered:
             )
             note = "an exact belief decides" + ("" if task is None else f"; the task's derivatives: {task.reason}")
             return replace(found, algebra=algebra, verdict=verdict, source="belief", note=_also(found.note, note))
-    return replace(found, note=_also(found.note, "" if task is None or task else f"of the task: {task.reason}"))
+    return replace(found, note=_also(found.note, "" if task is None else f"of the task: {task if task else task.reason}"))
 
 
 def _by_task(found: Discovered, task: TaskSymmetries, algebra: LieAlgebra, note: str) -> Discovered:

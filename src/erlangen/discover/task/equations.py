@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -15,6 +16,8 @@ from erlangen.discover.task.predictor import Predictor
 
 #: How much a row counts less where the members' slopes disagree, beside where they are long.
 DISTRUST = 10.0
+
+Law = Literal["none", "own", "vector"]
 
 
 @dataclass(frozen=True)
@@ -79,23 +82,28 @@ class Spectrum:
         return float((torch.linalg.solve(gram, told).diagonal().sum() / len(generators)).clamp_min(0).sqrt())
 
 
-def spectrum_of(slopes: Slopes, law: bool, affine: bool = True) -> Spectrum:
+def spectrum_of(slopes: Slopes, law: Law, affine: bool = True) -> Spectrum:
     """Solve the problem.
 
     Args:
         slopes: of a predictor at the data.
-        law: whether targets may move by an unknown affine law ``(C | c)``; else they stay.
+        law: whether targets stay, move by an unknown affine law ``(C | c)``, or are vectors that move by ``A`` as the tokens do.
         affine: whether translations are looked for.
     """
     x, J = slopes.x, slopes.mean
-    N, _, T, _ = J.shape
+    N, _, T, n = J.shape
     ones = x.new_ones(N, T, 1)
     points = torch.cat([x, ones], -1) if affine else x
     root = slopes.weights.sqrt()[:, None, None]
-    moved = torch.cat([slopes.values, x.new_ones(N, 1)], 1) if law else None
+    moved = torch.cat([slopes.values, x.new_ones(N, 1)], 1) if law == "own" else None
+    vectors = slopes.values.unflatten(1, (-1, n)) if law == "vector" else None
 
     def rows(slope: Tensor) -> Tensor:
-        effect = (root[..., None] * torch.einsum("nmti,ntj->nmij", slope, points)).flatten(2)  # [N, m, d]
+        effect = torch.einsum("nmti,ntj->nmij", slope, points)
+        if vectors is not None:
+            along = torch.einsum("ai,ntj->ntaij", torch.eye(n, dtype=x.dtype), vectors).flatten(1, 2)
+            effect = torch.cat([effect[..., :n] - along, effect[..., n:]], -1)
+        effect = (root[..., None] * effect).flatten(2)  # [N, m, d]
         if moved is None:
             return effect.flatten(0, 1)
         # Each output has an unknown row of the law of its own: what the law can explain is taken out.
@@ -115,8 +123,8 @@ def spectrum_of(slopes: Slopes, law: bool, affine: bool = True) -> Spectrum:
     told = M.mT @ M
     factor = torch.linalg.cholesky(chance)
     half = torch.linalg.solve_triangular(factor, told, upper=False)
-    values, vectors = torch.linalg.eigh(torch.linalg.solve_triangular(factor, half.mT, upper=False))
-    directions = torch.linalg.solve_triangular(factor.mT, vectors, upper=True)
+    values, axes = torch.linalg.eigh(torch.linalg.solve_triangular(factor, half.mT, upper=False))
+    directions = torch.linalg.solve_triangular(factor.mT, axes, upper=True)
     noise = torch.zeros_like(values)
     for share, slope in zip(slopes.shares, slopes.each):
         noise = noise + share * ((rows(slope) - M) @ directions).square().sum(0)

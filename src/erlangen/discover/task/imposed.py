@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.discover.task.closure import homogeneous
-from erlangen.discover.task.equations import slopes_of
+from erlangen.discover.task.equations import Law, slopes_of
 from erlangen.discover.task.least_squares import fit_by_evidence
 from erlangen.discover.task.polynomial_model import PolynomialModel
 from erlangen.discover.task.predictor import Predictor
@@ -56,22 +56,26 @@ def imposed(
     x: Float[Tensor, "N T n"],
     y: Float[Tensor, "N m"],
     generators: Float[Tensor, "k n c"],
-    law: bool,
+    law: Law,
     split: Callable[[int], tuple[Tensor, Tensor]],
     seed: int = 0,
 ) -> tuple[Imposed, Float[Tensor, "k m c"] | None]:
     """Fit with the algebra, with unrelated generators and without, and compare on the same held-out data.
 
     Returns:
-        the evidence, and the law of the targets under each generator where ``law`` says that they move.
+        the evidence, and the law ``(C | c)`` of the targets under each generator; ``None`` where they stay.
     """
     slopes = slopes_of(predictor, x)
     ones = x.new_ones(*x.shape[:2], 1)
     points = torch.cat([x, ones], -1) if generators.shape[2] > x.shape[2] else x
 
     def law_of(moves: Tensor) -> Tensor | None:
-        if not law:
+        if law == "none":
             return None
+        if law == "vector":
+            n = x.shape[2]
+            C = torch.stack([torch.block_diag(*[a] * (y.shape[1] // n)) for a in moves[..., :n]])
+            return torch.cat([C, torch.zeros_like(C[..., :1])], 2)
         root = slopes.weights.sqrt()[:, None]
         effect = torch.einsum("nmti,kij,ntj->nkm", slopes.mean, moves, points)
         known = torch.cat([slopes.values, slopes.values.new_ones(len(x), 1)], 1)
