@@ -134,6 +134,15 @@ def test_dilations_give_tokens_over_their_size():
     torch.testing.assert_close(PolynomialInvariants(Scalings(3), 2)(x), x.flatten(1) / x.flatten(1).norm(dim=1, keepdim=True))
 
 
+def test_pairs_are_divided_as_columns_are():
+    x = normal(5, 4, 3)
+    columns = PolynomialInvariants(ALGEBRAS["similarities"][0], 4)
+    pairs = columns.symmetric_pairs(x)[0]
+    i, j = torch.triu_indices(4, 4, 1)
+    torch.testing.assert_close(pairs[:, i, j], columns(x))
+    torch.testing.assert_close(columns.symmetric_pairs(7 * x + 3)[0], pairs)
+
+
 def test_cross_products_are_the_vectors_of_rotations_alone():
     x = normal(5, 2, 3)
     vectors = EquivariantVectors(er.SO(3), 2)

@@ -88,17 +88,24 @@ class PolynomialInvariants(nn.Module):
         return found if self._ratios is None else self._ratios(found)
 
     def symmetric_pairs(self, x: Float[Tensor, "B T n"]) -> Float[Tensor, "s B T T"]:
-        """The symmetric forms of degree two as matrices over pairs of tokens: products, or squares of distances."""
+        """Symmetric forms of degree two as matrices over pairs of tokens: products, squares of distances; divided as the columns are."""
         found = []
         vectors = self._coordinates.vectors(x)
-        for term in filter(_is_square, self._terms):
+        growth = None if self._ratios is None else self._ratios.growth(values_of(self._terms, vectors, x))
+        first = 0
+        for term in self._terms:
+            place, first = first, first + len(term)
+            if not _is_square(term):
+                continue
             for form in term.tensors.to(x):
                 v = vectors[term.kinds[0]]
                 if term.pairs:
                     difference = x.unsqueeze(2) - x.unsqueeze(1)
-                    found.append(((difference @ form) * difference).sum(-1))
+                    pairs = ((difference @ form) * difference).sum(-1)
                 else:
-                    found.append(v @ form @ v.mT)
+                    pairs = v @ form @ v.mT
+                # All columns of a term grow alike.
+                found.append(pairs if growth is None else pairs * torch.exp(-growth[:, place, None, None]))
         return torch.stack(found) if found else x.new_zeros(0, len(x), self.tokens, self.tokens)
 
 

@@ -95,9 +95,13 @@ class Ratios:
 
     def __call__(self, p: Float[Tensor, "B k"]) -> Float[Tensor, "B k"]:
         """The columns, divided."""
+        return torch.where(p == 0, p, p * torch.exp(-self.growth(p)))
+
+    def growth(self, p: Float[Tensor, "B k"]) -> Float[Tensor, "B k"]:
+        """The logarithm of what each column is divided by."""
         logs = p.abs().clamp_min(torch.finfo(p.dtype).tiny).log()
         grown = torch.zeros_like(p)
         for i, (columns, powers) in enumerate(self.members):
             size = 0.5 * torch.logsumexp(powers.to(p) * logs[:, columns.to(p.device)], 1, keepdim=True)
             grown = grown + size * self.powers[:, i].to(p)
-        return torch.where(p == 0, p, p * torch.exp(-grown))
+        return grown
