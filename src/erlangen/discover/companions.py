@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from erlangen.data.distinct import distinct
 from erlangen.discover.finding import Finding
 from erlangen.discover.nft.finding import linear_nft_finding
-from erlangen.discover.samples import Samples
+from erlangen.discover.samples import MOST_COMPONENTS, Samples
 from erlangen.discover.soft.belief import Belief, default_candidates, graded_belief
 from erlangen.groups.base import Group
 
@@ -18,7 +18,8 @@ FRAMES = 3
 
 
 def task_belief(data: Samples, found: Sequence[Group] = (), seed: int = 0) -> Belief | None:
-    """How well each of the usual groups of the tokens' space, and those found, fit the task; ``None`` without a target or with few data.
+    """How well each of the usual groups of the tokens' space, and those found, fit the task; ``None`` without a target, with few
+    data, or with tokens of more than 32 components.
 
     >>> import torch
     >>> x = torch.randn(100, 2, 3)
@@ -27,7 +28,7 @@ def task_belief(data: Samples, found: Sequence[Group] = (), seed: int = 0) -> Be
     >>> belief.advice, belief.named("exact")[0]
     ('impose', 'O(3)')
     """
-    if int(distinct(data.x).max()) + 1 < FEWEST:
+    if data.x.shape[-1] > MOST_COMPONENTS or int(distinct(data.x).max()) + 1 < FEWEST:
         return None
     groups = {str(group): group for group in found} | default_candidates(data.x.shape[-1])
     if data.y.shape[1]:

@@ -14,6 +14,8 @@ from erlangen.groups.algebra_forms import algebra_of_form
 
 #: The largest relative residual at which data count as lying on a quadric: room for rounding and for masses that are small, not zero.
 EXACT = 1e-4
+#: Monomials of so many entries are held at once.
+MOST_ENTRIES = 2**24
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,14 @@ def _smallest(tokens: Tensor, constant: bool) -> Quadric:
     n = tokens.shape[1]
     i, j = torch.triu_indices(n, n)
     root = torch.where(i == j, 1.0, 2.0**0.5).to(torch.float64)  # an orthonormal basis of symmetric matrices
-    monomials = tokens[:, i] * tokens[:, j] * root
-    rows = monomials - monomials.mean(0) if constant else monomials
-    # The triangular factor has the same singular values and right vectors, at a fraction of the cost.
-    _, values, right = torch.linalg.svd(torch.linalg.qr(rows, mode="r").R, full_matrices=False)
+    parts = tokens.split(max(len(i), MOST_ENTRIES // len(i)))
+    mean = sum((part[:, i] * part[:, j] * root).sum(0) for part in parts) / len(tokens)
+    # The triangular factor has the same singular values and right vectors, at a fraction of the cost; of many tokens, part by part.
+    factor = tokens.new_zeros(0, len(i))
+    for part in parts:
+        monomials = part[:, i] * part[:, j] * root
+        factor = torch.linalg.qr(torch.cat([factor, monomials - mean if constant else monomials]), mode="r").R
+    _, values, right = torch.linalg.svd(factor, full_matrices=False)
     form = torch.zeros(n, n, dtype=torch.float64)
     form[i, j] = right[-1] / root
     form = form + form.T - torch.diag(form.diagonal())
@@ -101,7 +107,7 @@ def _smallest(tokens: Tensor, constant: bool) -> Quadric:
     residual = float(values[-1]) / typical if typical else 0.0
     regular = bool(eigenvalues.abs().min() > 1e-3 * eigenvalues.abs().max())
     # A constant beneath what counts as a residual is none: particles of tiny mass lie on the light cone.
-    cone = not constant or abs(float((monomials @ right[-1]).mean())) < EXACT * float(tokens.square().sum(1).mean())
+    cone = not constant or abs(float(mean @ right[-1])) < EXACT * float(tokens.square().sum(1).mean())
     # Two vanishing forms leave the quadric undecided.
     alone = bool(values[-2] > 100 * values[-1]) and float(values[-2]) > EXACT * typical
     return Quadric(form, residual, float(values[-2] / values[-1].clamp_min(1e-300)), cone, residual < EXACT and regular and alone)

@@ -17,6 +17,13 @@ from erlangen.errors import ArgumentError
 #: Samples of a data set that are fetched at once.
 BATCH = 1024
 
+#: Tokens of more components are not searched: an algebra on n of them has up to n^2 dimensions, and questions about it cost O(n^6).
+MOST_COMPONENTS = 32
+#: Discoverers see at most so many samples,
+MOST_SAMPLES = 100_000
+#: and only as many as a matrix for each has this many entries in all.
+MOST_ENTRIES = 2**27
+
 Target = Literal["vector", "scalar", "class"]
 TARGETS: tuple[str, ...] = get_args(Target)
 
@@ -56,6 +63,14 @@ class Samples:
         """The samples at ``index``."""
         labels = None if self.labels is None else self.labels[index]
         return Samples(self.x[index], self.y[index], self.scalars[index], labels, self.classes)
+
+    def thinned(self) -> Samples:
+        """As many of them as the discoverers look at, drawn with a fixed seed; all, in their order, where they are few."""
+        most = min(MOST_SAMPLES, max(1, MOST_ENTRIES // self.x.shape[2] ** 2))
+        if len(self) <= most:
+            return self
+        drawn = torch.randperm(len(self), generator=torch.Generator().manual_seed(0))[:most]
+        return self.subset(drawn.to(self.x.device))
 
     def scaled(self) -> tuple[Samples, float]:
         """In float32, vector tokens at root mean square 1, scalars standardised; and the scale taken out."""

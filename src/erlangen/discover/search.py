@@ -18,7 +18,7 @@ from erlangen.discover.evidence import evidence
 from erlangen.discover.found import Candidate, Discovered, group_of, standard_cosine
 from erlangen.discover.liegan import LieGAN
 from erlangen.discover.quadric import fit_quadric
-from erlangen.discover.samples import Samples, Target, samples_of
+from erlangen.discover.samples import MOST_COMPONENTS, Samples, Target, samples_of
 from erlangen.discover.span import data_span, lift, warn_constants
 from erlangen.discover.united import task_answer, united
 from erlangen.errors import ArgumentError
@@ -86,6 +86,9 @@ def discover(
         seed: of everything random.
         quiet: no progress bars.
 
+    Tokens whose span has more than 32 dimensions are searched with a ``mask`` only (or planes), else the answer is falsy and says so. Of
+    more than 100,000 samples (fewer where tokens have more than 36 components) a draw with a fixed seed is looked at.
+
     Raises:
         ArgumentError: data that are empty, not finite, of shapes that do not fit, or copies of a few samples.
 
@@ -94,7 +97,8 @@ def discover(
     >>> found.algebra
     so(2)
     """
-    everything = samples_of(x, y, kind)
+    given = samples_of(x, y, kind)
+    everything = given.thinned()
     names = names or (x.names if isinstance(x, DataSet) else ())
     n = everything.x.shape[-1]
     if names and len(names) != n:
@@ -111,6 +115,8 @@ def discover(
     if mask is None and _planes(names):
         mask = torch.kron(torch.eye(n // 2), torch.ones(2, 2))
     span = data_span(data.tokens)
+    if mask is None and span.shape[1] > MOST_COMPONENTS:
+        return Discovered(None, _too_wide(span.shape[1]), names=tuple(names))
     search = _Search(train, held, everything, mask, span, seed, steps, quiet)
     with one_thread():
         search.quadric()
@@ -127,6 +133,9 @@ def discover(
         motion = motion_finding(everything, seed) if moving else None
     rows = (None if task is None else task.finding(), None if belief is None else belief.finding(), motion)
     found = replace(search.answer(constant, names), others=[f for f in rows if f is not None], belief=belief, task=task)
+    if len(everything) < len(given):
+        seen = f"{len(everything)} of {len(given)} samples, drawn with a fixed seed, were looked at"
+        found = replace(found, note="; ".join(filter(None, (found.note, seen))))
     return united(found, everything)
 
 
@@ -164,7 +173,7 @@ class _Search:
         started = time.perf_counter()
         tokens = self._reduced(self.everything.tokens)
         n = tokens.shape[-1]
-        if n < 2 or tokens.shape[0] * tokens.shape[1] <= n * (n + 1):
+        if not 2 <= n <= MOST_COMPONENTS or tokens.shape[0] * tokens.shape[1] <= n * (n + 1):
             return
         fit = fit_quadric(tokens)
         seconds = time.perf_counter() - started
@@ -303,10 +312,12 @@ def _channel_counts(n: int, channels: int | None, mask: Tensor | None) -> list[i
     return [many, 1] if many > 1 else [1]
 
 
-def _nothing() -> Verdict:
-    return Verdict(
-        False,
-        "the data look the same after the moves of some algebra",
-        "search",
-        reason="no candidate came near a known algebra",
+def _nothing(reason: str = "no candidate came near a known algebra") -> Verdict:
+    return Verdict(False, "the data look the same after the moves of some algebra", "search", reason=reason)
+
+
+def _too_wide(components: int) -> Verdict:
+    return _nothing(
+        f"not searched: tokens of {components} components, and the search ends at {MOST_COMPONENTS}; give smaller tokens x [N, T, n], name "
+        "components in planes (q1x, q1y, ...), or say where generators may be non-zero (mask)"
     )

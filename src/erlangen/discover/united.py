@@ -8,7 +8,7 @@ import torch
 
 from erlangen.data.distinct import distinct
 from erlangen.discover.found import Discovered
-from erlangen.discover.samples import Samples
+from erlangen.discover.samples import MOST_COMPONENTS, Samples
 from erlangen.discover.task import TaskSymmetries, task_symmetries_of
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Group
@@ -19,7 +19,9 @@ SURE = 0.8
 
 
 def task_answer(data: Samples, seed: int) -> TaskSymmetries | None:
-    """The task's symmetries by derivatives; ``None`` without a target that varies."""
+    """The task's symmetries by derivatives; ``None`` without a target that varies, or with tokens of more than 32 components."""
+    if data.x.shape[2] > MOST_COMPONENTS:
+        return None
     target = data.y if data.y.shape[1] else data.scalars if data.labels is None else data.labels
     if not target.numel() or bool((target == target[:1]).all()) or int(torch.linalg.matrix_rank(_rows(data))) < data.x.shape[2]:
         return None

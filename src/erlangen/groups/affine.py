@@ -18,6 +18,7 @@ from erlangen.groups.membership import decided_in_single, looks_cheap, tolerance
 from erlangen.groups.orthogonal import SO, FormGroup, O
 from erlangen.groups.recognise import recognised
 from erlangen.groups.rotations import inverse_translation_factor, translation_factor
+from erlangen.groups.size import check_basis
 from erlangen.linalg import matrix_exp
 
 if TYPE_CHECKING:
@@ -55,10 +56,11 @@ class AffineGroup(MatrixGroup):
         n = linear_group.n
         self.linear_group, self.space_dim = linear_group, n
         gens, lie = linear_group.generators, linear_group.algebra
+        label = name or f"{linear_group} ⋉ R^{n}"
+        check_basis(f"the algebra of {label}", n + (0 if lie is None else lie.dim), n + 1)
         shifts = torch.zeros(n, n + 1, n + 1, dtype=torch.float64)
         shifts[range(n), range(n), n] = 1.0
         turns = [] if lie is None else [_homogeneous(lie.basis, None, corner=0.0)]
-        label = name or f"{linear_group} ⋉ R^{n}"
         algebra = LieAlgebra(torch.cat([*turns, shifts]), name=f"algebra of {label}")
         super().__init__(None if gens is None else _homogeneous(gens, None), algebra, name=label)
         self.is_compact = False

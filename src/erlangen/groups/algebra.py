@@ -112,6 +112,9 @@ class LieAlgebra(metaclass=Lasting):
 
         if not self.dim or not self._basis.any():
             return self._basis.new_zeros(self.n**2, 0)
+        rows = self._basis.flatten(1)
+        if bool(((rows != 0).sum(0) <= 1).all()):  # no entry is shared: orthogonal as they stand
+            return (rows / rows.norm(dim=1, keepdim=True)).mT
         q, r = torch.linalg.qr(self._basis.flatten(1).mT)
         size = r.diagonal().abs()
         if self.dim <= self.n**2 and size.min() > 1e-9 * size.max():

@@ -13,6 +13,7 @@ from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.haar import drawn_in_single, haar_so, normal
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.membership import decided_in_single, looks_cheap, tolerance
+from erlangen.groups.size import check_basis
 from erlangen.linalg import matrix_exp
 
 
@@ -22,6 +23,7 @@ def gl_basis(n: int) -> Tensor:
     >>> gl_basis(3).shape
     torch.Size([9, 3, 3])
     """
+    check_basis(f"gl({n})", n * n, n)
     return torch.eye(n * n, dtype=torch.float64).unflatten(-1, (n, n))
 
 
@@ -32,6 +34,7 @@ def sl_basis(n: int) -> Tensor:
     tensor([[ 1.,  0.],
             [ 0., -1.]], dtype=torch.float64)
     """
+    check_basis(f"sl({n})", n * n - 1, n)
     i, j = torch.nonzero(1 - torch.eye(n), as_tuple=True)
     off = torch.zeros(len(i), n, n, dtype=torch.float64)
     off[torch.arange(len(i)), i, j] = 1.0

@@ -17,11 +17,16 @@ from erlangen.groups.base import Group
 from erlangen.groups.linear import SL, Affine, GLplus, Scalings, gl_basis, sl_basis
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.orthogonal import SO, Isometries, so_basis
+from erlangen.groups.size import basis_bytes
 from erlangen.groups.symplectic import Sp, sp_basis
 from erlangen.groups.torus import Torus, torus_basis
 
 #: A metric counts as a named one (Euclidean, Minkowski) when the cosine of the two is at least this.
 SAME_METRIC = 0.95
+#: The own metric of an algebra of larger matrices is not asked for: it costs O(n^6).
+MOST_FOR_METRIC = 32
+#: A candidate whose basis takes more bytes is left out, unless it is at most twice as large as the algebra that is asked about.
+LARGE = 2**24
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,10 @@ def nearest_named(algebra: LieAlgebra, name: str | None = None) -> Named:
     smaller space, with a dilation, and in the coordinates of the algebra's own metric; so(2) about an axis of R^3;
     sl, sp, u(1)^k, dilations, diagonal matrices; translations, se and aff in homogeneous coordinates; gl.
 
+    Candidates are built in the order of the largest overlap that their dimension allows, and only as long as that may win. Large
+    matrices have fewer candidates: those of far more dimensions than ``algebra`` are left out where their basis takes more than 16 MiB,
+    and its own metric is asked for up to n = 32.
+
     Args:
         algebra: any algebra of n x n matrices.
         name: only consider the algebras of this name.
@@ -80,22 +89,28 @@ def nearest_named(algebra: LieAlgebra, name: str | None = None) -> Named:
     columns = algebra._columns
     if not columns.shape[1]:
         raise ArgumentError("algebra", "an algebra of at least one dimension", f"{algebra} of dimension 0")
-    best: tuple[float, _Candidate, LieAlgebra] | None = None
-    names = []
-    for candidate in _candidates(algebra):
-        names.append(candidate.name)
-        if name is not None and candidate.name != name:
+    rank = columns.shape[1]
+
+    def ceiling(place: int) -> float:
+        return min(every[place].dim, rank) / max(every[place].dim, rank)
+
+    every = list(_candidates(algebra))
+    if name is None:
+        asked = [i for i, c in enumerate(every) if c.dim <= 2 * rank or basis_bytes(c.dim, algebra.n) <= LARGE]
+    else:
+        asked = [i for i, c in enumerate(every) if c.name == name]
+    best: tuple[float, int, LieAlgebra] | None = None
+    for place in sorted(asked, key=lambda i: (-ceiling(i), i)):
+        if best is not None and (most := ceiling(place)) <= best[0] + 1e-9 and (most < best[0] - 1e-9 or place > best[1]):
             continue
-        ceiling = min(candidate.dim, columns.shape[1]) / max(candidate.dim, columns.shape[1])
-        if best is not None and ceiling <= best[0] + 1e-9:
-            continue
-        exact = LieAlgebra(candidate.basis(), candidate.name)
-        overlap = float((exact._columns.mT @ columns).square().sum()) / max(exact.dim, columns.shape[1])
-        if best is None or overlap > best[0] + 1e-9:
-            best = (overlap, candidate, exact)
+        exact = LieAlgebra(every[place].basis(), every[place].name)
+        overlap = float((exact._columns.mT @ columns).square().sum()) / max(exact.dim, rank)
+        if best is None or overlap > best[0] + 1e-9 or (overlap > best[0] - 1e-9 and place < best[1]):
+            best = (overlap, place, exact)
     if best is None:
-        raise ArgumentError("name", f"one of {', '.join(dict.fromkeys(names))}", repr(name))
-    overlap, found, exact = best
+        raise ArgumentError("name", f"one of {', '.join(dict.fromkeys(c.name for c in every))}", repr(name))
+    overlap, place, exact = best
+    found = every[place]
     return Named(found.name, exact, algebra.principal_cosines(exact), overlap, lambda: found.group(exact))
 
 
@@ -148,8 +163,10 @@ def _orthogonal(d: int, copies: int) -> Iterator[_Candidate]:
 def _of_own_metric(algebra: LieAlgebra) -> Iterator[_Candidate]:
     """so(p, q) in the coordinates where the algebra's own metric is diagonal, unless that is a standard one."""
     n = algebra.n
+    if not 2 <= n <= MOST_FOR_METRIC:
+        return
     metric = algebra.metric(conformal=True)
-    if n < 2 or not metric:
+    if not metric:
         return
     p, q = metric.signature
     diagonal = metric.form.diagonal()

@@ -16,6 +16,7 @@ from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.membership import decided_in_single, tolerance
 from erlangen.groups.rotation_log import rotation_log
 from erlangen.groups.rotations import exp_rotation, log_rotation
+from erlangen.groups.size import check_basis
 
 if TYPE_CHECKING:
     from erlangen.reps.base import Rep
@@ -30,6 +31,7 @@ def so_basis(p: int, q: int = 0) -> Tensor:
     torch.Size([6, 4, 4])
     """
     n = p + q
+    check_basis(f"so({p},{q})" if q else f"so({p})", n * (n - 1) // 2, n)
     i, j = torch.triu_indices(n, n, 1)
     plane = torch.arange(len(i))
     basis = torch.zeros(len(i), n, n, dtype=torch.float64)

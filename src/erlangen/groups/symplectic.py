@@ -13,6 +13,7 @@ from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.haar import drawn_in_single, normal, uniform
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.membership import decided_in_single, tolerance
+from erlangen.groups.size import check_basis
 
 
 def symplectic_form(m: int) -> Tensor:
@@ -32,6 +33,7 @@ def sp_basis(m: int) -> Tensor:
     >>> sp_basis(2).shape
     torch.Size([10, 4, 4])
     """
+    check_basis(f"sp({2 * m})", m * (2 * m + 1), 2 * m)
     units = torch.eye(m * m, dtype=torch.float64).unflatten(-1, (m, m))
     i, j = torch.triu_indices(m, m)
     pairs = units.unflatten(0, (m, m))[i, j]

@@ -15,6 +15,7 @@ from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.haar import drawn_in_single, planar_rotation, uniform
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.membership import decided_in_single, looks_cheap, tolerance
+from erlangen.groups.size import check_basis
 
 if TYPE_CHECKING:
     from erlangen.reps.base import Rep
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 def torus_basis(k: int) -> Tensor:
     """One quarter-turn generator in each of k planes, ``[k, 2k, 2k]``."""
+    check_basis(f"u(1)^{k}", k, 2 * k)
     basis = torch.zeros(k, 2 * k, 2 * k, dtype=torch.float64)
     plane = torch.arange(k)
     basis[plane, 2 * plane + 1, 2 * plane] = 1.0

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from erlangen.data.distinct import distinct
 from erlangen.discover.finding import Finding
+from erlangen.discover.samples import MOST_COMPONENTS
 from erlangen.discover.soft.degrees import Degrees
 from erlangen.discover.soft.features import conformal, tensor_features
 from erlangen.discover.soft.held_out import Excess, HeldOut, amplitude, compared, folds, left_over
@@ -159,11 +160,17 @@ class Belief:
 def default_candidates(n: int) -> dict[str, Group]:
     """Symmetries of ``R^n`` to ask for first: rotations, rotations about each axis, reflections too, scalings.
 
+    Raises:
+        ArgumentError: ``n`` is more than 32.
+
     >>> list(default_candidates(3))
     ['SO(3)', 'SO(2) about x', 'SO(2) about y', 'SO(2) about z', 'O(3)', 'Scalings(3)']
     >>> list(default_candidates(4))
     ['SO(4)', 'SO(3) about axis 1', 'SO(3) about axis 2', 'SO(3) about axis 3', 'SO(3) about axis 4', 'O(4)', 'Scalings(4)']
     """
+    if n > MOST_COMPONENTS:
+        hint = "name the groups to ask about, or give smaller tokens x [N, T, n]"
+        raise ArgumentError("n", f"tokens of at most {MOST_COMPONENTS} components", n, hint)
     if n < 2:
         return {"O(1)": O(1), "Scalings(1)": Scalings(1)}
     found: list[Group] = [SO(n)]
