@@ -1,5 +1,6 @@
-"""Symmetries of a task by derivatives: a smooth predictor, its Jacobians, one linear problem, the exact algebra."""
+"""Symmetries of a task: continuous ones by derivatives, discrete ones by moved held-out data."""
 
+from erlangen.discover.task.discrete import DiscreteSymmetries, discrete_symmetries
 from erlangen.discover.task.symmetries import TaskSymmetries, task_symmetries, task_symmetries_of
 
-__all__ = ["TaskSymmetries", "task_symmetries", "task_symmetries_of"]
+__all__ = ["DiscreteSymmetries", "TaskSymmetries", "discrete_symmetries", "task_symmetries", "task_symmetries_of"]

@@ -215,7 +215,7 @@ def task_symmetries(
 def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool = True, seed: int = 0) -> TaskSymmetries:
     """:func:`task_symmetries` of samples that have been looked at."""
     started = time.perf_counter()
-    tokens, values = data.x.double().cpu(), _values(data).cpu()
+    tokens, values = data.x.double().cpu(), target_values(data).cpu()
     n = tokens.shape[2]
     kinds = distinct(tokens)
     count = int(kinds.max()) + 1
@@ -360,7 +360,7 @@ class _Coordinates:
         return torch.cat([A, b], 2) if self.affine else A
 
 
-def _values(data: Samples) -> Tensor:
+def target_values(data: Samples) -> Tensor:
     if data.y.shape[1]:
         return data.y.double().flatten(1)
     if data.labels is not None:
