@@ -158,11 +158,6 @@ def test_what_cannot_be_told_is_said():
     wide = task_symmetries(_random(300, 1, 40), _random(300))
     assert not wide
     assert "name a group" in wide.reason
-    # A component that does not matter is named instead of the many maps into it.
-    idle = task_symmetries(x, x[:, 0, :2].square().sum(-1))
-    assert not idle
-    assert idle.idle.shape == (1, 3)
-    assert abs(float(idle.idle[0, 2])) > 0.999
     with pytest.raises(ArgumentError, match="y"):
         task_symmetries(x)
 
@@ -173,3 +168,19 @@ def test_the_same_in_single_precision_and_again():
     first, second = task_symmetries(x, y), task_symmetries(x, y)
     assert first.group == SO(2)
     assert torch.equal(first.violations, second.violations)
+
+
+def test_what_does_not_matter_is_left_alone_and_said():
+    x = _random(300, 1, 3)
+    found = task_symmetries(x, x[:, 0, :2].square().sum(-1))
+    assert found.group == SO(2, axis="z")
+    assert torch.equal(found.idle, torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64))
+    # The difference of two points, flat: six numbers, of which three sums do not matter.
+    z = _random(500, 2, 3, seed=1)
+    flat = task_symmetries(z.flatten(1), (z[:, 0] - z[:, 1]).square().sum(-1))
+    assert flat.algebra is not None
+    assert flat.algebra.name == "so(3)"
+    assert len(flat.idle) == 3
+    g = flat.group.sample(5, dtype=torch.float64)
+    moved = flat.group.point.act(g, z.flatten(1)[:5]).unflatten(1, (2, 3))
+    assert torch.allclose((moved[:, 0] - moved[:, 1]).norm(dim=-1), (z[:5, 0] - z[:5, 1]).norm(dim=-1), rtol=1e-3)

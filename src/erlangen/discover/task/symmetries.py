@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -48,6 +48,8 @@ SURE, NEGLIGIBLE = 4.0, 0.03
 ROUGH = 0.5
 #: A component that slopes no further than this part of the mean one does not matter.
 IDLE = 0.02
+#: Idle directions with no more than this part, squared, off some coordinate axes are those.
+ON_AXES = 0.02
 
 
 @dataclass(frozen=True)
@@ -282,9 +284,11 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     spectrum = spectrum_of(slopes, along, coordinates.affine)
     idle = _idle(slopes.mean, slopes.weights)
     if len(idle):
-        idle = torch.linalg.qr((idle @ coordinates.stretch.inverse().mT).mT).Q.mT
-        reason = f"the task does not depend on {len(idle)} direction{'s' if len(idle) > 1 else ''} of the tokens: leave them away"
-        return none(reason, spectrum, predictor)
+        idle = _on_axes(torch.linalg.qr((idle @ coordinates.stretch.inverse().mT).mT).Q.mT)
+        if along == "vector" or len(idle) == n:
+            many = f"{len(idle)} direction{'s' if len(idle) > 1 else ''}"
+            return none(f"the task does not depend on {many} of the tokens: leave them away", spectrum, predictor)
+        return _lifted(data, idle, law, affine, seed, started)
     k = _cut(spectrum.violations)
     if not k:
         lowest = float(spectrum.violations[0])
@@ -385,6 +389,40 @@ def _idle(slopes: Float[Tensor, "N m T n"], weights: Tensor) -> Float[Tensor, "r
     energy = torch.einsum("n,nmti,nmtj->ij", weights, slopes, slopes)
     values, vectors = torch.linalg.eigh(energy)
     return vectors[:, values.clamp_min(0).sqrt() < IDLE * values.mean().sqrt()].mT
+
+
+def _on_axes(idle: Float[Tensor, "r n"]) -> Float[Tensor, "r n"]:
+    """Idle directions as coordinate axes, where they nearly span some."""
+    share = idle.square().sum(0)
+    if bool(((share > 1 - ON_AXES) | (share < ON_AXES)).all()) and int((share > 0.5).sum()) == len(idle):
+        return torch.eye(idle.shape[1], dtype=idle.dtype)[share > 0.5]
+    return idle
+
+
+def _lifted(data: Samples, idle: Float[Tensor, "r n"], law: bool | None, affine: bool, seed: int, started: float) -> TaskSymmetries:
+    """The symmetries of what matters, as moves of all that leave idle directions alone."""
+    rest = torch.linalg.svd(idle, full_matrices=True).Vh[len(idle) :]
+    if bool((idle.abs().amax(1) == 1).all()):
+        rest = torch.eye(idle.shape[1], dtype=idle.dtype)[idle.abs().sum(0) == 0]
+    seen = replace(data, x=data.x.double().cpu() @ rest.mT, y=data.y[..., : len(rest)])
+    found = task_symmetries_of(seen, law=law, affine=affine, seed=seed)
+
+    def lift(generators: Tensor | None) -> Tensor | None:
+        if generators is None:
+            return None
+        m = len(rest)
+        return torch.cat([rest.mT @ generators[..., :m] @ rest, rest.mT @ generators[..., m:]], 2)
+
+    generators = lift(None if found.algebra is None else found.generators)
+    many = f"{len(idle)} direction{'s' if len(idle) > 1 else ''}"
+    return replace(
+        found,
+        algebra=None if generators is None else affine_algebra(generators),
+        raw=lift(found.raw),
+        idle=idle,
+        reason=f"{found.reason}; the task does not depend on {many} of the tokens",
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _settled(closed: Tensor, coordinates: _Coordinates, spectrum: Spectrum, allowed: float) -> AffineAlgebra:
