@@ -20,7 +20,7 @@ from erlangen.discover.liegan import LieGAN
 from erlangen.discover.quadric import fit_quadric
 from erlangen.discover.samples import MOST_COMPONENTS, Samples, Target, samples_of
 from erlangen.discover.span import data_span, lift, warn_constants
-from erlangen.discover.united import task_answer, united
+from erlangen.discover.united import discrete_answer, task_answer, united
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.algebra_forms import Metric, algebra_of_form
@@ -131,7 +131,8 @@ def discover(
         belief = task_belief(everything, groups, seed)
         moving = everything.y.shape[1] > 0 if sequences is None else sequences
         motion = motion_finding(everything, seed) if moving else None
-    rows = (None if task is None else task.finding(), None if belief is None else belief.finding(), motion)
+        discrete = discrete_answer(everything, task, seed)
+    rows = (None if task is None else task.finding(), discrete, None if belief is None else belief.finding(), motion)
     found = replace(search.answer(constant, names), others=[f for f in rows if f is not None], belief=belief, task=task)
     if len(everything) < len(given):
         seen = f"{len(everything)} of {len(given)} samples, drawn with a fixed seed, were looked at"

@@ -7,9 +7,12 @@ from dataclasses import replace
 import torch
 
 from erlangen.data.distinct import distinct
+from erlangen.discover.finding import Finding
 from erlangen.discover.found import Discovered
 from erlangen.discover.samples import MOST_COMPONENTS, Samples
 from erlangen.discover.task import TaskSymmetries, task_symmetries_of
+from erlangen.discover.task.discrete import discrete_symmetries
+from erlangen.discover.task.symmetries import ROUGH
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Group
 from erlangen.verdict import Verdict
@@ -26,6 +29,17 @@ def task_answer(data: Samples, seed: int) -> TaskSymmetries | None:
     if not target.numel() or bool((target == target[:1]).all()) or int(torch.linalg.matrix_rank(_rows(data))) < data.x.shape[2]:
         return None
     return task_symmetries_of(data, seed=seed)
+
+
+def discrete_answer(data: Samples, task: TaskSymmetries | None, seed: int) -> Finding | None:
+    """Permutations of tokens and signed permutations of components that the task keeps; ``None`` where a predictor is too rough."""
+    if task is None or task.error > ROUGH:
+        return None
+    if data.y.shape[1]:
+        return discrete_symmetries(data.x, data.y, target="vector", continuous=task, seed=seed).finding()
+    if data.labels is not None:
+        return discrete_symmetries(data.x, data.labels, target="class", continuous=task, seed=seed).finding()
+    return discrete_symmetries(data.x, data.scalars, target="scalar", continuous=task, seed=seed).finding()
 
 
 def _rows(data: Samples) -> torch.Tensor:

@@ -26,7 +26,7 @@ OVERHEAD = 2e7
 #: A squared error, as a part of the target's variance, below which nothing is gained by a better fit.
 GOOD = 1e-7
 #: Errors within this factor are alike; when the three smallest are so after so many rounds, the search ends.
-ALIKE, SOME_ROUNDS = 1.25, 3
+ALIKE, SOME_ROUNDS = 1.25, 8
 #: Members of the predictor at most; their errors are at most this multiple of the smallest.
 MEMBERS, NEARLY = 5, 4.0
 
