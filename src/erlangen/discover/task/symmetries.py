@@ -32,6 +32,8 @@ FEWEST, MOST = 64, 1500
 WIDEST = 16
 #: A violation above this is none of a symmetry; and the next one must be larger by this factor.
 CEILING, GAP = 0.3, 2.3
+#: An algebra of a simpler kind, or on standard axes, may be violated more than what was found by this much, where members are apart.
+AFFORDED = 0.04
 #: Violations below this are alike.
 FLOOR = 0.01
 #: Share of the samples on which members are stopped and compared, drawn anew in every round.
@@ -277,7 +279,8 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
         return order[:cut], order[cut:]
 
     predictor = fit_predictor(z, t, split, seed)
-    error = float((predictor(z[test]) - t[test]).square().mean())
+    # A target beyond those that were seen is no better a guess.
+    error = float((predictor(z[test]).clamp(t[rest].amin(0), t[rest].amax(0)) - t[test]).square().mean())
     if error > 1 - LEAST_EXPLAINED:
         return none(f"no predictor explains the target: held-out R² {1 - error:.2f}", None, predictor)
     slopes = slopes_of(predictor, z)
@@ -305,7 +308,8 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
             spectrum,
             predictor,
         )
-    allowed = max(1.5 * spectrum.of(span.flatten(1)), 3 * float(spectrum.noise[k - 1]), 0.003)
+    seen = spectrum.of(span.flatten(1))
+    allowed = max(1.5 * seen, min(3 * float(spectrum.noise[k - 1]), seen + AFFORDED), 0.003)
     algebra = _settled(closed, coordinates, spectrum, allowed)
     # What a rough predictor has not learned may break what it keeps.
     exact = error <= ROUGH and float(spectrum.violations[k - 1]) <= max(SURE * float(spectrum.noise[k - 1]), NEGLIGIBLE)
