@@ -28,6 +28,8 @@ from erlangen.groups.named_algebras import nearest_named
 
 #: Fewer different samples tell nothing; of more than the second number, so many are drawn.
 FEWEST, MOST = 64, 1500
+#: Share of the samples that is looked at: those whose tokens lie nearest to the mean.
+NEAR = 0.97
 #: Tokens of more components are not looked at: there are too many directions to ask about.
 WIDEST = 16
 #: A violation above this is none of a symmetry; and the next one must be larger by this factor.
@@ -259,6 +261,10 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     padded = bool((tokens.abs().amax(-1) == 0).any())
     coordinates = _Coordinates(tokens, affine and not padded)
     z = coordinates.inside(tokens)
+    # The farthest samples are few and steep: a predictor spends itself on them.
+    reach = z.square().sum(-1).amax(1)
+    near = reach <= reach.quantile(NEAR)
+    z, values, kinds = z[near], values[near], distinct(tokens[near])
     if data.y.shape[1]:
         # Vectors keep their zero, and are seen in the tokens' coordinates.
         along: Law = "vector"
