@@ -25,6 +25,7 @@ from erlangen.groups.base import Group
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.permutation import PermutationGroup
 from erlangen.groups.products import DirectProduct
+from erlangen.parallel import one_thread
 
 #: More tokens or components are not looked at: candidates are as many as pairs.
 MOST_TOKENS, MOST_COMPONENTS = 64, 32
@@ -140,6 +141,7 @@ class DiscreteSymmetries:
         }
 
 
+@one_thread()
 def discrete_symmetries(
     x: Any, y: Any = None, *, target: Target | None = None, continuous: TaskSymmetries | None = None, seed: int = 0
 ) -> DiscreteSymmetries:

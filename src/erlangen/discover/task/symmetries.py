@@ -25,6 +25,7 @@ from erlangen.groups.affine_algebra import AffineAlgebra, affine_algebra
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Group
 from erlangen.groups.named_algebras import nearest_named
+from erlangen.parallel import one_thread
 
 #: Fewer different samples tell nothing; of more than the second number, so many are drawn.
 FEWEST, MOST = 64, 1500
@@ -218,6 +219,7 @@ def task_symmetries(
     return task_symmetries_of(samples_of(x, y, target), law=law, affine=affine, seed=seed)
 
 
+@one_thread()  # of small matrices, threads cost more than they give
 def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool = True, seed: int = 0) -> TaskSymmetries:
     """:func:`task_symmetries` of samples that have been looked at."""
     started = time.perf_counter()
