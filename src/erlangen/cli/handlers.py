@@ -44,7 +44,7 @@ def run_discover(args: Discover) -> None:
     from erlangen.training.processes import is_main
 
     if args.steps is not None and args.steps < 1:
-        raise ArgumentError("steps", "a positive number of steps", args.steps)
+        raise ArgumentError("steps", "a positive number of steps", repr(args.steps))
     data = resolve(
         args.data, split="train" if args.data in names() else "all", target=args.target, tokens=args.tokens, kind=args.kind
     )

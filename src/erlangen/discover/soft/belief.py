@@ -170,7 +170,7 @@ def default_candidates(n: int) -> dict[str, Group]:
     """
     if n > MOST_COMPONENTS:
         hint = "name the groups to ask about, or give smaller tokens x [N, T, n]"
-        raise ArgumentError("n", f"tokens of at most {MOST_COMPONENTS} components", n, hint)
+        raise ArgumentError("n", f"tokens of at most {MOST_COMPONENTS} components", repr(n), hint)
     if n < 2:
         return {"O(1)": O(1), "Scalings(1)": Scalings(1)}
     found: list[Group] = [SO(n)]

@@ -123,7 +123,10 @@ def _label(tensor: Tensor, degree: int, numbers: dict[str, list[Tensor]]) -> str
     if degree == 1 and not vector and int((flat != 0).sum()) == 1:
         return f"[{int(flat.abs().argmax())}]"
     odd = (
-        degree > 1 and not vector and all(bool((tensor + tensor.transpose(i, i + 1)).abs().max() < 1e-9) for i in range(degree - 1))
+        degree > 1
+        and not vector
+        and len(set(tensor.shape)) == 1
+        and all(bool((tensor + tensor.transpose(i, i + 1)).abs().max() < 1e-9) for i in range(degree - 1))
     )
     name = {1: "linear", 2: "area" if odd else "product"}.get(degree, "volume" if odd else f"degree {degree}")
     name = "vector" if vector else name
