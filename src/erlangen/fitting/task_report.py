@@ -37,13 +37,9 @@ def task_section(task: TaskSymmetries, names: Sequence[str]) -> Section:
     shown = task.violations[:MOST_BARS].tolist()
     if shown:
         inside = 0 if task.algebra is None else task.algebra.dim
-        values = {
-            "found": [v if i < inside else None for i, v in enumerate(shown)],
-            "others": [v if i >= inside else None for i, v in enumerate(shown)],
-        }
-        series = {
-            name: [0.0 if v is None else v for v in column] for name, column in values.items() if any(v is not None for v in column)
-        }
+        series = {"found": [v if i < inside else 0.0 for i, v in enumerate(shown)]} if inside else {}
+        if inside < len(shown):
+            series["others"] = [v if i >= inside else 0.0 for i, v in enumerate(shown)]
         figures.append(
             bars_with_error(
                 [str(i + 1) for i in range(len(shown))],

@@ -31,7 +31,40 @@ def linear_part(g: Float[Tensor, "*batch m m"]) -> Float[Tensor, "*batch n n"]:
     return g[..., :-1, :-1]
 
 
-class AffineGroup(MatrixGroup):
+class AffineMaps(MatrixGroup):
+    """What groups of affine maps share: homogeneous matrices ``[[A, t], [0, 1]]`` that move the points of ``R^n``, ``n = space_dim``."""
+
+    space_dim: int
+
+    @property
+    def translates(self) -> bool:
+        return True
+
+    @property
+    def is_rotations(self) -> bool:
+        return False
+
+    def check_last_row(self, g: Tensor) -> None:
+        """Raise ArgumentError where homogeneous matrices do not end in the row ``(0, ..., 0, 1)``, which no formula reads."""
+        last = g[..., -1, :]
+        wanted = torch.eye(g.shape[-1], dtype=g.dtype, device=g.device)[-1]
+        if looks_cheap(g) and not torch.equal(last, wanted.expand(last.shape)):
+            off = (last - wanted).abs().amax(-1) > tolerance(g, None)
+            if bool(off.any()):
+                got = f"{int(off.sum())} of {off.numel()} with another"
+                raise ArgumentError(
+                    "g", f"matrices of {self}, whose last row is (0, ..., 0, 1)", got, "transposed ones have it as a column"
+                )
+
+    @property
+    def point(self) -> Action:
+        """Points of space: ``x -> A x + t``."""
+        from erlangen.reps.affine import Point
+
+        return Point(self)
+
+
+class AffineGroup(AffineMaps):
     """All maps ``x -> A x + t`` with ``A`` in a linear group and any ``t`` in ``R^n``: their semidirect product.
 
     Elements are homogeneous matrices ``[*batch, n + 1, n + 1]``. Its actions: :attr:`point` moves points (rotation
@@ -74,14 +107,6 @@ class AffineGroup(MatrixGroup):
         return self.linear_group
 
     @property
-    def translates(self) -> bool:
-        return True
-
-    @property
-    def is_rotations(self) -> bool:
-        return False
-
-    @property
     def is_proper(self) -> bool:
         return self.linear_group.is_proper
 
@@ -120,10 +145,6 @@ class AffineGroup(MatrixGroup):
         """
         self.check_last_row(g)
         return g[..., :-1, -1]
-
-    def check_last_row(self, g: Tensor) -> None:
-        """Raise ArgumentError where homogeneous matrices do not end in the row ``(0, ..., 0, 1)``, which no formula reads."""
-        check_last_row(self, g)
 
     # ---- the group ----
 
@@ -176,13 +197,6 @@ class AffineGroup(MatrixGroup):
         return _homogeneous(turn, scale * normal((*batch, self.space_dim), generator, dtype, device))
 
     # ---- how it acts ----
-
-    @property
-    def point(self) -> Action:
-        """Points of space: ``x -> A x + t``."""
-        from erlangen.reps.affine import Point
-
-        return Point(self)
 
     def of_linear_part(self, rep: Rep) -> Rep:
         """A representation of the linear group as one of this group: translations do nothing.
@@ -264,7 +278,7 @@ class Translations(AffineGroup):
         self._generators = None  # the identity generates nothing
 
 
-class AffineSubgroup(MatrixGroup):
+class AffineSubgroup(AffineMaps):
     """The connected group of affine maps that generators ``(A | b)`` make: some translations, or turns about a point that is not 0.
 
     Elements are homogeneous matrices ``[*batch, n + 1, n + 1]``; :attr:`point` moves points.
@@ -291,14 +305,6 @@ class AffineSubgroup(MatrixGroup):
         self.is_compact = False
 
     @property
-    def translates(self) -> bool:
-        return True
-
-    @property
-    def is_rotations(self) -> bool:
-        return False
-
-    @property
     def is_proper(self) -> bool:
         return self._is_special
 
@@ -309,36 +315,12 @@ class AffineSubgroup(MatrixGroup):
             return MatrixGroup(generators=[torch.eye(self.space_dim)], name="1")
         return MatrixGroup(algebra=turns, name=f"linear part of {self}")
 
-    def check_last_row(self, g: Tensor) -> None:
-        """Raise ArgumentError where homogeneous matrices do not end in the row ``(0, ..., 0, 1)``."""
-        check_last_row(self, g)
-
-    @property
-    def point(self) -> Action:
-        """Points of space: ``x -> A x + t``."""
-        from erlangen.reps.affine import Point
-
-        return Point(self)
-
     @property
     def vector(self) -> Rep:
         """Directions: the linear part, ``[n]``."""
         from erlangen.reps.pullback import Pullback
 
         return Pullback(self.linear_part.vector, self, linear_part)
-
-
-def check_last_row(group: MatrixGroup, g: Tensor) -> None:
-    """Raise ArgumentError where homogeneous matrices do not end in the row ``(0, ..., 0, 1)``, which no formula reads."""
-    last = g[..., -1, :]
-    wanted = torch.eye(g.shape[-1], dtype=g.dtype, device=g.device)[-1]
-    if looks_cheap(g) and not torch.equal(last, wanted.expand(last.shape)):
-        off = (last - wanted).abs().amax(-1) > tolerance(g, None)
-        if bool(off.any()):
-            got = f"{int(off.sum())} of {off.numel()} with another"
-            raise ArgumentError(
-                "g", f"matrices of {group}, whose last row is (0, ..., 0, 1)", got, "transposed ones have it as a column"
-            )
 
 
 def _homogeneous(linear: Tensor, translation: Tensor | None, corner: float = 1.0) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from erlangen.actions.base import Action
-from erlangen.groups.affine import AffineGroup, AffineSubgroup
+from erlangen.groups.affine import AffineMaps
 from erlangen.reps.base import multiply
 
 
@@ -21,7 +21,7 @@ class Point(Action):
             [0., 2., 0.]])
     """
 
-    def __init__(self, group: AffineGroup | AffineSubgroup) -> None:
+    def __init__(self, group: AffineMaps) -> None:
         super().__init__(group)
         self.linear = group.vector
         self.dim = self.linear.dim

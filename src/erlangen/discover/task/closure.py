@@ -9,6 +9,8 @@ from torch.func import jacfwd
 
 #: Steps, and the residual at which a span counts as closed.
 STEPS, CLOSED = 60, 1e-11
+#: A span of orthonormal generators with no larger defect is an algebra.
+CLOSED_ENOUGH = 1e-9
 #: Directions with a smaller part of the largest slope than this are left alone, the first of these that closes the span.
 FLAT = (1e-2, 1e-4, 1e-9)
 
@@ -55,7 +57,7 @@ def nearest_closed(
     best: tuple[Tensor, float, float] | None = None
     for flat in FLAT:
         found = _closed(span, cost, flat)
-        if best is None or (found[1] <= 1e-9, -found[2]) > (best[1] <= 1e-9, -best[2]):
+        if best is None or (found[1] <= CLOSED_ENOUGH, -found[2]) > (best[1] <= CLOSED_ENOUGH, -best[2]):
             best = found
     assert best is not None
     return best

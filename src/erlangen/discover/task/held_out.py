@@ -12,11 +12,11 @@ from torch import Tensor
 from erlangen.data.distinct import arranged, boundary
 from erlangen.discover.task.polynomial_model import PolynomialModel
 from erlangen.discover.task.polynomials import Polynomials, count
-from erlangen.discover.task.predictor import GOOD, fit_predictor
+from erlangen.discover.task.predictor import GOOD, fit_predictor, splits
 from erlangen.discover.task.views import NUMBERS
 
-#: Share of the samples that judge, and of the others the share that models are compared on.
-TEST, VALIDATION = 0.3, 0.15
+#: Share of the samples that judge.
+TEST = 0.3
 #: Multiplications that the search for a predictor may cost: two to three seconds of one core.
 BUDGET = 3e10
 #: Standard errors that chance is granted.
@@ -77,11 +77,7 @@ class HeldOut:
         cut = boundary(kinds, order, int(len(order) * TEST))
         test, rest = order[:cut], order[cut:]
 
-        def split(number: int) -> tuple[Tensor, Tensor]:
-            again = rest[arranged(kinds[rest], torch.Generator().manual_seed(1000 * seed + number + 1))]
-            end = boundary(kinds, again, int(len(again) * (1 - VALIDATION)))
-            return again[:end], again[end:]
-
+        split = splits(kinds, rest, seed)
         self._mean, spread = x[rest].mean((0, 1)), x[rest].flatten(0, 1).std(0)
         self._spread = torch.where(spread > 0, spread, torch.ones_like(spread))
         self._centre, scale = y[rest].mean(0), y[rest].std(0)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from erlangen.data.distinct import arranged, boundary
 from erlangen.discover.task.index_network import IndexNetwork
 from erlangen.discover.task.least_squares import STEPS, fit_by_evidence
 from erlangen.discover.task.polynomial_model import PolynomialModel
@@ -29,6 +30,21 @@ GOOD = 1e-7
 ALIKE, SOME_ROUNDS = 1.25, 8
 #: Members of the predictor at most; their errors are at most this multiple of the smallest.
 MEMBERS, NEARLY = 5, 4.0
+
+
+#: Share of the samples on which members are stopped and compared, drawn anew in every round.
+VALIDATION = 0.15
+
+
+def splits(kinds: Tensor, rest: Tensor, seed: int) -> Callable[[int], tuple[Tensor, Tensor]]:
+    """``split(round)``: indices among ``rest`` to fit and to validate on, with copies of a sample on one side."""
+
+    def split(number: int) -> tuple[Tensor, Tensor]:
+        order = rest[arranged(kinds[rest], torch.Generator().manual_seed(1000 * seed + number + 1))]
+        cut = boundary(kinds, order, int(len(order) * (1 - VALIDATION)))
+        return order[:cut], order[cut:]
+
+    return split
 
 
 class Family(NamedTuple):

@@ -15,11 +15,11 @@ from torch.nn import functional as F
 from erlangen.data.distinct import arranged, boundary, distinct
 from erlangen.discover.finding import Finding
 from erlangen.discover.samples import Samples, Target, samples_of
-from erlangen.discover.task.closure import nearest_closed
+from erlangen.discover.task.closure import CLOSED_ENOUGH, nearest_closed
 from erlangen.discover.task.equations import Law, Spectrum, slopes_of, spectrum_of
 from erlangen.discover.task.ideal import idealised
 from erlangen.discover.task.imposed import Imposed, imposed
-from erlangen.discover.task.predictor import Predictor, fit_predictor
+from erlangen.discover.task.predictor import Predictor, fit_predictor, splits
 from erlangen.errors import ArgumentError
 from erlangen.groups.affine_algebra import AffineAlgebra, affine_algebra
 from erlangen.groups.algebra import LieAlgebra
@@ -39,8 +39,6 @@ CEILING, GAP = 0.3, 2.3
 AFFORDED = 0.04
 #: Violations below this are alike.
 FLOOR = 0.01
-#: Share of the samples on which members are stopped and compared, drawn anew in every round.
-VALIDATION = 0.15
 #: Share that no member sees and none is chosen by: it says how good the predictor is.
 TEST = 0.1
 #: The predictor must explain this part of the target's variance.
@@ -281,11 +279,7 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     kept_back = boundary(kinds, everything, int(len(everything) * TEST))
     test, rest = everything[:kept_back], everything[kept_back:]
 
-    def split(number: int) -> tuple[Tensor, Tensor]:
-        order = rest[arranged(kinds[rest], torch.Generator().manual_seed(1000 * seed + number + 1))]
-        cut = boundary(kinds, order, int(len(order) * (1 - VALIDATION)))
-        return order[:cut], order[cut:]
-
+    split = splits(kinds, rest, seed)
     predictor = fit_predictor(z, t, split, seed)
     # A target beyond those that were seen is no better a guess.
     error = float((predictor(z[test]).clamp(t[rest].amin(0), t[rest].amax(0)) - t[test]).square().mean())
@@ -306,11 +300,11 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
         return none(f"the smallest violation is {lowest:.2g} of an unrelated move's, with no gap after it", spectrum, predictor)
     span = spectrum.directions[:k].unflatten(1, (n, -1))
     closed, defect, way = nearest_closed(span)
-    if defect > 1e-9 or math.degrees(way) > FARTHEST:
+    if defect > CLOSED_ENOUGH or math.degrees(way) > FARTHEST:
         # A span of translations and turns has many neighbours that are closed; the simple one may be nearer.
         plain = idealised(torch.linalg.qr(span.flatten(1).mT).Q.mT.unflatten(1, span.shape[1:]))
         closed, defect, way = (closed, defect, way) if plain is None else nearest_closed(plain)
-    if defect > 1e-9 or math.degrees(way) > FARTHEST:
+    if defect > CLOSED_ENOUGH or math.degrees(way) > FARTHEST:
         return none(
             f"{k} directions are set apart, but they are no algebra (nearest one: {math.degrees(way):.0f} degrees off)",
             spectrum,
