@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 METRIC_TOLERANCE = 0.2
 #: Brackets shorter than this (relative to the factors) count as zero.
 NO_BRACKET = 1e-12
+#: The cosine of an angle with a smaller sine is one to rounding.
+NO_ANGLE = 1e-8
+#: Unit vectors whose smallest singular value is the root of this are independent: nothing small need be looked for.
+CLEARLY_INDEPENDENT = 1e-6
 
 
 class LieAlgebra(metaclass=Lasting):
@@ -225,12 +229,16 @@ class LieAlgebra(metaclass=Lasting):
 
         if self.n != other.n:
             raise ArgumentError("other", f"an algebra of {self.n} x {self.n} matrices", f"{other.n} x {other.n}")
+        if self.same_span(other, NO_ANGLE):
+            return self._columns.new_ones(self._columns.shape[1])
         return principal_angles(self._columns, other._columns).cosines
 
     def same_span(self, other: LieAlgebra, atol: float = 1e-9) -> bool:
         """Whether the two spans are the same subspace: all principal sines below ``atol``."""
         if self.n != other.n or self._columns.shape != other._columns.shape:
             return False
+        if torch.equal(self._columns, other._columns):
+            return True
         outside = other._columns - self._columns @ (self._columns.mT @ other._columns)
         return bool(torch.linalg.matrix_norm(outside) <= atol)
 
@@ -356,4 +364,11 @@ def _rank(basis: Tensor) -> int:
     if bool((used & (used.sum(0) == 1)).any(1).all()):
         return len(rows)
     size = rows.norm(dim=1)
-    return int(torch.linalg.matrix_rank(rows[size > 0] / size[size > 0, None], rtol=1e-11)) if bool(size.any()) else 0
+    if not bool(size.any()):
+        return 0
+    rows = rows[size > 0] / size[size > 0, None]
+    gram = rows @ rows.mT
+    gram.diagonal().sub_(CLEARLY_INDEPENDENT)
+    if len(rows) <= rows.shape[1] and not int(torch.linalg.cholesky_ex(gram).info):
+        return len(rows)
+    return int(torch.linalg.matrix_rank(rows, rtol=1e-11))

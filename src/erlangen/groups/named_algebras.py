@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 import torch
 from torch import Tensor
@@ -59,10 +59,13 @@ class Named:
 
 @dataclass(frozen=True)
 class _Candidate:
+    """A named algebra, not made yet; ``shared`` gives the sum of squared cosines with what is asked about, where that has a closed form."""
+
     name: str
     dim: int
     basis: Callable[[], Tensor]
     group: Callable[[LieAlgebra], Group]
+    shared: Callable[[], float] | None = None
 
 
 def nearest_named(algebra: LieAlgebra, name: str | None = None) -> Named:
@@ -72,9 +75,10 @@ def nearest_named(algebra: LieAlgebra, name: str | None = None) -> Named:
     smaller space, with a dilation, and in the coordinates of the algebra's own metric; so(2) about an axis of R^3;
     sl, sp, u(1)^k, dilations, diagonal matrices; translations, se and aff in homogeneous coordinates; gl.
 
-    Candidates are built in the order of the largest overlap that their dimension allows, and only as long as that may win. Large
-    matrices have fewer candidates: those of far more dimensions than ``algebra`` are left out where their basis takes more than 16 MiB,
-    and its own metric is asked for up to n = 32.
+    Candidates are built in the order of the largest overlap that their dimension allows, and only as long as that may win; overlaps with
+    so(p,q) and its copies have a closed form, so that of these only the winner is built. Large matrices have fewer candidates: those of
+    far more dimensions than ``algebra`` are left out where their basis takes more than 16 MiB, and its own metric is asked for up to
+    n = 32.
 
     Args:
         algebra: any algebra of n x n matrices.
@@ -99,25 +103,31 @@ def nearest_named(algebra: LieAlgebra, name: str | None = None) -> Named:
         asked = [i for i, c in enumerate(every) if c.dim <= 2 * rank or basis_bytes(c.dim, algebra.n) <= LARGE]
     else:
         asked = [i for i, c in enumerate(every) if c.name == name]
-    best: tuple[float, int, LieAlgebra] | None = None
+    best: tuple[float, int, LieAlgebra | None] | None = None
     for place in sorted(asked, key=lambda i: (-ceiling(i), i)):
         if best is not None and (most := ceiling(place)) <= best[0] + 1e-9 and (most < best[0] - 1e-9 or place > best[1]):
             continue
-        exact = LieAlgebra(every[place].basis(), every[place].name)
-        overlap = float((exact._columns.mT @ columns).square().sum()) / max(exact.dim, rank)
+        exact, closed_form = None, every[place].shared
+        if closed_form is None:
+            exact = LieAlgebra(every[place].basis(), every[place].name)
+            shared = float((exact._columns.mT @ columns).square().sum())
+        else:
+            shared = closed_form()
+        overlap = shared / max(every[place].dim, rank)
         if best is None or overlap > best[0] + 1e-9 or (overlap > best[0] - 1e-9 and place < best[1]):
             best = (overlap, place, exact)
     if best is None:
         raise ArgumentError("name", f"one of {', '.join(dict.fromkeys(c.name for c in every))}", repr(name))
-    overlap, place, exact = best
+    overlap, place, made = best
     found = every[place]
-    return Named(found.name, exact, algebra.principal_cosines(exact), overlap, lambda: found.group(exact))
+    nearest = LieAlgebra(found.basis(), found.name) if made is None else made
+    return Named(found.name, nearest, algebra.principal_cosines(nearest), overlap, lambda: found.group(nearest))
 
 
 def _candidates(algebra: LieAlgebra) -> Iterator[_Candidate]:
     n = algebra.n
     for copies in [c for c in range(1, n // 2 + 1) if n % c == 0]:
-        yield from _orthogonal(n // copies, copies)
+        yield from _orthogonal(algebra, copies)
     yield from _of_own_metric(algebra)
     if n == 3:
         yield from _about_axes(algebra)
@@ -143,12 +153,30 @@ def _candidates(algebra: LieAlgebra) -> Iterator[_Candidate]:
     yield _Candidate(f"gl({n})", n * n, lambda: gl_basis(n), lambda _: GLplus(n))
 
 
-def _orthogonal(d: int, copies: int) -> Iterator[_Candidate]:
-    """so(p, q) with p + q = d on ``copies`` of its space, alone and with the dilation."""
+def _orthogonal(algebra: LieAlgebra, copies: int) -> Iterator[_Candidate]:
+    """so(p, q) with p + q = d = n / copies on ``copies`` of its space, alone and with the dilation."""
+    n = algebra.n
+    d = n // copies
     suffix = f" on {copies} copies" if copies > 1 else ""
     dim = d * (d - 1) // 2
+    i, j = torch.triu_indices(d, d, 1)
+
+    @cache
+    def entries() -> tuple[Tensor, Tensor, float]:
+        """Of pairs (i, j) and (j, i) of what all copies do alike: half the squares, and the product; and the square of the dilation."""
+        alike = algebra._columns.unflatten(0, (copies, d, copies, d)).diagonal(dim1=0, dim2=2).sum(-1) / copies**0.5  # [d, d, r]
+        above, below, stays = alike[i, j], alike[j, i], alike.diagonal().sum(-1)
+        return (above.square() + below.square()).sum(-1) / 2, (above * below).sum(-1), float(stays.square().sum()) / d
+
     for p in (d, *range(1, d)):
         label = f"so({p},{d - p})" if p < d else f"so({d})"
+
+        def shared(p: int = p) -> float:
+            squares, products, _ = entries()
+            return float((squares + torch.where((i < p) & (j >= p), products, -products)).sum())
+
+        def dilated_shared(p: int = p) -> float:
+            return shared(p) + entries()[2]
 
         def basis(p: int = p) -> Tensor:
             return torch.kron(torch.eye(copies, dtype=torch.float64), so_basis(p, d - p))
@@ -156,8 +184,8 @@ def _orthogonal(d: int, copies: int) -> Iterator[_Candidate]:
         def make(algebra: LieAlgebra, p: int = p) -> Group:
             return SO(p, d - p, connected=True) if copies == 1 else _generated(algebra)
 
-        yield _Candidate(label + suffix, dim, basis, make)
-        yield _Candidate(f"{label}{suffix} + dilation", dim + 1, partial(_dilated, basis), _generated)
+        yield _Candidate(label + suffix, dim, basis, make, shared)
+        yield _Candidate(f"{label}{suffix} + dilation", dim + 1, partial(_dilated, basis), _generated, dilated_shared)
 
 
 def _of_own_metric(algebra: LieAlgebra) -> Iterator[_Candidate]:

@@ -16,6 +16,7 @@ from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.algebra_forms import algebra_of_form, form_basis
 from erlangen.groups.linear import SL, Affine, GLplus, Scalings
 from erlangen.groups.matrix import MatrixGroup
+from erlangen.groups.named_algebras import nearest_named
 from erlangen.groups.orthogonal import SO, Isometries, so_basis
 from erlangen.groups.symplectic import Sp, symplectic_form
 from erlangen.groups.torus import Torus
@@ -224,3 +225,23 @@ def test_snap_to_a_name():
     assert noisy.group().dim == 3
     with pytest.raises(ArgumentError, match="dimension 0"):
         LieAlgebra(torch.zeros(0, 3, 3)).nearest_named()
+
+
+@pytest.mark.parametrize("copies", [1, 2, 3])
+def test_overlaps_with_orthogonal_algebras_in_closed_form(copies):
+    """Against the products of both bases, for spans that are near nothing."""
+    d = 6 // copies
+    lie = LieAlgebra(torch.randn(4, 6, 6, generator=rng(5), dtype=F64))
+    for p in (d, *range(1, d)):
+        label = (f"so({p},{d - p})" if p < d else f"so({d})") + (f" on {copies} copies" if copies > 1 else "")
+        for name in (label, f"{label} + dilation"):
+            named = nearest_named(lie, name)
+            inner = named.algebra._columns.mT @ lie._columns
+            assert named.overlap == pytest.approx(float(inner.square().sum()) / max(named.algebra.dim, 4), rel=1e-12)
+
+
+def test_a_large_orthogonal_algebra_finds_itself():
+    named = SO(20, 40).algebra.nearest_named()
+    assert named.name == "so(20,40)"
+    assert named.overlap == pytest.approx(1)
+    assert bool((named.cosines == 1).all())
