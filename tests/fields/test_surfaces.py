@@ -9,9 +9,9 @@ pytest.importorskip("ase")
 import erlangen as er
 from erlangen.actions import AtomBatch
 from erlangen.errors import ArgumentError, MissingExtra
-from erlangen.fields.surfaces import ADSORBATES, METALS, Labelled, calculator, emt_oc, random_surface
+from erlangen.fields.surfaces import ADSORBATES, METALS, Labelled, emt_oc, random_surface
 from erlangen.fields.surfaces.emt import LARGEST_ENERGY, LARGEST_FORCE
-from erlangen.nn import FAENet, GradientForces
+from erlangen.nn import FAENet, GradientForces, calculator
 from erlangen.symmetrize import Principal
 
 

@@ -299,13 +299,22 @@ class AtomBatch:
         Raises:
             ArgumentError: there are no edges yet.
         """
+        shifts = self.shifts()
+        assert self.edge_index is not None
+        source, target = self.edge_index
+        return self.pos[source] - self.pos[target] + shifts
+
+    def shifts(self) -> Float[Tensor, "E 3"]:
+        """``S A`` of each edge: by which lattice translation its first atom is seen; differentiable in cells.
+
+        Raises:
+            ArgumentError: there are no edges yet.
+        """
         if self.edge_index is None or self.cell_offsets is None:
             raise ArgumentError("batch", "a batch with edges; call with_edges(cutoff)", "one without")
-        source, target = self.edge_index
-        offsets, structure = self.cell_offsets.to(self.cell.dtype).unsqueeze(-1), self.batch[target]
+        offsets, structure = self.cell_offsets.to(self.cell.dtype).unsqueeze(-1), self.batch[self.edge_index[1]]
         # Three products of rows are several times faster than a product of many tiny matrices.
-        shift = sum(offsets[:, k] * self.cell[:, k][structure] for k in range(3))
-        return self.pos[source] - self.pos[target] + shift
+        return sum((offsets[:, k] * self.cell[:, k][structure] for k in range(3)), self.pos.new_zeros(()))
 
     def record(self) -> dict[str, Tensor]:
         """The parts that there are, by name: what :func:`erlangen.symmetrize` takes."""

@@ -1,5 +1,6 @@
 """Networks that are symmetric by construction."""
 
+from erlangen.nn.calculator import calculator
 from erlangen.nn.egnn import EGNN
 from erlangen.nn.faenet import FAENet
 from erlangen.nn.faenet_config import FAENetConfig
@@ -13,6 +14,7 @@ from erlangen.nn.mlp import EquivariantMLP
 from erlangen.nn.norm_activation import NormActivation
 from erlangen.nn.pair_gnn import PairGNN
 from erlangen.nn.pointwise import PointwiseActivation
+from erlangen.nn.potential import Potential
 from erlangen.nn.soft_linear import SoftLinear
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
 from erlangen.nn.tensor_product import TensorProduct
@@ -32,8 +34,10 @@ __all__ = [
     "NormActivation",
     "PairGNN",
     "PointwiseActivation",
+    "Potential",
     "SoftEquivariantMLP",
     "SoftLinear",
     "TensorProduct",
     "VectorNeurons",
+    "calculator",
 ]

@@ -1,13 +1,30 @@
-"""`GradientForces`: forces as the negative gradient of a model's energy, symmetrized or not."""
+"""Forces as the negative gradient of a model's energy: :class:`GradientForces` around any model, symmetrized or not."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
+
+
+def with_forces(energies: Callable[[Tensor], dict[str, Tensor]], pos: Tensor, create_graph: bool) -> dict[str, Tensor]:
+    """What ``energies`` returns of positions, and ``forces``: minus the gradient of the sum of its ``"energy"``.
+
+    Gradients are taken under ``torch.no_grad`` too, and then nothing that is returned holds on to them; with ``create_graph`` a loss of the
+    forces can be differentiated.
+    """
+    kept = torch.is_grad_enabled()
+    with torch.enable_grad():
+        if not pos.requires_grad:
+            pos = pos.detach().requires_grad_()
+        y = energies(pos)
+        (gradient,) = torch.autograd.grad(y["energy"].sum(), pos, create_graph=create_graph, retain_graph=True)
+    y = {**y, "forces": -gradient}
+    return y if kept else {name: part.detach() for name, part in y.items()}
 
 
 class GradientForces(nn.Module):
@@ -46,8 +63,4 @@ class GradientForces(nn.Module):
     def forward(self, x: dict[str, Any]) -> dict[str, Tensor]:
         if "pos" not in x:
             raise ArgumentError("x", "a record with positions 'pos'", ", ".join(x))
-        with torch.enable_grad():
-            pos = x["pos"] if x["pos"].requires_grad else x["pos"].detach().requires_grad_()
-            y = self.model(x | {"pos": pos})
-            (gradient,) = torch.autograd.grad(y["energy"].sum(), pos, create_graph=self.training, retain_graph=True)
-        return {**y, "forces": -gradient}
+        return with_forces(lambda pos: self.model(x | {"pos": pos}), x["pos"], self.training)

