@@ -13,8 +13,9 @@ from erlangen.groups.axial import AxialE
 from erlangen.nn import FAENet
 from erlangen.symmetrize import Distinct, Lattice, Local, Pairs, Planar, Principal, SignFixed, Vectors, noise
 from erlangen.symmetrize.batch import Batch
-from erlangen.symmetrize.cloud import cloud_of
+from erlangen.symmetrize.cloud import cloud_of, rounding_of_moment
 from erlangen.symmetrize.local import nearest
+from erlangen.symmetrize.principal import SAFETY
 from erlangen.symmetrize.robust import rotations
 
 F64 = torch.float64
@@ -296,7 +297,7 @@ def test_rounding_stays_below_the_noise_of_each_quantity():
         assert bool(((area(seen) - area(exact)).abs() <= bound).all())
         values = torch.linalg.eigvalsh(exact.second_moment())
         square = exact.points.square().sum((1, 2))
-        bound = noise.of_second_moment(square, torch.tensor([6.0], dtype=F64), seen.noise)
+        bound = SAFETY * rounding_of_moment(square, seen.noise)
         assert bool(((torch.linalg.eigvalsh(seen.second_moment()) - values).abs().amax(1) <= bound).all())
 
 

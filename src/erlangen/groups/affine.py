@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -46,9 +47,11 @@ class AffineMaps(MatrixGroup):
 
     def check_last_row(self, g: Tensor) -> None:
         """Raise ArgumentError where homogeneous matrices do not end in the row ``(0, ..., 0, 1)``, which no formula reads."""
-        last = g[..., -1, :]
-        wanted = torch.eye(g.shape[-1], dtype=g.dtype, device=g.device)[-1]
-        if looks_cheap(g) and not torch.equal(last, wanted.expand(last.shape)):
+        if not looks_cheap(g):
+            return
+        last = g.select(-2, -1)
+        wanted = _last_row(g.shape[-1], g.dtype).expand(last.shape)
+        if not torch.equal(last, wanted):
             off = (last - wanted).abs().amax(-1) > tolerance(g, None)
             if bool(off.any()):
                 got = f"{int(off.sum())} of {off.numel()} with another"
@@ -323,6 +326,12 @@ class AffineSubgroup(AffineMaps):
         return Pullback(self.linear_part.vector, self, linear_part)
 
 
+@cache
+def _last_row(size: int, dtype: torch.dtype) -> Float[Tensor, " size"]:
+    """``(0, ..., 0, 1)`` on the CPU, to be compared with and nothing else."""
+    return torch.eye(size, dtype=dtype, device="cpu")[-1]
+
+
 def _homogeneous(linear: Tensor, translation: Tensor | None, corner: float = 1.0) -> Tensor:
     """``[[linear, translation], [0, corner]]``; the two broadcast."""
     shift = linear.new_zeros(*linear.shape[:-1], 1) if translation is None else translation.to(linear.dtype).unsqueeze(-1)
@@ -330,5 +339,5 @@ def _homogeneous(linear: Tensor, translation: Tensor | None, corner: float = 1.0
         linear, wide = torch.broadcast_tensors(linear, shift)
         shift = wide[..., :1]
     g = nn.functional.pad(torch.cat([linear, shift], -1), (0, 0, 0, 1))
-    g[..., -1, -1] = corner
+    g.select(-1, -1).select(-1, -1).fill_(corner)
     return g

@@ -35,8 +35,8 @@ class Point(Action):
     def act(self, g: Tensor, x: Tensor) -> Tensor:
         turn, shift, rows, shape = self._matched(g, x)
         # Rows that several elements share are stacked by `multiply`; each with its own need no such thing.
-        own = rows.shape[:-2] == turn.shape[:-2]
-        return self._as_data((turn @ rows.mT + shift).mT if own else multiply(turn, rows) + shift.mT, shape)
+        moved = rows @ turn.mT if rows.shape[:-2] == turn.shape[:-2] else multiply(turn, rows)
+        return self._as_data(moved + shift.mT, shape)
 
     def act_inverse(self, g: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
         """``A^-1 (x - t)``: more exact, far from the origin, than moving by the inverse."""
@@ -49,8 +49,9 @@ class Point(Action):
         n, batch, lead = self.dim, g.ndim - 2, x.ndim - 1
         if lead < batch:
             x = x.reshape((1,) * (batch - lead) + tuple(x.shape))
-        fits = x.shape[-1:] == (n,) and g.shape[-2:] == (n + 1, n + 1)
-        if not fits or any(a != b and a != 1 and b != 1 for a, b in zip(g.shape[:-2], x.shape[:-1])):
+        fits = x.shape[-1:] == self.data_shape and g.shape[batch:] == (n + 1, n + 1)
+        ours, theirs = g.shape[:batch], x.shape[:-1][:batch]
+        if not fits or (ours != theirs and any(a != b and a != 1 and b != 1 for a, b in zip(ours, theirs))):
             self.align(g, x)  # says what is wrong
         self._check(g)
         # Between the element's batch and the last axis lie the spectators, as one axis.

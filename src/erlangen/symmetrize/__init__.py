@@ -7,9 +7,10 @@ from erlangen.symmetrize.canonical_finite import Energy, FiniteShift, Lift, Refe
 from erlangen.symmetrize.canonical_labelling import CanonicalLabelling
 from erlangen.symmetrize.canonical_order import Ordered
 from erlangen.symmetrize.canonical_vectors import ImageVectors, Vectors
-from erlangen.symmetrize.centred import Centred, CloudFrame
+from erlangen.symmetrize.centred import Centred
 from erlangen.symmetrize.choice import Choice
 from erlangen.symmetrize.choose import choose_frame
+from erlangen.symmetrize.cloud import CloudFrame
 from erlangen.symmetrize.distinct import Distinct
 from erlangen.symmetrize.fa_gnn import FAGNN
 from erlangen.symmetrize.frames import AllElements, Frame, Haar, Weighted

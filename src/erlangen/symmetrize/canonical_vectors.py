@@ -17,8 +17,7 @@ from erlangen.groups.base import Group
 from erlangen.groups.membership import may_look
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.batch import Batch, for_network
-from erlangen.symmetrize.centred import CloudFrame
-from erlangen.symmetrize.cloud import Cloud
+from erlangen.symmetrize.cloud import Cloud, CloudFrame, rounding_of_points
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.linear_parts import is_vector
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
@@ -195,7 +194,7 @@ def _spans_too_little(vectors: Float[Tensor, "B n d c"], cloud: Cloud, needed: i
     A network's vectors then span no more, but for rounding that it may have blown up.
     """
     exact = vectors.detach().double()
-    beside = noise.of_coordinates(exact[..., 1:].norm(dim=2).amax(1), exact.shape[2], vectors.dtype)
+    beside = rounding_of_points(exact[..., 1:].norm(dim=2).amax(1), exact.shape[2], vectors.dtype)
     blur = torch.cat([cloud.noise.unsqueeze(1), beside], 1)  # [B, c]
     relative = (exact / blur.clamp_min(torch.finfo(torch.float64).tiny)[:, None, None]).transpose(2, 3).flatten(1, 2)
     if relative.shape[1] < needed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import inf
 from typing import Any, Literal
 
 import torch
@@ -16,8 +17,7 @@ from erlangen.groups.membership import may_look
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.recognise import recognised
 from erlangen.symmetrize.batch import Batch
-from erlangen.symmetrize.centred import CloudFrame
-from erlangen.symmetrize.cloud import Cloud, cloud_of
+from erlangen.symmetrize.cloud import Cloud, CloudFrame, cloud_of
 from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.generators import tell_lost
 from erlangen.symmetrize.isometries import Basis, Candidates, by_size, over_completions
@@ -129,5 +129,5 @@ def _basis(group: Any, cloud: Cloud) -> Basis:
     """The basis of the cloud, seen from its centre, and where it spans less, of its other vectors."""
     own = Candidates.rounded(cloud.weighted(), cloud.eps, group, cloud.noise)
     if cloud.weights is not None:
-        own = own._replace(noise=cloud.weights[..., 0].double() * own.noise)
+        own = own._replace(noise=cloud.weights[..., 0].double() * own.noise, most=inf)
     return by_size(group, own, cloud.eps, None if cloud.others is None else Candidates(cloud.others.vectors, cloud.others.noise))

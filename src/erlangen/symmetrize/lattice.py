@@ -14,10 +14,8 @@ from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.axial import across
 from erlangen.groups.recognise import recognised
-from erlangen.symmetrize import noise
 from erlangen.symmetrize.batch import Batch
-from erlangen.symmetrize.centred import centred
-from erlangen.symmetrize.cloud import cloud_of
+from erlangen.symmetrize.cloud import centred, cloud_of, rounding_of_points
 from erlangen.symmetrize.frames import Frame, Weighted
 
 #: So many of the shortest lattice vectors are looked at; at most 12 are equally short, and the second ones are few, too.
@@ -75,9 +73,7 @@ class Lattice(Frame):
             raise ArgumentError(self.of, "lattice vectors [B, 3, 3]", f"shape {tuple(cell.shape)}")
         rows = cell.detach().double()[:, list(self.periodic)]
         tolerance = 1e-6 if cell.dtype == torch.float64 else 1e-4
-        blur = noise.of_coordinates(
-            rows.double().norm(dim=-1).amax(1), 3, cell.dtype if cell.is_floating_point() else torch.float64
-        )
+        blur = rounding_of_points(rows.double().norm(dim=-1).amax(1), 3, cell.dtype if cell.is_floating_point() else torch.float64)
         group = batch.outline.group
         if (axis := getattr(group, "axis", None)) is not None:
             bases, chosen = _about_axis(rows @ across(axis).to(rows), tolerance, blur)

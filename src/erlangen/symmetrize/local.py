@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.membership import may_look
-from erlangen.symmetrize import noise
+from erlangen.symmetrize.cloud import rounding_of_points
 from erlangen.symmetrize.ordering import ROUNDINGS, Columns, blended_orders
 from erlangen.symmetrize.symmetrized import Symmetrized
 
@@ -117,7 +117,7 @@ def _distances(x: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     far = (exact.unsqueeze(2) - exact.unsqueeze(1)).norm(dim=-1)
     far.diagonal(dim1=1, dim2=2).fill_(-1)  # itself first, whatever lies in the same place
     ordered, order = far.sort(dim=-1)
-    return far, ordered, order, noise.of_coordinates(exact.norm(dim=-1).amax(1), x.shape[-1], x.dtype)
+    return far, ordered, order, rounding_of_points(exact.norm(dim=-1).amax(1), x.shape[-1], x.dtype)
 
 
 def _in_shells(ordered: Tensor, order: Tensor, blur: Tensor) -> Tensor:

@@ -22,12 +22,10 @@ from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.project import projection
 from erlangen.groups.recognise import recognised
 from erlangen.symmetrize.batch import Batch
-from erlangen.symmetrize.centred import centred
-from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
+from erlangen.symmetrize.cloud import Cloud, centred, cloud_of, cloud_refusal, rounding_of_points
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.generators import matrices, products, scaled, tell_lost
 from erlangen.symmetrize.isometries import CERTAIN
-from erlangen.symmetrize.noise import of_coordinates
 
 #: Matrices whose forms are off by less than this may be projected.
 NEAR = 0.1
@@ -374,7 +372,7 @@ def with_products(
     """
     wide, form = x.double(), form.to(x.device, torch.float64)
     if noise is None:
-        noise = of_coordinates(wide.detach().norm(dim=-1).amax(1), x.shape[-1], x.dtype)
+        noise = rounding_of_points(wide.detach().norm(dim=-1).amax(1), x.shape[-1], x.dtype)
     # In z = x^T w the products x B x^T w = c have the matrix of all inner products, which no element changes: so does what it annihilates.
     gram = wide @ form @ wide.mT
     with torch.no_grad():

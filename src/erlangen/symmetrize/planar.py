@@ -12,8 +12,7 @@ from erlangen.groups.axial import across
 from erlangen.groups.base import Group
 from erlangen.groups.recognise import recognised
 from erlangen.symmetrize.batch import Batch
-from erlangen.symmetrize.centred import CloudFrame
-from erlangen.symmetrize.cloud import Cloud
+from erlangen.symmetrize.cloud import Cloud, CloudFrame
 from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.pairs import refuse_moving
 from erlangen.symmetrize.principal import Degenerate, Principal

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -16,8 +17,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.batch import Batch
-from erlangen.symmetrize.centred import CloudFrame
-from erlangen.symmetrize.cloud import Cloud, cloud_of, cloud_refusal
+from erlangen.symmetrize.cloud import Cloud, CloudFrame, cloud_of, cloud_refusal, rounding_of_moment
 from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
 from erlangen.symmetrize.robust import beside, robust_bases
@@ -97,7 +97,7 @@ class Principal(CloudFrame):
         dtype, looks = cloud.dtype, self.degenerate != "ignore" and cloud.looks
         if not looks or self.degenerate != "weighted":
             if looks:
-                self._complain(_are_equal(cloud, values.detach()))
+                self._complain(cloud, values.detach())
             return Weighted(signed(self._ordered(axes).to(dtype), proper)), None
         # A share that turns with the datum: a function of the gap alone, not of the rounding, which depends on the pose.
         gaps = _gaps(values)
@@ -131,8 +131,8 @@ class Principal(CloudFrame):
     def _ordered(self, axes: Float[Tensor, "B d d"]) -> Float[Tensor, "B d d"]:
         return axes.flip(-1) if self.order == "descending" else axes
 
-    def _complain(self, bad: Tensor) -> None:
-        if not bool(bad.any()):
+    def _complain(self, cloud: Cloud, values: Float[Tensor, "B d"]) -> None:
+        if _are_distinct(cloud, values) or not bool((bad := _are_equal(cloud, values)).any()):
             return
         message = (
             f"{int(bad.sum())} of {len(bad)} clouds have principal axes that are not defined (equal eigenvalues): their average is not "
@@ -162,10 +162,11 @@ class Principal(CloudFrame):
         return refuse_rank(out, self.rank) if self.degenerate == "weighted" else ""
 
 
-def sign_choices(d: int, proper: bool) -> list[tuple[float, ...]]:
+@cache
+def sign_choices(d: int, proper: bool) -> tuple[tuple[float, ...], ...]:
     """The signs of ``d`` right-handed axes; in SO(d) all but the last are free, which the determinant decides."""
     free = itertools.product([1.0, -1.0], repeat=d - 1 if proper else d)
-    return [(*signs, math.prod(signs)) if proper else signs for signs in free]
+    return tuple((*signs, math.prod(signs)) if proper else signs for signs in free)
 
 
 def signed(axes: Float[Tensor, "B d d"], proper: bool) -> Float[Tensor, "B k d d"]:
@@ -189,19 +190,24 @@ def _gaps(values: Float[Tensor, "B d"]) -> Float[Tensor, " B"]:
     return values.diff(dim=-1).amin(-1).clamp_min(0) / values[:, -1].clamp_min(torch.finfo(values.dtype).tiny)
 
 
-def rounding_of_moment(cloud: Cloud, square: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
-    """How far rounding of the data likely moved the second moment, whose trace is ``square``, by its norm."""
-    return noise.likely_of_second_moment(square, cloud.noise)
-
-
 def _counts(cloud: Cloud) -> Float[Tensor, " B"] | int:
     """The sum of the points' weights."""
     return cloud.points.shape[1] if cloud.weights is None else cloud.weights.detach().double().sum((1, 2))
 
 
+def _are_distinct(cloud: Cloud, values: Float[Tensor, "B d"]) -> bool:
+    """Whether even the largest value and the largest rounding of all data would make no gap of any of them none: true of most batches."""
+    d = values.shape[-1]
+    if d == 1:
+        return True
+    gap, largest = float((values.narrow(-1, 1, d - 1) - values.narrow(-1, 0, d - 1)).min()), max(float(values.max()), 0.0)
+    return gap > max(SAFETY * rounding_of_moment(d * largest, cloud.most), cloud.eps**0.5 * largest)
+
+
 def _are_equal(cloud: Cloud, values: Float[Tensor, "B d"]) -> Bool[Tensor, " B"]:
-    """Of which data neighbouring principal values are equal, up to half their digits or what rounding of the data makes of them."""
+    """Of which data neighbouring principal values are equal: to half their digits, or to what rounding likely made of the moment."""
     if values.shape[-1] == 1:
         return torch.zeros_like(values[:, 0], dtype=torch.bool)
-    gaps, largest = (values[:, 1:] - values[:, :-1]).amin(-1), values[:, -1].clamp_min(torch.finfo(values.dtype).tiny)
-    return gaps <= torch.maximum(SAFETY * rounding_of_moment(cloud, values.sum(-1)), cloud.eps**0.5 * largest)
+    rest = values.shape[-1] - 1
+    gaps, largest = (values.narrow(-1, 1, rest) - values.narrow(-1, 0, rest)).amin(-1), values.select(-1, rest)
+    return gaps <= torch.maximum(SAFETY * rounding_of_moment(values.sum(-1), cloud.noise), cloud.eps**0.5 * largest)

@@ -13,10 +13,9 @@ from erlangen.groups.base import Group
 from erlangen.groups.membership import may_look
 from erlangen.symmetrize import noise
 from erlangen.symmetrize.batch import Batch
-from erlangen.symmetrize.centred import CloudFrame
-from erlangen.symmetrize.cloud import Cloud
+from erlangen.symmetrize.cloud import Cloud, CloudFrame, rounding_of_moment
 from erlangen.symmetrize.frames import Weighted
-from erlangen.symmetrize.principal import Principal, rounding_of_moment, sign_choices
+from erlangen.symmetrize.principal import Principal, sign_choices
 
 #: How much the sign counts that the determinant decides.
 FLAT = 0.1
@@ -92,7 +91,7 @@ class SignFixed(CloudFrame):
         # The axes are off, too: they turn towards each other by what rounding makes of the second moment, over the gap of their values.
         values = second * total
         apart = (values.unsqueeze(2) - values.unsqueeze(1)).abs() + torch.diag(values.new_full((values.shape[1],), torch.inf))
-        turned = rounding_of_moment(cloud, values.sum(-1)).view(-1, 1, 1) / apart.clamp_min(torch.finfo(values.dtype).tiny)
+        turned = rounding_of_moment(values.sum(-1), cloud.noise).view(-1, 1, 1) / apart.clamp_min(torch.finfo(values.dtype).tiny)
         longest = (along.abs() * (weights > 0)).amax(1, keepdim=True)
         off = cloud.noise.unsqueeze(1) + (turned.clamp_max(1) * longest).sum(-1)
         width = max(self.tolerance, cloud.eps ** (1 / 3)) * second * second.amax(-1, keepdim=True).sqrt()
