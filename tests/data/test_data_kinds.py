@@ -44,7 +44,7 @@ def test_a_folder_of_pictures_by_class(tmp_path):
     assert found.y.tolist() == [0] * (N // 2) + [1] * (N // 2)
     assert torch.equal(found.x["image"][0, 0], torch.from_numpy(arrays[1]).float())
     image.fromarray(arrays[0][:4]).save(tmp_path / "dogs" / "odd.png")
-    with pytest.raises(ArgumentError, match="pictures of one size.*'odd.png'"):
+    with pytest.raises(ArgumentError, match=r"pictures of one size; got 5 x 6 of 'cats.001.png' and 5 x 4 of 'dogs.odd.png'"):
         read(tmp_path)
 
 
@@ -58,6 +58,70 @@ def molecules():
         one.calc = SinglePointCalculator(one, energy=-float(i))
         one.info["gap"] = i / 2
     return found
+
+
+def by_class(folder, arrays):
+    image = pytest.importorskip("PIL.Image")
+    for i, array in enumerate(arrays):
+        own = folder / ("cats" if i % 2 else "dogs")
+        own.mkdir(exist_ok=True, parents=True)
+        image.fromarray(array).save(own / f"{i:03}.{'tiff' if array.dtype == np.float32 else 'png'}")
+    return folder
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_deep_pictures_keep_their_numbers(tmp_path, dtype):
+    arrays = (RANDOM.random((N, 5, 5)) * 65535).astype(dtype)
+    found = read(by_class(tmp_path / "deep", arrays)).x["image"]
+    assert torch.equal(found[:, 0], torch.from_numpy(np.concatenate([arrays[1::2], arrays[::2]]).astype(np.float32)))
+    by_class(tmp_path / "both", [*arrays[:-1], arrays[-1].astype(np.uint8)])
+    with pytest.raises(ArgumentError, match="pictures of one depth"):
+        read(tmp_path / "both")
+
+
+def test_opacity_is_a_channel(tmp_path):
+    clear = RANDOM.integers(0, 255, (N, 4, 4, 4), dtype=np.uint8)
+    found = read(by_class(tmp_path / "clear", [*clear[:-1], clear[-1, ..., 0]])).x["image"]
+    assert torch.equal(found[0], torch.from_numpy(clear[1]).movedim(-1, 0).float())
+    grey = torch.from_numpy(clear[-1, ..., 0]).float()
+    assert torch.equal(found[N // 2 - 1], torch.stack([grey, grey, grey, torch.full((4, 4), 255.0)]))
+    clear[..., 3] = 255
+    assert read(by_class(tmp_path / "opaque", clear)).x["image"].shape[1] == 3
+
+
+def test_several_pictures_in_a_file_are_refused(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    by_class(tmp_path, RANDOM.integers(0, 255, (N, 4, 4), dtype=np.uint8))
+    frames = [image.fromarray(RANDOM.integers(0, 255, (4, 4), dtype=np.uint8)) for _ in range(3)]
+    frames[0].save(tmp_path / "cats" / "moving.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(ArgumentError, match=r"moving.gif' \(3 pictures in one file\)"):
+        read(tmp_path)
+
+
+def test_settings_without_a_use_are_refused(tmp_path):
+    pictures = by_class(tmp_path / "pictures", RANDOM.integers(0, 255, (N, 4, 4), dtype=np.uint8))
+    for settings in ({"target": "y"}, {"tokens": "a b"}, {"as_": "tokens"}, {"kind": "scalar"}):
+        with pytest.raises(ArgumentError, match=f"argument '{next(iter(settings)).strip('_')}': expected nothing for a folder of pictures"):
+            read(pictures, **settings)
+    np.save(tmp_path / "a.npy", np.zeros((N, 2)))
+    with pytest.raises(ArgumentError, match="argument 'tokens': expected nothing for an .npy file"):
+        read(tmp_path / "a.npy", tokens="a")
+    io, ase = pytest.importorskip("ase.io"), pytest.importorskip("ase")
+    io.write(tmp_path / "a.extxyz", [ase.Atoms("HO", positions=[[0, 0, 0], [0, 0, 1 + i / N]]) for i in range(N)])
+    with pytest.raises(ArgumentError, match="argument 'as': expected nothing for structures of atoms; got 'images'"):
+        read(tmp_path / "a.extxyz", as_="images")
+
+
+def test_all_structures_of_all_files_of_a_folder(tmp_path):
+    io, ase = pytest.importorskip("ase.io"), pytest.importorskip("ase")
+    each = [ase.Atoms("HO", positions=[[0, 0, 0], [0, 0, 1 + i / N]], info={"gap": float(i)}) for i in range(N)]
+    io.write(tmp_path / "a.extxyz", each[:10])
+    io.write(tmp_path / "b.extxyz", each[10:])
+    assert read(tmp_path, target="gap").y.tolist() == [float(i) for i in range(N)]
+    each[3].numbers[0] = 0
+    io.write(tmp_path / "a.extxyz", each[:10])
+    with pytest.raises(ArgumentError, match=r"an element for every atom; got 1 without one \(atomic number 0\) in structure 3"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("ending", ["extxyz", "traj"])
@@ -205,7 +269,7 @@ def test_truths_and_what_is_not_known(tmp_path):
         "2,TRUE,NA",
     ]
     (tmp_path / "r.csv").write_text("\n".join(rows))
-    with pytest.warns(UserWarning, match="2 of 52 rows of 'r.csv' say NA"):
+    with pytest.warns(UserWarning, match="2 of 52 rows of 'r.csv' have empty cells or say NA and are left out, the first for 'b' in line 52"):
         found = read(tmp_path / "r.csv", target="good")
     assert len(found) == N
     assert found.x[:, 0, 1].tolist() == [float(i % 3 > 0) for i in range(N)]

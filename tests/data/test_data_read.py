@@ -217,8 +217,6 @@ def test_bad_files(tmp_path):
 
 TEXT = ["1.5"] * N
 TEXT[4] = "abc"
-GAP = ["1.5"] * N
-GAP[7] = ""
 NOT = ["1.5"] * N
 NOT[2] = "nan"
 CLASSES = ["top", "qcd"] * (N // 2)
@@ -230,10 +228,20 @@ BAD_CSV = {
         {},
         "argument 't': expected a number in every row of this column; got 'abc' in line 6 of 'a.csv'",
     ),
-    "gap": (
-        columns(t=GAP),
+    "only gaps": (
+        columns(t=[""] * N),
         {},
-        "argument 't': expected a number in every row of this column; got an empty cell in line 9",
+        "argument 'data': expected rows of 'a.csv' without empty cells; got empty cells or NA in all 40 rows, 40 of them in 't'",
+    ),
+    "decimal comma": (
+        "q;t\n" + "1;1,5\n" * N,
+        {},
+        "argument 't': expected a number in every row of this column; got '1,5' in line 2 of 'a.csv'",
+    ),
+    "underscore": (
+        columns(t=["2020_01"] * (N - 1) + ["2"]),
+        {},
+        "argument 't': expected a number in every row of this column; got '2020_01' in line 2 of 'a.csv'",
     ),
     "nan": (
         columns(t=NOT),
@@ -241,14 +249,9 @@ BAD_CSV = {
         "argument 't': expected finite numbers in this column; got 1 NaN of 40 values, the first in line 4",
     ),
     "text target": (
-        columns(y=CLASSES),
+        columns(y=[f"name {i}" for i in range(N)]),
         {},
-        "'top' in line 2 of 'a.csv'. Text is read as class labels with kind='class'",
-    ),
-    "gap in labels": (
-        columns(y=["", *CLASSES[1:]]),
-        {"kind": "class"},
-        "a class label in every row of this column; got an empty cell in line 2",
+        "'name 0' in line 2 of 'a.csv'. Text is read as class labels with kind='class'",
     ),
     "unknown token": (
         columns(),
@@ -312,15 +315,55 @@ def test_bad_parquet(tmp_path):
         parquet.write_table(pyarrow.table(table), tmp_path / "a.parquet")
         return message(read, tmp_path / "a.parquet", **options)
 
-    assert "argument 't': expected no empty cells in this column; got 1, the first in row 3" in wrong(
-        columns(t=[None if i == 3 else 1.0 for i in range(N)])
-    )
     assert "'abc' in row 4 of 'a.parquet'" in wrong(columns(t=TEXT))
     assert "numbers or text in this column; got the Parquet type struct" in wrong(columns(t=[{"a": 1.0}] * N))
     assert "lists of numbers in this column; got ['a'] in row 0" in wrong(columns(t=[["a"]] * N))
     assert "1 infinite of 40 values, the first in row 2" in wrong(columns(t=nan_at(2, value=np.inf, array=X[:, 0])))
     assert "rows; got none" in wrong({"a": pyarrow.array([], pyarrow.float64())})
-    assert "Text is read as class labels" in wrong(columns(y=CLASSES))
+    assert "Text is read as class labels" in wrong(columns(y=[f"name {i}" for i in range(N)]))
+
+
+def table_files(folder, table):
+    """The same table in either format, as pandas writes it."""
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow.parquet")
+    frame = pandas.DataFrame(table)
+    frame.to_csv(folder / "a.csv", index=False)
+    frame.to_parquet(folder / "a.parquet", index=False)
+    return [(folder / "a.csv", "line 5"), (folder / "a.parquet", "row 3")]
+
+
+def test_rows_with_unknown_cells_are_left_out(tmp_path):
+    gaps = np.arange(N, dtype=float)
+    gaps[3] = gaps[9] = np.nan
+    labels = [None if i == 5 else "ab"[i % 2] for i in range(N)]
+    for path, first in table_files(tmp_path, {"g": gaps, "h": np.ones(N) + gaps % 3, "n": np.arange(N), "y": labels}):
+        with pytest.warns(UserWarning, match=f"3 of 40 rows of '{path.name}' have empty cells or say NA.*the first for 'g' in {first}"):
+            data = read(path)
+        kept = [i for i in range(N) if i not in (3, 5, 9)]
+        assert data.x[:, 0, 0].tolist() == kept
+        assert data.classes == ("a", "b")
+        assert data.y.tolist() == [i % 2 for i in kept]
+        with pytest.warns(UserWarning, match="1 of 40 rows"):  # a column that is not used may have gaps
+            assert len(read(path, tokens="n", target="y")) == 39
+
+
+def test_text_is_a_category(tmp_path):
+    colours = ["red", "dark blue", "red", "green"] * (N // 4)
+    for path, _ in table_files(tmp_path, {"q": X[:, 0], "colour": colours, "y": np.arange(N) / 7}):
+        data = read(path)
+        assert data.names == ("q", "colour=dark blue", "colour=green", "colour=red")
+        assert data.x[:4, 0, 1:].tolist() == [[0, 0, 1], [1, 0, 0], [0, 0, 1], [0, 1, 0]]
+        assert read(path, tokens="q", target="colour").classes == ("dark blue", "green", "red")
+
+
+def test_dates_that_are_not_used_do_not_matter(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow.parquet")
+    when = pandas.date_range("2020-01-01", periods=N)
+    pandas.DataFrame({"q": X[:, 0], "when": when, "y": np.arange(N) / 7}).to_parquet(tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet", tokens="q").dim == 1
+    assert "'2020-01-01 00:00:00.000000' in row 0" in message(read, tmp_path / "a.parquet")
 
 
 def test_parquet_without_pyarrow(tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ class Fit:
     as_: Annotated[Way | None, arg(name="as")] = None
     """What the data are; by default it is recognised."""
     kind: Literal["scalar", "vector", "class"] | None = None
-    """What the target is; by default it is recognised. Text labels need "class"."""
+    """What the target is; by default it is recognised. Text of more than 20 labels needs "class"."""
     group: str | None = None
     """Use this group, e.g. "SO(3)" or "S(5) x SO(3)", instead of discovering one."""
     soft: bool = False
@@ -58,7 +58,7 @@ class Discover:
     tokens: str | None = None
     """Columns of a table that form vectors: "q1 q2, p1 p2" makes two tokens of dimension 2."""
     kind: Literal["scalar", "vector", "class"] | None = None
-    """What the target is; by default it is recognised. Text labels need "class"."""
+    """What the target is; by default it is recognised. Text of more than 20 labels needs "class"."""
     steps: int | None = None
     """Training steps of the learned discoverer."""
     sequences: bool | None = None

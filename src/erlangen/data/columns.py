@@ -18,8 +18,10 @@ from erlangen.errors import ArgumentError
 from erlangen.extras import engine
 
 DELIMITERS = ",;\t"
-#: What stands in a file for a value that is not known.
-MISSING = ("NA", "N/A", "<NA>", "null", "NULL", "None")
+#: What stands in a file for a value that is not known, an empty cell (as pandas writes it) among it.
+MISSING = ("", "NA", "N/A", "<NA>", "null", "NULL", "None")
+#: A column of text with at most so many labels is a category.
+MOST_LABELS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,7 @@ class Columns:
         place: what ``places`` counts, ``"line"`` or ``"row"``.
         file: the file's name, for messages.
         categories: columns of labels, and for each the columns of zeros and ones made of it.
+        unknown: for columns with cells that are not known, where these are, bool ``[N]``.
     """
 
     values: Mapping[str, np.ndarray]
@@ -39,6 +42,45 @@ class Columns:
     place: str
     file: str
     categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unknown: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        values: Mapping[str, np.ndarray],
+        places: Sequence[int],
+        place: str,
+        file: str,
+        *,
+        labelled: Sequence[str] = (),
+        unknown: Mapping[str, np.ndarray] | None = None,
+    ) -> Columns:
+        """A table as it stands in a file; columns of text without a number are categories.
+
+        Args:
+            labelled: columns that are categories, whatever stands in them.
+            unknown: cells that the file itself says are not known.
+
+        >>> table = Columns.of({"colour": np.array(["red", "", "blue"])}, range(3), "row", "a.parquet")
+        >>> table.inputs([]), table.unknown["colour"].tolist()
+        (['colour=blue', 'colour=red'], [False, True, False])
+        """
+        every, missing, categories = dict(values), dict(unknown or {}), {}
+        for name, column in values.items():
+            if column.dtype.kind == "U":
+                empty = np.isin(np.char.strip(column), MISSING) | missing.get(name, False)
+                if empty.any():
+                    missing[name] = empty
+            known = column[~missing[name]] if name in missing else column
+            if name not in labelled and not _are_labels(known):
+                continue
+            cells = np.char.strip(column) if column.dtype.kind == "U" else column
+            made = {f"{name}={label}": cells == label for label in np.unique(cells[~missing[name]] if name in missing else cells)}
+            categories[name] = list(made)
+            every.update(made)
+            if name in missing:
+                missing.update(dict.fromkeys(made, missing[name]))
+        return cls(every, places, place, file, categories, missing)
 
     @property
     def names(self) -> list[str]:
@@ -51,21 +93,32 @@ class Columns:
         return [part for name in self.names if name not in but for part in self.categories.get(name, [name])]
 
     def known(self, names: Sequence[str]) -> Columns:
-        """Without the rows in which a cell of these columns says NA, as R and pandas write what is not known.
+        """Without the rows in which a cell of these columns is empty or says NA, as R and pandas write what is not known.
 
         Warns:
-            UserWarning: how many rows are left out.
+            UserWarning: how many rows are left out, and the first cell that is why.
+
+        Raises:
+            ArgumentError: no row is left.
         """
-        missing = np.zeros(len(self.places), dtype=bool)
-        for name in names:
-            if self.values[name].dtype.kind == "U":
-                missing |= np.isin(np.char.strip(self.values[name]), MISSING)
-        if not missing.any():
+        gaps = {name: self.unknown[name] for name in names if name in self.unknown}
+        if not gaps:
             return self
-        warnings.warn(f"{int(missing.sum())} of {len(missing)} rows of '{self.file}' say NA and are left out", stacklevel=4)
+        missing = np.logical_or.reduce(list(gaps.values()))
+        name, first = min(((name, int(gap.argmax())) for name, gap in gaps.items()), key=lambda found: found[1])
+        label = next((whole for whole, parts in self.categories.items() if name in parts), name)
+        where = f"the first for '{label}' in {self.place} {self.places[first]}"
+        if missing.all():
+            worst = max(gaps, key=lambda name: gaps[name].sum())
+            got = f"empty cells or NA in all {len(missing)} rows, {int(gaps[worst].sum())} of them in '{worst}'"
+            raise ArgumentError("data", f"rows of '{self.file}' without empty cells", got, "Name the columns to use")
+        warnings.warn(
+            f"{int(missing.sum())} of {len(missing)} rows of '{self.file}' have empty cells or say NA and are left out, {where}",
+            stacklevel=4,
+        )
         kept = np.flatnonzero(~missing)
         values = {name: column[kept] for name, column in self.values.items()}
-        return replace(self, values=values, places=[self.places[i] for i in kept.tolist()])
+        return replace(self, values=values, places=[self.places[i] for i in kept.tolist()], unknown={})
 
     def groups(self, argument: str, text: str) -> list[list[str]]:
         """``"q1 q2, p1 p2"`` as ``[["q1", "q2"], ["p1", "p2"]]``, see :func:`erlangen.data.selection.select`."""
@@ -102,13 +155,12 @@ class Columns:
         if column.dtype.kind == "U":
             if _are_truths(column):
                 return (np.char.lower(np.char.strip(column)) == "true").astype(np.float64)
-            try:
-                values = column.astype(np.float64)
-            except ValueError:
-                bad = next(i for i, cell in enumerate(column) if not _is_number(cell))
-                cell = repr(str(column[bad])) if column[bad].strip() else "an empty cell"
-                got = f"{cell} in {self.place} {self.places[bad]} of '{self.file}'"
-                raise ArgumentError(name, "a number in every row of this column", got) from None
+            bad = next((i for i, cell in enumerate(column.tolist()) if not _is_number(cell)), None)
+            if bad is not None:
+                got = f"{str(column[bad])!r} in {self.place} {self.places[bad]} of '{self.file}'"
+                hint = "" if any(map(_is_number, column.tolist())) else f"Text of at most {MOST_LABELS} labels would be a category"
+                raise ArgumentError(name, "a number in every row of this column", got, hint)
+            values = column.astype(np.float64)
         else:
             values = column.astype(np.float64)
         if not np.isfinite(values).all():
@@ -133,11 +185,7 @@ class Columns:
             except OverflowError:  # as numbers, labels this long would be rounded to one another
                 if text:
                     return cells
-            if text and not all(_is_number(cell) for cell in cells):
-                empty = np.flatnonzero(cells == "")
-                if len(empty):
-                    got = f"an empty cell in {self.place} {self.places[int(empty[0])]} of '{self.file}'"
-                    raise ArgumentError(name, "a class label in every row of this column", got)
+            if text and not all(map(_is_number, cells.tolist())):
                 return cells
         try:
             return self.numbers(name)
@@ -170,13 +218,12 @@ def csv_columns(path: Path) -> Columns:
         if len(row) != len(header):
             got = f"{len(row)} in line {line} of '{path.name}'"
             raise ArgumentError("data", f"{len(header)} cells in every line, as in the header", got)
-    columns = np.array([row for _, row in lines])
-    values = {name: columns[:, i] for i, name in enumerate(header)}
-    return Columns(values, [line for line, _ in lines], "line", path.name)
+    values = {name: np.array(cells) for name, cells in zip(header, zip(*(row for _, row in lines)))}
+    return Columns.of(values, [line for line, _ in lines], "line", path.name)
 
 
 def parquet_columns(path: Path) -> Columns:
-    """Read a Parquet file through pyarrow: numbers, text, categories and lists of numbers."""
+    """Read a Parquet file through pyarrow: numbers, text (dates among it), categories and lists of numbers."""
     pyarrow, parquet = engine("parquet", "pyarrow"), engine("parquet", "pyarrow.parquet")
     try:
         table = parquet.read_table(path)
@@ -185,33 +232,27 @@ def parquet_columns(path: Path) -> Columns:
     _check_header(table.column_names, path.name)
     if not table.num_rows:
         raise ArgumentError("data", "a Parquet file with rows", f"none in '{path.name}'")
+    types = pyarrow.types
     values: dict[str, np.ndarray] = {}
-    categories: dict[str, list[str]] = {}
+    labelled: list[str] = []
     for name, column in zip(table.column_names, table.columns):
-        if column.null_count:
-            first = column.is_null().index(True).as_py()
-            raise ArgumentError(name, "no empty cells in this column", f"{column.null_count}, the first in row {first}")
-        if pyarrow.types.is_dictionary(column.type):
-            labels = column.cast(column.type.value_type).to_numpy(zero_copy_only=False)
-            values[name] = labels.astype(str) if labels.dtype.kind not in "biuf" else labels
-            made = {f"{name}={label}": values[name] == label for label in np.unique(values[name])}
-            categories[name] = list(made)
-            values.update(made)
-            continue
-        if (
-            pyarrow.types.is_list(column.type)
-            or pyarrow.types.is_large_list(column.type)
-            or pyarrow.types.is_fixed_size_list(column.type)
-        ):
+        if types.is_dictionary(column.type):
+            labelled.append(name)
+            column = column.cast(column.type.value_type)
+        if types.is_list(column.type) or types.is_large_list(column.type) or types.is_fixed_size_list(column.type):
             values[name] = _lists(name, column)
-            continue
-        array = column.to_numpy()
-        if array.dtype.kind not in "biuf":
-            if not (pyarrow.types.is_string(column.type) or pyarrow.types.is_large_string(column.type)):
-                raise ArgumentError(name, "numbers or text in this column", f"the Parquet type {column.type}")
-            array = array.astype(str)
-        values[name] = array
-    return Columns(values, range(table.num_rows), "row", path.name, categories)
+        elif types.is_boolean(column.type) or types.is_integer(column.type) or types.is_floating(column.type):
+            # What is not known is left out later; until then its place is held by a number that keeps the column's type.
+            values[name] = (column.fill_null(0) if column.null_count else column).to_numpy()
+        elif types.is_decimal(column.type):
+            values[name] = column.cast(pyarrow.float64()).fill_null(0).to_numpy()
+        else:
+            try:
+                values[name] = column.cast(pyarrow.string()).fill_null("").to_numpy().astype(str)
+            except (pyarrow.ArrowException, UnicodeDecodeError) as problem:
+                raise ArgumentError(name, "numbers or text in this column", f"the Parquet type {column.type}") from problem
+    unknown = {name: column.is_null().to_numpy() for name, column in zip(table.column_names, table.columns) if column.null_count}
+    return Columns.of(values, range(table.num_rows), "row", path.name, labelled=labelled, unknown=unknown)
 
 
 def _lists(name: str, column: Any) -> np.ndarray:
@@ -219,7 +260,7 @@ def _lists(name: str, column: Any) -> np.ndarray:
     found = np.empty(len(column), dtype=object)
     for i, cell in enumerate(column.to_pylist()):
         try:
-            found[i] = np.asarray(cell, dtype=np.float64)
+            found[i] = np.asarray([] if cell is None else cell, dtype=np.float64)
         except (TypeError, ValueError):
             raise ArgumentError(name, "lists of numbers in this column", f"{cell!r:.60} in row {i}") from None
     return found
@@ -233,7 +274,7 @@ def _check_header(header: Sequence[str], file: str) -> None:
         raise ArgumentError("data", "a header with the columns' names", got)
     for position, name in enumerate(header):
         if not name:
-            hint = "pandas writes such a column for the index; to_csv(..., index=False) leaves it out"
+            hint = "pandas writes such a column for the index; to_csv(..., index=False) leaves it out" if position == 0 else ""
             raise ArgumentError("data", "a name for every column", f"none for column {position + 1} of '{file}'", hint)
     name, count = Counter(header).most_common(1)[0]
     if count > 1:
@@ -244,9 +285,17 @@ def _are_truths(column: np.ndarray) -> bool:
     return set(np.char.lower(np.char.strip(np.unique(column)))) <= {"true", "false"}
 
 
+def _are_labels(column: np.ndarray) -> bool:
+    """Whether a column is text with few labels, none of them a truth or a number, be it with a decimal comma."""
+    if column.dtype.kind != "U" or not len(column) or _is_number(column[0]):
+        return False
+    labels = np.unique(np.char.strip(column))
+    return len(labels) <= MOST_LABELS and not _are_truths(labels) and not any(_is_number(label.replace(",", ".")) for label in labels.tolist())
+
+
 def _is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell  # in Python 2020_01 is 202001; in a table it is a label

@@ -28,6 +28,7 @@ SUFFIXES = (".npz", ".csv", ".parquet", ".npy", ".h5", ".hdf5", ".safetensors", 
 MOMENTA, IS_TOP = "E_* PX_* PY_* PZ_*", "is_signal_new"
 #: Arrays that make one datum together, the first of them (of atoms the first two) needed.
 _PARTS = (("x",), ("edges", "nodes"), ("pos", "numbers", "cell", "pbc"))
+MIDDLE = "The middle axis of x [N, T, d] counts the tokens"
 #: Other names that they have in files.
 _SPELLED = {"adjacency": "edges", "R": "pos", "positions": "pos", "z": "numbers", "E": "energy"}
 
@@ -68,23 +69,26 @@ def read(
         MissingExtra: a ``.parquet`` file without pyarrow (extra ``parquet``), and so on.
     """
     path = Path(path)
-    if path.is_dir():
-        return read_pictures(path) if has_pictures(path) else read_structures(path, target, kind)
+    if path.is_dir() and has_pictures(path):
+        others = {"target": target, "tokens": tokens, "kind": _other(kind, "class"), "as": _other(as_, "images")}
+        _refuse("a folder of pictures by class", others)
+        return read_pictures(path)
+    suffix = path.suffix.lower()
+    if path.is_dir() or (path.is_file() and suffix in STRUCTURES):
+        _refuse("structures of atoms", {"tokens": tokens, "as": _other(as_, "atoms")})
+        return read_structures(path, target, kind)
     if not path.is_file():
         raise ArgumentError("data", f"a file ({', '.join(SUFFIXES)})", f"no file at '{path}'", _beside(path))
-    suffix = path.suffix.lower()
+    if suffix in (".npz", ".npy"):
+        _refuse(f"an {suffix} file", {"tokens": tokens}, MIDDLE)
     if suffix == ".npz":
-        if tokens is not None:
-            hint = "In an .npz the middle axis of x [N, T, d] counts the tokens"
-            raise ArgumentError("tokens", "nothing for an .npz file", repr(tokens), hint)
         return _read_npz(path, target, kind, as_)
     if suffix == ".csv":
         return _from_columns(csv_columns(path), path, target, tokens, kind, as_)
     if suffix == ".parquet":
         return _from_columns(parquet_columns(path), path, target, tokens, kind, as_)
-    if suffix in STRUCTURES:
-        return read_structures(path, target, kind)
     if suffix == ".safetensors":
+        _refuse("weights of networks", {"tokens": tokens, "as": _other(as_, "weights")})
         return read_networks(path, target, kind)
     if suffix == ".npy":
         y = None if target is None else _array(Path(target))
@@ -93,8 +97,21 @@ def read(
         found = hdf_columns(path)
         if isinstance(found, Columns):
             return _from_columns(found, path, target, tokens, kind, as_)
+        _refuse("arrays by name", {"tokens": tokens}, MIDDLE)
         return _from_arrays(found, target, kind, path, as_)
     raise ArgumentError("data", f"a folder, or a file that ends in {', '.join(SUFFIXES)}", f"'{path.name}'")
+
+
+def _other(value: str | None, only: str) -> str | None:
+    """A setting that says anything but what is the case."""
+    return None if value == only else value
+
+
+def _refuse(what: str, settings: dict[str, str | None], hint: str = "") -> None:
+    """Raise where a setting is given that data of this kind have no use for."""
+    for argument, value in settings.items():
+        if value is not None:
+            raise ArgumentError(argument, f"nothing for {what}", repr(value), hint)
 
 
 def _array(path: Path) -> np.ndarray:

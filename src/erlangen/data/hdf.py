@@ -43,7 +43,7 @@ def hdf_columns(path: Path) -> Columns | dict[str, np.ndarray]:
             "data", "columns of one length, or an array named 'x'", f"'{path.name}' with {listed(list(found)) or 'none'}"
         )
     clean = {name: column.astype(str) if column.dtype.kind in "SO" else column for name, column in values.items()}
-    return Columns(clean, range(lengths.pop()), "row", path.name)
+    return Columns.of(clean, range(lengths.pop()), "row", path.name)
 
 
 def _compound(found: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -49,16 +49,25 @@ def atoms(pos: Sequence[Any], numbers: Sequence[Any], cell: Any = None, pbc: Any
 def atoms_of_ase(each: Sequence[Any]) -> dict[str, Tensor]:
     """From ASE's ``Atoms``, with their cells."""
     cells, repeats = np.stack([np.asarray(one.cell) for one in each]), np.stack([one.pbc for one in each])
+    _check_elements([one.numbers for one in each])
     return atoms([one.positions for one in each], [one.numbers for one in each], cells, repeats)
 
 
 def atoms_of_pyg(each: Sequence[Any]) -> dict[str, Tensor]:
     """From PyG ``Data`` with ``pos`` and ``z`` (or ``atomic_numbers``), and ``cell`` where there is one."""
     numbers = [one.z if getattr(one, "z", None) is not None else one.atomic_numbers for one in each]
+    _check_elements(numbers)
     cells = None
     if getattr(each[0], "cell", None) is not None:
         cells = np.stack([np.asarray(one.cell).reshape(3, 3) for one in each])
     return atoms([one.pos for one in each], numbers, cells)
+
+
+def _check_elements(numbers: Sequence[Any]) -> None:
+    """Raise where an atom has no element: its 0 would say that there is no atom."""
+    for i, own in enumerate(numbers):
+        if nameless := int((np.asarray(own) < 1).sum()):
+            raise ArgumentError("numbers", "an element for every atom", f"{nameless} without one (atomic number 0) in structure {i}")
 
 
 def told(one: Any) -> dict[str, Any]:
@@ -85,7 +94,7 @@ def targets_of(each: Sequence[Mapping[str, Any]], target: str | None, file: str)
 
 
 def read_structures(path: Path, target: str | None = None, kind: Target | None = None) -> Collection:
-    """A file of structures, or a folder of files with one structure each and a ``.csv`` of their targets.
+    """A file of structures, or a folder of such files and a ``.csv`` of their targets, the same for all structures of a file.
 
     ``target`` is a name of a calculated result, of the structure's notes (extended XYZ, SDF), or of a column of the folder's table,
     whose first column holds the files' names.
@@ -100,14 +109,11 @@ def read_structures(path: Path, target: str | None = None, kind: Target | None =
             expected = "a folder of pictures in one folder for each class, or of files of structures"
             raise ArgumentError("data", expected, f"'{path}'")
         table = _table(path)
-        each = [_ase(file)[0] for file in files]
-        known = [{**told(one), **table.get(file.stem, table.get(file.name, {}))} for one, file in zip(each, files)]
-        x = atoms_of_ase(each)
-    elif path.suffix.lower() in (".sdf", ".mol"):
-        x, known = _rdkit(path)
     else:
-        each = _ase(path)
-        x, known = atoms_of_ase(each), [told(one) for one in each]
+        files, table = [path], {}
+    of_files = [(file, one) for file in files for one in _structures(file)]
+    x = atoms_of_ase([one for _, one in of_files])
+    known = [{**told(one), **table.get(file.stem, table.get(file.name, {}))} for file, one in of_files]
     found = targets_of(known, target, path.name)
     y = None if found is None else _column(*found, kind)
     return Collection.of("atoms", x, y, target=kind, name=path.stem, source=str(path))
@@ -123,6 +129,11 @@ def _column(name: str, values: list[Any], kind: Target | None) -> np.ndarray:
         raise ArgumentError("target", f"numbers of one shape named '{name}'", f"{values[0]!r} first ({problem})") from problem
 
 
+def _structures(path: Path) -> list[Any]:
+    """All structures of a file, as ASE's ``Atoms``."""
+    return _rdkit(path) if path.suffix.lower() in (".sdf", ".mol") else _ase(path)
+
+
 def _ase(path: Path) -> list[Any]:
     io = engine("molecules", "ase.io")
     try:
@@ -134,17 +145,22 @@ def _ase(path: Path) -> list[Any]:
     return found
 
 
-def _rdkit(path: Path) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
-    chem = engine("molecules", "rdkit.Chem")
+def _rdkit(path: Path) -> list[Any]:
+    chem, ase = engine("molecules", "rdkit.Chem"), engine("molecules", "ase")
     molecules = list(chem.SDMolSupplier(str(path), removeHs=False, sanitize=False))
     for i, molecule in enumerate(molecules):
         if molecule is None or not molecule.GetNumConformers():
             raise ArgumentError("data", "molecules with positions", f"none for molecule {i} of '{path.name}'")
     if not molecules:
         raise ArgumentError("data", "at least one molecule", f"none in '{path.name}'")
-    pos = [molecule.GetConformer().GetPositions() for molecule in molecules]
-    numbers = [[atom.GetAtomicNum() for atom in molecule.GetAtoms()] for molecule in molecules]
-    return atoms(pos, numbers), [dict(molecule.GetPropsAsDict()) for molecule in molecules]
+    return [
+        ase.Atoms(
+            numbers=[atom.GetAtomicNum() for atom in molecule.GetAtoms()],
+            positions=molecule.GetConformer().GetPositions(),
+            info=dict(molecule.GetPropsAsDict()),
+        )
+        for molecule in molecules
+    ]
 
 
 def _table(folder: Path) -> dict[str, dict[str, Any]]:
