@@ -101,7 +101,9 @@ def test_several_pictures_in_a_file_are_refused(tmp_path):
 def test_settings_without_a_use_are_refused(tmp_path):
     pictures = by_class(tmp_path / "pictures", RANDOM.integers(0, 255, (N, 4, 4), dtype=np.uint8))
     for settings in ({"target": "y"}, {"tokens": "a b"}, {"as_": "tokens"}, {"kind": "scalar"}):
-        with pytest.raises(ArgumentError, match=f"argument '{next(iter(settings)).strip('_')}': expected nothing for a folder of pictures"):
+        with pytest.raises(
+            ArgumentError, match=f"argument '{next(iter(settings)).strip('_')}': expected nothing for a folder of pictures"
+        ):
             read(pictures, **settings)
     np.save(tmp_path / "a.npy", np.zeros((N, 2)))
     with pytest.raises(ArgumentError, match="argument 'tokens': expected nothing for an .npy file"):
@@ -269,7 +271,9 @@ def test_truths_and_what_is_not_known(tmp_path):
         "2,TRUE,NA",
     ]
     (tmp_path / "r.csv").write_text("\n".join(rows))
-    with pytest.warns(UserWarning, match="2 of 52 rows of 'r.csv' have empty cells or say NA and are left out, the first for 'b' in line 52"):
+    with pytest.warns(
+        UserWarning, match="2 of 52 rows of 'r.csv' have empty cells or say NA and are left out, the first for 'b' in line 52"
+    ):
         found = read(tmp_path / "r.csv", target="good")
     assert len(found) == N
     assert found.x[:, 0, 1].tolist() == [float(i % 3 > 0) for i in range(N)]

@@ -338,7 +338,9 @@ def test_rows_with_unknown_cells_are_left_out(tmp_path):
     gaps[3] = gaps[9] = np.nan
     labels = [None if i == 5 else "ab"[i % 2] for i in range(N)]
     for path, first in table_files(tmp_path, {"g": gaps, "h": np.ones(N) + gaps % 3, "n": np.arange(N), "y": labels}):
-        with pytest.warns(UserWarning, match=f"3 of 40 rows of '{path.name}' have empty cells or say NA.*the first for 'g' in {first}"):
+        with pytest.warns(
+            UserWarning, match=f"3 of 40 rows of '{path.name}' have empty cells or say NA.*the first for 'g' in {first}"
+        ):
             data = read(path)
         kept = [i for i in range(N) if i not in (3, 5, 9)]
         assert data.x[:, 0, 0].tolist() == kept

@@ -290,7 +290,11 @@ def _are_labels(column: np.ndarray) -> bool:
     if column.dtype.kind != "U" or not len(column) or _is_number(column[0]):
         return False
     labels = np.unique(np.char.strip(column))
-    return len(labels) <= MOST_LABELS and not _are_truths(labels) and not any(_is_number(label.replace(",", ".")) for label in labels.tolist())
+    return (
+        len(labels) <= MOST_LABELS
+        and not _are_truths(labels)
+        and not any(_is_number(label.replace(",", ".")) for label in labels.tolist())
+    )
 
 
 def _is_number(cell: str) -> bool:

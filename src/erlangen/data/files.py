@@ -60,8 +60,8 @@ def read(
         path: the file.
         target: the array or columns of the target; by default ``y``, if there is one.
         tokens: how columns make tokens.
-        kind: ``"scalar"``, ``"vector"`` or ``"class"``, where the guess of :meth:`DataSet.of` is wrong. Class labels
-            that are text need ``kind="class"``.
+        kind: ``"scalar"``, ``"vector"`` or ``"class"``, where the guess of :meth:`DataSet.of` is wrong; text of
+            more than 20 labels needs ``"class"``. Rows with an empty cell in a column that is used are left out, with a warning.
         as_: what the data are, see :func:`erlangen.data.collect`.
 
     Raises:

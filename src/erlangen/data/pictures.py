@@ -44,8 +44,8 @@ def has_pictures(folder: Path) -> bool:
 
 
 def read_pictures(folder: Path) -> Collection:
-    """A folder with one folder of pictures for each class, all of one size; grey ones stay grey if all are, opacity is a fourth channel where
-    there is any, and 16 bits stay 16.
+    """A folder with one folder of pictures for each class, all of one size; grey ones stay grey if all are, opacity is a fourth channel
+    where there is any, and 16 bits stay 16.
 
     Raises:
         ArgumentError: fewer than two classes, a file that is no picture or holds several, or pictures of different sizes or depths.
@@ -67,7 +67,8 @@ def read_pictures(folder: Path) -> Collection:
         first, last = opened[0], opened[-1]
         if last.shape[:2] != first.shape[:2]:
             sizes = " and ".join(
-                f"{each.shape[1]} x {each.shape[0]} of '{where.relative_to(folder)}'" for each, where in ((first, files[0]), (last, file))
+                f"{each.shape[1]} x {each.shape[0]} of '{where.relative_to(folder)}'"
+                for each, where in ((first, files[0]), (last, file))
             )
             raise ArgumentError("data", "pictures of one size", sizes, "cut or scale them beforehand")
         if (last.dtype == np.uint8) != (first.dtype == np.uint8):
@@ -80,8 +81,8 @@ def read_pictures(folder: Path) -> Collection:
 
 
 def _channels(picture: Any) -> np.ndarray:
-    """The numbers of a picture ``[H, W, C]`` as a viewer shows it (turned as its EXIF tag says): grey, colours, or colours and opacity where
-    some of it is transparent; of more than eight bits, or fractions, as they are.
+    """The numbers of a picture ``[H, W, C]`` as a viewer shows it (turned as its EXIF tag says): grey, colours, or colours and opacity
+    where some of it is transparent; of more than eight bits, or fractions, as they are.
     """
     if (frames := getattr(picture, "n_frames", 1)) > 1:
         raise ValueError(f"{frames} pictures in one file")

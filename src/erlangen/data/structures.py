@@ -67,7 +67,9 @@ def _check_elements(numbers: Sequence[Any]) -> None:
     """Raise where an atom has no element: its 0 would say that there is no atom."""
     for i, own in enumerate(numbers):
         if nameless := int((np.asarray(own) < 1).sum()):
-            raise ArgumentError("numbers", "an element for every atom", f"{nameless} without one (atomic number 0) in structure {i}")
+            raise ArgumentError(
+                "numbers", "an element for every atom", f"{nameless} without one (atomic number 0) in structure {i}"
+            )
 
 
 def told(one: Any) -> dict[str, Any]:
