@@ -397,6 +397,8 @@ def test_no_maps_give_zero():
         (lambda: EquivariantMaps(er.O(3).vector, er.O(3).vector)(torch.zeros(1), torch.zeros(4)), "x"),
         (lambda: EquivariantMaps(er.O(3).vector, er.O(3).vector).coefficients(torch.zeros(2, 3)), "matrix"),
         (lambda: maps(er.O(2), 3, 3, max_diagrams=14).basis(), "max_diagrams"),
+        (lambda: maps(er.O(8), 8, 8).basis(), "basis"),  # two million matrices that no memory holds
+        (lambda: maps(er.O(2), 8, 8).basis(), "basis"),
         (lambda: er.Sp(3), "n"),
         (lambda: er.Sp(4, ordering="pq"), "ordering"),
         (lambda: er.Symmetric(3).vector ** -1, "k"),

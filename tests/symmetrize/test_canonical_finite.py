@@ -12,8 +12,8 @@ from erlangen.errors import ArgumentError
 from erlangen.groups import Cyclic, Dihedral, Symmetric
 from erlangen.nn import Lifting
 from erlangen.symmetrize import AllElements, Energy, FiniteShift, Lift, Reference, Stochastic, Weighted
-from erlangen.symmetrize.batch import canonical
 from erlangen.symmetrize.frames import Frame
+from erlangen.symmetrize.symmetrized import canonical
 from erlangen.testing import check_frame
 
 C4, D4 = Images(Cyclic(4).irrep(1)), Images(Dihedral(4).irrep(1))

@@ -12,8 +12,8 @@ from erlangen.errors import ArgumentError
 from erlangen.groups import SO, O
 from erlangen.nn import VectorNeurons
 from erlangen.symmetrize import ImageVectors, Vectors
-from erlangen.symmetrize.batch import canonical
 from erlangen.symmetrize.canonical_vectors import orthonormal
+from erlangen.symmetrize.symmetrized import canonical
 from erlangen.testing import check_frame
 
 

@@ -12,11 +12,11 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.axial import AxialE
 from erlangen.nn import FAENet
 from erlangen.symmetrize import Distinct, Lattice, Local, Pairs, Planar, Principal, SignFixed, Vectors, noise
-from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.cloud import cloud_of, rounding_of_moment
 from erlangen.symmetrize.local import nearest
 from erlangen.symmetrize.principal import SAFETY
 from erlangen.symmetrize.robust import rotations
+from erlangen.symmetrize.symmetrized import Batch
 
 F64 = torch.float64
 

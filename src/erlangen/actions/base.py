@@ -60,6 +60,9 @@ class Action(metaclass=Lasting):
     moves_batches: bool = False
     #: ``act_inverse(g, x)``, the same as ``act(g^-1, x)``, where that is had without inverting ``g`` first; else ``None``.
     act_inverse: Callable[[Element, Any], Any] | None = None
+    #: ``apart(g)``, which all actions of this class under one group, and both ways, take in the place of an element, where there is work to
+    #: be saved when it moves several data; else ``None``.
+    apart: Callable[[Element], Any] | None = None
 
     def __init__(self, group: Group) -> None:
         self.group = group

@@ -19,8 +19,9 @@ from erlangen.actions.batches import batch_size
 from erlangen.actions.ragged import some_of
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
+from erlangen.symmetrize.choose import symmetrize
 from erlangen.symmetrize.frames import AllElements, Frame
-from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
+from erlangen.symmetrize.symmetrized import Symmetrized
 from erlangen.training import TrainingConfig, steps_within, train
 from erlangen.training.modes import thawed
 

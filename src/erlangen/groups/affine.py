@@ -338,6 +338,6 @@ def _homogeneous(linear: Tensor, translation: Tensor | None, corner: float = 1.0
     if linear.shape[:-2] != shift.shape[:-2]:  # torch.broadcast_shapes would load SymPy
         linear, wide = torch.broadcast_tensors(linear, shift)
         shift = wide[..., :1]
-    g = nn.functional.pad(torch.cat([linear, shift], -1), (0, 0, 0, 1))
+    g = torch.constant_pad_nd(torch.cat([linear, shift], -1), (0, 0, 0, 1))
     g.select(-1, -1).select(-1, -1).fill_(corner)
     return g

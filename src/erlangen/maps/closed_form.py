@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from erlangen.errors import ArgumentError
+from erlangen.maps.constraints import MAX_ENTRIES
 from erlangen.maps.contraction import Cost, LinearMaps, Normalize
 from erlangen.maps.diagrams.diagram import Diagram
 from erlangen.maps.diagrams.enumeration import count
@@ -217,7 +219,19 @@ class DiagramMaps:
         return y if self._scatter is None else y.index_select(-1, self._scatter.to(y.device))
 
     def dense(self) -> Tensor:
-        """The basis as matrices ``[dim, dim target, dim source]`` in float64, not normalised."""
+        """The basis as matrices ``[dim, dim target, dim source]`` in float64, not normalised.
+
+        Raises:
+            ArgumentError: it has more than :data:`~erlangen.maps.constraints.MAX_ENTRIES` numbers, or too many diagrams to go through.
+        """
+        size = self.dim * self._sizes[0] * self._sizes[1]
+        if size > MAX_ENTRIES:
+            raise ArgumentError(
+                "basis",
+                f"at most {MAX_ENTRIES} numbers, written out as matrices",
+                f"{self.dim} matrices of {self._sizes[0]} x {self._sizes[1]}",
+                "maps(weights, x) multiplies without them",
+            )
         rows = torch.zeros(self.dim, *self._sizes, dtype=torch.float64)
         at = 0
         for p in self._pairs():

@@ -9,7 +9,7 @@ from erlangen.symmetrize.canonical_order import Ordered
 from erlangen.symmetrize.canonical_vectors import ImageVectors, Vectors
 from erlangen.symmetrize.centred import Centred
 from erlangen.symmetrize.choice import Choice
-from erlangen.symmetrize.choose import choose_frame
+from erlangen.symmetrize.choose import choose_frame, symmetrize
 from erlangen.symmetrize.cloud import CloudFrame
 from erlangen.symmetrize.distinct import Distinct
 from erlangen.symmetrize.fa_gnn import FAGNN
@@ -28,7 +28,7 @@ from erlangen.symmetrize.sign_fixed import SignFixed
 from erlangen.symmetrize.sorting import Sorted
 from erlangen.symmetrize.spectral import Spectral
 from erlangen.symmetrize.stochastic import Stochastic
-from erlangen.symmetrize.symmetrized import Symmetrized, symmetrize
+from erlangen.symmetrize.symmetrized import Symmetrized
 from erlangen.symmetrize.transform import FrameTransform
 
 __all__ = [

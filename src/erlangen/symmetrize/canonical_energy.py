@@ -13,9 +13,9 @@ from erlangen.actions.base import Action
 from erlangen.actions.batches import a_tensor, batch_size
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
-from erlangen.symmetrize.batch import canonical, for_network
-from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.frames import Frame, Weighted, for_network
 from erlangen.symmetrize.shifted import exponential
+from erlangen.symmetrize.symmetrized import canonical
 
 
 class LieEnergy(Frame):

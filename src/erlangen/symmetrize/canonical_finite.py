@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
-from erlangen.symmetrize.batch import Batch, canonical, for_network
 from erlangen.symmetrize.choice import Choice, every_element
-from erlangen.symmetrize.frames import Frame
+from erlangen.symmetrize.frames import Frame, for_network
 from erlangen.symmetrize.generators import unit
+from erlangen.symmetrize.symmetrized import Batch, canonical
 
 if TYPE_CHECKING:
     from erlangen.nn.lifting import Lifting

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
-from erlangen.symmetrize.batch import for_network
-from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.frames import Frame, Weighted, for_network
 from erlangen.symmetrize.ordering import ROUNDINGS, Columns, elements_of, node_axes, node_parts, over_ways, relabelling_refusal
 
 

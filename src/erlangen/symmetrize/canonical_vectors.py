@@ -16,13 +16,13 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.groups.membership import may_look
 from erlangen.symmetrize import noise
-from erlangen.symmetrize.batch import Batch, for_network
 from erlangen.symmetrize.cloud import Cloud, CloudFrame, rounding_of_points
-from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.frames import Frame, Weighted, for_network
 from erlangen.symmetrize.linear_parts import is_vector
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
 from erlangen.symmetrize.principal import Principal
 from erlangen.symmetrize.robust import Bases, beside
+from erlangen.symmetrize.symmetrized import Batch
 
 Degenerate = Literal["ignore", "warn", "weighted"]
 
@@ -136,7 +136,7 @@ class Vectors(CloudFrame):
         doubtful: list[str] = []
         if len(outline.leaves) == 1:
             return points.unsqueeze(-1)
-        spanning = self.of or outline.names[outline.clouds.index(True)]
+        spanning = self.of or outline.names[outline.clouds[0]]
         for name, action, part in batch.named:
             if isinstance(action, PerDatum) and not isinstance(action, PerNode):
                 continue  # the datum's own, though it may have as many vectors as points

@@ -6,10 +6,10 @@ from typing import Any
 
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
-from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.cloud import CloudFrame, centred, cloud_of, cloud_refusal
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.linear_parts import of_linear_part
+from erlangen.symmetrize.symmetrized import Batch
 
 
 class Centred(Frame):

@@ -19,10 +19,10 @@ from erlangen.groups.axial import across
 from erlangen.groups.base import Group
 from erlangen.groups.membership import may_look
 from erlangen.reps.affine import Point
-from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.linear_parts import from_centre, is_vector, of_linear_part
 from erlangen.symmetrize.outline import once, outline_of
+from erlangen.symmetrize.symmetrized import Batch
 
 
 def rounding_of_points(largest: Float[Tensor, " B"], d: int, dtype: torch.dtype) -> Float[Tensor, " B"]:
@@ -146,7 +146,7 @@ def cloud_of(batch: Batch, of: str | None = None, weights: str | None = None, ot
         ArgumentError: there is no such part, it is empty, not finite or of a wrong shape; weights are negative or, for a datum, all zero.
     """
     outline = batch.outline
-    at = next((i for i, (name, fits) in enumerate(zip(outline.names, outline.clouds)) if fits and of in (None, name)), None)
+    at = next((i for i in outline.clouds if of in (None, outline.names[i])), None)
     if at is None:
         raise ArgumentError("inp", f"a part {f'{of!r} ' if of else ''}that moves as points or vectors", repr(batch.inp))
     name, part = outline.names[at] or "x", batch.parts[at]
@@ -176,7 +176,7 @@ def cloud_of(batch: Batch, of: str | None = None, weights: str | None = None, ot
     counted = points.detach() if counts is None else points.detach() * (counts > 0).unsqueeze(-1)
     blur = rounding_of_points(torch.linalg.vector_norm(counted, dim=-1, dtype=torch.float64).amax(1), points.shape[-1], kind)
     # One number tells of all coordinates, those without weight included; where it is not finite, lengths may have overflowed.
-    most = float(blur.max()) if looks and len(blur) else inf
+    most = float(blur.max()) if looks and blur.numel() else inf
     if looks and not isfinite(most) and not bool(points.isfinite().all()):
         raise ArgumentError(name, "finite coordinates", f"{int((~points.isfinite()).sum())} that are NaN or infinite")
     beside = _others(batch, at, points, counts) if others else None
@@ -220,7 +220,7 @@ def _weights(batch: Batch, name: str, points: Tensor, part: Tensor) -> Float[Ten
 
 def cloud_refusal(inp: Action) -> str:
     """Why the input has no cloud; empty when it has one."""
-    return "" if any(outline_of(inp).clouds) else f"no part of {inp!r} moves as points or vectors"
+    return "" if outline_of(inp).clouds else f"no part of {inp!r} moves as points or vectors"
 
 
 class CloudFrame(Frame):

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from erlangen.actions.ragged import PerDatum
 from erlangen.errors import ArgumentError
 from erlangen.groups.orthogonal import O
+from erlangen.symmetrize.choose import symmetrize
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.principal import Principal
-from erlangen.symmetrize.symmetrized import symmetrize
 
 
 class FAGNN(nn.Module):

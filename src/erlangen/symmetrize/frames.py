@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import optree
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
 
 if TYPE_CHECKING:
-    from erlangen.symmetrize.batch import Batch
+    from erlangen.symmetrize.symmetrized import Batch
 
 
 class Weighted(NamedTuple):
@@ -157,3 +158,11 @@ class Haar(Frame):
         if not inp.group.is_compact:
             return f"{inp.group} is not compact: it has no uniform probability measure"
         return f"{inp.group} draws no Haar samples ({inp.group.measure})"
+
+
+def for_network(network: nn.Module, x: Any) -> Any:
+    """Data in the precision of a network's parameters: a frame's own network need not have that of the data."""
+    weight = next((p for p in network.parameters() if p.is_floating_point()), None)
+    if weight is None:
+        return x
+    return optree.tree_map(lambda t: t.to(weight.dtype) if isinstance(t, Tensor) and t.is_floating_point() else t, x)

@@ -16,7 +16,7 @@ from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.membership import may_look
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.recognise import recognised
-from erlangen.symmetrize.batch import for_network
+from erlangen.symmetrize.frames import for_network
 from erlangen.symmetrize.isometries import Basis, Candidates, Spread, in_order, over_completions
 from erlangen.symmetrize.noise import smooth
 

@@ -16,12 +16,12 @@ from erlangen.groups.base import Group
 from erlangen.groups.membership import may_look
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.recognise import recognised
-from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.cloud import Cloud, CloudFrame, cloud_of
 from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.generators import tell_lost
 from erlangen.symmetrize.isometries import Basis, Candidates, by_size, over_completions
 from erlangen.symmetrize.pairs import refuse_moving
+from erlangen.symmetrize.symmetrized import Batch
 
 
 class GramSchmidt(CloudFrame):

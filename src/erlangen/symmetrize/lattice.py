@@ -14,9 +14,9 @@ from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.axial import across
 from erlangen.groups.recognise import recognised
-from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.cloud import centred, cloud_of, rounding_of_points
 from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.symmetrized import Batch
 
 #: So many of the shortest lattice vectors are looked at; at most 12 are equally short, and the second ones are few, too.
 SHORTLIST = 40
@@ -61,7 +61,7 @@ class Lattice(Frame):
         outline = batch.outline
         if not outline.translates:
             return self.spanned(batch)
-        if not any(outline.clouds):  # no part has a place that the translation would have to undo
+        if not outline.clouds:  # no part has a place that the translation would have to undo
             found = self.spanned(Batch(outline.linear.inp, batch.x))
             return found._replace(elements=outline.group.element(found.elements))
         return centred(lambda batch, cloud: self.spanned(batch), batch, cloud_of(batch))

@@ -21,11 +21,11 @@ from erlangen.groups.membership import may_look
 from erlangen.groups.orthogonal import FormGroup
 from erlangen.groups.project import projection
 from erlangen.groups.recognise import recognised
-from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.cloud import Cloud, centred, cloud_of, cloud_refusal, rounding_of_points
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.generators import matrices, products, scaled, tell_lost
 from erlangen.symmetrize.isometries import CERTAIN
+from erlangen.symmetrize.symmetrized import Batch
 
 #: Matrices whose forms are off by less than this may be projected.
 NEAR = 0.1

@@ -23,8 +23,8 @@ from erlangen.groups.membership import may_look
 from erlangen.groups.permutation import Symmetric
 from erlangen.groups.recognise import recognised
 from erlangen.reps.basic import Permutation
-from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.noise import smooth
+from erlangen.symmetrize.symmetrized import Batch
 
 #: How many roundings a number that is compared may have gone through: sums, a rotation about a rounded axis, a shift.
 ROUNDINGS = 64

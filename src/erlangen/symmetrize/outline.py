@@ -84,9 +84,9 @@ class Outline:
         return [leaf is not None and is_moved_by_translations(leaf) for leaf in self.leaves]
 
     @once
-    def clouds(self) -> list[bool]:
-        """Which parts move as points, where the group translates, or else as vectors."""
-        return [is_cloud(self.inp, leaf) for leaf in self.leaves]
+    def clouds(self) -> list[int]:
+        """The places of the parts that move as points, where the group translates, or else as vectors."""
+        return [i for i, leaf in enumerate(self.leaves) if is_cloud(self.inp, leaf)]
 
 
 def outline_of(inp: Action) -> Outline:

@@ -14,11 +14,11 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.groups.membership import may_look
 from erlangen.reps.base import Rep
-from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.cloud import Cloud, CloudFrame
 from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.linear_parts import is_vector, of_linear_part
 from erlangen.symmetrize.robust import robust_bases
+from erlangen.symmetrize.symmetrized import Batch
 
 
 class Pairs(CloudFrame):

@@ -11,11 +11,11 @@ from erlangen.actions.base import Action
 from erlangen.groups.axial import across
 from erlangen.groups.base import Group
 from erlangen.groups.recognise import recognised
-from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.cloud import Cloud, CloudFrame
 from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.pairs import refuse_moving
 from erlangen.symmetrize.principal import Degenerate, Principal
+from erlangen.symmetrize.symmetrized import Batch
 
 
 class Planar(CloudFrame):

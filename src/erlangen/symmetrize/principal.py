@@ -15,12 +15,13 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
+from erlangen.groups.membership import looks_cheap
 from erlangen.symmetrize import noise
-from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.cloud import Cloud, CloudFrame, cloud_of, cloud_refusal, rounding_of_moment
 from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
 from erlangen.symmetrize.robust import beside, robust_bases
+from erlangen.symmetrize.symmetrized import Batch
 
 Degenerate = Literal["warn", "raise", "weighted", "ignore"]
 
@@ -162,24 +163,34 @@ class Principal(CloudFrame):
         return refuse_rank(out, self.rank) if self.degenerate == "weighted" else ""
 
 
-@cache
-def sign_choices(d: int, proper: bool) -> tuple[tuple[float, ...], ...]:
+def sign_choices(d: int, proper: bool) -> list[tuple[float, ...]]:
     """The signs of ``d`` right-handed axes; in SO(d) all but the last are free, which the determinant decides."""
     free = itertools.product([1.0, -1.0], repeat=d - 1 if proper else d)
-    return tuple((*signs, math.prod(signs)) if proper else signs for signs in free)
+    return [(*signs, math.prod(signs)) if proper else signs for signs in free]
 
 
 def signed(axes: Float[Tensor, "B d d"], proper: bool) -> Float[Tensor, "B k d d"]:
     """All choices of the axes' signs that lie in the group, in the order of :func:`sign_choices`."""
-    signs = torch.tensor(sign_choices(axes.shape[-1], proper), dtype=axes.dtype, device=axes.device)
-    return (_right_handed(axes) if proper else axes).unsqueeze(1) * signs.unsqueeze(1)
+    choices = _known_signs if looks_cheap(axes) else _signs
+    return (_right_handed(axes) if proper else axes).unsqueeze(1) * choices(axes.shape[-1], proper, axes.dtype, axes.device)
+
+
+def _signs(d: int, proper: bool, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "k 1 d"]:
+    return torch.tensor(sign_choices(d, proper), dtype=dtype, device=device).unsqueeze(1)
+
+
+@cache
+def _known_signs(d: int, proper: bool, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "k 1 d"]:
+    """The same, kept; never while a graph is traced, and of a kind that autograd can save."""
+    with torch.inference_mode(False):
+        return _signs(d, proper, dtype, device)
 
 
 def _right_handed(axes: Float[Tensor, "B d d"]) -> Float[Tensor, "B d d"]:
     """The last axis turned over where the determinant is negative."""
     if axes.shape[-1] == 3:
-        first, second, _ = axes.unbind(-1)
-        return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
+        first, second, _ = axes.split_with_sizes((1, 1, 1), -1)
+        return torch.cat([first, second, torch.linalg.cross(first, second, dim=-2)], -1)
     sign = torch.linalg.det(axes.detach()).sign().view(-1, 1, 1)
     return torch.cat([axes[..., :-1], axes[..., -1:] * sign], -1)
 

@@ -17,10 +17,11 @@ from erlangen.actions.ragged import first_of_ragged, is_by_node, some_of, to_den
 from erlangen.equivariance.error import call_model, equivariance_error
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.symmetrize.batch import Batch, RaggedCopies
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.made_up import made_up, special
+from erlangen.symmetrize.ragged_copies import RaggedCopies
 from erlangen.symmetrize.stochastic import Stochastic
+from erlangen.symmetrize.symmetrized import Batch
 from erlangen.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
 from erlangen.groups.products import DirectProduct
-from erlangen.symmetrize.batch import Batch, canonical
 from erlangen.symmetrize.frames import Frame, Weighted
 from erlangen.symmetrize.ordering import rounding
+from erlangen.symmetrize.symmetrized import Batch, canonical
 
 
 class Together(Action):

@@ -13,8 +13,8 @@ from erlangen.actions.base import Action
 from erlangen.actions.batches import a_tensor
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
-from erlangen.symmetrize.batch import canonical
 from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.symmetrized import canonical
 
 
 class Shifted(Frame):

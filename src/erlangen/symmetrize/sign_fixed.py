@@ -12,10 +12,10 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.groups.membership import may_look
 from erlangen.symmetrize import noise
-from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.cloud import Cloud, CloudFrame, rounding_of_moment
 from erlangen.symmetrize.frames import Weighted
 from erlangen.symmetrize.principal import Principal, sign_choices
+from erlangen.symmetrize.symmetrized import Batch
 
 #: How much the sign counts that the determinant decides.
 FLAT = 0.1

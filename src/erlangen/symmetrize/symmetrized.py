@@ -1,23 +1,307 @@
 """`Symmetrized`: any model, made symmetric by averaging over a frame. One formula:
 
 f_sym(x) = sum_i  w_i  out.act(g_i, f(inp.act(g_i^-1, x)))      with {(w_i, g_i)} the frame of x
+
+`Batch` is the data of one call, taken apart once; `Copies` what the model sees of it, one for each frame element, there and back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import optree
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
-from erlangen.actions.ragged import ragged_refusal, some_of
-from erlangen.actions.records import Record, as_action, takes_names
+from erlangen.actions.batches import a_tensor
+from erlangen.actions.ragged import segment_of
+from erlangen.actions.records import Record, takes_names
 from erlangen.errors import ArgumentError
-from erlangen.groups.membership import may_look
-from erlangen.symmetrize.batch import Batch, Copies, Reduction, at_least_single, refuse_integers, weighted_sum
+from erlangen.groups.base import Element
 from erlangen.symmetrize.frames import Frame, Weighted
-from erlangen.symmetrize.selfcheck import check_when_wrapped
+from erlangen.symmetrize.outline import Outline, once, outline_of
+
+#: Weights ``[B, k]`` (``None``: equal ones) and parts ``[B, k, ...]`` to ``[B, ...]``.
+Reduction = Callable[[Tensor | None, Tensor], Tensor]
+
+
+class Batch:
+    """A batch of data under an action: made once in a call, and carried through check, frame, copies and output.
+
+    Attributes:
+        inp, x: how the group acts, and the data.
+        outline: what the action says of its parts.
+
+    >>> from erlangen.groups import SO
+    >>> Batch(SO(3).vector, torch.randn(8, 5, 3)).copies(SO(3).sample(8, 4)).canonical().shape
+    torch.Size([32, 5, 3])
+    """
+
+    def __init__(self, inp: Action, x: Any) -> None:
+        self.inp, self.x = inp, x
+        self.outline: Outline = getattr(inp, "_outline", None) or outline_of(inp)
+        #: The data's parts, in the order of the action's leaves.
+        self.parts: list[Any] = inp.flatten(x) if isinstance(inp, Record) else [x]
+        #: The segment of a ragged batch: which datum each node belongs to.
+        self.index: Int[Tensor, " N"] | None = segment_of(inp, x) if self.outline.is_ragged else None
+
+    @property
+    def named(self) -> list[tuple[str | None, Any, Any]]:
+        """The parts with their actions and, in a flat dict, their names."""
+        return list(zip(self.outline.names, self.outline.leaves, self.parts))
+
+    @property
+    def leaf(self) -> Tensor:
+        """Some floating-point tensor of the data, for dtype and device."""
+        return _a_leaf(self.x)
+
+    def full_precision(self) -> AbstractContextManager[Any]:
+        """Where frames are found and data are moved: without autocast, which would round coordinates to eight bits."""
+        kind = self.leaf.device.type
+        return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+
+    def copies(self, elements: Element, mixed: bool = False) -> Copies:
+        """The copies of the data, one for each of the elements ``[B, k]``, or their mixture."""
+        if self.index is None:
+            return Copies(self, elements, mixed)
+        from erlangen.symmetrize.ragged_copies import RaggedCopies
+
+        return RaggedCopies(self, elements, mixed)
+
+
+class Copies:
+    """The copies of a batch, one for each frame element, and how they lie in one tensor: ``[B * k, ...]``, a datum's copies together.
+
+    Attributes:
+        batch, elements: the data, and the elements ``[B, k]``.
+        size, k: how many data, and how many elements for each.
+        mixed: whether the model sees the mixture of a datum's copies instead of each.
+        seen: so how many of each datum it sees, ``k`` or 1.
+    """
+
+    def __init__(self, batch: Batch, elements: Element, mixed: bool = False) -> None:
+        self.batch, self.elements = batch, elements
+        self.group = group = batch.inp.group
+        fits = isinstance(elements, Tensor) and elements.shape[2:] == group.element_shape and elements.ndim > 1
+        self.size: int
+        self.k: int
+        self.size, self.k = elements.shape[:2] if fits else group.batch_shape(elements)
+        self.mixed, self.seen = mixed, 1 if mixed else self.k
+        # The same elements for all data (a whole group): each moves the batch at once, which is cheaper where places are computed.
+        parts = [elements] if fits else optree.tree_leaves(elements)
+        self._shared = batch.index is None and self.size > 1 and all(t.stride(0) == 0 for t in parts)
+        self._parts: Any = None
+        self._each = group.take(elements, 0) if self._shared else elements
+
+    # ---- there ----
+
+    def inputs(self, weights: Float[Tensor, "B k"] | None) -> Any:
+        """What the model sees, leading axes ``[B * k, ...]``, or ``[B, ...]`` of mixtures.
+
+        Raises:
+            ArgumentError: a part that moves cannot be mixed, for it holds integers, or the batch is ragged.
+        """
+        seen = self.canonical()
+        return self._mixture(seen, weights) if self.mixed and weights is not None else seen
+
+    def canonical(self) -> Any:
+        """``g^-1 x`` for each datum and each of its elements, leading axes ``[B * k, ...]``.
+
+        Parts that are there for each datum, node or edge come once for each copy (:mod:`erlangen.actions.ragged`); shared parts, with
+        ``None``, as they are. Data are moved in single precision or better, whatever autocast says.
+        """
+        batch, outline = self.batch, self.batch.outline
+        with batch.full_precision():
+            parts = [
+                self.still(action, part, name or "x") if still else self._moved(action, part, name or "x")
+                for name, action, still, part in zip(outline.names, outline.leaves, outline.still, batch.parts)
+            ]
+        return batch.inp.unflatten(parts) if isinstance(batch.inp, Record) else parts[0]
+
+    def _moved(self, action: Action, part: Tensor, name: str) -> Tensor:
+        action.check(part, name)
+        # A frame that comes in double precision was worth it: move the data in it, too.
+        wide = part.to(at_least_single(part.dtype, _a_leaf(self.elements).dtype)) if part.is_floating_point() else part
+        rows = self.rows(action, part.shape[0], name)
+        wide = wide.unsqueeze(0 if self._shared else 1)
+        if action.act_inverse is not None:
+            moved = action.act_inverse(self._apart(action, self._each) if rows is None else self.take(self._each, rows), wide)
+        else:
+            moved = action.act(self.take(self._inverse, rows), wide)
+        return self.join(moved.transpose(0, 1) if self._shared else moved).to(part.dtype).contiguous()
+
+    def _apart(self, action: Action, elements: Element) -> Element:
+        """All elements as the action needs them, taken apart once for both ways."""
+        if action.apart is None or self._shared:
+            return elements
+        if self._parts is None:
+            self._parts = action.apart(elements)
+        return self._parts
+
+    @once
+    def _inverse(self) -> Element:
+        return self.group.inverse(self._each)
+
+    def _mixture(self, seen: Any, weights: Float[Tensor, "B k"]) -> Any:
+        """``sum_i w_i g_i^-1 x`` of canonical forms ``[B * k, ...]``, for each datum; parts that nothing moves are those of ``x``."""
+
+        def mix(name: str | None, still: bool, part: Tensor, moved: Tensor) -> Tensor:
+            if still:
+                return part
+            if not moved.is_floating_point():
+                raise ArgumentError(
+                    name or "x", "floating-point data, to mix moved ones", str(moved.dtype), "train with trick=None"
+                )
+            return weighted_sum(weights, moved.unflatten(0, tuple(weights.shape)))
+
+        batch, outline = self.batch, self.batch.outline
+        moved = batch.inp.flatten(seen) if isinstance(batch.inp, Record) else [seen]
+        with batch.full_precision():
+            parts = [mix(*leaf) for leaf in zip(outline.names, outline.still, batch.parts, moved)]
+        return batch.inp.unflatten(parts) if isinstance(batch.inp, Record) else parts[0]
+
+    # ---- back ----
+
+    def average(self, action: Action | None, part: Any, weights: Tensor | None, reduce: Reduction, low: bool) -> Any:
+        """A part of what the model returned, moved back by each element and averaged; one without action comes back for each element.
+
+        Args:
+            action, part: how it moves, and what the model returned.
+            weights, reduce: of the elements, and the average by them.
+            low: whether autocast is on, so that the average stays in the precision it was summed in.
+
+        Raises:
+            ArgumentError: it does not lead with the copies, or has no average (integers) where there are several.
+        """
+        if action is None:
+            return self.split(part) if isinstance(part, Tensor) else part
+        part = self.split(part)
+        action.check(part, "out")
+        numbers = part.is_floating_point() or part.is_complex()
+        if self.k > 1:
+            refuse_integers(part)
+        # Autocast lets a network compute in 16 bits, and its sums in 32; so do we.
+        wide = at_least_single(part.dtype) if numbers else part.dtype
+        rows = self.rows(action, part.shape[0], "out")
+        moved = action.act(self._apart(action, self.elements) if rows is None else self.take(self.elements, rows), part.to(wide))
+        if not numbers:
+            return moved[:, 0]
+        mean = reduce(weights if rows is None or weights is None else weights[rows], moved)
+        return mean if low else mean.to(part.dtype)
+
+    # ---- how they lie ----
+
+    def rows(self, action: Action | None, count: int, argument: str = "x") -> Tensor | None:
+        """Which datum each of the ``count`` rows of a part belongs to; ``None``: each to its own."""
+        return None
+
+    def take(self, elements: Element, rows: Tensor | None) -> Element:
+        """Elements ``[B, k]`` as they belong to the rows of a part."""
+        return elements if rows is None else self.group.take(elements, rows)
+
+    def join(self, part: Tensor) -> Tensor:
+        """``[rows, k, ...]`` to ``[rows * k, ...]``."""
+        return part.flatten(0, 1)
+
+    def split(self, part: Any) -> Tensor:
+        """The way back, for what the model returns.
+
+        Raises:
+            ArgumentError: the leading axis is not that of the copies.
+        """
+        if not leads(part, self.size * self.seen):
+            raise ArgumentError("model", f"an output with leading axis {self.size} x {self.seen} (batch x frame)", shape_of(part))
+        return part.reshape(self.size, self.seen, *part.shape[1:])
+
+    def still(self, action: Action | None, part: Any, argument: str) -> Any:
+        """The copies of a part that nothing moves; what is shared, as it is.
+
+        Raises:
+            ArgumentError: a part does not lead with what it was said to lead with.
+        """
+        if action is None:
+            return part
+        if not leads(part, self.size):
+            raise ArgumentError(argument, f"a tensor that leads with the {self.size} data", shape_of(part), SHARED)
+        return part.repeat_interleave(self.k, 0)
+
+    def explain(self, error: Exception, rest: dict[str, Any]) -> None:
+        """Add to a model's error that it saw a part once for all copies, where that may be why."""
+        if self.seen == 1:
+            return
+        parts = [(name or "x", action, part) for name, action, part in self.batch.named]
+        shared = [name for name, action, part in parts if self.puzzling(action, part)]
+        if shared := shared + [name for name, part in rest.items() if self.puzzling(None, part)]:
+            error.add_note(
+                f"The model saw {self.seen} copies of each datum, but {', '.join(shared)} once, as shared by the whole batch. "
+                "If it is something that each datum has for itself, say so in inp: erlangen.frames.PerDatum(group); in ragged "
+                "batches PerNode, PerEdge or Edges"
+            )
+
+    def puzzling(self, action: Action | None, part: Any) -> bool:
+        """Whether a shared part has a leading axis as if it were none: for the hint beside a model's error, never for the result."""
+        return action is None and leads(part, self.size)
+
+
+def canonical(inp: Action, x: Any, elements: Element) -> Any:
+    """:meth:`Copies.canonical` of data for elements ``[B, k]``.
+
+    >>> from erlangen.groups import SO
+    >>> canonical(SO(3).vector, torch.randn(8, 5, 3), SO(3).sample(8, 4)).shape
+    torch.Size([32, 5, 3])
+    """
+    return Batch(inp, x).copies(elements).canonical()
+
+
+def weighted_sum(weights: Float[Tensor, "B k"] | None, parts: Float[Tensor, "B k ..."]) -> Float[Tensor, "B ..."]:
+    """``sum_k w_k y_k`` of real or complex parts (their mean, without weights), summed in single precision or better and returned in
+    the parts' own.
+
+    >>> weighted_sum(torch.tensor([[0.25, 0.75]]), torch.tensor([[[4.0], [8.0]]]))
+    tensor([[7.]])
+    """
+    wide = at_least_single(parts.dtype)
+    if weights is None:
+        return parts.mean(1, dtype=wide).to(parts.dtype)
+    return torch.einsum("bk,bk...->b...", weights.to(wide), parts.to(wide)).to(parts.dtype)
+
+
+def refuse_integers(part: Tensor) -> None:
+    """Raise an :class:`ArgumentError`, if a model's output has no average."""
+    if not part.is_floating_point() and not part.is_complex():
+        hint = "return scores (logits, probabilities) and decide after the average"
+        raise ArgumentError("model", "floating-point outputs, which have an average over the frame", str(part.dtype), hint)
+
+
+def at_least_single(*dtypes: torch.dtype) -> torch.dtype:
+    """The widest of the dtypes, and not below single precision."""
+    wide = torch.float32
+    for dtype in dtypes:
+        if dtype is not wide:
+            wide = torch.promote_types(wide, dtype)
+    return wide
+
+
+def _a_leaf(x: Any) -> Tensor:
+    return x if isinstance(x, Tensor) else a_tensor(x)
+
+
+def leads(part: Any, rows: int) -> bool:
+    return isinstance(part, Tensor) and part.ndim > 0 and part.shape[0] == rows
+
+
+def shape_of(part: Any) -> Any:
+    return tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
+
+
+#: Marks, in the rest of a call, that the datum itself came as keywords.
+_KEYWORDS = "\0keywords"
+#: Beside the error of a part whose length does not fit.
+SHARED = "None in the record shares a part with the whole batch; PerNode, PerEdge and Edges are for ragged batches"
 
 
 class Symmetrized(nn.Module):
@@ -84,56 +368,13 @@ class Symmetrized(nn.Module):
         return self.out.map(lambda action, part: part.sqrt(), squares)
 
     def _over(self, batch: Batch, frame: Weighted, rest: dict[str, Any], reduce: Reduction = weighted_sum) -> Any:
-        if (kept := self._kept(batch, frame)) is not None:
-            return self._over_kept(batch, frame, kept, rest, reduce)
-        copies = batch.copies(frame.elements, frame.mixed)
-        size, k = copies.size, copies.k
-        if self.chunk is None or self.chunk >= k or frame.mixed:
-            return self._average(copies, frame.weights, rest, reduce)
-        weights = frame.weights
-        if weights is None:
-            leaf = batch.leaf
-            weights = torch.full(
-                (size, k), 1 / k, dtype=leaf.dtype if leaf.is_floating_point() else torch.get_default_dtype(), device=leaf.device
-            )
-        chunks = []
-        for start in range(0, k, self.chunk):
-            part = slice(start, start + self.chunk)
-            some = batch.copies(self.inp.group.take(frame.elements, (slice(None), part)))
-            chunks.append(self._average(some, weights[:, part], rest, reduce))
-        if not isinstance(self.out, Record):
-            return sum(chunks[1:], chunks[0])
-        gathered = zip(self.out.leaves, zip(*map(self.out.flatten, chunks)))
-        return self.out.unflatten([_gather(action, parts) for action, parts in gathered])
+        if (frame.weights is not None or self.chunk is not None) and not frame.mixed:
+            from erlangen.symmetrize.portions import over_chunks, over_kept
 
-    def _kept(self, batch: Batch, frame: Weighted) -> tuple[Tensor, Tensor] | None:
-        """Which datum and which of its elements have a weight, where most have none: a few data near a tie need many, the others one."""
-        weights = frame.weights
-        if weights is None or frame.mixed or self.chunk is not None or batch.index is not None or not may_look(weights):
-            return None
-        if (weights.requires_grad and not frame.skips) or (isinstance(self.out, Record) and None in self.out.leaves):
-            return None
-        kept = (weights.detach() != 0).nonzero()
-        return (kept[:, 0], kept[:, 1]) if 4 * len(kept) <= 3 * weights.numel() else None
-
-    def _over_kept(
-        self, batch: Batch, frame: Weighted, kept: tuple[Tensor, Tensor], rest: dict[str, Any], reduce: Reduction
-    ) -> Any:
-        """The same average, of the elements alone that have a weight: each is a datum of its own to the model."""
-        assert frame.weights is not None
-        rows, places = kept
-        elements = self.inp.group.take(frame.elements, (rows.unsqueeze(1), places.unsqueeze(1)))
-        some = Batch(self.inp, some_of(self.inp, batch.x, rows)).copies(elements)
-        weights, size = frame.weights[rows, places], len(frame.weights)
-
-        def total(_: Action | None, part: Tensor) -> Tensor:
-            refuse_integers(part)
-            wide = at_least_single(part.dtype)
-            weighted = torch.einsum("n,n...->n...", weights.to(wide), part.to(wide))
-            return part.new_zeros(size, *part.shape[1:], dtype=weighted.dtype).index_add(0, rows, weighted).to(part.dtype)
-
-        found = self._average(some, None, rest, reduce)
-        return self.out.map(total, found) if isinstance(self.out, Record) else total(self.out, found)
+            found = (over_kept if self.chunk is None else over_chunks)(self, batch, frame, rest, reduce)
+            if found is not None:
+                return found
+        return self.average(batch.copies(frame.elements, frame.mixed), frame.weights, rest, reduce)
 
     def frames(self, *args: Any, **kwargs: Any) -> Weighted:
         """The frame of the given input alone."""
@@ -156,7 +397,8 @@ class Symmetrized(nn.Module):
         with batch.full_precision():
             return self.frame.of_batch(batch)
 
-    def _average(self, copies: Copies, weights: Tensor | None, rest: dict[str, Any], reduce: Reduction) -> Any:
+    def average(self, copies: Copies, weights: Tensor | None, rest: dict[str, Any], reduce: Reduction = weighted_sum) -> Any:
+        """The model's output on the copies, moved back and averaged: the formula, of a frame that was found."""
         batch, record = copies.batch, self.out if isinstance(self.out, Record) else None
         y = self._call(copies.inputs(weights), rest, copies)
         leaves, parts = (record.leaves, record.flatten(y, "model", "outputs")) if record is not None else ([self.out], [y])
@@ -166,33 +408,15 @@ class Symmetrized(nn.Module):
         return found[0] if record is None else record.unflatten(found)
 
     def _call(self, seen: Any, rest: dict[str, Any], copies: Copies) -> Any:
-        rest = dict(rest)
-        keywords = rest.pop(_KEYWORDS, False) or self._named
-
-        def call() -> Any:
-            if keywords:
-                return self.model(**seen, **rest)
-            return (
-                self.model(*seen, **rest) if isinstance(seen, tuple) and isinstance(self.inp, Record) else self.model(seen, **rest)
-            )
-
+        args: tuple[Any, ...] = seen if isinstance(seen, tuple) and isinstance(self.inp, Record) else (seen,)
+        if self._named or _KEYWORDS in rest:
+            args, rest = (), seen | {name: value for name, value in rest.items() if name != _KEYWORDS}
         if copies.seen == 1 or torch.compiler.is_compiling():
-            return call()
+            return self.model(*args, **rest)
         try:
-            return call()
+            return self.model(*args, **rest)
         except Exception as error:
-            named = [(name or "x", action, part) for name, action, part in copies.batch.named]
-            shared = [
-                name
-                for name, action, part in [*named, *((name, None, part) for name, part in rest.items())]
-                if copies.puzzling(action, part)
-            ]
-            if shared:
-                error.add_note(
-                    f"The model saw {copies.seen} copies of each datum, but {', '.join(shared)} once, as shared by the whole batch. "
-                    "If it is something that each datum has for itself, say so in inp: erlangen.frames.PerDatum(group); in ragged "
-                    "batches PerNode, PerEdge or Edges"
-                )
+            copies.explain(error, rest)
             raise
 
     def _batch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Batch, dict[str, Any]]:
@@ -213,78 +437,3 @@ class Symmetrized(nn.Module):
 
     def extra_repr(self) -> str:
         return f"inp={self.inp!r}, out={self.out!r}"
-
-
-#: Marks, in the rest of a call, that the datum itself came as keywords.
-_KEYWORDS = "\0keywords"
-
-
-def symmetrize(
-    model: nn.Module,
-    inp: Any,
-    out: Any,
-    *,
-    frame: Frame | None = None,
-    chunk: int | None = None,
-    check: bool = True,
-    example: Any = None,
-) -> Symmetrized:
-    """Make a model symmetric.
-
-    Args:
-        model: any module, called with a leading batch axis.
-        inp: how the group acts on the model's input: an action (``G.vector``, ``G.point``, ...), or a dict/tuple/dataclass of
-            actions for models that take several things. ``None`` inside: a part that the whole batch shares, handed on as it is;
-            ``er.frames.PerDatum(G)``: one that each datum has for itself and nothing moves (masks, labels, charges).
-        out: the same for the output; ``G.scalar`` makes it invariant.
-        frame: how; by default :func:`erlangen.symmetrize.choose.choose_frame` picks an exact one.
-        chunk: at most so many frame elements in one forward pass, to bound memory.
-        check: make sure that the frame moves along with the data, on made-up ones or on ``example``.
-        example: a batch of data (what the model is called with), on which the wrapped model is checked too: its symmetry, in float64,
-            and that a datum's result does not depend on the rest of the batch.
-
-    Returns:
-        a module that is called as ``model`` is.
-
-    Raises:
-        ArgumentError: ``inp`` and ``out`` belong to different groups, the frame cannot serve them, or a check fails (with the size of
-            the error).
-
-    Source: Puny et al., "Frame Averaging for Invariant and Equivariant Network Design", ICLR 2022, arXiv:2110.03336.
-
-    >>> import torch
-    >>> import erlangen as er
-    >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(15, 1)).double()
-    >>> model = er.symmetrize(net, er.SO(3).vector, er.SO(3).scalar)
-    >>> x, g = torch.randn(8, 5, 3, dtype=torch.float64), er.SO(3).sample(8, dtype=torch.float64)
-    >>> torch.allclose(model(x), model(er.SO(3).vector.act(g, x)))
-    True
-    """
-    from erlangen.symmetrize.choose import choose_frame
-
-    if not callable(model):
-        raise ArgumentError("model", "a torch.nn.Module", type(model).__name__)
-    inp, out = as_action(inp, "inp"), as_action(out, "out")
-    if inp.group != out.group:
-        raise ArgumentError("out", f"an action of {inp.group}, as inp", f"one of {out.group}")
-    if reason := ragged_refusal(inp):
-        raise ArgumentError("inp", "a Segment, which says what each node belongs to", reason)
-    if frame is None:
-        frame = choose_frame(inp)
-    elif not isinstance(frame, Frame):
-        raise ArgumentError("frame", "a Frame, e.g. erlangen.frames.Principal()", type(frame).__name__)
-    if reason := frame.refuse(inp):
-        raise ArgumentError("frame", f"a frame that serves {inp!r}", f"{type(frame).__name__}: {reason}")
-    if reason := frame.refuse_output(out):
-        raise ArgumentError("frame", f"a frame that serves the output {out!r}", f"{type(frame).__name__}: {reason}")
-    wrapped = Symmetrized(model, frame, inp, out, chunk)
-    if check:
-        check_when_wrapped(wrapped, example)
-    return wrapped
-
-
-def _gather(action: Action | None, parts: tuple[Any, ...]) -> Any:
-    """A part of the output from its chunks."""
-    if action is not None:
-        return sum(parts[1:], parts[0])
-    return torch.cat(parts, 1) if isinstance(parts[0], Tensor) else parts[-1]

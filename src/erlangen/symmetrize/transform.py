@@ -12,9 +12,9 @@ from erlangen.actions.ragged import is_still
 from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
-from erlangen.symmetrize.batch import Batch
 from erlangen.symmetrize.frames import Frame
 from erlangen.symmetrize.stochastic import Stochastic
+from erlangen.symmetrize.symmetrized import Batch
 
 
 class FrameTransform:

@@ -16,8 +16,8 @@ from erlangen.equivariance.error import equivariance_error
 from erlangen.errors import ArgumentError
 from erlangen.reps.affine import Point
 from erlangen.reps.base import Rep
+from erlangen.symmetrize.choose import symmetrize
 from erlangen.symmetrize.frames import Frame
-from erlangen.symmetrize.symmetrized import symmetrize
 from erlangen.testing.laws import Laws
 from erlangen.verdict import Verdict
 

@@ -182,7 +182,7 @@ class ExplanationRobustness:
 
     def _moved(self, x: Any, g: Element) -> Any:
         """``g x`` for elements ``[B, k]``, leading axis ``B * k``, by the code that symmetrizes models."""
-        from erlangen.symmetrize.batch import canonical
+        from erlangen.symmetrize.symmetrized import canonical
 
         return canonical(self.inp, x, inverse(self.inp.group, g))
 

@@ -32,7 +32,7 @@ class SymmetrizedExplainer(Explainer):
     def __init__(
         self, explainer: Explainer, inp: Action, out: Action, kind: Kind, n: int | None, seed: int, round: bool, as_data: bool
     ) -> None:
-        from erlangen.symmetrize.symmetrized import symmetrize
+        from erlangen.symmetrize.choose import symmetrize
 
         self.explainer, self.inp, self.kind, self.round = explainer, inp, kind, round
         self.as_data = as_data
