@@ -39,6 +39,25 @@ def test_a_datum_is_taken_apart_once(G):
     assert len(files) <= 6, sorted(files)
 
 
+@pytest.mark.parametrize("G", [er.SE(3), er.E(2)], ids=str)
+def test_no_data_are_a_batch_too(G):
+    model = er.symmetrize(nn.Identity(), G.point, G.point)
+    assert model(torch.zeros(0, 5, G.space_dim)).shape == (0, 5, G.space_dim)
+
+
+def test_what_one_call_keeps_serves_the_next():
+    """Constants made in inference mode serve a training after it."""
+    net, x, G = nn.Linear(3, 3), torch.randn(4, 5, 3), er.E(3)
+    model = er.symmetrize(net, G.point, G.point, frame=Principal(grad=True))
+    with torch.inference_mode():
+        seen = model(x)
+    there = x.clone().requires_grad_()
+    found = model(there)
+    found.square().sum().backward()
+    assert torch.equal(seen, found)
+    assert bool(there.grad.isfinite().all())
+
+
 def test_the_parts_of_a_record_are_asked_for_once(monkeypatch):
     G = er.SE(3)
     inp = er.Record({"pos": G.point, "batch": er.frames.Segment(G), "charge": er.frames.PerNode(G)})

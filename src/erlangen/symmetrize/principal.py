@@ -209,7 +209,7 @@ def _counts(cloud: Cloud) -> Float[Tensor, " B"] | int:
 def _are_distinct(cloud: Cloud, values: Float[Tensor, "B d"]) -> bool:
     """Whether even the largest value and the largest rounding of all data would make no gap of any of them none: true of most batches."""
     d = values.shape[-1]
-    if d == 1:
+    if d == 1 or not values.numel():
         return True
     gap, largest = float((values.narrow(-1, 1, d - 1) - values.narrow(-1, 0, d - 1)).min()), max(float(values.max()), 0.0)
     return gap > max(SAFETY * rounding_of_moment(d * largest, cloud.most), cloud.eps**0.5 * largest)
