@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from math import inf
 from typing import Any, Literal
 
 import torch
@@ -129,5 +128,5 @@ def _basis(group: Any, cloud: Cloud) -> Basis:
     """The basis of the cloud, seen from its centre, and where it spans less, of its other vectors."""
     own = Candidates.rounded(cloud.weighted(), cloud.eps, group, cloud.noise)
     if cloud.weights is not None:
-        own = own._replace(noise=cloud.weights[..., 0].double() * own.noise, most=inf)
+        own = own._replace(noise=cloud.weights[..., 0].double() * own.noise)
     return by_size(group, own, cloud.eps, None if cloud.others is None else Candidates(cloud.others.vectors, cloud.others.noise))
