@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from erlangen.discover.task import task_symmetries
+from erlangen.discover.task import TaskSymmetries, task_symmetries
 from erlangen.discover.task.closure import bracket_defect, nearest_closed
 from erlangen.discover.task.ideal import idealised
 from erlangen.discover.task.index_network import IndexNetwork
@@ -184,3 +184,21 @@ def test_what_does_not_matter_is_left_alone_and_said():
     g = flat.group.sample(5, dtype=torch.float64)
     moved = flat.group.point.act(g, z.flatten(1)[:5]).unflatten(1, (2, 3))
     assert torch.allclose((moved[:, 0] - moved[:, 1]).norm(dim=-1), (z[:5, 0] - z[:5, 1]).norm(dim=-1), rtol=1e-3)
+
+
+def test_an_approximate_symmetry_is_described_but_not_claimed():
+    x = _random(500, 2)
+    y = x.square().sum(-1) + 0.15 * x[:, 0] * x[:, 1] ** 2
+    found = task_symmetries(x, y)
+    assert not found
+    assert found.algebra is not None
+    assert found.algebra.name == "so(2)"
+    assert "not claimed" in str(found)
+    assert (len(found.generators), found.group, found.finding().holds) == (0, None, False)
+    assert found.excludes(1)
+    again = TaskSymmetries.from_dict(found.as_dict())
+    assert str(again) == str(found)
+    exact = task_symmetries(x, x.square().sum(-1))
+    assert exact
+    assert not exact.excludes(1)
+    assert exact.excludes(2)

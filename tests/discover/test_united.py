@@ -49,3 +49,12 @@ def test_vectors_turn_as_the_tokens_do_or_not_at_all():
     numbers = task_symmetries(x, mirrored, target="scalar")
     assert numbers.algebra is not None
     assert numbers.algebra.name == "so(2) + dilation"
+
+
+def test_round_inputs_do_not_make_a_task_round():
+    x = _random(500, 2)
+    found = er.discover(x, x.square().sum(-1) + 0.15 * x[:, 0] * x[:, 1] ** 2, quiet=True, steps=300)
+    # The inputs' distribution and a rough look at the task say so(2): the derivatives of a predictor without error rule it out.
+    assert found.algebra is None
+    assert not found
+    assert "does not keep it exactly" in str(found) or "not claimed" in str(found)

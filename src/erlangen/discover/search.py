@@ -122,7 +122,7 @@ def discover(
         search.quadric()
         task = task_answer(everything, seed)
         # Where exact derivatives of a number have answered, what the inputs alone look like is not needed.
-        answered = task is not None and bool(task) and task.exact and everything.scalars.shape[1] > 0 and channels is None
+        answered = task is not None and bool(task) and everything.scalars.shape[1] > 0 and channels is None
         for count in [] if answered else _channel_counts(n if mask is not None else span.shape[1], channels, mask):
             search.liegan(count)
             if search.standing():

@@ -52,10 +52,11 @@ def united(found: Discovered, data: Samples) -> Discovered:
 
     What the task keeps goes before what the inputs look like: their distribution may have more symmetries than the task, or fewer. An
     algebra of the distribution was judged with what belongs to the inputs; where it is larger than what derivatives see, it stays, and the
-    note says so. Where neither has found anything, an exact belief is the answer.
+    note says so, unless the task is known so well that it rules such an algebra out. Where neither has found anything, an exact belief is
+    the answer.
     """
     task, own = found.task, found.algebra
-    if task is not None and task.algebra is not None and task.exact:
+    if task is not None and task and task.algebra is not None:
         algebra = _algebra(task.group)
         if algebra is not None:
             if own is None:
@@ -69,15 +70,24 @@ def united(found: Discovered, data: Samples) -> Discovered:
                 return _by_task(found, task, algebra, why)
             why = f"the task's derivatives say {task.algebra.name}, by a predictor with a held-out R² of {1 - task.error:.2f}"
             return replace(found, note=_also(found.note, why))
-    if own is not None:
+    if own is not None and task is not None and data.labels is None and task.excludes(own.dim):
+        seen = f"the inputs are distributed as {own.name} would have it, but the task does not keep it exactly"
+        seen += f" (held-out R² {1 - task.error:.3f}, a violation of {float(task.violations[own.dim - 1]):.0%} at the least)"
+        hint = "--soft learns how far, --group imposes it all the same"
+        verdict = Verdict(False, "the task keeps the algebra of its inputs", "statistical", tried=len(task.violations), reason=seen)
+        found = replace(found, algebra=None, verdict=verdict, metric=None, cosine=0.0, note=_also(found.note, f"{seen}; {hint}"))
+    elif own is not None:
         said = ""
         if task is not None:
-            said = f"the task's derivatives do not tell: {task.reason}" if not task else f"the task's derivatives: {task}"
+            said = (
+                f"the task's derivatives do not tell: {task.reason}" if task.algebra is None else f"the task's derivatives: {task}"
+            )
         return replace(found, note=_also(found.note, said))
     if found.belief is not None:
         finding = found.belief.finding()
         algebra = _algebra(finding.group)
-        if finding.holds and finding.group is not None and algebra is not None:
+        excluded = algebra is not None and task is not None and data.labels is None and task.excludes(algebra.dim)
+        if finding.holds and finding.group is not None and algebra is not None and not excluded:
             verdict = Verdict(
                 True,
                 "a model that has the symmetry predicts held-out data as well as one that has not",
@@ -86,9 +96,13 @@ def united(found: Discovered, data: Samples) -> Discovered:
                 numbers={"degree": found.belief[finding.group.name].degree} if finding.group.name in found.belief.groups else {},
                 reason=finding.note,
             )
-            note = "an exact belief decides" + ("" if task is None else f"; the task's derivatives: {task.reason}")
+            note = "an exact belief decides" + ("" if task is None else f"; the task's derivatives: {_said(task)}")
             return replace(found, algebra=algebra, verdict=verdict, source="belief", note=_also(found.note, note))
-    return replace(found, note=_also(found.note, "" if task is None else f"of the task: {task if task else task.reason}"))
+    return replace(found, note=_also(found.note, "" if task is None else f"of the task: {_said(task)}"))
+
+
+def _said(task: TaskSymmetries) -> str:
+    return task.reason if task.algebra is None else str(task)
 
 
 def _by_task(found: Discovered, task: TaskSymmetries, algebra: LieAlgebra, note: str) -> Discovered:

@@ -37,7 +37,8 @@ def task_section(task: TaskSymmetries, names: Sequence[str]) -> Section:
     shown = task.violations[:MOST_BARS].tolist()
     if shown:
         inside = 0 if task.algebra is None else task.algebra.dim
-        series = {"found": [v if i < inside else 0.0 for i, v in enumerate(shown)]} if inside else {}
+        name = "found" if task.exact else "approximate"
+        series = {name: [v if i < inside else 0.0 for i, v in enumerate(shown)]} if inside else {}
         if inside < len(shown):
             series["others"] = [v if i >= inside else 0.0 for i, v in enumerate(shown)]
         figures.append(
@@ -47,7 +48,7 @@ def task_section(task: TaskSymmetries, names: Sequence[str]) -> Section:
                 title="Violations of all directions, in order",
                 x_label="direction",
                 y_label="violation",
-                caption="The smallest ones; found are those before the gap.",
+                caption=f"The smallest ones; {name} are those before the gap.",
             )
         )
     matrices = []
@@ -55,7 +56,7 @@ def task_section(task: TaskSymmetries, names: Sequence[str]) -> Section:
         columns = [*names, "shift"] if names else []
         matrices = [
             Matrix(f"x' = A x + b, {i + 1}", rows, row_labels=names, column_labels=columns, decimals=2)
-            for i, rows in enumerate(task.generators[:MOST_MATRICES])
+            for i, rows in enumerate(task.algebra.generators[:MOST_MATRICES])
         ]
         form = task.algebra.form
         if form is not None:

@@ -49,6 +49,8 @@ FARTHEST = 12.0
 SURE, NEGLIGIBLE = 4.0, 0.03
 #: A predictor that leaves more of the target's variance is too rough for a symmetry to be called exact.
 ROUGH = 0.5
+#: One that leaves more than this is too rough to rule a symmetry out.
+FINE = 0.01
 #: A component that slopes no further than this part of the mean one does not matter.
 IDLE = 0.02
 #: Idle directions with no more than this part, squared, off some coordinate axes are those.
@@ -57,10 +59,10 @@ ON_AXES = 0.02
 
 @dataclass(frozen=True)
 class TaskSymmetries:
-    """The affine symmetries of a task. Falsy where none was found.
+    """The affine symmetries of a task. Falsy where none was found that holds: an approximate one is described, not claimed.
 
     Attributes:
-        algebra: the exact algebra with its name, parts and form; ``None`` without one.
+        algebra: the Lie algebra with its name, parts and form, approximate where not ``exact``; ``None`` without one.
         law: of numbers, ``[k, m, m + 1]``, rows ``(C | c)``: how they move under each generator; ``None`` where they stay, and of vectors.
         raw: the span before it was made exact, ``[k, n, n + 1]``.
         violations: of all directions, ascending: the part of an unrelated move's effect.
@@ -88,20 +90,20 @@ class TaskSymmetries:
     seconds: float
 
     def __bool__(self) -> bool:
-        return self.algebra is not None
+        return self.algebra is not None and self.exact
 
     @property
     def generators(self) -> Tensor:
-        """``[k, n, n + 1]``; ``k = 0`` where nothing was found."""
-        if self.algebra is not None:
+        """``[k, n, n + 1]``; ``k = 0`` where no symmetry holds (``algebra`` has those of an approximate one)."""
+        if self and self.algebra is not None:
             return self.algebra.generators
         n = self.idle.shape[1]
         return torch.zeros(0, n, n + 1, dtype=torch.float64)
 
     @property
     def group(self) -> Group | None:
-        """The connected group, which acts on tokens by ``group.point``."""
-        return None if self.algebra is None else self.algebra.group
+        """The connected group, which acts on tokens by ``group.point``; ``None`` where no symmetry holds."""
+        return self.algebra.group if self and self.algebra is not None else None
 
     @property
     def doubt(self) -> str:
@@ -117,13 +119,22 @@ class TaskSymmetries:
         inside = float(self.violations[k - 1]) if k else 0.0
         return inside, float(self.violations[k]) if k < len(self.violations) else math.inf
 
+    def excludes(self, dim: int) -> bool:
+        """Whether the task, seen through a predictor that explains nearly all, keeps no algebra of so many dimensions exactly.
+
+        Of any ``dim`` directions one is violated at least as much as the ``dim``-th in order.
+        """
+        if self.error > FINE or len(self.idle) or not 1 <= dim <= len(self.violations):
+            return False
+        return float(self.violations[dim - 1]) > max(SURE * float(self.noise[dim - 1]), NEGLIGIBLE)
+
     def __str__(self) -> str:
         if self.algebra is None:
             return f"no symmetry of the task: {self.reason}"
         inside, outside = self.gap
         a = self.algebra
         law = "" if self.law is None else "; the target moves along by a law of its own"
-        exact = "" if self.exact else f"; {self.doubt}"
+        exact = "" if self.exact else f"; {self.doubt}, so it is not claimed"
         held = "" if self.imposed is None else f"; held out: {self.imposed}"
         return (
             f"{a.name}: {a.dim} generator{'s' if a.dim > 1 else ''}, gap {inside:.2g} | {outside:.2g}, {a.words}{law}{exact}{held}"
@@ -147,7 +158,7 @@ class TaskSymmetries:
         def tensor(values: Any, *shape: int) -> Tensor:
             return torch.tensor(values, dtype=torch.float64).reshape(*shape)
 
-        generators = data["generators"]
+        generators = data["algebra"]
         return cls(
             affine_algebra(tensor(generators, len(generators), len(generators[0]), -1)) if generators else None,
             None if data["law"] is None else torch.tensor(data["law"], dtype=torch.float64),
@@ -167,6 +178,7 @@ class TaskSymmetries:
             "dim": self.idle.shape[1],
             "raw": None if self.raw is None else self.raw.tolist(),
             "name": None if self.algebra is None else self.algebra.name,
+            "algebra": [] if self.algebra is None else self.algebra.generators.tolist(),
             "generators": self.generators.tolist(),
             "law": None if self.law is None else self.law.tolist(),
             "violations": self.violations.tolist(),

@@ -99,9 +99,11 @@ def simulate(
     seed: int = 16,
     progress: Callable[[int, int], None] | None = None,
 ) -> Trajectory:
-    """Langevin dynamics of a molecule with energies and forces by GFN2-xTB: about 15 ms a step for nine atoms.
+    """Langevin dynamics of a molecule with energies and forces by GFN2-xTB: 2 ms a step for nine atoms, on one thread.
 
-    From a conformer of RDKit, relaxed, with velocities of the temperature; 1000 steps pass before the first frame.
+    From a conformer of RDKit, relaxed, with velocities of the temperature; 1000 steps pass before the first frame. tblite 0.8 divides
+    even such small molecules among all threads of OpenMP, at many times the cost where others use the cores: set ``OMP_NUM_THREADS=1``
+    before Python starts.
 
     Args:
         smiles: the molecule.
