@@ -149,6 +149,16 @@ class AffineGroup(AffineMaps):
         self.check_last_row(g)
         return g[..., :-1, -1]
 
+    def modular(self, g: Float[Tensor, "*batch m m"]) -> Float[Tensor, "*batch"]:
+        """The modular function ``Delta(g) = |det A|^-1``: what right multiplication multiplies the left Haar measure by,
+        ``lambda(B g) = Delta(g) lambda(B)``.
+
+        >>> AffineGroup(SO(2)).modular(AffineGroup(SO(2)).identity(3))
+        tensor([1., 1., 1.])
+        """
+        self.check_last_row(g)
+        return 1 / torch.linalg.det(linear_part(g)).abs()
+
     # ---- the group ----
 
     def inverse(self, g: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from erlangen.groups.membership import LOOSE
 if TYPE_CHECKING:
     from erlangen.actions.base import Action
     from erlangen.groups.algebra import LieAlgebra
+    from erlangen.groups.decompositions import Decomposition, Window
     from erlangen.reps.base import Rep
 
 #: A tensor, or a (nested) tuple of tensors for a product of groups.
@@ -366,6 +367,67 @@ class Group(metaclass=Lasting):
         for _ in range(length):
             word = self.multiply(word, self.take(letters, torch.randint(count, batch, generator=generator)))
         return word
+
+    # ---- decompositions ----
+
+    def decomposition(self, name: str) -> Decomposition:
+        """A way to write each element as a product of easy factors, with global coordinates and the density of the invariant measure.
+
+        Args:
+            name: ``"polar"``, ``"iwasawa"``, ``"cartan"`` or ``"ldu"`` of groups of matrices that are closed under transposition,
+                ``"semidirect"`` of affine groups.
+
+        Raises:
+            ArgumentError: another name, or one that this group does not have.
+
+        >>> from erlangen.groups import GLplus
+        >>> how = GLplus(3).decomposition("polar")
+        >>> stretch, turn = how.split(torch.diag(torch.tensor([1.0, 2.0, 3.0])))
+        >>> turn.allclose(torch.eye(3), atol=1e-6)
+        True
+        """
+        from erlangen.groups.decompositions import decomposition
+
+        return decomposition(self, name)
+
+    def integrate(
+        self,
+        function: Callable[[Element], Tensor],
+        window: float | Window = 1.0,
+        count: int = 4096,
+        *,
+        kind: str = "sobol",
+        name: str | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The integral of a function by the left Haar measure, over what a window lets through, and its standard error.
+
+        The measure is the one of :class:`~erlangen.groups.decompositions.Decomposition`: a probability on a compact group.
+
+        Args:
+            function: of elements ``[count, *element_shape]`` in float64 to values ``[count, ...]``.
+            window: a radius, or a law, of the coordinates that are not compact; see ``decomposition(name).points``.
+            count: how many points. Sobol points go in 16 independently scrambled parts, whose spread gives the error.
+            kind: ``"sobol"`` or ``"random"``.
+            name: of the decomposition; by default polar, of affine groups semidirect.
+            generator: of the random numbers.
+
+        Returns:
+            The value and its standard error, each of the shape of a value.
+
+        Raises:
+            ArgumentError: ``count`` below 2, a window that is not positive, values of another length.
+
+        >>> from erlangen.groups import SO
+        >>> rng = torch.Generator().manual_seed(0)
+        >>> value, error = SO(3).integrate(lambda g: g[:, 0, 0] ** 2, generator=rng)
+        >>> bool((value - 1 / 3).abs() < 4 * error), bool(error < 1e-3)
+        (True, True)
+        """
+        from erlangen.groups.decompositions.named import usual
+
+        how = usual(self) if name is None else self.decomposition(name)
+        return how.integrate(function, window, count, kind, generator)
 
     # ---- representations that go by a name: a class that the library recognises has those of the library's ----
 

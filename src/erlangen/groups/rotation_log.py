@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,27 +47,74 @@ def rotation_log(g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
     return result.index_put((near,), _by_planes(rows[near])).reshape(g.shape)
 
 
+def unitary_log(
+    g: Float[Tensor, "*batch n n"], to_complex: Callable[[Tensor], Tensor], to_real: Callable[[Tensor], Tensor]
+) -> Float[Tensor, "*batch n n"]:
+    """The logarithm of unitary matrices in their real form, as :func:`rotation_log`, and itself the real form of a complex matrix.
+
+    At half turns that is more: the planes of a rotation that turn by pi may be chosen across the complex structure.
+
+    Args:
+        g: the real form of unitary matrices.
+        to_complex, to_real: from the real form to complex matrices, and back.
+    """
+    n = g.shape[-1]
+    rows = g.reshape(-1, n, n)
+    near = torch.linalg.eigvalsh(0.5 * (rows + rows.mT).detach().double())[:, 0] < NEAR_HALF_TURN
+    result = torch.empty_like(rows)
+    if not bool(near.all()):
+        result = result.index_put((~near,), matrix_log(rows[~near]))
+    if bool(near.any()):
+        turns = to_complex(rows[near].detach().to("cpu", torch.float64))
+        value = to_real(_skew_hermitian(turns)).to(g.device)
+        result = result.index_put((near,), _WithSlope.apply(rows[near].double(), value).to(g.dtype))
+    return result.reshape(g.shape)
+
+
+def _skew_hermitian(turns: Tensor) -> Tensor:
+    """The logarithms of unitary matrices from their eigenvectors: the Schur form of a normal matrix is diagonal."""
+    from scipy.linalg import schur
+
+    logs = []
+    for turn in turns.numpy():
+        triangle, basis = schur(turn, output="complex")
+        logs.append(basis * (1j * np.angle(triangle.diagonal())) @ basis.conj().T)
+    return torch.from_numpy(np.stack(logs))
+
+
 def _by_planes(g: Float[Tensor, "batch n n"]) -> Float[Tensor, "batch n n"]:
     turns = g.detach().to("cpu", torch.float64).numpy()
     value = torch.from_numpy(np.stack([_skew(turn) for turn in turns])).to(g.device)
-    if not g.requires_grad:
-        return value.to(g.dtype)
-    # g = exp(w) exp(a) with w zero but for its derivative, and log g = a + w / ((e^ad a - 1) / ad a) to first order.
-    small = g.to(torch.float64) @ matrix_exp(value).mT
-    small = 0.5 * (small - small.mT)
-    n = g.shape[-1]
-    i, j = torch.triu_indices(n, n, 1, device=g.device)
-    basis = torch.zeros(len(i), n, n, dtype=torch.float64, device=g.device)
-    plane = torch.arange(len(i), device=g.device)
-    basis[plane, i, j], basis[plane, j, i] = -1.0, 1.0
-    brackets = value.unsqueeze(1) @ basis - basis @ value.unsqueeze(1)
-    ad = brackets[..., j, i].mT
-    # The upper right block of exp([[ad, 1], [0, 0]]) is (e^ad - 1) / ad.
-    size = len(i)
-    system = torch.cat([torch.cat([ad, torch.eye(size).to(ad).expand_as(ad)], -1), torch.zeros_like(ad).repeat(1, 1, 2)], -2)
-    slope = matrix_exp(system)[:, :size, size:]
-    move = torch.linalg.pinv(slope, rtol=FLAT) @ (small - small.detach())[..., j, i].unsqueeze(-1)
-    return (value + torch.einsum("bk,kij->bij", move.squeeze(-1), basis)).to(g.dtype)
+    return _WithSlope.apply(g.double(), value).to(g.dtype)
+
+
+class _WithSlope(torch.autograd.Function):
+    """A known logarithm ``a`` of rotations ``g``, ``[batch, n, n]`` in float64; it moves by ``da = ad a / (e^ad a - 1) (dg g^-1)``."""
+
+    @staticmethod
+    def forward(g: Tensor, value: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        ctx.save_for_backward(inputs[0], output)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        g, a = ctx.saved_tensors
+        n = g.shape[-1]
+        i, j = torch.triu_indices(n, n, 1, device=g.device)
+        size = len(i)
+        basis = torch.zeros(size, n, n, dtype=g.dtype, device=g.device)
+        plane = torch.arange(size, device=g.device)
+        basis[plane, i, j], basis[plane, j, i] = -1.0, 1.0
+        brackets = a.unsqueeze(1) @ basis - basis @ a.unsqueeze(1)
+        ad = brackets[..., j, i].mT
+        # The upper right block of exp([[ad, 1], [0, 0]]) is (e^ad - 1) / ad.
+        system = torch.cat([torch.cat([ad, torch.eye(size).to(ad).expand_as(ad)], -1), torch.zeros_like(ad).repeat(1, 1, 2)], -2)
+        slope = matrix_exp(system)[:, :size, size:]
+        back = torch.linalg.pinv(slope, rtol=FLAT).mT @ (grad - grad.mT)[..., j, i].unsqueeze(-1)
+        return 0.5 * torch.einsum("bk,kij->bij", back.squeeze(-1), basis) @ g, None
 
 
 def _skew(turn: np.ndarray) -> np.ndarray:

@@ -1,0 +1,188 @@
+"""`Decomposition`: each element as a product of easy factors, global coordinates, and the invariant measure as a product of theirs."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from erlangen.errors import ArgumentError
+from erlangen.groups.base import Group
+from erlangen.groups.decompositions.window import Window, as_window, uniforms
+from erlangen.groups.membership import LOOSE, looks_cheap
+
+
+class Points(NamedTuple):
+    """Points of a group for integrals: ``int F ~ mean(exp(log_weights) F(elements))``, over what the window lets through.
+
+    Attributes:
+        elements: ``[count, *element_shape]``.
+        log_weights: the invariant density over that of the points, in logarithms, ``[count]``.
+        window: what was sampled.
+    """
+
+    elements: Tensor
+    log_weights: Tensor
+    window: Window
+
+
+class Decomposition:
+    """A way to write each element of a group as a product of factors.
+
+    The invariant (left Haar) measure of the group is the product of the factors' measures times ``exp(log_density)``: a uniform probability
+    on compact factors, plain coordinates on others. It is the same measure for all decompositions of one group.
+
+    A subclass implements :meth:`split`, :meth:`coordinates`, :meth:`element`, :meth:`log_density` and :meth:`_place`.
+
+    Attributes:
+        group: the group.
+        name: of the decomposition.
+        dim: the number of coordinates.
+    """
+
+    group: Group
+    name: str
+    dim: int
+
+    @abstractmethod
+    def split(self, g: Float[Tensor, "*batch n n"]) -> Any:
+        """The factors of elements, a named tuple; batched and differentiable."""
+
+    def join(self, *factors: Tensor) -> Float[Tensor, "*batch n n"]:
+        """The element of given factors: their product."""
+        result = factors[0]
+        for factor in factors[1:]:
+            result = result @ factor
+        return result
+
+    @abstractmethod
+    def coordinates(self, g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch dim"]:
+        """Real coordinates of elements."""
+
+    @abstractmethod
+    def element(self, c: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n n"]:
+        """The element of coordinates; all real numbers are allowed."""
+
+    @abstractmethod
+    def log_density(self, g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch"]:
+        """The logarithm of the left Haar density with respect to the product of the factors' measures."""
+
+    #: How many uniform numbers place a point: on the factors that have a window, and on the compact ones.
+    window_dim: int
+    compact_uniforms: int
+
+    @abstractmethod
+    def _place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Elements and log densities of window coordinates ``[count, window_dim]`` and of uniform numbers for compact factors."""
+
+    def points(
+        self,
+        count: int,
+        window: float | Window = 1.0,
+        kind: str = "sobol",
+        *,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | None = None,
+    ) -> Points:
+        """Points of the group with the weights that make sums over them integrals.
+
+        Compact factors are covered whole; the coordinates of the others lie in the window, outside of which nothing is seen.
+
+        Args:
+            count: how many.
+            window: the radius of a ball of coordinates, or a :class:`Ball`, :class:`Box` or :class:`Normal` law of them.
+            kind: ``"sobol"``, a scrambled sequence on all factors at once, or ``"random"``, independent points.
+            generator: of the random numbers.
+
+        Raises:
+            ArgumentError: ``count`` or ``window`` is not positive, or another ``kind``.
+        """
+        law = as_window(window)
+        u = uniforms(count, self.window_dim + self.compact_uniforms, kind, generator)
+        return self._weighted(law, *u.split([self.window_dim, self.compact_uniforms], -1), dtype, device)
+
+    def _weighted(
+        self, law: Window, inner: Tensor, compact: Tensor, dtype: torch.dtype | None, device: torch.device | None
+    ) -> Points:
+        c, log_measure = law.place(inner) if self.window_dim else (inner, inner.new_zeros(inner.shape[:-1]))
+        elements, log_density = self._place(c, compact)
+        dtype = dtype or torch.get_default_dtype()
+        return Points(elements.to(dtype).to(device), (log_density + log_measure).to(dtype).to(device), law)
+
+    def integrate(self, function: Any, window: float | Window, count: int, kind: str, generator: torch.Generator | None) -> Any:
+        """See :meth:`erlangen.groups.Group.integrate`."""
+        if isinstance(count, bool) or not isinstance(count, int) or count < 2:
+            raise ArgumentError("count", "at least 2 points", repr(count))
+        parts = min(REPEATS, count // 2) if kind == "sobol" else 1
+        means, sizes = [], []
+        for part in range(parts):
+            size = (part + 1) * count // parts - part * count // parts
+            points = self.points(size, window, kind, generator=generator, dtype=torch.float64)
+            values = function(points.elements)
+            if not isinstance(values, Tensor) or values.shape[:1] != (size,):
+                got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+                raise ArgumentError("function", f"values [{size}, ...] of {size} elements", got)
+            terms = points.log_weights.exp().to(values).view(-1, *[1] * (values.ndim - 1)) * values
+            if parts == 1:
+                return terms.mean(0), terms.std(0) / math.sqrt(size)
+            means.append(terms.mean(0))
+            sizes.append(size)
+        mean = torch.stack(means)
+        share = torch.tensor(sizes).to(mean).view(-1, *[1] * (mean.ndim - 1)) / count
+        value = (share * mean).sum(0)
+        return value, ((mean - value).square().sum(0) / (parts * (parts - 1))).sqrt()
+
+    def __repr__(self) -> str:
+        return f"{self.name} decomposition of {self.group}"
+
+
+#: Into how many independently scrambled parts Sobol points go for an estimate of their error.
+REPEATS = 16
+
+
+def checked(group: Group, g: Tensor, argument: str = "g") -> Tensor:
+    """Elements in float32 or better.
+
+    Values are looked at on the CPU, outside of compiled and transformed functions.
+
+    Raises:
+        ArgumentError: not real square matrices of the group's size, not finite, or (the first of them is named) not in the group.
+    """
+    from erlangen.groups.linear import SL, GLplus
+
+    if not isinstance(g, Tensor) or not g.is_floating_point():
+        raise ArgumentError(argument, f"real floating-point matrices of {group}", str(getattr(g, "dtype", type(g).__name__)))
+    n = group.element_shape[-1]
+    if g.ndim < 2 or tuple(g.shape[-2:]) != (n, n):
+        raise ArgumentError(argument, f"matrices [*batch, {n}, {n}] of {group}", f"shape {tuple(g.shape)}")
+    g = g.to(torch.promote_types(g.dtype, torch.float32))
+    if not looks_cheap(g):
+        return g
+    value = g.detach()
+    refuse(~torch.isfinite(value).flatten(-2).all(-1), argument, "finite numbers", "NaN or infinity")
+    if isinstance(group, (GLplus, SL)):
+        det = torch.linalg.det(value)
+        refuse(det <= 0, argument, "matrices of positive determinant", "determinant {}", det)
+        if isinstance(group, SL):
+            # Determinants round by the product of the rows' lengths.
+            rounding = 1e2 * torch.finfo(g.dtype).eps * value.norm(dim=-1).prod(-1)
+            allowed = max(1e-6, LOOSE[g.dtype]) if g.dtype != torch.float64 else 1e-6
+            refuse((det - 1).abs() > allowed + rounding, argument, "matrices of determinant 1", "determinant {}", det)
+    else:
+        refuse(~group.contains(value), argument, f"elements of {group}", "a matrix that is not in it")
+    return g
+
+
+def refuse(bad: Tensor, argument: str, expected: str, got: str, values: Tensor | None = None) -> None:
+    """Raise ArgumentError with the first that is bad and its place in the batch."""
+    if not bool(bad.any()):
+        return
+    at = bad.nonzero()[0].tolist()
+    text = got if values is None else got.format(f"{float(values[tuple(at)]):.6g}")
+    where = f" at {at}" if at else ""
+    raise ArgumentError(argument, expected, f"{text}{where}; {int(bad.sum())} of {bad.numel()} are not")
