@@ -17,24 +17,35 @@ from erlangen.nn.pointwise import PointwiseActivation
 from erlangen.nn.potential import Potential
 from erlangen.nn.soft_linear import SoftLinear
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
+from erlangen.nn.spectral import GFNO
+from erlangen.nn.spectral_conv import GSpectralConv, RadialSpectralConv
+from erlangen.nn.spectral_pointwise import GPointwise, Lift, Project
+from erlangen.nn.spectral_symmetry import GridSymmetry
 from erlangen.nn.tensor_product import TensorProduct
 from erlangen.nn.vector_neurons import VectorNeurons
 
 __all__ = [
     "EGNN",
+    "GFNO",
     "EquivariantLinear",
     "EquivariantMLP",
     "FAENet",
     "FAENetConfig",
+    "GPointwise",
+    "GSpectralConv",
     "Gated",
     "GradientForces",
+    "GridSymmetry",
     "IrrepProduct",
     "LieGNN",
+    "Lift",
     "Lifting",
     "NormActivation",
     "PairGNN",
     "PointwiseActivation",
     "Potential",
+    "Project",
+    "RadialSpectralConv",
     "SoftEquivariantMLP",
     "SoftLinear",
     "TensorProduct",
