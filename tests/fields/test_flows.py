@@ -65,9 +65,10 @@ def test_a_steady_force_meets_viscosity():
 
 
 def test_steps_of_a_tenth_are_converged():
-    w0 = start()
-    a, b = (flows.ns2d(w0, 20, dt=dt)[:, -1] for dt in (0.1, 0.05))
-    assert (a - b).norm() < 1e-5 * b.norm()
+    """Errors of a step are small, and grow as those of the flow do, which is chaotic."""
+    a, b = (flows.ns2d(start(), 20, dt=dt)[0] for dt in (0.1, 0.05))
+    assert (a[9] - b[9]).norm() < 1e-5 * b[9].norm()
+    assert (a[19] - b[19]).norm() < 1e-4 * b[19].norm()
 
 
 def test_random_fields_have_their_variance_and_no_mean():
@@ -146,6 +147,7 @@ def test_batches_and_precisions():
     whole = flows.ns2d(w0, 2)
     assert torch.allclose(torch.stack([flows.ns2d(one, 2) for one in w0]), whole, atol=1e-13)
     assert flows.ns2d(w0[:0], 2).shape == (0, 2, 16, 16)
+    assert flows.shallow_water(torch.ones(0, 3, 16, 16), 2).shape == (0, 2, 3, 16, 16)
     single = flows.ns2d(w0.float(), 2)
     assert single.dtype == torch.float32
     assert (single.double() - whole).norm() < 1e-4 * whole.norm()

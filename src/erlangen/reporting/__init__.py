@@ -12,6 +12,7 @@ from erlangen.reporting.formatting import PlusMinus, format_number, format_value
 from erlangen.reporting.graphs import layered_graph
 from erlangen.reporting.outcome import Outcome
 from erlangen.reporting.parts import KeyNumber, Matrix, Section, Table
+from erlangen.reporting.pictures import pictures
 from erlangen.reporting.plain import plain, to_json
 from erlangen.reporting.progress import progress
 
@@ -36,6 +37,7 @@ __all__ = [
     "layered_graph",
     "lines_with_band",
     "peak_memory_mb",
+    "pictures",
     "plain",
     "progress",
     "repeated",

@@ -59,8 +59,8 @@ def ns2d(
         forcing: a name (see :func:`forcing_of`) or a field.
         viscosity: zero or more.
         every: time between frames.
-        dt: longest time step. With speeds about 1 on 64 points 0.1 is converged; the Courant number ``|u| n dt`` should stay below
-            about 2.
+        dt: longest time step. For the forcings above on 64 points 0.1 is converged: to 1e-5 after a time of 10, to some 1e-5 after 20.
+            The Courant number ``|u| n dt`` should stay below about 2.
 
     Raises:
         ArgumentError: fields are not square and real, a number is out of its range, or the flow is not finite: the steps are too long.
@@ -79,6 +79,8 @@ def ns2d(
         raise ArgumentError("frames", "a positive number of frames", repr(frames))
     if not 0 <= viscosity < math.inf:
         raise ArgumentError("viscosity", "zero or a positive number", repr(viscosity))
+    if not w0.numel():
+        return w0.new_zeros(*w0.shape[:-2], frames, size, size)
     plane = Plane(size, w0.dtype, w0.device)
     field = forcing_of(forcing, size) if isinstance(forcing, str) else forcing
     if field.shape != (size, size):
@@ -97,7 +99,7 @@ def ns2d(
         waves = integrate(waves, viscosity * plane.squared, slope, dt, steps)
         kept.append(plane.to_points(waves))
     made = torch.stack(kept, -3)
-    if made.numel() and not bool(made[..., -1, :, :].isfinite().all()):
+    if not bool(made[..., -1, :, :].isfinite().all()):
         raise ArgumentError("dt", "steps so short that the flow stays finite", dt, "halve it")
     return made
 

@@ -49,6 +49,8 @@ def shallow_water(
             raise ArgumentError(name, "zero or a positive number", repr(value))
     if bool((state[..., 0, :, :] <= 0).any()):
         raise ArgumentError("state", "positive heights", float(state[..., 0, :, :].min()))
+    if not state.numel():
+        return state.new_zeros(*state.shape[:-3], frames, *state.shape[-3:])
     plane = Plane(size, state.dtype, state.device)
     kx, ky = 1j * plane.k
 
@@ -66,6 +68,6 @@ def shallow_water(
         waves = integrate(waves, viscosity * plane.squared, slope, dt, steps)
         kept.append(plane.to_points(waves))
     made = torch.stack(kept, -4)
-    if made.numel() and not bool(made[..., -1, :, :, :].isfinite().all()):
+    if not bool(made[..., -1, :, :, :].isfinite().all()):
         raise ArgumentError("dt", "steps so short that the water stays finite", dt, "halve it")
     return made

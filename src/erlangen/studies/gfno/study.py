@@ -1,0 +1,374 @@
+"""G-FNO on two flows: one that quarter turns leave alone and mirrors do not, one whose mirrors change the sign of the vorticity."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from erlangen.parallel import one_thread
+from erlangen.reporting import (
+    Claim,
+    Claims,
+    KeyNumber,
+    Line,
+    Outcome,
+    Section,
+    Table,
+    bars_with_error,
+    lines_with_band,
+    pictures,
+    repeated,
+)
+from erlangen.studies.base import Study
+from erlangen.studies.gfno.forecasts import Entry, Flows, Score, error_of, fit, make_flows, still, symmetries
+
+SOURCE = "Helwig, Zhang, Fu, Kurtin, Wojtowytsch, Ji 2023, arXiv:2306.05697"
+FNO, TURNED, P4 = "FNO", "FNO, data turned", "G-FNO p4"
+SCALAR, PSEUDO = "G-FNO p4m, scalar", "G-FNO p4m, pseudoscalar"
+KINDS = ("scalar", "pseudoscalar")
+#: The comparisons, by forcing.
+ENTRIES = {
+    "NS-Sym": (Entry(FNO, "p1"), Entry(TURNED, "p1", turned=True), Entry(P4, "p4"), Entry(SCALAR, "p4m", "scalar")),
+    "NS-A2": (Entry(FNO, "p1"), Entry(P4, "p4"), Entry(PSEUDO, "p4m"), Entry(SCALAR, "p4m", "scalar")),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Vorticities of driven flows on a torus, forecast frame by frame."""
+
+    train: int = 80
+    """Trajectories of NS-Sym to learn from."""
+    odd_train: int = 60
+    """And of NS-A2."""
+    test: int = 40
+    """Trajectories of each to judge by."""
+    side: int = 32
+    """Points a side."""
+    refine: int = 2
+    """The solver's grid is so many times finer."""
+    window: int = 6
+    """Frames that go in."""
+    rollout: int = 10
+    """Frames to forecast."""
+    modes: int = 8
+    """Wave numbers below this are kept."""
+    width: int = 14
+    """Channels of the FNO."""
+    width_p4: int = 7
+    """Channels of p4, of four numbers each."""
+    width_p4m: int = 5
+    """Channels of p4m, of eight numbers each."""
+    steps: int = 300
+    """Steps of training on NS-Sym."""
+    odd_steps: int = 250
+    """And on NS-A2."""
+    batch: int = 16
+    """Windows in a batch."""
+    lr: float = 2e-3
+    """Largest learning rate."""
+    seeds: int = 1
+    """Networks of each kind."""
+    seed: int = 0
+    """First seed."""
+    full: bool = False
+    """The source's scale: 64 points from 256, 1000 trajectories, 12 modes, 100 epochs, rollouts on 256 points; days."""
+
+
+FULL = {
+    "train": 1000, "odd_train": 1000, "test": 100, "side": 64, "refine": 4, "window": 10, "modes": 12, "width": 20, "width_p4": 10,
+    "width_p4m": 7, "steps": 50_000, "odd_steps": 50_000, "batch": 20, "lr": 1e-3,
+}  # fmt: skip
+
+
+def compare(config: Config, flows: Flows, steps: int, seed: int, quiet: bool) -> dict[str, Score]:
+    """Every network of a comparison with one seed."""
+    widths = {"p1": config.width, "p4": config.width_p4, "p4m": config.width_p4m}
+    return {
+        entry.name: fit(
+            entry, flows, config.modes, widths[entry.group], config.window, steps, config.batch, config.lr, seed, quiet
+        )
+        for entry in ENTRIES[flows.forcing]
+    }  # fmt: skip
+
+
+def run(config: Config, *, quiet: bool = False) -> Outcome:
+    """Simulate, train every network with every seed, and compare."""
+    started = time.perf_counter()
+    if config.full:
+        config = replace(config, **FULL)  # type: ignore[arg-type]
+    with one_thread():
+        frames = config.window + config.rollout
+        real = {forcing: symmetries(forcing, config.side * config.refine, config.rollout, KINDS) for forcing in ENTRIES}
+        even = make_flows("NS-Sym", config.train, config.test, config.side, config.refine, frames, config.seed)
+        odd = make_flows("NS-A2", config.odd_train, config.test, config.side, config.refine, frames, config.seed + 1)
+        seeds = range(config.seed, config.seed + config.seeds)
+        runs = {
+            "NS-Sym": [compare(config, even, config.steps, seed, quiet) for seed in seeds],
+            "NS-A2": [compare(config, odd, config.odd_steps, seed, quiet) for seed in seeds],
+        }
+        nothing = {flows.forcing: error_of(still, flows.test, config.window) for flows in (even, odd)}
+    return _outcome(config, {"NS-Sym": even, "NS-A2": odd}, real, runs, nothing, time.perf_counter() - started)
+
+
+def _outcome(
+    config: Config,
+    flows: dict[str, Flows],
+    real: dict[str, dict[str, tuple[float, float]]],
+    runs: dict[str, list[dict[str, Score]]],
+    nothing: dict[str, float],
+    seconds: float,
+) -> Outcome:
+    def each(forcing: str, name: str, read: Callable[[Score], float] = lambda s: s.rollout) -> list[float]:
+        return [read(one[name]) for one in runs[forcing]]
+
+    def mean(forcing: str, name: str, read: Callable[[Score], float] = lambda s: s.rollout) -> float:
+        return statistics.mean(each(forcing, name, read))
+
+    fno, p4, turned, scalar = (mean("NS-Sym", name) for name in (FNO, P4, TURNED, SCALAR))
+    odd_p4, odd_pseudo, odd_scalar = (mean("NS-A2", name) for name in (P4, PSEUDO, SCALAR))
+    fine = {name: mean("NS-Sym", name, lambda s: s.fine) for name in (FNO, P4)}
+    change = max(abs(score.turned / score.rollout - 1) for one in runs["NS-Sym"] for name, score in one.items() if name == P4)
+    scale = f"{config.train} trajectories on {config.side} x {config.side} points, {config.steps} steps, seeds: {config.seeds}"
+    odd_scale = (
+        f"{config.odd_train} trajectories on {config.side} x {config.side} points, {config.odd_steps} steps, seeds: {config.seeds}"
+    )
+    exact = max(real["NS-Sym"]["scalar"][0], *real["NS-A2"]["pseudoscalar"])
+    broken = min(real["NS-Sym"]["scalar"][1], real["NS-Sym"]["pseudoscalar"][1], real["NS-A2"]["scalar"][1])
+    claims = [
+        Claim(
+            "NS-Sym has the quarter turns, NS-A2 also mirrors that change the sign: errors of the solver at most 1e-7",
+            None,
+            exact,
+            exact <= 1e-7,
+            baseline=broken,
+            scale=f"{config.rollout} units of time, {config.side * config.refine} points a side",
+            note="baseline: the least error of mirrors of either kind on NS-Sym, and of mirrors that keep the sign on NS-A2",
+            key="symmetries",
+        ),
+        Claim(
+            "and no mirror of either kind is a symmetry of NS-Sym, no mirror that keeps the sign one of NS-A2: errors of at least 0.1",
+            None,
+            broken,
+            broken >= 0.1,
+            scale=f"{config.rollout} units of time, {config.side * config.refine} points a side",
+            note="the source takes p4m with vorticities as scalars for NS-Sym",
+            key="symmetries",
+        ),
+        Claim(
+            "on NS-Sym p4 has at most 0.75 times the rollout error of the FNO",
+            "2.24 / 4.21 = 0.53",
+            p4 / fno,
+            p4 <= 0.75 * fno,
+            baseline=1.0,
+            scale=scale,
+            source=f"{SOURCE}, table 1",
+            key="turns",
+        ),
+        Claim(
+            "and at most 0.75 times that of the FNO whose training data are turned at random",
+            "2.24 / 4.80 = 0.47",
+            p4 / turned,
+            p4 <= 0.75 * turned,
+            baseline=1.0,
+            scale=scale,
+            source=f"{SOURCE}, table 1",
+            key="augmentation",
+        ),
+        Claim(
+            "p4m with vorticities as scalars, mirrors that NS-Sym does not have, lies between p4 and the FNO",
+            "2.37 between 2.24 and 4.21",
+            scalar,
+            p4 < scalar < fno,
+            baseline=p4,
+            scale=scale,
+            source=f"{SOURCE}, table 1",
+            key="wrong-mirrors",
+        ),
+        Claim(
+            "on NS-A2 p4m with vorticities as pseudoscalars has at most 0.75 times the error of p4",
+            None,
+            odd_pseudo / odd_p4,
+            odd_pseudo <= 0.75 * odd_p4,
+            baseline=1.0,
+            scale=odd_scale,
+            note="not in the source, which has scalars only",
+            key="right-mirrors",
+        ),
+        Claim(
+            "and at most 0.75 times that of p4m with vorticities as scalars",
+            None,
+            odd_pseudo / odd_scalar,
+            odd_pseudo <= 0.75 * odd_scalar,
+            baseline=1.0,
+            scale=odd_scale,
+            key="right-mirrors",
+        ),
+        Claim(
+            "p4's error is the same when the test flows are turned, to 1e-5 of it",
+            "4.78 and 4.78",
+            change,
+            change <= 1e-5,
+            baseline=max(abs(one[FNO].turned / one[FNO].rollout - 1) for one in runs["NS-Sym"]),
+            scale=f"{scale}; single precision",
+            source=f"{SOURCE}, table 2",
+            key="turned-data",
+        ),
+        Claim(
+            f"on {config.refine} times as many points a side, which neither has seen, p4 has a smaller error than the FNO",
+            "21.89 and 32.45 of 100, four times",
+            fine[P4],
+            fine[P4] < fine[FNO],
+            baseline=fine[FNO],
+            scale=scale,
+            source=f"{SOURCE}, table 3",
+            key="resolution",
+        ),
+        Claim(
+            "every network forecasts better than that nothing changes",
+            None,
+            max(mean(f, name) / nothing[f] for f in runs for name in runs[f][0]),
+            all(max(each(f, name)) < nothing[f] for f in runs for name in runs[f][0]),
+            baseline=1.0,
+            scale=scale,
+            key="learns",
+        ),
+    ]
+    first = {forcing: one[0] for forcing, one in runs.items()}
+    return Outcome(
+        name="gfno",
+        title="Fourier operators with the symmetries that a flow has, and with ones that it has not",
+        config=config,
+        claims=Claims(claims),
+        metrics={
+            "rollout": {f: {name: each(f, name) for name in first[f]} for f in runs},
+            "one_step": {f: {name: each(f, name, lambda s: s.one_step) for name in first[f]} for f in runs},
+            "turned": {f: {name: each(f, name, lambda s: s.turned) for name in first[f]} for f in runs},
+            "fine": {f: {name: each(f, name, lambda s: s.fine) for name in first[f]} for f in runs},
+            "cpu_seconds": {f: {name: each(f, name, lambda s: s.seconds) for name in first[f]} for f in runs},
+            "parameters": {name: score.parameters for one in first.values() for name, score in one.items()},
+            "nothing_changes": nothing,
+            "symmetries": real,
+        },
+        sections=[
+            _symmetry_section(real),
+            *(_flow_section(config, flows[f], runs[f], nothing[f]) for f in runs),
+        ],
+        seconds=seconds,
+        answer=f"With the flow's own quarter turns a Fourier operator's forecasts err by {p4:.1%}, without by {fno:.1%}, with turned data "
+        f"by {turned:.1%}, with mirrors that the flow has not by {scalar:.1%}. Where the flow has mirrors that change the sign of the "
+        f"vorticity, a network that knows it errs by {odd_pseudo:.1%}, one with quarter turns alone by {odd_p4:.1%}, with mirrors that "
+        f"keep the sign by {odd_scalar:.1%}.",
+        key_numbers=[
+            KeyNumber("rollout error on NS-Sym, p4", repeated(each("NS-Sym", P4)), note=f"FNO: {fno:.3f}"),
+            KeyNumber("rollout error on NS-A2, p4m", repeated(each("NS-A2", PSEUDO)), note=f"p4: {odd_p4:.3f}"),
+            KeyNumber("relative change when turned, p4", change, note="single precision"),
+        ],
+    )
+
+
+def _symmetry_section(real: dict[str, dict[str, tuple[float, float]]]) -> Section:
+    rows = [[forcing, kind, *errors] for forcing, of in real.items() for kind, errors in of.items()]
+    return Section(
+        "Which symmetries the flows have",
+        [
+            "A vorticity changes its sign in a mirror: it is a pseudoscalar. Whether a driven flow has mirrors is up to the force. Here "
+            "the solver itself is asked, as any model is: does it commute with the turns and mirrors of the square?"
+        ],
+        tables=[Table("Largest relative errors of the solver", ["flow", "vorticity as", "quarter turns", "mirrors"], rows)],
+    )
+
+
+def _flow_section(config: Config, flows: Flows, runs: list[dict[str, Score]], nothing: float) -> Section:
+    names = list(runs[0])
+
+    def each(name: str, read: Callable[[Score], float]) -> list[float]:
+        return [read(one[name]) for one in runs]
+
+    rows = [
+        [
+            name,
+            runs[0][name].parameters,
+            *(repeated(each(name, read)) for read in _COLUMNS.values()),
+        ]
+        for name in names
+    ]
+    rows.append(["nothing changes", 0, nothing, None, None, None, None])
+    shown = sorted({0, config.rollout // 3, 2 * config.rollout // 3, config.rollout - 1})
+    truth = flows.test[0, config.window :]
+    seen = {"truth": [truth[t] for t in shown]}
+    seen |= {name: [runs[0][name].example[t] for t in shown] for name in names}
+    lines = {}
+    for name in names:
+        curves = [one[name].frames for one in runs]
+        x = list(range(1, config.rollout + 1))
+        lines[name] = Line.of_runs(x, curves) if len(curves) > 1 else Line(x, curves[0])
+    return Section(
+        f"Forecasts of {flows.forcing}",
+        [
+            f"Every network sees {config.window} frames and learns the next one; then it goes on from its own forecasts for "
+            f"{config.rollout} frames. All have the same data, steps and about as many real parameters. Errors are relative, "
+            "|forecast - truth| / |truth|, averaged over frames and trajectories."
+        ],
+        tables=[
+            Table(
+                "Relative errors, and CPU seconds of training",
+                ["network", "parameters", *_COLUMNS],
+                rows,
+                caption=f"Turned: by quarter turns about grid point 0. Fine: on {flows.fine.shape[-1]} points a side.",
+            )
+        ],
+        figures=[
+            pictures(
+                seen,
+                [f"t + {t + 1}" for t in shown],
+                title=f"A rollout beside the truth: {flows.forcing}",
+                colour_label="vorticity",
+                caption="The first trajectory of the test.",
+            ),
+            lines_with_band(
+                lines,
+                title=f"Errors grow along the rollout: {flows.forcing}",
+                x_label="frame",
+                y_label="relative error",
+                caption="Bands: one sample standard deviation over networks." if len(runs) > 1 else "",
+            ),
+            bars_with_error(
+                names,
+                {"rollout": [statistics.mean(each(name, lambda s: s.rollout)) for name in names]},
+                title=f"Rollout errors: {flows.forcing}",
+                y_label="relative error",
+                caption=f"That nothing changes has {nothing:.2f}.",
+            ),
+        ],
+    )
+
+
+_COLUMNS: dict[str, Callable[[Score], float]] = {
+    "rollout": lambda s: s.rollout,
+    "one step": lambda s: s.one_step,
+    "turned": lambda s: s.turned,
+    "fine": lambda s: s.fine,
+    "CPU seconds": lambda s: s.seconds,
+}
+
+STUDY = Study(
+    name="gfno",
+    system=8,
+    title="Group-equivariant Fourier operators on flows with and without mirrors",
+    source=SOURCE,
+    config=Config,
+    run=run,
+    claims={
+        "symmetries": "which turns and mirrors the flows have, measured on the solver",
+        "turns": "quarter turns that the flow has lower the error of rollouts",
+        "augmentation": "more than turned training data do",
+        "wrong-mirrors": "mirrors that the flow has not take back a part of it",
+        "right-mirrors": "mirrors that change the sign of a vorticity pay where the flow has them; mirrors that keep it do not",
+        "turned-data": "the error is the same on turned data",
+        "resolution": "and it is smaller on a finer grid, too",
+        "learns": "every network forecasts better than that nothing changes",
+    },
+)
