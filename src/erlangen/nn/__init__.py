@@ -1,6 +1,20 @@
 """Networks that are symmetric by construction."""
 
 from erlangen.nn.calculator import calculator
+from erlangen.nn.clifford_attention import (
+    LabeledMultivectorAttention,
+    LabeledVectorAttention,
+    MomentumLayerNormalization,
+    MomentumNormalization,
+    Multivector2MultivectorAttention,
+    Multivector2Vector,
+    MultivectorAttention,
+    TiedMultivectorAttention,
+    TiedVectorAttention,
+    Vector2Multivector,
+    Vector2VectorAttention,
+    VectorAttention,
+)
 from erlangen.nn.egnn import EGNN
 from erlangen.nn.faenet import FAENet
 from erlangen.nn.faenet_config import FAENetConfig
@@ -37,9 +51,16 @@ __all__ = [
     "GradientForces",
     "GridSymmetry",
     "IrrepProduct",
+    "LabeledMultivectorAttention",
+    "LabeledVectorAttention",
     "LieGNN",
     "Lift",
     "Lifting",
+    "MomentumLayerNormalization",
+    "MomentumNormalization",
+    "Multivector2MultivectorAttention",
+    "Multivector2Vector",
+    "MultivectorAttention",
     "NormActivation",
     "PairGNN",
     "PointwiseActivation",
@@ -49,6 +70,11 @@ __all__ = [
     "SoftEquivariantMLP",
     "SoftLinear",
     "TensorProduct",
+    "TiedMultivectorAttention",
+    "TiedVectorAttention",
+    "Vector2Multivector",
+    "Vector2VectorAttention",
+    "VectorAttention",
     "VectorNeurons",
     "calculator",
 ]

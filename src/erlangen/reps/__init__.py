@@ -13,6 +13,7 @@ from erlangen.reps.classify import classify
 from erlangen.reps.clebsch_gordan import clebsch_gordan
 from erlangen.reps.combine import DirectSum, Dual, TensorProduct
 from erlangen.reps.decompose import constraints, intertwiners, invariants, isotypic, multiplicity, reynolds_projector
+from erlangen.reps.exterior import Multivectors
 from erlangen.reps.irreps3 import ToIrreps, from_e3nn, from_irreps, to_e3nn, to_irreps
 from erlangen.reps.monomial import EntryMap, InBasis, Induced
 from erlangen.reps.multipliers import ActivationClass, Multipliers
@@ -35,6 +36,7 @@ __all__ = [
     "Induced",
     "MatrixRep",
     "Multipliers",
+    "Multivectors",
     "Permutation",
     "PlanarIrrep",
     "PointSet",
