@@ -7,7 +7,12 @@ import torch
 F64 = torch.float64
 D, N = 6, 4
 VECTOR = ("VectorAttention", "Vector2VectorAttention", "TiedVectorAttention", "LabeledVectorAttention")
-MULTIVECTOR = ("MultivectorAttention", "Multivector2MultivectorAttention", "TiedMultivectorAttention", "LabeledMultivectorAttention")
+MULTIVECTOR = (
+    "MultivectorAttention",
+    "Multivector2MultivectorAttention",
+    "TiedMultivectorAttention",
+    "LabeledMultivectorAttention",
+)
 
 
 def cases():
@@ -33,7 +38,9 @@ def cases():
 
 def networks(invariants, turning):
     """Score, value and, for layers that turn, scale networks."""
-    value = torch.nn.Sequential(torch.nn.Linear(invariants, 2 * D), torch.nn.LayerNorm(2 * D), torch.nn.ReLU(), torch.nn.Linear(2 * D, D))
+    value = torch.nn.Sequential(
+        torch.nn.Linear(invariants, 2 * D), torch.nn.LayerNorm(2 * D), torch.nn.ReLU(), torch.nn.Linear(2 * D, D)
+    )
     scalars = [torch.nn.Sequential(torch.nn.Linear(D, 2 * D), torch.nn.ReLU(), torch.nn.Linear(2 * D, 1)) for _ in range(2)]
     return (scalars[0], value, scalars[1]) if turning else (scalars[0], value)
 

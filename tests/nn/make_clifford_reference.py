@@ -8,7 +8,6 @@ from pathlib import Path
 import geometric_algebra_attention.pytorch as peer
 import numpy as np
 import torch
-
 from clifford_cases import D, cases, data, filled, networks
 
 

@@ -21,7 +21,7 @@ def even_times_vector(s: Float[Tensor, "*batch 1"], b: Float[Tensor, "*batch 3"]
     >>> even_times_vector(s, b, r)                # 2 e1 + e12 e1 = 2 e1 - e2
     (tensor([0.]), tensor([ 2., -1.,  0.]))
     """
-    return (b * r).sum(-1, keepdim=True), s * r - torch.linalg.cross(b, r)
+    return (b * r).sum(-1, keepdim=True), s * r - _cross(b, r)
 
 
 def odd_times_vector(t: Float[Tensor, "*batch 1"] | None, v: Float[Tensor, "*batch 3"], r: Float[Tensor, "*batch 3"]) -> Pair:
@@ -30,7 +30,7 @@ def odd_times_vector(t: Float[Tensor, "*batch 1"] | None, v: Float[Tensor, "*bat
     >>> odd_times_vector(None, torch.tensor([1.0, 0.2, -0.3]), torch.tensor([-0.5, 0.8, 0.1]))
     (tensor([-0.3700]), tensor([0.2600, 0.0500, 0.9000]))
     """
-    b = torch.linalg.cross(v, r)
+    b = _cross(v, r)
     return (v * r).sum(-1, keepdim=True), b if t is None else b + t * r
 
 
@@ -60,9 +60,13 @@ def spatial_product(x: Float[Tensor, "*batch 8"], y: Float[Tensor, "*batch 8"]) 
     True
     """
     (s, v, b, t), (p, w, c, q) = parts(x), parts(y)
-    cross = torch.linalg.cross
     scalar = s * p - t * q + (v * w - b * c).sum(-1, keepdim=True)
     trivector = s * q + t * p + (v * c + b * w).sum(-1, keepdim=True)
-    vector = s * w + p * v - t * c - q * b - cross(v, c) - cross(b, w)
-    bivector = s * c + p * b + t * w + q * v + cross(v, w) - cross(b, c)
+    vector = s * w + p * v - t * c - q * b - _cross(v, c) - _cross(b, w)
+    bivector = s * c + p * b + t * w + q * v + _cross(v, w) - _cross(b, c)
     return multivector(scalar, vector, bivector, trivector)
+
+
+def _cross(a: Tensor, b: Tensor) -> Tensor:
+    """The cross product, for any batches that broadcast."""
+    return torch.linalg.cross(*torch.broadcast_tensors(a, b))

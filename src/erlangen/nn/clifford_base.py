@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -18,7 +17,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups import SO, O
 from erlangen.maps.precision import wide
 from erlangen.nn.clifford_products import MODES, Mode, MultivectorProducts, Parity, VectorProducts
-from erlangen.nn.clifford_tuples import Block, all_present, attention_weights, grid_blocks, pooled, unordered
+from erlangen.nn.clifford_tuples import Block, attention_weights, grid_blocks, pooled, unordered
 from erlangen.nn.perceptron import perceptron
 from erlangen.reps import Multivectors
 
@@ -102,14 +101,16 @@ class GeometricAttention(nn.Module):
         return size + self.linear_terms * self.products.size(self.rank, linear=True)
 
     def forward(
-        self, inputs: tuple[Tensor, ...], mask: Bool[Tensor, "*batch n"] | None = None, return_attention: bool = False
+        self, inputs: tuple[Tensor, ...], mask: Tensor | None = None, return_attention: bool = False
     ) -> Any:
         """The result, and with ``return_attention`` the weights ``[*batch, n, ..., n]`` of all ordered tuples.
 
         Args:
             inputs: ``(r, v)`` or ``(r, v, w)``: vectors ``[*batch, n, 3]``, values ``[*batch, n, n_dim]``, weights ``[*batch, n]`` of at
                 least 0.
-            mask: which points are there. What is masked is left out exactly; where nothing is left the result is zero.
+            mask: which points are there, booleans ``[*batch, n]``. What is masked is left out exactly; where nothing is left the result
+                is zero. Numbers from 0 to 1 say how much a point is there: tuples count by their product in the softmax, so that points
+                come and go smoothly.
             return_attention: needs all tuples at once.
 
         Raises:
@@ -132,8 +133,11 @@ class GeometricAttention(nn.Module):
         n = r.shape[-2]
         if n == 0:
             return self._result(self._nothing(r, v, labels), None, return_attention)
-        if mask is not None:  # what a missing point holds may be anything
-            r, v = (torch.where(mask.unsqueeze(-1), x, 0) for x in (r, v))
+        if mask is not None:
+            there = mask if mask.dtype == torch.bool else mask > 0
+            r, v = (torch.where(there.unsqueeze(-1), x, 0) for x in (r, v))  # what a missing point holds may be anything
+            present = there if mask.dtype == torch.bool else torch.where(there, mask, 1)
+            mask = torch.where(there, wide(present.to(r.dtype)).log(), -math.inf)
         r = self.products.lift(wide(r))
         if self._orders_are_alike(n) and not return_attention:
             return self._result(self._attend_unordered(r, v, w, mask), None, False)
@@ -173,14 +177,14 @@ class GeometricAttention(nn.Module):
             m = m.unsqueeze(-self.rank - 2) + labels[(..., *((None,) * self.rank), slice(None))]
             covariants = [c.unsqueeze(-self.rank - 2) for c in covariants]
         logits = self._score(m)
-        present = None if mask is None else math.prod([along(mask.unsqueeze(-1), p) for p in range(self.rank)], start=True)
+        present = None if mask is None else sum(along(mask.unsqueeze(-1), p) for p in range(self.rank))
         weights = None if w is None else self._root(math.prod([along(w.unsqueeze(-1), p) for p in range(self.rank)], start=1))
         axis = -self.rank - 1 if labels is None else -self.rank - 2
         if labels is not None:
             present = present if present is None else present.unsqueeze(axis)
             weights = weights if weights is None else weights.unsqueeze(axis)
         if present is not None:
-            logits = torch.where(present.squeeze(-1), logits, -math.inf)
+            logits = logits + present.squeeze(-1)
         values = self._values(m, covariants, weights)
         kept = 0 if self.reduce else 1
         logits = logits.flatten(kept - self.rank) if self.rank > kept else logits.unsqueeze(-1)
@@ -205,7 +209,7 @@ class GeometricAttention(nn.Module):
             m = self._join(self.value_net(invariants.to(node.dtype)), 0) + share[some] @ node
             logits = self._score(m)
             if mask is not None:
-                logits = torch.where(all_present(mask, index), logits, -math.inf)
+                logits = logits + sum(mask[..., i] for i in index)
             weights = None if w is None else self._root(math.prod([w[..., i] for i in index], start=1)).unsqueeze(-1)
             return logits.unsqueeze(-2) + first[..., some], self._values(m, [], weights)
 
@@ -289,8 +293,8 @@ class GeometricAttention(nn.Module):
         for name, x in (("w", w), ("mask", mask)):
             if x is not None and x.shape != r.shape[:-1]:
                 raise ArgumentError(name, f"shape {list(r.shape[:-1])}, one for each point", f"shape {tuple(x.shape)}")
-        if mask is not None and mask.dtype != torch.bool:
-            raise ArgumentError("mask", "booleans", str(mask.dtype))
+        if mask is not None and not (mask.dtype == torch.bool or mask.is_floating_point()):
+            raise ArgumentError("mask", "booleans, or numbers from 0 to 1", str(mask.dtype))
         if return_attention and self.chunk is not None:
             raise ArgumentError("return_attention", "False in chunks, which never hold all weights", True)
         if self.chunk is None and r.shape[-2] ** self.rank > MOST_TUPLES:
@@ -380,7 +384,7 @@ class LabelledAttention(TurningAttention):
         (moved,) = self.inp.parts
         self.inp = Record(((PerDatum(self.group), moved),))
 
-    def forward(self, inputs: Any, mask: Bool[Tensor, "*batch n"] | None = None, return_attention: bool = False) -> Any:
+    def forward(self, inputs: Any, mask: Tensor | None = None, return_attention: bool = False) -> Any:
         """One vector for each label (``reduce``), or one for each label and point.
 
         Args:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import combinations, combinations_with_replacement
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 Block = tuple[slice, ...]
@@ -90,11 +90,3 @@ def attention_weights(logits: Float[Tensor, "*batch R"]) -> Float[Tensor, "*batc
     """
     none = logits.isinf().all(-1, keepdim=True)
     return torch.where(none, 0.0, torch.where(none, 0.0, logits).softmax(-1))
-
-
-def all_present(mask: Bool[Tensor, "*batch n"], members: list[Tensor]) -> Bool[Tensor, "*batch U"]:
-    """Whether all members of a tuple are there."""
-    present = mask[..., members[0]]
-    for index in members[1:]:
-        present = present & mask[..., index]
-    return present
