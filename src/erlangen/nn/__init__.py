@@ -15,6 +15,7 @@ from erlangen.nn.clifford_attention import (
     Vector2VectorAttention,
     VectorAttention,
 )
+from erlangen.nn.clifford_networks import GAABackmapper, GAAClassifier, GAAEnergyModel
 from erlangen.nn.egnn import EGNN
 from erlangen.nn.faenet import FAENet
 from erlangen.nn.faenet_config import FAENetConfig
@@ -45,6 +46,9 @@ __all__ = [
     "EquivariantMLP",
     "FAENet",
     "FAENetConfig",
+    "GAABackmapper",
+    "GAAClassifier",
+    "GAAEnergyModel",
     "GPointwise",
     "GSpectralConv",
     "Gated",

@@ -100,9 +100,7 @@ class GeometricAttention(nn.Module):
         size *= 2 if self.include_normalized_products else 1
         return size + self.linear_terms * self.products.size(self.rank, linear=True)
 
-    def forward(
-        self, inputs: tuple[Tensor, ...], mask: Tensor | None = None, return_attention: bool = False
-    ) -> Any:
+    def forward(self, inputs: tuple[Tensor, ...], mask: Tensor | None = None, return_attention: bool = False) -> Any:
         """The result, and with ``return_attention`` the weights ``[*batch, n, ..., n]`` of all ordered tuples.
 
         Args:
