@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import combinations, combinations_with_replacement
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 Block = tuple[slice, ...]
+#: In how many orders a tuple comes whose members are one point, two, three.
+ORDERS = {2: (1, 2), 3: (1, 3, 6)}
 
 
 def grid_blocks(n: int, rank: int, chunk: int | None) -> Iterator[Block]:
@@ -48,12 +49,14 @@ def unordered(n: int, rank: int, signed: bool) -> tuple[Int[Tensor, "rank U"], F
     >>> members.T.tolist(), orders.tolist()
     ([[0, 0], [0, 1], [0, 2], [1, 1], [1, 2], [2, 2]], [1.0, 2.0, 2.0, 1.0, 2.0, 1.0])
     """
-    members = list(combinations_with_replacement(range(n), rank))
-    orders = [math.factorial(rank) // math.prod(math.factorial(c.count(i)) for i in set(c)) for c in members]
+    members: list[tuple[int, ...]] = [()]
+    for _ in range(rank):
+        members = [(*c, i) for c in members for i in range(c[-1] if c else 0, n)]
+    orders = [ORDERS[rank][len(set(c)) - 1] for c in members]
     if rank == 3 and signed:
-        orders = [o // 2 if o == 6 else o for o in orders]
-        odd = [(j, i, k) for i, j, k in combinations(range(n), 3)]
-        members, orders = members + odd, orders + [3] * len(odd)
+        odd = [(j, i, k) for i, j, k in members if i < j < k]
+        orders = [min(o, 3) for o in orders] + [3] * len(odd)
+        members = members + odd
     with torch.inference_mode(False):
         index = torch.tensor(members).reshape(-1, rank)
         share = torch.zeros(len(members), n, dtype=torch.float64)
