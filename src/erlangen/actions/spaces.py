@@ -20,6 +20,7 @@ from erlangen.actions.base import Action
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Group
+from erlangen.groups.forms import bilinear_forms
 from erlangen.linalg import numerical_rank
 from erlangen.verdict import Verdict
 
@@ -75,58 +76,6 @@ class HomogeneousSpace:
         g = self.group.sample(*batch, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         return self.action.act(g, optree.tree_map(lambda t: t.reshape(*(1,) * len(batch), *t.shape), self.point))
 
-    # ---- invariants ----
-
-    def check_invariants(self, attributes: Attributes, *, pairs: int = 8, seed: int = 0) -> Verdict:
-        """Whether attributes of pairs are invariant and, for pairs in general position, tell neighbouring orbits apart.
-
-        The derivative of complete attributes has the rank :attr:`pair_dim`. What it cannot see are signs that separate finitely many orbits
-        (mirror images under rotations alone): attributes that hold may still be equal for a pair and its mirror image.
-
-        Args:
-            attributes: ``attributes(x, y)`` of batches of points, ``[B, k]``, written with torch.
-            pairs: how many pairs are tried.
-            seed: of the pairs.
-
-        Returns:
-            a :class:`Verdict` with numbers ``rank`` (the smallest that is found), ``wanted`` and ``change`` (the largest relative change
-            of an attribute when both points are moved), and the worst pair as its witness.
-
-        Raises:
-            ArgumentError: the attributes are no tensor ``[B, k]``.
-
-        >>> from erlangen.groups import SE
-        >>> X = oriented_points(SE(3))
-        >>> paper = lambda x, y: ponita_attributes(x, y)[..., :3]
-        >>> bool(X.check_invariants(ponita_attributes)), bool(X.check_invariants(paper))
-        (True, False)
-        """
-        x, y = self.sample(pairs, seed=2 * seed + 1), self.sample(pairs, seed=2 * seed + 2)
-        g = self.group.sample(pairs, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        here = attributes(x, y)
-        if not isinstance(here, Tensor) or here.ndim != 2 or len(here) != pairs:
-            got = f"shape {tuple(here.shape)}" if isinstance(here, Tensor) else type(here).__name__
-            raise ArgumentError("attributes", f"a function to a tensor [{pairs}, k]", got)
-        moved = attributes(self.action.act(g, x), self.action.act(g, y))
-        change = (moved - here).abs().amax(1) / here.abs().amax().clamp_min(torch.finfo(torch.float64).tiny)
-        ranks = torch.tensor([self._attribute_rank(attributes, self._take(x, i), self._take(y, i)) for i in range(pairs)])
-        wanted = self.pair_dim
-        invariant, complete = bool((change <= INVARIANT).all()), bool((ranks >= wanted).all())
-        worst = int(change.argmax()) if not invariant else int(ranks.argmin())
-        reasons = {
-            (True, True): "invariant, and of full rank",
-            (True, False): f"invariant, but pairs have {wanted} invariants and these tell {int(ranks.min())} apart",
-        }
-        return Verdict(
-            invariant and complete,
-            f"the attributes are a complete set of invariants of pairs of {self}",
-            how="statistical",
-            tried=pairs,
-            numbers={"rank": int(ranks.min()), "wanted": wanted, "change": float(change.max())},
-            witness=(self._take(x, worst), self._take(y, worst)),
-            reason=reasons.get((invariant, complete), "not invariant"),
-        )
-
     # ---- inside ----
 
     def _velocities(self, x: Any) -> Float[Tensor, "numbers dim_g"]:
@@ -165,6 +114,113 @@ class HomogeneousSpace:
 
     def __repr__(self) -> str:
         return f"a homogeneous space of {self.group} of dimension {self.dim}"
+
+
+def pair_invariants(space: HomogeneousSpace) -> Attributes:
+    """Invariants that tell all orbits of pairs apart: inner products of everything that turns, and determinants for groups that have them.
+
+    Of the parts of both points, directions count as they are and positions by their differences. The invariants are the values of every
+    bilinear form that the group keeps on two of these vectors, without those that are constant, and, for groups of determinant one, the
+    determinants of ``n`` of them (in the plane such a group has an antisymmetric form, which says the same). For O(n) and SO(n), of any
+    signature, and Sp(n) that is complete, by Weyl's first fundamental theorem. They are polynomials: squares of lengths, not lengths.
+
+    Args:
+        space: of a group of matrices or of affine maps, whose points are made of its points and vectors.
+
+    Returns:
+        a function of batches of points ``x`` and ``y`` to a tensor ``[*batch, k]``.
+
+    Raises:
+        UnsupportedError: points have other parts.
+
+    Source: H. Weyl, "The Classical Groups" (1939).
+
+    >>> from erlangen.groups import E, SE
+    >>> X = oriented_points(E(3))
+    >>> pair_invariants(X)(X.sample(7), X.sample(7, seed=1)).shape            # d.d, d.o, d.o', o.o'
+    torch.Size([7, 4])
+    >>> bool(check_complete(X, pair_invariants(X)))
+    True
+    """
+    group, leaves = space.group, space.action.leaves if isinstance(space.action, Record) else [space.action]
+    point, vector = (group.point, group.vector) if group.translates else (None, group.vector)
+    if any(leaf not in (point, vector) for leaf in leaves):
+        unsupported(space, "pair_invariants", "write attributes for it, and let check_complete see to them")
+    linear: Any = group.linear_part if group.translates else group
+    forms, n = bilinear_forms(linear), int(linear.element_shape[0])
+    triples = linear.is_proper and n > 2
+
+    def every(x: Any, y: Any) -> Tensor:
+        places, turning = [], []
+        for side in (x, y):
+            for leaf, part, base in zip(leaves, optree.tree_leaves(side), optree.tree_leaves(space.point)):
+                rows = part.reshape(*part.shape[: part.ndim - base.ndim], -1, n)
+                (places if leaf == point else turning).append(rows)
+        if places:
+            turning.insert(0, torch.cat(places, -2)[..., 1:, :] - places[0][..., :1, :])
+        v = torch.cat(turning, -2)
+        a, b = torch.triu_indices(v.shape[-2], v.shape[-2])
+        values = [((v[..., a, :] @ form.to(v)) * v[..., b, :]).sum(-1) for form in forms]
+        if triples:
+            chosen = torch.combinations(torch.arange(v.shape[-2]), n)
+            values.append(torch.linalg.det(v[..., chosen, :]))
+        return torch.cat(values, -1)
+
+    values = every(space.sample(8, seed=1), space.sample(8, seed=2))
+    moving = (values - values[:1]).abs().amax(0) > INVARIANT * values.abs().max()
+    return lambda x, y: every(x, y)[..., moving]
+
+
+def check_complete(space: HomogeneousSpace, attributes: Attributes, *, pairs: int = 8, seed: int = 0) -> Verdict:
+    """Whether attributes of pairs are invariant and, for pairs in general position, tell neighbouring orbits apart.
+
+    The derivative of complete attributes has the rank ``space.pair_dim``. What it cannot see are signs that separate finitely many orbits
+    (mirror images under rotations alone): attributes that hold may still be equal for a pair and its mirror image.
+
+    Args:
+        space: whose points.
+        attributes: ``attributes(x, y)`` of batches of points, ``[B, k]``, written with torch.
+        pairs: how many pairs are tried.
+        seed: of the pairs.
+
+    Returns:
+        a :class:`Verdict` with numbers ``rank`` (the smallest that is found), ``wanted`` and ``change`` (the largest relative change
+        of an attribute when both points are moved), and the worst pair as its witness.
+
+    Raises:
+        ArgumentError: the attributes are no tensor ``[B, k]``.
+
+    >>> from erlangen.groups import SE
+    >>> X = oriented_points(SE(3))
+    >>> paper = lambda x, y: ponita_attributes(x, y)[..., :3]
+    >>> bool(check_complete(X, ponita_attributes)), bool(check_complete(X, paper))
+    (True, False)
+    """
+    x, y = space.sample(pairs, seed=2 * seed + 1), space.sample(pairs, seed=2 * seed + 2)
+    g = space.group.sample(pairs, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    here = attributes(x, y)
+    if not isinstance(here, Tensor) or here.ndim != 2 or len(here) != pairs:
+        got = f"shape {tuple(here.shape)}" if isinstance(here, Tensor) else type(here).__name__
+        raise ArgumentError("attributes", f"a function to a tensor [{pairs}, k]", got)
+    moved = attributes(space.action.act(g, x), space.action.act(g, y))
+    change = (moved - here).abs().amax(1) / here.abs().amax().clamp_min(torch.finfo(torch.float64).tiny)
+    ranks = torch.tensor([space._attribute_rank(attributes, space._take(x, i), space._take(y, i)) for i in range(pairs)])
+    wanted = space.pair_dim
+    invariant, complete = bool((change <= INVARIANT).all()), bool((ranks >= wanted).all())
+    worst = int(change.argmax()) if not invariant else int(ranks.argmin())
+    reasons = {
+        (True, True): "invariant, and of full rank",
+        (True, False): f"invariant, but pairs have {wanted} invariants and these tell {int(ranks.min())} apart",
+    }
+    return Verdict(
+        invariant and complete,
+        f"the attributes are a complete set of invariants of pairs of {space}",
+        how="statistical",
+        tried=pairs,
+        numbers={"rank": int(ranks.min()), "wanted": wanted, "change": float(change.max())},
+        witness=(space._take(x, worst), space._take(y, worst)),
+        reason=reasons.get((invariant, complete), "not invariant"),
+    )
 
 
 def points(group: Group) -> HomogeneousSpace:

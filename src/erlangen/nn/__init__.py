@@ -29,6 +29,9 @@ from erlangen.nn.mlp import EquivariantMLP
 from erlangen.nn.norm_activation import NormActivation
 from erlangen.nn.pair_gnn import PairGNN
 from erlangen.nn.pointwise import PointwiseActivation
+from erlangen.nn.ponita import PNITA, PONITA
+from erlangen.nn.ponita_denoiser import PONITADenoiser
+from erlangen.nn.ponita_lift import LiftedBonds, lift_bonds
 from erlangen.nn.potential import Potential
 from erlangen.nn.soft_linear import SoftLinear
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
@@ -42,6 +45,8 @@ from erlangen.nn.vector_neurons import VectorNeurons
 __all__ = [
     "EGNN",
     "GFNO",
+    "PNITA",
+    "PONITA",
     "EquivariantLinear",
     "EquivariantMLP",
     "FAENet",
@@ -59,6 +64,7 @@ __all__ = [
     "LabeledVectorAttention",
     "LieGNN",
     "Lift",
+    "LiftedBonds",
     "Lifting",
     "MomentumLayerNormalization",
     "MomentumNormalization",
@@ -66,6 +72,7 @@ __all__ = [
     "Multivector2Vector",
     "MultivectorAttention",
     "NormActivation",
+    "PONITADenoiser",
     "PairGNN",
     "PointwiseActivation",
     "Potential",
@@ -81,4 +88,5 @@ __all__ = [
     "VectorAttention",
     "VectorNeurons",
     "calculator",
+    "lift_bonds",
 ]

@@ -100,7 +100,13 @@ SYSTEMS = (
     System(15, "DiffCSP", "crystal structure prediction by equivariant diffusion", "fields/crystals"),
     System(16, "geometric algebra attention", "attention for small point clouds", "nn"),
     System(17, "physical compatibility", "solid objects consistent with static equilibrium", "fields/solids"),
-    System(18, "PONITA", "group convolutions in position-orientation space", "nn"),
+    System(
+        18,
+        "PONITA",
+        "group convolutions in position-orientation space",
+        "nn",
+        "works: scalars and vectors, grids and bonds, potentials, denoisers; exact symmetries stated",
+    ),
     System(19, "cybloids", "computer-controlled colloids", "fields/colloids"),
     System(
         20,
