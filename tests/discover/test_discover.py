@@ -109,3 +109,15 @@ def test_refusals() -> None:
         discover(x, names=("a",))
     with pytest.raises(ArgumentError, match="'y'"):
         discover(x, torch.zeros(3))
+
+
+def test_a_quadric_that_stands_leaves_nothing_to_learn() -> None:
+    x, y = light()
+    found = discover(x, y, quiet=True)
+    assert found.algebra is not None
+    assert found.algebra.same_span(SO(1, 3).algebra)
+    assert [c.method for c in found.candidates] == ["quadric fit"]
+    assert found.metric is not None
+    torch.testing.assert_close(found.metric.form, torch.diag(torch.tensor([1.0, -1, -1, -1], dtype=torch.float64)) / 2)
+    asked = discover(x, y, steps=2, quiet=True)
+    assert any(c.method.startswith("LieGAN") for c in asked.candidates)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from erlangen.data.distinct import distinct
 from erlangen.discover.finding import Finding
 from erlangen.discover.nft.finding import linear_nft_finding
@@ -13,13 +15,15 @@ from erlangen.groups.base import Group
 
 #: Fewer samples tell nothing of a task's symmetries.
 FEWEST = 64
+#: Of more samples, so many are drawn: hundreds of features of each are held at once.
+MOST = 20_000
 #: Sequences of this many frames tell a motion from chance.
 FRAMES = 3
 
 
 def task_belief(data: Samples, found: Sequence[Group] = (), seed: int = 0) -> Belief | None:
     """How well each of the usual groups of the tokens' space, and those found, fit the task; ``None`` without a target, with few
-    data, or with tokens of more than 32 components.
+    data, or with tokens of more than 32 components. Of more than 20,000 samples a draw is looked at.
 
     >>> import torch
     >>> x = torch.randn(100, 2, 3)
@@ -30,6 +34,8 @@ def task_belief(data: Samples, found: Sequence[Group] = (), seed: int = 0) -> Be
     """
     if data.x.shape[-1] > MOST_COMPONENTS or int(distinct(data.x).max()) + 1 < FEWEST:
         return None
+    if len(data) > MOST:
+        data = data.subset(torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:MOST].to(data.x.device))
     groups = {str(group): group for group in found} | default_candidates(data.x.shape[-1])
     if data.y.shape[1]:
         return graded_belief(data.x, data.y, groups, target="vector", seed=seed)

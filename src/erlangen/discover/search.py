@@ -57,9 +57,10 @@ def discover(
     """Which continuous linear symmetry do data have?
 
     Looks for a quadric that the tokens lie on (milliseconds), then lets :class:`LieGAN` search, with many channels and, if that shows
-    nothing, with one. Whatever is found is compared with the algebras that have a name, and the exact one is put to a judge on data kept
-    from all discoverers (:func:`erlangen.discover.evidence.evidence`). The largest algebra that stands is the answer; on data without a
-    symmetry, or too few of them, the answer is falsy and says so.
+    nothing, with one. Where the algebra of a quadric stands, none is larger, and the learned discoverer is spared (unless ``channels``,
+    ``steps`` or ``mask`` is given, or a target moves along). Whatever is found is compared with the algebras that have a name, and the
+    exact one is put to a judge on data kept from all discoverers (:func:`erlangen.discover.evidence.evidence`). The largest algebra that
+    stands is the answer; on data without a symmetry, or too few of them, the answer is falsy and says so.
 
     With a target, the *task* is asked, too: for all affine symmetries in any basis by the derivatives of a predictor
     (:func:`erlangen.discover.task.task_symmetries`), and how well each of the usual groups fits
@@ -123,6 +124,9 @@ def discover(
         task = task_answer(everything, seed)
         # Where exact derivatives of a number have answered, what the inputs alone look like is not needed.
         answered = task is not None and bool(task) and everything.scalars.shape[1] > 0 and channels is None
+        # Linear maps that keep a distribution keep the one quadric that it lies on, too: once the algebra of that stands, none is larger.
+        asked = channels is not None or steps is not None or mask is not None
+        answered |= bool(search.standing()) and not asked and not everything.y.shape[1]
         for count in [] if answered else _channel_counts(n if mask is not None else span.shape[1], channels, mask):
             search.liegan(count)
             if search.standing():
@@ -183,6 +187,8 @@ class _Search:
             self.candidates.append(Candidate("quadric fit", seconds=seconds, note=f"the data lie on none ({note})"))
             return
         self.cone = fit.is_cone
+        if not self.reduce:
+            self.metric = fit.algebra().metric(conformal=True)
         named = nearest_named(fit.algebra())
         exact = self._lifted(named.algebra)
         self.on_quadric = exact

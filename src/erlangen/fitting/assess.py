@@ -17,7 +17,7 @@ from erlangen.equivariance import equivariance_error
 from erlangen.errors import UnsupportedError
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.members import Members, predict, target
-from erlangen.fitting.problem import Problem
+from erlangen.fitting.problem import Problem, drawn
 from erlangen.fitting.task import Task
 from erlangen.groups.base import Group
 from erlangen.measure import Cost, explanation_equivariance, measure_cost
@@ -25,6 +25,8 @@ from erlangen.verdict import Verdict
 
 #: Data that equivariance and explanations are measured on.
 SAMPLE = 128
+#: Of more test samples, so many are moved.
+MOST_MOVED = 20_000
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,12 @@ class Assessment:
 
 
 def moved_copies(problem: Problem, group: Group, config: FitConfig) -> list[tuple[Any, Tensor]]:
-    """The test data, each sample moved by its own random element (targets too, if they are vectors), several times."""
+    """The test data (of more than 20,000 samples a draw), each moved by its own random element (targets too, if they are vectors),
+    several times."""
     rng = torch.Generator().manual_seed(config.seed + 77)
-    size = len(problem.test)
-    elements = (group.sample(size, generator=rng, dtype=torch.float64, scale=config.spread) for _ in range(config.moves))
-    return [problem.moved(problem.test, group, g) for g in elements]
+    test = drawn(problem.test, MOST_MOVED, config.seed)
+    elements = (group.sample(len(test), generator=rng, dtype=torch.float64, scale=config.spread) for _ in range(config.moves))
+    return [problem.moved(test, group, g) for g in elements]
 
 
 def ensemble(models: Sequence[nn.Module], x: Any, task: Task) -> Tensor:

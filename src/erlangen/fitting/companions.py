@@ -24,8 +24,8 @@ from erlangen.groups.base import Group
 RAW, INVARIANTS = "boosting, raw", "boosting, invariants"
 #: Models whose mean is taken.
 BAG = 5
-#: The share of columns that each split of a model of the bag looks at.
-SHARE = 0.3
+#: The share of columns that each split of a model of the bag looks at, and that of one on the raw numbers.
+SHARE, RAW_SHARE = 0.3, 1.0
 #: Columns are rounded to so many times what rounding changes of them.
 GRAIN = 10
 
@@ -127,7 +127,7 @@ def boosted(problem: Problem, group: Group | None, config: FitConfig, held: dict
     if first is None:
         raise ArgumentError("group", "a group with known invariants", repr(group))
     if group is None:
-        return _grown(first, None, problem, problem.data, 1, 1.0)
+        return grown(first, None, problem, problem.data, 1, RAW_SHARE)
     scores: dict[str, float] = {} if held is None else held
     tried = {}
     for arrangement in first.arrangements:
@@ -136,16 +136,24 @@ def boosted(problem: Problem, group: Group | None, config: FitConfig, held: dict
         tried[arrangement] = columns, GRAIN * problem.rounding(columns, group, config)
     if len(tried) > 1:
         for arrangement, (columns, grain) in tried.items():
-            model = _grown(columns, grain, problem, problem.train, 1, SHARE)
+            model = grown(columns, grain, problem, problem.train, 1, SHARE)
             assert problem.held.y is not None
             with torch.no_grad():
                 scores[arrangement] = problem.task.score(model(problem.inputs(problem.held)), problem.held.y)
     columns, grain = max(tried.items(), key=lambda item: scores.get(item[0], 0.0))[1]
-    return _grown(columns, grain, problem, problem.data, BAG, SHARE)
+    return grown(columns, grain, problem, problem.data, BAG, SHARE)
 
 
-def _grown(columns: Columns, grain: Tensor | None, problem: Problem, data: DataSet | Collection, bag: int, share: float) -> Boosted:
-    """The mean of so many models grown on data, which look at a share of the columns at each split."""
+def grown(columns: Columns, grain: Tensor | None, problem: Problem, data: DataSet | Collection, bag: int, share: float) -> Boosted:
+    """The mean of so many models grown on data, which look at a share of the columns at each split.
+
+    Args:
+        columns: of the tokens.
+        grain: to multiples of which they are rounded; ``None``: not at all.
+        problem: the task and how inputs are read.
+        data: to learn from.
+        bag, share: how many models, and the share.
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     assert data.y is not None

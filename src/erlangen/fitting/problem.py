@@ -17,6 +17,21 @@ from erlangen.groups.base import Element, Group
 
 #: Samples whose columns show how much of them is rounding.
 SEEN = 512
+#: Of more held-out samples, so many stop trainings and choose; the others are learned from by nobody.
+MOST_HELD = 20_000
+
+
+def drawn(data: DataSet | Collection, most: int, seed: int) -> DataSet | Collection:
+    """So many samples at most, drawn at random.
+
+    >>> import torch
+    >>> data = DataSet("d", torch.randn(64, 1, 2), torch.arange(64) % 2, "class")
+    >>> len(drawn(data, 10, 0)), drawn(data, 64, 0) is data
+    (10, True)
+    """
+    if len(data) <= most:
+        return data
+    return data.subset(torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:most])
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,7 @@ class Problem:
         ('AUC', 'tokens', 64)
         """
         train, held = data.split(1 - config.validation, config.seed)
+        held = drawn(held, MOST_HELD, config.seed)
         task = task_of(data)
         return cls(data, train, held, test, task, kind_of(data, task.shape))
 

@@ -52,9 +52,11 @@ def build_outcome(
     attempts: list[Attempt],
     beside: list[Companion],
     assessments: dict[str, Assessment],
+    learned_from: str,
     seconds: float,
 ) -> Outcome:
-    """The report's content; ``attempts`` are the ways to a symmetric network, ``beside`` is what stands beside all networks."""
+    """The report's content; ``attempts`` are the ways to a symmetric network, ``beside`` is what stands beside all networks, and
+    ``learned_from`` says how many samples were enough, where not all were needed."""
     data, test, task = problem.data, problem.test, problem.task
     comparison = compared(problem, members, beside, assessments)
     group, found = symmetry.group, symmetry.found
@@ -105,6 +107,7 @@ def build_outcome(
                     companion_answer(problem, assessments, comparison),
                     soft_answer(assessments, symmetry.choice, task),
                     closed_form_answer(assessments, symmetry.belief, task),
+                    learned_from,
                 ],
             )
         ),
@@ -232,7 +235,7 @@ def _found_claims(found: Discovered) -> list[Claim]:
         kind = "Euclidean" if not q else "Minkowski" if 1 in (p, q) else "standard"
         claims.append(
             Claim(
-                f"the learned metric is the {kind} one of signature ({p},{q})",
+                f"the metric is the {kind} one of signature ({p},{q})",
                 None,
                 found.cosine,
                 found.cosine >= SAME,

@@ -27,6 +27,7 @@ from erlangen.fitting.candidates import Tried, plain_kind, symmetrized_kind, try
 from erlangen.fitting.choice import Choice, Symmetry, choose
 from erlangen.fitting.companions import INVARIANTS, companions
 from erlangen.fitting.config import FitConfig
+from erlangen.fitting.enough import enough
 from erlangen.fitting.kinds.order import Through
 from erlangen.fitting.members import SOFT_STEPS, Kind, Members, train_members
 from erlangen.fitting.problem import Problem
@@ -158,21 +159,25 @@ def _fitted(problem: Problem, config: FitConfig, group: Group | None, directory:
     with one_thread():
         done = {} if symmetry.tried is None else symmetry.tried.members
         checkpoints = directory / "checkpoints"
-        beside = companions(problem, symmetry.group, config)
+        learned = enough(problem, symmetry.group)
+        beside = companions(learned.problem, symmetry.group, config)
         # Held-out data have said, then, which arrangement of invariants is the better one.
         arrangement = next((c.model.columns.arrangement for c in beside if c.name == INVARIANTS), None)
         members: list[Members] = []
         attempts: list[Attempt] = []
         for kind in kinds:
             if kind.how == "symmetrized" and kind.name not in done:
-                chosen, attempts = symmetrized_members(ways(problem, kind, arrangement), problem, config, checkpoints, quiet)
+                chosen, attempts = symmetrized_members(
+                    ways(problem, kind, arrangement), learned.problem, config, checkpoints, quiet
+                )
                 members.append(chosen)
             else:
-                members.append(done.get(kind.name) or train_members(kind, problem, config, checkpoints, quiet))
+                members.append(done.get(kind.name) or train_members(kind, learned.problem, config, checkpoints, quiet))
         every = [*members, *(Members(Kind(c.name, c.about), [c.model], []) for c in beside)]
-        assessments = {m.kind.name: assess(m, problem, symmetry.group, config) for m in every}
+        assessments = {m.kind.name: assess(m, learned.problem, symmetry.group, config) for m in every}
     best = members[-1].best
-    outcome = build_outcome(problem, config, symmetry, members, attempts, beside, assessments, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    outcome = build_outcome(problem, config, symmetry, members, attempts, beside, assessments, learned.reason, seconds)
     if is_main():
         kept = save_fitted(best, members[-1].kind.group, problem.kind)
         outcome.save(directory, files=kept | (save_companion(beside[-1].model) if beside else {}))
