@@ -7,8 +7,8 @@ import torch
 
 from erlangen.data import DataSet
 from erlangen.fitting import FitConfig
-from erlangen.fitting.enough import enough
 from erlangen.fitting.assess import moved_copies
+from erlangen.fitting.enough import enough
 from erlangen.fitting.problem import Problem
 from erlangen.groups import O
 

@@ -87,7 +87,8 @@ def discover(
         seed: of everything random.
         quiet: no progress bars.
 
-    Tokens whose span has more than 32 dimensions are searched with a ``mask`` only (or planes), else the answer is falsy and says so. Of
+    Of tokens whose span has more than 32 dimensions the inputs are searched with a ``mask`` only (or planes); the task of more than 16
+    plain columns is searched among the at most 16 directions that it listens to, and the answer says so. Of
     more than 100,000 samples (fewer where tokens have more than 36 components) a draw with a fixed seed is looked at.
 
     Raises:
@@ -117,7 +118,14 @@ def discover(
         mask = torch.kron(torch.eye(n // 2), torch.ones(2, 2))
     span = data_span(data.tokens)
     if mask is None and span.shape[1] > MOST_COMPONENTS:
-        return Discovered(None, _too_wide(span.shape[1]), names=tuple(names))
+        # Of the inputs nothing is searched; what few directions of many columns a task listens to, and what it keeps of those, can be.
+        task = task_answer(everything, seed)
+        wide = _too_wide(span.shape[1])
+        found = Discovered(None, wide, names=tuple(names))
+        if task is not None:
+            note = f"of the inputs: {wide.reason}; of the task: {task.reason}" if task else ""
+            found = replace(found, others=[task.finding()], task=task, note=note)
+        return united(found, everything)
     search = _Search(train, held, everything, mask, span, seed, steps, quiet)
     with one_thread():
         search.quadric()

@@ -22,8 +22,9 @@ SURE = 0.8
 
 
 def task_answer(data: Samples, seed: int) -> TaskSymmetries | None:
-    """The task's symmetries by derivatives; ``None`` without a target that varies, or with tokens of more than 32 components."""
-    if data.x.shape[2] > MOST_COMPONENTS:
+    """The task's symmetries by derivatives; ``None`` without a target that varies, or with several tokens of more than 32
+    components."""
+    if data.x.shape[2] > MOST_COMPONENTS and data.x.shape[1] > 1:
         return None
     target = data.y if data.y.shape[1] else data.scalars if data.labels is None else data.labels
     if not target.numel() or bool((target == target[:1]).all()) or int(torch.linalg.matrix_rank(_rows(data))) < data.x.shape[2]:

@@ -107,7 +107,7 @@ def affine_algebra(generators: Float[Tensor, "k n c"]) -> AffineAlgebra:
     if k and int(torch.linalg.matrix_rank(generators.flatten(1))) < k:
         raise ArgumentError("generators", "independent generators", "dependent ones")
     A, b = generators[..., :n], generators[..., n]
-    left, sizes, right = torch.linalg.svd(A.flatten(1), full_matrices=True) if k else (A.new_zeros(0, 0), A.new_zeros(0), None)
+    left, sizes, right = torch.linalg.svd(A.flatten(1), full_matrices=k > n * n) if k else (A.new_zeros(0, 0), A.new_zeros(0), None)
     rank = int((sizes > ZERO * max(float(generators.norm()), 1e-300)).sum()) if k else 0
     translations = torch.linalg.qr((left[:, rank:].mT @ b).mT).Q.mT if k > rank else A.new_zeros(0, n)
     linear = right[:rank].unflatten(1, (n, n)) if rank and right is not None else A.new_zeros(0, n, n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from erlangen.data.distinct import arranged, boundary, distinct
 from erlangen.discover.finding import Finding
 from erlangen.discover.samples import Samples, Target, samples_of
+from erlangen.discover.task.active import active_directions
 from erlangen.discover.task.closure import CLOSED_ENOUGH, nearest_closed
 from erlangen.discover.task.equations import Law, Spectrum, slopes_of, spectrum_of
 from erlangen.discover.task.ideal import idealised
@@ -31,7 +33,7 @@ from erlangen.parallel import one_thread
 FEWEST, MOST = 64, 1500
 #: Share of the samples that is looked at: those whose tokens lie nearest to the mean.
 NEAR = 0.97
-#: Tokens of more components are not looked at: there are too many directions to ask about.
+#: Tokens of more components have too many directions to ask about; of columns, those that the task listens to are looked for first.
 WIDEST = 16
 #: A violation above this is none of a symmetry; and the next one must be larger by this factor.
 CEILING, GAP = 0.3, 2.3
@@ -260,12 +262,14 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
 
     if count < FEWEST:
         return none(f"{count} different samples; {FEWEST} are needed")
-    if n > WIDEST:
+    if n > WIDEST and (tokens.shape[1] > 1 or data.y.shape[1]):
         return none(
             f"tokens of {n} components have {n * (n + 1)} directions to ask about; name a group (or tokens of at most {WIDEST})"
         )
     if not float(values.std(0).max()) > 0:
         return none("the target is constant")
+    if n > WIDEST:
+        return _of_active(data, tokens[:, 0], values, kinds, law, affine, seed, started, none)
     if len(tokens) > MOST:
         kept = arranged(kinds, torch.Generator().manual_seed(seed))[:MOST]
         tokens, values = tokens[kept], values[kept]
@@ -415,6 +419,37 @@ def _on_axes(idle: Float[Tensor, "r n"]) -> Float[Tensor, "r n"]:
     if bool(((share > 1 - ON_AXES) | (share < ON_AXES)).all()) and int((share > 0.5).sum()) == len(idle):
         return torch.eye(idle.shape[1], dtype=idle.dtype)[share > 0.5]
     return idle
+
+
+def _of_active(
+    data: Samples,
+    x: Tensor,
+    values: Tensor,
+    kinds: Tensor,
+    law: bool | None,
+    affine: bool,
+    seed: int,
+    started: float,
+    none: Callable[[str], TaskSymmetries],
+) -> TaskSymmetries:
+    """The symmetries of many columns: among the few directions that the task listens to."""
+    n = x.shape[1]
+    first = torch.unique(kinds, return_inverse=True)[1]
+    once = torch.full((int(first.max()) + 1,), len(first)).scatter_reduce_(0, first, torch.arange(len(first)), "amin")
+    values = values[:, values.std(0) > 1e-9 * values.std(0).max()]
+    found = active_directions(x[once], ((values - values.mean(0)) / values.std(0))[once], seed)
+    if found.on_directions > 1 - LEAST_EXPLAINED:
+        return none(f"no predictor of {n} columns explains the target: held-out R² {1 - found.on_directions:.2f}")
+    many = len(found.directions)
+    if many > WIDEST:
+        return none(
+            f"not searched: the task listens to more than {WIDEST} directions of {n} columns (held-out R² {1 - found.error:.2f} of a "
+            "predictor on all); name a group, or give smaller tokens x [N, T, n]"
+        )
+    idle = _on_axes(torch.linalg.svd(found.directions, full_matrices=True).Vh[many:])
+    inside = _lifted(data, idle, law, affine, seed, started)
+    also = f"searched among the {many} direction{'s' if many > 1 else ''} of {n} columns that the task listens to, and no others"
+    return replace(inside, reason=f"{inside.reason}; {also}")
 
 
 def _lifted(data: Samples, idle: Float[Tensor, "r n"], law: bool | None, affine: bool, seed: int, started: float) -> TaskSymmetries:
