@@ -10,7 +10,8 @@ from erlangen.fitting import FitConfig
 from erlangen.fitting.assess import moved_copies
 from erlangen.fitting.enough import enough
 from erlangen.fitting.problem import Problem
-from erlangen.groups import O
+from erlangen.fitting.ways import has_enough_invariants
+from erlangen.groups import MatrixGroup, O
 
 
 @pytest.fixture
@@ -59,3 +60,12 @@ def test_of_many_test_samples_a_draw_is_moved(monkeypatch):
     assert [len(x) for x, _ in moved] == [50, 50]
     for x, y in moved:
         torch.testing.assert_close(x[:, 0].norm(dim=-1, keepdim=True), y)
+
+
+def test_a_group_whose_invariants_would_be_missing_is_not_imposed():
+    """A turn of two of forty components leaves 38 of them and a length alone: without the length, too little would be said."""
+    turn = torch.zeros(1, 40, 40, dtype=torch.float64)
+    turn[0, 0, 1], turn[0, 1, 0] = -1.0, 1.0
+    assert not has_enough_invariants(40, MatrixGroup(algebra=turn))
+    assert has_enough_invariants(36, MatrixGroup(algebra=turn[:, :36, :36]))
+    assert has_enough_invariants(40, O(40))

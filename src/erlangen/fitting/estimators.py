@@ -19,7 +19,7 @@ from erlangen.fitting.companions import boosted
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.members import Kind, Members, predict
 from erlangen.fitting.problem import Problem
-from erlangen.fitting.ways import symmetrized_members, ways
+from erlangen.fitting.ways import has_enough_invariants, symmetrized_members, ways
 from erlangen.groups.base import Group
 from erlangen.groups.names import parse_group
 
@@ -88,7 +88,8 @@ class _Symmetric(BaseEstimator):
             return parse_group(self.group)
         # Targets are numbers or classes that stay as they are.
         self.found_ = task_symmetries(data.x, data.y, target=self._target, law=False, seed=self.random_state)
-        return self.found_.group if self.found_ and self.found_.exact else None
+        group = self.found_.group if self.found_ and self.found_.exact else None
+        return group if group is not None and has_enough_invariants(data.dim, group) else None
 
     def _outputs(self, X: Any) -> Tensor:
         check_is_fitted(self)

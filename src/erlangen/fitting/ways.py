@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from erlangen.data import DataSet
 from erlangen.errors import ArgumentError
 from erlangen.fitting.columns import Arrangement
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.kinds.order import Through
 from erlangen.fitting.members import Kind, Members, train_members
 from erlangen.fitting.problem import Problem
+from erlangen.groups.affine import AffineSubgroup
 from erlangen.groups.base import Group
+from erlangen.groups.matrix import MatrixGroup
+from erlangen.groups.recognise import recognised
+from erlangen.maps.invariants.tensors import LARGEST
 from erlangen.symmetrize.choose import choose_frame
 
 #: Arrangements of invariants, in words.
@@ -69,8 +74,22 @@ def has_frame(problem: Problem, group: Group) -> bool:
     return True
 
 
+def has_enough_invariants(dim: int, group: Group) -> bool:
+    """Whether the invariants of a group on ``R^dim`` say what it leaves open.
+
+    Of groups without a closed form, on spaces of many dimensions, products of two are not looked for: the rest says too little.
+
+    >>> from erlangen.groups import SO
+    >>> has_enough_invariants(60, SO(60))
+    True
+    """
+    return dim**2 <= LARGEST or type(recognised(group)) not in (MatrixGroup, AffineSubgroup)
+
+
 def can_impose(problem: Problem, group: Group) -> bool:
     """Whether there is any way to networks with this symmetry."""
+    if isinstance(problem.data, DataSet) and not has_enough_invariants(problem.data.dim, group):
+        return False
     return has_frame(problem, group) or problem.kind.columns(group) is not None
 
 
