@@ -93,6 +93,27 @@ def test_pictures_and_a_model_of_a_file(tmp_path, capsys):
     assert "argument 'edges': expected matrices [N, n, n]" in err
 
 
+def test_one_molecule_is_audited(tmp_path, capsys):
+    """Water, by a model of up to five atoms: their masses do not notice a move, where the first of them is does."""
+    io, ase = pytest.importorskip("ase.io"), pytest.importorskip("ase")
+    io.write(tmp_path / "water.extxyz", ase.Atoms("OHH", positions=[[0.0, 0, 0.1], [0, 0.8, -0.5], [0, -0.8, -0.5]]))
+    (tmp_path / "models.py").write_text(
+        "import torch\n"
+        "class Mass(torch.nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        assert x['numbers'].shape == (len(x['numbers']), 5)\n"
+        "        return x['numbers'].sum(1, keepdim=True).double()\n"
+        "class First(torch.nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        return x['pos'][:, 0]\n"
+    )
+    for model, holds in (("Mass", True), ("First", False)):
+        args = ("--data", tmp_path / "water.extxyz", "--group", "E(3) x S(5)", "--json", "--report", tmp_path / "a.html")
+        code, out, err = call(capsys, "audit", f"{tmp_path / 'models.py'}:{model}", *args)
+        assert code == 0, err
+        assert json.loads(out)["equivariance"]["holds"] is holds
+
+
 def test_keyword_models_are_audited(tmp_path, capsys):
     rng = np.random.default_rng(0)
     a = np.triu(rng.random((64, 5, 5)) < 0.5, 1).astype(float)

@@ -332,3 +332,22 @@ def test_parts_keep_copies_together():
         Collection("x", "images", {"image": x}, torch.zeros(3), "scalar")
     with pytest.raises(ArgumentError, match="scalar or class target of images"):
         Collection.of("images", {"image": x}, torch.rand(N, 1, 3))
+
+
+def test_room_for_more_members():
+    edges, nodes = RANDOM.random((N, 3, 3, 2)), RANDOM.random((N, 3, 4))
+    small = collect({"edges": edges, "nodes": nodes}, as_="graphs")
+    large = small.padded(5)
+    assert {name: list(part.shape[1:]) for name, part in large.x.items()} == {"nodes": [5, 4], "edges": [5, 5, 2], "there": [5]}
+    assert torch.equal(large.x["edges"][:, :3, :3], small.x["edges"])
+    assert large.x["edges"].sum() == small.x["edges"].sum()
+    assert large.x["there"].sum(1).eq(3).all()
+    assert small.padded(2) is small
+
+
+def test_inputs_alone_may_be_few(tmp_path):
+    np.savez(tmp_path / "one.npz", x=np.ones((1, 2, 3)), y=np.ones(1))
+    found = read(tmp_path / "one.npz", inputs_only=True)
+    assert (len(found), found.y) == (1, None)
+    with pytest.raises(ArgumentError, match="at least 32 samples, to train and test at least 46; got 1"):
+        read(tmp_path / "one.npz")

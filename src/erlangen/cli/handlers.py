@@ -111,7 +111,7 @@ def run_audit(args: Audit) -> None:
     dtype = torch.float64 if args.float64 else torch.float32
     is_fit = Path(args.model).is_dir()
     model = load_fitted(args.model).to(dtype) if is_fit else build_model(args.model, args.weights, dtype).eval()
-    data = read(args.data, tokens=args.tokens, as_=args.as_)
+    data = read(args.data, tokens=args.tokens, as_=args.as_, inputs_only=True)
     if isinstance(data, DataSet) and not isinstance(group, DirectProduct):
         x: Any = data.x
         inp, out = (action_named(group, name, argument) for argument, name in (("inp", args.inp), ("out", args.out)))

@@ -47,10 +47,11 @@ def broken(values: np.ndarray) -> str:
     return f"{' and '.join(parts)} of {values.size} values"
 
 
-def check_enough(argument: str, samples: int) -> None:
-    """Raise if there are fewer than 32 samples."""
-    if samples < FEWEST:
-        raise ArgumentError(argument, f"at least {FEWEST} samples, to train and test at least {fewest_to_train(0.7)}", f"{samples}")
+def check_enough(argument: str, samples: int, fewest: int = FEWEST) -> None:
+    """Raise if there are fewer samples than needed, 32 to learn from."""
+    if samples < fewest:
+        learning = f", to train and test at least {fewest_to_train(0.7)}" if fewest > 1 else ""
+        raise ArgumentError(argument, f"at least {fewest} sample{'s' * (fewest > 1)}{learning}", f"{samples}")
 
 
 def fewest_to_train(fraction: float) -> int:

@@ -21,7 +21,14 @@ WAYS: tuple[str, ...] = ("tokens", *KINDS)
 
 
 def collect(
-    x: Any, y: Any = None, *, as_: As | None = None, target: str | None = None, kind: Target | None = None, name: str = ""
+    x: Any,
+    y: Any = None,
+    *,
+    as_: As | None = None,
+    target: str | None = None,
+    kind: Target | None = None,
+    name: str = "",
+    inputs_only: bool = False,
 ) -> DataSet | Collection:
     """Data in memory as a :class:`DataSet` of tokens or a :class:`Collection`.
 
@@ -34,6 +41,7 @@ def collect(
         target: the name of the structures' target.
         kind: of target: ``"scalar"``, ``"vector"`` or ``"class"``.
         name: for reports.
+        inputs_only: nothing is learnt from them: any number of samples will do, and there is no target.
 
     Raises:
         ArgumentError: nothing fits, or what :meth:`DataSet.of` and :meth:`Collection.of` refuse.
@@ -53,10 +61,10 @@ def collect(
     if as_ is None:
         as_ = _guess(x, is_ase, is_pyg, first)
     if as_ == "tokens":
-        return DataSet.of(x, y, kind=kind, name=name or "data")
+        return DataSet.of(x, y, kind=kind, name=name or "data", inputs_only=inputs_only)
     if as_ == "atoms" and (is_ase or is_pyg):
         parts = atoms_of_ase(x) if is_ase else atoms_of_pyg(x)
-        if y is None:
+        if y is None and not inputs_only:
             known = [told(one) if is_ase else dict(one.to_dict()) for one in x]
             found = targets_of(known, target, name or "the list")
             y = None if found is None else np.array([np.asarray(value).squeeze() for value in found[1]])
@@ -71,7 +79,7 @@ def collect(
     else:
         wanted = "a list of ASE's Atoms or PyG's Data" if as_ == "atoms" else "a dictionary of tensors [N, 1, *shape]"
         raise ArgumentError("x", f"{wanted}, for {as_}", type(first if listed else x).__name__)
-    return Collection.of(as_, parts, y, target=kind, name=name)
+    return Collection.of(as_, parts, y, target=kind, name=name, inputs_only=inputs_only)
 
 
 def _guess(x: Any, is_ase: bool, is_pyg: bool, first: Any) -> As:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from erlangen.data.checks import check_enough
+from erlangen.data.checks import FEWEST, check_enough
 from erlangen.data.dataset import Target, read_target, target_in_words
 from erlangen.data.distinct import distinct
 from erlangen.data.splitting import parted
@@ -73,19 +73,27 @@ class Collection:
 
     @classmethod
     def of(
-        cls, kind: Kind, x: Mapping[str, Tensor], y: Any = None, *, target: Target | None = None, name: str = "", source: str = ""
+        cls,
+        kind: Kind,
+        x: Mapping[str, Tensor],
+        y: Any = None,
+        *,
+        target: Target | None = None,
+        name: str = "",
+        source: str = "",
+        inputs_only: bool = False,
     ) -> Collection:
-        """Samples with a raw target, which is read as :meth:`DataSet.of` does; at least 32 of them.
+        """Samples with a raw target, which is read as :meth:`DataSet.of` does; at least 32 of them, unless only the inputs count.
 
         Vector targets, ``[N, 3]`` or ``[N, T, 3]``, are those of atoms.
         """
         size = len(next(iter(x.values())))
-        check_enough("data", size)
+        check_enough("data", size, 1 if inputs_only else FEWEST)
         for part, values in x.items():
             if values.is_floating_point() and not bool(values.isfinite().all()):
                 raise ArgumentError(part, "finite numbers", f"{int((~values.isfinite()).sum())} that are not")
         name = name or kind
-        if y is None:
+        if y is None or inputs_only:
             return cls(name, kind, dict(x), source=source)
         how, labels, classes = read_target(y, size, 3, target)
         if how == "vector" and kind != "atoms":
@@ -100,6 +108,27 @@ class Collection:
         return dataclasses.replace(
             self, x={name: part[index] for name, part in self.x.items()}, y=None if self.y is None else self.y[index]
         )
+
+    def padded(self, size: int) -> Collection:
+        """Sets, graphs and atoms with room for ``size`` members each; other data, and what has as much room, as they are.
+
+        >>> x = {"members": torch.ones(1, 2, 3), "there": torch.ones(1, 2, dtype=torch.bool)}
+        >>> Collection("pairs", "sets", x).padded(4).x["there"].tolist()
+        [[True, True, False, False]]
+        """
+        there = {"sets": "there", "graphs": "there", "atoms": "numbers"}.get(self.kind)
+        more = 0 if there is None else size - self.x[there].shape[1]
+        if more <= 0:
+            return self
+
+        def filled(name: str, part: Tensor) -> Tensor:
+            if name in ("cell", "pbc"):
+                return part
+            trailing = part.ndim - 2  # axes after that of the members, the first of which of edges is one of members, too
+            last = [0, more] if name == "edges" else [0, 0] * (trailing > 0)
+            return torch.nn.functional.pad(part, [*([0, 0] * (trailing - 1)), *last, 0, more])
+
+        return dataclasses.replace(self, x={name: filled(name, part) for name, part in self.x.items()})
 
     def fingerprints(self) -> Tensor:
         """All numbers of each sample, ``[N, ...]``: equal for copies."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from erlangen.data.checks import check_enough, check_finite, check_size, numeric
+from erlangen.data.checks import FEWEST, check_enough, check_finite, check_size, numeric
 from erlangen.data.distinct import distinct
 from erlangen.data.splitting import parted
 from erlangen.errors import ArgumentError
@@ -94,12 +94,14 @@ class DataSet:
         name: str = "data",
         names: tuple[str, ...] = (),
         source: str = "",
+        inputs_only: bool = False,
     ) -> DataSet:
         """Check raw arrays (NumPy or torch) and make them a data set in float64.
 
         ``x`` is ``[N, T, d]``, or ``[N, d]`` for one token. ``y`` becomes a class target when it is integer or bool
         with at most 20 distinct values, a vector target when it is ``[N, T_y, d]``, a scalar target otherwise; ``kind``
-        decides where that guess is wrong.
+        decides where that guess is wrong. ``inputs_only``: nothing is learnt from them, so that any number of samples will do, and
+        ``y`` is not looked at.
 
         Raises:
             ArgumentError: an array is not numeric, empty, of a wrong shape, holds NaN or infinities, has fewer than
@@ -114,13 +116,13 @@ class DataSet:
         if values.size == 0:
             raise ArgumentError("x", "at least one number", f"an empty array of shape {list(values.shape)}")
         check_finite("x", values)
-        check_enough("x", len(values))
+        check_enough("x", len(values), 1 if inputs_only else FEWEST)
         check_size("x", values)
-        if np.ptp(values, axis=0).max() == 0:
+        if not inputs_only and np.ptp(values, axis=0).max() == 0:
             raise ArgumentError("x", "samples that differ", f"the same in all {len(values)}")
         tokens = torch.from_numpy(values[:, None, :] if values.ndim == 2 else values)
-        if y is None:
-            if kind is not None:
+        if y is None or inputs_only:
+            if kind is not None and not inputs_only:
                 raise ArgumentError("kind", "nothing, as there is no target", repr(kind))
             return cls(name, tokens, names=names, source=source)
         target, labels, classes = read_target(y, len(values), tokens.shape[-1], kind)

@@ -40,6 +40,7 @@ def read(
     tokens: str | None = None,
     kind: Target | None = None,
     as_: As | None = None,
+    inputs_only: bool = False,
 ) -> DataSet | Collection:
     """Read a file of samples, or a folder.
 
@@ -63,6 +64,7 @@ def read(
         kind: ``"scalar"``, ``"vector"`` or ``"class"``, where the guess of :meth:`DataSet.of` is wrong; text of
             more than 20 labels needs ``"class"``. Rows with an empty cell in a column that is used are left out, with a warning.
         as_: what the data are, see :func:`erlangen.data.collect`.
+        inputs_only: nothing is learnt from them, as in an audit: any number of samples will do, and the target is left away.
 
     Raises:
         ArgumentError: the file is missing, unreadable or unusable; the message names the array or column.
@@ -72,33 +74,33 @@ def read(
     if path.is_dir() and has_pictures(path):
         others = {"target": target, "tokens": tokens, "kind": _other(kind, "class"), "as": _other(as_, "images")}
         _refuse("a folder of pictures by class", others)
-        return read_pictures(path)
+        return read_pictures(path, inputs_only=inputs_only)
     suffix = path.suffix.lower()
     if path.is_dir() or (path.is_file() and suffix in STRUCTURES):
         _refuse("structures of atoms", {"tokens": tokens, "as": _other(as_, "atoms")})
-        return read_structures(path, target, kind)
+        return read_structures(path, target, kind, inputs_only=inputs_only)
     if not path.is_file():
         raise ArgumentError("data", f"a file ({', '.join(SUFFIXES)})", f"no file at '{path}'", _beside(path))
     if suffix in (".npz", ".npy"):
         _refuse(f"an {suffix} file", {"tokens": tokens}, MIDDLE)
     if suffix == ".npz":
-        return _read_npz(path, target, kind, as_)
+        return _read_npz(path, target, kind, as_, inputs_only)
     if suffix == ".csv":
-        return _from_columns(csv_columns(path), path, target, tokens, kind, as_)
+        return _from_columns(csv_columns(path), path, target, tokens, kind, as_, inputs_only)
     if suffix == ".parquet":
-        return _from_columns(parquet_columns(path), path, target, tokens, kind, as_)
+        return _from_columns(parquet_columns(path), path, target, tokens, kind, as_, inputs_only)
     if suffix == ".safetensors":
         _refuse("weights of networks", {"tokens": tokens, "as": _other(as_, "weights")})
-        return read_networks(path, target, kind)
+        return read_networks(path, target, kind, inputs_only=inputs_only)
     if suffix == ".npy":
         y = None if target is None else _array(Path(target))
-        return _collected({"x": _array(path)}, y, target, kind, path, as_)
+        return _collected({"x": _array(path)}, y, target, kind, path, as_, inputs_only)
     if suffix in (".h5", ".hdf5"):
         found = hdf_columns(path)
         if isinstance(found, Columns):
-            return _from_columns(found, path, target, tokens, kind, as_)
+            return _from_columns(found, path, target, tokens, kind, as_, inputs_only)
         _refuse("arrays by name", {"tokens": tokens}, MIDDLE)
-        return _from_arrays(found, target, kind, path, as_)
+        return _from_arrays(found, target, kind, path, as_, inputs_only)
     raise ArgumentError("data", f"a folder, or a file that ends in {', '.join(SUFFIXES)}", f"'{path.name}'")
 
 
@@ -130,7 +132,7 @@ def _beside(path: Path) -> str:
     return f"There are: {listed(there, path.name)}" if there else ""
 
 
-def _read_npz(path: Path, target: str | None, kind: Target | None, as_: As | None) -> DataSet | Collection:
+def _read_npz(path: Path, target: str | None, kind: Target | None, as_: As | None, inputs_only: bool) -> DataSet | Collection:
     try:
         archive = np.load(path, allow_pickle=False)
     except PermissionError as problem:
@@ -141,11 +143,11 @@ def _read_npz(path: Path, target: str | None, kind: Target | None, as_: As | Non
         hint = "np.savez(path, x=x, y=y) writes one"
         raise ArgumentError("data", "an .npz archive of arrays", f"a single array in '{path.name}'", hint)
     with archive:
-        return _from_arrays({name: _member(archive, name, path) for name in archive.files}, target, kind, path, as_)
+        return _from_arrays({name: _member(archive, name, path) for name in archive.files}, target, kind, path, as_, inputs_only)
 
 
 def _from_arrays(
-    arrays: dict[str, np.ndarray], target: str | None, kind: Target | None, path: Path, as_: As | None
+    arrays: dict[str, np.ndarray], target: str | None, kind: Target | None, path: Path, as_: As | None, inputs_only: bool
 ) -> DataSet | Collection:
     """Arrays by name: ``x``, or the parts of graphs or atoms, and the target."""
     there = {_SPELLED.get(name, name): name for name in arrays}
@@ -159,11 +161,17 @@ def _from_arrays(
         got = f"{target!r}; it has: {listed(list(arrays), target)}"
         raise ArgumentError("target", f"one of the arrays of '{path.name}'", got)
     y = None if target is None else arrays[target]
-    return _collected({name: arrays[there[name]] for name in parts if name in there}, y, target, kind, path, as_)
+    return _collected({name: arrays[there[name]] for name in parts if name in there}, y, target, kind, path, as_, inputs_only)
 
 
 def _collected(
-    parts: dict[str, np.ndarray], y: np.ndarray | None, target: str | None, kind: Target | None, path: Path, as_: As | None
+    parts: dict[str, np.ndarray],
+    y: np.ndarray | None,
+    target: str | None,
+    kind: Target | None,
+    path: Path,
+    as_: As | None,
+    inputs_only: bool,
 ) -> DataSet | Collection:
     """A data set from the arrays of a file."""
     if "x" not in parts:
@@ -173,8 +181,10 @@ def _collected(
     else:
         x = parts["x"]
         if as_ in (None, "tokens") and not (as_ is None and x.ndim == 4):
-            return _named(x, y, target, kind, path, ())
-    return replace(_renamed(lambda: collect(x, y, as_=as_, kind=kind, name=path.stem), target), source=str(path))
+            return _named(x, y, target, kind, path, (), inputs_only)
+    return replace(
+        _renamed(lambda: collect(x, y, as_=as_, kind=kind, name=path.stem, inputs_only=inputs_only), target), source=str(path)
+    )
 
 
 def _member(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> np.ndarray:
@@ -194,7 +204,7 @@ def _member(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> np.ndarray:
 
 
 def _from_columns(
-    table: Columns, path: Path, target: str | None, tokens: str | None, kind: Target | None, as_: As | None
+    table: Columns, path: Path, target: str | None, tokens: str | None, kind: Target | None, as_: As | None, inputs_only: bool
 ) -> DataSet | Collection:
     names = set(table.names)
     if tokens is None and {"E_0", "PX_0", "PY_0", "PZ_0", IS_TOP} <= names:
@@ -209,8 +219,8 @@ def _from_columns(
     shared = [name for group in groups for name in group if name in answer]
     if shared:
         raise ArgumentError("tokens", "columns that are not the target's", f"'{shared[0]}' in both")
-    table = table.known([*answer, *(name for group in groups for name in group)])
-    if target is None:
+    table = table.known([*(() if inputs_only else answer), *(name for group in groups for name in group)])
+    if target is None or inputs_only:
         y = None
     elif len(answer) == 1 and kind != "vector":
         y = table.labels(answer[0], text=kind == "class" or answer[0] in table.categories)
@@ -221,19 +231,32 @@ def _from_columns(
     else:
         y = table.matrix(answer)
     if any(table.values[name].dtype == object for group in groups for name in group):
-        lists = _renamed(lambda: collect(table.lists(groups[0]), y, as_=as_ or "sets", kind=kind, name=path.stem), target)
+        lists = _renamed(
+            lambda: collect(table.lists(groups[0]), y, as_=as_ or "sets", kind=kind, name=path.stem, inputs_only=inputs_only),
+            target,
+        )
         return replace(lists, source=str(path))
     x = np.stack([table.matrix(group) for group in groups], 1)
     if as_ not in (None, "tokens"):
         x = np.moveaxis(x, 1, -1) if len(groups) == 1 else x  # one column for each step of a sequence, or member of a set
-        return replace(_renamed(lambda: collect(x, y, as_=as_, kind=kind, name=path.stem), target), source=str(path))
-    return _named(x, y, target, kind, path, tuple(component(parts) for parts in zip(*groups)))
+        return replace(
+            _renamed(lambda: collect(x, y, as_=as_, kind=kind, name=path.stem, inputs_only=inputs_only), target), source=str(path)
+        )
+    return _named(x, y, target, kind, path, tuple(component(parts) for parts in zip(*groups)), inputs_only)
 
 
 def _named(
-    x: np.ndarray, y: np.ndarray | None, target: str | None, kind: Target | None, path: Path, names: tuple[str, ...]
+    x: np.ndarray,
+    y: np.ndarray | None,
+    target: str | None,
+    kind: Target | None,
+    path: Path,
+    names: tuple[str, ...],
+    inputs_only: bool,
 ) -> DataSet:
-    return _renamed(lambda: DataSet.of(x, y, kind=kind, name=path.stem, names=names, source=str(path)), target)
+    return _renamed(
+        lambda: DataSet.of(x, y, kind=kind, name=path.stem, names=names, source=str(path), inputs_only=inputs_only), target
+    )
 
 
 def _renamed(make: Callable[[], Any], target: str | None) -> Any:

@@ -16,7 +16,7 @@ PREFIX = "params/"
 USUAL = ("y", "accuracy")
 
 
-def read_networks(path: Path, target: str | None = None, kind: Target | None = None) -> Collection:
+def read_networks(path: Path, target: str | None = None, kind: Target | None = None, *, inputs_only: bool = False) -> Collection:
     """A safetensors file with the tensors ``params/NAME`` ``[N, *shape]`` or ``[N, 1, *shape]`` of networks, as
     ``erlangen zoo make`` writes it, and the target's tensor ``[N]``, by default ``y`` or ``accuracy``.
 
@@ -39,7 +39,8 @@ def read_networks(path: Path, target: str | None = None, kind: Target | None = N
     if target is not None and target not in tensors:
         raise ArgumentError("target", f"one of the tensors of '{path.name}' ({listed(others)})", repr(target))
     x = {name: _channelled(name, tensor) for name, tensor in sorted(params.items(), key=lambda item: _order(item[0]))}
-    return Collection.of("weights", x, None if target is None else tensors[target], target=kind, name=path.stem, source=str(path))
+    y = None if target is None else tensors[target]
+    return Collection.of("weights", x, y, target=kind, name=path.stem, source=str(path), inputs_only=inputs_only)
 
 
 def _channelled(name: str, tensor: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ def has_pictures(folder: Path) -> bool:
     return any(file.suffix.lower() in PICTURES for file in folder.glob("*/*"))
 
 
-def read_pictures(folder: Path) -> Collection:
+def read_pictures(folder: Path, *, inputs_only: bool = False) -> Collection:
     """A folder with one folder of pictures for each class, all of one size; grey ones stay grey if all are, opacity is a fourth channel
     where there is any, and 16 bits stay 16.
 
@@ -54,7 +54,7 @@ def read_pictures(folder: Path) -> Collection:
     pillow = engine("images", "PIL.Image")
     files = sorted(file for file in folder.glob("*/*") if file.suffix.lower() in PICTURES)
     classes = sorted({file.parent.name for file in files})
-    if len(classes) < 2:
+    if len(classes) < 2 and not inputs_only:
         got = f"{len(classes)} of them in '{folder}'"
         raise ArgumentError("data", "a folder with one folder of pictures for each of two or more classes", got)
     opened: list[np.ndarray] = []
@@ -77,7 +77,7 @@ def read_pictures(folder: Path) -> Collection:
     channels = max(picture.shape[2] for picture in opened)
     x = images(np.stack([_widened(picture, channels) for picture in opened]))
     labels = np.array([file.parent.name for file in files])
-    return Collection.of("images", x, labels, target="class", name=folder.name, source=str(folder))
+    return Collection.of("images", x, labels, target="class", name=folder.name, source=str(folder), inputs_only=inputs_only)
 
 
 def _channels(picture: Any) -> np.ndarray:

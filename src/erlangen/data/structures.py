@@ -95,7 +95,7 @@ def targets_of(each: Sequence[Mapping[str, Any]], target: str | None, file: str)
     return target, [one[target] for one in each]
 
 
-def read_structures(path: Path, target: str | None = None, kind: Target | None = None) -> Collection:
+def read_structures(path: Path, target: str | None = None, kind: Target | None = None, *, inputs_only: bool = False) -> Collection:
     """A file of structures, or a folder of such files and a ``.csv`` of their targets, the same for all structures of a file.
 
     ``target`` is a name of a calculated result, of the structure's notes (extended XYZ, SDF), or of a column of the folder's table,
@@ -116,9 +116,9 @@ def read_structures(path: Path, target: str | None = None, kind: Target | None =
     of_files = [(file, one) for file in files for one in _structures(file)]
     x = atoms_of_ase([one for _, one in of_files])
     known = [{**told(one), **table.get(file.stem, table.get(file.name, {}))} for file, one in of_files]
-    found = targets_of(known, target, path.name)
+    found = None if inputs_only else targets_of(known, target, path.name)
     y = None if found is None else _column(*found, kind)
-    return Collection.of("atoms", x, y, target=kind, name=path.stem, source=str(path))
+    return Collection.of("atoms", x, y, target=kind, name=path.stem, source=str(path), inputs_only=inputs_only)
 
 
 def _column(name: str, values: list[Any], kind: Target | None) -> np.ndarray:

@@ -29,6 +29,7 @@ from erlangen.fitting.companions import INVARIANTS, companions
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.enough import enough
 from erlangen.fitting.kinds.order import Through
+from erlangen.fitting.likeness import like
 from erlangen.fitting.members import SOFT_STEPS, Kind, Members, train_members
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.report import build_outcome
@@ -111,7 +112,8 @@ def fit(
         UserWarning: samples of a given ``test`` are among the training samples.
 
     Raises:
-        ArgumentError: no target, too few samples, an unknown group or one that does not act on the data, a ``resume`` of other data
+        ArgumentError: no target, too few samples, test data of another layout or with classes that no training sample has,
+            an unknown group or one that does not act on the data, a ``resume`` of other data
             or settings, or one that another process works in.
         StorageError: a file could not be written; the message says how to continue.
         Stopped: a KeyboardInterrupt that says how to continue.
@@ -124,6 +126,7 @@ def fit(
         check_enough_to_train("data", len(data), TRAIN_FRACTION)
         data, test = data.split(TRAIN_FRACTION, config.seed)
     else:
+        test = like(data, test)
         _warn_seen(data, test)
     if len(data) < FEWEST:
         raise ArgumentError("data", f"at least {FEWEST} training samples", len(data))

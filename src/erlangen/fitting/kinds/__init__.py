@@ -12,11 +12,13 @@ from erlangen.fitting.kinds.atoms import Atoms
 from erlangen.fitting.kinds.base import Candidate, DataKind
 from erlangen.fitting.kinds.graphs import Graphs
 from erlangen.fitting.kinds.images import Images
+from erlangen.fitting.kinds.order import factors_of
 from erlangen.fitting.kinds.sequences import Sequences
 from erlangen.fitting.kinds.sets import Sets
 from erlangen.fitting.kinds.tokens import Tokens
 from erlangen.fitting.kinds.weights import Weights
 from erlangen.groups.base import Group
+from erlangen.groups.permutation import PermutationGroup
 
 __all__ = [
     "Atoms",
@@ -65,7 +67,7 @@ def actions_of(data: DataSet | Collection, group: Group, vector: bool = False) -
     """Inputs, and how a group moves them and what is predicted of them: ``er.audit(model, *actions_of(data, group))``.
 
     Args:
-        data: of any kind.
+        data: of any kind; sets, graphs and atoms with fewer members than the group numbers get room for as many.
         group: one that acts on it: ``parse_group("E(3) x S(9)")``.
         vector: whether predictions are vectors that move with the data; else they are numbers that do not.
 
@@ -78,6 +80,8 @@ def actions_of(data: DataSet | Collection, group: Group, vector: bool = False) -
     >>> x.shape, inp
     (torch.Size([64, 1, 8, 8]), Images(scalars on ρ1 of D_4))
     """
+    if isinstance(data, Collection):  # a model of structures of up to nine atoms takes smaller ones
+        data = data.padded(max((factor.n for factor in factors_of(group) if isinstance(factor, PermutationGroup)), default=0))
     kind = replace(kind_of(data), vector=vector)
     return kind.inputs(data.x), *kind.moved_by(group)
 
