@@ -1,0 +1,74 @@
+"""The study of geometric-algebra attention, one part at a time: `crystals` or `forces`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from erlangen.studies.base import Announced, Study
+
+SOURCE = "Spellings 2021, arXiv:2110.02393"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Default: each part within four minutes on one core."""
+
+    part: Literal["crystals", "forces"] = "crystals"
+    """Which crystal an atom is in, by its twelve nearest neighbours; energies and forces of a molecule."""
+    width: int = 32
+    """Numbers of each point."""
+    blocks: int = 2
+    """Blocks of attention before the pooling one."""
+    count: int = 400
+    """Crystals: atoms of each, for each noise; a fifth is for testing."""
+    steps: int = 2000
+    """Crystals: training steps of rank 2; the other networks train as long as these take, in CPU time."""
+    molecule: Literal["ethanol", "malonaldehyde"] = "ethanol"
+    """Forces: of which molecule."""
+    frames: int = 1000
+    """Forces: frames to learn from; 200 others choose the weights, and 400 are for testing."""
+    seconds: float = 60.0
+    """Forces: CPU seconds of training for each network."""
+    lr: float = 1e-3
+    """Learning rate at the start; it falls to zero as a cosine."""
+    batch: int = 64
+    """Clouds in a step; of forces a quarter as many frames."""
+    seed: int = 0
+    """Of data, weights and batches."""
+    full: bool = False
+    """Crystals: 20,000 steps; forces: an hour for each network."""
+
+
+PARTS = {
+    "crystals": Announced(
+        "Crystals told apart by what their atoms see",
+        {
+            "crystals": "crystals: attention of rank 2 names the crystal of at least 91 of 100 atoms",
+            "perceptron": "crystals: a perceptron on sorted coordinates, shown random turns, is worse by 20 of 100 or more",
+            "angles": "crystals: rank 2, which sees angles, is better than rank 1, which sees distances",
+            "triples": "crystals: rank 3 is not better by 1 of 100 in the same time",
+            "forest": "crystals: rank 2 is at least as good as a random forest on bond orders and kinds of neighbours",
+            "turned": "crystals: predictions for turned atoms are the same, every one",
+        },
+    ),
+    "forces": Announced(
+        "Energies and forces of a molecule",
+        {
+            "pairs": "forces: rank 2 has at most 0.4 times the error of forces of rank 1, which sees distances of pairs",
+            "conservative": "forces: they are the gradient of the energy, sum to zero and turn along",
+            "egnn": "forces: rank 2 is at least as good as EGNN in the same time",
+            "smaller": "forces: rank 2 is better than the mean of the forces, and its errors fall with training",
+        },
+    ),
+}
+
+STUDY = Study.of_parts(
+    "gaattention",
+    system=16,
+    title="Geometric-algebra attention for small point clouds",
+    source=SOURCE,
+    config=Config,
+    package="erlangen.studies.gaattention",
+    parts=PARTS,
+)
