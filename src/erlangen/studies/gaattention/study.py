@@ -33,7 +33,7 @@ class Config:
     lr: float = 1e-3
     """Learning rate at the start; it falls to zero as a cosine."""
     batch: int = 64
-    """Clouds in a step; of forces a quarter as many frames."""
+    """Clouds in a step; of forces an eighth as many frames."""
     seed: int = 0
     """Of data, weights and batches."""
     full: bool = False

@@ -1,0 +1,30 @@
+"""The study of geometric-algebra attention runs, small, and what is exact in it holds without training; slowly, its first part in full."""
+
+import pytest
+
+from erlangen.studies.gaattention import STUDY, Config
+from erlangen.testing import check_outcome
+
+pytest.importorskip("pyriodic_aflow")
+
+
+def claims(outcome):
+    return {claim.key: claim for claim in outcome.claims}
+
+
+def test_crystals_run_and_predictions_do_not_change_when_turned():
+    outcome = STUDY.run(Config(steps=2, count=5, width=8, blocks=1), quiet=True)
+    assert check_outcome(STUDY, outcome)
+    assert claims(outcome)["turned"].holds
+
+
+def test_forces_run_and_are_conservative():
+    outcome = STUDY.run(Config(part="forces", seconds=0.01, frames=20, width=8, blocks=1), quiet=True)
+    assert check_outcome(STUDY, outcome)
+    assert claims(outcome)["conservative"].holds
+
+
+@pytest.mark.slow
+def test_crystals_are_told_apart():
+    found = claims(STUDY.run(Config(), quiet=True))
+    assert all(found[key].holds for key in ("crystals", "perceptron", "angles", "turned"))
