@@ -138,6 +138,7 @@ def test_python_on_pages_is_python() -> None:
                 "tensors",
                 "weight-spaces",
                 "materials",
+                "ponita",
                 "orbit-distance",
                 "neural-fourier-transform",
                 "self-supervision",

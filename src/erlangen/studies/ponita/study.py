@@ -1,0 +1,73 @@
+"""The study of PONITA, one part at a time: `part` is `nbody`, `forces` or `rung`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from erlangen.studies.base import Announced, Study
+
+SOURCE = "Bekkers, Vadgama, Hesselink, van der Linden & Romero, ICLR 2024, arXiv:2310.02970"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Positions and orientations on charged bodies, on a molecule, on graphs that are hard to tell apart."""
+
+    part: Literal["nbody", "forces", "rung"] = "nbody"
+    """Which of the three."""
+    seconds: float = 0.0
+    """CPU seconds for each training; 0 takes the part's default."""
+    samples: int = 1000
+    """Systems, or frames of the trajectory, to learn from."""
+    test: int = 400
+    """And to judge by; of frames at most 300."""
+    hidden: int = 32
+    """Channels of PONITA."""
+    layers: int = 3
+    """Layers of PONITA."""
+    inits: int = 10
+    """Rung: random networks for each pair of graphs."""
+    seed: int = 0
+    """Of data, weights and batches."""
+    full: bool = False
+    """The source's widths and depths: 128 channels, 5 layers; 3000 systems; hours."""
+
+
+PARTS = {
+    "nbody": Announced(
+        "Where charged bodies go",
+        {
+            "bodies-accuracy": "at equal CPU time PONITA has a smaller error than EGNN",
+            "bodies-level": "and at most 0.011, within 20 %; the error of straight lines is ten times that",
+            "bodies-turned": "trained on moved systems, a grid of twelve does as well on turned ones",
+        },
+    ),
+    "forces": Announced(
+        "Forces of ethanol: what directions add",
+        {
+            "forces-bonds": "on the graph of bonds directions are worth a lot: errors at most 0.6 times those of distances alone",
+            "forces-complete": "on all pairs, where distances say all, directions need not pay in a short training",
+            "forces-conservative": "forces are gradients: they sum to zero",
+        },
+    ),
+    "rung": Announced(
+        "What PONITA tells apart",
+        {
+            "rung-chains": "chains of k bodies from k // 2 + 1 layers on, as the geometric Weisfeiler-Leman test",
+            "rung-invariant": "its twin without orientations tells none of them apart",
+            "rung-bonds": "with bonds for orientations nothing passes along a straight chain",
+        },
+    ),
+}
+
+
+STUDY = Study.of_parts(
+    "ponita",
+    system=18,
+    title="PONITA: charged bodies, the forces of a molecule, and what it can tell apart",
+    source=SOURCE,
+    config=Config,
+    package="erlangen.studies.ponita",
+    parts=PARTS,
+)
