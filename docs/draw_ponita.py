@@ -38,12 +38,16 @@ def sheet() -> str:
         parts.append(f'<circle cx="{x}" cy="{y}" r="{r}" fill="#f4f5fb" stroke="#999"/>')
         for a, b, depth in sorted((made.vectors @ tilt.T).tolist(), key=lambda o: o[2]):
             size, ink = 2.2 + 1.6 * (depth + 1) / 2, 0.25 + 0.75 * (depth + 1) / 2
-            parts.append(f'<circle cx="{x + r * a:.1f}" cy="{y - r * b:.1f}" r="{size:.1f}" fill="#3949ab" fill-opacity="{ink:.2f}"/>')
+            parts.append(
+                f'<circle cx="{x + r * a:.1f}" cy="{y - r * b:.1f}" r="{size:.1f}" fill="#3949ab" fill-opacity="{ink:.2f}"/>'
+            )
         label = [grid, f"{len(made)}: exact under {made.rotations.order}", f"other turns: {100 * off:.1f} %"]
         for k, text in enumerate(label):
             top = SIDE + GAP + 20 + 17 * k
             weight = ' font-weight="bold"' if not k else ""
-            parts.append(f'<text x="{x}" y="{top}" text-anchor="middle" font-family="sans-serif" font-size="12"{weight}>{text}</text>')
+            parts.append(
+                f'<text x="{x}" y="{top}" text-anchor="middle" font-family="sans-serif" font-size="12"{weight}>{text}</text>'
+            )
     wide, high = len(GRIDS) * (SIDE + GAP) + GAP, SIDE + GAP + 68
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" fill="#222">'
