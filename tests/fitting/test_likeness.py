@@ -49,3 +49,14 @@ def test_smaller_sets_get_room():
     assert torch.equal(wide.x["there"].sum(1), test.x["there"].sum(1))
     with pytest.raises(ArgumentError, match="the layout of the training data"):
         like(test, train)
+
+
+def test_parts_that_cannot_be_scored_are_refused_at_once(tmp_path):
+    rare = DataSet.of(X, np.arange(60) < 2)
+    with pytest.raises(
+        ArgumentError, match="argument 'target': expected enough samples of both classes.*got only one of them among"
+    ):
+        fit(rare, config=FitConfig(steps=1), root=tmp_path, quiet=True)
+    scalar = DataSet.of(X, X[:, 0, 0])
+    with pytest.raises(ArgumentError, match="at least 2 test samples; got 1"):
+        fit(scalar, scalar.subset(slice(0, 1)), FitConfig(steps=1), root=tmp_path, quiet=True)

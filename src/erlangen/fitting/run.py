@@ -132,6 +132,7 @@ def fit(
         raise ArgumentError("data", f"at least {FEWEST} training samples", len(data))
     group = None if config.group is None else parse_group(config.group)
     problem = Problem.of(data, test, config)
+    _check_parts(problem)
     if config.soft and not problem.kind.discovers:
         raise ArgumentError("soft", "tokens: other data have no soft penalty", problem.kind.name)
     if group is not None and problem.kind.input_action(group) is None:
@@ -192,6 +193,19 @@ def _fitted(problem: Problem, config: FitConfig, group: Group | None, directory:
         console.print(outcome.answer, markup=False)
         console.print(f"report: {directory / 'report.html'}", soft_wrap=True, markup=False)
     return Fitted(best, symmetry.group, symmetry.found, assessments, outcome, directory, symmetry.tried)
+
+
+def _check_parts(problem: Problem) -> None:
+    """Raise where a part is too small to be scored: a test of one sample, or one of two classes in none of a part's samples."""
+    if len(problem.test) < 2:
+        raise ArgumentError("test", "at least 2 test samples", len(problem.test))
+    if problem.task.score_name != "AUC":
+        return
+    for about, part in (("held out", problem.held), ("for testing", problem.test)):
+        assert part.y is not None
+        if len(part.y.unique()) < 2:
+            got = f"only one of them among the {len(part)} {about}"
+            raise ArgumentError("target", "enough samples of both classes to have some in every part", got)
 
 
 def _warn_seen(data: DataSet | Collection, test: DataSet | Collection) -> None:
