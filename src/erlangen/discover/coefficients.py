@@ -45,8 +45,8 @@ class Coefficients(nn.Module):
         if trainable and law != "normal":
             raise ArgumentError("fit_distribution", "False unless the coefficients are 'normal'", True)
         self.law, self.scale, self.channels = law, float(scale), channels
-        self.sigma = nn.Parameter(scale * torch.eye(channels), requires_grad=trainable)
-        self.mu = nn.Parameter(torch.zeros(channels), requires_grad=trainable)
+        self.sigma = nn.Parameter(scale * torch.eye(channels, dtype=torch.float32), requires_grad=trainable)
+        self.mu = nn.Parameter(torch.zeros(channels, dtype=torch.float32), requires_grad=trainable)
 
     def sample(self, batch: int, generator: torch.Generator) -> Tensor:
         """``w``, float32 ``[batch, channels]``."""
@@ -55,5 +55,5 @@ class Coefficients(nn.Module):
             u = int(self.scale)
             return torch.randint(-u, u, shape, generator=generator).float()
         if self.law == "uniform":
-            return self.scale * (2 * torch.rand(shape, generator=generator) - 1)
-        return torch.randn(shape, generator=generator) @ self.sigma + self.mu
+            return self.scale * (2 * torch.rand(shape, generator=generator, dtype=torch.float32) - 1)
+        return torch.randn(shape, generator=generator, dtype=torch.float32) @ self.sigma + self.mu

@@ -65,7 +65,7 @@ def judge(
     rng = torch.Generator().manual_seed(seed)
     data, _ = data.scaled()
     basis = basis.to(torch.float32)
-    w = torch.randn(len(data), len(basis), generator=rng)
+    w = torch.randn(len(data), len(basis), generator=rng, dtype=torch.float32)
     tokens = data.tokens
     moved = tokens @ matrix_exp((w @ basis.flatten(1)).view(len(data), *basis.shape[1:])).mT
     displacement = float(((moved - tokens).square().sum(-1) / tokens.square().sum(-1).clamp_min(1e-12)).mean().sqrt())
@@ -93,7 +93,7 @@ def judge(
         return model(flat[torch.cat([index, index + len(data)])], None if data.labels is None else data.labels[index].repeat(2))
 
     def unmoved(index: Tensor) -> Tensor:
-        return torch.cat([torch.ones(len(index)), torch.zeros(len(index))])
+        return torch.cat([torch.ones(len(index), dtype=torch.float32), torch.zeros(len(index), dtype=torch.float32)])
 
     def area(index: Tensor) -> float:
         with torch.no_grad():

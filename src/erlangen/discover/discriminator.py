@@ -33,6 +33,7 @@ class Discriminator(nn.Module):
         self.embedding = nn.Embedding(classes, EMBEDDING) if classes else None
         inputs = features + (EMBEDDING if classes else 0)
         self.layers = perceptron(inputs, width, width, 1, activation=partial(nn.LeakyReLU, 0.2))
+        self.float()  # as the samples are, whatever torch's default is
         draw_weights(self, generator)
 
     def forward(self, samples: Float[Tensor, "b f"], labels: Int64[Tensor, " b"] | None = None) -> Float[Tensor, " b"]:

@@ -257,10 +257,10 @@ class LieGAN:
             return self.init.detach().float().clone() * self.mask
         shape = (self.channels, self.n, self.n)
         if self.init == "zero":
-            return torch.zeros(shape)
+            return torch.zeros_like(self.mask)
         if self.init in ("small", "masked"):
-            return (0.01 if self.init == "small" else 0.3) * torch.randn(shape, generator=generator) * self.mask
-        return (2 * torch.rand(shape, generator=generator) - 1) * (3 / self.n) ** 0.5 * self.mask
+            return (0.01 if self.init == "small" else 0.3) * torch.randn(shape, generator=generator, dtype=torch.float32) * self.mask
+        return (2 * torch.rand(shape, generator=generator, dtype=torch.float32) - 1) * (3 / self.n) ** 0.5 * self.mask
 
     def _keep(self, basis: Tensor) -> None:
         self.basis_ = basis
@@ -278,7 +278,7 @@ def _only(gradient: Tensor, channel: int) -> Tensor:
 
 def channel_mask(mask: Tensor | None, channels: int, n: int, affine: bool = False) -> Tensor:
     """A checked 0/1 mask ``[K, n, n]``; the last row is out for affine maps."""
-    out = torch.ones(channels, n, n)
+    out = torch.ones(channels, n, n, dtype=torch.float32)
     if mask is not None:
         mask = torch.as_tensor(mask).detach().float().cpu()
         if tuple(mask.shape) not in ((n, n), (channels, n, n)):

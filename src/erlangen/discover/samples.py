@@ -16,6 +16,8 @@ from erlangen.errors import ArgumentError
 
 #: Samples of a data set that are fetched at once.
 BATCH = 1024
+#: Numbers further from one, up or down, are refused: their squares are no numbers.
+FARTHEST = 1e100
 
 #: Tokens of more components are not searched: an algebra on n of them has up to n^2 dimensions, and questions about it cost O(n^6).
 MOST_COMPONENTS = 32
@@ -97,7 +99,8 @@ def samples_of(x: Any, y: Any = None, target: Target | None = None, n: int | Non
         n: the size of a token that is expected.
 
     Raises:
-        ArgumentError: naming ``x``, ``y`` or ``target``: not finite, empty, or of a shape or type that does not fit.
+        ArgumentError: naming ``x``, ``y`` or ``target``: not finite, not real, beyond 1e100 or below 1e-100, empty, or of a shape or type
+            that does not fit.
 
     >>> samples_of(torch.randn(8, 3), torch.arange(8) % 2).classes
     2
@@ -114,8 +117,7 @@ def samples_of(x: Any, y: Any = None, target: Target | None = None, n: int | Non
         x = x.unsqueeze(1)
     if x.ndim != 3 or 0 in x.shape:
         raise ArgumentError("x", "at least one sample of one token, [N, T, n] or [N, n]", f"shape {tuple(x.shape)}")
-    if not x.is_floating_point():
-        x = x.float()
+    x = _floating(x)
     if n is not None and x.shape[-1] != n:
         raise ArgumentError("x", f"tokens of n = {n} components", f"{x.shape[-1]} components")
     _check_finite("x", x)
@@ -136,13 +138,15 @@ def samples_of(x: Any, y: Any = None, target: Target | None = None, n: int | Non
     if target == "scalar":
         if y.ndim > 2:
             raise ArgumentError("y", "a scalar target [N] or [N, k]", f"shape {tuple(y.shape)}")
-        return Samples(x, moved, y.reshape(len(x), -1).to(x.dtype), None, 0)
+        return Samples(x, moved, _floating(y).reshape(len(x), -1), None, 0)
     if target != "vector":
         raise ArgumentError("target", f"one of {', '.join(TARGETS)}", repr(target))
     y = y.unsqueeze(1) if y.ndim == 2 else y
     if y.ndim != 3 or y.shape[-1] != x.shape[-1]:
         raise ArgumentError("y", f"a vector target [N, T_y, {x.shape[-1]}]", f"shape {tuple(y.shape)}")
-    return Samples(x, y.to(x.dtype), scalars, None, 0)
+    y = _floating(y)
+    dtype = torch.promote_types(x.dtype, y.dtype)
+    return Samples(x.to(dtype), y.to(dtype), scalars, None, 0)
 
 
 def _collect(loader: Iterable[Any]) -> tuple[Tensor, Tensor | None]:
@@ -162,16 +166,30 @@ def _collect(loader: Iterable[Any]) -> tuple[Tensor, Tensor | None]:
 
 def _tensor(name: str, values: Any) -> Tensor:
     if isinstance(values, Tensor):
+        if values.is_complex():
+            raise ArgumentError(name, "real numbers", f"a tensor of {values.dtype}", "give real and imaginary parts as components")
         return values.detach()
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise ArgumentError(name, "numbers", f"an array of {array.dtype}")
-    return torch.from_numpy(np.ascontiguousarray(array))
+    if array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    return torch.from_numpy(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+
+
+def _floating(values: Tensor) -> Tensor:
+    """As floating-point numbers that tell apart all that was told apart."""
+    if values.is_floating_point():
+        return values
+    return values.double() if values.element_size() > 2 else values.float()
 
 
 def _check_finite(name: str, values: Tensor) -> None:
     if values.is_floating_point() and not bool(torch.isfinite(values).all()):
         raise ArgumentError(name, "finite numbers", "NaN or infinity")
+    size = values.detach().abs().amax(0) if values.is_floating_point() else values.new_zeros(1)
+    if bool((size > FARTHEST).any()) or bool(((size > 0) & (size < 1 / FARTHEST)).any()):
+        raise ArgumentError(name, "numbers between 1e-100 and 1e100", f"sizes up to {float(size.max()):.1e}", "take other units")
 
 
 def _labels(y: Tensor) -> Tensor:

@@ -15,16 +15,19 @@ from erlangen.groups.algebra import LieAlgebra
 def data_span(tokens: Float[Tensor, "*samples n"], tolerance: float = 1e-6) -> Float[Tensor, "n r"]:
     """An orthonormal basis of the span of tokens, as columns: all of space for generic data.
 
-    A generator is only defined up to maps that vanish on the span, so it is looked for there.
+    A generator is only defined up to maps that vanish on the span, so it is looked for there. Each component counts by its own scale, for
+    units are no property of a span.
 
     >>> x = torch.randn(100, 2, dtype=torch.float64)
     >>> data_span(torch.cat([x, -x], 1)).shape
     torch.Size([4, 2])
     """
     flat = tokens.detach().reshape(-1, tokens.shape[-1]).to(torch.float64).cpu()
-    values, vectors = torch.linalg.eigh(flat.mT @ flat)
+    scale = flat.square().mean(0).sqrt()
+    scale = torch.where(scale > 0, scale, 1.0)
+    values, vectors = torch.linalg.eigh((flat / scale).mT @ (flat / scale))
     sizes = values.clamp_min(0).sqrt()
-    return vectors[:, sizes > tolerance * sizes[-1]]
+    return torch.linalg.qr(scale[:, None] * vectors[:, sizes > tolerance * sizes[-1]]).Q
 
 
 def lift(algebra: LieAlgebra, span: Float[Tensor, "n r"]) -> LieAlgebra:

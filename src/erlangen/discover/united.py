@@ -27,7 +27,7 @@ def task_answer(data: Samples, seed: int) -> TaskSymmetries | None:
     if data.x.shape[2] > MOST_COMPONENTS and data.x.shape[1] > 1:
         return None
     target = data.y if data.y.shape[1] else data.scalars if data.labels is None else data.labels
-    if not target.numel() or bool((target == target[:1]).all()) or int(torch.linalg.matrix_rank(_rows(data))) < data.x.shape[2]:
+    if not target.numel() or bool((target == target[:1]).all()):
         return None
     return task_symmetries_of(data, seed=seed)
 
@@ -41,11 +41,6 @@ def discrete_answer(data: Samples, task: TaskSymmetries | None, seed: int) -> Fi
     if data.labels is not None:
         return discrete_symmetries(data.x, data.labels, target="class", continuous=task, seed=seed).finding()
     return discrete_symmetries(data.x, data.scalars, target="scalar", continuous=task, seed=seed).finding()
-
-
-def _rows(data: Samples) -> torch.Tensor:
-    rows = data.x.flatten(0, 1)[:4096].double()
-    return rows / rows.abs().amax(0).clamp_min(1e-300)
 
 
 def united(found: Discovered, data: Samples) -> Discovered:

@@ -20,6 +20,8 @@ from erlangen.groups.orthogonal import SO, Isometries
 
 #: What is smaller than this part of its kind is zero.
 ZERO = 1e-7
+#: Rounds in which the units of the components are balanced.
+BALANCED = 20
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class AffineAlgebra:
         linear: a basis of the linear parts, ``[l, n, n]``.
         translations: an orthonormal basis of the translations in it, ``[t, n]``.
         centre: ``[n]``, a point that all of it leaves where it is; ``None`` where there is none.
+        linear_name: of the linear parts; empty without any.
         name: in the usual signs, e.g. ``"se(3)"``, ``"so(2,2)"``, ``"so(2) + so(3)"``.
         form: the symmetric (or, for sp, antisymmetric) form that the linear parts keep, where that is unique up to scale.
         signature: of a symmetric form.
@@ -40,6 +43,7 @@ class AffineAlgebra:
     linear: Tensor
     translations: Tensor
     centre: Tensor | None
+    linear_name: str
     name: str
     form: Tensor | None
     signature: tuple[int, int] | None
@@ -80,10 +84,10 @@ class AffineAlgebra:
         if len(self.translations) == n:
             if not len(self.linear):
                 return Translations(n)
-            linear = _linear_group(self.linear, self.form, self.signature)
+            linear = _linear_group(self.linear, self.linear_name, self.form, self.signature)
             return SE(n) if linear == SO(n) else AffineGroup(linear, name=_group_name(self.name, f"{linear} ⋉ R^{n}"))
         if not len(self.translations) and self.centre is not None and not bool(self.centre.any()):
-            return _linear_group(self.linear, self.form, self.signature)
+            return _linear_group(self.linear, self.linear_name, self.form, self.signature)
         return AffineSubgroup(self.generators, name=f"exp {self.name}")
 
 
@@ -104,16 +108,52 @@ def affine_algebra(generators: Float[Tensor, "k n c"]) -> AffineAlgebra:
     k, n = generators.shape[:2]
     if generators.shape[2] == n:
         generators = torch.cat([generators, generators.new_zeros(k, n, 1)], 2)
-    if k and int(torch.linalg.matrix_rank(generators.flatten(1))) < k:
+    units = _units(generators)
+    # Sizes mean something in units in which the components are alike; what is found there is said in the given ones.
+    A, b = generators[..., :n] * units / units[:, None], generators[..., n] / units
+    flat = torch.cat([A, b[..., None]], 2).flatten(1)
+    flat = flat / flat.norm(dim=1, keepdim=True).clamp_min(1e-300)
+    if k and int(torch.linalg.matrix_rank(flat, rtol=1e-12)) < k:
         raise ArgumentError("generators", "independent generators", "dependent ones")
-    A, b = generators[..., :n], generators[..., n]
+    A, b = flat.unflatten(1, (n, n + 1))[..., :n], flat.unflatten(1, (n, n + 1))[..., n]
     left, sizes, right = torch.linalg.svd(A.flatten(1), full_matrices=k > n * n) if k else (A.new_zeros(0, 0), A.new_zeros(0), None)
-    rank = int((sizes > ZERO * max(float(generators.norm()), 1e-300)).sum()) if k else 0
-    translations = torch.linalg.qr((left[:, rank:].mT @ b).mT).Q.mT if k > rank else A.new_zeros(0, n)
+    rank = int((sizes > ZERO).sum())
+    translations = torch.linalg.qr(units[:, None] * (left[:, rank:].mT @ b).mT).Q.mT if k > rank else A.new_zeros(0, n)
     linear = right[:rank].unflatten(1, (n, n)) if rank and right is not None else A.new_zeros(0, n, n)
     centre = _centre(A, b, translations)
     name, form, signature = _linear_name(linear)
-    return AffineAlgebra(generators, linear, translations, centre, _affine_name(name, n, len(translations)), form, signature)
+    linear = linear * units[:, None] / units
+    linear = linear / linear.flatten(1).norm(dim=1)[:, None, None]
+    if form is not None:
+        form = form / units[:, None] / units
+        form = form / form.norm()
+    return AffineAlgebra(
+        generators,
+        linear,
+        translations,
+        None if centre is None else units * centre,
+        name,
+        _affine_name(name, n, len(translations)),
+        form,
+        signature,
+    )
+
+
+def _units(generators: Float[Tensor, "k n m"]) -> Float[Tensor, " n"]:
+    """A unit for each component, a power of two, in which no row of the linear parts is longer than its column, nor a shift than one."""
+    n = generators.shape[1]
+    size = generators.abs().amax(0) if len(generators) else generators.new_zeros(n, n + 1)
+    coupled, shift = size[:, :n] - torch.diag(size[:, :n].diagonal()), size[:, n]
+    units = torch.where(shift > 0, shift, 1.0)
+    for _ in range(BALANCED):
+        for i in range(n):
+            row = (coupled[i] * units).norm() / units[i]
+            column = (coupled[:, i] / units).norm() * units[i]
+            if float(row) > 0 and float(column) > 0:
+                units[i] *= (row / column).sqrt()
+    if float(shift.max()) > 0:
+        units *= (shift / units).max()
+    return 2 ** units.log2().round()
 
 
 def _centre(A: Tensor, b: Tensor, translations: Tensor) -> Tensor | None:
@@ -280,7 +320,7 @@ def _killing(linear: Tensor) -> str:
     return f" with a radical of dimension {len(linear) - plus - minus} or more"
 
 
-def _linear_group(linear: Tensor, form: Tensor | None, signature: tuple[int, int] | None) -> MatrixGroup:
+def _linear_group(linear: Tensor, name: str, form: Tensor | None, signature: tuple[int, int] | None) -> MatrixGroup:
     algebra = LieAlgebra(linear)
     n = algebra.n
     named = nearest_named(algebra)
@@ -292,4 +332,4 @@ def _linear_group(linear: Tensor, form: Tensor | None, signature: tuple[int, int
         return SL(n)
     if len(linear) == n * n:
         return GLplus(n)
-    return MatrixGroup(algebra=LieAlgebra(linear, _linear_name(linear)[0]), name=f"exp {_linear_name(linear)[0]}")
+    return MatrixGroup(algebra=LieAlgebra(linear, name), name=f"exp {name}")

@@ -344,7 +344,17 @@ def standard_coordinates(form: Tensor) -> tuple[Tensor, int, int]:
     """
     values, vectors = torch.linalg.eigh(form)
     if values.abs().min() <= 1e-10 * values.abs().max():
-        raise ArgumentError("form", "a non-degenerate form", f"eigenvalues {[round(v, 12) for v in values.tolist()]}")
+        # Components in units far apart look degenerate, too: rows are brought to one size, as far as units can do that.
+        units = torch.ones_like(values)
+        for _ in range(20):
+            units /= (form * units * units[:, None]).norm(dim=1).clamp_min(1e-300).sqrt()
+        units = 2 ** units.log2().round()
+        alike = form * units * units[:, None]
+        balanced = torch.linalg.eigvalsh(alike).abs()
+        if bool((units == units[0]).all()) or not balanced.min() > 1e-10 * balanced.max():
+            raise ArgumentError("form", "a non-degenerate form", f"eigenvalues {[round(v, 12) for v in values.tolist()]}")
+        stretch, p, q = standard_coordinates(alike)
+        return stretch / units, p, q
     p = int((values > 0).sum())
     order = torch.argsort(values, descending=True)
     if bool((form == torch.diag(form.diagonal())).all()):

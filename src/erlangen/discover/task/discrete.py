@@ -19,7 +19,7 @@ from erlangen.discover.task.discrete_moves import Move, component_moves, permute
 from erlangen.discover.task.discrete_names import permutations_named, signed_named
 from erlangen.discover.task.held_out import ERRORS, HeldOut, Told
 from erlangen.discover.task.predictor import GOOD
-from erlangen.discover.task.symmetries import FEWEST, GAP, LEAST_EXPLAINED, MOST, TaskSymmetries, target_values
+from erlangen.discover.task.symmetries import FEWEST, GAP, LEAST_EXPLAINED, MOST, TaskSymmetries, target_values, varying
 from erlangen.errors import UnsupportedError
 from erlangen.groups.base import Group
 from erlangen.groups.matrix import MatrixGroup
@@ -186,7 +186,7 @@ def discrete_symmetries(
         return none(f"not enough data: {count} different samples; {FEWEST} are needed")
     if T > MOST_TOKENS or n > MOST_COMPONENTS:
         return none(f"{T} tokens of {n} components are too many: at most {MOST_TOKENS} of {MOST_COMPONENTS}")
-    if not float(values.std(0).max()) > 0:
+    if not bool(varying(values).any()):
         return none("the target is constant")
     if len(tokens) > MOST:
         kept = arranged(kinds, torch.Generator().manual_seed(seed))[:MOST]

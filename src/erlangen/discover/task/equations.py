@@ -77,9 +77,12 @@ class Spectrum:
 
     def of(self, generators: Float[Tensor, "k d"]) -> float:
         """The violation of a span of directions: the root of the mean over an orthonormal basis."""
-        gram = generators @ self.chance @ generators.mT
-        told = generators @ self.told @ generators.mT
-        return float((torch.linalg.solve(gram, told).diagonal().sum() / len(generators)).clamp_min(0).sqrt())
+        factor = torch.linalg.cholesky(self.chance)
+        rows = generators @ factor
+        # Generators that are nearly dependent here (turns about a point far away) still span something.
+        basis = torch.linalg.qr((rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-300)).mT).Q.mT
+        told = torch.linalg.solve_triangular(factor, basis, upper=False, left=False)
+        return float(((told @ self.told * told).sum() / len(generators)).clamp_min(0).sqrt())
 
 
 def spectrum_of(slopes: Slopes, law: Law, affine: bool = True) -> Spectrum:

@@ -18,6 +18,7 @@ from erlangen.discover.finding import Finding
 from erlangen.discover.samples import Samples, Target, samples_of
 from erlangen.discover.task.active import active_directions
 from erlangen.discover.task.closure import CLOSED_ENOUGH, nearest_closed
+from erlangen.discover.task.coordinates import ROUNDING, Coordinates
 from erlangen.discover.task.equations import Law, Spectrum, slopes_of, spectrum_of
 from erlangen.discover.task.ideal import idealised
 from erlangen.discover.task.imposed import Imposed, imposed
@@ -266,7 +267,7 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
         return none(
             f"tokens of {n} components have {n * (n + 1)} directions to ask about; name a group (or tokens of at most {WIDEST})"
         )
-    if not float(values.std(0).max()) > 0:
+    if not bool(varying(values).any()):
         return none("the target is constant")
     if n > WIDEST:
         return _of_active(data, tokens[:, 0], values, kinds, law, affine, seed, started, none)
@@ -275,7 +276,9 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
         tokens, values = tokens[kept], values[kept]
         kinds = distinct(tokens)
     padded = bool((tokens.abs().amax(-1) == 0).any())
-    coordinates = _Coordinates(tokens, affine and not padded)
+    coordinates = Coordinates(tokens, affine and not padded)
+    if not coordinates.dim:
+        return none("the tokens are constant")
     z = coordinates.inside(tokens)
     # The farthest samples are few and steep: a predictor spends itself on them.
     reach = z.square().sum(-1).amax(1)
@@ -284,11 +287,16 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     if data.y.shape[1]:
         # Vectors keep their zero, and are seen in the tokens' coordinates.
         along: Law = "vector"
-        t = (values.unflatten(1, (-1, n)) @ coordinates.stretch).flatten(1)
-        t = t / t.std()
+        vectors = coordinates.along(values.unflatten(1, (-1, n)))
+        if vectors is None:
+            return none(f"the tokens lie in {coordinates.dim} of {n} dimensions, and the target's vectors point out of them")
+        t = vectors.flatten(1) / vectors.std()
     else:
-        values = values[:, values.std(0) > 1e-9 * values.std(0).max()]
-        t = (values - values.mean(0)) / values.std(0)
+        values = values[:, varying(values)]
+        spread = values.std(0)
+        # Classes count by how many there are of each; numbers have units of their own.
+        spread = spread.square().mean().sqrt().expand_as(spread) if data.labels is not None else spread
+        t = (values - values.mean(0)) / spread
         along = "own" if (law if law is not None else t.shape[1] > 1 and data.labels is None) else "none"
 
     everything = arranged(kinds, torch.Generator().manual_seed(seed))
@@ -305,16 +313,19 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     spectrum = spectrum_of(slopes, along, coordinates.affine)
     idle = _idle(slopes.mean, slopes.weights)
     if len(idle):
-        idle = _on_axes(torch.linalg.qr((idle @ coordinates.stretch.inverse().mT).mT).Q.mT)
-        if along == "vector" or len(idle) == n:
+        whole = len(idle) == coordinates.dim
+        idle = _on_axes(idle @ coordinates.back, coordinates.scale)
+        if along == "vector" or whole:
             many = f"{len(idle)} direction{'s' if len(idle) > 1 else ''}"
             return none(f"the task does not depend on {many} of the tokens: leave them away", spectrum, predictor)
-        return _lifted(data, idle, law, affine, seed, started)
+        return _lifted(data, idle, coordinates.scale, law, affine, seed, started)
     k = _cut(spectrum.violations)
+    if not k and float(spectrum.violations[-1]) <= NEGLIGIBLE:
+        return none("all affine moves are followed by a law of the target, so none is told from another", spectrum, predictor)
     if not k:
         lowest = float(spectrum.violations[0])
         return none(f"the smallest violation is {lowest:.2g} of an unrelated move's, with no gap after it", spectrum, predictor)
-    span = spectrum.directions[:k].unflatten(1, (n, -1))
+    span = spectrum.directions[:k].unflatten(1, (coordinates.dim, -1))
     closed, defect, way = nearest_closed(span)
     if defect > CLOSED_ENOUGH or math.degrees(way) > FARTHEST:
         # A span of translations and turns has many neighbours that are closed; the simple one may be nearer.
@@ -337,7 +348,7 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     if along == "vector":
         laws = None
     elif laws is not None:
-        laws = _unscaled(laws, values)
+        laws = _unscaled(laws, values.mean(0), spread)
     return TaskSymmetries(
         algebra,
         laws,
@@ -354,38 +365,6 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     )
 
 
-class _Coordinates:
-    """Tokens with mean zero and covariance one, and generators in them and back."""
-
-    def __init__(self, x: Float[Tensor, "N T n"], affine: bool) -> None:
-        self.affine = affine
-        flat = x.flatten(0, 1)
-        self.shift = flat.mean(0) if affine else torch.zeros_like(flat[0])
-        centred = flat - self.shift
-        values, vectors = torch.linalg.eigh(centred.mT @ centred / len(flat))
-        if float(values[0]) < 1e-10 * float(values[-1]):
-            raise ArgumentError(
-                "x", "tokens that span their space", f"{int((values < 1e-10 * values[-1]).sum())} components too many"
-            )
-        self.stretch = vectors @ (values**-0.5)[:, None].mul(vectors.mT)
-
-    def inside(self, x: Tensor) -> Tensor:
-        return (x - self.shift) @ self.stretch
-
-    def out(self, generators: Float[Tensor, "k n c"]) -> Float[Tensor, "k n m"]:
-        """Generators of the given coordinates, always with a column for translations."""
-        n = generators.shape[1]
-        A = self.stretch.inverse() @ generators[..., :n] @ self.stretch
-        b = generators[..., n:] if generators.shape[2] > n else torch.zeros_like(generators[..., :1])
-        return torch.cat([A, self.stretch.inverse() @ b - A @ self.shift[:, None]], 2)
-
-    def into(self, generators: Float[Tensor, "k n m"]) -> Float[Tensor, "k n c"]:
-        n = generators.shape[1]
-        A = self.stretch @ generators[..., :n] @ self.stretch.inverse()
-        b = self.stretch @ (generators[..., n:] + generators[..., :n] @ self.shift[:, None])
-        return torch.cat([A, b], 2) if self.affine else A
-
-
 def target_values(data: Samples) -> Tensor:
     if data.y.shape[1]:
         return data.y.double().flatten(1)
@@ -394,6 +373,11 @@ def target_values(data: Samples) -> Tensor:
     if not data.scalars.shape[1]:
         raise ArgumentError("y", "a target: its symmetries are asked about", "none")
     return data.scalars.double()
+
+
+def varying(values: Float[Tensor, "N k"]) -> Tensor:
+    """``[k]``: which numbers differ by more than rounding."""
+    return values.std(0) > ROUNDING * values.abs().amax(0)
 
 
 def _cut(violations: Tensor) -> int:
@@ -413,12 +397,12 @@ def _idle(slopes: Float[Tensor, "N m T n"], weights: Tensor) -> Float[Tensor, "r
     return vectors[:, values.clamp_min(0).sqrt() < IDLE * values.mean().sqrt()].mT
 
 
-def _on_axes(idle: Float[Tensor, "r n"]) -> Float[Tensor, "r n"]:
-    """Idle directions as coordinate axes, where they nearly span some."""
-    share = idle.square().sum(0)
+def _on_axes(idle: Float[Tensor, "r n"], scale: Float[Tensor, " n"]) -> Float[Tensor, "r n"]:
+    """Idle directions, orthonormal; coordinate axes where, each component by its own scale, they nearly span some."""
+    share = torch.linalg.qr((idle / scale).mT).Q.mT.square().sum(0)
     if bool(((share > 1 - ON_AXES) | (share < ON_AXES)).all()) and int((share > 0.5).sum()) == len(idle):
         return torch.eye(idle.shape[1], dtype=idle.dtype)[share > 0.5]
-    return idle
+    return torch.linalg.qr(idle.mT).Q.mT
 
 
 def _of_active(
@@ -436,7 +420,7 @@ def _of_active(
     n = x.shape[1]
     first = torch.unique(kinds, return_inverse=True)[1]
     once = torch.full((int(first.max()) + 1,), len(first)).scatter_reduce_(0, first, torch.arange(len(first)), "amin")
-    values = values[:, values.std(0) > 1e-9 * values.std(0).max()]
+    values = values[:, varying(values)]
     found = active_directions(x[once], ((values - values.mean(0)) / values.std(0))[once], seed)
     if found.on_directions > 1 - LEAST_EXPLAINED:
         return none(f"no predictor of {n} columns explains the target: held-out R² {1 - found.on_directions:.2f}")
@@ -446,17 +430,27 @@ def _of_active(
             f"not searched: the task listens to more than {WIDEST} directions of {n} columns (held-out R² {1 - found.error:.2f} of a "
             "predictor on all); name a group, or give smaller tokens x [N, T, n]"
         )
-    idle = _on_axes(torch.linalg.svd(found.directions, full_matrices=True).Vh[many:])
-    inside = _lifted(data, idle, law, affine, seed, started)
+    alike = torch.ones(n, dtype=torch.float64)
+    idle = _on_axes(torch.linalg.svd(found.directions, full_matrices=True).Vh[many:], alike)
+    inside = _lifted(data, idle, alike, law, affine, seed, started)
     also = f"searched among the {many} direction{'s' if many > 1 else ''} of {n} columns that the task listens to, and no others"
     return replace(inside, reason=f"{inside.reason}; {also}")
 
 
-def _lifted(data: Samples, idle: Float[Tensor, "r n"], law: bool | None, affine: bool, seed: int, started: float) -> TaskSymmetries:
+def _lifted(
+    data: Samples,
+    idle: Float[Tensor, "r n"],
+    scale: Float[Tensor, " n"],
+    law: bool | None,
+    affine: bool,
+    seed: int,
+    started: float,
+) -> TaskSymmetries:
     """The symmetries of what matters, as moves of all that leave idle directions alone."""
-    rest = torch.linalg.svd(idle, full_matrices=True).Vh[len(idle) :]
+    across = torch.linalg.svd(idle / scale, full_matrices=True).Vh[len(idle) :]
+    rest, back = across / scale, across * scale
     if bool((idle.abs().amax(1) == 1).all()):
-        rest = torch.eye(idle.shape[1], dtype=idle.dtype)[idle.abs().sum(0) == 0]
+        rest = back = torch.eye(idle.shape[1], dtype=idle.dtype)[idle.abs().sum(0) == 0]
     seen = replace(data, x=data.x.double().cpu() @ rest.mT, y=data.y[..., : len(rest)])
     found = task_symmetries_of(seen, law=law, affine=affine, seed=seed)
 
@@ -464,7 +458,7 @@ def _lifted(data: Samples, idle: Float[Tensor, "r n"], law: bool | None, affine:
         if generators is None:
             return None
         m = len(rest)
-        return torch.cat([rest.mT @ generators[..., :m] @ rest, rest.mT @ generators[..., m:]], 2)
+        return torch.cat([back.mT @ generators[..., :m] @ rest, back.mT @ generators[..., m:]], 2)
 
     generators = lift(None if found.algebra is None else found.generators)
     many = f"{len(idle)} direction{'s' if len(idle) > 1 else ''}"
@@ -478,7 +472,7 @@ def _lifted(data: Samples, idle: Float[Tensor, "r n"], law: bool | None, affine:
     )
 
 
-def _settled(closed: Tensor, coordinates: _Coordinates, spectrum: Spectrum, allowed: float) -> AffineAlgebra:
+def _settled(closed: Tensor, coordinates: Coordinates, spectrum: Spectrum, allowed: float) -> AffineAlgebra:
     """The exact algebra in the given coordinates: of a simple kind, on standard axes and about the origin, where data do not object."""
 
     def stands(candidate: Tensor) -> bool:
@@ -502,9 +496,8 @@ def _settled(closed: Tensor, coordinates: _Coordinates, spectrum: Spectrum, allo
     return affine_algebra(next(candidate for candidate in reversed(candidates) if candidate is outside or stands(candidate)))
 
 
-def _unscaled(law: Float[Tensor, "k m c"], values: Tensor) -> Float[Tensor, "k m c"]:
+def _unscaled(law: Float[Tensor, "k m c"], mean: Float[Tensor, " m"], spread: Float[Tensor, " m"]) -> Float[Tensor, "k m c"]:
     """A law of standardised targets as one of the targets."""
     m = law.shape[1]
-    mean, spread = values.mean(0), values.std(0)
     C = spread[:, None] * law[..., :m] / spread
     return torch.cat([C, spread[:, None] * law[..., m:] - C @ mean[:, None]], 2)
