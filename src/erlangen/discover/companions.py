@@ -37,9 +37,9 @@ def task_belief(data: Samples, found: Sequence[Group] = (), seed: int = 0) -> Be
     if len(data) > MOST:
         data = data.subset(torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:MOST].to(data.x.device))
     groups = {str(group): group for group in found} | default_candidates(data.x.shape[-1])
-    if data.y.shape[1]:
+    if data.y.shape[1] and bool((data.y != data.y[:1]).any()):
         return graded_belief(data.x, data.y, groups, target="vector", seed=seed)
-    if data.labels is not None:
+    if data.classes > 1 and data.labels is not None:
         return graded_belief(data.x, data.labels, groups, target="class", seed=seed)
     if data.scalars.shape[1] and bool((data.scalars != data.scalars[:1]).any()):
         return graded_belief(data.x, data.scalars, groups, target="scalar", seed=seed)

@@ -259,7 +259,9 @@ class LieGAN:
         if self.init == "zero":
             return torch.zeros_like(self.mask)
         if self.init in ("small", "masked"):
-            return (0.01 if self.init == "small" else 0.3) * torch.randn(shape, generator=generator, dtype=torch.float32) * self.mask
+            return (
+                (0.01 if self.init == "small" else 0.3) * torch.randn(shape, generator=generator, dtype=torch.float32) * self.mask
+            )
         return (2 * torch.rand(shape, generator=generator, dtype=torch.float32) - 1) * (3 / self.n) ** 0.5 * self.mask
 
     def _keep(self, basis: Tensor) -> None:

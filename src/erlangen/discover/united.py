@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
 from erlangen.data.distinct import distinct
 from erlangen.discover.finding import Finding
 from erlangen.discover.found import Discovered

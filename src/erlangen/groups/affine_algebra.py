@@ -78,16 +78,22 @@ class AffineAlgebra:
         return ", ".join(said)
 
     @property
+    def linear_group(self) -> MatrixGroup | None:
+        """The connected group of the linear parts; ``None`` without any."""
+        return _linear_group(self.linear, self.linear_name, self.form, self.signature) if len(self.linear) else None
+
+    @property
     def group(self) -> Group:
         """The connected group, with :attr:`~erlangen.Group.point` on ``R^n``: a class of the library where there is one."""
         n = self.n
         if len(self.translations) == n:
-            if not len(self.linear):
+            linear = self.linear_group
+            if linear is None:
                 return Translations(n)
-            linear = _linear_group(self.linear, self.linear_name, self.form, self.signature)
             return SE(n) if linear == SO(n) else AffineGroup(linear, name=_group_name(self.name, f"{linear} ⋉ R^{n}"))
-        if not len(self.translations) and self.centre is not None and not bool(self.centre.any()):
-            return _linear_group(self.linear, self.linear_name, self.form, self.signature)
+        linear = self.linear_group
+        if linear is not None and not len(self.translations) and self.centre is not None and not bool(self.centre.any()):
+            return linear
         return AffineSubgroup(self.generators, name=f"exp {self.name}")
 
 

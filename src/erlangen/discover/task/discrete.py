@@ -289,7 +289,8 @@ class _Side:
         assert simple is not None
         self.group, self.order = simple, simple.order
         if self._continuous is not None and self.order <= LARGEST:
-            self.order //= int(self._inside(simple.elements()).sum())
+            # The identity is inside, whether or not there is a test.
+            self.order //= max(1, int(self._inside(simple.elements()).sum()))
 
     def _moved(self, index: Tensor, few: int | None = None) -> tuple[Tensor, Tensor]:
         x, y = self._judge.x[:few], self._judge.y[:few]
@@ -355,4 +356,4 @@ def _beyond_chance(told: list[tuple[Move, Told]]) -> list[tuple[Move, Told]]:
 def _linear_part(found: TaskSymmetries) -> MatrixGroup | None:
     """The connected group of the linear parts of what was found."""
     assert found.algebra is not None
-    return MatrixGroup(algebra=found.algebra.linear) if len(found.algebra.linear) else None
+    return found.algebra.linear_group

@@ -377,7 +377,7 @@ def target_values(data: Samples) -> Tensor:
 
 def varying(values: Float[Tensor, "N k"]) -> Tensor:
     """``[k]``: which numbers differ by more than rounding."""
-    return values.std(0) > ROUNDING * values.abs().amax(0)
+    return (values - values.mean(0)).square().mean(0).sqrt() > ROUNDING * values.abs().amax(0)
 
 
 def _cut(violations: Tensor) -> int:
