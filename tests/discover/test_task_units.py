@@ -140,3 +140,10 @@ def test_targets_that_say_nothing_have_reasons():
     assert "constant" in discrete_symmetries(x, one).reason
     assert task_belief(samples_of(x, one)) is None
     assert "none is told from another" in task_symmetries(x, x[:, 0] @ _random(2, 2), law=True).reason
+
+
+def test_moves_off_a_sphere_that_all_tokens_lie_on_are_no_symmetries():
+    x = torch.nn.functional.normalize(_random(300, 2, 3), dim=-1)
+    # Off the sphere a predictor of the product may be any quadratic form: nothing keeps it but signs and orders.
+    assert not task_symmetries(x[:, 0], x[:, 0, 0] * x[:, 0, 1])
+    assert task_symmetries(x, (x[:, 0] * x[:, 1]).sum(-1)).group == SO(3)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from erlangen.data.distinct import arranged, boundary, distinct
 from erlangen.discover.finding import Finding
+from erlangen.discover.quadric import fit_quadric
 from erlangen.discover.samples import Samples, Target, samples_of
 from erlangen.discover.task.active import active_directions
 from erlangen.discover.task.closure import CLOSED_ENOUGH, nearest_closed
@@ -54,6 +55,8 @@ SURE, NEGLIGIBLE = 4.0, 0.03
 ROUGH = 0.5
 #: One that leaves more than this is too rough to rule a symmetry out.
 FINE = 0.01
+#: Moves that go off a quadric by more than this part of their length leave it.
+OFF = 0.1
 #: A component that slopes no further than this part of the mean one does not matter.
 IDLE = 0.02
 #: Idle directions with no more than this part, squared, off some coordinate axes are those.
@@ -340,6 +343,8 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     seen = spectrum.of(span.flatten(1))
     allowed = max(1.5 * seen, min(3 * float(spectrum.noise[k - 1]), seen + AFFORDED), 0.003)
     algebra = _settled(closed, coordinates, spectrum, allowed)
+    if _leaves_quadric(algebra.generators, tokens):
+        return none(f"{algebra.name} was set apart, but its moves leave the quadric that the tokens lie on", spectrum, predictor)
     # What a rough predictor has not learned may break what it keeps.
     exact = error <= ROUGH and float(spectrum.violations[k - 1]) <= max(SURE * float(spectrum.noise[k - 1]), NEGLIGIBLE)
     evidence, laws = imposed(predictor, z, t, coordinates.into(algebra.generators), along, split, seed)
@@ -373,6 +378,19 @@ def target_values(data: Samples) -> Tensor:
     if not data.scalars.shape[1]:
         raise ArgumentError("y", "a target: its symmetries are asked about", "none")
     return data.scalars.double()
+
+
+def _leaves_quadric(generators: Float[Tensor, "k n c"], tokens: Float[Tensor, "N T n"]) -> bool:
+    """Whether tokens lie on a quadric, off which a predictor says nothing of the task, and are moved off it."""
+    n = tokens.shape[2]
+    points = tokens.flatten(0, 1)
+    if n < 2 or len(points) <= n * (n + 1) or not (quadric := fit_quadric(points)):
+        return False
+    normals = points @ quadric.form
+    normals = normals / normals.norm(dim=1, keepdim=True).clamp_min(1e-300)
+    moved = torch.einsum("kij,pj->kpi", generators[..., :n], points) + generators[:, None, :, n]
+    off = torch.einsum("kpi,pi->kp", moved, normals).norm(dim=1)
+    return bool((off > OFF * moved.flatten(1).norm(dim=1)).any())
 
 
 def varying(values: Float[Tensor, "N k"]) -> Tensor:
