@@ -25,6 +25,9 @@ GUIDE = [
     "frames", "canonicalization", "orbit-distance", "materials", "ponita", "measure", "explanations", "expressivity", "hardness",
     "hidden-symmetries", "discover", "soft-equivariance", "neural-fourier-transform", "self-supervision", "photonics", "generate",
     "design", "training",
+    "frames", "canonicalization", "orbit-distance", "materials", "measure", "explanations", "expressivity", "hardness", "hidden-symmetries",
+    "discover", "soft-equivariance", "neural-fourier-transform", "self-supervision", "photonics",
+    "geometric-algebra", "generate", "design", "training",
 ]  # fmt: skip
 
 

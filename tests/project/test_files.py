@@ -143,6 +143,7 @@ def test_python_on_pages_is_python() -> None:
                 "neural-fourier-transform",
                 "self-supervision",
                 "photonics",
+                "geometric-algebra",
                 "design",
                 "soft-equivariance",
                 "hidden-symmetries",

@@ -98,7 +98,13 @@ SYSTEMS = (
         "works, with the reason, a counterexample and the nearest choice",
     ),
     System(15, "DiffCSP", "crystal structure prediction by equivariant diffusion", "fields/crystals"),
-    System(16, "geometric algebra attention", "attention for small point clouds", "nn"),
+    System(
+        16,
+        "geometric algebra attention",
+        "attention for small point clouds",
+        "nn",
+        "works: eight layers, any rank, chunks; crystals, energies and forces, backmapping",
+    ),
     System(17, "physical compatibility", "solid objects consistent with static equilibrium", "fields/solids"),
     System(
         18,
