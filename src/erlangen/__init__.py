@@ -46,6 +46,7 @@ _GROUPS = (
 #: Public name -> (module, attribute); an empty attribute means the module itself.
 _PUBLIC = {
     **{name: ("erlangen.groups", name) for name in _GROUPS},
+    "SPD": ("erlangen.groups.decompositions", "SPD"),
     "Rep": ("erlangen.reps", "Rep"),
     "Action": ("erlangen.actions", "Action"),
     "Record": ("erlangen.actions", "Record"),

@@ -47,7 +47,7 @@ def polar_factors(g: Float[Tensor, "*batch n n"]) -> Polar:
     turn = _Orthogonal.apply(g, u, s, vh)
     stretch = g @ turn.mT
     stretch = 0.5 * (stretch + stretch.mT)
-    return Polar(stretch, turn, _Logarithm.apply(stretch, u, s))
+    return Polar(stretch, turn, _logarithm(stretch, u, s))
 
 
 def log_positive(p: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
@@ -60,7 +60,7 @@ def log_positive(p: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
     p = 0.5 * (p + p.mT)
     with torch.no_grad():
         s, u = torch.linalg.eigh(p.detach())
-    return _Logarithm.apply(p, u, s)
+    return _logarithm(p, u, s)
 
 
 class _Orthogonal(torch.autograd.Function):
@@ -107,7 +107,8 @@ class _Sylvester(torch.autograd.Function):
 
 
 class _Logarithm(torch.autograd.Function):
-    """The k-th derivative of the logarithm at a positive ``p = U diag(s) U^T`` in k symmetric directions; for none of them, its value.
+    """The k-th derivative of the logarithm at a positive ``p = U diag(s) U^T`` in k symmetric directions ``[*batch, k, n, n]``; of
+    none, its value.
 
     It is symmetric in all directions and the cotangent, so that its own derivatives are such again.
     """
@@ -115,13 +116,13 @@ class _Logarithm(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(p: Tensor, u: Tensor, s: Tensor, *directions: Tensor) -> Tensor:
-        if not directions:
+    def forward(p: Tensor, u: Tensor, s: Tensor, directions: Tensor) -> Tensor:
+        k, n = directions.shape[-3], s.shape[-1]
+        if not k:
             return (u * s.log().unsqueeze(-2)) @ u.mT
-        k, n = len(directions), s.shape[-1]
         axes = [s.unflatten(-1, (*[1] * i, n, *[1] * (k - i))) for i in range(k + 1)]
         quotient = divided_log(torch.stack(torch.broadcast_tensors(*axes), -1))
-        moved = [u.mT @ d @ u for d in directions]
+        moved = (u.mT.unsqueeze(-3) @ directions @ u.unsqueeze(-3)).unbind(-3)
         total = None
         for order in permutations(range(k)):
             term = quotient
@@ -139,11 +140,19 @@ class _Logarithm(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        p, u, s, *directions = ctx.saved_tensors
+        p, u, s, directions = ctx.saved_tensors
         grad = 0.5 * (grad + grad.mT)
-        others = [directions[:i] + directions[i + 1 :] for i in range(len(directions))]
-        slopes = [_Logarithm.apply(p, u, s, *rest, grad) for rest in others]
-        return _Logarithm.apply(p, u, s, *directions, grad), None, None, *slopes
+        every = torch.cat([directions, grad.unsqueeze(-3)], -3)
+        slope = _Logarithm.apply(p, u, s, every)
+        k = directions.shape[-3]
+        if not k:
+            return slope, None, None, None
+        others = [[j for j in range(k + 1) if j != i] for i in range(k)]
+        return slope, None, None, torch.stack([_Logarithm.apply(p, u, s, every[..., rest, :, :]) for rest in others], -3)
+
+
+def _logarithm(p: Tensor, u: Tensor, s: Tensor) -> Tensor:
+    return _Logarithm.apply(p, u, s, u.new_zeros(*u.shape[:-2], 0, *u.shape[-2:]))
 
 
 def divided_log(x: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch"]:

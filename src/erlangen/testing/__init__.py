@@ -1,4 +1,4 @@
-"""Checks that a third party can run on its own group, representation, action, frame, noise process or study.
+"""Checks that a third party can run on its own group, representation, action, frame, decomposition, noise process or study.
 
 Each draws random elements and data, compares what must be equal, and raises AssertionError with the law that failed and by how
 much; each returns a :class:`~erlangen.verdict.Verdict` when all laws hold.
@@ -6,6 +6,7 @@ much; each returns a :class:`~erlangen.verdict.Verdict` when all laws hold.
 
 from erlangen.equivariance.error import assert_equivariant
 from erlangen.testing.actions import check_action
+from erlangen.testing.decompositions import check_decomposition
 from erlangen.testing.frames import check_frame
 from erlangen.testing.groups import check_group
 from erlangen.testing.processes import check_process
@@ -15,6 +16,7 @@ from erlangen.testing.studies import check_outcome, check_study
 __all__ = [
     "assert_equivariant",
     "check_action",
+    "check_decomposition",
     "check_frame",
     "check_group",
     "check_outcome",

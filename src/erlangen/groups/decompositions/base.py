@@ -153,29 +153,43 @@ def checked(group: Group, g: Tensor, argument: str = "g") -> Tensor:
     Raises:
         ArgumentError: not real square matrices of the group's size, not finite, or (the first of them is named) not in the group.
     """
-    from erlangen.groups.linear import SL, GLplus
-
     if not isinstance(g, Tensor) or not g.is_floating_point():
         raise ArgumentError(argument, f"real floating-point matrices of {group}", str(getattr(g, "dtype", type(g).__name__)))
     n = group.element_shape[-1]
     if g.ndim < 2 or tuple(g.shape[-2:]) != (n, n):
         raise ArgumentError(argument, f"matrices [*batch, {n}, {n}] of {group}", f"shape {tuple(g.shape)}")
     g = g.to(torch.promote_types(g.dtype, torch.float32))
-    if not looks_cheap(g):
-        return g
-    value = g.detach()
-    refuse(~torch.isfinite(value).flatten(-2).all(-1), argument, "finite numbers", "NaN or infinity")
+    if looks_cheap(g):
+        with torch.autocast(g.device.type, enabled=False):
+            _check_values(group, g.detach(), argument)
+    return g
+
+
+def _check_values(group: Group, g: Tensor, argument: str) -> None:
+    from erlangen.groups.linear import SL, GLplus
+
+    refuse(~torch.isfinite(g).flatten(-2).all(-1), argument, "finite numbers", "NaN or infinity")
     if isinstance(group, (GLplus, SL)):
-        det = torch.linalg.det(value)
+        det = torch.linalg.det(g)
         refuse(det <= 0, argument, "matrices of positive determinant", "determinant {}", det)
         if isinstance(group, SL):
             # Determinants round by the product of the rows' lengths.
-            rounding = 1e2 * torch.finfo(g.dtype).eps * value.norm(dim=-1).prod(-1)
-            allowed = max(1e-6, LOOSE[g.dtype]) if g.dtype != torch.float64 else 1e-6
+            rounding = 1e2 * torch.finfo(g.dtype).eps * g.norm(dim=-1).prod(-1)
+            allowed = 1e-6 if g.dtype == torch.float64 else LOOSE[g.dtype]
             refuse((det - 1).abs() > allowed + rounding, argument, "matrices of determinant 1", "determinant {}", det)
     else:
-        refuse(~group.contains(value), argument, f"elements of {group}", "a matrix that is not in it")
-    return g
+        refuse(~group.contains(g), argument, f"elements of {group}", "a matrix that is not in it")
+
+
+def check_coordinates(how: Decomposition, c: Tensor) -> Tensor:
+    """Coordinates in float32 or better.
+
+    Raises:
+        ArgumentError: another number of them, or not real.
+    """
+    if c.ndim < 1 or c.shape[-1] != how.dim or not c.is_floating_point():
+        raise ArgumentError("c", f"coordinates [*batch, {how.dim}]", f"shape {tuple(c.shape)}, {c.dtype}")
+    return c.to(torch.promote_types(c.dtype, torch.float32))
 
 
 def refuse(bad: Tensor, argument: str, expected: str, got: str, values: Tensor | None = None) -> None:

@@ -44,16 +44,20 @@ class Compact:
         raise NotImplementedError
 
     def coordinates(self, k: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch dim"]:
+        self._check_connected()
+        return 0.5 * torch.einsum("dij,...ij->...d", self.basis.to(k), self.log(k))
+
+    def element(self, c: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n n"]:
+        self._check_connected()
+        a = torch.einsum("...d,dij->...ij", c, self.basis.to(c))
+        return exp_rotation(a) if a.shape[-1] in (2, 3) else matrix_exp(a)
+
+    def _check_connected(self) -> None:
         if not self.is_connected:
             raise UnsupportedError(
                 "a group with several components has no coordinates of all its elements; take the component of the identity, "
                 "e.g. SO(1, 3, connected=True)"
             )
-        return 0.5 * torch.einsum("dij,...ij->...d", self.basis.to(k), self.log(k))
-
-    def element(self, c: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n n"]:
-        a = torch.einsum("...d,dij->...ij", c, self.basis.to(c))
-        return exp_rotation(a) if a.shape[-1] in (2, 3) else matrix_exp(a)
 
 
 class Rotations(Compact):

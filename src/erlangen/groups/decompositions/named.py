@@ -7,12 +7,18 @@ from collections.abc import Callable
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.groups.decompositions.base import Decomposition
+from erlangen.groups.decompositions.cartan import CartanDecomposition
+from erlangen.groups.decompositions.iwasawa import IwasawaDecomposition
 from erlangen.groups.decompositions.polar import PolarDecomposition
 from erlangen.groups.decompositions.semidirect import SemidirectDecomposition
+from erlangen.groups.decompositions.triangular import TriangularDecomposition
 from erlangen.groups.recognise import recognised
 
 NAMED: dict[str, Callable[[Group], Decomposition]] = {
     "polar": PolarDecomposition,
+    "iwasawa": IwasawaDecomposition,
+    "cartan": CartanDecomposition,
+    "ldu": TriangularDecomposition,
     "semidirect": SemidirectDecomposition,
 }
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
-from erlangen.groups.decompositions.base import Decomposition, Points, checked
+from erlangen.groups.decompositions.base import Decomposition, Points, check_coordinates, checked
 from erlangen.groups.decompositions.density import log_polar_jacobian, log_sinhc
 from erlangen.groups.decompositions.reductive import reductive
 from erlangen.groups.decompositions.window import Window, as_window, uniforms
@@ -93,8 +93,7 @@ class PolarDecomposition(Decomposition):
             return torch.cat([torch.einsum("dij,...ij->...d", self.basis.to(x), x), self.compact.coordinates(turn)], -1)
 
     def element(self, c: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n n"]:
-        self._check_coordinates(c)
-        c = c.to(torch.promote_types(c.dtype, torch.float32))
+        c = check_coordinates(self, c)
         with torch.autocast(c.device.type, enabled=False):
             inner, compact = c.split([len(self.basis), self.compact.dim], -1)
             return self._stretch(inner) @ self.compact.element(compact)
@@ -155,12 +154,6 @@ class PolarDecomposition(Decomposition):
     def _place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         x = torch.einsum("...d,dij->...ij", c, self.basis.to(c))
         return matrix_exp(x) @ self.compact.place(u), self._log_jacobian(x)
-
-    def _check_coordinates(self, c: Tensor) -> None:
-        if c.ndim < 1 or c.shape[-1] != self.dim or not c.is_floating_point():
-            raise ArgumentError("c", f"coordinates [*batch, {self.dim}]", f"shape {tuple(c.shape)}, {c.dtype}")
-        if not self.compact.is_connected:
-            self.compact.coordinates(c)  # says that there are none
 
 
 def _parts(g: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.groups.affine import AffineGroup
 from erlangen.groups.base import Group
-from erlangen.groups.decompositions.base import Decomposition, checked
+from erlangen.groups.decompositions.base import Decomposition, check_coordinates, checked
 from erlangen.groups.recognise import recognised
 
 
@@ -69,8 +69,7 @@ class SemidirectDecomposition(Decomposition):
         return torch.cat([translation, self.linear.coordinates(linear)], -1)
 
     def element(self, c: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch m m"]:
-        if c.ndim < 1 or c.shape[-1] != self.dim:
-            raise ArgumentError("c", f"coordinates [*batch, {self.dim}]", f"shape {tuple(c.shape)}")
+        c = check_coordinates(self, c)
         return self.join(c[..., : self.space_dim], self.linear.element(c[..., self.space_dim :]))
 
     def log_density(self, g: Float[Tensor, "*batch m m"]) -> Float[Tensor, "*batch"]:
