@@ -12,11 +12,11 @@ from erlangen.groups.decompositions import Normal
 
 D = torch.float64
 CASES = [
-    *((GLplus(2), name, scale) for name, scale in (("polar", 0.6), ("iwasawa", 0.8), ("cartan", 0.6), ("ldu", 0.8))),
-    *((SL(2), name, scale) for name, scale in (("polar", 0.6), ("iwasawa", 0.8), ("cartan", 0.6), ("ldu", 0.8))),
-    *((SL(3), name, scale) for name, scale in (("polar", 0.6), ("iwasawa", 0.8), ("cartan", 0.6), ("ldu", 0.5))),
+    *((GLplus(2), name, scale) for name, scale in (("polar", 0.6), ("iwasawa", 1.0), ("cartan", 0.6), ("ldu", 0.8))),
+    *((SL(2), name, scale) for name, scale in (("polar", 0.6), ("iwasawa", 1.0), ("cartan", 0.6), ("ldu", 0.8))),
+    *((SL(3), name, scale) for name, scale in (("polar", 0.6), ("iwasawa", 0.8), ("cartan", 0.6), ("ldu", 0.4))),
     *((Sp(4), name, scale) for name, scale in (("polar", 0.6), ("iwasawa", 0.8), ("cartan", 0.6))),
-    *((SO(1, 3, connected=True), name, scale) for name, scale in (("polar", 0.6), ("iwasawa", 0.8), ("cartan", 0.7))),
+    *((SO(1, 3, connected=True), name, scale) for name, scale in (("polar", 0.6), ("iwasawa", 1.0), ("cartan", 0.7))),
 ]
 
 
@@ -26,7 +26,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def wide(g: torch.Tensor) -> torch.Tensor:
     """Decays with the stretch, and depends on the turns a little: no invariance of its own helps."""
-    decay = (g.square().sum((-2, -1)) + torch.linalg.inv(g).square().sum((-2, -1)) - 2 * g.shape[-1]) / 2
+    decay = g.square().sum((-2, -1)) + torch.linalg.inv(g).square().sum((-2, -1)) - 2 * g.shape[-1]
     return (-decay).exp() * (1 + 0.5 * torch.tanh(g[:, 0, 0] + 0.5 * g[:, 0, 1] - 0.3 * g[:, 1, 0]))
 
 
@@ -53,7 +53,7 @@ def test_integrals_are_invariant_and_agree(group, name, scale, references):
     found, errors = group.integrate(
         lambda g: torch.stack([f(g) for f in functions], -1), Normal(scale), 2**14, name=name, generator=seeded(2)
     )
-    assert bool((errors < 0.05 * value).all())
+    assert bool((errors < 0.1 * value).all())
     for other, its_error in zip(found, errors):
         # Of 72 comparisons, with errors from 16 parts, one is expected beyond three of them.
         assert abs(float(other - value)) < 4 * math.hypot(float(error), float(its_error))
