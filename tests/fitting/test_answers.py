@@ -9,7 +9,7 @@ from erlangen.discover.soft.belief import Belief, GroupBelief
 from erlangen.discover.soft.degrees import Degrees
 from erlangen.fitting.assess import Assessment
 from erlangen.fitting.belief_report import closed_form_answer
-from erlangen.fitting.companion_report import Comparison, companion_answer
+from erlangen.fitting.companion_report import Comparison, companion_answer, standard_error
 from erlangen.fitting.companions import INVARIANTS, RAW
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.problem import Problem
@@ -85,3 +85,17 @@ def test_an_algebra_that_does_not_hold_has_no_full_confidence(holds, confidence)
     finding = Candidate("LieGAN, 1 channel", "so(2)", verdict=verdict, note="planes").finding()
     assert finding.confidence == pytest.approx(confidence)
     assert finding.note == ("planes" if holds else "not enough data to tell; planes")
+
+
+def test_the_standard_error_of_a_difference_of_accuracies():
+    """Drawn within each class it has a closed form; classes with one test sample each are drawn, too, and leave nothing open."""
+    y = torch.arange(90) % 3
+    x = torch.randn(90, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    data = DataSet("d", x, y, "class")
+    of = Problem.of(data, data, FitConfig())
+    right = torch.nn.functional.one_hot(y, 3).double()
+    wrong = torch.where((torch.arange(90) < 30)[:, None], right.roll(1, 1), right)  # ten of thirty of each class
+    expected = (3 * 30 * (1 / 3) * (2 / 3)) ** 0.5 / 90
+    assert standard_error(of, right, wrong) == pytest.approx(expected, rel=0.2)
+    rare = Problem(of.data, of.train, of.held, data.subset(slice(0, 3)), of.task, of.kind)
+    assert standard_error(rare, right[:3], wrong[:3]) == 0

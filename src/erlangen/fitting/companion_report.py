@@ -22,15 +22,18 @@ DRAWS = 200
 
 
 def standard_error(problem: Problem, a: Tensor, b: Tensor, seed: int = 0) -> float:
-    """The standard error of the difference of the scores of two predictions of the test data: its deviation over draws of the samples."""
+    """The standard error of the difference of the scores of two predictions of the test data: its deviation over draws of the samples.
+
+    Of classes, samples are drawn within each, so that none is missing in any draw.
+    """
     y = problem.test.y
     assert y is not None
     rng = torch.Generator().manual_seed(seed)
+    strata = [torch.arange(len(y))] if problem.task.kind != "class" else [(y == label).nonzero()[:, 0] for label in y.unique()]
     differences: list[float] = []
-    while len(differences) < DRAWS:
-        drawn = torch.randint(len(y), (len(y),), generator=rng)
-        if problem.task.kind != "class" or len(y[drawn].unique()) == len(y.unique()):
-            differences.append(problem.task.score(a[drawn], y[drawn]) - problem.task.score(b[drawn], y[drawn]))
+    for _ in range(DRAWS):
+        drawn = torch.cat([part[torch.randint(len(part), (len(part),), generator=rng)] for part in strata])
+        differences.append(problem.task.score(a[drawn], y[drawn]) - problem.task.score(b[drawn], y[drawn]))
     return statistics.stdev(differences)
 
 
