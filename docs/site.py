@@ -21,13 +21,10 @@ SOURCE = ROOT / "src" / "erlangen"
 
 #: The guide's order; a page that is not named here follows in alphabetical order.
 GUIDE = [
-    "fit", "groups", "space-groups", "reps", "actions", "maps", "activations", "sets-and-graphs", "tensors", "weight-spaces",
-    "frames", "canonicalization", "orbit-distance", "materials", "ponita", "measure", "explanations", "expressivity", "hardness",
-    "hidden-symmetries", "discover", "soft-equivariance", "neural-fourier-transform", "self-supervision", "photonics", "generate",
-    "design", "training",
-    "frames", "canonicalization", "orbit-distance", "materials", "measure", "explanations", "expressivity", "hardness", "hidden-symmetries",
-    "discover", "soft-equivariance", "neural-fourier-transform", "self-supervision", "photonics",
-    "geometric-algebra", "generate", "design", "training",
+    "fit", "groups", "decompositions", "space-groups", "reps", "actions", "maps", "activations", "sets-and-graphs", "tensors",
+    "weight-spaces", "frames", "canonicalization", "orbit-distance", "materials", "ponita", "geometric-algebra", "measure",
+    "explanations", "expressivity", "hardness", "hidden-symmetries", "discover", "soft-equivariance", "neural-fourier-transform",
+    "self-supervision", "photonics", "generate", "design", "training",
 ]  # fmt: skip
 
 
