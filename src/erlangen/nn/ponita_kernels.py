@@ -48,10 +48,12 @@ def polynomials(x: Float[Tensor, "*batch m"], degree: int) -> Float[Tensor, "*ba
     >>> [polynomials(torch.ones(m), 3).shape[-1] for m in (1, 2, 3)]
     [3, 14, 39]
     """
-    powers = [x]
+    numbers = x.unbind(-1)
+    powers = [list(numbers)]
     for _ in range(degree - 1):
-        powers.append((powers[-1].unsqueeze(-1) * x.unsqueeze(-2)).flatten(-2))
-    return torch.cat(powers, -1)
+        powers.append([a * b for a in powers[-1] for b in numbers])
+    # One after another, each over the whole batch: long rows are quick to multiply and to stack.
+    return torch.stack([product for products in powers for product in products]).movedim(0, -1)
 
 
 #: Pairs ways with orientations: :func:`by_entry` or :func:`with_each`.
@@ -82,8 +84,8 @@ class KernelBasis(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch basis"]:
-        y = nn.functional.gelu(self.first(polynomials(x, self.degree)))
-        return nn.functional.gelu(self.second(y))
+        y = nn.functional.gelu(self.first(polynomials(x, self.degree).flatten(0, -2)))
+        return nn.functional.gelu(self.second(y)).unflatten(0, x.shape[:-1])
 
 
 class Invariants:
