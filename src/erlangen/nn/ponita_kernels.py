@@ -84,8 +84,9 @@ class KernelBasis(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch basis"]:
-        y = nn.functional.gelu(self.first(polynomials(x, self.degree).flatten(0, -2)))
-        return nn.functional.gelu(self.second(y)).unflatten(0, x.shape[:-1])
+        y = nn.functional.gelu(self.first(polynomials(x.reshape(-1, x.shape[-1]), self.degree)))
+        y = nn.functional.gelu(self.second(y))
+        return y.reshape(*x.shape[:-1], y.shape[-1])
 
 
 class Invariants:
