@@ -50,6 +50,18 @@ def polar_factors(g: Float[Tensor, "*batch n n"]) -> Polar:
     return Polar(stretch, turn, _logarithm(stretch, u, s))
 
 
+def orthogonal_factor(g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
+    """``R`` of ``g = P R`` alone.
+
+    >>> orthogonal_factor(torch.tensor([[0.0, -3.0], [2.0, 0.0]])).round()
+    tensor([[0., -1.],
+            [1., 0.]])
+    """
+    with torch.no_grad():
+        u, s, vh = torch.linalg.svd(g.detach())
+    return _Orthogonal.apply(g, u, s, vh)
+
+
 def log_positive(p: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
     """The logarithm of symmetric positive matrices.
 

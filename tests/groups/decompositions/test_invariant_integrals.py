@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from erlangen.groups import SL, SO, GLplus, Sp
+from erlangen.groups import SL, SO, Cyclic, GLplus, Sp
 from erlangen.groups.decompositions import Normal
 
 D = torch.float64
@@ -74,6 +74,11 @@ def test_intervals_cover_the_truth(kind):
         value, error = SL(2).integrate(lambda g: 1 + g[:, 0, 1] ** 3, 1.1, 512, kind=kind, generator=rng)
         hits += abs(float(value) - exact) < 1.96 * float(error)
     assert 180 <= hits <= 196
+
+
+def test_integrals_of_finite_groups_are_means_of_all_elements():
+    value, error = Cyclic(4).integrate(lambda g: (g[:, 0] == 0).double())
+    assert (float(value), float(error)) == (0.25, 0.0)
 
 
 def test_integrals_of_compact_groups_are_means():

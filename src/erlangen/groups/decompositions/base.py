@@ -168,7 +168,8 @@ def checked(group: Group, g: Tensor, argument: str = "g") -> Tensor:
 def _check_values(group: Group, g: Tensor, argument: str) -> None:
     from erlangen.groups.linear import SL, GLplus
 
-    refuse(~torch.isfinite(g).flatten(-2).all(-1), argument, "finite numbers", "NaN or infinity")
+    if not bool(torch.isfinite(g).all()):
+        refuse(~torch.isfinite(g).flatten(-2).all(-1), argument, "finite numbers", "NaN or infinity")
     if isinstance(group, (GLplus, SL)):
         det = torch.linalg.det(g)
         refuse(det <= 0, argument, "matrices of positive determinant", "determinant {}", det)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
@@ -12,6 +16,7 @@ from erlangen.groups.decompositions.iwasawa import IwasawaDecomposition
 from erlangen.groups.decompositions.polar import PolarDecomposition
 from erlangen.groups.decompositions.semidirect import SemidirectDecomposition
 from erlangen.groups.decompositions.triangular import TriangularDecomposition
+from erlangen.groups.decompositions.window import Window
 from erlangen.groups.recognise import recognised
 
 NAMED: dict[str, Callable[[Group], Decomposition]] = {
@@ -30,6 +35,18 @@ def decomposition(group: Group, name: str) -> Decomposition:
     return NAMED[name](group)
 
 
-def usual(group: Group) -> Decomposition:
-    """The decomposition to integrate by: semidirect where the group translates, else polar."""
-    return decomposition(group, "semidirect" if recognised(group).translates else "polar")
+def integrate(
+    group: Group,
+    function: Callable[[Any], Tensor],
+    window: float | Window,
+    count: int,
+    kind: str,
+    name: str | None,
+    generator: torch.Generator | None,
+) -> tuple[Tensor, Tensor]:
+    """See :meth:`erlangen.groups.Group.integrate`."""
+    if name is None and group.is_finite:
+        values = function(group.elements()).to(torch.float64).mean(0)
+        return values, torch.zeros_like(values)
+    usual = "semidirect" if recognised(group).translates else "polar"
+    return decomposition(group, name or usual).integrate(function, window, count, kind, generator)

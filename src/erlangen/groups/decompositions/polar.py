@@ -17,7 +17,7 @@ from erlangen.groups.decompositions.reductive import reductive
 from erlangen.groups.decompositions.window import Window, as_window, uniforms
 from erlangen.groups.haar import planar_rotation
 from erlangen.linalg import matrix_exp
-from erlangen.linalg.spectral import polar_factors
+from erlangen.linalg.spectral import orthogonal_factor, polar_factors
 
 
 class PolarFactors(NamedTuple):
@@ -70,11 +70,7 @@ class PolarDecomposition(Decomposition):
     def split(self, g: Float[Tensor, "*batch n n"]) -> PolarFactors:
         g = checked(self._structure.group, g)
         with torch.autocast(g.device.type, enabled=False):
-            if self._is_planar:
-                turn = _planar_turn(g)
-                stretch = g @ turn.mT
-                return PolarFactors(0.5 * (stretch + stretch.mT), turn)
-            turn = self._structure.turn(polar_factors(g).turn)
+            turn = _planar_turn(g) if self._is_planar else self._structure.turn(orthogonal_factor(g))
             stretch = g @ turn.mT
             return PolarFactors(0.5 * (stretch + stretch.mT), turn)
 
