@@ -67,3 +67,19 @@ class TestLayout:
     def test_refuses_other_states(self):
         with pytest.raises(ArgumentError, match="argument 'state'"):
             bodies(torch.zeros(4, 6))
+
+
+def test_bodies_that_all_repel_keep_energy_and_momentum():
+    """Equal charges never meet: over 4000 steps energy drifts by less than a thousandth (velocities are half a step off), momentum not at all."""
+    data = n_body(200, seed=3, input_frame=0, target_frame=40)
+    alike = data.charge.sum(1).abs() == 5
+    i, j = torch.triu_indices(5, 5, 1)
+
+    def energy(pos, vel):
+        products = data.charge[:, i] * data.charge[:, j]
+        return vel.square().sum((1, 2)) / 2 + (products / (pos[:, i] - pos[:, j]).norm(dim=-1)).sum(1)
+
+    before, after = energy(data.position, data.velocity)[alike], energy(data.target, data.target_velocity)[alike]
+    assert len(before) >= 5
+    assert ((after - before) / before).abs().max() < 1e-3
+    assert (data.velocity.sum(1) - data.target_velocity.sum(1))[alike].abs().max() < 1e-9
