@@ -70,7 +70,7 @@ class TestLayout:
 
 
 def test_bodies_that_all_repel_keep_energy_and_momentum():
-    """Equal charges never meet: over 4000 steps energy drifts by less than a thousandth (velocities are half a step off), momentum not at all."""
+    """Equal charges never meet: in 4000 steps energy drifts by less than a thousandth (velocities are half a step off), momentum stays."""
     data = n_body(200, seed=3, input_frame=0, target_frame=40)
     alike = data.charge.sum(1).abs() == 5
     i, j = torch.triu_indices(5, 5, 1)
