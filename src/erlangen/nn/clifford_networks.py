@@ -27,7 +27,8 @@ class GAAClassifier(nn.Module):
         features: numbers of each point at the start.
         classes: numbers that come out.
         width, blocks: of the network.
-        rank, invariant_mode, merge_fun, join_fun, parity, chunk: of the attention, see :class:`~erlangen.nn.VectorAttention`.
+        rank, invariant_mode, merge_fun, join_fun, parity, chunk: of the attention, see :class:`~erlangen.nn.VectorAttention`. With
+            ``"mean"`` a step takes half the time, and learns more slowly than that.
 
     Source: M. Spellings, arXiv:2110.02393 (2021), the network that names crystals.
 
@@ -45,8 +46,8 @@ class GAAClassifier(nn.Module):
         blocks: int = 2,
         rank: int = 2,
         invariant_mode: Mode = "single",
-        merge_fun: str = "mean",
-        join_fun: str = "mean",
+        merge_fun: str = "concat",
+        join_fun: str = "concat",
         *,
         parity: Parity = "so3",
         chunk: int | None = None,

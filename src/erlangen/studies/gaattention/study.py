@@ -1,4 +1,4 @@
-"""The study of geometric-algebra attention, one part at a time: `crystals` or `forces`."""
+"""The study of geometric-algebra attention, one part at a time: `crystals`, `forces` or `backmapping`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SOURCE = "Spellings 2021, arXiv:2110.02393"
 class Config:
     """Default: each part within four minutes on one core."""
 
-    part: Literal["crystals", "forces"] = "crystals"
-    """Which crystal an atom is in, by its twelve nearest neighbours; energies and forces of a molecule."""
+    part: Literal["crystals", "forces", "backmapping"] = "crystals"
+    """Which crystal an atom is in, by its twelve nearest neighbours; energies and forces of a molecule; atoms of proteins from beads."""
     width: int = 32
     """Numbers of each point."""
     blocks: int = 2
@@ -27,17 +27,23 @@ class Config:
     molecule: Literal["ethanol", "malonaldehyde"] = "ethanol"
     """Forces: of which molecule."""
     frames: int = 1000
-    """Forces: frames to learn from; 200 others choose the weights, and 400 are for testing."""
+    """Forces: frames to learn from; others are for testing."""
+    test: int = 400
+    """Forces: frames for testing."""
+    proteins: int = 50
+    """Backmapping: so many of the proteins; a fifth is for testing."""
+    beads: int = 8
+    """Backmapping: the residue's own bead, its neighbours in the chain and the nearest others."""
     seconds: float = 60.0
-    """Forces: CPU seconds of training for each network."""
+    """Forces and backmapping: CPU seconds of training for each network."""
     lr: float = 1e-3
     """Learning rate at the start; it falls to zero as a cosine."""
     batch: int = 64
-    """Clouds in a step; of forces an eighth as many frames."""
+    """Clouds in a step; of forces an eighth as many frames, of residues half as many."""
     seed: int = 0
     """Of data, weights and batches."""
     full: bool = False
-    """Crystals: 20,000 steps; forces: an hour for each network."""
+    """Crystals: 20,000 steps; forces and backmapping: an hour for each network."""
 
 
 PARTS = {
@@ -59,6 +65,14 @@ PARTS = {
             "conservative": "forces: they are the gradient of the energy, sum to zero and turn along",
             "egnn": "forces: rank 2 is at least as good as EGNN in the same time",
             "smaller": "forces: rank 2 is better than the mean of the forces, and its errors fall with training",
+        },
+    ),
+    "backmapping": Announced(
+        "Atoms of proteins from beads",
+        {
+            "template": "backmapping: atoms of other proteins are nearer than at their mean positions in the chain's frame",
+            "turned-perceptron": "backmapping: and than a perceptron shown random turns puts them in the same time",
+            "along": "backmapping: they turn along with the beads",
         },
     ),
 }

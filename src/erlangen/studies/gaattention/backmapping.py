@@ -1,0 +1,145 @@
+"""Atoms of proteins from beads at the centroids of residues: attention, beside mean positions in the chain's frame and a perceptron."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from erlangen.fields.molecules import Residues, residues, shipped_proteins
+from erlangen.groups import SO
+from erlangen.nn import GAABackmapper
+from erlangen.nn.perceptron import perceptron
+from erlangen.reporting import Claim, Section, Table
+from erlangen.studies.base import Part
+from erlangen.studies.gaattention.study import SOURCE, Config
+from erlangen.training import TrainingConfig, steps_within, train
+
+#: Lengths that networks see are in units of this, angstrom.
+UNIT = 5.0
+ATTENTION, PERCEPTRON, TEMPLATE = "attention", "perceptron", "mean positions in the chain's frame"
+
+
+class Attention(nn.Module):
+    """The network of attention in angstrom."""
+
+    def __init__(self, features: int, kinds: int, width: int) -> None:
+        super().__init__()
+        self.net = GAABackmapper(features, kinds, width)
+
+    def forward(self, r: Tensor, x: Tensor, labels: Tensor, there: Tensor) -> Tensor:
+        return UNIT * self.net(r / UNIT, x, labels, label_mask=there)
+
+
+class Turned(nn.Module):
+    """A perceptron on the coordinates of beads, their features and the kind of atom; clouds are turned at random in training."""
+
+    def __init__(self, beads: int, features: int, kinds: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(kinds, 32)
+        self.net = perceptron(beads * (3 + features) + 32, 256, 256, 3)
+
+    def forward(self, r: Tensor, x: Tensor, labels: Tensor, there: Tensor) -> Tensor:
+        clouds = torch.cat([r / UNIT, x], -1).flatten(1).unsqueeze(1).expand(-1, labels.shape[1], -1)
+        return UNIT * self.net(torch.cat([clouds, self.embed(labels)], -1))
+
+
+def tensors(data: Residues, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
+    """Beads, features, kinds of atoms, which are there, positions of atoms."""
+    return data.r.to(dtype), data.features().to(dtype), data.labels, data.there, data.atoms.to(dtype)
+
+
+def loss(model: nn.Module, r: Tensor, x: Tensor, labels: Tensor, there: Tensor, atoms: Tensor) -> Tensor:
+    """Mean square distance; a perceptron's data are turned at random."""
+    if isinstance(model, Turned):
+        g = SO(3).sample(len(r), dtype=r.dtype)
+        r, atoms = r @ g.mT, atoms @ g.mT
+    off = (model(r, x, labels, there) - atoms).square().sum(-1)
+    return (off * there).sum() / there.sum()
+
+
+def rmse(found: Tensor, data: Residues) -> float:
+    """Root mean square distance of atoms, angstrom."""
+    return float((found - data.atoms).square().sum(-1)[data.there].mean().sqrt())
+
+
+@torch.no_grad()
+def placed(model: nn.Module, data: Residues) -> Tensor:
+    """Atoms, in double precision."""
+    model.double().eval()
+    r, x, labels, there, _ = tensors(data, torch.float64)
+    found = torch.cat([model(*part) for part in zip(*(t.split(100) for t in (r, x, labels, there)))])
+    model.float()
+    return found
+
+
+def frames(r: Tensor) -> Tensor:
+    """Rotations whose rows are the direction to the next bead, and, made orthogonal, the one to the bead before, and their product."""
+    first = nn.functional.normalize(r[:, 2], dim=-1)
+    second = nn.functional.normalize(r[:, 1] - (r[:, 1] * first).sum(-1, keepdim=True) * first, dim=-1)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], 1)
+
+
+def template(learned: Residues, test: Residues) -> Tensor:
+    """The mean of each kind of atom in the frame of the chain."""
+    local = (learned.atoms @ frames(learned.r).mT)[learned.there]
+    kinds = learned.labels[learned.there]
+    total = torch.zeros(len(learned.kinds), 3, dtype=local.dtype).index_add(0, kinds, local)
+    mean = total / torch.bincount(kinds, minlength=len(learned.kinds)).clamp_min(1).unsqueeze(1)
+    return mean[test.labels] @ frames(test.r)
+
+
+def run(config: Config, quiet: bool) -> Part:
+    """Train both networks on the same time, and compare."""
+    proteins = shipped_proteins()[: config.proteins]
+    data = residues(proteins, config.beads)
+    held = set(
+        torch.randperm(len(proteins), generator=torch.Generator().manual_seed(config.seed))[: max(1, len(proteins) // 5)].tolist()
+    )
+    testing = torch.tensor([int(p) in held for p in data.protein])
+    learned, test = data[~testing], data[testing]
+    features = data.features().shape[-1]
+    torch.manual_seed(config.seed)
+    models = {
+        ATTENTION: Attention(features, len(data.kinds), config.width),
+        PERCEPTRON: Turned(config.beads, features, len(data.kinds)),
+    }
+    seconds = 3600.0 if config.full else config.seconds
+    found: dict[str, Tensor] = {}
+    numbers: dict[str, dict[str, float]] = {}
+    for name, model in models.items():
+        settings = TrainingConfig(batch_size=config.batch // 2, lr=config.lr, weight_decay=0.0, clip=10.0, seed=config.seed)
+        settings = replace(settings, steps=steps_within(seconds, model, tensors(learned), loss, settings, trial=3))
+        started = time.process_time()
+        train(model, tensors(learned), loss, settings, description=name, quiet=quiet)
+        found[name] = placed(model, test)
+        numbers[name] = {"steps": settings.steps, "seconds": time.process_time() - started}
+    found[TEMPLATE] = template(learned, test)
+    numbers[TEMPLATE] = {"steps": 0, "seconds": 0.0}
+    errors = {name: rmse(y, test) for name, y in found.items()} | {"all at the bead": rmse(torch.zeros_like(test.atoms), test)}
+    g = SO(3).sample(1, dtype=torch.float64, generator=torch.Generator().manual_seed(config.seed))[0]
+    turned = replace(test, r=test.r @ g.mT)
+    moved = rmse(placed(models[ATTENTION], turned) @ g, replace(test, atoms=found[ATTENTION]))
+    backbone = torch.tensor([name in ("N", "CA", "C", "O") for _, name in data.kinds])[test.labels] & test.there
+    of_backbone = {name: rmse(y, replace(test, there=backbone)) for name, y in found.items()}
+    rows = [[name, errors[name], of_backbone[name], numbers[name]["steps"], numbers[name]["seconds"]] for name in found]
+    columns = ["model", "RMSE, A", "of the backbone, A", "steps", "CPU seconds"]
+    about = (
+        f"{len(learned)} residues of {len(proteins) - len(held)} proteins to learn from, {len(test)} of {len(held)} others to judge by; "
+        f"{config.beads} beads each. All atoms at the bead: {errors['all at the bead']:.2f} A."
+    )
+    scale = f"{len(learned)} residues, {seconds:g} CPU seconds, width {config.width}"
+    two, plain, mean = (errors[name] for name in (ATTENTION, PERCEPTRON, TEMPLATE))
+    claims = [
+        Claim("attention places atoms of other proteins better than their mean positions in the chain's frame", "atoms are placed", two,
+              two < mean, mean, scale, "A", source=SOURCE, key="template"),
+        Claim("and than a perceptron shown random turns in the same time", None, two, two < plain, plain, scale, "A",
+              key="turned-perceptron"),
+        Claim("atoms turn along with the beads: off by at most 1e-9 A", "equivariant", moved, moved <= 1e-9, scale="double precision",
+              unit="A", source=SOURCE, key="along"),
+    ]  # fmt: skip
+    answer = f"Atoms are off by {two:.2f} A with attention, {plain:.2f} with a perceptron, {mean:.2f} at their mean positions."
+    tables = [Table("Root mean square distances on other proteins", columns, rows)]
+    return Part(claims, [Section("What each reached", about, tables=tables)], {"rmse": errors, "training": numbers}, answer)
