@@ -53,9 +53,9 @@ def polar_factors(g: Float[Tensor, "*batch n n"]) -> Polar:
 def orthogonal_factor(g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
     """``R`` of ``g = P R`` alone.
 
-    >>> orthogonal_factor(torch.tensor([[0.0, -3.0], [2.0, 0.0]])).round()
-    tensor([[0., -1.],
-            [1., 0.]])
+    >>> orthogonal_factor(torch.tensor([[0.0, -3.0], [2.0, 0.0]])).round().int()
+    tensor([[ 0, -1],
+            [ 1,  0]], dtype=torch.int32)
     """
     with torch.no_grad():
         u, s, vh = torch.linalg.svd(g.detach())
