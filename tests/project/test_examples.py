@@ -19,7 +19,7 @@ def test_an_example_runs_and_its_check_holds(path: Path, capsys: pytest.CaptureF
     assert all(line.startswith("holds: ") for line in said)
 
 
-@pytest.mark.parametrize("kind", ["group", "rep", "action", "frame", "study"])
+@pytest.mark.parametrize("kind", ["group", "decomposition", "rep", "action", "frame", "study"])
 def test_everything_that_has_a_check_has_an_example(kind: str) -> None:
     text = (ROOT / "examples" / f"my_{kind}.py").read_text()
     assert f"er.testing.check_{kind}(" in text

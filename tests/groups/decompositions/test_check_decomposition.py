@@ -32,8 +32,8 @@ def test_ours_pass(group, name):
 class Lebesgue(PolarDecomposition):
     """Plain coordinates without the density."""
 
-    def _place(self, c, u):
-        elements, log_density = super()._place(c, u)
+    def place(self, c, u):
+        elements, log_density = super().place(c, u)
         return elements, torch.zeros_like(log_density)
 
 

@@ -36,17 +36,22 @@ class Decomposition:
     The invariant (left Haar) measure of the group is the product of the factors' measures times ``exp(log_density)``: a uniform probability
     on compact factors, plain coordinates on others. It is the same measure for all decompositions of one group.
 
-    A subclass implements :meth:`split`, :meth:`coordinates`, :meth:`element`, :meth:`log_density` and :meth:`_place`.
+    A subclass implements :meth:`split`, :meth:`coordinates`, :meth:`element`, :meth:`log_density` and :meth:`place`, and states the
+    attributes.
 
     Attributes:
         group: the group.
         name: of the decomposition.
         dim: the number of coordinates.
+        window_dim: the number of those that are not compact, which points take from a window.
+        compact_uniforms: how many uniform numbers place the compact factors of a point.
     """
 
     group: Group
     name: str
     dim: int
+    window_dim: int
+    compact_uniforms: int
 
     @abstractmethod
     def split(self, g: Float[Tensor, "*batch n n"]) -> Any:
@@ -71,13 +76,11 @@ class Decomposition:
     def log_density(self, g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch"]:
         """The logarithm of the left Haar density with respect to the product of the factors' measures."""
 
-    #: How many uniform numbers place a point: on the factors that have a window, and on the compact ones.
-    window_dim: int
-    compact_uniforms: int
-
     @abstractmethod
-    def _place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Elements and log densities of window coordinates ``[count, window_dim]`` and of uniform numbers for compact factors."""
+    def place(
+        self, c: Float[Tensor, "count window_dim"], u: Float[Tensor, "count uniforms"]
+    ) -> tuple[Float[Tensor, "count n n"], Float[Tensor, " count"]]:
+        """Elements, and the logarithms of their density, of coordinates that are not compact and of uniform numbers for compact factors."""
 
     def points(
         self,
@@ -104,13 +107,14 @@ class Decomposition:
         """
         law = as_window(window)
         u = uniforms(count, self.window_dim + self.compact_uniforms, kind, generator)
-        return self._weighted(law, *u.split([self.window_dim, self.compact_uniforms], -1), dtype, device)
+        inner, compact = u.split([self.window_dim, self.compact_uniforms], -1)
+        return self._weighted(law, inner, compact, dtype, device)
 
     def _weighted(
         self, law: Window, inner: Tensor, compact: Tensor, dtype: torch.dtype | None, device: torch.device | None
     ) -> Points:
         c, log_measure = law.place(inner) if self.window_dim else (inner, inner.new_zeros(inner.shape[:-1]))
-        elements, log_density = self._place(c, compact)
+        elements, log_density = self.place(c, compact)
         dtype = dtype or torch.get_default_dtype()
         return Points(elements.to(dtype).to(device), (log_density + log_measure).to(dtype).to(device), law)
 

@@ -95,7 +95,7 @@ class CartanDecomposition(Decomposition):
             h = torch.einsum("rij,...ij->...r", structure.abelian.to(x), left.mT @ x @ left)
             return left, h, left.mT @ turn, stretch
 
-    def _place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    def place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         left, right = u.split(self.compact.uniforms, -1) if self.compact.uniforms else (u, u)
         return self.compact.place(left) @ self.abelian.element(c) @ self.compact.place(right), self._log_density(c)
 

@@ -145,6 +145,6 @@ class IwasawaDecomposition(Decomposition):
             turn = self._structure.turn(basis @ (q * signs.unsqueeze(-2)) @ basis.mT)
             return turn, d, basis @ (r / d.unsqueeze(-1)) @ basis.mT
 
-    def _place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    def place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         h, n = c.split([self.abelian.dim, self.unipotent.dim], -1)
         return self.compact.place(u) @ self.abelian.element(h) @ self.unipotent.element(n), self._log_density(h)

@@ -147,7 +147,7 @@ class PolarDecomposition(Decomposition):
             return log_sinhc(4 * (half * half + off * off))
         return log_polar_jacobian(x, self.basis)
 
-    def _place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    def place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         x = torch.einsum("...d,dij->...ij", c, self.basis.to(c))
         return matrix_exp(x) @ self.compact.place(u), self._log_jacobian(x)
 

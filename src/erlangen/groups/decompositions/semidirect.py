@@ -76,6 +76,6 @@ class SemidirectDecomposition(Decomposition):
         linear = self.split(g).linear
         return self.linear.log_density(linear) - torch.linalg.slogdet(linear).logabsdet
 
-    def _place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        linear, log_density = self.linear._place(c[..., self.space_dim :], u)
+    def place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+        linear, log_density = self.linear.place(c[..., self.space_dim :], u)
         return self.join(c[..., : self.space_dim], linear), log_density - torch.linalg.slogdet(linear).logabsdet

@@ -111,7 +111,7 @@ class TriangularDecomposition(Decomposition):
             # Ones exactly, whatever division made of them.
             return lower.tril(-1) + eye, torch.stack(pivots, -1), upper.triu(1) + eye
 
-    def _place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    def place(self, c: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         signs = torch.where(u < 0.5, 1.0, -1.0).to(u)
         signs = torch.cat([signs, signs.prod(-1, keepdim=True)], -1)
         h = c[..., self.unipotent.dim : self.unipotent.dim + self.abelian.dim]
