@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from erlangen.errors import ArgumentError, MissingExtra
+from erlangen.fields.molecules import read_qm9
 from erlangen.measure.gwl import kchain, separation
 from erlangen.measure.gwl.networks import EQUIVARIANT
 from erlangen.studies.gwl import STUDY, Config, qm9, synthetic
@@ -57,7 +58,7 @@ def test_qm9() -> None:
     outcome = STUDY.run(Config(part="qm9", molecules=40), quiet=True)
     assert check_outcome(STUDY, outcome)
     assert outcome.claims[0].holds
-    methane = next(qm9.read())
+    methane = next(read_qm9())
     assert methane.smiles == "C"
     assert methane.numbers == [6, 1, 1, 1, 1]
     assert methane.pos.shape == (5, 3)
@@ -67,7 +68,7 @@ def test_qm9() -> None:
 def test_qm9_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match="qm9"):
-        next(qm9.read())
+        next(read_qm9())
 
 
 def test_training_protocol() -> None:

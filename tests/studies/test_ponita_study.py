@@ -1,10 +1,14 @@
 """The study of PONITA: its parts on small configurations, and what in them is exact."""
 
+import importlib.util
+
 import pytest
 import torch
 
-from erlangen.fields.molecules import trajectory
-from erlangen.studies.ponita import STUDY, Config, forces, nbody, rung
+import erlangen as er
+from erlangen.fields.molecules import Molecule, trajectory
+from erlangen.nn import PONITA
+from erlangen.studies.ponita import STUDY, Config, forces, molecules, nbody, rung
 
 
 def test_bodies_keep_the_contract(checked):
@@ -30,6 +34,26 @@ def test_fitted_pair_potentials_find_their_own_forces():
     step, moved = 1e-6, frames.positions.clone()
     moved[0, 0, 0] += step
     assert (fitted(type(frames)(frames.numbers, moved, frames.energies, frames.forces)) - pair.forces)[1:].abs().max() < 1e-12
+
+
+@pytest.mark.skipif(importlib.util.find_spec("qm9pack") is None, reason="qm9pack is not installed")
+def test_molecules_keep_the_contract(checked):
+    outcome = checked(STUDY, Config(part="molecules", seconds=0.3, samples=20, test=20, hidden=8, layers=1))
+    assert outcome.metrics["composition"]["dipole moments"] > 0
+
+
+def test_molecules_as_networks_see_them():
+    """Methane: eight directed bonds, all of which see each other; all pairs; both numbers are those of each molecule by itself."""
+    pos = torch.tensor([[0.0, 0, 0], [1, 1, 1], [-1, -1, 1], [-1, 1, -1], [1, -1, -1]], dtype=torch.float64) * 0.63
+    methane = Molecule("", "C", [6, 1, 1, 1, 1], pos, 0.0, -0.388)
+    shapes = [molecules.seen(methane, name) for name in (molecules.ALONG, molecules.ALL, molecules.LIFTED)]
+    assert [(len(g.pos), g.edges.shape[1]) for g in shapes] == [(5, 8), (5, 20), (8, 8 * 7 - 4 * 3)]
+    torch.manual_seed(0)
+    net = PONITA(5, 8, 2, 1)
+    turned = Molecule("", "C", methane.numbers, pos @ er.SO(3).sample(dtype=torch.float64).T, 0.0, 0.0)
+    pair = molecules.predict(net, [molecules.seen(m, molecules.LIFTED) for m in (methane, turned)])
+    assert torch.allclose(pair[0], pair[1], atol=1e-4)
+    assert torch.allclose(molecules.predict(net, [molecules.seen(methane, molecules.LIFTED)])[0], pair[0], atol=1e-5)
 
 
 def test_the_rung_is_what_the_claims_say(checked):

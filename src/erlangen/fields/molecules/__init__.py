@@ -13,12 +13,14 @@ from erlangen.fields.molecules.chirality import (
 )
 from erlangen.fields.molecules.fragments import Fragments, g2_fragments, inertia_tensor
 from erlangen.fields.molecules.proteins import Protein, Residues, read_protein, residues, shipped_proteins
+from erlangen.fields.molecules.qm9 import Molecule, read_qm9
 from erlangen.fields.molecules.structures import compare_structures, read_structure
 from erlangen.fields.molecules.trajectories import Trajectory, simulate, trajectory
 
 __all__ = [
     "FEATURES",
     "Fragments",
+    "Molecule",
     "Protein",
     "Residues",
     "StereoOrbits",
@@ -31,6 +33,7 @@ __all__ = [
     "inertia_tensor",
     "mirrored",
     "read_protein",
+    "read_qm9",
     "read_structure",
     "residues",
     "shipped_proteins",

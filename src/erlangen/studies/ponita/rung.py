@@ -1,4 +1,4 @@
-"""Part three: which chains of bodies PONITA tells apart, on a grid, with bonds for orientations, and without orientations."""
+"""Part four: which chains of bodies PONITA tells apart, on a grid, with bonds for orientations, and without orientations."""
 
 from __future__ import annotations
 
