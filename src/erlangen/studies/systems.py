@@ -72,7 +72,13 @@ SYSTEMS = (
         "measure",
         "works: scores, guarantees, symmetrized explainers; in every audit",
     ),
-    System(8, "G-FNO", "group-equivariant Fourier neural operators", "nn"),
+    System(
+        8,
+        "G-FNO",
+        "group-equivariant Fourier neural operators",
+        "nn, fields/flows",
+        "works: plane groups, the cube, space and time; typed fields; flows to learn from",
+    ),
     System(9, "white-dwarf binaries", "orientations of gravitational-wave binaries", "fields/binaries"),
     System(10, "EQ2PC", "different structures with identical two-point correlation", "fields/microstructures"),
     System(

@@ -146,7 +146,7 @@ def still(window: Float[Tensor, "b w s s"]) -> Float[Tensor, "b 1 s s"]:
     return window[:, -1:]
 
 
-def symmetries(forcing: str, side: int, frames: int, kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
+def symmetries(forcing: str, side: int, frames: int, kinds: Sequence[str]) -> dict[str, list[float]]:
     """For each kind that a vorticity might be, how far the flow itself is from commuting with quarter turns, and with mirrors."""
     w0 = GaussianRandomField(side).sample(1, 1, generator=torch.Generator().manual_seed(0))
     found = {}
@@ -156,5 +156,5 @@ def symmetries(forcing: str, side: int, frames: int, kinds: Sequence[str]) -> di
         errors = verdict.witness
         assert isinstance(errors, EquivarianceErrors)
         mirrors = torch.linalg.det(errors.elements[..., :-1].to(torch.float64)) < 0
-        found[kind] = (float(errors.relative[~mirrors].max()), float(errors.relative[mirrors].max()))
+        found[kind] = [float(errors.relative[~mirrors].max()), float(errors.relative[mirrors].max())]
     return found

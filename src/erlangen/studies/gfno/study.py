@@ -116,7 +116,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
 def _outcome(
     config: Config,
     flows: dict[str, Flows],
-    real: dict[str, dict[str, tuple[float, float]]],
+    real: dict[str, dict[str, list[float]]],
     runs: dict[str, list[dict[str, Score]]],
     nothing: dict[str, float],
     seconds: float,
@@ -269,7 +269,7 @@ def _outcome(
     )
 
 
-def _symmetry_section(real: dict[str, dict[str, tuple[float, float]]]) -> Section:
+def _symmetry_section(real: dict[str, dict[str, list[float]]]) -> Section:
     rows = [[forcing, kind, *errors] for forcing, of in real.items() for kind, errors in of.items()]
     return Section(
         "Which symmetries the flows have",
