@@ -233,6 +233,17 @@ def test_state_does_not_depend_on_the_grid_and_comes_back_bit_for_bit():
     assert all(t.dtype == F64 for t in net.state_dict().values())
 
 
+def test_data_with_channels_behind_the_grid():
+    torch.manual_seed(0)
+    net = er.nn.GFNO(3, 2, 3 * [("h", "scalar", 1), ("v", "vector", 1)], [("h", "scalar", 1), ("v", "vector", 1)], "p4m")
+    x = torch.randn(2, 8, 8, 3, 3)  # three frames of three channels
+    y = er.nn.ChannelsLast(net, channels=3)(x)
+    assert y.shape == (2, 8, 8, 1, 3)
+    assert torch.equal(y[..., 0, :].movedim(-1, 1), net(torch.cat([x[..., t, :].movedim(-1, 1) for t in range(3)], 1)))
+    with pytest.raises(ArgumentError, match="channels"):
+        er.nn.ChannelsLast(net, channels=2)(x)
+
+
 @pytest.mark.slow
 def test_it_compiles_as_one_graph():
     net = network("p4m").float()

@@ -37,6 +37,7 @@ from erlangen.nn.soft_linear import SoftLinear
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
 from erlangen.nn.spectral import GFNO
 from erlangen.nn.spectral_conv import GSpectralConv, RadialSpectralConv
+from erlangen.nn.spectral_layout import ChannelsLast
 from erlangen.nn.spectral_pointwise import GPointwise, Lift, Project
 from erlangen.nn.spectral_symmetry import GridSymmetry
 from erlangen.nn.tensor_product import TensorProduct
@@ -47,6 +48,7 @@ __all__ = [
     "GFNO",
     "PNITA",
     "PONITA",
+    "ChannelsLast",
     "EquivariantLinear",
     "EquivariantMLP",
     "FAENet",
