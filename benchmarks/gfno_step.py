@@ -86,8 +86,7 @@ class Plain(nn.Module):
         super().__init__()
         self.lift, self.project, self.head = net.lift, net.project, PlainPointwise(net.head)
         self.blocks = nn.ModuleList(
-            nn.ModuleList([PlainSpectral(b.spectral), *(PlainPointwise(p) for p in (b.first, b.second, b.skip))])
-            for b in net.blocks
+            nn.ModuleList([PlainSpectral(b.conv), *(PlainPointwise(p) for p in (b.first, b.second, b.skip))]) for b in net.blocks
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import torch
 
 import erlangen as er
 from erlangen.errors import ArgumentError
+from erlangen.groups import CrystallographicGroup
 from erlangen.nn.spectral_symmetry import GridSymmetry
 from erlangen.nn.spectral_waves import Waves
 
@@ -103,12 +104,28 @@ def test_layers_commute_with_their_group(group):
     assert er.assert_equivariant(er.nn.RadialSpectralConv(2, 3, n_modes=4, group=group))
 
 
+@pytest.mark.parametrize("group", ["p1", "p4", "p4m", "p6m"])
+def test_small_filters_commute_and_are_sums_over_offsets(group):
+    torch.manual_seed(0)
+    layer = er.nn.GSpatialConv(2, 3, group=group).double()
+    assert er.assert_equivariant(layer)
+    f = torch.randn(2, 2, layer.order, 6, 6, dtype=F64)
+    psi = torch.zeros(2, 3, layer.order, 6, 6, dtype=F64)  # turned by nothing, its entry -o is psi(o)
+    kernel = layer.kernel().view(3, layer.order, 2, layer.order, 3, 3)[:, 0]
+    for i in (-1, 0, 1):
+        for j in (-1, 0, 1):
+            psi[..., -i, -j] = kernel[..., i + 1, j + 1].transpose(0, 1)
+    layer.filter = lambda sizes: psi
+    assert torch.allclose(layer(f), by_hand(layer, f), atol=1e-12)
+
+
 def test_in_space_the_cube_and_in_space_and_time_its_plane():
     torch.manual_seed(2)
     for layer in (
         er.nn.GSpectralConv(1, 2, n_modes=(3, 3, 3), group="O"),
         er.nn.GSpectralConv(1, 1, n_modes=(2, 2, 2), group="Oh"),
         er.nn.GSpectralConv(2, 2, n_modes=(3, 3, 2), group="p4m"),
+        er.nn.GSpatialConv(1, 2, group="O", axes=3),
     ):
         x = layer.double().example(2, dtype=F64)
         assert er.assert_equivariant(layer, x, layer.inp, layer.out, elements=12)
@@ -155,6 +172,9 @@ def test_bad_layers_are_refused_with_the_arguments_name():
         ("kind", lambda: symmetry.value(er.O(3).vector)),
         ("fields", lambda: symmetry.fields([("a", "scalar", 0)], "fields")),
         ("fields", lambda: symmetry.fields([], "fields")),
+        ("radius", lambda: er.nn.GSpatialConv(2, 3, radius=-1)),
+        ("axes", lambda: er.nn.GSpatialConv(2, 3, GridSymmetry(CrystallographicGroup(["-x"]), 1))),
+        ("x", lambda: er.nn.GSpatialConv(2, 3)(torch.randn(1, 2, 4, 2, 2))),
         ("bias", lambda: er.nn.Project(3, symmetry.value("pseudoscalar"), symmetry, bias=True)),
     ]
     for name, make in cases:

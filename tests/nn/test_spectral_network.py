@@ -141,7 +141,7 @@ def test_the_block_is_what_its_steps_are_on_the_grid():
         mean, var = u.mean((2, 3, 4), keepdim=True), u.var((2, 3, 4), keepdim=True, unbiased=False)
         return (u - mean) / (var + 1e-5).sqrt()
 
-    y = norm(block.spectral(norm(x)))
+    y = norm(block.conv(norm(x)))
     y = block.second(torch.nn.functional.gelu(block.first(y))) + block.skip(x)
     from erlangen.nn.spectral_waves import Waves
 
@@ -162,9 +162,11 @@ def test_the_same_weights_on_a_finer_grid():
     assert torch.allclose(high[..., ::2, ::2], low, atol=1e-10)
 
 
-def test_radial_and_hybrid_networks():
+def test_radial_spatial_and_hybrid_networks():
     radial = network("p4m", kernel="radial", width=5)
     assert er.assert_equivariant(radial)
+    small = network("p4m", "vector", kernel="spatial")
+    assert er.assert_equivariant(small)
     hybrid = network("p4", equivariant_layers=1)
     x = torch.randn(2, 1, 12, 12, dtype=F64)
     assert not er.equivariance_error(hybrid, x, *network("p4").acting((12, 12)))

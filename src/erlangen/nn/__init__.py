@@ -35,6 +35,7 @@ from erlangen.nn.ponita_lift import LiftedBonds, lift_bonds
 from erlangen.nn.potential import Potential
 from erlangen.nn.soft_linear import SoftLinear
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
+from erlangen.nn.spatial_conv import GSpatialConv
 from erlangen.nn.spectral import GFNO
 from erlangen.nn.spectral_conv import GSpectralConv, RadialSpectralConv
 from erlangen.nn.spectral_layout import ChannelsLast
@@ -57,6 +58,7 @@ __all__ = [
     "GAAClassifier",
     "GAAEnergyModel",
     "GPointwise",
+    "GSpatialConv",
     "GSpectralConv",
     "Gated",
     "GradientForces",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from erlangen.actions.periodic import PeriodicField
 from erlangen.errors import ArgumentError
 from erlangen.groups.crystallographic import CrystallographicGroup
+from erlangen.nn.spatial_conv import GSpatialConv
 from erlangen.nn.spectral_conv import (
     GSpectralConv,
     RadialSpectralConv,
@@ -52,7 +53,8 @@ class GFNO(nn.Module):
         grid: a positional feature: ``"none"``; ``"symmetric"``, the squared distance from the centre (the source's; keeps turns about
             the centre of the pixels, breaks shifts), or ``"cartesian"`` (breaks both); with them time is a feature of its own.
         norm: ``"instance"``, or ``"none"``.
-        kernel: ``"group"``, or ``"radial"``, whose features have no axis of turns: fields must be scalars of the group.
+        kernel: ``"group"``; ``"radial"``, whose features have no axis of turns: fields must be scalars of the group; or ``"spatial"``,
+            filters of three points a side instead of waves: a group-equivariant CNN (``n_modes`` then only says how many axes).
         equivariant_layers: after so many blocks the turns become channels of a plain Fourier operator: a hybrid, no longer equivariant.
         padding: so many points on all sides of space, zeros or as ``padding_mode`` says, taken off at the end: for fields that are not
             periodic, whose shifts are no symmetries then, nor turns about grid point 0.
@@ -90,7 +92,7 @@ class GFNO(nn.Module):
         n_layers: int = 4,
         grid: Literal["none", "symmetric", "cartesian"] = "none",
         norm: Literal["instance", "none"] = "instance",
-        kernel: Literal["group", "radial"] = "group",
+        kernel: Literal["group", "radial", "spatial"] = "group",
         equivariant_layers: int | None = None,
         padding: int = 0,
         padding_mode: Literal["zero", "reflect"] = "zero",
@@ -101,7 +103,7 @@ class GFNO(nn.Module):
         chosen = (
             ("grid", grid, ("none", "symmetric", "cartesian")),
             ("norm", norm, ("instance", "none")),
-            ("kernel", kernel, ("group", "radial")),
+            ("kernel", kernel, ("group", "radial", "spatial")),
             ("padding_mode", padding_mode, ("zero", "reflect")),
         )
         for name, value, known in chosen:
@@ -127,7 +129,7 @@ class GFNO(nn.Module):
         self.source, self.target, self.symmetry = source, target, symmetry
         #: The symmetry that the whole network has.
         self.law = symmetry if equivariant == n_layers else plain
-        features = symmetry if kernel == "group" else plain  # features of radial kernels have no turns
+        features = plain if kernel == "radial" else symmetry  # features of radial kernels have no turns
         extra = {"none": 0, "symmetric": 1, "cartesian": symmetry.space.n}[grid] + (symmetry.has_time and grid != "none")
         known = _values(source, features)
         self.lift = Lift(known + extra * features.group.scalar if extra else known, width, features)
@@ -135,8 +137,14 @@ class GFNO(nn.Module):
         for i in range(n_layers):
             if i == equivariant:
                 width, features = width * features.order, plain
-            radial = symmetry if kernel == "radial" and i < equivariant else None
-            self.blocks.append(_Block(width, self.n_modes, features, radial, norm == "instance", last=i == n_layers - 1))
+            conv: nn.Module
+            if kernel == "spatial":
+                conv = GSpatialConv(width, width, features)
+            elif kernel == "radial" and i < equivariant:
+                conv = RadialSpectralConv(width, width, self.n_modes, symmetry)
+            else:
+                conv = GSpectralConv(width, width, self.n_modes, features)
+            self.blocks.append(_Block(conv, width, features, norm == "instance", last=i == n_layers - 1))
         self.head = GPointwise(width, 4 * width, features)
         self.project = Project(4 * width, _values(target, features), features)
 
@@ -223,36 +231,33 @@ class _Block(nn.Module):
     and the first pointwise map.
     """
 
-    def __init__(
-        self,
-        width: int,
-        n_modes: tuple[int, ...],
-        symmetry: GridSymmetry,
-        radial: GridSymmetry | None,
-        norm: bool,
-        last: bool,
-    ) -> None:
+    def __init__(self, conv: Any, width: int, symmetry: GridSymmetry, norm: bool, last: bool) -> None:
         super().__init__()
-        self.spectral: Any = (
-            GSpectralConv(width, width, n_modes, symmetry) if radial is None else RadialSpectralConv(width, width, n_modes, radial)
-        )
+        self.conv = conv
         self.first, self.second, self.skip = (GPointwise(width, width, symmetry) for _ in range(3))
         self.norm, self.last = norm, last
 
     def forward(self, x: Float[Tensor, "B C n *grid"], waves: Waves) -> Float[Tensor, "B C n *grid"]:
         channels, turns = self.skip.channels[0], self.skip.order
         x = x.reshape(len(x), channels, turns, *waves.sizes)  # where turns become channels, there are more of them
-        flat = x.flatten(2)
-        c = to_modes(waves, nn.functional.layer_norm(flat, flat.shape[2:], eps=EPS).view(x.shape) if self.norm else x)
-        c = self.spectral.mix(c)
-        if self.norm:
-            c = _normalised(c, waves)
-        y = nn.functional.gelu(from_modes(waves, self._first(c, waves)).to(x.dtype))
+        if isinstance(self.conv, GSpatialConv):
+            y = self.first(self._on_grid(self.conv(self._on_grid(x))))
+        else:
+            c = self.conv.mix(to_modes(waves, self._on_grid(x)))
+            y = from_modes(waves, self._first(_normalised(c, waves) if self.norm else c, waves)).to(x.dtype)
+        y = nn.functional.gelu(y)
         points = (len(x), channels * turns, math.prod(waves.sizes))
         second, skip = (layer.matrix().flatten(2).flatten(0, 1) for layer in (self.second, self.skip))
         bias = (self.second.bias + self.skip.bias).repeat_interleave(turns)
         y = each_point(second, y.reshape(points), plus=each_point(skip, x.reshape(points), bias)).view(x.shape)
         return y if self.last else nn.functional.gelu(y)
+
+    def _on_grid(self, x: Float[Tensor, "B C n *grid"]) -> Float[Tensor, "B C n *grid"]:
+        """Mean 0 and variance 1 of each channel over all shifts and turns, where the block normalises."""
+        if not self.norm:
+            return x
+        flat = x.flatten(2)
+        return nn.functional.layer_norm(flat, flat.shape[2:], eps=EPS).view(x.shape)
 
     def _first(self, c: Float[Tensor, "k 2 B n C"], waves: Waves) -> Float[Tensor, "k 2 B n C"]:
         """The first pointwise map; its bias adds to the mean."""
