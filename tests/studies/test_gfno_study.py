@@ -49,5 +49,5 @@ def test_that_nothing_changes_is_a_forecast():
 def test_what_a_whole_run_shows():
     outcome = study.run(study.Config(), quiet=True)
     verdicts = {key: all(c.holds for c in outcome.claims if c.key == key) for key in study.STUDY.claims}
-    for key in ("symmetries", "turns", "right-mirrors", "turned-data", "learns"):
+    for key in ("symmetries", "turns", "augmentation", "right-mirrors", "turned-data", "learns"):
         assert verdicts[key], key

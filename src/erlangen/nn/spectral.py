@@ -106,9 +106,9 @@ class GFNO(nn.Module):
             ("kernel", kernel, ("group", "radial", "spatial")),
             ("padding_mode", padding_mode, ("zero", "reflect")),
         )
-        for name, value, known in chosen:
-            if value not in known:
-                raise ArgumentError(name, f"one of {', '.join(known)}", repr(value))
+        for name, value, choices in chosen:
+            if value not in choices:
+                raise ArgumentError(name, f"one of {', '.join(choices)}", repr(value))
         equivariant = n_layers if equivariant_layers is None else equivariant_layers
         for name, number, least in (("n_layers", n_layers, 1), ("padding", padding, 0), ("time_padding", time_padding, 0)):
             if not isinstance(number, int) or number < least:

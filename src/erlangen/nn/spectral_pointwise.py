@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -35,6 +36,7 @@ class GPointwise(nn.Module):
     """
 
     division: Int[Tensor, "n n"]
+    bias: Any  # a parameter, or None
 
     def __init__(
         self,

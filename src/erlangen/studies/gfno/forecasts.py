@@ -24,12 +24,21 @@ TOGETHER = 20
 
 @dataclass(frozen=True)
 class Entry:
-    """One network of a comparison: its group, what it takes a vorticity for, and whether its training data are turned at random."""
+    """One network of a comparison.
+
+    Attributes:
+        name: for people.
+        group: which the network knows.
+        kind: what it takes a vorticity for.
+        turned: whether its training data are turned at random.
+        longer: how many times the steps of the others it has.
+    """
 
     name: str
     group: str
     kind: str = "pseudoscalar"
     turned: bool = False
+    longer: int = 1
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,7 @@ def fit(
         return turn.act(g, x), turn.act(g, y)
 
     loss = supervised(relative_l2, moved if entry.turned else None)
+    steps *= entry.longer
     config = TrainingConfig(steps, batch, lr, weight_decay=1e-4, warmup=steps // 10, seed=seed)
     started = time.process_time()
     train(net, windows(flows.train, length), loss, config, description=f"{flows.forcing}: {entry.name}", quiet=quiet)

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from erlangen.parallel import one_thread
 from erlangen.reporting import (
@@ -25,12 +26,18 @@ from erlangen.studies.base import Study
 from erlangen.studies.gfno.forecasts import Entry, Flows, Score, error_of, fit, make_flows, still, symmetries
 
 SOURCE = "Helwig, Zhang, Fu, Kurtin, Wojtowytsch, Ji 2023, arXiv:2306.05697"
-FNO, TURNED, P4 = "FNO", "FNO, data turned", "G-FNO p4"
+FNO, TURNED, LONGER, P4 = "FNO", "FNO, data turned", "FNO, data turned, twice the steps", "G-FNO p4"
 SCALAR, PSEUDO = "G-FNO p4m, scalar", "G-FNO p4m, pseudoscalar"
 KINDS = ("scalar", "pseudoscalar")
 #: The comparisons, by forcing.
 ENTRIES = {
-    "NS-Sym": (Entry(FNO, "p1"), Entry(TURNED, "p1", turned=True), Entry(P4, "p4"), Entry(SCALAR, "p4m", "scalar")),
+    "NS-Sym": (
+        Entry(FNO, "p1"),
+        Entry(TURNED, "p1", turned=True),
+        Entry(LONGER, "p1", turned=True, longer=2),
+        Entry(P4, "p4"),
+        Entry(SCALAR, "p4m", "scalar"),
+    ),
     "NS-A2": (Entry(FNO, "p1"), Entry(P4, "p4"), Entry(PSEUDO, "p4m"), Entry(SCALAR, "p4m", "scalar")),
 }
 
@@ -127,7 +134,7 @@ def _outcome(
     def mean(forcing: str, name: str, read: Callable[[Score], float] = lambda s: s.rollout) -> float:
         return statistics.mean(each(forcing, name, read))
 
-    fno, p4, turned, scalar = (mean("NS-Sym", name) for name in (FNO, P4, TURNED, SCALAR))
+    fno, p4, turned, longer, scalar = (mean("NS-Sym", name) for name in (FNO, P4, TURNED, LONGER, SCALAR))
     odd_p4, odd_pseudo, odd_scalar = (mean("NS-A2", name) for name in (P4, PSEUDO, SCALAR))
     fine = {name: mean("NS-Sym", name, lambda s: s.fine) for name in (FNO, P4)}
     change = max(abs(score.turned / score.rollout - 1) for one in runs["NS-Sym"] for name, score in one.items() if name == P4)
@@ -176,6 +183,15 @@ def _outcome(
             scale=scale,
             source=f"{SOURCE}, table 1",
             key="augmentation",
+        ),
+        Claim(
+            "and a smaller error than that one has after twice the steps, which take about as much CPU time as p4's",
+            None,
+            p4,
+            p4 < longer,
+            baseline=longer,
+            scale=f"{scale}; CPU seconds {mean('NS-Sym', P4, _seconds):.0f} and {mean('NS-Sym', LONGER, _seconds):.0f}",
+            key="equal-time",
         ),
         Claim(
             "p4m with vorticities as scalars, mirrors that NS-Sym does not have, lies between p4 and the FNO",
@@ -227,12 +243,13 @@ def _outcome(
             key="resolution",
         ),
         Claim(
-            "every network forecasts better than that nothing changes",
+            "networks with the flow's own turns forecast better than that nothing changes",
             None,
-            max(mean(f, name) / nothing[f] for f in runs for name in runs[f][0]),
-            all(max(each(f, name)) < nothing[f] for f in runs for name in runs[f][0]),
-            baseline=1.0,
+            max(mean(f, name) / nothing[f] for f, name in _RIGHT),
+            all(max(each(f, name)) < nothing[f] for f, name in _RIGHT),
+            baseline=max(mean(f, FNO) / nothing[f] for f in runs),
             scale=scale,
+            note="baseline: the FNO's larger one of both flows, in the same unit, the error of no change",
             key="learns",
         ),
     ]
@@ -247,7 +264,7 @@ def _outcome(
             "one_step": {f: {name: each(f, name, lambda s: s.one_step) for name in first[f]} for f in runs},
             "turned": {f: {name: each(f, name, lambda s: s.turned) for name in first[f]} for f in runs},
             "fine": {f: {name: each(f, name, lambda s: s.fine) for name in first[f]} for f in runs},
-            "cpu_seconds": {f: {name: each(f, name, lambda s: s.seconds) for name in first[f]} for f in runs},
+            "cpu_seconds": {f: {name: each(f, name, _seconds) for name in first[f]} for f in runs},
             "parameters": {name: score.parameters for one in first.values() for name, score in one.items()},
             "nothing_changes": nothing,
             "symmetries": real,
@@ -287,7 +304,7 @@ def _flow_section(config: Config, flows: Flows, runs: list[dict[str, Score]], no
     def each(name: str, read: Callable[[Score], float]) -> list[float]:
         return [read(one[name]) for one in runs]
 
-    rows = [
+    rows: list[list[Any]] = [
         [
             name,
             runs[0][name].parameters,
@@ -346,12 +363,18 @@ def _flow_section(config: Config, flows: Flows, runs: list[dict[str, Score]], no
     )
 
 
+def _seconds(score: Score) -> float:
+    return score.seconds
+
+
+#: Networks with turns that the flow has, and no others.
+_RIGHT = (("NS-Sym", P4), ("NS-A2", P4), ("NS-A2", PSEUDO))
 _COLUMNS: dict[str, Callable[[Score], float]] = {
     "rollout": lambda s: s.rollout,
     "one step": lambda s: s.one_step,
     "turned": lambda s: s.turned,
     "fine": lambda s: s.fine,
-    "CPU seconds": lambda s: s.seconds,
+    "CPU seconds": _seconds,
 }
 
 STUDY = Study(
@@ -365,10 +388,11 @@ STUDY = Study(
         "symmetries": "which turns and mirrors the flows have, measured on the solver",
         "turns": "quarter turns that the flow has lower the error of rollouts",
         "augmentation": "more than turned training data do",
+        "equal-time": "also where these have as much time",
         "wrong-mirrors": "mirrors that the flow has not take back a part of it",
         "right-mirrors": "mirrors that change the sign of a vorticity pay where the flow has them; mirrors that keep it do not",
         "turned-data": "the error is the same on turned data",
         "resolution": "and it is smaller on a finer grid, too",
-        "learns": "every network forecasts better than that nothing changes",
+        "learns": "networks with the flow's turns forecast better than that nothing changes",
     },
 )
