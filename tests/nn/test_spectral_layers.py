@@ -8,6 +8,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups import CrystallographicGroup
 from erlangen.nn.spectral_symmetry import GridSymmetry
 from erlangen.nn.spectral_waves import Waves
+from erlangen.reps import MatrixRep
 
 F64 = torch.float64
 
@@ -139,6 +140,17 @@ def test_fields_of_every_kind_are_lifted_and_projected(kind):
     project = er.nn.Project(3, rep, symmetry)
     assert er.assert_equivariant(project)
     assert project.bias.numel() == (3 if kind == "scalar" else 1)
+
+
+def test_values_that_turn_by_numbers_that_are_not_whole_keep_their_precision():
+    """Velocities in a hexagonal cell by their Cartesian components: matrices with the root of 3."""
+    symmetry = GridSymmetry("p6m", 2)
+    axes = torch.tensor([[1.0, -0.5], [0.0, 3**0.5 / 2]], dtype=F64)  # the cell's, as columns
+    rep = MatrixRep(symmetry.space, lambda g: axes @ g[..., :-1].to(F64) @ torch.linalg.inv(axes), 2)
+    net = er.nn.GFNO(3, 2, [("v", rep, 1)], [("v", rep, 1)], group="p6m", n_layers=1)
+    x = torch.randn(2, 2, 8, 8, dtype=F64)
+    assert er.assert_equivariant(net.double(), x, *net.acting((8, 8)))["worst"] < 1e-10
+    assert er.assert_equivariant(net.float().double(), x, *net.acting((8, 8)))["worst"] < 1e-10
 
 
 def test_a_vorticity_in_space_and_time_keeps_its_sign_law():

@@ -99,15 +99,13 @@ class Lift(nn.Module):
     torch.Size([3, 5, 8, 8, 8])
     """
 
-    moved: Float[Tensor, "n c c"]
-
     def __init__(self, rep: Rep, out_channels: int, symmetry: GridSymmetry) -> None:
         super().__init__()
         (self.out_channels,) = check_channels(out_channels=out_channels)
         self.rep, self.symmetry = rep, symmetry
         group = symmetry.group
-        inverse = rep.matrix(group.inverse(group.elements())).to(torch.get_default_dtype())
-        self.register_buffer("moved", inverse, persistent=False)
+        # In double precision, and no buffer: a module that was in single precision once must not keep rounded matrices.
+        self._moved = rep.matrix(group.inverse(group.elements())).to(torch.float64)
         bound = rep.dim**-0.5
         self.weight = nn.Parameter(torch.empty(out_channels, rep.dim).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(out_channels).uniform_(-bound, bound))
@@ -115,7 +113,7 @@ class Lift(nn.Module):
     def forward(self, u: Float[Tensor, "*B c *grid"]) -> Float[Tensor, "*B D n *grid"]:
         d, n = self.symmetry.axes, self.symmetry.order
         check_fields(u, "u", self.rep.dim, d)
-        matrix = (self.weight @ self.moved.to(self.weight.dtype)).transpose(0, 1).flatten(0, 1)
+        matrix = (self.weight @ self._moved.to(self.weight)).transpose(0, 1).flatten(0, 1)
         flat = u.reshape(math.prod(u.shape[: -d - 1]), self.rep.dim, math.prod(u.shape[-d:]))
         made = each_point(matrix, flat, self.bias.repeat_interleave(n))
         return made.view(*u.shape[: -d - 1], self.out_channels, n, *u.shape[-d:])
@@ -151,7 +149,7 @@ class Project(nn.Module):
     (torch.Size([3, 1, 8, 8]), None)
     """
 
-    moved: Float[Tensor, "n c c"]
+    places: Int[Tensor, " b"]
 
     def __init__(self, in_channels: int, rep: Rep, symmetry: GridSymmetry, bias: bool | None = None) -> None:
         super().__init__()
@@ -161,19 +159,17 @@ class Project(nn.Module):
         still = (matrices == torch.eye(rep.dim, dtype=matrices.dtype)).all(-1).all(0)
         if bias and not bool(still.all()):
             raise ArgumentError("bias", f"none: {symmetry.group} changes values of {rep.symbol}, and would not change a bias", bias)
-        self.register_buffer("moved", matrices.to(torch.get_default_dtype()), persistent=False)
+        self._moved = matrices.to(torch.float64)  # no buffer, as in Lift
         self.register_buffer("places", still.nonzero().flatten(), persistent=False)
         bound = in_channels**-0.5
         self.weight = nn.Parameter(torch.empty(rep.dim, in_channels).uniform_(-bound, bound))
         with_bias = bias is not False and bool(still.any())
         self.bias = nn.Parameter(torch.empty(int(still.sum())).uniform_(-bound, bound)) if with_bias else None
 
-    places: Int[Tensor, " b"]
-
     def forward(self, x: Float[Tensor, "*B C n *grid"]) -> Float[Tensor, "*B c *grid"]:
         d, n = self.symmetry.axes, self.symmetry.order
         check_features(x, self.in_channels, n, d)
-        matrix = (self.moved.to(self.weight.dtype) @ self.weight / n).movedim(0, -1).flatten(1)
+        matrix = (self._moved.to(self.weight) @ self.weight / n).movedim(0, -1).flatten(1)
         flat = x.reshape(math.prod(x.shape[: -d - 2]), self.in_channels * n, math.prod(x.shape[-d:]))
         bias = None if self.bias is None else self.bias.new_zeros(self.rep.dim).index_copy(0, self.places, self.bias)
         return each_point(matrix, flat, bias).view(*x.shape[: -d - 2], self.rep.dim, *x.shape[-d:])
