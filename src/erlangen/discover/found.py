@@ -155,7 +155,7 @@ class Discovered:
         if self.algebra is None:
             return "no symmetry found"
         if self.source == "task" and self.task is not None:
-            return str(self.task).removeprefix(f"{self.algebra.name}: ")
+            return str(self.task).removeprefix("at least ").removeprefix(f"{self.algebra.name}: ")
         parts = []
         if self.metric is not None and self.cosine:
             parts.append(f"|cos| of the metric {self.cosine:.4f}, signature {self.metric.signature}")

@@ -51,6 +51,8 @@ LEAST_EXPLAINED = 0.3
 FARTHEST = 12.0
 #: A violation is one of the predictor's making up to this multiple of how far its members are apart, and below the second number.
 SURE, NEGLIGIBLE = 4.0, 0.03
+#: A violation up to this one does not count where learning from moved data lowers the error on held-out data.
+OUTWEIGHED = 0.1
 #: A predictor that leaves more of the target's variance is too rough for a symmetry to be called exact.
 ROUGH = 0.5
 #: One that leaves more than this is too rough to rule a symmetry out.
@@ -125,6 +127,12 @@ class TaskSymmetries:
         inside = float(self.violations[k - 1]) if k else 0.0
         return inside, float(self.violations[k]) if k < len(self.violations) else math.inf
 
+    @property
+    def undecided(self) -> int:
+        """How many further directions lie before another gap: they are neither found nor excluded."""
+        k = 0 if self.algebra is None else self.algebra.dim
+        return max((j - k for j, _ in _gaps(self.violations) if j > k), default=0) if k else 0
+
     def excludes(self, dim: int) -> bool:
         """Whether the task, seen through a predictor that explains nearly all, keeps no algebra of so many dimensions exactly.
 
@@ -142,9 +150,11 @@ class TaskSymmetries:
         law = "" if self.law is None else "; the target moves along by a law of its own"
         exact = "" if self.exact else f"; {self.doubt}, so it is not claimed"
         held = "" if self.imposed is None else f"; held out: {self.imposed}"
-        return (
-            f"{a.name}: {a.dim} generator{'s' if a.dim > 1 else ''}, gap {inside:.2g} | {outside:.2g}, {a.words}{law}{exact}{held}"
-        )
+        more = self.undecided
+        least = "at least " if more else ""
+        beyond = f"; {more} more direction{'s are' if more > 1 else ' is'} not excluded" if more else ""
+        count = f"{a.dim} generator{'s' if a.dim > 1 else ''}"
+        return f"{least}{a.name}: {count}, gap {inside:.2g} | {outside:.2g}, {a.words}{law}{exact}{beyond}{held}"
 
     def finding(self) -> Finding:
         """In the terms that all discoverers share."""
@@ -153,6 +163,7 @@ class TaskSymmetries:
         inside, outside = self.gap
         note = f"gap {inside:.2g} | {outside:.2g}; {self.algebra.words}; predictor's held-out R² {1 - self.error:.3f}"
         note += "" if self.exact else f"; {self.doubt}"
+        note += f"; at least: {self.undecided} more not excluded" if self.undecided else ""
         return Finding(
             "task, by derivatives", self.algebra.name, max(0.0, 1 - inside), self.exact, self.seconds, note, self.algebra.group
         )
@@ -345,9 +356,11 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     algebra = _settled(closed, coordinates, spectrum, allowed)
     if _leaves_quadric(algebra.generators, tokens):
         return none(f"{algebra.name} was set apart, but its moves leave the quadric that the tokens lie on", spectrum, predictor)
-    # What a rough predictor has not learned may break what it keeps.
-    exact = error <= ROUGH and float(spectrum.violations[k - 1]) <= max(SURE * float(spectrum.noise[k - 1]), NEGLIGIBLE)
     evidence, laws = imposed(predictor, z, t, coordinates.into(algebra.generators), along, split, seed)
+    # What a rough predictor has not learned may break what it keeps; a better one that learns from moved data was only prejudiced.
+    violation, apart = float(spectrum.violations[k - 1]), float(spectrum.noise[k - 1])
+    unseen = violation <= max(SURE * apart, NEGLIGIBLE) or (violation <= OUTWEIGHED and evidence.error <= evidence.free)
+    exact = error <= ROUGH and unseen
     if not evidence:
         return none(f"{algebra.name} was set apart, but imposing it costs: {evidence}", spectrum, predictor)
     if along == "vector":
@@ -398,14 +411,16 @@ def varying(values: Float[Tensor, "N k"]) -> Tensor:
     return (values - values.mean(0)).square().mean(0).sqrt() > ROUNDING * values.abs().amax(0)
 
 
+def _gaps(violations: Tensor) -> list[tuple[int, float]]:
+    """Gaps after small violations: after how many, and by which factor."""
+    v = violations.tolist()
+    every = ((k, v[k] / max(v[k - 1], FLOOR)) for k in range(1, len(v)) if v[k - 1] <= CEILING)
+    return [(k, ratio) for k, ratio in every if ratio >= GAP]
+
+
 def _cut(violations: Tensor) -> int:
     """How many directions are set apart: the largest gap after small violations, if it is a gap."""
-    best, found = GAP, 0
-    for k in range(1, len(violations)):
-        inside, outside = float(violations[k - 1]), float(violations[k])
-        if inside <= CEILING and (ratio := outside / max(inside, FLOOR)) >= best:
-            best, found = ratio, k
-    return found
+    return max(_gaps(violations), key=lambda gap: gap[1], default=(0, 0.0))[0]
 
 
 def _idle(slopes: Float[Tensor, "N m T n"], weights: Tensor) -> Float[Tensor, "r n"]:
