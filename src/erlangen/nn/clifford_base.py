@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Callable
@@ -168,9 +169,8 @@ class GeometricAttention(nn.Module):
 
         factors = [along(r, p) for p in range(self.rank)]
         invariants, covariants = self._seen(factors)
-        m = self._join(self.value_net(invariants.to(nodes[0].dtype)), self.joined - 2)
-        for p, node in enumerate(nodes):
-            m = m + along(node, p)
+        spread = functools.reduce(torch.add, [along(node, p) for p, node in enumerate(nodes)])
+        m = self._with_seen(self.value_net(invariants.to(nodes[0].dtype)), spread)
         if labels is not None:
             m = m.unsqueeze(-self.rank - 2) + labels[(..., *((None,) * self.rank), slice(None))]
             covariants = [c.unsqueeze(-self.rank - 2) for c in covariants]
@@ -204,7 +204,7 @@ class GeometricAttention(nn.Module):
         def on_some(r: Tensor, node: Tensor, w: Tensor | None, some: slice) -> tuple[Tensor, Tensor]:
             index = list(members[:, some])
             invariants, _ = self._seen([r[..., i, :] for i in index])
-            m = self._join(self.value_net(invariants.to(node.dtype)), 0) + share[some] @ node
+            m = self._with_seen(self.value_net(invariants.to(node.dtype)), share[some] @ node)
             logits = self._score(m)
             if mask is not None:
                 logits = logits + sum(mask[..., i] for i in index)
@@ -255,6 +255,12 @@ class GeometricAttention(nn.Module):
 
     def _join(self, x: Tensor, part: int) -> Tensor:
         return x / self.joined if self.join_fun == "mean" else x @ self.join_kernels[part]
+
+    def _with_seen(self, seen: Tensor, rest: Tensor) -> Tensor:
+        """What invariants give, joined to the rest."""
+        if self.join_fun == "concat":
+            return rest + self._join(seen, self.joined - 2)
+        return torch.add(rest, seen, alpha=1 / self.joined) if rest.dtype == seen.dtype else rest + seen / self.joined
 
     def _score(self, m: Tensor) -> Tensor:
         return wide(self.score_net(m).squeeze(-1))

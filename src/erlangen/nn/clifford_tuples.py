@@ -81,7 +81,7 @@ def pooled(
     total = weights.sum(-1, keepdim=True)
     none = total == 0
     total = torch.where(none, 1.0, total)
-    y = (weights / total).to(values.dtype) @ values
+    y = (weights.to(values.dtype) @ values) / total.to(values.dtype)
     return y, torch.where(none, -math.inf, total.log() + top).squeeze(-1)
 
 
