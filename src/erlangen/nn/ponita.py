@@ -47,7 +47,8 @@ class PONITA(PointNetwork):
         grid: orientations by name (:func:`~erlangen.actions.orientations.orientations`), as vectors ``[N, dim]`` or made; by default
             ``"ico"`` in space and ``"circle(12)"`` in the plane. Below twelve mostly aliasing is seen.
         radius: nodes farther apart do not see each other, and kernels fade out towards it; by default all do.
-        attributes: ``"paper"``: ``o . d``, ``|d - (o . d) o|``, ``o . o'``; ``"complete"``: all that tells orbits of pairs apart.
+        attributes: ``"paper"``: ``o . d``, ``|d - (o . d) o|`` (softened, :func:`~erlangen.nn.ponita_kernels.across`), ``o . o'``;
+            ``"complete"``: all that tells orbits of pairs apart.
         separable: kernels are products of one in space and one of orientations, or (``False``) joint: exact group convolutions, at
             ``N`` times the cost. Complete attributes need joint kernels, but for SE(2).
         task: ``"graph"``: sums over the nodes of each graph; ``"node"``.
