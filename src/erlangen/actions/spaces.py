@@ -151,7 +151,8 @@ def pair_invariants(space: HomogeneousSpace) -> Attributes:
     triples = linear.is_proper and n > 2
 
     def every(x: Any, y: Any) -> Tensor:
-        places, turning = [], []
+        places: list[Tensor] = []
+        turning: list[Tensor] = []
         for side in (x, y):
             for leaf, part, base in zip(leaves, optree.tree_leaves(side), optree.tree_leaves(space.point)):
                 rows = part.reshape(*part.shape[: part.ndim - base.ndim], -1, n)

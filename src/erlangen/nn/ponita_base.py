@@ -14,7 +14,7 @@ from erlangen.actions.ragged import to_dense
 from erlangen.errors import ArgumentError
 from erlangen.groups.membership import may_look
 from erlangen.nn.ponita_kernels import window
-from erlangen.nn.ponita_layers import Block, Neighbourhood
+from erlangen.nn.ponita_layers import Block, Convolution, Neighbourhood
 
 Task = Literal["graph", "node"]
 
@@ -144,7 +144,7 @@ class PointNetwork(nn.Module):
         Args:
             inputs, options: of :meth:`forward`, a typical batch. Where sums go over many neighbours, networks start too steep without.
         """
-        convolutions = [block.conv for block in self.blocks]
+        convolutions = [module for module in self.modules() if isinstance(module, Convolution)]
         try:
             for conv in convolutions:
                 conv.calibrating = True

@@ -49,7 +49,7 @@ def run(config: Config, quiet: bool) -> Part:
     started = time.perf_counter()
     count = 3000 if config.full else config.samples
     data, test = nbody("train", count + HELD, config.seed), nbody("test", config.test, config.seed)
-    parts = [(bodies(d.x.float()), bodies(d.y.float())["pos"]) for d in (data, test)]
+    parts = [(bodies(d.x.float()), bodies(d.y.float())["pos"]) for d in (data, test) if d.y is not None]
     (x, y), (x_test, y_test) = parts
     learn, hold = _rows(x, y, slice(count)), _rows(x, y, slice(count, None))
     simulated = time.perf_counter() - started
