@@ -11,7 +11,8 @@ forecasts = importlib.import_module("erlangen.studies.gfno.forecasts")
 study = importlib.import_module("erlangen.studies.gfno.study")
 
 TINY = study.Config(
-    train=3, odd_train=3, test=2, side=16, window=2, rollout=3, modes=4, width=4, width_p4=2, width_p4m=2, steps=3, odd_steps=3, batch=4
+    train=3, odd_train=3, water_train=3, test=2, side=16, window=2, rollout=3, modes=4, batch=4,
+    width=4, width_p4=2, width_p4m=2, steps=3, odd_steps=3,
 )  # fmt: skip
 
 
@@ -22,10 +23,11 @@ def test_the_contract_and_the_claims_that_need_no_training(checked):
     real = outcome.metrics["symmetries"]
     assert real["NS-Sym"]["pseudoscalar"][1] > 0.1
     assert real["NS-A2"]["pseudoscalar"][1] < 1e-7
+    assert real["water"]["vector"][1] < 1e-7 < real["water"]["scalar"][0]
 
 
 def test_windows_stand_before_their_next_frames():
-    flows = torch.arange(2 * 5.0).view(2, 5, 1, 1)
+    flows = torch.arange(2 * 5.0).view(2, 5, 1, 1, 1)
     x, y = forecasts.windows(flows, 3)
     assert x.flatten(1).tolist() == [[0, 1, 2], [5, 6, 7], [1, 2, 3], [6, 7, 8]]
     assert y.flatten().tolist() == [3, 8, 4, 9]
@@ -33,15 +35,15 @@ def test_windows_stand_before_their_next_frames():
 
 def test_the_coarse_flow_is_the_fine_one_where_both_are_and_tests_are_held_out():
     flows = forecasts.make_flows("NS-Sym", 2, 3, 8, 2, 2, seed=0)
-    assert flows.train.shape == (2, 2, 8, 8)
-    assert flows.fine.shape == (3, 2, 16, 16)
+    assert flows.train.shape == (2, 2, 1, 8, 8)
+    assert flows.fine.shape == (3, 2, 1, 16, 16)
     assert torch.equal(flows.fine[..., ::2, ::2], flows.test)
     assert float(relative_l2(flows.train[:1], flows.test[:1])) > 0.1
 
 
 def test_that_nothing_changes_is_a_forecast():
-    flows = torch.stack([torch.ones(4, 4), torch.ones(4, 4), 2 * torch.ones(4, 4), 4 * torch.ones(4, 4)])[None]
-    assert forecasts.error_of(forecasts.still, flows, 2) == pytest.approx((0.5 + 0.75) / 2)
+    flows = torch.stack([torch.ones(4, 4), torch.ones(4, 4), 2 * torch.ones(4, 4), 4 * torch.ones(4, 4)])[None, :, None]
+    assert forecasts.error_of(forecasts.still(1), flows, 2) == pytest.approx((0.5 + 0.75) / 2)
 
 
 @pytest.mark.slow

@@ -13,13 +13,18 @@ from torch import Tensor
 import erlangen as er
 from erlangen.actions import PeriodicField
 from erlangen.equivariance.error import EquivarianceErrors
-from erlangen.fields.flows import GaussianRandomField, ns2d
+from erlangen.fields.flows import GaussianRandomField, ns2d, shallow_water
 from erlangen.groups import PlaneGroup
 from erlangen.nn import GFNO
+from erlangen.nn.spectral_symmetry import Field
+from erlangen.reps.base import Rep
 from erlangen.training import TrainingConfig, relative_l2, rollout, supervised, train
 
 #: Trajectories that are computed together.
 TOGETHER = 20
+WATER = "water"
+#: The same map from fields to fields, with one axis more: what a flow does in so many frames.
+Solver = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Entry:
     Attributes:
         name: for people.
         group: which the network knows.
-        kind: what it takes a vorticity for.
+        kind: what it takes a vorticity for, or both components of a velocity.
         turned: whether its training data are turned at random.
         longer: how many times the steps of the others it has.
     """
@@ -43,7 +48,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Flows:
-    """Trajectories of one forcing: vorticities ``[trajectories, frames, side, side]``, those for tests also on the grid of the solver."""
+    """Trajectories of one flow, ``[trajectories, frames, c, side, side]``, those for tests also on the grid of the solver."""
 
     forcing: str
     train: Tensor
@@ -75,42 +80,78 @@ class Score:
     example: Tensor
 
 
+def solver(forcing: str, frames: int) -> Solver:
+    """From states ``[n, c, side, side]`` to frames: vorticities, or heights above the mean and velocities."""
+    if forcing != WATER:
+        return lambda w: ns2d(w[:, 0], frames, forcing).unsqueeze(2)
+
+    def water(state: Tensor) -> Tensor:
+        mean = torch.tensor([1.0, 0.0, 0.0], dtype=state.dtype).view(3, 1, 1)
+        return shallow_water(state + mean, frames) - mean
+
+    return water
+
+
+def starts(forcing: str, count: int, side: int, generator: torch.Generator) -> Float[Tensor, "n c s s"]:
+    """Random states to start from: Gaussian fields, of water half as high as they are and flowing as fast."""
+    if forcing != WATER:
+        return GaussianRandomField(side).sample(count, 1, generator=generator)
+    return 0.5 * GaussianRandomField(side).sample(count, 3, generator=generator)
+
+
 def make_flows(forcing: str, train: int, test: int, side: int, refine: int, frames: int, seed: int) -> Flows:
     """Simulate on ``refine`` times the side and keep every so many points."""
     generator = torch.Generator().manual_seed(seed)
-    field = GaussianRandomField(side * refine)
+    solve = solver(forcing, frames)
     coarse, fine = [], []
     for first in range(0, train + test, TOGETHER):
         count = min(TOGETHER, train + test - first)
-        w = ns2d(field.sample(count, generator=generator), frames, forcing).to(torch.float32)
-        coarse.append(w[..., ::refine, ::refine].contiguous())
-        fine.append(w[max(0, train - first) :])
+        made = solve(starts(forcing, count, side * refine, generator)).to(torch.float32)
+        coarse.append(made[..., ::refine, ::refine].contiguous())
+        fine.append(made[max(0, train - first) :])
     every = torch.cat(coarse)
     return Flows(forcing, every[:train], every[train:], torch.cat(fine))
 
 
-def windows(flows: Float[Tensor, "n t s s"], length: int) -> tuple[Float[Tensor, "m w s s"], Float[Tensor, "m 1 s s"]]:
+def windows(flows: Float[Tensor, "n t c s s"], length: int) -> tuple[Float[Tensor, "m wc s s"], Float[Tensor, "m c s s"]]:
     """Every window of a trajectory that has a next frame, and that frame."""
     last = range(length, flows.shape[1])
-    return torch.cat([flows[:, t - length : t] for t in last]), torch.cat([flows[:, t : t + 1] for t in last])
+    return torch.cat([flows[:, t - length : t].flatten(1, 2) for t in last]), torch.cat([flows[:, t] for t in last])
 
 
-def network(entry: Entry, modes: int, width: int, length: int, seed: int) -> GFNO:
+def fields_of(forcing: str, kind: str) -> list[Field]:
+    """What a state is for a network: a vorticity of some kind; a height and a velocity, or three numbers if its components are scalars."""
+    if forcing != WATER:
+        return [("vorticity", kind, 1)]
+    return [("height", "scalar", 1), ("velocity", "vector", 1)] if kind == "vector" else [("numbers", "scalar", 3)]
+
+
+def acting(forcing: str, group: str, kind: str, side: int) -> PeriodicField:
+    """How a group acts on states."""
+    of = PlaneGroup(group)
+    value: str | Rep = kind
+    if forcing == WATER:
+        value = of.scalar + of.vector if kind == "vector" else "scalar"
+    return PeriodicField(of, (side, side), value)
+
+
+def network(entry: Entry, forcing: str, modes: int, width: int, length: int, seed: int) -> GFNO:
     """An operator from windows to the next frame."""
     torch.manual_seed(seed)
-    return GFNO(modes, width, [("vorticity", entry.kind, length)], [("vorticity", entry.kind, 1)], entry.group)
+    state = fields_of(forcing, entry.kind)
+    return GFNO(modes, width, length * state, state, entry.group)
 
 
 def fit(
     entry: Entry, flows: Flows, modes: int, width: int, length: int, steps: int, batch: int, lr: float, seed: int, quiet: bool
 ) -> Score:
     """Train one network with teacher forcing, and judge its rollouts."""
-    net = network(entry, modes, width, length, seed)
-    turn = PeriodicField(PlaneGroup("p4"), tuple(flows.train.shape[-2:]))
+    net = network(entry, flows.forcing, modes, width, length, seed)
+    turn = acting(flows.forcing, "p4", "vector" if flows.forcing == WATER else "pseudoscalar", flows.train.shape[-1])
 
     def moved(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         g = turn.group.sample(len(x))
-        return turn.act(g, x), turn.act(g, y)
+        return turn.act(g, x.unflatten(1, (length, -1))).flatten(1, 2), turn.act(g, y)
 
     loss = supervised(relative_l2, moved if entry.turned else None)
     steps *= entry.longer
@@ -123,7 +164,7 @@ def fit(
     one_step = net_on(net, *windows(flows.test, length))
     return Score(
         rollout=float(relative_l2(made, flows.test[:, length:])),
-        frames=[float(relative_l2(made[:, t], flows.test[:, length + t], axes=2)) for t in range(made.shape[1])],
+        frames=[float(relative_l2(made[:, t], flows.test[:, length + t])) for t in range(made.shape[1])],
         one_step=one_step,
         turned=error_of(net, turn.act(g, flows.test), length),
         fine=error_of(net, flows.fine, length),
@@ -134,13 +175,13 @@ def fit(
 
 
 @torch.no_grad()
-def forecast(net: Callable[[Tensor], Tensor], flows: Float[Tensor, "n t s s"], length: int) -> Float[Tensor, "n r s s"]:
+def forecast(net: Callable[[Tensor], Tensor], flows: Float[Tensor, "n t c s s"], length: int) -> Float[Tensor, "n r c s s"]:
     """Rollouts from the first window of each trajectory, a few at a time."""
     steps = flows.shape[1] - length
-    return torch.cat([rollout(net, part[:, :length], steps).squeeze(2) for part in flows.split(TOGETHER)])
+    return torch.cat([rollout(net, part[:, :length].flatten(1, 2), steps) for part in flows.split(TOGETHER)])
 
 
-def error_of(net: Callable[[Tensor], Tensor], flows: Float[Tensor, "n t s s"], length: int) -> float:
+def error_of(net: Callable[[Tensor], Tensor], flows: Float[Tensor, "n t c s s"], length: int) -> float:
     """The mean relative error of rollouts."""
     return float(relative_l2(forecast(net, flows, length), flows[:, length:]))
 
@@ -151,18 +192,18 @@ def net_on(net: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> float:
     return float(relative_l2(torch.cat([net(part) for part in x.split(5 * TOGETHER)]), y))
 
 
-def still(window: Float[Tensor, "b w s s"]) -> Float[Tensor, "b 1 s s"]:
-    """The forecast that nothing changes."""
-    return window[:, -1:]
+def still(channels: int) -> Callable[[Tensor], Tensor]:
+    """The forecast that nothing changes: the last state of a window."""
+    return lambda window: window[:, -channels:]
 
 
 def symmetries(forcing: str, side: int, frames: int, kinds: Sequence[str]) -> dict[str, list[float]]:
-    """For each kind that a vorticity might be, how far the flow itself is from commuting with quarter turns, and with mirrors."""
-    w0 = GaussianRandomField(side).sample(1, 1, generator=torch.Generator().manual_seed(0))
+    """For each kind that fields might be, how far the flow itself is from commuting with quarter turns, and with mirrors."""
+    start, solve = starts(forcing, 1, side, torch.Generator().manual_seed(0)), solver(forcing, frames)
     found = {}
     for kind in kinds:
-        act = PeriodicField(PlaneGroup("p4mm"), (side, side), kind)
-        verdict = er.equivariance_error(lambda w: ns2d(w[:, 0], frames, forcing)[:, -1:], w0, act, act)
+        act = acting(forcing, "p4mm", kind, side)
+        verdict = er.equivariance_error(lambda state: solve(state)[:, -1], start, act, act)
         errors = verdict.witness
         assert isinstance(errors, EquivarianceErrors)
         mirrors = torch.linalg.det(errors.elements[..., :-1].to(torch.float64)) < 0
