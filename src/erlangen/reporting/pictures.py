@@ -18,7 +18,7 @@ from erlangen.reporting.figures import (
 )
 
 #: Height of a picture in pixels of the page, and most numbers along a side that are kept of it.
-SIDE, MOST = 150, 48
+SIDE, MOST = 120, 48
 
 
 def pictures(
@@ -62,13 +62,9 @@ def pictures(
     step = max(-(-max(field.shape) // MOST) for row in fields for field in row)
     if step > 1:
         caption = f"{caption} One point in {step} along each axis is drawn.".strip()
+    gap = 0.3 / len(fields)
     figure = make_subplots(
-        rows=len(fields),
-        cols=len(columns),
-        column_titles=[plain_text(label) for label in columns],
-        row_titles=[plain_text(name) for name in rows],
-        horizontal_spacing=0.02,
-        vertical_spacing=0.03,
+        rows=len(fields), cols=len(columns), horizontal_spacing=0.02, vertical_spacing=gap if len(fields) > 1 else 0
     )
     for i, (name, row) in enumerate(zip(rows, fields), start=1):
         for j, (label, field) in enumerate(zip(columns, row), start=1):
@@ -82,15 +78,25 @@ def pictures(
                 row=i,
                 col=j,
             )
+            # Pictures are square where their fields are, and a row's name stands above it: beside it long names would not fit.
+            figure.update_yaxes(scaleanchor=figure.data[-1].xaxis or "x", row=i, col=j)
+        top = figure.get_subplot(i, 1).yaxis.domain[1]
+        figure.add_annotation(
+            text=plain_text(name), x=0, y=top, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False
+        )
+    for j, label in enumerate(columns, start=1):
+        figure.update_xaxes(title_text=plain_text(label), row=len(fields), col=j)
     light, dark = (DIVERGING, DIVERGING_DARK) if signed else (SEQUENTIAL, SEQUENTIAL_DARK)
     bar = {"title": {"text": plain_text(colour_label), "side": "right"}, "thickness": 10, "outlinewidth": 0, "nticks": 5}
     figure.update_layout(
         template=house_template(),
         autosize=True,
-        height=SIDE * len(fields) + 60,
+        height=SIDE * len(fields) + 90,
         coloraxis={"colorscale": colour_scale(light), "cmin": -bound if signed else 0.0, "cmax": bound, "colorbar": bar},
         meta={"light": colour_scale(light), "dark": colour_scale(dark)},
     )
     figure.update_xaxes(showgrid=False, zeroline=False, showline=False, showticklabels=False, ticks="", constrain="domain")
-    figure.update_yaxes(showgrid=False, zeroline=False, showline=False, showticklabels=False, ticks="", autorange="reversed")
+    figure.update_yaxes(
+        showgrid=False, zeroline=False, showline=False, showticklabels=False, ticks="", autorange="reversed", constrain="domain"
+    )
     return Figure(title, figure, caption, alt or f"{len(fields)} rows of {len(columns)} pictures: {title}")
