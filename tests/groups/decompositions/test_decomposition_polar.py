@@ -107,6 +107,28 @@ def test_ill_conditioned_matrices_keep_their_digits():
         assert float((found @ found.mT - torch.eye(n, dtype=D)).abs().max()) < 1e-13
 
 
+def test_matrices_far_from_one_in_size():
+    """Determinants of 1e-400 and 1e400 are no numbers, the factors are."""
+    turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=D)
+    stretch = torch.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=D)
+    for n in (2, 3):
+        g = torch.block_diag(stretch @ turn, torch.eye(n - 2, dtype=D))
+        how = GLplus(n).decomposition("polar")
+        for size in (1e-200, 1e200):
+            c, moved = how.coordinates(g), how.coordinates(size * g)
+            assert torch.allclose(how.split(size * g).turn, how.split(g).turn, atol=1e-14)
+            assert torch.allclose(moved[:n], c[:n] + math.log(size), atol=1e-10)
+            assert torch.allclose(moved[n:], c[n:], atol=1e-12)
+
+
+def test_what_is_made_in_inference_mode_serves_training():
+    with torch.inference_mode():
+        how = SL(3).decomposition("polar")
+    g = torch.eye(3, dtype=D, requires_grad=True)
+    how.coordinates(g).sum().backward()
+    assert g.grad is not None
+
+
 def test_worked_examples():
     how = SL(2).decomposition("polar")
     x, turn = how.log_split(torch.tensor([[1.0, 2.0], [0.0, 1.0]], dtype=D))

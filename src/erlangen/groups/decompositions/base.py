@@ -13,6 +13,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
 from erlangen.groups.decompositions.window import Window, as_window, uniforms
+from erlangen.groups.lasting import Lasting
 from erlangen.groups.membership import LOOSE, looks_cheap
 
 
@@ -30,7 +31,7 @@ class Points(NamedTuple):
     window: Window
 
 
-class Decomposition:
+class Decomposition(metaclass=Lasting):
     """A way to write each element of a group as a product of factors.
 
     The invariant (left Haar) measure of the group is the product of the factors' measures times ``exp(log_density)``: a uniform probability
@@ -172,11 +173,13 @@ def checked(group: Group, g: Tensor, argument: str = "g") -> Tensor:
 def _check_values(group: Group, g: Tensor, argument: str) -> None:
     from erlangen.groups.linear import SL, GLplus
 
-    if not bool(torch.isfinite(g).all()):
+    if not bool(torch.isfinite(g.sum())):  # at a fraction of the price of looking at each
         refuse(~torch.isfinite(g).flatten(-2).all(-1), argument, "finite numbers", "NaN or infinity")
     if isinstance(group, (GLplus, SL)):
-        det = torch.linalg.det(g)
-        refuse(det <= 0, argument, "matrices of positive determinant", "determinant {}", det)
+        det = g[..., 0, 0] * g[..., 1, 1] - g[..., 0, 1] * g[..., 1, 0] if g.shape[-1] == 2 else torch.linalg.det(g)
+        bad = det <= 0
+        if bool(bad.any()):  # a determinant may be too small for a number where the matrix is not
+            refuse(bad & (torch.linalg.slogdet(g).sign <= 0), argument, "matrices of positive determinant", "determinant {}", det)
         if isinstance(group, SL):
             # Determinants round by the product of the rows' lengths.
             rounding = 1e2 * torch.finfo(g.dtype).eps * g.norm(dim=-1).prod(-1)

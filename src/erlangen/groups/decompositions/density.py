@@ -36,6 +36,8 @@ def log_polar_jacobian(x: Float[Tensor, "*batch n n"], stretches: Float[Tensor, 
     d = len(stretches)
     if d < 2:  # abelian
         return x.new_zeros(x.shape[:-2])
+    if x.dtype != torch.float64:
+        return log_polar_jacobian(x.double(), stretches).to(x.dtype)
     basis = stretches.to(x)
     brackets = (x.unsqueeze(-3) @ basis - basis @ x.unsqueeze(-3)).flatten(-2)
     square = brackets @ brackets.mT / 4.0**HALVINGS  # (ad X)^2 on p

@@ -16,6 +16,7 @@ from erlangen.groups.decompositions.density import log_polar_jacobian, log_sinhc
 from erlangen.groups.decompositions.reductive import reductive
 from erlangen.groups.decompositions.window import Window, as_window, uniforms
 from erlangen.groups.haar import planar_rotation
+from erlangen.groups.linear import GLplus
 from erlangen.linalg import matrix_exp
 from erlangen.linalg.spectral import orthogonal_factor, polar_factors
 
@@ -70,7 +71,7 @@ class PolarDecomposition(Decomposition):
     def split(self, g: Float[Tensor, "*batch n n"]) -> PolarFactors:
         g = checked(self._structure.group, g)
         with torch.autocast(g.device.type, enabled=False):
-            turn = _planar_turn(g) if self._is_planar else self._structure.turn(orthogonal_factor(g))
+            turn = _turn_of(_in_size(g)[0]) if self._is_planar else self._structure.turn(orthogonal_factor(g))
             stretch = g @ turn.mT
             return PolarFactors(0.5 * (stretch + stretch.mT), turn)
 
@@ -79,7 +80,9 @@ class PolarDecomposition(Decomposition):
         g = checked(self._structure.group, g)
         with torch.autocast(g.device.type, enabled=False):
             if self._is_planar:
-                return LogPolar(_planar_log_stretch(g, volume=len(self.basis) == 3), _planar_turn(g))
+                g, size = _in_size(g)
+                x = _log_stretch_of(g, size if isinstance(self._structure.group, GLplus) else None)
+                return LogPolar(x, _turn_of(g))
             _, turn, x = polar_factors(g)
             return LogPolar(self._structure.log_stretch(x), self._structure.turn(turn))
 
@@ -152,39 +155,50 @@ class PolarDecomposition(Decomposition):
         return matrix_exp(x) @ self.compact.place(u), self._log_jacobian(x)
 
 
-def _parts(g: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """``alpha`` and ``beta`` in ``z -> alpha z + beta conj(z)``, the plane as complex numbers: real and imaginary parts."""
+def _in_size(g: Tensor) -> tuple[Tensor, Tensor]:
+    """2 x 2 matrices over the mean of their singular values, and that mean: ``|alpha|`` in ``z -> alpha z + beta conj(z)``, the plane as
+    complex numbers. It is never zero, and its square, which may be too small or large for a number, is not needed."""
     (a, b), (c, d) = (row.unbind(-1) for row in g.unbind(-2))
-    return 0.5 * (a + d), 0.5 * (c - b), 0.5 * (a - d), 0.5 * (c + b)
+    size = 0.5 * torch.hypot(a + d, c - b)
+    return g / size[..., None, None], size
 
 
-def _planar_turn(g: Tensor) -> Tensor:
-    """``alpha / |alpha|``; the sum of the singular values is ``2 |alpha|``, never zero."""
-    x, y, _, _ = _parts(g)
-    size = torch.hypot(x, y)
-    cos, sin = x / size, y / size
+def _turn_of(g: Tensor) -> Tensor:
+    """``alpha / |alpha|`` of matrices in this size."""
+    (a, b), (c, d) = (row.unbind(-1) for row in g.unbind(-2))
+    cos, sin = 0.5 * (a + d), 0.5 * (c - b)
     return torch.stack([cos, -sin, sin, cos], -1).unflatten(-1, (2, 2))
 
 
-def _planar_log_stretch(g: Tensor, volume: bool) -> Tensor:
-    """``log P``: its traceless part is that of ``P``, ``beta alpha / |alpha|``, times ``asinh(s) / s`` over the root of the determinant;
-    ``s`` is its own length over this root."""
-    x, y, u, v = _parts(g)
-    det = g[..., 0, 0] * g[..., 1, 1] - g[..., 0, 1] * g[..., 1, 0]
+def _log_stretch_of(g: Tensor, size: Tensor | None) -> Tensor:
+    """``log P`` of matrices in this size; its traceless part where no size is given.
+
+    That is the traceless part of ``P``, ``beta alpha / |alpha|``, times ``asinh(s) / s`` over the root of the determinant, ``s`` being its
+    own length over this root.
+    """
+    (a, b), (c, d) = (row.unbind(-1) for row in g.unbind(-2))
+    cos, sin, u, v = 0.5 * (a + d), 0.5 * (c - b), 0.5 * (a - d), 0.5 * (c + b)
+    det = a * d - b * c
     root = det.sqrt()
-    factor = _asinhc((u * u + v * v) / det) / (root * torch.hypot(x, y))
-    p, q = factor * (u * x - v * y), factor * (u * y + v * x)
-    mean = 0.5 * det.log() if volume else torch.zeros_like(det)
+    factor = _asinhc((u * u + v * v) / det) / root
+    p, q = factor * (u * cos - v * sin), factor * (u * sin + v * cos)
+    if size is None:
+        return torch.stack([p, q, q, -p], -1).unflatten(-1, (2, 2))
+    mean = (size * root).log()
     return torch.stack([mean + p, q, q, mean - p], -1).unflatten(-1, (2, 2))
+
+
+#: The coefficients ``(-1)^k (2k)! / (4^k k!^2 (2k + 1))`` of ``asinh(s) / s`` in ``s^2``, and below which ``s^2`` they are enough.
+ASINHC = [(-1) ** k * math.comb(2 * k, k) / 4**k / (2 * k + 1) for k in range(7)]
+SMALL = 4e-3
 
 
 def _asinhc(square: Tensor) -> Tensor:
     """``asinh(s) / s`` of ``s^2``, smooth at zero."""
-    small = square < 0.02
+    small = square < SMALL
     low = torch.where(small, square, 0.0)
-    series = torch.zeros_like(low)
-    for k in range(9, 0, -1):
-        # The ratio of coefficients k and k - 1 of asinh(s) / s = sum (-1)^k (2k)! / (4^k k!^2 (2k + 1)) s^2k.
-        series = -low * (2 * k - 1) ** 2 / (2 * k * (2 * k + 1)) * (1 + series)
+    series = ASINHC[-2] + ASINHC[-1] * low
+    for coefficient in reversed(ASINHC[:-2]):
+        series = coefficient + series * low
     s = torch.where(small, 1.0, square).sqrt()
-    return torch.where(small, 1 + series, torch.asinh(s) / s)
+    return torch.where(small, series, torch.asinh(s) / s)

@@ -12,9 +12,11 @@ from erlangen.groups.membership import looks_cheap, may_look, tolerance
 from erlangen.linalg import matrix_exp
 from erlangen.linalg.spectral import log_positive
 
-#: The iteration to a mean ends when a step is this small relative to rounding, at the latest after so many.
+#: The iteration to a mean ends when a step is this small relative to rounding, at the latest after so many; where values cannot be looked
+#: at (in traced and mapped functions), after a fixed number.
 SMALL_STEP = 30
 MOST_STEPS = 200
+TRACED_STEPS = 20
 
 
 class SPD:
@@ -73,7 +75,7 @@ class SPD:
         many, share = self._checked(many, "many"), self._shares(many, weights)
         with torch.autocast(many.device.type, enabled=False):
             mean = _symmetric((share[..., None, None] * many).sum(-3))
-            for _ in range(MOST_STEPS):
+            for _ in range(MOST_STEPS if may_look(many, share) else TRACED_STEPS):
                 root = torch.linalg.cholesky_ex(mean).L
                 logs = log_positive(_whitened(root.unsqueeze(-3), many))
                 spread = torch.linalg.eigvalsh(logs.detach())
