@@ -75,7 +75,7 @@ def run(config: Config, quiet: bool) -> Part:
     every = prototypes()
     learned, test = split(environments([every[name] for name in NAMES], config.count, NOISES, seed=config.seed), config.seed)
     data, (r, x, label) = tensors(learned), tensors(test, torch.float64)
-    steps = 20_000 if config.full else config.steps
+    steps = 6000 if config.full else config.steps
     settings = TrainingConfig(steps=steps, batch_size=config.batch, lr=config.lr, weight_decay=0.0, seed=config.seed)
     torch.manual_seed(config.seed)
     features, classes = data[1].shape[-1], len(NAMES)

@@ -93,7 +93,12 @@ def run(config: Config, quiet: bool) -> Part:
         model = Potential(make(), elements).fit_units(learned.batch(), learned.energies, learned.forces.flatten(0, 1))
         task, data = Task(model, learned), (torch.arange(len(learned)),)
         settings = TrainingConfig(
-            batch_size=max(1, config.batch // 8), lr=config.lr, weight_decay=0.0, clip=10.0, seed=config.seed, evaluate_every=10**9
+            batch_size=max(1, config.batch // 8),
+            lr=config.lr_places,
+            weight_decay=0.0,
+            clip=10.0,
+            seed=config.seed,
+            evaluate_every=10**9,
         )
         settings = replace(settings, steps=steps_within(seconds, task, data, _loss, settings, trial=3))
         before = errors(model, learned[slice(0, 50)])[1]

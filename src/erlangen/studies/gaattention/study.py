@@ -22,7 +22,7 @@ class Config:
     """Blocks of attention before the pooling one."""
     count: int = 400
     """Crystals: atoms of each, for each noise; a fifth is for testing."""
-    steps: int = 2000
+    steps: int = 600
     """Crystals: training steps of rank 2; the other networks train as long as these take, in CPU time."""
     molecule: Literal["ethanol", "malonaldehyde"] = "ethanol"
     """Forces: of which molecule."""
@@ -37,13 +37,15 @@ class Config:
     seconds: float = 60.0
     """Forces and backmapping: CPU seconds of training for each network."""
     lr: float = 1e-3
-    """Learning rate at the start; it falls to zero as a cosine."""
+    """Crystals: learning rate at the start; it falls to zero as a cosine."""
+    lr_places: float = 3e-3
+    """The same for forces and backmapping."""
     batch: int = 64
     """Clouds in a step; of forces an eighth as many frames, of residues half as many."""
     seed: int = 0
     """Of data, weights and batches."""
     full: bool = False
-    """Crystals: 20,000 steps; forces and backmapping: an hour for each network."""
+    """Crystals: 6000 steps; forces and backmapping: an hour for each network."""
 
 
 PARTS = {
