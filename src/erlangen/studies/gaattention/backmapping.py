@@ -110,7 +110,7 @@ def run(config: Config, quiet: bool) -> Part:
     found: dict[str, Tensor] = {}
     numbers: dict[str, dict[str, float]] = {}
     for name, model in models.items():
-        settings = TrainingConfig(batch_size=config.batch // 2, lr=config.lr_places, weight_decay=0.0, clip=10.0, seed=config.seed)
+        settings = TrainingConfig(batch_size=config.batch // 2, lr=config.lr, weight_decay=0.0, clip=10.0, seed=config.seed)
         settings = replace(settings, steps=steps_within(seconds, model, tensors(learned), loss, settings, trial=3))
         started = time.process_time()
         train(model, tensors(learned), loss, settings, description=name, quiet=quiet)

@@ -94,7 +94,7 @@ def run(config: Config, quiet: bool) -> Part:
         task, data = Task(model, learned), (torch.arange(len(learned)),)
         settings = TrainingConfig(
             batch_size=max(1, config.batch // 8),
-            lr=config.lr_places,
+            lr=config.lr,
             weight_decay=0.0,
             clip=10.0,
             seed=config.seed,

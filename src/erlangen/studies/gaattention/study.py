@@ -36,10 +36,8 @@ class Config:
     """Backmapping: the residue's own bead, its neighbours in the chain and the nearest others."""
     seconds: float = 60.0
     """Forces and backmapping: CPU seconds of training for each network."""
-    lr: float = 1e-3
-    """Crystals: learning rate at the start; it falls to zero as a cosine."""
-    lr_places: float = 3e-3
-    """The same for forces and backmapping."""
+    lr: float = 3e-3
+    """Learning rate at the start; it falls to zero as a cosine."""
     batch: int = 64
     """Clouds in a step; of forces an eighth as many frames, of residues half as many."""
     seed: int = 0
