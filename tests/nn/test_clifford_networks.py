@@ -83,6 +83,11 @@ def test_forces_can_be_learnt_where_atoms_lie_on_a_line_or_in_one_place():
         assert all(bool(g.isfinite().all()) and float(g.abs().max()) < 1e6 for g in grads)
 
 
+def test_networks_that_know_their_types_are_equivariant():
+    for net in (make(GAAEnergyModel, 2, 8, 1), make(GAAEnergyModel, 2, 8, 1, 3, parity="so3"), make(GAABackmapper, 2, 5, width=8)):
+        assert er.assert_equivariant(net.eval(), elements=3)["worst"] < 1e-9
+
+
 def test_energies_and_forces_are_continuous_at_the_cutoff():
     model = Potential(make(GAAEnergyModel, 1, 8, 2, cutoff=3.0), [1], cutoff=3.0).double().eval()
 

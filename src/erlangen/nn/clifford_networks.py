@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from erlangen.actions.ragged import PerDatum, to_dense
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
-from erlangen.groups import SO, O
+from erlangen.groups import SE, SO, E, O
 from erlangen.nn.clifford_attention import LabeledVectorAttention, MomentumNormalization, Vector2VectorAttention, VectorAttention
 from erlangen.nn.clifford_products import Mode, Parity, safe_norm
 from erlangen.nn.perceptron import perceptron
@@ -99,7 +99,8 @@ class GAAEnergyModel(nn.Module):
     The cloud of atom ``i`` holds the differences ``x_j - x_i`` to its neighbours, itself included, with the sums and differences of
     their features as values. It is attended to by ``blocks`` blocks that see all products of ``rank`` differences and the
     normalised ones, pooled, and read out. Without edges all atoms of a structure are neighbours; with a ``cutoff`` they fade
-    towards it, so that energies and forces are continuous where atoms come and go.
+    towards it, so that energies and forces are continuous where atoms come and go. Invariants, whose units are powers of a length, are
+    normalised by running numbers, which move in training mode.
 
     Args:
         features: numbers of each atom: of one-hot elements, how many there are.
@@ -154,6 +155,9 @@ class GAAEnergyModel(nn.Module):
         self.then = nn.ModuleList([perceptron(width, 2 * width, width, activation=nn.SiLU) for _ in range(blocks)])
         self.pool = attention(True)
         self.last = perceptron(width + features, 2 * width, 1, activation=nn.SiLU)
+        group = E(3) if parity == "o3" else SE(3)
+        self.inp = Record((group.point, PerDatum(group)))
+        self.out = PerDatum(group)
 
     def forward(
         self,
@@ -185,6 +189,11 @@ class GAAEnergyModel(nn.Module):
         for attend, then in zip(self.attend, self.then):
             v = v + then(attend((r, v), mask=there))
         return self.last(torch.cat([self.pool((r, v), mask=there), x], -1))
+
+    def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Any:
+        """One structure of random atoms, as many as a batch."""
+        pos = torch.randn(*batch, 3, generator=generator, dtype=dtype)
+        return pos, torch.randn(*batch, self.features, generator=generator, dtype=dtype)
 
     def _pairs(
         self, pos: Tensor, edge_index: Tensor | None, batch: Tensor | None, edge_shift: Tensor | None
@@ -256,7 +265,9 @@ class GAABackmapper(nn.Module):
                 for _ in range(refinements)
             ]
         )
-        self.group = O(3) if parity == "o3" else SO(3)
+        group = O(3) if parity == "o3" else SO(3)
+        self.inp = Record((group.vector, PerDatum(group), PerDatum(group)))
+        self.out = group.vector
 
     def forward(
         self,
@@ -283,6 +294,12 @@ class GAABackmapper(nn.Module):
         for move in self.move:
             atoms = atoms + move((atoms, c), mask=label_mask)
         return atoms
+
+    def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Any:
+        """Four random beads and three labels."""
+        r = torch.randn(*batch, 4, 3, generator=generator, dtype=dtype)
+        x = torch.randn(*batch, 4, self.features, generator=generator, dtype=dtype)
+        return r, x, torch.randint(self.labels, (*batch, 3), generator=generator)
 
 
 def _check_sizes(**sizes: int) -> None:

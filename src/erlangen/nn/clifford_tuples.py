@@ -54,7 +54,7 @@ def unordered(n: int, rank: int, signed: bool) -> tuple[Int[Tensor, "rank U"], F
         members = [(*c, i) for c in members for i in range(c[-1] if c else 0, n)]
     orders = [ORDERS[rank][len(set(c)) - 1] for c in members]
     if rank == 3 and signed:
-        odd = [(j, i, k) for i, j, k in members if i < j < k]
+        odd: list[tuple[int, ...]] = [(j, i, k) for i, j, k in members if i < j < k]
         orders = [min(o, 3) for o in orders] + [3] * len(odd)
         members = members + odd
     with torch.inference_mode(False):

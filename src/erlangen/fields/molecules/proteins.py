@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -73,8 +73,8 @@ class Residues:
         return len(self.r)
 
     def __getitem__(self, some: slice | Tensor) -> Residues:
-        parts = (getattr(self, name)[some] for name in ("r", "around", "atoms", "labels", "there", "protein"))
-        return Residues(*parts, self.kinds)
+        names = ("r", "around", "atoms", "labels", "there", "protein")
+        return replace(self, **{name: getattr(self, name)[some] for name in names})
 
     def features(self) -> Float[Tensor, "M n 24"]:
         """One-hot kinds of the beads, and which is the residue's own, the one before, the one after, another."""
