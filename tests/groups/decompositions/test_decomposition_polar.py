@@ -321,6 +321,7 @@ def test_the_volume_of_a_ball_of_stretches():
         (lambda how: how.points(8, window=Box(0.0, (1.0, 1.0))), "window", "2"),
         (lambda how: how.group.integrate(lambda g: g[0], 1.0, 64), "function", "shape"),
         (lambda how: how.group.integrate(lambda g: g, 1.0, 1), "count", "1"),
+        (lambda how: how.group.integrate(lambda g: g, kind="grid"), "kind", "grid"),
         (lambda how: how.group.decomposition("schur"), "name", "schur"),
         (lambda how: how.group.decomposition("semidirect"), "name", "GL+(2)"),
     ],

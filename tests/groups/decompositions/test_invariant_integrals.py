@@ -77,7 +77,7 @@ def test_intervals_cover_the_truth(kind):
 
 
 def test_integrals_of_finite_groups_are_means_of_all_elements():
-    value, error = Cyclic(4).integrate(lambda g: (g[:, 0] == 0).double())
+    value, error = Cyclic(4).integrate(lambda g: g[:, 0] == 0)
     assert (float(value), float(error)) == (0.25, 0.0)
 
 
@@ -85,3 +85,8 @@ def test_integrals_of_compact_groups_are_means():
     value, error = SO(4).integrate(lambda g: torch.stack([g[:, 0, 0] ** 2, g[:, 0, 0] * g[:, 1, 1]], -1), generator=seeded())
     assert bool(((value - torch.tensor([0.25, 0.0], dtype=D)).abs() < 4 * error).all())
     assert float(SO(3).integrate(lambda g: torch.ones(len(g), dtype=D))[0]) == 1
+    for kind in ("sobol", "random"):  # values that are no real numbers
+        share, error = SO(2).integrate(lambda g: g[:, 0, 0] > 0, kind=kind, generator=seeded())
+        assert abs(float(share) - 0.5) <= 4 * float(error) < 0.1
+        wave, error = SO(2).integrate(lambda g: torch.complex(g[:, 0, 0], g[:, 1, 0]) ** 2, kind=kind, generator=seeded())
+        assert float(wave.abs()) <= 4 * float(error) + 1e-12 < 0.1

@@ -123,6 +123,8 @@ class Decomposition(metaclass=Lasting):
         """See :meth:`erlangen.groups.Group.integrate`."""
         if isinstance(count, bool) or not isinstance(count, int) or count < 2:
             raise ArgumentError("count", "at least 2 points", repr(count))
+        if kind not in ("sobol", "random"):
+            raise ArgumentError("kind", "'sobol' or 'random', whose error can be told", repr(kind))
         parts = min(REPEATS, count // 2) if kind == "sobol" else 1
         means, sizes = [], []
         for part in range(parts):
@@ -132,15 +134,15 @@ class Decomposition(metaclass=Lasting):
             if not isinstance(values, Tensor) or values.shape[:1] != (size,):
                 got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
                 raise ArgumentError("function", f"values [{size}, ...] of {size} elements", got)
-            terms = points.log_weights.exp().to(values).view(-1, *[1] * (values.ndim - 1)) * values
+            terms = points.log_weights.exp().to(values.device).view(-1, *[1] * (values.ndim - 1)) * values
             if parts == 1:
                 return terms.mean(0), terms.std(0) / math.sqrt(size)
             means.append(terms.mean(0))
             sizes.append(size)
         mean = torch.stack(means)
-        share = torch.tensor(sizes).to(mean).view(-1, *[1] * (mean.ndim - 1)) / count
+        share = torch.tensor(sizes, device=mean.device).view(-1, *[1] * (mean.ndim - 1)) / count
         value = (share * mean).sum(0)
-        return value, ((mean - value).square().sum(0) / (parts * (parts - 1))).sqrt()
+        return value, ((mean - value).abs().square().sum(0) / (parts * (parts - 1))).sqrt()
 
     def __repr__(self) -> str:
         return f"{self.name} decomposition of {self.group}"

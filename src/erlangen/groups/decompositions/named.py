@@ -46,7 +46,8 @@ def integrate(
 ) -> tuple[Tensor, Tensor]:
     """See :meth:`erlangen.groups.Group.integrate`."""
     if name is None and group.is_finite:
-        values = function(group.elements()).to(torch.float64).mean(0)
-        return values, torch.zeros_like(values)
+        values = function(group.elements())
+        value = values.to(torch.promote_types(values.dtype, torch.float64)).mean(0)
+        return value, torch.zeros_like(value.real if value.is_complex() else value)
     usual = "semidirect" if recognised(group).translates else "polar"
     return decomposition(group, name or usual).integrate(function, window, count, kind, generator)
