@@ -99,7 +99,12 @@ def test_contracts_hold_and_what_breaks_them_is_caught(package: Path) -> None:
 #: Extras that are no engines: what peers and checks need.
 NO_ENGINES = {"bench", "docs", "test", "dev"}
 #: Distributions whose module has another name.
-MODULES = {"pillow": "PIL", "scikit-learn": "sklearn", "passagemath-nauty": "passagemath_nauty"}
+MODULES = {
+    "pillow": "PIL",
+    "scikit-learn": "sklearn",
+    "passagemath-nauty": "passagemath_nauty",
+    "pyriodic-aflow": "pyriodic_aflow",
+}
 
 
 def engines() -> dict[str, set[str]]:

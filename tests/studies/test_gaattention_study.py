@@ -13,7 +13,7 @@ def claims(outcome):
 
 
 def test_crystals_run_and_predictions_do_not_change_when_turned():
-    outcome = STUDY.run(Config(steps=2, count=5, width=8, blocks=1), quiet=True)
+    outcome = STUDY.run(Config(steps=2, count=2, batch=4, width=4, blocks=1), quiet=True)
     assert check_outcome(STUDY, outcome)
     assert claims(outcome)["turned"].holds
 
