@@ -123,6 +123,42 @@ def training_step(model: nn.Module, predict: Callable[[], Tensor], target: Tenso
     return step
 
 
+def learned(predict: dict[str, tuple[nn.Module, Callable[[Tensor, Tensor, Tensor], Tensor]]], steps: int) -> None:
+    """Mean and median squared errors of positions of 400 systems, after as many steps on 1000, and the CPU seconds that took."""
+    from erlangen.fields.mechanics import bodies, nbody
+
+    train, test = (nbody(split, count) for split, count in (("train", 1000), ("test", 400)))
+    (x, y), (x_test, y_test) = ((bodies(d.x.float()), bodies(d.y.float())["pos"]) for d in (train, test))
+    for name, (model, moved) in predict.items():
+        rng, started = torch.Generator().manual_seed(0), time.process_time()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.0, fused=True)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, steps)
+        for _ in range(steps):
+            rows = torch.randint(1000, (SYSTEMS,), generator=rng)
+            turn = torch.linalg.qr(torch.randn(SYSTEMS, 3, 3, generator=rng))[0]
+            optimizer.zero_grad()
+            way = moved(x["pos"][rows] @ turn, x["vel"][rows] @ turn, x["charge"][rows])
+            (way - (y - x["pos"])[rows] @ turn).square().mean().backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+        seconds = time.process_time() - started
+        with torch.no_grad():
+            errors = (x_test["pos"] + moved(x_test["pos"], x_test["vel"], x_test["charge"]) - y_test).square().mean((1, 2))
+        print(f"after {steps} steps, {name}: error {errors.mean():.4f}, median {errors.median():.4f}, {seconds:.0f} CPU s")
+
+
+def along_edges(model: nn.Module) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """A network on edges, called with dense batches."""
+
+    def moved(pos: Tensor, vel: Tensor, charge: Tensor) -> Tensor:
+        of = torch.arange(len(pos)).repeat_interleave(BODIES)
+        edges = (of.unsqueeze(0) == of.unsqueeze(1)).fill_diagonal_(False).nonzero().T
+        return model(pos.flatten(0, 1), charge.flatten(0, 1), vel.flatten(0, 1).unsqueeze(1), edges).view_as(pos)
+
+    return moved
+
+
 def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -159,6 +195,11 @@ def main() -> None:
         compiled = torch.compile(net, fullgraph=True)
         names.append("ours compiled")
         steps.append(training_step(net, lambda: compiled(pos, charge, vel.unsqueeze(2))[1].flatten(0, 1), target))
+    if "--learn" in sys.argv:
+        net.calibrate(pos, charge, vel.unsqueeze(2))
+        learned({"PONITA": (net, lambda p, v, c: net(p, c, v.unsqueeze(2))[1].squeeze(2)),
+                 "e3nn, l <= 1": (tensors[0], along_edges(tensors[0]))}, 600)  # fmt: skip
+        return
     own, *rest = in_turns(*steps)
     wanted = ("<= 0.5", "<= 0.5", "<= 0.33", "<= 0.33", "2 to 4", "below 1", "above 1")
     for name, seconds, target_ratio in zip(names, rest, wanted):

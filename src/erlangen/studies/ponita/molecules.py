@@ -127,7 +127,7 @@ def _report(errors: dict[str, list[float]], rows: list[Any], scale: str) -> Part
             baseline=errors[ALONG][k],
             scale=scale,
             unit=unit,
-            note=f"between all atoms PNITA has {errors[ALL][k]:.3g}",
+            note=f"between all atoms PNITA has {errors[ALL][k]:.3g}; steps with orientations cost more, so that there are fewer",
             source=f"{SOURCE}, QM9",
             key="molecules-directions",
         )
