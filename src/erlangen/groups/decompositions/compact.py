@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from jaxtyping import Float
@@ -16,7 +17,7 @@ from erlangen.groups.rotations import exp_rotation, log_rotation
 from erlangen.linalg import matrix_exp
 
 
-class Compact:
+class Compact(ABC):
     """A compact group of orthogonal matrices ``[n, n]``.
 
     Coordinates are those of the logarithm, in a basis of the algebra in which a turn of one plane by an angle has this angle as its length.
@@ -35,19 +36,25 @@ class Compact:
     def dim(self) -> int:
         return len(self.basis)
 
+    @abstractmethod
     def place(self, u: Float[Tensor, "*batch u"]) -> Float[Tensor, "*batch n n"]:
         """Elements of uniform numbers; of independent ones, Haar distributed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log(self, k: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
         """A skew matrix whose exponential is ``k``."""
-        raise NotImplementedError
 
     def coordinates(self, k: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch dim"]:
+        """Of the logarithm.
+
+        Raises:
+            UnsupportedError: the group has several components.
+        """
         self._check_connected()
         return 0.5 * torch.einsum("dij,...ij->...d", self.basis.to(k), self.log(k))
 
     def element(self, c: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n n"]:
+        """The exponential."""
         self._check_connected()
         a = torch.einsum("...d,dij->...ij", c, self.basis.to(c))
         return exp_rotation(a) if a.shape[-1] in (2, 3) else matrix_exp(a)
@@ -97,7 +104,8 @@ class Unitary(Compact):
     """U(m) as real matrices that commute with the form of a symplectic group.
 
     Args:
-        order: where block coordinates ``(q_1 .. q_m, p_1 .. p_m)`` stand, ``[2m]``.
+        order: which of the block coordinates ``(q_1 .. q_m, p_1 .. p_m)`` stands at each place, ``[2m]``.
+        basis: of the algebra, as its attribute.
     """
 
     def __init__(self, order: Tensor, basis: Tensor) -> None:
