@@ -177,7 +177,7 @@ def _outcome(
             p4 <= 0.75 * fno,
             baseline=1.0,
             scale=scale,
-            source=f"{SOURCE}, table 1",
+            source=SOURCE,
             key="turns",
         ),
         Claim(
@@ -187,7 +187,7 @@ def _outcome(
             p4 <= 0.75 * turned,
             baseline=1.0,
             scale=scale,
-            source=f"{SOURCE}, table 1",
+            source=SOURCE,
             key="augmentation",
         ),
         Claim(
@@ -206,7 +206,7 @@ def _outcome(
             p4 < scalar < fno,
             baseline=p4,
             scale=scale,
-            source=f"{SOURCE}, table 1",
+            source=SOURCE,
             key="wrong-mirrors",
         ),
         Claim(
@@ -235,7 +235,7 @@ def _outcome(
             change <= 1e-5,
             baseline=max(abs(one[FNO].turned / one[FNO].rollout - 1) for one in runs["NS-Sym"]),
             scale=f"{scale}; single precision",
-            source=f"{SOURCE}, table 2",
+            source=SOURCE,
             key="turned-data",
         ),
         Claim(
@@ -245,7 +245,7 @@ def _outcome(
             fine[P4] < fine[FNO],
             baseline=fine[FNO],
             scale=scale,
-            source=f"{SOURCE}, table 3",
+            source=SOURCE,
             key="resolution",
         ),
         Claim(
@@ -255,7 +255,7 @@ def _outcome(
             typed < mean(WATER, FNO),
             baseline=mean(WATER, FNO),
             scale=water_scale,
-            source=f"{SOURCE}, table 2",
+            source=SOURCE,
             key="kinds",
         ),
         Claim(
@@ -274,7 +274,7 @@ def _outcome(
             all(max(each(f, name)) < nothing[f] for f, name in _RIGHT),
             baseline=max(mean(f, FNO) / nothing[f] for f in runs),
             scale=scale,
-            note="baseline: the FNO's larger one of both flows, in the same unit, the error of no change",
+            note="baseline: the largest of the FNO, in the same unit, the error of no change",
             key="learns",
         ),
     ]
