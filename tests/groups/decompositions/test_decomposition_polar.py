@@ -43,7 +43,7 @@ def elements(group, count: int, seed: int = 0, radius: float = 2.3) -> torch.Ten
 @pytest.mark.parametrize("group", GROUPS, ids=str)
 def test_factors_and_coordinates_go_round(group):
     how = group.decomposition("polar")
-    g = elements(group, 1000 if group.n < 5 else 200, radius=6.5)
+    g = elements(group, 1000, radius=6.5)
     stretch, turn = how.split(g)
     size = g.flatten(1).norm(dim=1)
     assert float(((how.join(stretch, turn) - g).flatten(1).norm(dim=1) / size).max()) < 1e-12
