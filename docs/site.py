@@ -23,7 +23,7 @@ SOURCE = ROOT / "src" / "erlangen"
 GUIDE = [
     "fit", "groups", "decompositions", "space-groups", "reps", "actions", "maps", "activations", "sets-and-graphs", "tensors",
     "weight-spaces", "frames", "canonicalization", "orbit-distance", "materials", "ponita", "geometric-algebra", "fourier-operators",
-    "measure",
+    "lie-convolution", "measure",
     "explanations", "expressivity", "hardness", "hidden-symmetries", "discover", "soft-equivariance", "neural-fourier-transform",
     "self-supervision", "photonics", "generate", "design", "training",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""`Images`: fields on a square or cubic grid, rotated and reflected about the grid's centre.
+"""`Images`: fields on a square or cubic grid, moved about the grid's centre: rotated, reflected, stretched, shifted.
 
 A field's type says what happens to its values while they travel: a temperature is a scalar, a vorticity a pseudoscalar, a wind a
 vector. Quarter turns and flips only permute pixels and are exact; other elements interpolate, and are then a group action only as
@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
+from erlangen.reps.affine import Point
 from erlangen.reps.base import Rep
 
 
@@ -25,9 +27,11 @@ class Images(Action):
     downwards, so a counter-clockwise turn looks counter-clockwise.
 
     Args:
-        space: the orthogonal representation of dimension 2 or 3 that moves the grid's points, e.g. ``SO(2).vector``,
-            ``Dihedral(4).irrep(1)``, ``O(3).vector``.
-        value: how the channels move, of dimension ``channels``; by default any number of scalars.
+        space: the real representation of dimension 2 or 3 that moves the grid's points, e.g. ``SO(2).vector``,
+            ``Dihedral(4).irrep(1)``, ``O(3).vector``, ``GLplus(2).vector``; or the action on points of an affine group,
+            ``Affine(2).point``, whose translations are in pixels.
+        value: how the channels move, of dimension ``channels``; by default any number of scalars. A density is what the determinant's
+            inverse multiplies.
         interpolation: ``"bilinear"`` (also trilinear), ``"nearest"`` or ``"bicubic"`` (planes only), for elements that do not map
             the grid to itself. Pixels of integers (uint8) are rounded.
 
@@ -37,71 +41,88 @@ class Images(Action):
     Raises:
         ArgumentError: the representations do not fit, or (when acting) the grid is not square.
 
-    >>> from erlangen.groups import Cyclic
+    >>> from erlangen.groups import SE, Cyclic
     >>> turn = Images(Cyclic(4).irrep(1))
     >>> turn.act(Cyclic(4).element(1), torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
     tensor([[[2., 4.],
              [1., 3.]]])
+    >>> one_up = SE(2).element(translation=torch.tensor([0.0, 1.0]))
+    >>> Images(SE(2).point).act(one_up, torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
+    tensor([[[3., 4.],
+             [0., 0.]]])
     """
 
-    def __init__(self, space: Rep, value: Rep | None = None, interpolation: str = "bilinear") -> None:
-        if not isinstance(space, Rep) or space.dim not in (2, 3) or not space.is_orthogonal:
-            raise ArgumentError("space", "an orthogonal representation of dimension 2 or 3", repr(space))
+    def __init__(self, space: Rep | Point, value: Rep | None = None, interpolation: str = "bilinear") -> None:
+        if not isinstance(space, (Rep, Point)) or space.dim not in (2, 3):
+            expected = "a representation of dimension 2 or 3, or the action on points of an affine group"
+            raise ArgumentError("space", expected, repr(space))
         if value is not None and value.group != space.group:
             raise ArgumentError("value", f"a representation of {space.group}", f"one of {value.group}")
         if interpolation not in ("bilinear", "nearest", "bicubic") or (interpolation == "bicubic" and space.dim == 3):
             raise ArgumentError("interpolation", "'bilinear', 'nearest' or, for planes, 'bicubic'", repr(interpolation))
         super().__init__(space.group)
         self.space, self.value, self.interpolation = space, value, interpolation
-        self.keeps_grid = _keeps_grid(space)
+        self._linear: Rep = space.linear if isinstance(space, Point) else space
+        self.keeps_grid = not space.group.translates and _keeps_grid(self._linear)
         self.data_shape = (None if value is None else value.dim, *(None,) * space.dim)
 
     def act(self, g: Element, x: Tensor) -> Tensor:
+        return self._moved(g, x, back=False)
+
+    def act_inverse(self, g: Element, x: Tensor) -> Tensor:  # type: ignore[override]
+        """``act(g^-1, x)``, the field ``p -> f(g p)``: no matrix is inverted."""
+        return self._moved(g, x, back=True)
+
+    def _moved(self, g: Element, x: Tensor, back: bool) -> Tensor:
         g, x = self.align(g, x)
         d, sizes = self.space.dim, x.shape[-self.space.dim :]
         if len(set(sizes)) != 1:
             raise ArgumentError("x", f"a grid of equal sides for {self.space.group}", f"sides {tuple(sizes)}")
-        matrices = self.space.matrix(g)
+        matrices = self._linear.matrix(g)
+        shifts = self.space.apart(g).shift if isinstance(self.space, Point) else matrices.new_zeros(*matrices.shape[:-1], 1)
         # Spectator axes, which one element moves all alike, are channels to what follows: one set of places serves them all.
         batch = matrices.ndim - 2
         while batch and matrices.shape[batch - 1] == 1:
             batch -= 1
-        matrices = matrices.reshape(*matrices.shape[:batch], d, d)
+        matrices, shifts = (t.reshape(*t.shape[:batch], *t.shape[-2:]) for t in (matrices, shifts))
         lead = torch.broadcast_shapes(matrices.shape[:-2], x.shape[:batch])
         if 0 in (*lead, *x.shape[batch:]):
             return x.new_zeros(*lead, *x.shape[batch:])
         channels = x.shape[batch:-d]
         flat = x.expand(*lead, *x.shape[batch:]).reshape(-1, math.prod(channels), *sizes)
-        matrices = matrices.expand(*lead, d, d).reshape(-1, d, d)
-        rounded = matrices.round()
-        moved = _permute_pixels(flat, rounded.long())
-        if not self.keeps_grid:
-            exact = (matrices - rounded).abs().amax((-2, -1)) < 1e-6
-            moved = torch.where(exact.view(-1, *(1,) * (d + 1)), moved, self._interpolate(flat, matrices))
-        moved = moved.reshape(*lead, *channels, *sizes)
+        matrices, shifts = (t.expand(*lead, *t.shape[-2:]).reshape(-1, *t.shape[-2:]) for t in (matrices, shifts))
+        moved = self._resampled(flat, matrices, shifts, back).reshape(*lead, *channels, *sizes)
         if self.value is None:
             return moved
         if not moved.is_floating_point() and not self.keeps_grid:
             raise ArgumentError("x", f"floating-point fields, for {self.value!r} turns their values", str(x.dtype))
         # The value's representation acts on the channel axis.
-        return self.value.act(g, moved.movedim(-d - 1, -1)).movedim(-1, -d - 1)
+        return self.value.act(self.group.inverse(g) if back else g, moved.movedim(-d - 1, -1)).movedim(-1, -d - 1)
 
-    def _interpolate(self, image: Tensor, matrices: Tensor) -> Tensor:
+    def _resampled(self, image: Tensor, matrices: Tensor, shifts: Tensor, back: bool) -> Tensor:
+        """Flat images ``[b, c, *grid]`` moved by linear maps ``[b, d, d]`` and shifts ``[b, d, 1]``, or by their inverse."""
+        affine = isinstance(self.space, Point)
+        if affine or not self._linear.is_orthogonal:
+            wide = torch.promote_types(matrices.dtype, torch.float32)
+            matrices, shifts = matrices.to(wide), shifts.to(wide)
+            if not back:
+                matrices = torch.linalg.inv(matrices)
+                shifts = -matrices @ shifts
+            return self._interpolate(image, matrices, shifts.squeeze(-1) if affine else None)
+        # The value at p comes from g^-1 p.
+        matrices = matrices if back else matrices.mT
+        rounded = matrices.round()
+        moved = _permute_pixels(image, rounded.long())
+        if self.keeps_grid:
+            return moved
+        exact = (matrices - rounded).abs().amax((-2, -1)) < 1e-6
+        return torch.where(exact.view(-1, *(1,) * (image.ndim - 1)), moved, self._interpolate(image, matrices, None))
+
+    def _interpolate(self, image: Tensor, matrices: Tensor, shifts: Tensor | None) -> Tensor:
         """Moved images; integers are rounded to the nearest, booleans to the larger half, and places are found in float32 or better."""
-        d = self.space.dim
         wide = torch.float64 if image.dtype in (torch.int32, torch.int64, torch.float64) else torch.float32
-        x, matrices = image.to(wide), matrices.to(wide)
-        flip = torch.ones(d, dtype=x.dtype, device=x.device)
-        flip[1] = -1  # grid_sample counts rows downwards
-        # The value at p comes from g^-1 p = p g (rows).
-        inverse = (flip[:, None] * matrices.mT * flip).to(x.device)
-        # The centres of the pixels, as torch's affine_grid has them, which does not export with a free batch.
-        side = x.shape[-1]
-        line = (2 * torch.arange(side, dtype=wide, device=x.device) + 1 - side) / side
-        places = torch.stack(torch.meshgrid(*[line] * d, indexing="ij")[::-1], -1).reshape(-1, d)
-        grid = (places @ inverse.mT).reshape(-1, *(side,) * d, d)
-        mode = self.interpolation if d == 2 or self.interpolation == "nearest" else "bilinear"
-        moved = torch.nn.functional.grid_sample(x, grid, mode=mode, padding_mode="zeros", align_corners=False)
+        mode = self.interpolation if self.space.dim == 2 or self.interpolation == "nearest" else "bilinear"
+        moved = pulled_back(image.to(wide), matrices, shifts, mode=mode)
         if image.dtype == torch.bool:
             return moved >= 0.5
         if not image.is_floating_point():  # bicubic values may lie outside of the range
@@ -118,6 +139,43 @@ class Images(Action):
         return f"Images({value} on {self.space!r})"
 
 
+def pulled_back(
+    image: Float[Tensor, "b c *grid"],
+    matrices: Float[Tensor, "b d d"],
+    shifts: Float[Tensor, "b d"] | None = None,
+    side: int | None = None,
+    mode: str = "bilinear",
+) -> Float[Tensor, "b c *sides"]:
+    """The fields ``p -> f(A p + t)``: zero outside of the grid, points counted in pixels from its centre.
+
+    Args:
+        image: ``f``, in two or three dimensions; the grid's sides may differ.
+        matrices, shifts: ``A`` and ``t``, coordinates in the order x, y (upwards), z.
+        side: of the new grid; by default all sides are those of ``f``.
+        mode: of the interpolation.
+
+    >>> image = torch.arange(4.0).view(1, 1, 2, 2)
+    >>> pulled_back(image, torch.eye(2)[None], torch.tensor([[1.0, 0.0]]))[0, 0]
+    tensor([[1., 0.],
+            [3., 0.]])
+    """
+    d, sizes, wide = matrices.shape[-1], image.shape[2:], image.dtype
+    matrices = matrices.to(image)
+    flip = torch.ones(d, dtype=wide, device=image.device)
+    flip[1] = -1  # grid_sample counts rows downwards
+    # The centres of the pixels, as torch's affine_grid has them, which does not export with a free batch.
+    half = torch.tensor([0.5 * size for size in reversed(sizes)], dtype=wide, device=image.device)
+    new = [side] * d if side is not None else list(sizes)
+    lines = [(2 * torch.arange(n, dtype=wide, device=image.device) + 1 - n) / size for n, size in zip(new, sizes)]
+    # Normalised coordinates are pixels over half a side, for either side of the map.
+    matrices = flip[:, None] * matrices * flip * half / half[:, None]
+    places = torch.stack(torch.meshgrid(*lines, indexing="ij")[::-1], -1).reshape(-1, d)
+    grid = places @ matrices.mT
+    if shifts is not None:
+        grid = grid + (flip * shifts.to(image) / half).unsqueeze(-2)
+    return torch.nn.functional.grid_sample(image, grid.reshape(-1, *new, d), mode=mode, padding_mode="zeros", align_corners=False)
+
+
 def _keeps_grid(space: Rep) -> bool:
     if not space.group.is_finite or space.group.order > 48:
         return False
@@ -126,13 +184,13 @@ def _keeps_grid(space: Rep) -> bool:
 
 
 def _permute_pixels(x: Tensor, matrices: Tensor) -> Tensor:
-    """Move the values of ``x`` ``[b, c, *grid]`` by signed permutation matrices ``[b, d, d]`` of the axes, exactly."""
+    """The fields ``p -> x(A p)`` for ``x`` ``[b, c, *grid]`` and signed permutation matrices ``[b, d, d]`` of the axes, exactly."""
     d, side = matrices.shape[-1], x.shape[-1]
     # Doubled coordinates centred on the grid are odd or even integers, so no rounding occurs.
     line = 2 * torch.arange(side, device=x.device) - (side - 1)
     axes = torch.meshgrid(*[line] * d, indexing="ij")  # array order: (z,) row, column
     points = torch.stack([axes[-1], -axes[-2], *([axes[0]] if d == 3 else [])], -1).reshape(-1, d)
-    source = points @ matrices.to(x.device)  # g^-1 p, as rows
+    source = points @ matrices.to(x.device).mT
     column, row = (source[..., 0] + side - 1) // 2, (side - 1 - source[..., 1]) // 2
     index = row * side + column
     if d == 3:

@@ -5,6 +5,7 @@ from erlangen.datasets.digits import digits, split_digits
 from erlangen.datasets.fashion import fashion, rotated, rotated_fashion
 from erlangen.datasets.graphs import connected_graphs, generated_graphs
 from erlangen.datasets.leaves import leaves
+from erlangen.datasets.mnist import linear_maps, mnist, moved, on_canvas
 from erlangen.datasets.parts import machine_parts
 from erlangen.datasets.signals import warped_signals
 from erlangen.datasets.views import views
@@ -16,7 +17,11 @@ __all__ = [
     "fashion",
     "generated_graphs",
     "leaves",
+    "linear_maps",
     "machine_parts",
+    "mnist",
+    "moved",
+    "on_canvas",
     "rotated",
     "rotated_fashion",
     "split_digits",

@@ -22,6 +22,7 @@ from erlangen.nn.faenet_config import FAENetConfig
 from erlangen.nn.gated import Gated
 from erlangen.nn.gradient_forces import GradientForces
 from erlangen.nn.irrep_product import IrrepProduct
+from erlangen.nn.lie_conv import LieConv, LieConvNet, LieLift, LieProject
 from erlangen.nn.lie_gnn import LieGNN
 from erlangen.nn.lifting import Lifting
 from erlangen.nn.linear import EquivariantLinear
@@ -66,7 +67,11 @@ __all__ = [
     "IrrepProduct",
     "LabeledMultivectorAttention",
     "LabeledVectorAttention",
+    "LieConv",
+    "LieConvNet",
     "LieGNN",
+    "LieLift",
+    "LieProject",
     "Lift",
     "LiftedBonds",
     "Lifting",

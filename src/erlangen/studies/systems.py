@@ -135,7 +135,13 @@ SYSTEMS = (
         "measure",
         "works: exact correlations, bounds, students that fail and the algorithm that does not",
     ),
-    System(23, "Lie-group convolution", "decompositions of GL+(n), SL(n) and affine groups", "groups, nn"),
+    System(
+        23,
+        "Lie-group convolution",
+        "decompositions of GL+(n), SL(n) and affine groups",
+        "groups, nn",
+        "works: factors with exact measures; image networks on Aff+(2), GL+(2), SL(2), by factors and by samples",
+    ),
     System(24, "null infinity", "linking past and future null infinity", "fields/spacetime"),
     System(
         25,

@@ -1,0 +1,75 @@
+"""`ImageMoments`: the frame of images that are moved by affine maps, from where their ink lies and how it spreads."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from erlangen.actions.base import Action
+from erlangen.actions.image_moments import moment_pose, planar_linear_part
+from erlangen.actions.images import Images
+from erlangen.errors import ArgumentError
+from erlangen.groups.haar import planar_rotation
+from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.symmetrized import Batch
+
+
+class ImageMoments(Frame):
+    """Centre of mass and ``C^(1/2)`` of the ink's covariance, followed by equidistant rotations.
+
+    Affine maps are translations, stretches and rotations. The first two, which are not compact, are taken off exactly (up to
+    interpolation) by the moments; the rotations that remain are averaged over. With one angle they are left to the model.
+
+    Images need an empty background: ink that enters at the border of the canvas has no moments.
+
+    Args:
+        size: deviation of the canonical ink in pixels; by default 0.23 of the canvas's side. Of SL(2) and SO(2) it is not used.
+        angles: how many rotations.
+        of: the image's name in a dict; by default the first.
+
+    Raises:
+        ArgumentError: when called, images without ink.
+
+    >>> import erlangen as er
+    >>> G = er.Affine(2)
+    >>> frame = ImageMoments()
+    >>> frame(er.actions.Images(G.point), torch.rand(8, 1, 20, 20)).elements.shape
+    torch.Size([8, 8, 3, 3])
+    """
+
+    is_exact = False
+    differentiable = True
+
+    def __init__(self, size: float | None = None, angles: int = 8, of: str | None = None) -> None:
+        super().__init__()
+        if size is not None and not size > 0:
+            raise ArgumentError("size", "a positive deviation in pixels, or None", repr(size))
+        if isinstance(angles, bool) or not isinstance(angles, int) or angles < 1:
+            raise ArgumentError("angles", "a positive number of angles", repr(angles))
+        self.size, self.angles, self.of = size, angles, of
+
+    def forward(self, inp: Action, x: Any) -> Weighted:
+        image = next(part for name, action, part in Batch(inp, x).named if self._is_image(name, action))
+        pose = moment_pose(image, inp.group, self.size or SHARE * image.shape[-1])
+        turns = planar_rotation(2 * math.pi * torch.arange(self.angles, dtype=pose.dtype, device=pose.device) / self.angles)
+        if inp.group.translates:
+            turns = inp.group.element(turns)  # type: ignore[attr-defined]
+        return Weighted(pose.unsqueeze(1) @ turns)
+
+    def refuse(self, inp: Action) -> str:
+        try:
+            planar_linear_part(inp.group)
+        except ArgumentError as error:
+            return f"{error.got} is none of {error.expected}"
+        if any(self._is_image(self.of, leaf) for leaf in getattr(inp, "leaves", [inp])):
+            return ""
+        return f"no part of {inp!r} is images in the plane"
+
+    def _is_image(self, name: str | None, action: Any) -> bool:
+        return self.of in (None, name) and isinstance(action, Images) and action.space.dim == 2
+
+
+#: The canonical deviation in parts of the canvas's side: ink of a disc then reaches 0.46 of it.
+SHARE = 0.23
