@@ -15,14 +15,14 @@ from erlangen.actions.images import pulled_back
 from erlangen.errors import ArgumentError
 
 G = er.Affine(2)
-CHEAP = {"dtype": torch.float64}
-MAP = torch.tensor([[1.2, 0.4], [-0.3, 0.9]], **CHEAP)
-SHIFT = torch.tensor([2.0, -3.0], **CHEAP)
+DOUBLE = {"dtype": torch.float64}
+MAP = torch.tensor([[1.2, 0.4], [-0.3, 0.9]], **DOUBLE)
+SHIFT = torch.tensor([2.0, -3.0], **DOUBLE)
 
 
 def pixels(side: int) -> Tensor:
     """Coordinates ``[side, side, 2]``, x to the right and y upwards."""
-    line = torch.arange(side, **CHEAP) - 0.5 * (side - 1)
+    line = torch.arange(side, **DOUBLE) - 0.5 * (side - 1)
     return torch.stack(torch.meshgrid(-line, line, indexing="ij")[::-1], -1)
 
 
@@ -49,44 +49,50 @@ def test_moving_back_is_moving_by_the_inverse() -> None:
     linear = Images(er.GLplus(2).vector)
     assert torch.allclose(linear.act(MAP, x), act.act(G.element(MAP), x), atol=1e-14)
     turns = Images(er.SO(2).vector)
-    h = er.SO(2).sample(5, **CHEAP)
+    h = er.SO(2).sample(5, **DOUBLE)
     assert torch.allclose(turns.act_inverse(h, x), turns.act(h.mT, x), atol=1e-14)
     wind = Images(er.O(2).vector, er.O(2).vector)
-    k = er.O(2).sample(5, **CHEAP)
-    y = torch.randn(5, 2, 9, 9, **CHEAP)
+    k = er.O(2).sample(5, **DOUBLE)
+    y = torch.randn(5, 2, 9, 9, **DOUBLE)
     assert torch.allclose(wind.act_inverse(k, y), wind.act(k.mT, y), atol=1e-14)
 
 
+def test_a_density_keeps_its_mass() -> None:
+    x = bell(2 * pixels(48))[None]
+    moved = Images(G.point, G.pseudoscalar.dual).act(G.element(MAP, SHIFT), x)
+    assert torch.allclose(moved.sum(), x.sum(), rtol=1e-3)
+
+
 def test_whole_pixels_and_quarter_turns_are_exact() -> None:
-    x, act = torch.randn(3, 9, 9, **CHEAP), Images(G.point)
-    shifted = act.act(G.element(translation=torch.tensor([2.0, 3.0], **CHEAP)), x)
+    x, act = torch.randn(3, 9, 9, **DOUBLE), Images(G.point)
+    shifted = act.act(G.element(translation=torch.tensor([2.0, 3.0], **DOUBLE)), x)
     assert torch.allclose(shifted[:, :6, 2:], x[:, 3:, :7], atol=1e-13)
     assert float(shifted[:, 6:].abs().max()) < 1e-13
-    quarter = G.element(torch.tensor([[0.0, -1.0], [1.0, 0.0]], **CHEAP))
+    quarter = G.element(torch.tensor([[0.0, -1.0], [1.0, 0.0]], **DOUBLE))
     assert torch.allclose(act.act(quarter, x), torch.rot90(x, 1, (-2, -1)), atol=1e-13)
 
 
 def test_pulled_back_is_torchs_affine_grid() -> None:
-    x = torch.randn(2, 3, 10, 14, **CHEAP)
-    theta = torch.tensor([[[0.9, 0.2, 0.1], [-0.1, 1.1, -0.2]]], **CHEAP).expand(2, 2, 3)
+    x = torch.randn(2, 3, 10, 14, **DOUBLE)
+    theta = torch.tensor([[[0.9, 0.2, 0.1], [-0.1, 1.1, -0.2]]], **DOUBLE).expand(2, 2, 3)
     theirs = torch.nn.functional.grid_sample(
         x, torch.nn.functional.affine_grid(theta, list(x.shape), align_corners=False), align_corners=False
     )
     # Their coordinates are in half sides, and y runs down.
-    half = torch.tensor([7.0, -5.0], **CHEAP)
+    half = torch.tensor([7.0, -5.0], **DOUBLE)
     matrix = theta[..., :2] * half[:, None] / half
     assert torch.allclose(pulled_back(x, matrix, theta[..., 2] * half), theirs, atol=1e-12)
 
 
 def test_another_canvas_has_the_same_centre() -> None:
     x = bell(pixels(40))[None, None]
-    small = pulled_back(x, 2 * torch.eye(2, **CHEAP)[None], None, 20)
+    small = pulled_back(x, 2 * torch.eye(2, **DOUBLE)[None], None, 20)
     assert torch.allclose(small[0, 0], torch.nn.functional.avg_pool2d(x, 2)[0, 0], atol=1e-13)
 
 
 def test_moments_of_a_normal_law_are_its_own() -> None:
-    covariance = torch.tensor([[9.0, 2.0], [2.0, 5.0]], **CHEAP)
-    mean = torch.tensor([1.5, -2.25], **CHEAP)
+    covariance = torch.tensor([[9.0, 2.0], [2.0, 5.0]], **DOUBLE)
+    mean = torch.tensor([1.5, -2.25], **DOUBLE)
     off = pixels(49) - mean
     x = torch.exp(-0.5 * (off @ torch.linalg.inv(covariance) * off).sum(-1))
     mass, centre, found = image_moments(x[None])
@@ -97,7 +103,7 @@ def test_moments_of_a_normal_law_are_its_own() -> None:
     assert torch.allclose(pose[:2, :2] @ pose[:2, :2].mT, covariance / 4, atol=1e-5)
     assert torch.equal(pose[:2, :2], pose[:2, :2].mT)
     own = moment_pose(x[None], er.SL(2), 2.0)
-    assert torch.allclose(torch.linalg.det(own), torch.ones((), **CHEAP))
+    assert torch.allclose(torch.linalg.det(own), torch.ones((), **DOUBLE))
     assert torch.allclose(moment_pose(x[None], er.SE(2), 2.0), G.element(translation=centre))
 
 
@@ -107,13 +113,15 @@ def test_the_pose_moves_along_up_to_a_rotation() -> None:
     y = Images(G.point).act(G.element(MAP, SHIFT), x[:, None])
     here, there = moment_pose(x[:, None], G, 4.0), moment_pose(y, G, 4.0)
     turn = torch.linalg.inv(G.element(MAP, SHIFT) @ here) @ there
-    assert torch.allclose(turn[:, :2, :2] @ turn[:, :2, :2].mT, torch.eye(2, **CHEAP).expand(2, 2, 2), atol=2e-2)
+    assert torch.allclose(
+        turn[:, :2, :2] @ turn[:, :2, :2].mT, torch.eye(2, **DOUBLE).expand(2, 2, 2), atol=4e-2
+    )  # interpolation widens
     assert turn[:, :2, 2].abs().max() < 0.05
 
 
 def test_thin_ink_has_a_pose_and_derivatives() -> None:
     for where in ((slice(4, 5), slice(4, 5)), (slice(4, 5), slice(None))):
-        x = torch.zeros(1, 9, 9, **CHEAP)
+        x = torch.zeros(1, 9, 9, **DOUBLE)
         x[(0, *where)] = 1.0
         assert float(torch.linalg.eigvalsh(image_moments(x).covariance).min()) == pytest.approx(1 / 12)
         x.requires_grad_()
@@ -121,7 +129,7 @@ def test_thin_ink_has_a_pose_and_derivatives() -> None:
         (second,) = torch.autograd.grad(slope.square().sum(), x)
         assert torch.isfinite(slope).all()
         assert torch.isfinite(second).all()
-    y = torch.rand(2, 1, 5, 5, **CHEAP).requires_grad_()
+    y = torch.rand(2, 1, 5, 5, **DOUBLE).requires_grad_()
     assert torch.autograd.gradcheck(lambda y: moment_pose(y, G, 2.0), y)
 
 

@@ -95,7 +95,11 @@ def moment_pose(x: Float[Tensor, "*batch c h w"], group: Group, size: float) -> 
     """
     if not size > 0:
         raise ArgumentError("size", "a positive deviation in pixels", repr(size))
-    kind = planar_linear_part(group)
+    return pose_of_kind(x, planar_linear_part(group), group.translates, size)
+
+
+def pose_of_kind(x: Float[Tensor, "*batch c h w"], kind: str, translates: bool, size: float) -> Float[Tensor, "*batch m m"]:
+    """:func:`moment_pose` of a group that was looked at before: the kind of its linear part, and whether it translates."""
     _, mean, covariance = image_moments(x)
     if kind == "SO":
         linear = torch.eye(2).to(covariance).expand_as(covariance)
@@ -105,7 +109,7 @@ def moment_pose(x: Float[Tensor, "*batch c h w"], group: Group, size: float) -> 
         linear = covariance + root[..., None, None] * torch.eye(2).to(covariance)
         linear = linear / (covariance.diagonal(dim1=-2, dim2=-1).sum(-1) + 2 * root).sqrt()[..., None, None]
         linear = linear / (size if kind == "GL" else root.sqrt()[..., None, None])
-    if not group.translates:
+    if not translates:
         return linear
     last = torch.tensor([0.0, 0.0, 1.0]).to(linear).expand(*linear.shape[:-2], 1, 3)
     return torch.cat([torch.cat([linear, mean.unsqueeze(-1)], -1), last], -2)

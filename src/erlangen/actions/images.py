@@ -30,8 +30,8 @@ class Images(Action):
         space: the real representation of dimension 2 or 3 that moves the grid's points, e.g. ``SO(2).vector``,
             ``Dihedral(4).irrep(1)``, ``O(3).vector``, ``GLplus(2).vector``; or the action on points of an affine group,
             ``Affine(2).point``, whose translations are in pixels.
-        value: how the channels move, of dimension ``channels``; by default any number of scalars. A density is what the determinant's
-            inverse multiplies.
+        value: how the channels move, of dimension ``channels``; by default any number of scalars. That of a density is
+            ``group.pseudoscalar.dual``, one over the determinant.
         interpolation: ``"bilinear"`` (also trilinear), ``"nearest"`` or ``"bicubic"`` (planes only), for elements that do not map
             the grid to itself. Pixels of integers (uint8) are rounded.
 

@@ -14,7 +14,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
+from erlangen.groups import GLplus
+from erlangen.groups.decompositions import PolarDecomposition
 
+#: Made once: graphs that are traced find it ready.
+POLAR = PolarDecomposition(GLplus(2))
 #: Radius of the ring of centres in ``log P``, and the width of their bells in parts of it.
 RADIUS, WIDTH = 0.4, 0.6
 
@@ -245,9 +249,7 @@ def group_coordinates(v: Float[Tensor, "*batch 2 2"]) -> tuple[Float[Tensor, "*b
     >>> group_coordinates(2 * torch.eye(2))[0]
     tensor([0.0000, 0.0000, 0.9803])
     """
-    from erlangen.groups import GLplus
-
-    x, turn = GLplus(2).decomposition("polar").log_split(v)  # type: ignore[attr-defined]
+    x, turn = POLAR.log_split(v)
     root = 0.5**0.5
     a, b, d = x[..., 0, 0], x[..., 0, 1], x[..., 1, 1]
     return torch.stack([root * (a - d), b / root, root * (a + d)], -1), turn[..., :, 0]

@@ -239,8 +239,8 @@ def quarter_turns(samples: Samples) -> Rep:
     """The rotations of the plane that keep both the grid of pixels and that of the samples: those by quarters, halves or none.
 
     >>> import erlangen as er
-    >>> quarter_turns(Samples(er.SL(2), angles=8)).group
-    Cyclic(4)
+    >>> [quarter_turns(Samples(er.SL(2), angles=n)).group.order for n in (8, 6, 5)]
+    [4, 2, 1]
     """
     order = math.gcd(samples.angles, 4)
     group = Cyclic(order)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
-from erlangen.actions.image_moments import image_moments, moment_pose, planar_linear_part
+from erlangen.actions.image_moments import image_moments, planar_linear_part, pose_of_kind
 from erlangen.actions.images import Images, pulled_back
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
@@ -91,7 +91,7 @@ class LieConvNet(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.kind = planar_linear_part(group)
+        self.kind, self.translates = planar_linear_part(group), group.translates
         if noncompact not in ("frame", "samples"):
             raise ArgumentError("noncompact", "'frame' or 'samples'", repr(noncompact))
         if not channels:
@@ -144,7 +144,7 @@ class LieConvNet(nn.Module):
 
     def acting(self) -> tuple[Action, Action]:
         """How the whole group moves images and answers, for :func:`erlangen.equivariance_error` on data of your own."""
-        space: Any = self.group.point if self.group.translates else self.group.vector  # type: ignore[attr-defined]
+        space: Any = self.group.point if self.translates else self.group.vector  # type: ignore[attr-defined]
         return Images(space), self.classes * self.group.scalar
 
     def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Tensor:
@@ -176,11 +176,11 @@ class LieConvNet(nn.Module):
             canvas = self.canvas or wide.shape[-1]
             maps = elements.to(wide).expand(len(wide), *elements.shape)
             shifts = None
-            if self.noncompact == "frame" and (self.kind != "SO" or self.group.translates) and len(wide):
-                pose = moment_pose(wide, self.group, self.size or SHARE * canvas)
+            if self.noncompact == "frame" and (self.kind != "SO" or self.translates) and len(wide):
+                pose = pose_of_kind(wide, self.kind, self.translates, self.size or SHARE * canvas)
                 maps = pose[:, None, :2, :2] @ maps
-                shifts = pose[:, :2, 2] if self.group.translates else None
-            elif self.group.translates and len(wide):
+                shifts = pose[:, :2, 2] if self.translates else None
+            elif self.translates and len(wide):
                 shifts = image_moments(wide).mean
             count = maps.shape[1]
             if shifts is not None:

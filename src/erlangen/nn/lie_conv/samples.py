@@ -115,8 +115,9 @@ class Samples(nn.Module):
         return self
 
     def largest(self) -> float:
-        """The largest factor by which an element stretches any vector."""
-        return float(torch.linalg.matrix_norm(self.elements, 2).max())
+        """The largest factor by which an element of the window stretches any vector."""
+        stretch, scale = {"SO": (0.0, 0.0), "SL": (self.stretch, 0.0), "GL": (self.stretch, self.scale)}[self.kind]
+        return math.exp(stretch / 2**0.5 + scale)
 
     def __len__(self) -> int:
         return len(self.elements)
