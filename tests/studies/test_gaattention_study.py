@@ -1,5 +1,7 @@
 """The study of geometric-algebra attention runs, small, and what is exact in it holds without training; slowly, its first part in full."""
 
+import importlib.util
+
 import pytest
 
 from erlangen.studies.gaattention import STUDY, Config
@@ -19,13 +21,13 @@ def test_crystals_run_and_predictions_do_not_change_when_turned():
 
 
 def test_forces_run_and_are_conservative():
-    outcome = STUDY.run(Config(part="forces", seconds=0.01, frames=20, test=20, width=8, blocks=1), quiet=True)
+    outcome = STUDY.run(Config(part="forces", seconds=0.01, frames=20, test=20, width=8), quiet=True)
     assert check_outcome(STUDY, outcome)
     assert claims(outcome)["conservative"].holds
 
 
+@pytest.mark.skipif(importlib.util.find_spec("MDAnalysisTests") is None, reason="the files of MDAnalysisTests are not there")
 def test_backmapping_runs_and_atoms_turn_along():
-    pytest.importorskip("MDAnalysisTests")
     outcome = STUDY.run(Config(part="backmapping", seconds=0.01, proteins=3, width=8), quiet=True)
     assert check_outcome(STUDY, outcome)
     assert claims(outcome)["along"].holds

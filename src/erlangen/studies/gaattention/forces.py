@@ -82,8 +82,8 @@ def run(config: Config, quiet: bool) -> Part:
     kinds, width = len(elements), config.width
     seconds = 3600.0 if config.full else config.seconds
     makers = {
-        TWO: lambda: GAAEnergyModel(kinds, width, config.blocks, rank=2),
-        ONE: lambda: GAAEnergyModel(kinds, width, config.blocks, rank=1),
+        TWO: lambda: GAAEnergyModel(kinds, width, config.force_blocks, rank=2),
+        ONE: lambda: GAAEnergyModel(kinds, width, config.force_blocks, rank=1),
         PEER: lambda: EGNNEnergies(kinds, 2 * width, 4),
     }
     found: dict[str, dict[str, float]] = {}

@@ -19,7 +19,7 @@ class Config:
     width: int = 32
     """Numbers of each point."""
     blocks: int = 2
-    """Blocks of attention before the pooling one."""
+    """Crystals: blocks of attention before the pooling one."""
     count: int = 400
     """Crystals: atoms of each, for each noise; a fifth is for testing."""
     steps: int = 600
@@ -28,6 +28,8 @@ class Config:
     """Forces: of which molecule."""
     frames: int = 1000
     """Forces: frames to learn from; others are for testing."""
+    force_blocks: int = 1
+    """Forces: the same; with two, learning starts later than the time lasts."""
     test: int = 400
     """Forces: frames for testing."""
     proteins: int = 50
