@@ -317,6 +317,11 @@ def test_networks_of_ones_own_see_every_ordered_tuple():
     layer = layers.VectorAttention(6, score_net=score).double()
     layer(cloud(2))
     assert seen == [(2, 5, 5, 6)]
+    late = layers.VectorAttention(6).double()
+    late.value_net = torch.nn.Sequential(*late.value_net)
+    late.value_net.register_forward_hook(lambda net, inputs, m: seen.append(m.shape))
+    late(cloud(2))
+    assert seen == 2 * [(2, 5, 5, 6)]
     normal = layers.VectorAttention(6, value_net=torch.nn.Sequential(layers.MomentumNormalization(2), torch.nn.Linear(2, 6)))
     normal.double()(cloud(2))
     q = torch.stack([torch.stack([a @ b, torch.linalg.cross(a, b).norm()]) for c in cloud(2)[0] for a in c for b in c])

@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
-from erlangen.nn.clifford_base import GeometricAttention, LabelledAttention, TurningAttention
+from erlangen.nn.clifford_base import GeometricAttention
 from erlangen.nn.clifford_products import MultivectorProducts, safe_norm
+from erlangen.nn.clifford_turning import LabelledAttention, TurningAttention
 
 
 class VectorAttention(GeometricAttention):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -76,8 +75,6 @@ class GeometricAttention(nn.Module):
         self.include_normalized_products, self.linear_mode = include_normalized_products, linear_mode
         self.linear_terms = linear_terms if rank > 1 else 0
         self.products = self.algebra(dim, parity)
-        #: Networks of ours see each tuple alone, so that one of all its orders is enough; of another's this is not known.
-        self._ours = score_net is None and value_net is None
         self.value_net = value_net or default_value_net(self.invariant_dims, n_dim)
         self.score_net = score_net or default_scalar_net(n_dim)
         if merge_fun == "concat":
@@ -193,7 +190,13 @@ class GeometricAttention(nn.Module):
         """Whether tuples that differ in order alone have the same value, and leaving the others out pays."""
         simple = self.invariant_mode == "single" and self.merge_fun == "mean" and self.rank in (2, 3) and not self.linear_terms
         kind = self.algebra is VectorProducts and self.dim == 3 and not self.gives_vectors
-        return self._ours and simple and kind and n <= 2 * self.n_dim
+        return (
+            isinstance(self.value_net, OwnNetwork)
+            and isinstance(self.score_net, OwnNetwork)
+            and simple
+            and kind
+            and n <= 2 * self.n_dim
+        )
 
     def _attend_unordered(self, r: Tensor, v: Tensor, w: Tensor | None, mask: Tensor | None) -> Tensor:
         members, share, orders = (t.to(r.device) for t in unordered(r.shape[-2], self.rank, self.parity == "so3"))
@@ -313,113 +316,18 @@ class GeometricAttention(nn.Module):
         )
 
 
-class TurningAttention(GeometricAttention):
-    """What layers share that give vectors or multivectors; see :class:`~erlangen.nn.Vector2VectorAttention`."""
-
-    gives_values, gives_vectors = False, True
-
-    def __init__(
-        self,
-        n_dim: int,
-        score_net: Net | None = None,
-        value_net: Net | None = None,
-        scale_net: Net | None = None,
-        reduce: bool = True,
-        merge_fun: str = "mean",
-        join_fun: str = "mean",
-        rank: int = 2,
-        invariant_mode: Mode = "single",
-        covariant_mode: Mode = "partial",
-        include_normalized_products: bool = False,
-        linear_mode: Mode = "partial",
-        linear_terms: int = 0,
-        convex_covariants: bool = False,
-        *,
-        dim: int = 3,
-        parity: Parity = "so3",
-        chunk: int | None = None,
-    ) -> None:
-        super().__init__(
-            n_dim, score_net, value_net, reduce, merge_fun, join_fun, rank, invariant_mode,
-            include_normalized_products, linear_mode, linear_terms, dim=dim, parity=parity, chunk=chunk,
-        )  # fmt: skip
-        if covariant_mode not in MODES:
-            raise ArgumentError("covariant_mode", " or ".join(map(repr, MODES)), repr(covariant_mode))
-        self.covariant_mode, self.convex_covariants = covariant_mode, convex_covariants
-        self.scale_net = scale_net or default_scalar_net(n_dim)
-        count = sum(self.products.moves(length) for length in self.products.lengths(rank, covariant_mode))
-        if not count:
-            expected = "'partial' or 'full': the product of an even number of vectors alone gives none that turns along"
-            raise ArgumentError("covariant_mode", expected, f"{covariant_mode!r} at rank {rank}, parity {parity!r}, dim {dim}")
-        self.covariant_count = count * (2 if include_normalized_products else 1) + self.linear_terms
-        if self.covariant_count > 1:
-            self.vector_kernels = nn.Parameter(0.05 * torch.randn(self.covariant_count))
-        symmetric = merge_fun == "mean" and covariant_mode == invariant_mode == "single" and not self.linear_terms
-        if reduce and rank == 2 and symmetric and self.algebra is VectorProducts:
-            text = "r_i x r_j changes its sign when i and j are swapped, so that the sum over all pairs is always zero"
-            warnings.warn(f"{text}: take covariant_mode='partial', merge_fun='concat' or reduce=False", UserWarning, stacklevel=2)
-
-    def _other_modes(self) -> set[Mode]:
-        return {*super()._other_modes(), self.covariant_mode}
-
-    def _turning(self, terms: dict[Mode, list[Any]], linear: list[Any]) -> list[Any]:
-        return self._completed([term for term in terms[self.covariant_mode] if self.products.moves(term.length)], linear)
-
-    def _values(self, m: Tensor, covariants: list[Tensor], weights: Tensor | None) -> Tensor:
-        if self.covariant_count == 1:
-            vector = covariants[0]
-        else:
-            alpha = self.vector_kernels
-            if self.convex_covariants:
-                alpha = torch.cat([alpha, alpha.new_zeros(1)]).softmax(0)
-            vector = sum((a * c for a, c in zip(alpha[1:], covariants[1:])), start=alpha[0] * covariants[0])
-        vector = vector * self.scale_net(m)
-        values = torch.cat([vector, m.to(vector.dtype)], -1) if self.gives_values else vector
-        return values if weights is None else values * weights.to(values.dtype)
-
-
-class LabelledAttention(TurningAttention):
-    """What layers share that give a vector for each label; see :class:`~erlangen.nn.LabeledVectorAttention`."""
-
-    joined = 3
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        (moved,) = self.inp.parts
-        self.inp = Record(((PerDatum(self.group), moved),))
-
-    def forward(self, inputs: Any, mask: Tensor | None = None, return_attention: bool = False) -> Any:
-        """One vector for each label (``reduce``), or one for each label and point.
-
-        Args:
-            inputs: ``(labels, (r, v))`` or ``(labels, (r, v, w))``, labels ``[*batch, L, n_dim]``.
-            mask, return_attention: as in the other layers; weights have an axis of labels before those of points.
-
-        Raises:
-            ArgumentError: as in the other layers.
-        """
-        if not isinstance(inputs, (tuple, list)) or len(inputs) != 2 or not isinstance(inputs[1], (tuple, list)):
-            raise ArgumentError("inputs", "(labels, (r, v)) or (labels, (r, v, w))", type(inputs).__name__)
-        labels, points = inputs
-        r, v, w = self._checked(points, mask, return_attention)
-        if labels.ndim != r.ndim or labels.shape[:-2] != r.shape[:-2] or labels.shape[-1] != self.n_dim:
-            raise ArgumentError("labels", f"values {[*r.shape[:-2], 'L', self.n_dim]}", f"shape {tuple(labels.shape)}")
-        return self._attend(r, v, w, labels, mask, return_attention)
-
-    def example(self, *batch: int, generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Any:
-        """Random clouds of four points, and two labels."""
-        ((r, v),) = super().example(*batch, generator=generator, dtype=dtype)
-        return ((torch.randn(*batch, 2, self.n_dim, generator=generator, dtype=dtype), (r, v)),)
+class OwnNetwork(nn.Sequential):
+    """A network that sees each tuple alone, so that one of all its orders is enough; of networks that are given this is not known."""
 
 
 def default_value_net(invariants: int, n_dim: int) -> nn.Module:
     """``invariants -> n_dim`` with one normalised hidden layer."""
-    return nn.Sequential(nn.Linear(invariants, 2 * n_dim), nn.LayerNorm(2 * n_dim), nn.ReLU(), nn.Linear(2 * n_dim, n_dim))
+    return OwnNetwork(nn.Linear(invariants, 2 * n_dim), nn.LayerNorm(2 * n_dim), nn.ReLU(), nn.Linear(2 * n_dim, n_dim))
 
 
 def default_scalar_net(n_dim: int) -> nn.Module:
     """``n_dim -> 1`` with one hidden layer."""
-    return perceptron(n_dim, 2 * n_dim, 1)
+    return OwnNetwork(*perceptron(n_dim, 2 * n_dim, 1))
 
 
 def _kernels(count: int, n_dim: int, parts: int) -> nn.ParameterList:
