@@ -17,12 +17,13 @@ from collections.abc import Callable
 import torch
 from e3nn import nn as e3nn_nn
 from e3nn import o3
+from e3nn.math import soft_one_hot_linspace
 from torch import Tensor, nn
 
 from erlangen.nn import EGNN, PONITA
 from erlangen.nn.ponita_kernels import across, polynomials
 
-SYSTEMS, BODIES, WIDTH, LAYERS = 50, 5, 32, 3
+SYSTEMS, BODIES, WIDTH, LAYERS, RADIAL = 50, 5, 32, 3, 10
 
 
 class Plain(nn.Module):
@@ -79,7 +80,8 @@ class Tensors(nn.Module):
         d = pos[j] - pos[i]
         y = o3.spherical_harmonics(self.harmonics, d, normalize=True, normalization="component")
         h = torch.cat([x, vec[:, 0]], -1)
-        numbers = torch.cat([d.norm(dim=-1, keepdim=True), x[j] * x[i]], -1)
+        near = soft_one_hot_linspace(d.norm(dim=-1), 0.0, 6.0, RADIAL, "gaussian", cutoff=False)
+        numbers = torch.cat([near * RADIAL**0.5, x[j] * x[i]], -1)
         for layer in self.layers:
             h = layer(h, i, j, y, numbers)
         return self.last(h)
@@ -92,7 +94,7 @@ class _TensorLayer(nn.Module):
         gates = o3.Irreps(f"{sum(m for m, _ in rest)}x0e")
         self.gate = e3nn_nn.Gate(scalars, [nn.functional.silu], gates, [torch.sigmoid], rest)
         self.product = o3.FullyConnectedTensorProduct(a, harmonics, self.gate.irreps_in, shared_weights=False)
-        self.radial = e3nn_nn.FullyConnectedNet([2, WIDTH, self.product.weight_numel], nn.functional.silu)
+        self.radial = e3nn_nn.FullyConnectedNet([RADIAL + 1, WIDTH, self.product.weight_numel], nn.functional.silu)
         self.own = o3.Linear(a, self.gate.irreps_in)
 
     def forward(self, h: Tensor, i: Tensor, j: Tensor, y: Tensor, numbers: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ def sheet() -> str:
             parts.append(
                 f'<circle cx="{x + r * a:.1f}" cy="{y - r * b:.1f}" r="{size:.1f}" fill="#3949ab" fill-opacity="{ink:.2f}"/>'
             )
-        label = [grid, f"{len(made)}: exact under {made.rotations.order}", f"other turns: {100 * off:.1f} %"]
+        label = [grid, f"{len(made)}, exact: {made.rotations.order} turns", f"other turns: {100 * off:.1f} %"]
         for k, text in enumerate(label):
             top = SIDE + GAP + 20 + 17 * k
             weight = ' font-weight="bold"' if not k else ""
