@@ -25,7 +25,7 @@ class Orientations:
 
     Args:
         vectors: ``[N, n]``, different, not zero and together not in a plane through the origin (a line, where ``n = 2``); their lengths
-            do not matter. Kept in float64.
+            do not matter. Kept in float64; give it, for vectors rounded to float32 keep few symmetries to the last digit.
         name: what it is called.
 
     Attributes:
