@@ -126,6 +126,23 @@ def test_potentials_along_edges_and_for_all_pairs():
                 assert float(-(ends[0] - ends[1]) / (2 * step)) == pytest.approx(float(y["forces"][i, k]), abs=1e-6)
 
 
+def test_as_an_ase_calculator():
+    ase = pytest.importorskip("ase")
+    torch.manual_seed(0)
+    potential = Potential(PONITA(2, 12, 1, 2, task="node", radius=3.0), [1, 8], cutoff=3.0).double().eval()
+    water = ase.Atoms("OHH", [[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]])
+    water.calc = er.nn.calculator(potential, 3.0)
+    forces, ends = water.get_forces(), []
+    for step in (1e-5, -2e-5):
+        water.positions[1, 1] += step
+        ends.append(water.get_potential_energy())
+    assert (ends[1] - ends[0]) / 2e-5 == pytest.approx(forces[1, 1], abs=1e-7)
+    packed = ase.Atoms("OHH", water.positions, cell=[2.5, 2.5, 2.5], pbc=True)  # atoms see their own images
+    packed.calc = water.calc
+    assert abs(packed.get_potential_energy() - ends[1]) > 1e-3
+    assert abs(packed.get_forces().sum(0)).max() < 1e-10
+
+
 def test_denoiser():
     torch.manual_seed(0)
     process = Together({"pos": Gaussian(schedule=10), "kind": Categorical(2, schedule=10)}, segments={"pos": "of", "kind": "of"})
