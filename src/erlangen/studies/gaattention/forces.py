@@ -147,7 +147,7 @@ def conservation(model: Potential, data: Trajectory) -> dict[str, float]:
     forces = y["forces"].detach().unflatten(0, some.forces.shape[:2])
     size = float(forces.abs().max())
     along = torch.randn(batch.pos.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    step = 1e-4
+    step = 1e-5
     ahead, behind = (model(batch.replace(pos=batch.pos + s * along))["energy"].detach().sum() for s in (step, -step))
     slope = float((ahead - behind) / (2 * step))
     work = -float((y["forces"].detach() * along).sum())
