@@ -156,3 +156,34 @@ def test_story_6_my_own_group_rep_action_and_frame():
             return er.frames.Weighted(every[scores.argmax(1)][:, None])
 
     er.testing.check_frame(First(), C.vector)
+
+
+def test_networks_with_symmetry_inside():
+    import erlangen as er
+
+    rng = torch.Generator().manual_seed(0)
+    pos, x = torch.randn(7, 3, generator=rng), torch.ones(7, 1)
+    batch, edges = torch.tensor([0, 0, 0, 1, 1, 1, 1]), torch.tensor([[0, 1, 3, 4], [1, 0, 4, 3]])
+    net = er.nn.PONITA(in_scalars=1, hidden=32, out_scalars=1, out_vectors=1, layers=3, grid="ico")
+    scalars, vectors = net(pos, x, edge_index=edges, batch=batch)
+    assert (scalars.shape, vectors.shape) == ((2, 1), (2, 1, 3))
+    frames = [("vorticity", "pseudoscalar", 10)]
+    flow = er.nn.GFNO(
+        n_modes=(12, 12), hidden_channels=10, in_fields=frames, out_fields=[("vorticity", "pseudoscalar", 1)], group="p4m"
+    )
+    assert flow(torch.randn(1, 10, 32, 32, generator=rng)).shape == (1, 1, 32, 32)
+    attend = er.nn.VectorAttention(32, rank=2)
+    r, v = torch.randn(2, 5, 3, generator=rng), torch.randn(2, 5, 32, generator=rng)
+    energy = attend((r, v))
+    turn = er.SO(3).sample(generator=rng)
+    torch.testing.assert_close(attend((r @ turn.mT, v)), energy, rtol=1e-4, atol=1e-5)
+    g = er.GLplus(3).sample(4, generator=rng, dtype=torch.float64)
+    how = er.GLplus(3).decomposition("polar")
+    stretch, turn = how.split(g)
+    torch.testing.assert_close(how.join(stretch, turn), g)
+    torch.testing.assert_close(turn @ turn.mT, torch.eye(3, dtype=torch.float64).expand(4, 3, 3))
+    image_net = er.nn.LieConvNet(er.Affine(2), channels=(12, 24, 48), classes=10)
+    assert image_net(torch.rand(2, 1, 40, 40, generator=rng)).shape == (2, 10)
+    assert er.assert_equivariant(net)
+    V = er.O(3).rep("32x0e+32x1o")
+    assert er.reps.to_e3nn(V).labels == "32x0e+32x1o"
