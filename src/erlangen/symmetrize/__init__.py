@@ -15,7 +15,7 @@ from erlangen.symmetrize.distinct import Distinct
 from erlangen.symmetrize.fa_gnn import FAGNN
 from erlangen.symmetrize.frames import AllElements, Frame, Haar, Weighted
 from erlangen.symmetrize.gram_schmidt import GramSchmidt
-from erlangen.symmetrize.image_moments import ImageMoments
+from erlangen.symmetrize.image_moments import ImageMoments, LiftedPose
 from erlangen.symmetrize.lattice import Lattice
 from erlangen.symmetrize.local import Local
 from erlangen.symmetrize.orbit import Orbit, OrbitDistance, orbit_distance
@@ -53,6 +53,7 @@ __all__ = [
     "Lattice",
     "LieEnergy",
     "Lift",
+    "LiftedPose",
     "Local",
     "Orbit",
     "OrbitDistance",

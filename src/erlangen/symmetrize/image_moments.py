@@ -1,9 +1,9 @@
-"""`ImageMoments`: the frame of images that are moved by affine maps, from where their ink lies and how it spreads."""
+"""`ImageMoments` and `LiftedPose`: frames of images that are moved by affine maps, from their ink or from a network over the group."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -12,8 +12,11 @@ from erlangen.actions.image_moments import moment_pose, planar_linear_part
 from erlangen.actions.images import Images
 from erlangen.errors import ArgumentError
 from erlangen.groups.haar import planar_rotation
-from erlangen.symmetrize.frames import Frame, Weighted
+from erlangen.symmetrize.frames import Frame, Weighted, for_network
 from erlangen.symmetrize.symmetrized import Batch
+
+if TYPE_CHECKING:
+    from erlangen.nn.lie_conv.network import LieConvNet
 
 
 class ImageMoments(Frame):
@@ -69,6 +72,56 @@ class ImageMoments(Frame):
 
     def _is_image(self, name: str | None, action: Any) -> bool:
         return self.of in (None, name) and isinstance(action, Images) and action.space.dim == 2
+
+
+class LiftedPose(Frame):
+    """The one pose of an image that a Lie-group network is surest of: learned canonicalization under affine maps.
+
+    Among the network's poses of the image (its moments or its centre, followed by its samples) it is the one of the largest score, over all
+    classes. They move along with the image, as far as samples and interpolation go, whatever the weights; trained as a classifier
+    before, the network brings images to the pose that it knows best.
+
+    Args:
+        network: an :class:`erlangen.nn.LieConvNet`.
+        of: the image's name in a dict; by default the first part that moves as the network's images do.
+
+    Raises:
+        ArgumentError: another network.
+
+    Source: the canonical form of a lifting network, as in Kaba et al., arXiv:2211.06489, for affine groups.
+
+    >>> import erlangen as er
+    >>> G = er.Affine(2)
+    >>> frame = LiftedPose(er.nn.LieConvNet(G, channels=(4, 8)))
+    >>> frame(er.actions.Images(G.point), torch.rand(8, 1, 20, 20)).elements.shape
+    torch.Size([8, 1, 3, 3])
+    """
+
+    is_exact = False
+
+    def __init__(self, network: LieConvNet, of: str | None = None) -> None:
+        super().__init__()
+        from erlangen.nn.lie_conv.network import LieConvNet
+
+        if not isinstance(network, LieConvNet):
+            raise ArgumentError("network", "an erlangen.nn.LieConvNet", type(network).__name__)
+        self.network, self.of = network, of
+
+    def forward(self, inp: Action, x: Any) -> Weighted:
+        part = next(part for name, action, part in Batch(inp, x).named if self._is_image(name, action))
+        image = for_network(self.network, part)
+        best = self.network.scores(image).amax(-1).argmax(-1)
+        elements = self.network.poses(image)
+        return Weighted(elements[torch.arange(len(best), device=best.device), best].unsqueeze(1))
+
+    def refuse(self, inp: Action) -> str:
+        if any(self._is_image(self.of, leaf) for leaf in getattr(inp, "leaves", [inp])):
+            return ""
+        return f"no part of {inp!r} moves as the network's {self.network.acting()[0]!r}"
+
+    def _is_image(self, name: str | None, action: Any) -> bool:
+        own = self.network.acting()[0]
+        return self.of in (None, name) and isinstance(action, Images) and action.group == own.group and action.space.dim == 2
 
 
 #: The canonical deviation in parts of the canvas's side: ink of a disc then reaches 0.46 of it.

@@ -137,6 +137,20 @@ class LieConvNet(nn.Module):
         """The images as seen from each of the fixed samples (and from the images' own frame): ``p -> image(pose h p)``."""
         return self._aligned(images, self.samples.elements)
 
+    def poses(self, images: Float[Tensor, "*batch c h w"]) -> Float[Tensor, "*batch N m m"]:
+        """The elements of the group that these are seen from."""
+        _, maps, shifts = self._maps(images, self.samples.elements)
+        if self.translates:
+            shift = maps.new_zeros(len(maps), 2) if shifts is None else shifts
+            maps = self.group.element(maps, shift.unsqueeze(1))  # type: ignore[attr-defined]
+        return maps.view(*images.shape[:-3], *maps.shape[1:])
+
+    def scores(self, images: Float[Tensor, "*batch c h w"]) -> Float[Tensor, "*batch N classes"]:
+        """What the head says of each fixed sample's features, before they are pooled over the group."""
+        elements, weights = self.samples.elements, self.samples.weights()
+        mixed = self.mixing(self._field(images, elements).amax((-2, -1)), elements, weights)
+        return self.head(mixed.transpose(-1, -2))
+
     def resample(self, stretches: int, seed: int = 0) -> None:
         """Take so many stretches for each angle outside of training; the weights stay as they are. A state of another number of
         samples is loaded after this."""
@@ -168,25 +182,29 @@ class LieConvNet(nn.Module):
         return x.view(*images.shape[:-3], len(elements), *x.shape[1:]).transpose(-4, -3)
 
     def _aligned(self, images: Tensor, elements: Tensor) -> Tensor:
+        wide, maps, shifts = self._maps(images, elements)
+        with torch.autocast(images.device.type, enabled=False):
+            count = maps.shape[1]
+            if shifts is not None:
+                shifts = shifts.repeat_interleave(count, 0)
+            canvas = self.canvas or wide.shape[-1]
+            moved = pulled_back(wide.repeat_interleave(count, 0), maps.flatten(0, 1), shifts, canvas)
+        return moved.view(*images.shape[:-3], count, *moved.shape[1:]).to(self.head.weight.dtype)
+
+    def _maps(self, images: Tensor, elements: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Flat images in float32 or better, and the maps ``p -> A p + t`` of each: ``A [B, N, 2, 2]`` and ``t [B, 2]``, if any."""
         check_field("images", images, (self.in_channels,))
         if images.shape[-1] != images.shape[-2]:
             raise ArgumentError("images", "equal sides", f"{images.shape[-2]} x {images.shape[-1]}")
         with torch.autocast(images.device.type, enabled=False):
             wide = flat(images.to(torch.promote_types(images.dtype, torch.float32)), 3)
-            canvas = self.canvas or wide.shape[-1]
             maps = elements.to(wide).expand(len(wide), *elements.shape)
-            shifts = None
-            if self.noncompact == "frame" and (self.kind != "SO" or self.translates) and len(wide):
-                pose = pose_of_kind(wide, self.kind, self.translates, self.size or SHARE * canvas)
-                maps = pose[:, None, :2, :2] @ maps
-                shifts = pose[:, :2, 2] if self.translates else None
-            elif self.translates and len(wide):
-                shifts = image_moments(wide).mean
-            count = maps.shape[1]
-            if shifts is not None:
-                shifts = shifts.repeat_interleave(count, 0)
-            moved = pulled_back(wide.repeat_interleave(count, 0), maps.flatten(0, 1), shifts, canvas)
-        return moved.view(*images.shape[:-3], count, *moved.shape[1:]).to(self.head.weight.dtype)
+            if not len(wide) or (self.kind == "SO" and not self.translates):
+                return wide, maps, None
+            if self.noncompact == "samples":
+                return wide, maps, image_moments(wide).mean if self.translates else None
+            pose = pose_of_kind(wide, self.kind, self.translates, self.size or SHARE * (self.canvas or wide.shape[-1]))
+            return wide, pose[:, None, :2, :2] @ maps, pose[:, :2, 2] if self.translates else None
 
 
 class GroupMixing(nn.Module):
