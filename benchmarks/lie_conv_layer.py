@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from benchmarks._timing import show
+from _timing import show
 from torch import Tensor, nn
 
 from erlangen.actions import Images
