@@ -23,7 +23,7 @@ from erlangen.groups.size import check_basis
 from erlangen.linalg import matrix_exp
 
 if TYPE_CHECKING:
-    from erlangen.actions.base import Action
+    from erlangen.reps.affine import Point
     from erlangen.reps.base import Rep
 
 
@@ -60,7 +60,7 @@ class AffineMaps(MatrixGroup):
                 )
 
     @property
-    def point(self) -> Action:
+    def point(self) -> Point:
         """Points of space: ``x -> A x + t``."""
         from erlangen.reps.affine import Point
 

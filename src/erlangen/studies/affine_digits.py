@@ -16,7 +16,7 @@ from erlangen.errors import MissingExtra
 from erlangen.groups import SL, SO, Affine
 from erlangen.nn import LieConvNet
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, Section, Table, bars_with_error, pictures, repeated
+from erlangen.reporting import Claim, Claims, Figure, KeyNumber, Outcome, Section, Table, bars_with_error, pictures, repeated
 from erlangen.studies.base import Study
 from erlangen.symmetrize import ImageMoments, symmetrize
 from erlangen.training import TrainingConfig, steps_within, supervised, train
@@ -337,7 +337,7 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Score]], seconds: 
     )
 
 
-def _pictures(task: Task, config: Config) -> object:
+def _pictures(task: Task, config: Config) -> Figure:
     """Moved digits, and how a network by factors sees them."""
     images = task.test[MOVED][0][:6]
     seen = LieConvNet(Affine(2), config.channels, angles=4).aligned(images)[:, 0, 0]

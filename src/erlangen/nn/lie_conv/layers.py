@@ -143,7 +143,7 @@ class LieConv(nn.Module):
             self.plane, self.group = plane.basis, group.basis  # type: ignore[assignment]
             # Independent coefficients of the same size as those of products.
             size = float(plane.weight.square().mean() * group.weight.square().mean()) ** 0.5
-            self.weight = nn.Parameter(size * torch.randn(count, self.group.dim, self.plane.dim))
+            self.weight = nn.Parameter(size * torch.randn(count, group.basis.dim, plane.basis.dim))
         inside = Images(quarter_turns(samples), permuted(samples))
         self.inp, self.out = inside, inside
 

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from erlangen.actions.image_moments import planar_linear_part
 from erlangen.errors import ArgumentError
+from erlangen.groups import SL
 from erlangen.groups.base import Group
+from erlangen.groups.decompositions import PolarDecomposition
 from erlangen.groups.haar import planar_rotation
 from erlangen.nn.lie_conv.kernels import check_count
 
@@ -75,13 +77,11 @@ class Samples(nn.Module):
 
     def drawn(self, stretches: int, kind: Kind, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Other points of the same window: elements ``[N, 2, 2]`` and log weights ``[N]``, in float64; of SO(2) always the rotations."""
-        from erlangen.groups import SL
-
         if self.kind == "SO":
             turns = planar_rotation(2 * math.pi * torch.arange(self.angles, dtype=torch.float64) / self.angles)
             return turns, torch.zeros(self.angles, dtype=torch.float64)
         count = self.angles * stretches
-        how = SL(2).decomposition("polar")
+        how = PolarDecomposition(SL(2))
         points = how.points(count, self.stretch, kind, angles=self.angles, generator=generator, dtype=torch.float64)
         if self.kind == "SL":
             return points.elements, points.log_weights
