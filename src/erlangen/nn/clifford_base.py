@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups import SO, O
 from erlangen.maps.precision import wide
-from erlangen.nn.clifford_products import MODES, Mode, MultivectorProducts, Parity, VectorProducts
+from erlangen.nn.clifford_products import MODES, Mode, MultivectorProducts, Parity, VectorProducts, lengths
 from erlangen.nn.clifford_tuples import Block, attention_weights, grid_blocks, pooled, unordered
 from erlangen.nn.perceptron import perceptron
 from erlangen.reps import Multivectors
@@ -82,7 +82,7 @@ class GeometricAttention(nn.Module):
         if join_fun == "concat":
             self.join_kernels = _kernels(self.joined, n_dim, self.joined)
         if self.linear_terms:
-            kernels = torch.randn(self.linear_terms, len(self.products.lengths(rank, linear_mode)), self.products.operations, 2)
+            kernels = torch.randn(self.linear_terms, len(lengths(rank, linear_mode)), self.products.operations, 2)
             self.linear_kernels = nn.Parameter(kernels)
         self.group = O(dim) if parity == "o3" else SO(dim)
         vector = Multivectors(self.group) if self.algebra is MultivectorProducts else self.group.vector
@@ -94,7 +94,7 @@ class GeometricAttention(nn.Module):
     @property
     def invariant_dims(self) -> int:
         """How many invariants a tuple has: what ``value_net`` takes."""
-        size = sum(self.products.size(length) for length in self.products.lengths(self.rank, self.invariant_mode))
+        size = sum(self.products.size(length) for length in lengths(self.rank, self.invariant_mode))
         size *= 2 if self.include_normalized_products else 1
         return size + self.linear_terms * self.products.size(self.rank, linear=True)
 
@@ -166,14 +166,14 @@ class GeometricAttention(nn.Module):
 
         factors = [along(r, p) for p in range(self.rank)]
         invariants, covariants = self._seen(factors)
-        spread = functools.reduce(torch.add, [along(node, p) for p, node in enumerate(nodes)])
+        spread = _sum(along(node, p) for p, node in enumerate(nodes))
         m = self._with_seen(self.value_net(invariants.to(nodes[0].dtype)), spread)
         if labels is not None:
             m = m.unsqueeze(-self.rank - 2) + labels[(..., *((None,) * self.rank), slice(None))]
             covariants = [c.unsqueeze(-self.rank - 2) for c in covariants]
         logits = self._score(m)
-        present = None if mask is None else sum(along(mask.unsqueeze(-1), p) for p in range(self.rank))
-        weights = None if w is None else self._root(math.prod([along(w.unsqueeze(-1), p) for p in range(self.rank)], start=1))
+        present = None if mask is None else _sum(along(mask.unsqueeze(-1), p) for p in range(self.rank))
+        weights = None if w is None else self._root(along(w.unsqueeze(-1), p) for p in range(self.rank))
         axis = -self.rank - 1 if labels is None else -self.rank - 2
         if labels is not None:
             present = present if present is None else present.unsqueeze(axis)
@@ -210,8 +210,8 @@ class GeometricAttention(nn.Module):
             m = self._with_seen(self.value_net(invariants.to(node.dtype)), share[some] @ node)
             logits = self._score(m)
             if mask is not None:
-                logits = logits + sum(mask[..., i] for i in index)
-            weights = None if w is None else self._root(math.prod([w[..., i] for i in index], start=1)).unsqueeze(-1)
+                logits = logits + _sum(mask[..., i] for i in index)
+            weights = None if w is None else self._root(w[..., i] for i in index).unsqueeze(-1)
             return logits.unsqueeze(-2) + first[..., some], self._values(m, [], weights)
 
         count = members.shape[1]
@@ -268,7 +268,9 @@ class GeometricAttention(nn.Module):
     def _score(self, m: Tensor) -> Tensor:
         return wide(self.score_net(m).squeeze(-1))
 
-    def _root(self, product: Tensor) -> Tensor:
+    def _root(self, factors: Iterable[Tensor]) -> Tensor:
+        """The geometric mean."""
+        product = functools.reduce(torch.mul, factors)
         zero = product == 0
         return torch.where(zero, 0.0, torch.where(zero, 1.0, product) ** (1 / self.rank))
 
@@ -328,6 +330,10 @@ def default_value_net(invariants: int, n_dim: int) -> nn.Module:
 def default_scalar_net(n_dim: int) -> nn.Module:
     """``n_dim -> 1`` with one hidden layer."""
     return OwnNetwork(*perceptron(n_dim, 2 * n_dim, 1))
+
+
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    return functools.reduce(torch.add, parts)
 
 
 def _kernels(count: int, n_dim: int, parts: int) -> nn.ParameterList:

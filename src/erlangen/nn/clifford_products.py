@@ -39,6 +39,16 @@ def safe_norm(x: Float[Tensor, "*batch c"], whole: Float[Tensor, "*batch 1"] | N
     return torch.where(zero, 0.0, torch.where(zero, 1.0, square).sqrt())
 
 
+def lengths(rank: int, mode: Mode) -> list[int]:
+    """The lengths of the products of a mode, in their order.
+
+    >>> lengths(3, "full")
+    [3, 2, 1, 2, 1, 1]
+    """
+    starts = range(rank if mode == "full" else 1)
+    return [rank] if mode == "single" else [length for start in starts for length in range(rank - start, 0, -1)]
+
+
 @dataclass(frozen=True)
 class VectorTerm:
     """A product of ``length`` vectors, or a sum of such products of one parity.
@@ -86,11 +96,6 @@ class VectorProducts:
 
     def __init__(self, dim: int, parity: Parity) -> None:
         self.dim, self.signed = dim, parity == "so3"
-
-    def lengths(self, rank: int, mode: Mode) -> list[int]:
-        """The lengths of the products of a mode, in their order."""
-        starts = range(rank if mode == "full" else 1)
-        return [rank] if mode == "single" else [length for start in starts for length in range(rank - start, 0, -1)]
 
     def size(self, length: int, linear: bool = False) -> int:
         """How many invariants a product has."""
@@ -177,8 +182,6 @@ class MultivectorProducts:
 
     def __init__(self, dim: int, parity: Parity) -> None:
         self.dim, self.signed = 8, parity == "so3"
-
-    lengths = VectorProducts.lengths
 
     def size(self, length: int, linear: bool = False) -> int:
         """How many invariants a product has."""

@@ -12,7 +12,7 @@ from erlangen.actions.ragged import PerDatum
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.nn.clifford_base import GeometricAttention, Net, default_scalar_net
-from erlangen.nn.clifford_products import MODES, Mode, Parity, VectorProducts
+from erlangen.nn.clifford_products import MODES, Mode, Parity, VectorProducts, lengths
 
 
 class TurningAttention(GeometricAttention):
@@ -49,7 +49,7 @@ class TurningAttention(GeometricAttention):
             raise ArgumentError("covariant_mode", " or ".join(map(repr, MODES)), repr(covariant_mode))
         self.covariant_mode, self.convex_covariants = covariant_mode, convex_covariants
         self.scale_net = scale_net or default_scalar_net(n_dim)
-        count = sum(self.products.moves(length) for length in self.products.lengths(rank, covariant_mode))
+        count = sum(self.products.moves(length) for length in lengths(rank, covariant_mode))
         if not count:
             expected = "'partial' or 'full': the product of an even number of vectors alone gives none that turns along"
             raise ArgumentError("covariant_mode", expected, f"{covariant_mode!r} at rank {rank}, parity {parity!r}, dim {dim}")
