@@ -71,7 +71,7 @@ class TurningAttention(GeometricAttention):
         if self.covariant_count == 1:
             vector = covariants[0]
         else:
-            alpha = self.vector_kernels
+            alpha: Tensor = self.vector_kernels
             if self.convex_covariants:
                 alpha = torch.cat([alpha, alpha.new_zeros(1)]).softmax(0)
             vector = sum((a * c for a, c in zip(alpha[1:], covariants[1:])), start=alpha[0] * covariants[0])
