@@ -470,3 +470,48 @@ def test_more_that_is_refused():
         net_of(in_vectors=0)(torch.zeros(4, 3, dtype=F64), vec=torch.zeros(4, 0, 3, dtype=F64))
     with pytest.raises(ArgumentError, match="argument 'edge_index'.*none with positions"):
         net_of(in_vectors=0)(torch.zeros(2, 4, 3, dtype=F64), edge_index=torch.tensor([[0], [1]]))
+
+
+def test_what_padding_holds_does_not_matter():
+    net = net_of()
+    pos, x, vec = cloud(2)
+    ori = torch.randn(2, 5, 3, generator=seeded(9), dtype=F64)
+    mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    y = net(pos[1:, :3], x[1:, :3], vec[1:, :3], ori=ori[1:, :3])
+    for empty in (0.0, torch.nan):
+        for part in (pos, x, vec, ori):
+            part[1, 3:] = empty
+        net.zero_grad()
+        z = net(pos, x, vec, ori=ori, mask=mask)
+        sum(part.sum() for part in z).backward()
+        for mine, alone in zip(z, y):
+            torch.testing.assert_close(mine[1:, :3], alone, rtol=0, atol=1e-13)
+            assert (mine[1, 3:] == 0).all()
+        assert all(p.grad.isfinite().all() for p in net.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-20, 1e20, 1e200])
+def test_orientations_may_have_any_length(size):
+    net = net_of()
+    pos, x, vec = (part[0] for part in cloud(1))
+    ori = torch.randn(5, 3, generator=seeded(9), dtype=F64)
+    for mine, other in zip(net(pos, x, vec, ori=size * ori), net(pos, x, vec, ori=ori)):
+        torch.testing.assert_close(mine, other, rtol=0, atol=1e-13)
+
+
+def test_edges_between_graphs_and_other_dtypes_are_refused():
+    net = net_of(task="graph")
+    pos, x, vec = (part.flatten(0, 1) for part in cloud(2))
+    of, edges = edges_of(2, 5)
+    cases = {
+        "edge_index": {"edge_index": torch.tensor([[0], [5]])},
+        "batch": {"batch": of.double()},
+        "graphs": {"graphs": 1},
+        "ori": {"ori": torch.ones(10, 3, dtype=torch.int64)},
+        "x": {"x": x.tolist()},
+    }
+    for name, wrong in cases.items():
+        with pytest.raises(ArgumentError, match=f"'{name}'"):
+            net(**{"pos": pos, "x": x, "vec": vec, "batch": of, **wrong})
+    with pytest.raises(ArgumentError, match="'mask'"):
+        net(*cloud(2), mask=torch.ones(2, 5))

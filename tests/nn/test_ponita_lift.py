@@ -164,3 +164,17 @@ def test_denoiser():
         net(t=t, pos=record["pos"], of=record["of"])
     with pytest.raises(ArgumentError, match="argument 'kinds'"):
         PONITADenoiser(0, 10, 12, 2)
+
+
+def test_bonds_of_any_length_and_edges_that_are_none():
+    pos = torch.randn(4, 3, dtype=F64)
+    edges = torch.tensor([[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]])
+    torch.testing.assert_close(lift_bonds(1e-200 * pos, edges).ori, lift_bonds(pos, edges).ori, rtol=0, atol=1e-15)
+    for name, wrong in {
+        "edge_index": {"edge_index": edges.T},
+        "edge_index'.*graphs": {"batch": torch.tensor([0, 0, 1, 1])},
+        "batch": {"batch": torch.zeros(3, dtype=torch.int64)},
+        "pos": {"pos": torch.zeros(4, 3, dtype=torch.int64)},
+    }.items():
+        with pytest.raises(ArgumentError, match=name):
+            lift_bonds(**{"pos": pos, "edge_index": edges, **wrong})

@@ -15,6 +15,7 @@ from erlangen.actions.base import Action
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element, Group
+from erlangen.groups.membership import may_look
 
 
 class PerDatum(Action):
@@ -214,6 +215,34 @@ def to_dense(part: Tensor, index: Int[Tensor, " N"]) -> tuple[Tensor, Tensor]:
     dense = part.new_zeros(len(counts), int(counts.max()), *part.shape[1:])
     taken = torch.arange(dense.shape[1], device=index.device) < counts.unsqueeze(1)
     return dense.index_put((index[order], place), part[order]), taken
+
+
+def check_edges(edge_index: Tensor, nodes: int, batch: Tensor | None = None) -> None:
+    """Edges of a ragged batch are pairs of its nodes, of one graph each.
+
+    Args:
+        edge_index: senders and receivers.
+        nodes: how many there are.
+        batch: the graph of each.
+
+    Raises:
+        ArgumentError: another shape or dtype, numbers of no node, an edge from one graph to another.
+
+    >>> check_edges(torch.tensor([[0, 2], [1, 1]]), 3, torch.tensor([0, 0, 1]))
+    Traceback (most recent call last):
+    erlangen.errors.ArgumentError: argument 'edge_index': expected edges within one graph; got 2 to 1, of graphs 1 and 0...
+    """
+    if not isinstance(edge_index, Tensor) or edge_index.ndim != 2 or edge_index.shape[0] != 2 or edge_index.dtype != torch.int64:
+        got = f"{edge_index.dtype} {list(edge_index.shape)}" if isinstance(edge_index, Tensor) else type(edge_index).__name__
+        raise ArgumentError("edge_index", "int64 [2, E]", got)
+    if not may_look(edge_index) or not edge_index.numel():
+        return
+    if not 0 <= int(edge_index.min()) <= int(edge_index.max()) < nodes:
+        raise ArgumentError("edge_index", f"numbers of nodes from 0 to {nodes - 1}", [int(edge_index.min()), int(edge_index.max())])
+    if batch is not None and len(apart := (batch[edge_index[0]] != batch[edge_index[1]]).nonzero()):
+        sender, receiver = edge_index[:, int(apart[0])].tolist()
+        got = f"{sender} to {receiver}, of graphs {int(batch[sender])} and {int(batch[receiver])}"
+        raise ArgumentError("edge_index", "edges within one graph", got, "number the nodes of all graphs one after another")
 
 
 def _unmoved(group: Group, g: Element, x: Tensor) -> Tensor:

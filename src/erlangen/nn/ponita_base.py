@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from erlangen.actions.neighbours import neighbours
-from erlangen.actions.ragged import to_dense
+from erlangen.actions.ragged import check_edges, to_dense
 from erlangen.errors import ArgumentError
 from erlangen.groups.membership import may_look
-from erlangen.nn.ponita_kernels import window
+from erlangen.nn.ponita_kernels import unit, window
 from erlangen.nn.ponita_layers import Block, Convolution, Neighbourhood
 
 Task = Literal["graph", "node"]
@@ -122,11 +122,11 @@ class PointNetwork(nn.Module):
         if not isinstance(pos, Tensor):
             return self._of_data(pos)
         x = pos.new_ones(*pos.shape[:-1], self.in_scalars) if x is None else x
-        self._check(pos, x, vec, edge_index, batch, ori, edge_shift, mask)
+        self._check(pos, x, vec, edge_index, batch, ori, edge_shift, mask, graphs)
         if pos.ndim > 2:
             return self._of_batch(pos, x, vec, ori, mask)
         if ori is not None:
-            ori = nn.functional.normalize(ori, dim=-1)
+            ori = unit(ori)
         batch = torch.zeros(len(pos), dtype=torch.int64, device=pos.device) if batch is None else batch
         if edge_index is None and self.radius is None and ori is None and len(pos):
             y, points = self._all_pairs(pos, x, vec, batch)
@@ -169,11 +169,12 @@ class PointNetwork(nn.Module):
         if mask is not None:
             pos, x = (torch.where(mask.unsqueeze(-1), part, 0) for part in (pos, x))
             vec = None if vec is None else torch.where(mask[..., None, None], vec, 0)
+            ori = None if ori is None else torch.where(mask.unsqueeze(-1), ori, 1)  # any that is one
         pos, x = pos.reshape(_size(lead), n, self.dim), x.reshape(_size(lead), n, x.shape[-1])
         vec = None if vec is None else vec.reshape(_size(lead), n, *vec.shape[-2:])
         places = None if mask is None else mask.reshape(_size(lead), n)
         if ori is not None:
-            ori = nn.functional.normalize(ori.reshape(_size(lead), n, self.dim), dim=-1)
+            ori = unit(ori.reshape(_size(lead), n, self.dim))
         around = None if ori is not None else self._dense(pos, places)
         if around is not None:
             scalars, vectors = self.read(self._layers(self.lift(x, vec, None), around), None)
@@ -264,13 +265,14 @@ class PointNetwork(nn.Module):
         ori: Tensor | None,
         shift: Tensor | None,
         mask: Tensor | None,
+        graphs: int | None,
     ) -> None:
         if pos.ndim < 2 or pos.shape[-1] != self.dim or not pos.is_floating_point():
             raise ArgumentError(
                 "pos", f"real positions [V, {self.dim}] or [*batch, n, {self.dim}]", f"{pos.dtype} {list(pos.shape)}"
             )
         nodes = list(pos.shape[:-1])
-        wanted = {
+        wanted: dict[str, tuple[Any, list[int]]] = {
             "x": (x, [*nodes, self.in_scalars]),
             "vec": (vec, [*nodes, self.in_vectors, self.dim]),
             "ori": (ori, [*nodes, self.dim]),
@@ -278,8 +280,17 @@ class PointNetwork(nn.Module):
             "mask": (mask, nodes),
         }
         for name, (part, shape) in wanted.items():
+            if part is not None and not isinstance(part, Tensor):
+                raise ArgumentError(name, f"a tensor of shape {shape}", type(part).__name__)
             if part is not None and list(part.shape) != shape:
                 raise ArgumentError(name, f"shape {shape}", f"shape {list(part.shape)}")
+        for name, part in (("vec", vec), ("ori", ori), ("edge_shift", shift)):
+            if part is not None and not part.is_floating_point():
+                raise ArgumentError(name, "real numbers", str(part.dtype))
+        if batch is not None and batch.dtype not in (torch.int64, torch.int32):
+            raise ArgumentError("batch", "whole numbers, int64", str(batch.dtype))
+        if mask is not None and mask.dtype != torch.bool:
+            raise ArgumentError("mask", "booleans", str(mask.dtype))
         if self.in_vectors and vec is None:
             raise ArgumentError("vec", f"{self.in_vectors} vectors of each node", "none")
         if vec is not None and not self.in_vectors:
@@ -291,20 +302,20 @@ class PointNetwork(nn.Module):
             )
         if pos.ndim == 2 and mask is not None:
             raise ArgumentError("mask", "none with positions [V, dim]", "some")
-        if edge_index is not None and (edge_index.ndim != 2 or edge_index.shape[0] != 2 or edge_index.dtype != torch.int64):
-            raise ArgumentError("edge_index", "int64 [2, E]", f"{edge_index.dtype} {list(edge_index.shape)}")
+        if edge_index is not None:
+            check_edges(edge_index, len(pos), batch)
         if shift is not None and (edge_index is None or list(shift.shape) != [edge_index.shape[1], self.dim]):
             raise ArgumentError("edge_shift", f"[E, {self.dim}], a translation for each given edge", f"shape {list(shift.shape)}")
         if not may_look(pos):
             return  # what follows looks at values
-        if edge_index is not None and edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < len(pos):
-            raise ArgumentError(
-                "edge_index", f"numbers of nodes from 0 to {len(pos) - 1}", [int(edge_index.min()), int(edge_index.max())]
-            )
         if batch is not None and batch.numel() and int(batch.min()) < 0:
             raise ArgumentError("batch", "numbers of graphs from 0 up", int(batch.min()))
-        if ori is not None and bool((ori == 0).all(-1).any()):
-            raise ArgumentError("ori", "orientations that are not zero", f"{int((ori == 0).all(-1).sum())} of length zero")
+        if batch is not None and batch.numel() and graphs is not None and int(batch.max()) >= graphs:
+            raise ArgumentError("graphs", f"at least {int(batch.max()) + 1}, as batch has", graphs)
+        if ori is not None:
+            none = (ori == 0).all(-1) if mask is None else (ori == 0).all(-1) & mask
+            if bool(none.any()):
+                raise ArgumentError("ori", "orientations that are not zero", f"{int(none.sum())} of length zero")
 
 
 def _size(shape: torch.Size) -> int:

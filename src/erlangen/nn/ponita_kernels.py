@@ -21,6 +21,16 @@ def length(square: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     return torch.where(zero, 0.0, torch.where(zero, 1.0, square).sqrt())
 
 
+def unit(way: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+    """Vectors, not zero, of any size that there are numbers for, at length one.
+
+    >>> unit(torch.tensor([3e-30, 4e-30]))
+    tensor([0.6000, 0.8000])
+    """
+    way = way / way.detach().abs().amax(-1, keepdim=True)
+    return way / way.norm(dim=-1, keepdim=True)
+
+
 def across(along: Float[Tensor, "*batch"], square: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     """``|d - (o . d) o|`` from ``o . d`` and ``|d|^2``, softened: ``sqrt(|d|^2 (1 + SOFT^2) - (o . d)^2)``.
 

@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from erlangen.actions.ragged import check_edges
 from erlangen.errors import ArgumentError
+from erlangen.nn.ponita_kernels import unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ def lift_bonds(pos: Float[Tensor, "V n"], edge_index: Int[Tensor, "2 E"], batch:
         batch: the graph of each node; by default all are one.
 
     Raises:
-        ArgumentError: edges of length zero; nodes at which no edge arrives, which would vanish.
+        ArgumentError: edges that are no pairs of nodes of one graph, or of length zero; nodes at which no edge arrives, which would vanish.
 
     Source: Bekkers et al., ICLR 2024, arXiv:2310.02970.
 
@@ -65,6 +67,11 @@ def lift_bonds(pos: Float[Tensor, "V n"], edge_index: Int[Tensor, "2 E"], batch:
     >>> up.mean(vectors).shape                                 # exactly equivariant, without a grid
     torch.Size([3, 1, 3])
     """
+    if pos.ndim != 2 or not pos.is_floating_point():
+        raise ArgumentError("pos", "real positions [V, n]", f"{pos.dtype} {list(pos.shape)}")
+    if batch is not None and batch.shape != pos.shape[:1]:
+        raise ArgumentError("batch", f"shape {list(pos.shape[:1])}", f"shape {list(batch.shape)}")
+    check_edges(edge_index, len(pos), batch)
     edge_index = edge_index[:, edge_index[0] != edge_index[1]]
     s, t = edge_index
     way = pos[s] - pos[t]
@@ -86,6 +93,5 @@ def lift_bonds(pos: Float[Tensor, "V n"], edge_index: Int[Tensor, "2 E"], batch:
     place = torch.arange(len(pair), device=pos.device) - (size.cumsum(0) - size)[pair]
     sender, receiver = pairs[:, pair]
     seen = torch.stack([order[first[sender] + place // counts[receiver]], order[first[receiver] + place % counts[receiver]]])
-    ori = torch.nn.functional.normalize(way, dim=1)
     of = torch.zeros(len(pos), dtype=torch.int64, device=pos.device) if batch is None else batch
-    return LiftedBonds(pos[t], ori, seen[:, seen[0] != seen[1]], t, of[t], len(pos))
+    return LiftedBonds(pos[t], unit(way), seen[:, seen[0] != seen[1]], t, of[t], len(pos))
