@@ -502,7 +502,7 @@ def test_orientations_may_have_any_length(size):
 def test_edges_between_graphs_and_other_dtypes_are_refused():
     net = net_of(task="graph")
     pos, x, vec = (part.flatten(0, 1) for part in cloud(2))
-    of, edges = edges_of(2, 5)
+    of = edges_of(2, 5)[0]
     cases = {
         "edge_index": {"edge_index": torch.tensor([[0], [5]])},
         "batch": {"batch": of.double()},
