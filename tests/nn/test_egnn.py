@@ -128,3 +128,20 @@ def test_errors_name_what_is_wrong():
     ):
         with pytest.raises(ArgumentError, match=f"argument '{argument}'"):
             call()
+
+
+def test_energies_of_atoms_are_invariant_and_refuse_what_they_cannot_see():
+    from erlangen.nn import EGNNEnergyModel
+
+    torch.manual_seed(0)
+    net = EGNNEnergyModel(2, width=8, layers=2).double()
+    pos, x = torch.randn(6, 3, dtype=torch.float64), torch.eye(2, dtype=torch.float64).repeat(3, 1)
+    of = torch.tensor([0, 0, 0, 1, 1, 1])
+    turn = er.O(3).sample(dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    y = net(pos, x, batch=of)
+    assert torch.allclose(net(pos @ turn.T + 1.0, x, batch=of), y, atol=1e-12)
+    assert torch.allclose(net(pos[:3], x[:3]), y[:3], atol=1e-12)
+    with pytest.raises(ArgumentError, match="edge_index"):
+        net(pos, x, edge_index=torch.tensor([[0], [1]]))
+    with pytest.raises(ArgumentError, match="batch"):
+        net(pos, x, batch=torch.tensor([0, 0, 0, 0, 1, 1]))

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import erlangen as er
-from erlangen.fields.molecules import Molecule, trajectory
+from erlangen.fields.molecules import Molecule
 from erlangen.nn import PONITA
-from erlangen.studies.ponita import STUDY, Config, forces, molecules, nbody, rung
+from erlangen.studies.ponita import STUDY, Config, molecules, nbody, rung
 
 
 def test_bodies_keep_the_contract(checked):
@@ -22,18 +22,6 @@ def test_forces_keep_the_contract(checked):
     claims = {claim.key: claim for claim in outcome.claims}
     assert claims["forces-conservative"].holds
     assert outcome.metrics["fitted"] < outcome.metrics["zero"]
-
-
-def test_fitted_pair_potentials_find_their_own_forces():
-    frames = trajectory("ethanol")[:40]
-    fitted = forces.fit_pairs(frames)
-    pair = type(frames)(frames.numbers, frames.positions, frames.energies, fitted(frames))
-    assert torch.allclose(forces.fit_pairs(pair)(frames), pair.forces, atol=1e-6)
-    assert pair.forces.sum(1).abs().max() < 1e-8
-    # Along the line between two atoms alone, minus the slope of the energy.
-    step, moved = 1e-6, frames.positions.clone()
-    moved[0, 0, 0] += step
-    assert (fitted(type(frames)(frames.numbers, moved, frames.energies, frames.forces)) - pair.forces)[1:].abs().max() < 1e-12
 
 
 @pytest.mark.skipif(importlib.util.find_spec("qm9pack") is None, reason="qm9pack is not installed")

@@ -17,6 +17,7 @@ from erlangen.nn.clifford_attention import (
 )
 from erlangen.nn.clifford_networks import GAABackmapper, GAAClassifier, GAAEnergyModel
 from erlangen.nn.egnn import EGNN
+from erlangen.nn.egnn_energy import EGNNEnergyModel
 from erlangen.nn.faenet import FAENet
 from erlangen.nn.faenet_config import FAENetConfig
 from erlangen.nn.gated import Gated
@@ -51,6 +52,7 @@ __all__ = [
     "PNITA",
     "PONITA",
     "ChannelsLast",
+    "EGNNEnergyModel",
     "EquivariantLinear",
     "EquivariantMLP",
     "FAENet",

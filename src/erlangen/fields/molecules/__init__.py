@@ -12,6 +12,7 @@ from erlangen.fields.molecules.chirality import (
     stereo_orbits,
 )
 from erlangen.fields.molecules.fragments import Fragments, g2_fragments, inertia_tensor
+from erlangen.fields.molecules.pair_potentials import fit_pair_potentials
 from erlangen.fields.molecules.proteins import Protein, Residues, read_protein, residues, shipped_proteins
 from erlangen.fields.molecules.qm9 import Molecule, read_qm9
 from erlangen.fields.molecules.structures import compare_structures, read_structure
@@ -29,6 +30,7 @@ __all__ = [
     "by_molecule",
     "chirality",
     "compare_structures",
+    "fit_pair_potentials",
     "g2_fragments",
     "inertia_tensor",
     "mirrored",

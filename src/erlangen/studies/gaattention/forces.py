@@ -4,40 +4,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from erlangen.actions.ragged import to_dense
 from erlangen.fields.molecules import Trajectory, trajectory
 from erlangen.groups import O
-from erlangen.nn import EGNN, GAAEnergyModel, Potential
-from erlangen.nn.perceptron import perceptron
+from erlangen.nn import EGNNEnergyModel, GAAEnergyModel, Potential
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.gaattention.study import SOURCE, Config
 from erlangen.training import TrainingConfig, steps_within, train
 
 TWO, ONE, PEER = "rank 2", "rank 1: distances", "EGNN"
-
-
-class EGNNEnergies(nn.Module):
-    """A number for each atom from EGNN's scalars, on the complete graph of each structure of one size."""
-
-    def __init__(self, features: int, width: int, layers: int) -> None:
-        super().__init__()
-        self.net = EGNN(scalars=features, width=width, layers=layers, moving=False)
-        self.last = perceptron(width, width, 1, activation=nn.SiLU)
-
-    def forward(
-        self, pos: Tensor, x: Tensor, edge_index: Any = None, batch: Tensor | None = None, edge_shift: Any = None
-    ) -> Tensor:
-        batch = torch.zeros(len(pos), dtype=torch.int64) if batch is None else batch
-        dense, _ = to_dense(pos, batch)
-        scalars, _ = to_dense(x, batch)
-        _, h = self.net(dense, scalars=scalars)
-        return self.last(h).flatten(0, 1)
 
 
 def split(data: Trajectory, frames: int, test: int, seed: int) -> tuple[Trajectory, Trajectory]:
@@ -84,7 +63,7 @@ def run(config: Config, quiet: bool) -> Part:
     makers = {
         TWO: lambda: GAAEnergyModel(kinds, width, config.force_blocks, rank=2),
         ONE: lambda: GAAEnergyModel(kinds, width, config.force_blocks, rank=1),
-        PEER: lambda: EGNNEnergies(kinds, 2 * width, 4),
+        PEER: lambda: EGNNEnergyModel(kinds, 2 * width, 4),
     }
     found: dict[str, dict[str, float]] = {}
     models: dict[str, Potential] = {}

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.actions import AtomBatch
-from erlangen.fields.molecules import Trajectory, trajectory
+from erlangen.fields.molecules import Trajectory, fit_pair_potentials, trajectory
 from erlangen.nn import PNITA, PONITA, Potential
 from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
@@ -43,7 +43,7 @@ def run(config: Config, quiet: bool) -> Part:
         frames[order[part]] for part in (slice(count), slice(count, count + HELD), slice(FRAMES - min(300, config.test), None))
     )
     zero = 1e3 * float(test.forces.abs().mean())
-    fitted = fit_pairs(learn)
+    fitted = fit_pair_potentials(learn)
     errors: dict[str, dict[str, float]] = {"bonds": {}, "all pairs": {}}
     rows: list[list[Any]] = [[ZERO, zero, zero, 0, 0], [FITTED, "", 1e3 * float((fitted(test) - test.forces).abs().mean()), 180, 0]]
     numbers: dict[str, Any] = {"zero": zero, "fitted": rows[1][2]}
@@ -105,27 +105,6 @@ def predicted(model: Potential, frames: Trajectory) -> Float[Tensor, "F n 3"]:
 def _batch(numbers: Tensor, pos: Float[Tensor, "F n 3"]) -> AtomBatch:
     of = torch.arange(len(pos)).repeat_interleave(len(numbers))
     return AtomBatch.of(pos.flatten(0, 1), numbers.repeat(len(pos)), batch=of)
-
-
-def fit_pairs(learn: Trajectory) -> Any:
-    """Forces as gradients of ``sum over pairs and k of w / r^k``, by least squares."""
-    i, j = torch.triu_indices(len(learn.numbers), len(learn.numbers), 1)
-
-    def features(frames: Trajectory) -> Float[Tensor, "F n3 w"]:
-        d = frames.positions[:, j] - frames.positions[:, i]
-        r = d.norm(dim=-1)
-        slopes = torch.stack([-k * r ** (-k - 2) for k in (1, 2, 4, 6, 8)], -1)  # d(r^-k)/dr / r
-        push = d.unsqueeze(-1) * slopes.unsqueeze(2)  # [F, pairs, 3, k], minus the force on j
-        out = push.new_zeros(len(frames), len(learn.numbers), 3, len(i), push.shape[-1])
-        pair = torch.arange(len(i))
-        out[:, i, :, pair] = push.transpose(0, 1)
-        out[:, j, :, pair] = -push.transpose(0, 1)
-        return out.flatten(3).flatten(1, 2)
-
-    a, b = features(learn).flatten(0, 1), learn.forces.flatten()
-    size = a.square().mean(0).sqrt()
-    weights = torch.linalg.lstsq(a / size, b.unsqueeze(1), driver="gelsd").solution.squeeze(1) / size
-    return lambda frames: (features(frames) @ weights).unflatten(1, (-1, 3))
 
 
 def _report(errors: dict[str, dict[str, float]], rows: list[Any], numbers: dict[str, Any], net_force: float, scale: str) -> Part:
