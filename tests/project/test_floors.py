@@ -107,11 +107,16 @@ MODULES = {
 }
 
 
+def modules() -> dict[str, set[str]]:
+    """The modules of each extra."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    names = {extra: {re.split("[<>=! ]", line)[0] for line in lines} for extra, lines in extras.items()}
+    return {extra: {MODULES.get(name, name) for name in found} for extra, found in names.items()}
+
+
 def engines() -> dict[str, set[str]]:
     """The modules of each extra that is an engine's."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    names = {extra: {re.split("[<>=! ]", line)[0] for line in lines} for extra, lines in extras.items() if extra not in NO_ENGINES}
-    return {extra: {MODULES.get(name, name) for name in found} for extra, found in names.items()}
+    return {extra: found for extra, found in modules().items() if extra not in NO_ENGINES}
 
 
 def test_the_contract_knows_every_engine() -> None:
@@ -123,7 +128,7 @@ def test_the_contract_knows_every_engine() -> None:
 
 
 def test_an_engine_is_asked_for_with_the_extra_that_has_it() -> None:
-    known, asked = engines(), []
+    known, asked = modules(), []
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("engine", "shipped"):

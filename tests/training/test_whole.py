@@ -196,6 +196,16 @@ def test_a_generator_without_a_state_is_left_alone():
     assert generators_of({"a": random.SystemRandom(), "b": [1, "text", None]}) == []
 
 
+def test_tuples_without_a_length_are_looked_through():
+    """Irreps of e3nn are such."""
+
+    class Silent(tuple):
+        def __len__(self):
+            raise NotImplementedError
+
+    assert generators_of(Silent((SHARED, 1))) == [SHARED]
+
+
 class Counter(Augmented):
     """What it says depends on how often it was asked."""
 

@@ -101,7 +101,7 @@ def _parts(one: Any) -> list[Any]:
     if isinstance(one, Mapping):
         return list(one.values())
     if isinstance(one, list | tuple):
-        return list(one)
+        return list(iter(one))  # e3nn's irreps are tuples that refuse to say their length
     if isinstance(one, functools.partial):
         return [one.func, *one.args, *one.keywords.values()]
     if isinstance(one, MethodType):
