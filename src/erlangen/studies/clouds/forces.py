@@ -163,7 +163,7 @@ def run(config: Config, quiet: bool) -> Part:
     taking_part = contenders(learn, config.size)
     seconds = 600.0 if config.full else config.seconds
     rows = task.run(taking_part, seconds, quiet)
-    scale = f"{len(learn)} training and {len(test)} test frames, {seconds:g} CPU seconds each"
+    scale = f"{len(learn)} training and {len(test)} test frames, {seconds:g} CPU seconds each, one seed"
     missing = "" if any(c.name == PEER for c in taking_part) else "e3nn is not installed (extra `bench`)"
     return part_of("Forces of ethanol", ABOUT, taking_part, rows, fitted(learn, test), unit=UNIT, scale=scale, peer=PEER,
                    missing=missing)  # fmt: skip

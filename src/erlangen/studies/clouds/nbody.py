@@ -165,7 +165,7 @@ def run(config: Config, quiet: bool) -> Part:
     taking_part = contenders(task.learn[0], config.size)
     seconds = 600.0 if config.full else config.seconds
     rows = task.run(taking_part, seconds, quiet)
-    scale = f"{len(task.learn[1])} training and {len(task.test[1])} test systems, {seconds:g} CPU seconds each"
+    scale = f"{len(task.learn[1])} training and {len(task.test[1])} test systems, {seconds:g} CPU seconds each, one seed"
     missing = "" if any(c.name == PEER for c in taking_part) else "e3nn is not installed (extra `bench`)"
     return part_of("Charged bodies", ABOUT, taking_part, rows, straight(task), unit="mean squared error", scale=scale, peer=PEER,
                    missing=missing)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The peer: message passing by e3nn's products of irreducible tensors, as its tutorial and NequIP do."""
+"""The peer: message passing by e3nn's products of irreducible tensors, fully connected as in its tutorial."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ REACH, RADIAL = 6.0, 8  # of the radial functions, and how many
 class Tensors(nn.Module):
     """Features of points in irreps of O(3), mixed along edges by products with harmonics of their directions.
 
+    Every channel sees every other in a product, at a cost; networks made for speed (NequIP) let channels pass side by side.
+
     Args:
         inp, out: irreps of a point's features in and out, as e3nn writes them.
         pairs: numbers of each edge beside its length.
@@ -23,7 +25,7 @@ class Tensors(nn.Module):
     Raises:
         MissingExtra: e3nn is not installed (extra ``bench``).
 
-    Source: Geiger & Smidt, "e3nn: Euclidean neural networks", arXiv:2207.09453; Batzner et al., "NequIP", arXiv:2101.03164.
+    Source: Geiger & Smidt, "e3nn: Euclidean neural networks", arXiv:2207.09453.
     """
 
     def __init__(self, inp: str, out: str, pairs: int = 0, width: int = 32, layers: int = 3, degree: int = 1) -> None:
