@@ -55,7 +55,8 @@ def part_of(
         if row.name == peer:
             claims.append(
                 Claim("the best of ours has a smaller error than the network of e3nn's products", None, first.error,
-                      first.error < row.error, row.error, scale, unit, f"{first.name}; baseline: fully connected products, not tuned", key="peer")
+                      first.error < row.error, row.error, scale, unit,
+                      f"{first.name}; baseline: fully connected products, not tuned", key="peer")
             )  # fmt: skip
     order = sorted(rows, key=lambda row: row.error)
     table = [
