@@ -449,3 +449,21 @@ def test_more_is_refused():
         make(rank=4)((torch.zeros(60, 3, dtype=F64), torch.zeros(60, 6, dtype=F64)))
     with pytest.raises(ArgumentError, match="return_attention"):
         make(chunk=5)((R, V), return_attention=True)
+
+
+def test_weights_and_masks_have_their_range_and_padding_may_be_anything():
+    torch.manual_seed(0)
+    layer = layers.VectorAttention(6, rank=2).double()
+    r, v, w = (torch.randn(2, 4, 3, dtype=F64), torch.randn(2, 4, 6, dtype=F64), torch.rand(2, 4, dtype=F64))
+    mask = torch.tensor([[True] * 4, [True] * 2 + [False] * 2])
+    y = layer((r, v, w), mask=mask)
+    padded = torch.where(mask, w, torch.nan)
+    torch.testing.assert_close(layer((r, v, padded), mask=mask), y, rtol=0, atol=0)
+    for name, call in {
+        "w": lambda: layer((r, v, -w)),
+        "mask": lambda: layer((r, v), mask=2 * mask.double()),
+        "mask'.*nan": lambda: layer((r, v), mask=torch.full((2, 4), torch.nan)),
+        "v": lambda: layer((r, v.long())),
+    }.items():
+        with pytest.raises(ArgumentError, match=name):
+            call()

@@ -149,3 +149,51 @@ def test_atoms_from_beads_turn_along():
         assert torch.allclose(net(r, x, labels, mask=mask), net(r[:, :3], x[:, :3], labels), atol=1e-12)
     with pytest.raises(ArgumentError, match="'x'"):
         net(r, x[..., :1], labels)
+
+
+def test_what_padding_holds_reaches_no_gradient():
+    r, x = torch.randn(2, 5, 3, generator=seeded(), dtype=F64), torch.randn(2, 5, 2, generator=seeded(1), dtype=F64)
+    mask = torch.arange(5).expand(2, 5) < torch.tensor([[5], [3]])
+    r[~mask] = x[~mask] = torch.nan
+    labels, asked = torch.tensor([[0, 1], [2, -1]]), torch.tensor([[True, True], [True, False]])
+    back = make(GAABackmapper, 2, 3, width=8)
+    runs = [(net := make(GAAClassifier, 2, 3, width=8), net(r, x, mask)), (back, back(r, x, labels, mask, asked)[asked])]
+    for net, y in runs:
+        y.sum().backward()
+        assert all(p.grad.isfinite().all() for p in net.parameters() if p.grad is not None)
+    alone = back(r[1:, :3], x[1:, :3], labels[1:, :1])
+    torch.testing.assert_close(back(r, x, labels, mask, asked)[1, :1], alone[0], rtol=0, atol=1e-13)
+
+
+def test_an_atom_is_in_its_own_cloud_once():
+    net = make(GAAEnergyModel, 2, 8, 1, cutoff=4.0).eval()
+    pos, x = torch.randn(4, 3, generator=seeded(), dtype=F64), torch.eye(2, dtype=F64)[[0, 1, 1, 0]]
+    loops = torch.cartesian_prod(torch.arange(4), torch.arange(4)).T
+    torch.testing.assert_close(net(pos, x, edge_index=loops), net(pos, x), rtol=0, atol=1e-13)
+    image = torch.zeros(16, 3, dtype=F64)
+    image[0, 0] = 2.0  # its own image is another neighbour
+    assert abs(net(pos, x, edge_index=loops, edge_shift=image)[0] - net(pos, x)[0]).max() > 1e-6
+
+
+def test_inputs_that_do_not_fit_are_refused():
+    net = make(GAAEnergyModel, 2, 8, 1, cutoff=4.0).eval()
+    right = {
+        "pos": torch.randn(4, 3, dtype=F64),
+        "x": torch.ones(4, 2, dtype=F64),
+        "edge_index": torch.tensor([[0, 1, 2], [1, 0, 3]]),
+    }
+    for name, wrong in (
+        ("edge_index", {"edge_index": right["edge_index"].T}),
+        ("edge_index", {"edge_index": right["edge_index"] + 1}),
+        ("edge_index", {"batch": torch.tensor([0, 0, 0, 1])}),
+        ("edge_shift", {"edge_shift": torch.zeros(2, 3, dtype=F64)}),
+        ("batch", {"batch": torch.zeros(3, dtype=torch.int64)}),
+        ("pos", {"pos": torch.randn(4, 2, dtype=F64)}),
+        ("x", {"x": torch.ones(4, 2, dtype=torch.int64)}),
+    ):
+        with pytest.raises(ArgumentError, match=f"'{name}'"):
+            net(**right | wrong)
+    back, r, x = make(GAABackmapper, 2, 3, width=8), torch.randn(1, 4, 3, dtype=F64), torch.ones(1, 4, 2, dtype=F64)
+    for labels in (torch.tensor([[3]]), torch.tensor([[0.0]]), torch.tensor([0])):
+        with pytest.raises(ArgumentError, match="'labels'"):
+            back(r, x, labels)

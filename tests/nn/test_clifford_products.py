@@ -178,3 +178,10 @@ def test_multivectors_move_as_the_product_wants():
         assert torch.allclose(rep.act(g, algebra.vector(v)), algebra.vector(G.vector.act(g, v)), atol=1e-13)
     with pytest.raises(er.errors.ArgumentError, match="orthogonal"):
         Multivectors(er.GLplus(3))
+
+
+def test_norms_too_large_for_their_dtype_are_not_zero():
+    r = torch.tensor([[1e5, 0.0, 0.0], [0.0, 1e5, 0.0]])
+    products = VectorProducts(3, "so3")
+    (term,) = products.terms([r[0], r[1], r[0], r[0]], "single")
+    assert products.invariants(term)[1].item() > 1e19

@@ -15,6 +15,7 @@ from erlangen.actions.ragged import PerDatum
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups import SO, O
+from erlangen.groups.membership import may_look
 from erlangen.maps.precision import wide
 from erlangen.nn.clifford_products import MODES, Mode, MultivectorProducts, Parity, VectorProducts, lengths
 from erlangen.nn.clifford_tuples import Block, attention_weights, grid_blocks, pooled, unordered
@@ -132,6 +133,7 @@ class GeometricAttention(nn.Module):
         if mask is not None:
             there = mask if mask.dtype == torch.bool else mask > 0
             r, v = (torch.where(there.unsqueeze(-1), x, 0) for x in (r, v))  # what a missing point holds may be anything
+            w = None if w is None else torch.where(there, w, 0)
             present = there if mask.dtype == torch.bool else torch.where(there, mask, 1)
             mask = torch.where(there, wide(present.to(r.dtype)).log(), -math.inf)
         r = self.products.lift(wide(r))
@@ -297,6 +299,11 @@ class GeometricAttention(nn.Module):
             raise ArgumentError("r", "floating-point vectors", str(r.dtype) if isinstance(r, Tensor) else type(r).__name__)
         if r.ndim < 2 or r.shape[-1] != size:
             raise ArgumentError("r", f"vectors [*batch, n, {size}]", f"shape {tuple(r.shape)}")
+        for name, x in (("v", v), ("w", w), ("mask", mask)):
+            if x is not None and not isinstance(x, Tensor):
+                raise ArgumentError(name, "a tensor", type(x).__name__)
+        if not v.is_floating_point():
+            raise ArgumentError("v", "floating-point values", str(v.dtype))
         if v.shape != (*r.shape[:-1], self.n_dim):
             raise ArgumentError("v", f"values {[*r.shape[:-1], self.n_dim]}, as many as vectors", f"shape {tuple(v.shape)}")
         for name, x in (("w", w), ("mask", mask)):
@@ -304,6 +311,12 @@ class GeometricAttention(nn.Module):
                 raise ArgumentError(name, f"shape {list(r.shape[:-1])}, one for each point", f"shape {tuple(x.shape)}")
         if mask is not None and not (mask.dtype == torch.bool or mask.is_floating_point()):
             raise ArgumentError("mask", "booleans, or numbers from 0 to 1", str(mask.dtype))
+        if mask is not None and mask.is_floating_point() and may_look(mask) and not bool(((mask >= 0) & (mask <= 1)).all()):
+            raise ArgumentError("mask", "booleans, or numbers from 0 to 1", mask[~((mask >= 0) & (mask <= 1))][0].item())
+        if w is not None and may_look(*(x for x in (w, mask) if x is not None)):
+            wrong = ~(w >= 0) if mask is None else ~(w >= 0) & (mask > 0)
+            if bool(wrong.any()):
+                raise ArgumentError("w", "weights of at least 0", w[wrong][0].item())
         if return_attention and self.chunk is not None:
             raise ArgumentError("return_attention", "False in chunks, which never hold all weights", True)
         if self.chunk is None and r.shape[-2] ** self.rank > MOST_TUPLES:

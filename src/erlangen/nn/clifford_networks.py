@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from erlangen.actions.ragged import PerDatum, to_dense
+from erlangen.actions.ragged import PerDatum, check_edges, to_dense
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups import SE, SO, E, O
+from erlangen.groups.membership import may_look
 from erlangen.nn.clifford_attention import LabeledVectorAttention, MomentumNormalization, Vector2VectorAttention, VectorAttention
 from erlangen.nn.clifford_products import Mode, Parity, safe_norm
 from erlangen.nn.perceptron import perceptron
@@ -80,9 +81,7 @@ class GAAClassifier(nn.Module):
             x: their features.
             mask: which are there.
         """
-        if x.shape[-1] != self.features:
-            raise ArgumentError("x", f"{self.features} features of each point", f"shape {tuple(x.shape)}")
-        v = self.up(x)
+        v = self.up(_features(x, r, self.features, "point", mask))
         for attend, then in zip(self.attend, self.then):
             v = v + then(attend((r, v), mask=mask))
         return self.last(self.pool((r, v), mask=mask))
@@ -171,15 +170,24 @@ class GAAEnergyModel(nn.Module):
 
         Args:
             pos, x: positions and features.
-            edge_index: directed edges from ``j`` to ``i``; by default all pairs of atoms of one structure.
+            edge_index: directed edges from ``j`` to ``i``; by default all pairs of atoms of one structure. Loops need not be among
+                them: each atom is in its own cloud once.
             batch: the structure of each atom; by default all are one.
             edge_shift: by what translation ``j`` is seen from ``i``.
 
         Raises:
-            ArgumentError: edges without a cutoff: energies would jump where they come and go.
+            ArgumentError: edges without a cutoff: energies would jump where they come and go; shapes that do not fit; edges that
+                are no pairs of atoms of one structure.
         """
-        if x.shape != (len(pos), self.features):
-            raise ArgumentError("x", f"features [{len(pos)}, {self.features}]", f"shape {tuple(x.shape)}")
+        if pos.ndim != 2 or pos.shape[1] != 3 or not pos.is_floating_point():
+            raise ArgumentError("pos", "real positions [N, 3]", f"{pos.dtype} {list(pos.shape)}")
+        x = _features(x, pos, self.features, "atom", None)
+        if batch is not None and batch.shape != pos.shape[:1]:
+            raise ArgumentError("batch", f"shape {list(pos.shape[:1])}", f"shape {list(batch.shape)}")
+        if edge_index is not None:
+            check_edges(edge_index, len(pos), batch)
+        if edge_shift is not None and (edge_index is None or list(edge_shift.shape) != [edge_index.shape[1], 3]):
+            raise ArgumentError("edge_shift", "[E, 3], a translation for each given edge", f"shape {list(edge_shift.shape)}")
         if edge_index is not None and self.cutoff is None:
             raise ArgumentError("cutoff", "the length of the longest edge, where there are edges", None)
         if not len(pos):
@@ -206,6 +214,8 @@ class GAAEnergyModel(nn.Module):
             return j, i, pos.new_zeros(len(i), 3)
         itself = torch.arange(n, device=pos.device)
         shift = pos.new_zeros(edge_index.shape[1], 3) if edge_shift is None else edge_shift
+        other = (edge_index[0] != edge_index[1]) | (shift != 0).any(1)  # an atom's own is there already
+        edge_index, shift = edge_index[:, other], shift[other]
         return (
             torch.cat([edge_index[0], itself]),
             torch.cat([edge_index[1], itself]),
@@ -282,11 +292,19 @@ class GAABackmapper(nn.Module):
         Args:
             r, x: beads and their features.
             labels: numbers from 0 to ``labels - 1``.
-            mask, label_mask: which beads and labels are there.
+            mask, label_mask: which beads and labels are there. What comes out for others has no meaning.
+
+        Raises:
+            ArgumentError: naming the argument.
         """
-        if x.shape[-1] != self.features:
-            raise ArgumentError("x", f"{self.features} features of each bead", f"shape {tuple(x.shape)}")
-        v = self.up(x)
+        v = self.up(_features(x, r, self.features, "bead", mask))
+        if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.shape[:-1] != r.shape[:-2]:
+            got = f"{labels.dtype} {list(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
+            raise ArgumentError("labels", f"whole numbers {[*r.shape[:-2], 'L']}", got)
+        if label_mask is not None and label_mask.shape == labels.shape:
+            labels = torch.where(label_mask > 0, labels, 0)
+        if may_look(labels) and labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < self.labels:
+            raise ArgumentError("labels", f"numbers from 0 to {self.labels - 1}", [int(labels.min()), int(labels.max())])
         for attend, then in zip(self.attend, self.then):
             v = v + then(attend((r, v), mask=mask))
         c = self.embed(labels)
@@ -300,6 +318,15 @@ class GAABackmapper(nn.Module):
         r = torch.randn(*batch, 4, 3, generator=generator, dtype=dtype)
         x = torch.randn(*batch, 4, self.features, generator=generator, dtype=dtype)
         return r, x, torch.randint(self.labels, (*batch, 3), generator=generator)
+
+
+def _features(x: Tensor, r: Tensor, features: int, of: str, mask: Tensor | None) -> Tensor:
+    """Features, checked, and zero where nothing is: what padding holds may be no number, and reach the gradients of weights."""
+    wanted = [*r.shape[:-1], features]
+    if not isinstance(x, Tensor) or list(x.shape) != wanted or not x.is_floating_point():
+        got = f"{x.dtype} {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise ArgumentError("x", f"{features} features of each {of}, real numbers {wanted}", got)
+    return x if mask is None or mask.shape != x.shape[:-1] else torch.where((mask > 0).unsqueeze(-1), x, 0)
 
 
 def _check_sizes(**sizes: int) -> None:

@@ -36,6 +36,8 @@ def safe_norm(x: Float[Tensor, "*batch c"], whole: Float[Tensor, "*batch 1"] | N
     square = x.square().sum(-1, keepdim=True)
     least = 0.0 if whole is None else (ROUNDINGS * torch.finfo(x.dtype).eps) ** 2 * whole.detach()
     zero = square <= least
+    if whole is not None:
+        zero = zero & whole.isfinite()  # a square that there is no number for is no zero
     return torch.where(zero, 0.0, torch.where(zero, 1.0, square).sqrt())
 
 
