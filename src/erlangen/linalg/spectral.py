@@ -62,19 +62,6 @@ def orthogonal_factor(g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n
     return _Orthogonal.apply(g, u, s, vh)
 
 
-def log_positive(p: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
-    """The logarithm of symmetric positive matrices.
-
-    >>> log_positive(torch.eye(2))
-    tensor([[0., 0.],
-            [0., 0.]])
-    """
-    p = 0.5 * (p + p.mT)
-    with torch.no_grad():
-        s, u = torch.linalg.eigh(p.detach())
-    return _logarithm(p, u, s)
-
-
 class _Orthogonal(torch.autograd.Function):
     """``R`` of ``g = P R``: ``dR = R W`` with ``W S + S W = R^T dg - dg^T R``, ``S = R^T g`` the right stretch."""
 

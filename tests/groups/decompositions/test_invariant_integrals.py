@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from erlangen.errors import ArgumentError
 from erlangen.groups import SL, SO, Cyclic, GLplus, Sp
 from erlangen.groups.decompositions import Normal
 
@@ -79,6 +80,9 @@ def test_intervals_cover_the_truth(kind):
 def test_integrals_of_finite_groups_are_means_of_all_elements():
     value, error = Cyclic(4).integrate(lambda g: g[:, 0] == 0)
     assert (float(value), float(error)) == (0.25, 0.0)
+    for wrong in (lambda g: g.float().sum(), lambda g: torch.ones(3), lambda g: 1.0):  # not one for each element
+        with pytest.raises(ArgumentError, match="'function'"):
+            Cyclic(4).integrate(wrong)
 
 
 def test_integrals_of_compact_groups_are_means():

@@ -89,7 +89,7 @@ def test_derivatives_also_at_equal_arguments():
     for a, b in cases:
         pair = (a.clone().requires_grad_(), b.clone().requires_grad_())
         functions = [
-            lambda a, b: space.distance(a @ a.mT, b @ b.mT).square(),
+            lambda a, b: space.squared_distance(a @ a.mT, b @ b.mT),
             lambda a, b: space.geodesic(a @ a.mT, b @ b.mT, 0.3),
             lambda a, b: space.log_euclidean_mean(torch.stack([a @ a.mT, b @ b.mT])),
             lambda a, b: space.mean(torch.stack([a @ a.mT, b @ b.mT, torch.eye(2, dtype=D)])),
@@ -132,3 +132,37 @@ def test_bad_input_is_named(call, argument, words):
         call(er.SPD(2))
     assert caught.value.argument == argument
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("dtype", "power"), [(D, -36), (D, -45), (torch.float32, -17)])
+def test_distances_between_thin_ellipses_of_different_axes(dtype, power):
+    """The eigenvalues of ``a^-1 b`` spread by the product of both spreads: beyond what a product of matrices resolves."""
+    thin = 2.0**power
+    a = torch.tensor([[1.0, 0.0], [0.0, thin]], dtype=dtype)
+    b = torch.tensor([[1.0 + thin, 1.0], [1.0, 1.0]], dtype=dtype)  # exact in this type; of determinant `thin`
+    trace, det = 1.0 + thin + 1.0 / thin, 1.0
+    large = 0.5 * (trace + math.sqrt(trace**2 - 4 * det))
+    exact = math.hypot(math.log(large), math.log(det / large))
+    space, rounding = er.SPD(2), 4 * torch.finfo(dtype).eps / thin
+    for x, y in ((a, b), (b, a)):
+        assert abs(float(space.distance(x, y)) - exact) < rounding
+        middle = space.geodesic(x, y, 0.5)
+        assert abs(float(space.distance(x, middle)) - exact / 2) < rounding
+        assert torch.allclose(space.mean(torch.stack([x, y])), middle, atol=rounding)
+
+
+def test_distances_of_very_large_and_small_matrices():
+    for dtype, size in ((D, 1e150), (torch.float32, 1e30)):
+        one = torch.eye(3, dtype=dtype)
+        exact = math.sqrt(3) * 2 * math.log(size)
+        assert abs(float(er.SPD(3).distance(one / size, one * size)) / exact - 1) < 1e-6
+
+
+def test_singular_matrices_and_strange_weights_are_refused():
+    v = torch.tensor([[1.0], [3.0], [0.3]], dtype=D)
+    with pytest.raises(ArgumentError, match="'b'.*positive"):
+        er.SPD(3).distance(torch.eye(3, dtype=D), v @ v.mT)
+    many = torch.eye(2).expand(2, 2, 2)
+    for weights in ([1.0, 2.0], torch.tensor([1.0, math.inf])):
+        with pytest.raises(ArgumentError, match="'weights'"):
+            er.SPD(2).mean(many, weights)

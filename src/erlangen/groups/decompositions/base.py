@@ -130,10 +130,7 @@ class Decomposition(metaclass=Lasting):
         for part in range(parts):
             size = (part + 1) * count // parts - part * count // parts
             points = self.points(size, window, kind, generator=generator, dtype=torch.float64)
-            values = function(points.elements)
-            if not isinstance(values, Tensor) or values.shape[:1] != (size,):
-                got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
-                raise ArgumentError("function", f"values [{size}, ...] of {size} elements", got)
+            values = checked_values(function(points.elements), size)
             terms = points.log_weights.exp().to(values.device).view(-1, *[1] * (values.ndim - 1)) * values
             if parts == 1:
                 return terms.mean(0), terms.std(0) / math.sqrt(size)
@@ -189,6 +186,18 @@ def _check_values(group: Group, g: Tensor, argument: str) -> None:
             refuse((det - 1).abs() > allowed + rounding, argument, "matrices of determinant 1", "determinant {}", det)
     else:
         refuse(~group.contains(g), argument, f"elements of {group}", "a matrix that is not in it")
+
+
+def checked_values(values: Any, count: int) -> Tensor:
+    """What a function made of ``count`` elements.
+
+    Raises:
+        ArgumentError: not one value for each of them.
+    """
+    if not isinstance(values, Tensor) or values.shape[:1] != (count,):
+        got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+        raise ArgumentError("function", f"values [{count}, ...] of {count} elements", got)
+    return values
 
 
 def check_coordinates(how: Decomposition, c: Tensor) -> Tensor:

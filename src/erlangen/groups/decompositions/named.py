@@ -10,7 +10,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
-from erlangen.groups.decompositions.base import Decomposition
+from erlangen.groups.decompositions.base import Decomposition, checked_values
 from erlangen.groups.decompositions.cartan import CartanDecomposition
 from erlangen.groups.decompositions.iwasawa import IwasawaDecomposition
 from erlangen.groups.decompositions.polar import PolarDecomposition
@@ -46,7 +46,7 @@ def integrate(
 ) -> tuple[Tensor, Tensor]:
     """See :meth:`erlangen.groups.Group.integrate`."""
     if name is None and group.is_finite:
-        values = function(group.elements())
+        values = checked_values(function(group.elements()), int(group.order))
         value = values.to(torch.promote_types(values.dtype, torch.float64)).mean(0)
         return value, torch.zeros_like(value.real if value.is_complex() else value)
     usual = "semidirect" if recognised(group).translates else "polar"

@@ -10,7 +10,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.decompositions.base import refuse
 from erlangen.groups.membership import looks_cheap, may_look, tolerance
 from erlangen.linalg import matrix_exp
-from erlangen.linalg.spectral import log_positive
+from erlangen.linalg.spectral import polar_factors
 
 #: The iteration to a mean ends when a step is this small relative to rounding, at the latest after so many; where values cannot be looked
 #: at (in traced and mapped functions), after a fixed number.
@@ -44,14 +44,22 @@ class SPD:
     def distance(self, a: Float[Tensor, "*batch n n"], b: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch"]:
         """``|log(a^-1/2 b a^-1/2)|``: the root of the summed squared logarithms of the eigenvalues of ``a^-1 b``.
 
-        At equal arguments, where it has no derivative, that is given as 0.
+        At equal arguments, where it has no derivative, that is given as 0; its square has all of them as :meth:`squared_distance`.
 
         Raises:
             ArgumentError: not symmetric positive matrices of this size.
         """
+        return _root_or_zero(self.squared_distance(a, b))
+
+    def squared_distance(self, a: Float[Tensor, "*batch n n"], b: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch"]:
+        """The square of :meth:`distance`: smooth everywhere.
+
+        >>> SPD(1).squared_distance(torch.ones(1, 1), torch.full((1, 1), torch.e))
+        tensor(1.0000)
+        """
         a, b = self._checked(a, "a"), self._checked(b, "b")
         with torch.autocast(a.device.type, enabled=False):
-            return _length(log_positive(_whitened(torch.linalg.cholesky_ex(a).L, b)))
+            return _log_between(_root(a), _root(b)).square().sum((-2, -1))
 
     def geodesic(
         self, a: Float[Tensor, "*batch n n"], b: Float[Tensor, "*batch n n"], t: float | Float[Tensor, "*batch"]
@@ -59,9 +67,9 @@ class SPD:
         """The point at ``t`` of the geodesic from ``a`` (``t = 0``) to ``b`` (``t = 1``)."""
         a, b = self._checked(a, "a"), self._checked(b, "b")
         with torch.autocast(a.device.type, enabled=False):
-            root = torch.linalg.cholesky_ex(a).L
+            root = _root(a)
             part = torch.as_tensor(t, dtype=a.dtype, device=a.device)[..., None, None]
-            return _symmetric(root @ matrix_exp(part * log_positive(_whitened(root, b))) @ root.mT)
+            return _symmetric(root @ matrix_exp(part * _log_between(root, _root(b))) @ root.mT)
 
     def mean(
         self, many: Float[Tensor, "*batch k n n"], weights: Float[Tensor, "*batch k"] | None = None
@@ -74,10 +82,10 @@ class SPD:
         """
         many, share = self._checked(many, "many"), self._shares(many, weights)
         with torch.autocast(many.device.type, enabled=False):
-            mean = _symmetric((share[..., None, None] * many).sum(-3))
+            mean, roots = _symmetric((share[..., None, None] * many).sum(-3)), _root(many)
             for _ in range(MOST_STEPS if may_look(many, share) else TRACED_STEPS):
-                root = torch.linalg.cholesky_ex(mean).L
-                logs = log_positive(_whitened(root.unsqueeze(-3), many))
+                root = _root(mean)
+                logs = _log_between(root.unsqueeze(-3), roots)
                 spread = torch.linalg.eigvalsh(logs.detach())
                 spread = 0.5 * (spread[..., -1] - spread[..., 0])
                 # The second derivative of half the squared distance is between 1 and x coth x, x half of the spread of the logarithms.
@@ -95,17 +103,18 @@ class SPD:
         """``exp`` of the mean logarithm: in closed form, and equivariant under rotations and scalings only."""
         many, share = self._checked(many, "many"), self._shares(many, weights)
         with torch.autocast(many.device.type, enabled=False):
-            return _symmetric(matrix_exp((share[..., None, None] * log_positive(many)).sum(-3)))
+            return _symmetric(matrix_exp((share[..., None, None] * _log(_root(many))).sum(-3)))
 
     def _shares(self, many: Tensor, weights: Tensor | None) -> Tensor:
         if many.ndim < 3 or not many.shape[-3]:
             raise ArgumentError("many", f"at least one matrix, [*batch, k, {self.n}, {self.n}]", f"shape {tuple(many.shape)}")
         if weights is None:
             return many.new_full(many.shape[-3:-2], 1 / many.shape[-3])
-        if weights.shape[-1:] != many.shape[-3:-2]:
-            raise ArgumentError("weights", f"[*batch, {many.shape[-3]}]", f"shape {tuple(weights.shape)}")
-        if looks_cheap(weights) and bool(((weights < 0).any(-1) | ~(weights.sum(-1) > 0)).any()):
-            raise ArgumentError("weights", "numbers that are not negative, of positive sum", "others")
+        if not isinstance(weights, Tensor) or weights.shape[-1:] != many.shape[-3:-2]:
+            got = f"shape {tuple(weights.shape)}" if isinstance(weights, Tensor) else type(weights).__name__
+            raise ArgumentError("weights", f"a tensor [*batch, {many.shape[-3]}]", got)
+        if looks_cheap(weights) and bool(((weights < 0).any(-1) | ~(weights.sum(-1) > 0) | weights.isinf().any(-1)).any()):
+            raise ArgumentError("weights", "finite numbers that are not negative, of positive sum", "others")
         return (weights / weights.sum(-1, keepdim=True)).to(many.dtype)
 
     def _checked(self, a: Tensor, argument: str) -> Tensor:
@@ -118,8 +127,10 @@ class SPD:
             refuse(~torch.isfinite(value).flatten(-2).all(-1), argument, "finite numbers", "NaN or infinity")
             off = (value - value.mT).flatten(-2).abs().amax(-1) > tolerance(a, None) * value.flatten(-2).abs().amax(-1)
             refuse(off, argument, "symmetric matrices", "one that is not")
-            least = torch.linalg.eigvalsh(value)[..., 0]
-            refuse(least <= 0, argument, "positive matrices", "smallest eigenvalue {}", least)
+            singular = torch.linalg.cholesky_ex(value).info > 0
+            if bool(singular.any()):
+                least = torch.linalg.eigvalsh(value)[..., 0]
+                refuse(singular, argument, "positive matrices (by more than rounding)", "smallest eigenvalue {}", least)
         return _symmetric(a)
 
     def __repr__(self) -> str:
@@ -130,12 +141,21 @@ def _symmetric(a: Tensor) -> Tensor:
     return 0.5 * (a + a.mT)
 
 
-def _whitened(root: Tensor, b: Tensor) -> Tensor:
-    """``L^-1 b L^-T``, which has the eigenvalues of ``a^-1 b`` for ``a = L L^T``."""
-    half = torch.linalg.solve_triangular(root, b, upper=False)
-    return torch.linalg.solve_triangular(root, half.mT, upper=False)
+def _root(a: Tensor) -> Tensor:
+    """The lower triangular ``L`` of ``a = L L^T``."""
+    return torch.linalg.cholesky_ex(a).L
 
 
-def _length(x: Tensor) -> Tensor:
-    square = x.square().sum((-2, -1))
-    return torch.where(square > 0, torch.where(square > 0, square, 1.0).sqrt(), 0.0)
+def _log(root: Tensor) -> Tensor:
+    """``log(L L^T)``, by singular values: eigenvalues of the product lose twice the digits."""
+    return 2 * polar_factors(root).log_stretch
+
+
+def _log_between(root: Tensor, other: Tensor) -> Tensor:
+    """``log(L^-1 b L^-T)``, which has the logarithms of the eigenvalues of ``a^-1 b`` for ``a = L L^T``, of the root of ``b``."""
+    return _log(torch.linalg.solve_triangular(root, other, upper=False))
+
+
+def _root_or_zero(square: Tensor) -> Tensor:
+    none = square == 0
+    return torch.where(none, 0.0, torch.where(none, 1.0, square).sqrt())
