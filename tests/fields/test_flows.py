@@ -142,12 +142,29 @@ def test_height_is_a_scalar_and_velocity_a_vector():
     assert er.assert_equivariant(lambda s: flows.shallow_water(s, 2)[:, -1], water(), act, act)["worst"] < 1e-10
 
 
+def test_steps_are_refused_where_long_waves_of_the_shortest_kind_begin_to_grow():
+    """Runge and Kutta's of order 4 is stable for oscillations up to the root of 8."""
+    n, depth = 16, 4.0
+    state = torch.zeros(3, n, n, dtype=F64)
+    state[0] = depth + 1e-3 * start(n, 1)[0]
+    largest = 2 * math.pi * 5 * math.sqrt(2)  # wave numbers below a third of 16
+    limit = math.sqrt(8) / (math.sqrt(depth) * largest)
+    for share, stable in ((0.98, True), (1.02, False)):
+        dt = share * limit
+        if stable:
+            assert (flows.shallow_water(state, 1, viscosity=0.0, every=200 * dt, dt=dt)[0, 0] - depth).abs().max() < 1e-2
+        else:
+            with pytest.raises(ArgumentError, match="'dt'.*grow"):
+                flows.shallow_water(state, 1, viscosity=0.0, every=200 * dt, dt=dt)
+
+
 def test_batches_and_precisions():
     w0 = start(16, 3)
     whole = flows.ns2d(w0, 2)
     assert torch.allclose(torch.stack([flows.ns2d(one, 2) for one in w0]), whole, atol=1e-13)
     assert flows.ns2d(w0[:0], 2).shape == (0, 2, 16, 16)
     assert flows.shallow_water(torch.ones(0, 3, 16, 16), 2).shape == (0, 2, 3, 16, 16)
+    assert flows.velocity(w0[:0]).shape == (0, 2, 16, 16)
     single = flows.ns2d(w0.float(), 2)
     assert single.dtype == torch.float32
     assert (single.double() - whole).norm() < 1e-4 * whole.norm()
@@ -163,6 +180,17 @@ def test_bad_arguments_are_named():
         ("viscosity", lambda: flows.ns2d(w, viscosity=-1)),
         ("dt", lambda: flows.ns2d(w, dt=0)),
         ("dt", lambda: flows.ns2d(1e4 * torch.randn(16, 16, dtype=F64), forcing="decaying", viscosity=0.0, frames=5)),
+        (
+            "dt",
+            lambda: flows.ns2d(10 * start(32, 1), forcing="decaying", frames=1, dt=1.0),
+        ),  # finite, and a hundred times too large
+        ("w0", lambda: flows.ns2d(w * math.nan)),
+        ("w0", lambda: flows.ns2d(w.half())),
+        ("forcing", lambda: flows.ns2d(w, forcing=None)),
+        ("forcing", lambda: flows.ns2d(w, forcing=w + 1j)),
+        ("forcing", lambda: flows.ns2d(w, forcing=w * math.nan)),
+        ("dt", lambda: flows.shallow_water(water(32), frames=2, dt=0.1)),
+        ("state", lambda: flows.shallow_water(water(32) * math.nan)),
         ("frames", lambda: flows.ns2d(w, frames=0)),
         ("alpha", lambda: flows.GaussianRandomField(8, alpha=1.0)),
         ("size", lambda: flows.GaussianRandomField(2)),

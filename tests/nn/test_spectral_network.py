@@ -287,3 +287,29 @@ def test_bad_input_is_refused_with_the_arguments_name():
         with pytest.raises(ArgumentError) as caught:
             make()
         assert caught.value.argument == name, (name, str(caught.value))
+
+
+def test_hexagonal_groups_have_no_edges_and_glides_go_by_their_short_names():
+    """The edges of an array along hexagonal axes are turned elsewhere by 60 and 120 degrees."""
+    for options in ({"padding": 2}, {"padding": 2, "padding_mode": "reflect"}, {"grid": "symmetric"}):
+        with pytest.raises(ArgumentError, match=f"'{min(options)}'"):
+            network("p6", **options)
+    for name in ("pmg", "pgg", "cmm"):
+        net = network(name, "vector", padding=2)
+        assert net.symmetry.order == 4 and er.assert_equivariant(net)
+
+
+def test_what_is_no_number_or_no_tensor_is_named():
+    wrong = [
+        ("n_modes", {"n_modes": 2.5}),
+        ("n_modes", {"n_modes": None}),
+        ("n_layers", {"n_layers": True}),
+        ("padding", {"padding": True}),
+        ("equivariant_layers", {"equivariant_layers": True}),
+    ]
+    for name, options in wrong:
+        with pytest.raises(ArgumentError, match=f"'{name}'"):
+            er.nn.GFNO(**options)
+    for layer in (network(), er.nn.GSpectralConv(1, 1, 2), er.nn.GPointwise(1, 1)):
+        with pytest.raises(ArgumentError, match="'x'.*list"):
+            layer([1.0])

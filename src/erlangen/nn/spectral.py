@@ -51,13 +51,13 @@ class GFNO(nn.Module):
             ``"Oh"``; see :class:`~erlangen.nn.spectral_symmetry.GridSymmetry`.
         n_layers: blocks.
         grid: a positional feature: ``"none"``; ``"symmetric"``, the squared distance from the centre (the source's; keeps turns about
-            the centre of the pixels, breaks shifts), or ``"cartesian"`` (breaks both); with them time is a feature of its own.
+            the centre of the pixels, not of hexagonal groups; breaks shifts), or ``"cartesian"`` (breaks both); with them time is a feature of its own.
         norm: ``"instance"``, or ``"none"``.
         kernel: ``"group"``; ``"radial"``, whose features have no axis of turns: fields must be scalars of the group; or ``"spatial"``,
             filters of three points a side instead of waves: a group-equivariant CNN (``n_modes`` then only says how many axes).
         equivariant_layers: after so many blocks the turns become channels of a plain Fourier operator: a hybrid, no longer equivariant.
         padding: so many points on all sides of space, zeros or as ``padding_mode`` says, taken off at the end: for fields that are not
-            periodic, whose shifts are no symmetries then, nor turns about grid point 0.
+            periodic, whose shifts are no symmetries then, nor turns about grid point 0, nor those of hexagonal groups.
         padding_mode: ``"zero"`` or ``"reflect"``.
         time_padding: zeros behind the last instant, for the same reason.
 
@@ -111,14 +111,18 @@ class GFNO(nn.Module):
                 raise ArgumentError(name, f"one of {', '.join(choices)}", repr(value))
         equivariant = n_layers if equivariant_layers is None else equivariant_layers
         for name, number, least in (("n_layers", n_layers, 1), ("padding", padding, 0), ("time_padding", time_padding, 0)):
-            if not isinstance(number, int) or number < least:
+            if not isinstance(number, int) or isinstance(number, bool) or number < least:
                 raise ArgumentError(name, f"a whole number from {least} on", repr(number))
-        if not isinstance(equivariant, int) or not 0 <= equivariant <= n_layers:
+        if not isinstance(equivariant, int) or isinstance(equivariant, bool) or not 0 <= equivariant <= n_layers:
             raise ArgumentError("equivariant_layers", f"0 to {n_layers} blocks", repr(equivariant_layers))
         self.n_modes, symmetry = modes_and_symmetry(n_modes, group, 2)
         if time_padding and not symmetry.has_time:
             raise ArgumentError("time_padding", "0 for a grid without an axis of time", time_padding)
         self.grid, self.padding, self.padding_mode, self.time_padding = grid, padding, padding_mode, time_padding
+        if not symmetry.turns_arrays and (padding or grid == "symmetric"):
+            name, value = ("padding", 0) if padding else ("grid", "'none' or 'cartesian'")
+            wanted = f"{value} for {symmetry.group}, whose turns do not map the edges of the array to each other"
+            raise ArgumentError(name, wanted, repr(padding or grid))
         source, target = symmetry.fields(in_fields, "in_fields"), symmetry.fields(out_fields, "out_fields")
         if kernel == "radial":
             for name, rep in (("in_fields", source), ("out_fields", target)):

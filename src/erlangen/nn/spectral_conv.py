@@ -227,8 +227,8 @@ def check_features(x: Tensor, channels: int, order: int, axes: int) -> None:
     Raises:
         ArgumentError: they are not.
     """
-    if not x.is_floating_point():
-        raise ArgumentError("x", "real floating-point features", str(x.dtype).removeprefix("torch."))
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        raise ArgumentError("x", "real floating-point features", str(getattr(x, "dtype", type(x).__name__)).removeprefix("torch."))
     if x.ndim < axes + 2 or tuple(x.shape[-axes - 2 : -axes]) != (channels, order):
         raise ArgumentError("x", f"features [*batch, {channels}, {order}, {axes} axes of the grid]", tuple(x.shape))
 
@@ -241,7 +241,7 @@ def modes_and_symmetry(
     Raises:
         ArgumentError: a number is not positive, or the two do not fit.
     """
-    numbers = (n_modes,) * axes if isinstance(n_modes, int) else tuple(n_modes)
+    numbers = tuple(n_modes) if isinstance(n_modes, Sequence) else (n_modes,) * axes
     if not numbers or any(not isinstance(m, int) or isinstance(m, bool) or m < 1 for m in numbers):
         raise ArgumentError("n_modes", "a positive number of modes, or one for each axis", repr(n_modes))
     symmetry = group if isinstance(group, GridSymmetry) else GridSymmetry(group, len(numbers))

@@ -19,7 +19,7 @@ from erlangen.groups.space_groups import PlaneGroup, SpaceGroup
 from erlangen.reps.base import Rep
 
 #: Names of the literature beside those of the International Tables.
-SHORT_NAMES = {"pmm": "p2mm", "p4m": "p4mm", "p4g": "p4gm", "p6m": "p6mm"}
+SHORT_NAMES = {"pmm": "p2mm", "pmg": "p2mg", "pgg": "p2gg", "cmm": "c2mm", "p4m": "p4mm", "p4g": "p4gm", "p6m": "p6mm"}
 #: The rotations of the cube, and those with reflections.
 CUBIC = {"O": 207, "Oh": 221}
 
@@ -80,6 +80,11 @@ class GridSymmetry:
     def order(self) -> int:
         """Elements of the point group: the size of the axis that features on the group have more."""
         return len(self.matrices)
+
+    @property
+    def turns_arrays(self) -> bool:
+        """Whether its elements exchange and reverse axes only, so that the edge of the array is turned into itself: not hexagonal ones."""
+        return bool((self.matrices.abs().sum(-1) == 1).all())
 
     def check_equal(self, argument: str, numbers: Sequence[int], what: str) -> None:
         """Raise where numbers of axes that the group exchanges differ.

@@ -63,7 +63,8 @@ def ns2d(
             The Courant number ``|u| n dt`` should stay below about 2.
 
     Raises:
-        ArgumentError: fields are not square and real, a number is out of its range, or the flow is not finite: the steps are too long.
+        ArgumentError: fields are not square, real and finite, a number is out of its range, or the flow has more enstrophy than transport
+            and force allow: the steps are too long.
 
     >>> line = torch.arange(16, dtype=torch.float64) / 16
     >>> x, y = torch.meshgrid(line, line, indexing="ij")
@@ -83,8 +84,11 @@ def ns2d(
         return w0.new_zeros(*w0.shape[:-2], frames, size, size)
     plane = Plane(size, w0.dtype, w0.device)
     field = forcing_of(forcing, size) if isinstance(forcing, str) else forcing
-    if field.shape != (size, size):
-        raise ArgumentError("forcing", f"a field [{size}, {size}] or a name", tuple(field.shape))
+    if not isinstance(field, Tensor) or field.is_complex() or field.shape != (size, size):
+        got = f"{tuple(field.shape)}, {field.dtype}" if isinstance(field, Tensor) else type(field).__name__
+        raise ArgumentError("forcing", f"a real field [{size}, {size}] or a name", got)
+    if not bool(field.isfinite().all()):
+        raise ArgumentError("forcing", "finite numbers", "NaN or infinity")
     push = plane.to_waves(field.to(w0))
     to_velocity, gradient = _stream(plane), 1j * plane.k
 
@@ -99,9 +103,24 @@ def ns2d(
         waves = integrate(waves, viscosity * plane.squared, slope, dt, steps)
         kept.append(plane.to_points(waves))
     made = torch.stack(kept, -3)
-    if not bool(made[..., -1, :, :].isfinite().all()):
-        raise ArgumentError("dt", "steps so short that the flow stays finite", dt, "halve it")
+    if not bool((_size(made) <= ROUNDED * _most(plane.to_points(plane.to_waves(w0)), plane.to_points(push), frames, every)).all()):
+        raise ArgumentError("dt", "steps so short that no more vorticity comes than the force can make", dt, "halve it")
     return made
+
+
+#: What rounding and the errors of steps that are short enough may add to a bound.
+ROUNDED = 1.01
+
+
+def _size(w: Tensor) -> Tensor:
+    """The root of the mean square, of each frame."""
+    return torch.linalg.vector_norm(w.detach(), dim=(-2, -1)) / w.shape[-1]
+
+
+def _most(w0: Tensor, force: Tensor, frames: int, every: float) -> Tensor:
+    """What ``|w|`` may be in each frame: transport keeps it, of the kept waves too; viscosity lowers it, a force adds its own."""
+    times = every * torch.arange(1, frames + 1, dtype=w0.dtype, device=w0.device)
+    return _size(w0).unsqueeze(-1) + times * _size(force) + torch.finfo(w0.dtype).tiny
 
 
 def velocity(w: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch 2 n n"]:
@@ -111,7 +130,10 @@ def velocity(w: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch 2 n n"]:
     >>> velocity(w).shape
     torch.Size([2, 8, 8])
     """
-    plane = Plane(check_square(w, "w"), w.dtype, w.device)
+    size = check_square(w, "w")
+    if not w.numel():
+        return w.new_zeros(*w.shape[:-2], 2, size, size)
+    plane = Plane(size, w.dtype, w.device)
     return plane.to_points(_stream(plane) * torch.fft.rfft2(w).unsqueeze(-3))
 
 

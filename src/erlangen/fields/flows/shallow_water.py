@@ -30,10 +30,11 @@ def shallow_water(
         frames: how many.
         gravity, viscosity: positive, and zero or more. Waves that steepen need some viscosity.
         every: time between frames.
-        dt: longest time step; below about ``2 / (n (|u| + sqrt(gravity h)))``.
+        dt: longest time step; below about ``0.95 / (n (|u| + sqrt(gravity h)))``, beyond which waves grow.
 
     Raises:
-        ArgumentError: the state is none, a number is out of its range, or the water is not finite: the steps are too long.
+        ArgumentError: the state is none, a number is out of its range, the steps are so long that waves grow by themselves or the
+            water does not stay finite, or it falls dry.
 
     >>> rest = torch.zeros(3, 8, 8, dtype=torch.float64)
     >>> rest[0] = 1
@@ -53,6 +54,9 @@ def shallow_water(
         return state.new_zeros(*state.shape[:-3], frames, *state.shape[-3:])
     plane = Plane(size, state.dtype, state.device)
     kx, ky = 1j * plane.k
+    speed = (gravity * state[..., 0, :, :].detach().mean((-2, -1)).max()).sqrt()
+    if float(_growth(plane, speed, viscosity, dt)) > 1 + 1e-4:
+        raise ArgumentError("dt", f"steps in which waves of speed {float(speed):.3g} do not grow", dt, "halve it")
 
     def slope(waves: Tensor) -> Tensor:
         h, u, v = plane.to_points(waves).unbind(-3)
@@ -70,4 +74,13 @@ def shallow_water(
     made = torch.stack(kept, -4)
     if not bool(made[..., -1, :, :, :].isfinite().all()):
         raise ArgumentError("dt", "steps so short that the water stays finite", dt, "halve it")
+    if bool((made[..., 0, :, :] <= 0).any()):
+        raise ArgumentError("state", "waves so low that no place falls dry", "a height below zero", "or take shorter steps")
     return made
+
+
+def _growth(plane: Plane, speed: Tensor, viscosity: float, dt: float) -> Tensor:
+    """By what a step multiplies, at most, a wave that is kept and travels at this speed: Runge and Kutta's polynomial, and damping."""
+    z = speed * plane.squared.sqrt() * dt
+    factor = torch.hypot(1 - z**2 / 2 + z**4 / 24, z - z**3 / 6) * torch.exp(-viscosity * plane.squared * dt)
+    return factor[plane.kept].max()

@@ -80,17 +80,20 @@ def integrate(
 
 
 def check_square(u: Tensor, argument: str, channels: tuple[int, ...] = ()) -> int:
-    """The side of square fields of real numbers ``[*batch, *channels, n, n]``.
+    """The side of square fields of finite real numbers, in single or double precision, ``[*batch, *channels, n, n]``.
 
     Raises:
         ArgumentError: they are none.
     """
     wanted = "".join(f"{c}, " for c in channels)
-    if not isinstance(u, Tensor) or not u.is_floating_point():
-        raise ArgumentError(argument, f"real fields [*batch, {wanted}n, n]", str(getattr(u, "dtype", type(u).__name__)))
+    if not isinstance(u, Tensor) or u.dtype not in (torch.float32, torch.float64):
+        got = str(getattr(u, "dtype", type(u).__name__))
+        raise ArgumentError(argument, f"real fields [*batch, {wanted}n, n] in float32 or float64", got)
     tail = u.shape[u.ndim - 2 - len(channels) :]
     if u.ndim < 2 + len(channels) or u.shape[-1] != u.shape[-2] or tuple(tail[:-2]) != channels:
         raise ArgumentError(argument, f"square fields [*batch, {wanted}n, n]", tuple(u.shape))
+    if not bool(u.detach().isfinite().all()):
+        raise ArgumentError(argument, "finite numbers", "NaN or infinity")
     return u.shape[-1]
 
 
