@@ -296,7 +296,8 @@ def test_hexagonal_groups_have_no_edges_and_glides_go_by_their_short_names():
             network("p6", **options)
     for name in ("pmg", "pgg", "cmm"):
         net = network(name, "vector", padding=2)
-        assert net.symmetry.order == 4 and er.assert_equivariant(net)
+        assert net.symmetry.order == 4
+        assert er.assert_equivariant(net)
 
 
 def test_what_is_no_number_or_no_tensor_is_named():

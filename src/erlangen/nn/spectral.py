@@ -51,7 +51,8 @@ class GFNO(nn.Module):
             ``"Oh"``; see :class:`~erlangen.nn.spectral_symmetry.GridSymmetry`.
         n_layers: blocks.
         grid: a positional feature: ``"none"``; ``"symmetric"``, the squared distance from the centre (the source's; keeps turns about
-            the centre of the pixels, not of hexagonal groups; breaks shifts), or ``"cartesian"`` (breaks both); with them time is a feature of its own.
+            the centre of the pixels, not of hexagonal groups; breaks shifts), or ``"cartesian"`` (breaks both); with them time is a
+            feature of its own.
         norm: ``"instance"``, or ``"none"``.
         kernel: ``"group"``; ``"radial"``, whose features have no axis of turns: fields must be scalars of the group; or ``"spatial"``,
             filters of three points a side instead of waves: a group-equivariant CNN (``n_modes`` then only says how many axes).
