@@ -16,7 +16,7 @@ from erlangen.studies.clouds.contest import Contender, Contest, Row
 from erlangen.studies.clouds.study import Config
 from erlangen.studies.clouds.tensors import Tensors, all_pairs
 from erlangen.studies.clouds.verdicts import part_of
-from erlangen.symmetrize import Principal, Stochastic
+from erlangen.symmetrize import Principal, Stochastic, symmetrize
 
 FITTED, PEER = "fitted pair potentials", "e3nn, l <= 1"
 UNIT = "meV/angstrom"  # of the length of the error of a force
@@ -99,7 +99,7 @@ def contenders(learn: Trajectory, size: float) -> list[Contender]:
 
     def framed(net: nn.Module) -> nn.Module:
         frame = Stochastic(Principal(degenerate="ignore"))
-        return er.symmetrize(net, {"pos": G.point}, G.vector, frame=frame)
+        return symmetrize(net, {"pos": G.point}, G.vector, frame=frame)
 
     def faenet() -> nn.Module:
         net = FAENet(
@@ -158,8 +158,8 @@ def run(config: Config, quiet: bool) -> Part:
     """Let all take part, compare."""
     learn, hold, test = split(config)
     G = er.E(3)
-    data = [({"pos": part.positions.float()}, part.forces.float()) for part in (learn, hold, test)]
-    task = Contest(er.actions.Record({"pos": G.point}), G.vector, *data, rms(learn), off, 10, config.seed)
+    first, second, third = (({"pos": part.positions.float()}, part.forces.float()) for part in (learn, hold, test))
+    task = Contest(er.actions.Record({"pos": G.point}), G.vector, first, second, third, rms(learn), off, 10, config.seed)
     taking_part = contenders(learn, config.size)
     seconds = 600.0 if config.full else config.seconds
     rows = task.run(taking_part, seconds, quiet)

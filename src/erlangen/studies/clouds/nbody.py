@@ -17,7 +17,7 @@ from erlangen.studies.clouds.contest import Contender, Contest, Row
 from erlangen.studies.clouds.study import Config
 from erlangen.studies.clouds.tensors import Tensors, all_pairs
 from erlangen.studies.clouds.verdicts import part_of
-from erlangen.symmetrize import Principal, Stochastic, Vectors
+from erlangen.symmetrize import Principal, Stochastic, Vectors, symmetrize
 
 LINE, PEER = "straight lines", "e3nn, l <= 1"
 ABOUT = (
@@ -119,7 +119,7 @@ def contenders(learn: dict[str, Tensor], size: float) -> list[Contender]:
         return max(4, round(own * size))
 
     def framed(frame: er.Frame) -> nn.Module:
-        return er.symmetrize(Plain(width(60)), inp, out, frame=frame)
+        return symmetrize(Plain(width(60)), inp, out, frame=frame)
 
     found = [
         Contender("EGNN", "built in", lambda: Moved(width(64))),
@@ -138,8 +138,8 @@ def contenders(learn: dict[str, Tensor], size: float) -> list[Contender]:
 def contest(config: Config) -> Contest:
     """The systems, and what is asked of them."""
     count = 3000 if config.full else config.samples
-    data, test = nbody("train", count + config.held, config.seed), nbody("test", config.test, config.seed)
-    (x, y), held_out = ((bodies(d.x.float()), bodies(d.y.float())["pos"]) for d in (data, test))
+    data: list[Any] = [nbody("train", count + config.held, config.seed), nbody("test", config.test, config.seed)]
+    (x, y), held_out = ((bodies(d.x.float()), bodies(d.y.float())["pos"]) for d in data)
     learn, hold = (({name: part[rows] for name, part in x.items()}, y[rows]) for rows in (slice(count), slice(count, None)))
     G = er.E(3)
     inp = er.actions.Record({"pos": G.point, "vel": G.vector, "charge": G.scalar})
