@@ -43,7 +43,7 @@ PARTS = {
 
 STUDY = Study.of_parts(
     "clouds",
-    system=None,
+    system=18,
     title="Networks of points side by side: charged bodies, and the forces of a molecule",
     source="Erlangen; the networks' sources stand with each",
     config=Config,
