@@ -62,8 +62,9 @@ class Images(Action):
             raise ArgumentError("interpolation", "'bilinear', 'nearest' or, for planes, 'bicubic'", repr(interpolation))
         super().__init__(space.group)
         self.space, self.value, self.interpolation = space, value, interpolation
-        self._linear: Rep = space.linear if isinstance(space, Point) else space
-        self.keeps_grid = not space.group.translates and _keeps_grid(self._linear)
+        #: How the grid's directions turn: the space, without translations.
+        self.linear: Rep = space.linear if isinstance(space, Point) else space
+        self.keeps_grid = not space.group.translates and _keeps_grid(self.linear)
         self.data_shape = (None if value is None else value.dim, *(None,) * space.dim)
 
     def act(self, g: Element, x: Tensor) -> Tensor:
@@ -78,7 +79,7 @@ class Images(Action):
         d, sizes = self.space.dim, x.shape[-self.space.dim :]
         if len(set(sizes)) != 1:
             raise ArgumentError("x", f"a grid of equal sides for {self.space.group}", f"sides {tuple(sizes)}")
-        matrices = self._linear.matrix(g)
+        matrices = self.linear.matrix(g)
         shifts = self.space.apart(g).shift if isinstance(self.space, Point) else matrices.new_zeros(*matrices.shape[:-1], 1)
         # Spectator axes, which one element moves all alike, are channels to what follows: one set of places serves them all.
         batch = matrices.ndim - 2
@@ -102,7 +103,7 @@ class Images(Action):
     def _resampled(self, image: Tensor, matrices: Tensor, shifts: Tensor, back: bool) -> Tensor:
         """Flat images ``[b, c, *grid]`` moved by linear maps ``[b, d, d]`` and shifts ``[b, d, 1]``, or by their inverse."""
         affine = isinstance(self.space, Point)
-        if affine or not self._linear.is_orthogonal:
+        if affine or not self.linear.is_orthogonal:
             wide = torch.promote_types(matrices.dtype, torch.float32)
             matrices, shifts = matrices.to(wide), shifts.to(wide)
             if not back:

@@ -133,7 +133,7 @@ def _harmonics(action: Images, kernel: int) -> Float[Tensor, "order b k k"]:
     half = (kernel - 1) / 2
     line = torch.arange(kernel, dtype=torch.float64) - half
     points = torch.stack(torch.meshgrid(-line, line, indexing="ij")[::-1], -1)  # x to the right, y upwards
-    x, y = torch.einsum("ijd,gde->egij", points, action.space.matrix(action.group.elements()).double())
+    x, y = torch.einsum("ijd,gde->egij", points, action.linear.matrix(action.group.elements()).double())
     radius, angle = torch.hypot(x, y), torch.atan2(y, x)
     found: list[Tensor] = []
     ring = half % 1

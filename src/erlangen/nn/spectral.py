@@ -121,9 +121,9 @@ class GFNO(nn.Module):
             raise ArgumentError("time_padding", "0 for a grid without an axis of time", time_padding)
         self.grid, self.padding, self.padding_mode, self.time_padding = grid, padding, padding_mode, time_padding
         if not symmetry.turns_arrays and (padding or grid == "symmetric"):
-            name, value = ("padding", 0) if padding else ("grid", "'none' or 'cartesian'")
-            wanted = f"{value} for {symmetry.group}, whose turns do not map the edges of the array to each other"
-            raise ArgumentError(name, wanted, repr(padding or grid))
+            argument, allowed = ("padding", "0") if padding else ("grid", "'none' or 'cartesian'")
+            wanted = f"{allowed} for {symmetry.group}, whose turns do not map the edges of the array to each other"
+            raise ArgumentError(argument, wanted, repr(padding or grid))
         source, target = symmetry.fields(in_fields, "in_fields"), symmetry.fields(out_fields, "out_fields")
         if kernel == "radial":
             for name, rep in (("in_fields", source), ("out_fields", target)):

@@ -61,7 +61,7 @@ def _contains(larger: Action, smaller: Action) -> bool:
         if not smaller.group.is_finite:
             return True
         g = smaller.group.take(smaller.group.elements(), slice(1, None))
-        return bool(larger.group.contains(smaller.space.matrix(g).double(), 1e-5).any())
+        return bool(larger.group.contains(smaller.linear.matrix(g).double(), 1e-5).any())
     if isinstance(larger, GridShifts) and isinstance(smaller, GridShifts) and isinstance(larger.group, Torus):
         return bool(set(smaller.axes) & set(larger.axes))
     return False
