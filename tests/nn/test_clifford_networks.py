@@ -197,3 +197,19 @@ def test_inputs_that_do_not_fit_are_refused():
     for labels in (torch.tensor([[3]]), torch.tensor([[0.0]]), torch.tensor([0])):
         with pytest.raises(ArgumentError, match="'labels'"):
             back(r, x, labels)
+
+
+@pytest.mark.parametrize("cutoff", [None, 4.0])
+def test_running_numbers_move_once_in_chunks_and_hold_when_differentiating(cutoff):
+    batch, found = molecules(), []
+    for chunk in (None, 3):
+        net = make(GAAEnergyModel, 2, 8, 2, cutoff=cutoff, chunk=chunk)
+        pos = batch.pos.clone().requires_grad_()
+        x = torch.nn.functional.one_hot((batch.numbers == 6).long(), 2).double()
+        energy = net(pos, x, batch=batch.batch).sum()
+        (force,) = torch.autograd.grad(energy, pos, create_graph=True)
+        (second,) = torch.autograd.grad(force.square().sum(), pos)
+        found.append([energy, force, second, *net.buffers()])
+    for whole, chunked in zip(*found):
+        torch.testing.assert_close(chunked, whole, rtol=1e-10, atol=1e-12)
+    assert (found[0][3] != 0).any()

@@ -4,8 +4,6 @@ from erlangen.nn.calculator import calculator
 from erlangen.nn.clifford_attention import (
     LabeledMultivectorAttention,
     LabeledVectorAttention,
-    MomentumLayerNormalization,
-    MomentumNormalization,
     Multivector2MultivectorAttention,
     Multivector2Vector,
     MultivectorAttention,
@@ -16,6 +14,7 @@ from erlangen.nn.clifford_attention import (
     VectorAttention,
 )
 from erlangen.nn.clifford_networks import GAABackmapper, GAAClassifier, GAAEnergyModel
+from erlangen.nn.clifford_running import MomentumLayerNormalization, MomentumNormalization
 from erlangen.nn.egnn import EGNN
 from erlangen.nn.egnn_energy import EGNNEnergyModel
 from erlangen.nn.faenet import FAENet

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.nn.clifford_base import GeometricAttention
-from erlangen.nn.clifford_products import MultivectorProducts, safe_norm
+from erlangen.nn.clifford_products import MultivectorProducts
 from erlangen.nn.clifford_turning import LabelledAttention, TurningAttention
 
 
@@ -181,7 +181,7 @@ class Vector2Multivector(nn.Module):
     def forward(self, r: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 8"]:
         if r.shape[-1] != 3:
             raise ArgumentError("r", "vectors [..., 3]", f"shape {tuple(r.shape)}")
-        return nn.functional.pad(r, (1, 4))
+        return torch.nn.functional.pad(r, (1, 4))
 
 
 class Multivector2Vector(nn.Module):
@@ -195,68 +195,3 @@ class Multivector2Vector(nn.Module):
         if x.shape[-1] != 8:
             raise ArgumentError("x", "multivectors [..., 8]", f"shape {tuple(x.shape)}")
         return x[..., 1:4]
-
-
-class MomentumNormalization(nn.Module):
-    """Numbers less their running mean, divided by their running deviation, over all axes but the last; no gradient through either.
-
-    For invariants, whose units are powers of a length: give it as the first layer of a ``value_net``.
-
-    Args:
-        n_dim: length of the last axis.
-        momentum: what stays of the running numbers at each batch in training.
-
-    >>> layer = MomentumNormalization(2, momentum=0.0)
-    >>> layer(torch.tensor([[0.0, 10.0], [2.0, 30.0]]))
-    tensor([[-1., -1.],
-            [ 1.,  1.]])
-    """
-
-    mu: Tensor
-    sigma: Tensor
-
-    def __init__(self, n_dim: int, momentum: float = 0.99) -> None:
-        super().__init__()
-        _check_momentum(momentum)
-        self.momentum = momentum
-        self.register_buffer("mu", torch.zeros(n_dim))
-        self.register_buffer("sigma", torch.ones(n_dim))
-
-    def forward(self, x: Float[Tensor, "*batch c"]) -> Float[Tensor, "*batch c"]:
-        if self.training and x.numel():
-            with torch.no_grad():
-                axes = tuple(range(x.ndim - 1))
-                self.mu.lerp_(x.mean(axes).to(self.mu), 1 - self.momentum)
-                self.sigma.lerp_(x.std(axes, correction=0).to(self.sigma), 1 - self.momentum)
-        return ((x - self.mu) / self.sigma.clamp_min(1e-7)).to(x.dtype)
-
-
-class MomentumLayerNormalization(nn.Module):
-    """Vectors divided by the running mean of their norms: they turn as before, and have length 1 on average.
-
-    Args:
-        momentum: as of :class:`MomentumNormalization`.
-        epsilon: the least that is divided by.
-
-    >>> MomentumLayerNormalization(momentum=0.0)(torch.tensor([[3.0, 4.0]]))
-    tensor([[0.6000, 0.8000]])
-    """
-
-    norm: Tensor
-
-    def __init__(self, momentum: float = 0.99, epsilon: float = 1e-7) -> None:
-        super().__init__()
-        _check_momentum(momentum)
-        self.momentum, self.epsilon = momentum, epsilon
-        self.register_buffer("norm", torch.ones(1))
-
-    def forward(self, x: Float[Tensor, "*batch c"]) -> Float[Tensor, "*batch c"]:
-        if self.training and x.numel():
-            with torch.no_grad():
-                self.norm.lerp_(safe_norm(x).mean().reshape(1).to(self.norm), 1 - self.momentum)
-        return (x / self.norm.clamp_min(self.epsilon)).to(x.dtype)
-
-
-def _check_momentum(momentum: float) -> None:
-    if not 0 <= momentum <= 1:
-        raise ArgumentError("momentum", "a number from 0 to 1", repr(momentum))

@@ -18,6 +18,7 @@ from erlangen.groups import SO, O
 from erlangen.groups.membership import may_look
 from erlangen.maps.precision import wide
 from erlangen.nn.clifford_products import MODES, Mode, MultivectorProducts, Parity, VectorProducts, lengths
+from erlangen.nn.clifford_running import held, move_once, running
 from erlangen.nn.clifford_tuples import Block, attention_weights, grid_blocks, pooled, unordered
 from erlangen.nn.perceptron import perceptron
 from erlangen.reps import Multivectors
@@ -143,11 +144,12 @@ class GeometricAttention(nn.Module):
         labels = None if labels is None else self._join(labels, 0)
         blocks: dict[int, list[tuple[Tensor, Tensor]]] = {}
         attention = None
+        on_block = self._on_grid if self.chunk is None else self._once(r, nodes, w, labels, mask)
         for block in grid_blocks(n, self.rank, self.chunk):
             if self.chunk is None:
-                logits, values = self._on_grid(r, nodes, w, labels, mask, block)
+                logits, values = on_block(r, nodes, w, labels, mask, block)
             else:
-                logits, values = checkpoint(self._on_grid, r, nodes, w, labels, mask, block, use_reentrant=False)
+                logits, values = checkpoint(on_block, r, nodes, w, labels, mask, block, use_reentrant=False)
             if return_attention:
                 batch = logits.shape[: -2 if self.reduce else -3]
                 attention = attention_weights(logits).reshape(*batch, *((n,) * self.rank))
@@ -156,6 +158,23 @@ class GeometricAttention(nn.Module):
         rows = [_together(found) for found in blocks.values()]
         y = rows[0] if self.reduce else torch.cat(rows, -2)
         return self._result(y, attention, return_attention)
+
+    def _once(self, *inputs: Any) -> Callable[..., tuple[Tensor, Tensor]]:
+        """:meth:`_on_grid` for chunks: running numbers in the networks have moved by all of them, and then hold."""
+        layers = running(self)
+        if not layers:
+            return self._on_grid
+
+        def through() -> None:
+            for block in grid_blocks(inputs[0].shape[-2], self.rank, self.chunk):
+                self._on_grid(*inputs, block)
+
+        def on_block(*args: Any) -> tuple[Tensor, Tensor]:
+            with held(layers):
+                return self._on_grid(*args)
+
+        move_once(layers, through)
+        return on_block
 
     def _on_grid(
         self, r: Tensor, nodes: list[Tensor], w: Tensor | None, labels: Tensor | None, mask: Tensor | None, block: Block

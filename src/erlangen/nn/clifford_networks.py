@@ -13,8 +13,9 @@ from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups import SE, SO, E, O
 from erlangen.groups.membership import may_look
-from erlangen.nn.clifford_attention import LabeledVectorAttention, MomentumNormalization, Vector2VectorAttention, VectorAttention
+from erlangen.nn.clifford_attention import LabeledVectorAttention, Vector2VectorAttention, VectorAttention
 from erlangen.nn.clifford_products import Mode, Parity, safe_norm
+from erlangen.nn.clifford_running import MomentumNormalization
 from erlangen.nn.perceptron import perceptron
 
 
