@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -161,17 +161,17 @@ class GeometricAttention(nn.Module):
 
     def _once(self, *inputs: Any) -> Callable[..., tuple[Tensor, Tensor]]:
         """:meth:`_on_grid` for chunks: running numbers in the networks have moved by all of them, and then hold."""
-        layers = running(self)
+        layers, on_grid = running(self), cast(Callable[..., tuple[Tensor, Tensor]], self._on_grid)
         if not layers:
-            return self._on_grid
+            return on_grid
 
         def through() -> None:
             for block in grid_blocks(inputs[0].shape[-2], self.rank, self.chunk):
-                self._on_grid(*inputs, block)
+                on_grid(*inputs, block)
 
         def on_block(*args: Any) -> tuple[Tensor, Tensor]:
             with held(layers):
-                return self._on_grid(*args)
+                return on_grid(*args)
 
         move_once(layers, through)
         return on_block
