@@ -10,7 +10,7 @@ import erlangen as er
 from erlangen.datasets import mnist, moved, on_canvas
 
 IMAGES = Path(__file__).parent / "images"
-SIDE, GAP, LEFT = 96, 10, 110
+SIDE, GAP, LEFT = 96, 10, 140
 
 
 def rows() -> dict[str, torch.Tensor]:
