@@ -314,3 +314,17 @@ def test_what_is_no_number_or_no_tensor_is_named():
     for layer in (network(), er.nn.GSpectralConv(1, 1, 2), er.nn.GPointwise(1, 1)):
         with pytest.raises(ArgumentError, match="'x'.*list"):
             layer([1.0])
+
+
+@pytest.mark.parametrize("options", [{}, {"kernel": "spatial"}, {"kernel": "radial"}])
+def test_rounding_of_constant_fields_is_not_normalised_to_a_signal(options):
+    """A constant field becomes a constant, which single precision knows as well as double."""
+    for seed in range(3):
+        torch.manual_seed(seed)
+        net = er.nn.GFNO(4, 5, [("u", "scalar", 2)], [("u", "scalar", 1)], group="p4m", **options)
+        exact = copy.deepcopy(net).double()
+        with torch.no_grad():
+            for x in (torch.zeros(1, 2, 12, 12), torch.ones(1, 2, 12, 12), torch.randn(1, 2, 12, 12)):
+                assert torch.allclose(net(x).double(), exact(x.double()), rtol=0, atol=1e-4)
+            small = exact(1e-5 * torch.randn(1, 2, 12, 12, dtype=F64))
+        assert float(small.std()) > 1e-3  # a small field is no constant one
