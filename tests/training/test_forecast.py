@@ -54,3 +54,10 @@ def test_bad_windows_are_refused():
         rollout(fibonacci, torch.ones(1, 2, 1, 1), 0)
     with pytest.raises(ArgumentError, match="window"):
         rollout(lambda w: w[:, :2], torch.ones(1, 3, 1, 1), 2)
+
+
+def test_losses_refuse_fewer_states_than_they_compare():
+    window, states = torch.randn(2, 2, 4, 4), torch.randn(2, 1, 1, 4, 4)
+    for loss in (unrolled(torch.nn.functional.mse_loss, 2), pushforward(torch.nn.functional.mse_loss, 1)):
+        with pytest.raises(ArgumentError, match="'states'.*at least 2"):
+            loss(lambda w: w[:, :1], window, states)

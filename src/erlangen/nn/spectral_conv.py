@@ -132,6 +132,7 @@ class GSpectralConv(_Spectral):
     def filter(self, sizes: Sequence[int]) -> Float[Tensor, "C D n *grid"]:
         """The filter ``psi(x, h)`` itself on a grid, so that the layer is the sum over the grid's points with it."""
         n, (a, b) = self.order, self.channels
+        self.symmetry.check_equal("sizes", sizes, "sides")
         # Where s is the identity, psi(k, t) stands as it is.
         whole = self.matrices().view(len(self.index), n, a, 2, n, b)[..., 0, :]
         waves = Waves(sizes, self.n_modes, self.weight.dtype, self.weight.device)

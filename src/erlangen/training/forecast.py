@@ -67,6 +67,7 @@ def unrolled(criterion: Callable[[Tensor, Tensor], Tensor], steps: int) -> Loss:
     """
 
     def loss(model: Model, window: Tensor, states: Tensor) -> Tensor:
+        _check_states(states, steps)
         return criterion(rollout(model, window, steps), states[:, :steps])
 
     return loss
@@ -85,9 +86,16 @@ def pushforward(criterion: Callable[[Tensor, Tensor], Tensor], steps: int = 1) -
     """
 
     def loss(model: Model, window: Tensor, states: Tensor) -> Tensor:
+        _check_states(states, steps + 1)
         with torch.no_grad():
             made = rollout(model, window, steps)
         before = torch.cat([window, made.flatten(1, 2)], 1)[:, -window.shape[1] :]
         return criterion(model(window), states[:, 0]) + criterion(model(before), states[:, steps])
 
     return loss
+
+
+def _check_states(states: Tensor, least: int) -> None:
+    """Raise where there are fewer states than are compared: a criterion might spread one over all steps."""
+    if states.ndim < 3 or states.shape[1] < least:
+        raise ArgumentError("states", f"at least {least} states [B, steps, c, *grid]", tuple(states.shape))
