@@ -417,7 +417,7 @@ class Group(metaclass=Lasting):
             The value and its standard error, each of the shape of a value.
 
         Raises:
-            ArgumentError: ``count`` below 2, a window that is not positive, values of another length.
+            ArgumentError: ``count`` below 2, a window that is not positive or beyond finite numbers, values of another length.
 
         >>> from erlangen.groups import SO
         >>> rng = torch.Generator().manual_seed(0)

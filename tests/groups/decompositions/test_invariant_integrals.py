@@ -94,3 +94,15 @@ def test_integrals_of_compact_groups_are_means():
         assert abs(float(share) - 0.5) <= 4 * float(error) < 0.1
         wave, error = SO(2).integrate(lambda g: torch.complex(g[:, 0, 0], g[:, 1, 0]) ** 2, kind=kind, generator=seeded())
         assert float(wave.abs()) <= 4 * float(error) + 1e-12 < 0.1
+
+
+def test_windows_beyond_numbers_are_refused():
+    for group, window in ((SL(2), 2000.0), (GLplus(3), 200.0)):
+        with pytest.raises(ArgumentError, match="'window'"):
+            group.integrate(lambda g: torch.exp(-g.square().sum((-2, -1))), window, generator=seeded())
+
+
+@pytest.mark.parametrize("name", ["polar", "iwasawa", "cartan", "ldu"])
+def test_coordinates_that_are_no_tensor_are_named(name):
+    with pytest.raises(ArgumentError, match="'c'.*list"):
+        SL(2).decomposition(name).element([1.0])

@@ -130,8 +130,11 @@ class Decomposition(metaclass=Lasting):
         for part in range(parts):
             size = (part + 1) * count // parts - part * count // parts
             points = self.points(size, window, kind, generator=generator, dtype=torch.float64)
+            weights = points.log_weights.exp()
+            if not bool(weights.isfinite().all() & points.elements.isfinite().all()):
+                raise ArgumentError("window", "one so narrow that elements and their weights are finite numbers", repr(window))
             values = checked_values(function(points.elements), size)
-            terms = points.log_weights.exp().to(values.device).view(-1, *[1] * (values.ndim - 1)) * values
+            terms = weights.to(values.device).view(-1, *[1] * (values.ndim - 1)) * values
             if parts == 1:
                 return terms.mean(0), terms.std(0) / math.sqrt(size)
             means.append(terms.mean(0))
@@ -206,6 +209,8 @@ def check_coordinates(how: Decomposition, c: Tensor) -> Tensor:
     Raises:
         ArgumentError: another number of them, or not real.
     """
+    if not isinstance(c, Tensor):
+        raise ArgumentError("c", f"coordinates [*batch, {how.dim}]", type(c).__name__)
     if c.ndim < 1 or c.shape[-1] != how.dim or not c.is_floating_point():
         raise ArgumentError("c", f"coordinates [*batch, {how.dim}]", f"shape {tuple(c.shape)}, {c.dtype}")
     return c.to(torch.promote_types(c.dtype, torch.float32))

@@ -76,8 +76,9 @@ class TriangularDecomposition(Decomposition):
         return torch.cat(parts, -1)
 
     def element(self, c: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n n"]:
+        c = check_coordinates(self, c)
         with torch.autocast(c.device.type, enabled=False):
-            return self._joined(check_coordinates(self, c), 1.0)
+            return self._joined(c, 1.0)
 
     def log_density(self, g: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch"]:
         return self._log_density(self.abelian.coordinates_of_diagonal(self._parts(g)[1].abs()))
