@@ -162,6 +162,13 @@ def test_denoiser():
     assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
     with pytest.raises(ArgumentError, match="argument 'record'.*'kind'"):
         net(t=t, pos=record["pos"], of=record["of"])
+    for name, wrong in {
+        "kind": {"kind": record["kind"] + 1},
+        "kind'.*int64": {"kind": record["pos"][:, 0]},
+        "t": {"t": t[:1]},
+    }.items():
+        with pytest.raises(ArgumentError, match=name):
+            net(**{"t": t, **record, **wrong})
     with pytest.raises(ArgumentError, match="argument 'kinds'"):
         PONITADenoiser(0, 10, 12, 2)
 

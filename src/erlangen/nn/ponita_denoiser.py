@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
+from erlangen.groups.membership import may_look
 from erlangen.nn.ponita import PONITA
 
 
@@ -61,6 +62,12 @@ class PONITADenoiser(nn.Module):
         if missing:
             raise ArgumentError("record", f"parts {', '.join(map(repr, self.names))}", f"none named {missing[0]!r}")
         pos, kind, batch = (record[name] for name in self.names)
+        if kind.dtype != torch.int64:
+            raise ArgumentError(self.names[1], "kinds, int64", str(kind.dtype))
+        if may_look(kind) and kind.numel() and not 0 <= int(kind.min()) <= int(kind.max()) < self.kinds:
+            raise ArgumentError(self.names[1], f"kinds from 0 to {self.kinds - 1}", [int(kind.min()), int(kind.max())])
+        if t.ndim != 1 or (may_look(batch) and batch.numel() and len(t) <= int(batch.max())):
+            raise ArgumentError("t", "a step of each cloud, [B]", f"shape {list(t.shape)}")
         x = nn.functional.one_hot(kind, self.kinds).to(pos)
         time = (t.to(pos) / self.steps)[batch].unsqueeze(1)
         scores, way = self.net(_centred(pos, batch, len(t)), torch.cat([x, time], 1), batch=batch)
