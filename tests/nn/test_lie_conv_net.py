@@ -141,6 +141,29 @@ def test_awkward_input(noncompact: str) -> None:
     assert torch.isfinite(slope).all()
 
 
+@pytest.mark.parametrize("name", GROUPS)
+@pytest.mark.parametrize("noncompact", ["frame", "samples"])
+@pytest.mark.parametrize("brightness", [1e-30, 1e-4, 255.0, 1e20, 1e37])
+def test_brightness_does_not_count(name: str, noncompact: str, brightness: float) -> None:
+    model = net(GROUPS[name], noncompact=noncompact)
+    x = model.example(3, generator=torch.Generator().manual_seed(0))
+    y = model(x)
+    assert torch.allclose(model(brightness * x), y, atol=1e-5 * float(y.abs().max()))
+    dark = model(torch.cat([1e-3 * x[:1], 1e3 * x[1:]]))  # each image for itself
+    assert torch.allclose(dark, y, atol=1e-5 * float(y.abs().max()))
+
+
+def test_slopes_are_those_of_finite_differences() -> None:
+    model, x = net().double(), 1e-4 * blobs(16, 1)
+    rng = torch.Generator().manual_seed(2)
+    way = x * torch.randn(x.shape, generator=rng, dtype=torch.float64)
+    (slope,) = torch.autograd.grad(model(x.requires_grad_())[0, 0], x)
+    step = 1e-6
+    with torch.no_grad():
+        measured = (model(x + step * way) - model(x - step * way))[0, 0] / (2 * step)
+    assert torch.allclose((slope * way).sum(), measured, rtol=1e-5)
+
+
 def test_shapes_and_parameters() -> None:
     model = LieConvNet(G, channels=(12, 24, 48), classes=10)
     assert sum(p.numel() for p in model.parameters()) == 25 * (12 + 12 * 24 + 24 * 48) + 84 + 6 * 48 * 48 + 490

@@ -34,10 +34,11 @@ def image_moments(x: Float[Tensor, "*batch c h w"]) -> ImageMoments:
     """The moments of images of any number of channels, which count together; differentiable.
 
     Moved by ``p -> A p + t``, images that are zero outside of their canvas before and after have the mean ``A mean + t`` and the
-    covariance ``A C A^T``, up to interpolation.
+    covariance ``A C A^T``, up to interpolation. Neither depends on how bright an image is.
 
     Raises:
-        ArgumentError: no images, or (the first of them is named) empty ones: without ink, or with as much negative ink.
+        ArgumentError: no images, or (the first of them is named) ones that have no such moments: empty, not finite, or with so much
+            negative ink, as that of standardised images, that nothing is left or that what is left has a negative variance.
 
     >>> x = torch.zeros(1, 5, 5)
     >>> x[0, 0, 3:] = 1.0                       # to the right of the centre, in the topmost row
@@ -47,26 +48,42 @@ def image_moments(x: Float[Tensor, "*batch c h w"]) -> ImageMoments:
     if not isinstance(x, Tensor) or x.ndim < 3 or not x.is_floating_point():
         got = f"shape {tuple(x.shape)}, {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
         raise ArgumentError("x", "floating-point images [*batch, channels, height, width]", got)
-    ink = x.to(torch.promote_types(x.dtype, torch.float32)).sum(-3)
+    ink = x.to(torch.promote_types(x.dtype, torch.float32))
+    peak = brightness(ink).detach()
+    ink = (ink / peak).sum(-3)
     height, width = ink.shape[-2:]
     rows = 0.5 * (height - 1) - torch.arange(height, dtype=ink.dtype, device=ink.device)
     columns = torch.arange(width, dtype=ink.dtype, device=ink.device) - 0.5 * (width - 1)
     by_row, by_column = ink.sum(-1), ink.sum(-2)
     mass = by_row.sum(-1)
-    if looks_cheap(mass):
-        empty = ~(mass > 1e-9 * max(height, width))
-        if bool(empty.any()):
-            at = empty.nonzero()[0].tolist()
-            raise ArgumentError(
-                "x", "images with ink on an empty background", f"none at {at}; {int(empty.sum())} of {mass.numel()}"
-            )
     mean_x, mean_y = by_column @ columns / mass, by_row @ rows / mass
     dx, dy = columns - mean_x.unsqueeze(-1), rows - mean_y.unsqueeze(-1)
     xx, yy = ((d.square() * by).sum(-1) / mass for d, by in ((dx, by_column), (dy, by_row)))
     xy = torch.einsum("...h,...hw,...w->...", dy, ink, dx) / mass
-    lacking = (PIXEL - _smaller(xx, yy, xy)).clamp_min(0.0)
+    smaller = _smaller(xx, yy, xy)
+    if looks_cheap(mass):
+        # Rounding aside, all of these hold for ink that is nowhere negative.
+        usual = (mass > 1e-5 * ink.abs().sum((-2, -1))) & (smaller > -PIXEL - 1e-3 * (xx + yy).abs())
+        if not bool(usual.all()):
+            at = (~usual).nonzero()[0].tolist()
+            raise ArgumentError(
+                "x",
+                "finite images with positive ink on an empty background",
+                f"none at {at}; {int((~usual).sum())} of {mass.numel()}",
+            )
+    lacking = (PIXEL - smaller).clamp_min(0.0)
     covariance = torch.stack([xx + lacking, xy, xy, yy + lacking], -1).unflatten(-1, (2, 2))
-    return ImageMoments(mass, torch.stack([mean_x, mean_y], -1), covariance)
+    return ImageMoments(mass * peak.flatten(-3).squeeze(-1), torch.stack([mean_x, mean_y], -1), covariance)
+
+
+def brightness(x: Float[Tensor, "*batch c h w"]) -> Float[Tensor, "*batch 1 1 1"]:
+    """The largest absolute value of each image, one of empty ones: divided by it, images can be squared and summed in any precision.
+
+    >>> brightness(torch.tensor([[[[0.0, -4.0]]], [[[0.0, 0.0]]]])).flatten().tolist()
+    [4.0, 1.0]
+    """
+    peak = x.abs().flatten(-3).amax(-1) if x.shape[-3:].numel() else x.new_zeros(x.shape[:-3])
+    return torch.where(peak > 0, peak, 1.0)[..., None, None, None]
 
 
 def moment_pose(x: Float[Tensor, "*batch c h w"], group: Group, size: float) -> Float[Tensor, "*batch m m"]:

@@ -33,7 +33,7 @@ class ImageMoments(Frame):
         of: the image's name in a dict; by default the first.
 
     Raises:
-        ArgumentError: when called, images without ink.
+        ArgumentError: when called, images without positive ink.
 
     >>> import erlangen as er
     >>> G = er.Affine(2)

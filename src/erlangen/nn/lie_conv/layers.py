@@ -262,8 +262,8 @@ def check_channels(in_channels: int, out_channels: int, samples: Samples) -> Non
 
 
 def check_field(name: str, x: Tensor, channels: tuple[int | None, ...]) -> None:
-    """Raise ArgumentError unless ``x`` is floating-point, ``[*batch, *channels, height, width]``."""
-    if isinstance(x, Tensor) and x.is_floating_point() and x.ndim >= len(channels) + 2:
+    """Raise ArgumentError unless ``x`` is floating-point, ``[*batch, *channels, height, width]``, and has pixels."""
+    if isinstance(x, Tensor) and x.is_floating_point() and x.ndim >= len(channels) + 2 and 0 not in x.shape[-2:]:
         lead = x.shape[x.ndim - 2 - len(channels) : -2]
         if all(a is None or a == b for a, b in zip(channels, lead)):
             return

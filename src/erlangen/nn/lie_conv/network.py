@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
-from erlangen.actions.image_moments import image_moments, planar_linear_part, pose_of_kind
+from erlangen.actions.image_moments import brightness, image_moments, planar_linear_part, pose_of_kind
 from erlangen.actions.images import Images, pulled_back
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Group
@@ -58,7 +58,7 @@ class LieConvNet(nn.Module):
     Shapes: ``[*batch, in_channels, H, W]`` to ``[*batch, classes]``; sides are equal.
 
     Raises:
-        ArgumentError: an argument is not one of these; when called, images of another shape, or without ink.
+        ArgumentError: an argument is not one of these; when called, images of another shape, or without positive ink.
 
     Source: M. Mironenco, P. Forré, "Lie group decompositions for equivariant neural networks", ICLR 2024, arXiv:2310.11366; the moments
     in place of samples, and the aligned order, are ours.
@@ -176,7 +176,9 @@ class LieConvNet(nn.Module):
         return elements.to(samples.elements.device), weights.to(samples.elements.device)
 
     def _field(self, images: Tensor, elements: Tensor) -> Tensor:
-        x = flat(self._aligned(images, elements), 3)
+        check_field("images", images, (self.in_channels,))
+        wide = images.to(torch.promote_types(images.dtype, torch.float32))
+        x = flat(self._aligned(wide / brightness(wide), elements), 3)
         for block in self.blocks:
             x = block(x, len(elements))
         return x.view(*images.shape[:-3], len(elements), *x.shape[1:]).transpose(-4, -3)
