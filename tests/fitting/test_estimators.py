@@ -83,3 +83,24 @@ def test_what_does_not_fit_is_named():
         Regressor("banana").fit(x, y)
     with pytest.raises(ArgumentError, match="'learner'"):
         Regressor(None, learner="forest").fit(x, y)
+
+
+@pytest.mark.parametrize("argument", ["tokens", "dim"])
+@pytest.mark.parametrize("count", [0, -3, 3.0, True, "3"])
+def test_tokens_and_components_are_counts(argument, count):
+    with pytest.raises(ArgumentError, match=f"'{argument}'.*positive number"):
+        Regressor(None, **{argument: count}).fit(np.ones((60, 9)), np.arange(60.0))
+
+
+def test_random_states_are_those_of_scikit_learn():
+    x = clouds(60)
+    y, x = (x[:, 0] - x[:, 1]).norm(dim=-1).numpy(), x.flatten(1).numpy()
+
+    def predicted(state):
+        return Regressor("SE(3)", dim=3, random_state=state).fit(x, y).predict(x)
+
+    assert np.array_equal(predicted(np.int64(0)), predicted(0))
+    assert np.array_equal(predicted(np.random.RandomState(3)), predicted(np.random.RandomState(3)))
+    assert np.isfinite(predicted(None)).all()
+    with pytest.raises(ValueError, match="seed"):
+        predicted("seven")

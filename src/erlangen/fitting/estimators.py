@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
@@ -40,7 +42,7 @@ class _Symmetric(BaseEstimator):
         dim: int | None = None,
         learner: Learner = "boosting",
         config: FitConfig | None = None,
-        random_state: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.group = group
         self.tokens = tokens
@@ -53,9 +55,11 @@ class _Symmetric(BaseEstimator):
         if self.learner not in ("boosting", "network"):
             raise ArgumentError("learner", "'boosting' or 'network'", repr(self.learner))
         x = self._in_tokens(X)
+        state = self.random_state
+        self._seed = int(state) if isinstance(state, Integral) else int(check_random_state(state).randint(2**31 - 1))
         data = DataSet("data", x, y, self._target)
         self.symmetry_ = self._symmetry(data)
-        config = dataclasses.replace(self.config or FitConfig(), seed=self.random_state)
+        config = dataclasses.replace(self.config or FitConfig(), seed=self._seed)
         alone = Problem.undivided(data)
         if self.symmetry_ is not None and alone.kind.input_action(self.symmetry_) is None:
             raise ArgumentError("group", f"a group that acts on {alone.kind}", repr(self.symmetry_))
@@ -72,6 +76,9 @@ class _Symmetric(BaseEstimator):
         """Rows of columns as tokens ``[N, tokens, dim]``."""
         columns = X.shape[1]
         tokens, dim = self.tokens, self.dim
+        for name, count in (("tokens", tokens), ("dim", dim)):
+            if count is not None and (isinstance(count, bool) or not isinstance(count, Integral) or count < 1):
+                raise ArgumentError(name, "a positive number, or None", repr(count))
         if tokens is None:
             tokens = 1 if dim is None else columns // dim
         if dim is None:
@@ -87,7 +94,7 @@ class _Symmetric(BaseEstimator):
         if self.group != "auto":
             return parse_group(self.group)
         # Targets are numbers or classes that stay as they are.
-        self.found_ = task_symmetries(data.x, data.y, target=self._target, law=False, seed=self.random_state)
+        self.found_ = task_symmetries(data.x, data.y, target=self._target, law=False, seed=self._seed)
         group = self.found_.group if self.found_ and self.found_.exact else None
         return group if group is not None and has_enough_invariants(data.dim, group) else None
 
@@ -117,7 +124,7 @@ class SymmetricRegressor(RegressorMixin, _Symmetric):
         learner: ``"boosting"``, on the invariants of the group, or ``"network"``, behind a frame or on invariants, as held-out
             data say.
         config: how networks are trained; its group is not looked at.
-        random_state: of everything random.
+        random_state: of everything random; a number for the same each time, or a generator or ``None`` for another one each time.
 
     Attributes:
         symmetry_: the group; ``None`` where none was found that the data show to be exact.
