@@ -394,7 +394,7 @@ def test_ctrl_c_says_the_command_that_goes_on(tmp_path, capsys, monkeypatch):
 
 def test_messages_use_the_words_of_the_command_line(tmp_path, capsys):
     path = tmp_path / "labels.csv"
-    path.write_text("a,b,y\n" + "1,2,up\n2,1,down\n" * 40)
+    path.write_text("a,b,y\n" + "".join(f"{i},2,word {i}\n" for i in range(80)))  # few labels need no word, so many do
     code, _, err = call(capsys, "fit", path)
     assert code == 2
     assert "--kind class" in err

@@ -71,7 +71,7 @@ class GeometricAttention(nn.Module):
                 raise ArgumentError(name, " or ".join(map(repr, choices)), repr(choice))
         if linear_terms and (parity == "o3" or dim == 2):
             expected = "0 where reflections count or in the plane, for linear terms mix what turns with what is mirrored"
-            raise ArgumentError("linear_terms", expected, linear_terms)
+            raise ArgumentError("linear_terms", expected, repr(linear_terms))
         self.n_dim, self.rank, self.reduce, self.chunk, self.dim, self.parity = n_dim, rank, reduce, chunk, dim, parity
         self.merge_fun, self.join_fun, self.invariant_mode = merge_fun, join_fun, invariant_mode
         self.include_normalized_products, self.linear_mode = include_normalized_products, linear_mode

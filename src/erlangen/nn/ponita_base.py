@@ -311,7 +311,7 @@ class PointNetwork(nn.Module):
         if batch is not None and batch.numel() and int(batch.min()) < 0:
             raise ArgumentError("batch", "numbers of graphs from 0 up", int(batch.min()))
         if batch is not None and batch.numel() and graphs is not None and int(batch.max()) >= graphs:
-            raise ArgumentError("graphs", f"at least {int(batch.max()) + 1}, as batch has", graphs)
+            raise ArgumentError("graphs", f"at least {int(batch.max()) + 1}, as batch has", repr(graphs))
         if ori is not None:
             none = (ori == 0).all(-1) if mask is None else (ori == 0).all(-1) & mask
             if bool(none.any()):

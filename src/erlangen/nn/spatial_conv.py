@@ -57,7 +57,7 @@ class GSpatialConv(nn.Module):
             raise ArgumentError("radius", "a whole number from 0 on", repr(radius))
         self.symmetry = group if isinstance(group, GridSymmetry) else GridSymmetry(group, axes)
         if self.symmetry.axes not in (2, 3):
-            raise ArgumentError("axes", "2 or 3", self.symmetry.axes)
+            raise ArgumentError("axes", "2 or 3", repr(self.symmetry.axes))
         self.radius, self.order = radius, self.symmetry.order
         count, index, kept = _stencil(radius, self.symmetry)
         self.register_buffer("index", index, persistent=False)

@@ -120,7 +120,7 @@ class GFNO(nn.Module):
             raise ArgumentError("equivariant_layers", f"0 to {n_layers} blocks", repr(equivariant_layers))
         self.n_modes, symmetry = modes_and_symmetry(n_modes, group, 2)
         if time_padding and not symmetry.has_time:
-            raise ArgumentError("time_padding", "0 for a grid without an axis of time", time_padding)
+            raise ArgumentError("time_padding", "0 for a grid without an axis of time", repr(time_padding))
         self.grid, self.padding, self.padding_mode, self.time_padding = grid, padding, padding_mode, time_padding
         if not symmetry.turns_arrays and (padding or grid == "symmetric"):
             argument, allowed = ("padding", "0") if padding else ("grid", "'none' or 'cartesian'")

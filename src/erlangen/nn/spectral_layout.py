@@ -36,5 +36,5 @@ class ChannelsLast(nn.Module):
             raise ArgumentError("x", "data [B, *grid, frames, channels]", tuple(x.shape))
         y = self.net(x.flatten(-2).movedim(-1, 1)).movedim(1, -1)
         if y.shape[-1] % self.channels:
-            raise ArgumentError("channels", f"a divisor of {y.shape[-1]} channels that come out", self.channels)
+            raise ArgumentError("channels", f"a divisor of {y.shape[-1]} channels that come out", repr(self.channels))
         return y.unflatten(-1, (-1, self.channels))

@@ -158,7 +158,9 @@ class Project(nn.Module):
         matrices = rep.matrix(symmetry.group.elements())
         still = (matrices == torch.eye(rep.dim, dtype=matrices.dtype)).all(-1).all(0)
         if bias and not bool(still.all()):
-            raise ArgumentError("bias", f"none: {symmetry.group} changes values of {rep.symbol}, and would not change a bias", bias)
+            raise ArgumentError(
+                "bias", f"none: {symmetry.group} changes values of {rep.symbol}, and would not change a bias", repr(bias)
+            )
         self._moved = matrices.to(torch.float64)  # no buffer, as in Lift
         self.register_buffer("places", still.nonzero().flatten(), persistent=False)
         bound = in_channels**-0.5
