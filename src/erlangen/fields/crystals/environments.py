@@ -78,7 +78,7 @@ def environments(
     for label, crystal in enumerate(crystals):
         around, there, kinds = _ideal(crystal)
         if int(there.sum(1).min()) < nearest:
-            raise ArgumentError("nearest", f"at most {int(there.sum(1).min())} neighbours of {crystal.name}", nearest)
+            raise ArgumentError("nearest", f"at most {int(there.sum(1).min())} neighbours of {crystal.name}", repr(nearest))
         for noise in noises:
             which = torch.randint(len(around), (count,), generator=generator)
             moved = noise * torch.randn(count, around.shape[1] + 1, 3, generator=generator, dtype=torch.float64)

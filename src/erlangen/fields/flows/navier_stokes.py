@@ -104,7 +104,7 @@ def ns2d(
         kept.append(plane.to_points(waves))
     made = torch.stack(kept, -3)
     if not bool((_size(made) <= ROUNDED * _most(plane.to_points(plane.to_waves(w0)), plane.to_points(push), frames, every)).all()):
-        raise ArgumentError("dt", "steps so short that no more vorticity comes than the force can make", dt, "halve it")
+        raise ArgumentError("dt", "steps so short that no more vorticity comes than the force can make", repr(dt), "halve it")
     return made
 
 

@@ -56,7 +56,7 @@ def shallow_water(
     kx, ky = 1j * plane.k
     speed = (gravity * state[..., 0, :, :].detach().mean((-2, -1)).max()).sqrt()
     if float(_growth(plane, speed, viscosity, dt)) > 1 + 1e-4:
-        raise ArgumentError("dt", f"steps in which waves of speed {float(speed):.3g} do not grow", dt, "halve it")
+        raise ArgumentError("dt", f"steps in which waves of speed {float(speed):.3g} do not grow", repr(dt), "halve it")
 
     def slope(waves: Tensor) -> Tensor:
         h, u, v = plane.to_points(waves).unbind(-3)
@@ -73,7 +73,7 @@ def shallow_water(
         kept.append(plane.to_points(waves))
     made = torch.stack(kept, -4)
     if not bool(made[..., -1, :, :, :].isfinite().all()):
-        raise ArgumentError("dt", "steps so short that the water stays finite", dt, "halve it")
+        raise ArgumentError("dt", "steps so short that the water stays finite", repr(dt), "halve it")
     if bool((made[..., 0, :, :] <= 0).any()):
         raise ArgumentError("state", "waves so low that no place falls dry", "a height below zero", "or take shorter steps")
     return made

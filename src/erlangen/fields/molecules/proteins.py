@@ -148,13 +148,13 @@ def residues(proteins: Iterable[Protein], beads: int = 8) -> Residues:
         ArgumentError: fewer than 3 beads, a protein that has fewer, or no residue.
     """
     if beads < 3:
-        raise ArgumentError("beads", "at least 3: a residue's own and its neighbours'", beads)
+        raise ArgumentError("beads", "at least 3: a residue's own and its neighbours'", repr(beads))
     kinds: dict[tuple[str, str], int] = {}
     r, around, atoms, labels, owner = [], [], [], [], []
     for number, protein in enumerate(proteins):
         centre = protein.beads()
         if len(centre) < beads:
-            raise ArgumentError("beads", f"at most {len(centre)}, what protein {number} has", beads)
+            raise ArgumentError("beads", f"at most {len(centre)}, what protein {number} has", repr(beads))
         distance = torch.cdist(centre, centre)
         place = {chain: i for i, chain in enumerate(protein.chains)}
         mine: list[list[int]] = [[] for _ in protein.kinds]
