@@ -218,3 +218,20 @@ def test_what_lies_before_a_later_gap_is_not_excluded():
     assert str(seen).startswith("at least translations(2)")
     assert "1 more direction is not excluded" in str(seen)
     assert "1 more not excluded" in seen.finding().note
+
+
+def test_the_gap_has_an_interval_over_samples_and_predictors():
+    x = _random(400, 2, 2, seed=3)
+    y = (x[:, 0] - x[:, 1]).square().sum(-1)
+    exact, noisy = task_symmetries(x, y), task_symmetries(x, y + 0.1 * y.std() * _random(400, seed=4))
+    for found in (exact, noisy):
+        assert found.algebra.name == "se(2)"
+        (low, high), (least, most) = found.bounds.tolist()
+        assert low <= high < least <= found.gap[1] * 1.1
+        assert most >= found.gap[1] * 0.9
+        assert f"[{low:.2g}, {high:.2g}]" in found.finding().note
+    # A polynomial without error has the same slopes in every draw; noise opens the interval.
+    assert float(exact.bounds[0, 1]) < 1e-4
+    assert float(noisy.bounds[0, 1] - noisy.bounds[0, 0]) > 1e-4
+    again = TaskSymmetries.from_dict(noisy.as_dict())
+    assert torch.equal(again.bounds, noisy.bounds)

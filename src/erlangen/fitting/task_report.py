@@ -33,6 +33,8 @@ def task_section(task: TaskSymmetries, names: Sequence[str]) -> Section:
         "A violation is how much a direction of moves changes the prediction, as a part of what an unrelated move changes it: "
         "symmetries are small and set apart from the rest by a gap.",
     ]
+    if task.bounds is not None:
+        text.append(f"The gap: {task.gap_words}. In brackets: where each side lies in nine of ten draws of samples and predictors.")
     figures: list[Figure] = []
     shown = task.violations[:MOST_BARS].tolist()
     if shown:

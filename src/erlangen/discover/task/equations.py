@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -16,6 +16,9 @@ from erlangen.discover.task.predictor import Predictor
 
 #: How much a row counts less where the members' slopes disagree, beside where they are long.
 DISTRUST = 10.0
+
+#: Draws of samples and members for the interval of a gap.
+DRAWS = 60
 
 Law = Literal["none", "own", "vector"]
 
@@ -132,3 +135,26 @@ def spectrum_of(slopes: Slopes, law: Law, affine: bool = True) -> Spectrum:
     for share, slope in zip(slopes.shares, slopes.each):
         noise = noise + share * ((rows(slope) - M) @ directions).square().sum(0)
     return Spectrum(values.clamp_min(0).sqrt(), noise.sqrt(), directions.mT, told, chance, affine)
+
+
+def gap_interval(slopes: Slopes, law: Law, affine: bool, inside: int, seed: int) -> Float[Tensor, "2 2"]:
+    """Between which numbers the two sides of a gap lie in nine of ten draws of samples and of members, with replacement.
+
+    Args:
+        slopes, law, affine: of the problem.
+        inside: how many directions lie before the gap; there are more.
+        seed: of the draws.
+
+    Returns:
+        rows: the largest violation inside and the smallest outside; columns: the 5 and 95 % quantiles.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    count, members = len(slopes.x), len(slopes.shares)
+    sides = []
+    for _ in range(DRAWS):
+        drawn = torch.bincount(torch.randint(count, (count,), generator=rng), minlength=count).to(slopes.weights)
+        some = torch.multinomial(slopes.shares, members, replacement=True, generator=rng)
+        seen = replace(slopes, mean=slopes.each[some].mean(0), each=slopes.each[:0], weights=slopes.weights * drawn)
+        violations = spectrum_of(seen, law, affine).violations
+        sides.append(violations[inside - 1 : inside + 1])
+    return torch.stack(sides).quantile(torch.tensor([0.05, 0.95], dtype=slopes.x.dtype), dim=0, interpolation="nearest").mT

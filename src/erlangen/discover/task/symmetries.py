@@ -20,7 +20,7 @@ from erlangen.discover.samples import Samples, Target, samples_of
 from erlangen.discover.task.active import active_directions
 from erlangen.discover.task.closure import CLOSED_ENOUGH, nearest_closed
 from erlangen.discover.task.coordinates import ROUNDING, Coordinates
-from erlangen.discover.task.equations import Law, Spectrum, slopes_of, spectrum_of
+from erlangen.discover.task.equations import Law, Spectrum, gap_interval, slopes_of, spectrum_of
 from erlangen.discover.task.ideal import idealised
 from erlangen.discover.task.imposed import Imposed, imposed
 from erlangen.discover.task.predictor import Predictor, fit_predictor, splits
@@ -77,6 +77,8 @@ class TaskSymmetries:
         noise: of each, how far the members of the predictor are apart.
         error: held-out squared error of the predictor, as a part of the target's variance.
         imposed: the same with the algebra imposed, and with unrelated moves of the same size imposed; ``None`` without an algebra.
+        bounds: ``[2, 2]``: between which numbers the two sides of the gap lie in nine of ten draws of samples and of the predictor's
+            members; ``None`` without an algebra.
         exact: whether no violation was seen beyond what the predictor leaves open.
         idle: directions ``[r, n]`` of the tokens on which the task does not depend.
         reason: one line: why this many, or why none.
@@ -91,6 +93,7 @@ class TaskSymmetries:
     noise: Tensor
     error: float
     imposed: Imposed | None
+    bounds: Tensor | None
     exact: bool
     idle: Tensor
     reason: str
@@ -128,6 +131,14 @@ class TaskSymmetries:
         return inside, float(self.violations[k]) if k < len(self.violations) else math.inf
 
     @property
+    def gap_words(self) -> str:
+        """The two sides of the gap with their intervals."""
+        sides = [f"{side:.2g}" for side in self.gap]
+        if self.bounds is not None:
+            sides = [f"{side} [{low:.2g}, {high:.2g}]" for side, (low, high) in zip(sides, self.bounds.tolist())]
+        return " | ".join(sides)
+
+    @property
     def undecided(self) -> int:
         """How many further directions lie before another gap: they are neither found nor excluded."""
         k = 0 if self.algebra is None else self.algebra.dim
@@ -160,8 +171,8 @@ class TaskSymmetries:
         """In the terms that all discoverers share."""
         if self.algebra is None:
             return Finding("task, by derivatives", "nothing", None, False, self.seconds, self.reason)
-        inside, outside = self.gap
-        note = f"gap {inside:.2g} | {outside:.2g}; {self.algebra.words}; predictor's held-out R² {1 - self.error:.3f}"
+        inside = self.gap[0]
+        note = f"gap {self.gap_words}; {self.algebra.words}; predictor's held-out R² {1 - self.error:.3f}"
         note += "" if self.exact else f"; {self.doubt}"
         note += f"; at least: {self.undecided} more not excluded" if self.undecided else ""
         return Finding(
@@ -184,6 +195,7 @@ class TaskSymmetries:
             tensor(data["noise"], -1),
             data["error"],
             None if data["imposed"] is None else Imposed(**data["imposed"]),
+            None if data["bounds"] is None else tensor(data["bounds"], 2, 2),
             data["exact"],
             tensor(data["idle"], -1, data["dim"]),
             *(data[key] for key in ("reason", "predictor", "seconds")),
@@ -202,6 +214,7 @@ class TaskSymmetries:
             "noise": self.noise.tolist(),
             "error": self.error,
             "imposed": None if self.imposed is None else self.imposed.as_dict(),
+            "bounds": None if self.bounds is None else self.bounds.tolist(),
             "exact": self.exact,
             "idle": self.idle.tolist(),
             "reason": self.reason,
@@ -267,6 +280,7 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
             empty if spectrum is None else spectrum.violations,
             empty if spectrum is None else spectrum.noise,
             error,
+            None,
             None,
             False,
             idle,
@@ -375,6 +389,7 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
         spectrum.noise,
         error,
         evidence,
+        gap_interval(slopes, along, coordinates.affine, k, seed),
         exact,
         idle,
         f"{k} directions are set apart by a gap",
