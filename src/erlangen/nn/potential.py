@@ -27,7 +27,8 @@ class Potential(nn.Module):
     Args:
         network: as above; symmetric by itself.
         elements: the atomic numbers that occur.
-        cutoff: length of the longest edge, angstrom, where structures come without edges; ``None``: all pairs.
+        cutoff: length of the longest edge, angstrom, where structures come without edges; ``None``: all pairs. Energies are continuous
+            there only if the network lets its messages fade by itself: ``PONITA(radius=)``, ``GAAEnergyModel(cutoff=)``, as long.
 
     Attributes:
         scale, per_element: the energy is ``scale`` times the network's sum, plus ``per_element`` of each atom: see :meth:`fit_units`.
