@@ -27,6 +27,18 @@ class _Spectral(nn.Module):
     #: Size of the axis of turns.
     order: int
 
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        n_modes: int | Sequence[int],
+        group: str | CrystallographicGroup | GridSymmetry,
+        axes: int,
+    ) -> None:
+        super().__init__()
+        self.channels = check_channels(in_channels=in_channels, out_channels=out_channels)
+        self.n_modes, self.symmetry = modes_and_symmetry(n_modes, group, axes)
+
     def mix(self, c: Float[Tensor, "k 2 B n C"]) -> Float[Tensor, "k 2 B n D"]:
         """The layer on coefficients: all modes in one axis, the turns before the channels."""
         raise NotImplementedError
@@ -56,6 +68,9 @@ class _Spectral(nn.Module):
         """Random features."""
         sizes = (2 * m for m in self.n_modes)
         return torch.randn(*batch, self.channels[0], self.order, *sizes, generator=generator, dtype=dtype)
+
+    def extra_repr(self) -> str:
+        return f"{self.channels[0]}, {self.channels[1]}, n_modes={self.n_modes}, group={self.symmetry.group}"
 
 
 class GSpectralConv(_Spectral):
@@ -99,9 +114,7 @@ class GSpectralConv(_Spectral):
         group: str | CrystallographicGroup | GridSymmetry = "p4",
         axes: int = 2,
     ) -> None:
-        super().__init__()
-        self.channels = check_channels(in_channels=in_channels, out_channels=out_channels)
-        self.n_modes, self.symmetry = modes_and_symmetry(n_modes, group, axes)
+        super().__init__(in_channels, out_channels, n_modes, group, axes)
         self.order = self.symmetry.order
         count, index, sign = _real_filter(self.n_modes, self.symmetry)
         # Buffers that follow from the arguments: what is saved does not depend on them.
@@ -138,9 +151,6 @@ class GSpectralConv(_Spectral):
         waves = Waves(sizes, self.n_modes, self.weight.dtype, self.weight.device)
         return waves.synthesise(whole.permute(0, 3, 2, 4, 1).reshape(*waves.shape, 2, a, b, n)) / math.prod(sizes)
 
-    def extra_repr(self) -> str:
-        return f"{self.channels[0]}, {self.channels[1]}, n_modes={self.n_modes}, group={self.symmetry.group}"
-
 
 class RadialSpectralConv(_Spectral):
     """Convolution of fields with kernels that no turn changes: one real weight for each orbit of modes, features without an axis of turns.
@@ -166,9 +176,7 @@ class RadialSpectralConv(_Spectral):
         group: str | CrystallographicGroup | GridSymmetry = "p4",
         axes: int = 2,
     ) -> None:
-        super().__init__()
-        self.channels = check_channels(in_channels=in_channels, out_channels=out_channels)
-        self.n_modes, self.symmetry = modes_and_symmetry(n_modes, group, axes)
+        super().__init__(in_channels, out_channels, n_modes, group, axes)
         self.order = 1
         moved, code, inside = _moved_modes(self.n_modes, self.symmetry)
         least = torch.minimum(code(moved), code(-moved)).amin(1)
@@ -195,9 +203,6 @@ class RadialSpectralConv(_Spectral):
     @property
     def inp(self) -> PeriodicField:
         return self.symmetry.acting([2 * m for m in self.n_modes], "scalar")
-
-    def extra_repr(self) -> str:
-        return f"{self.channels[0]}, {self.channels[1]}, n_modes={self.n_modes}, group={self.symmetry.group}"
 
 
 def to_modes(waves: Waves, x: Float[Tensor, "B C n *grid"]) -> Float[Tensor, "k 2 B n C"]:
