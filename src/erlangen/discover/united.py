@@ -9,8 +9,8 @@ from erlangen.discover.finding import Finding
 from erlangen.discover.found import Discovered
 from erlangen.discover.samples import MOST_COMPONENTS, Samples
 from erlangen.discover.task import TaskSymmetries, task_symmetries_of
+from erlangen.discover.task.answer import ROUGH
 from erlangen.discover.task.discrete import discrete_symmetries
-from erlangen.discover.task.symmetries import ROUGH
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Group
 from erlangen.verdict import Verdict

@@ -15,11 +15,12 @@ from torch import Tensor
 from erlangen.data.distinct import arranged, distinct
 from erlangen.discover.finding import Finding
 from erlangen.discover.samples import Target, samples_of
+from erlangen.discover.task.answer import GAP, TaskSymmetries
 from erlangen.discover.task.discrete_moves import Move, component_moves, permute_tokens, signed_matrix, token_moves, turn_components
 from erlangen.discover.task.discrete_names import permutations_named, signed_named
 from erlangen.discover.task.held_out import ERRORS, HeldOut, Told
 from erlangen.discover.task.predictor import GOOD
-from erlangen.discover.task.symmetries import FEWEST, GAP, LEAST_EXPLAINED, MOST, TaskSymmetries, target_values, varying
+from erlangen.discover.task.symmetries import FEWEST, LEAST_EXPLAINED, MOST, target_values, varying
 from erlangen.errors import UnsupportedError
 from erlangen.groups.base import Group
 from erlangen.groups.matrix import MatrixGroup

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,20 +14,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from erlangen.data.distinct import arranged, boundary, distinct
-from erlangen.discover.finding import Finding
 from erlangen.discover.quadric import fit_quadric
 from erlangen.discover.samples import Samples, Target, samples_of
 from erlangen.discover.task.active import active_directions
+from erlangen.discover.task.answer import NEGLIGIBLE, ROUGH, TaskSymmetries, gaps, left_open
 from erlangen.discover.task.closure import CLOSED_ENOUGH, nearest_closed
 from erlangen.discover.task.coordinates import ROUNDING, Coordinates
 from erlangen.discover.task.equations import Law, Spectrum, gap_interval, slopes_of, spectrum_of
 from erlangen.discover.task.ideal import idealised
-from erlangen.discover.task.imposed import Imposed, imposed
+from erlangen.discover.task.imposed import imposed
 from erlangen.discover.task.predictor import Predictor, fit_predictor, splits
 from erlangen.errors import ArgumentError
 from erlangen.groups.affine_algebra import AffineAlgebra, affine_algebra
 from erlangen.groups.algebra import LieAlgebra
-from erlangen.groups.base import Group
 from erlangen.groups.named_algebras import nearest_named
 from erlangen.parallel import one_thread
 
@@ -37,190 +36,22 @@ FEWEST, MOST = 64, 1500
 NEAR = 0.97
 #: Tokens of more components have too many directions to ask about; of columns, those that the task listens to are looked for first.
 WIDEST = 16
-#: A violation above this is none of a symmetry; and the next one must be larger by this factor.
-CEILING, GAP = 0.3, 2.3
 #: An algebra of a simpler kind, or on standard axes, may be violated more than what was found by this much, where members are apart.
 AFFORDED = 0.04
-#: Violations below this are alike.
-FLOOR = 0.01
 #: Share that no member sees and none is chosen by: it says how good the predictor is.
 TEST = 0.1
 #: The predictor must explain this part of the target's variance.
 LEAST_EXPLAINED = 0.3
 #: What is found may turn by this angle, in degrees, to become an exact algebra.
 FARTHEST = 12.0
-#: A violation is one of the predictor's making up to this multiple of how far its members are apart, and below the second number.
-SURE, NEGLIGIBLE = 4.0, 0.03
 #: A violation up to this one does not count where learning from moved data lowers the error on held-out data.
 OUTWEIGHED = 0.1
-#: A predictor that leaves more of the target's variance is too rough for a symmetry to be called exact.
-ROUGH = 0.5
-#: One that leaves more than this is too rough to rule a symmetry out.
-FINE = 0.01
 #: Moves that go off a quadric by more than this part of their length leave it.
 OFF = 0.1
 #: A component that slopes no further than this part of the mean one does not matter.
 IDLE = 0.02
 #: Idle directions with no more than this part, squared, off some coordinate axes are those.
 ON_AXES = 0.02
-
-
-@dataclass(frozen=True)
-class TaskSymmetries:
-    """The affine symmetries of a task. Falsy where none was found that holds: an approximate one is described, not claimed.
-
-    Attributes:
-        algebra: the Lie algebra with its name, parts and form, approximate where not ``exact``; ``None`` without one.
-        law: of numbers, ``[k, m, m + 1]``, rows ``(C | c)``: how they move under each generator; ``None`` where they stay, and of vectors.
-        raw: the span before it was made exact, ``[k, n, n + 1]``.
-        violations: of all directions, ascending: the part of an unrelated move's effect.
-        noise: of each, how far the members of the predictor are apart.
-        error: held-out squared error of the predictor, as a part of the target's variance.
-        imposed: the same with the algebra imposed, and with unrelated moves of the same size imposed; ``None`` without an algebra.
-        bounds: ``[2, 2]``: between which numbers the two sides of the gap lie in nine of ten draws of samples and of the predictor's
-            members; ``None`` without an algebra.
-        exact: whether no violation was seen beyond what the predictor leaves open.
-        idle: directions ``[r, n]`` of the tokens on which the task does not depend.
-        reason: one line: why this many, or why none.
-        predictor: what the predictor is.
-        seconds: what it took.
-    """
-
-    algebra: AffineAlgebra | None
-    law: Tensor | None
-    raw: Tensor | None
-    violations: Tensor
-    noise: Tensor
-    error: float
-    imposed: Imposed | None
-    bounds: Tensor | None
-    exact: bool
-    idle: Tensor
-    reason: str
-    predictor: str
-    seconds: float
-
-    def __bool__(self) -> bool:
-        return self.algebra is not None and self.exact
-
-    @property
-    def generators(self) -> Tensor:
-        """``[k, n, n + 1]``; ``k = 0`` where no symmetry holds (``algebra`` has those of an approximate one)."""
-        if self and self.algebra is not None:
-            return self.algebra.generators
-        n = self.idle.shape[1]
-        return torch.zeros(0, n, n + 1, dtype=torch.float64)
-
-    @property
-    def group(self) -> Group | None:
-        """The connected group, which acts on tokens by ``group.point``; ``None`` where no symmetry holds."""
-        return self.algebra.group if self and self.algebra is not None else None
-
-    @property
-    def doubt(self) -> str:
-        """Why what was found is not called exact."""
-        if self.error > ROUGH:
-            return f"not sure, for the predictor is rough (held-out R² {1 - self.error:.2f})"
-        return f"approximate: a violation of {self.gap[0]:.0%} is seen"
-
-    @property
-    def gap(self) -> tuple[float, float]:
-        """The largest violation inside and the smallest outside of what was found."""
-        k = 0 if self.algebra is None else self.algebra.dim
-        inside = float(self.violations[k - 1]) if k else 0.0
-        return inside, float(self.violations[k]) if k < len(self.violations) else math.inf
-
-    @property
-    def gap_words(self) -> str:
-        """The two sides of the gap with their intervals."""
-        sides = [f"{side:.2g}" for side in self.gap]
-        if self.bounds is not None:
-            sides = [f"{side} [{low:.2g}, {high:.2g}]" for side, (low, high) in zip(sides, self.bounds.tolist())]
-        return " | ".join(sides)
-
-    @property
-    def undecided(self) -> int:
-        """How many further directions lie before another gap: they are neither found nor excluded."""
-        k = 0 if self.algebra is None else self.algebra.dim
-        return max((j - k for j, _ in _gaps(self.violations) if j > k), default=0) if k else 0
-
-    def excludes(self, dim: int) -> bool:
-        """Whether the task, seen through a predictor that explains nearly all, keeps no algebra of so many dimensions exactly.
-
-        Of any ``dim`` directions one is violated at least as much as the ``dim``-th in order.
-        """
-        if self.error > FINE or len(self.idle) or not 1 <= dim <= len(self.violations):
-            return False
-        return float(self.violations[dim - 1]) > max(SURE * float(self.noise[dim - 1]), NEGLIGIBLE)
-
-    def __str__(self) -> str:
-        if self.algebra is None:
-            return f"no symmetry of the task: {self.reason}"
-        inside, outside = self.gap
-        a = self.algebra
-        law = "" if self.law is None else "; the target moves along by a law of its own"
-        exact = "" if self.exact else f"; {self.doubt}, so it is not claimed"
-        held = "" if self.imposed is None else f"; held out: {self.imposed}"
-        more = self.undecided
-        least = "at least " if more else ""
-        beyond = f"; {more} more direction{'s are' if more > 1 else ' is'} not excluded" if more else ""
-        count = f"{a.dim} generator{'s' if a.dim > 1 else ''}"
-        return f"{least}{a.name}: {count}, gap {inside:.2g} | {outside:.2g}, {a.words}{law}{exact}{beyond}{held}"
-
-    def finding(self) -> Finding:
-        """In the terms that all discoverers share."""
-        if self.algebra is None:
-            return Finding("task, by derivatives", "nothing", None, False, self.seconds, self.reason)
-        inside = self.gap[0]
-        note = f"gap {self.gap_words}; {self.algebra.words}; predictor's held-out R² {1 - self.error:.3f}"
-        note += "" if self.exact else f"; {self.doubt}"
-        note += f"; at least: {self.undecided} more not excluded" if self.undecided else ""
-        return Finding(
-            "task, by derivatives", self.algebra.name, max(0.0, 1 - inside), self.exact, self.seconds, note, self.algebra.group
-        )
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> TaskSymmetries:
-        """The inverse of :meth:`as_dict`."""
-
-        def tensor(values: Any, *shape: int) -> Tensor:
-            return torch.tensor(values, dtype=torch.float64).reshape(*shape)
-
-        generators = data["algebra"]
-        return cls(
-            affine_algebra(tensor(generators, len(generators), len(generators[0]), -1)) if generators else None,
-            None if data["law"] is None else torch.tensor(data["law"], dtype=torch.float64),
-            None if data["raw"] is None else torch.tensor(data["raw"], dtype=torch.float64),
-            tensor(data["violations"], -1),
-            tensor(data["noise"], -1),
-            data["error"],
-            None if data["imposed"] is None else Imposed(**data["imposed"]),
-            None if data["bounds"] is None else tensor(data["bounds"], 2, 2),
-            data["exact"],
-            tensor(data["idle"], -1, data["dim"]),
-            *(data[key] for key in ("reason", "predictor", "seconds")),
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Every number, ready for JSON."""
-        return {
-            "dim": self.idle.shape[1],
-            "raw": None if self.raw is None else self.raw.tolist(),
-            "name": None if self.algebra is None else self.algebra.name,
-            "algebra": [] if self.algebra is None else self.algebra.generators.tolist(),
-            "generators": self.generators.tolist(),
-            "law": None if self.law is None else self.law.tolist(),
-            "violations": self.violations.tolist(),
-            "noise": self.noise.tolist(),
-            "error": self.error,
-            "imposed": None if self.imposed is None else self.imposed.as_dict(),
-            "bounds": None if self.bounds is None else self.bounds.tolist(),
-            "exact": self.exact,
-            "idle": self.idle.tolist(),
-            "reason": self.reason,
-            "predictor": self.predictor,
-            "seconds": self.seconds,
-        }
 
 
 def task_symmetries(
@@ -373,7 +204,7 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     evidence, laws = imposed(predictor, z, t, coordinates.into(algebra.generators), along, split, seed)
     # What a rough predictor has not learned may break what it keeps; a better one that learns from moved data was only prejudiced.
     violation, apart = float(spectrum.violations[k - 1]), float(spectrum.noise[k - 1])
-    unseen = violation <= max(SURE * apart, NEGLIGIBLE) or (violation <= OUTWEIGHED and evidence.error <= evidence.free)
+    unseen = violation <= left_open(apart) or (violation <= OUTWEIGHED and evidence.error <= evidence.free)
     exact = error <= ROUGH and unseen
     if not evidence:
         return none(f"{algebra.name} was set apart, but imposing it costs: {evidence}", spectrum, predictor)
@@ -426,16 +257,9 @@ def varying(values: Float[Tensor, "N k"]) -> Tensor:
     return (values - values.mean(0)).square().mean(0).sqrt() > ROUNDING * values.abs().amax(0)
 
 
-def _gaps(violations: Tensor) -> list[tuple[int, float]]:
-    """Gaps after small violations: after how many, and by which factor."""
-    v = violations.tolist()
-    every = ((k, v[k] / max(v[k - 1], FLOOR)) for k in range(1, len(v)) if v[k - 1] <= CEILING)
-    return [(k, ratio) for k, ratio in every if ratio >= GAP]
-
-
 def _cut(violations: Tensor) -> int:
     """How many directions are set apart: the largest gap after small violations, if it is a gap."""
-    return max(_gaps(violations), key=lambda gap: gap[1], default=(0, 0.0))[0]
+    return max(gaps(violations), key=lambda gap: gap[1], default=(0, 0.0))[0]
 
 
 def _idle(slopes: Float[Tensor, "N m T n"], weights: Tensor) -> Float[Tensor, "r n"]:
