@@ -94,3 +94,16 @@ def test_grids_of_ones_own_know_their_group():
 def test_refuses(argument, make):
     with pytest.raises(ArgumentError, match=f"argument '{argument}'"):
         make()
+
+
+@pytest.mark.parametrize(
+    ("name", "dim"), [("ico", 3), ("dodeca", 3), ("cube", 3), ("repulsion(8)", 3), ("circle(7)", 2), ("fibonacci(20)", 3)]
+)
+def test_vectors_in_single_precision_keep_their_symmetries(name, dim):
+    exact = orientations(name, dim)
+    turn = torch.linalg.qr(torch.randn(dim, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64))[0]
+    given = (exact.vectors @ turn).float()
+    found = Orientations(given)
+    assert (found.group.order, found.rotations.order) == (exact.group.order, exact.rotations.order)
+    assert (found.antipodal, found.strength) == (exact.antipodal, exact.strength)
+    assert torch.cdist(found.vectors, given.double()).amin(1).max() < 1e-7  # moved by no more than was rounded

@@ -144,3 +144,10 @@ def test_spaces_of_other_parts_have_none() -> None:
     tensors = HomogeneousSpace(er.SO(3).vector ** 2, torch.diag(torch.tensor([1.0, 2.0, 3.0])).flatten())
     with pytest.raises(UnsupportedError, match="pair_invariants"):
         pair_invariants(tensors)
+
+
+@pytest.mark.parametrize("group", [er.E(3), er.SE(3), er.SE(2)], ids=str)
+def test_invariants_of_no_pairs(group) -> None:
+    space = oriented_points(group)
+    invariants = pair_invariants(space)
+    assert invariants(space.sample(0), space.sample(0)).shape == (0, invariants(space.sample(2), space.sample(2)).shape[1])

@@ -467,3 +467,30 @@ def test_weights_and_masks_have_their_range_and_padding_may_be_anything():
     }.items():
         with pytest.raises(ArgumentError, match=name):
             call()
+
+
+@pytest.mark.parametrize("options", [{}, {"chunk": 7}, {"reduce": False}], ids=str)
+@pytest.mark.parametrize("kind", ["VectorAttention", "LabeledVectorAttention"])
+def test_running_numbers_do_not_follow_padding(kind, options):
+    options = {} if kind != "VectorAttention" else options
+
+    def ran(inputs, mask=None):
+        layer = make(kind, **options)
+        layer.value_net = torch.nn.Sequential(layers.MomentumNormalization(2, 0.5), torch.nn.Linear(2, 6)).double()
+        layer.score_net = torch.nn.Sequential(layers.MomentumNormalization(6, 0.5), torch.nn.Linear(6, 1)).double()
+        for part in (layer.value_net, layer.score_net):
+            torch.nn.init.constant_(part[1].weight, 0.3)
+        layer.train()(inputs, mask=mask)
+        return [number for net in (layer.value_net, layer.score_net) for number in (net[0].mu, net[0].sigma)]
+
+    def padded(x):
+        return torch.cat([x, 50 * torch.ones_like(x[..., :2, :])], -2)
+
+    whole = inputs_of(kind, 2)
+    (r, v), labels = (whole, None) if kind == "VectorAttention" else (whole[1], whole[0])
+    wide = (padded(r), padded(v)) if labels is None else (labels, (padded(r), padded(v)))
+    mask = torch.arange(7).expand(2, 7) < 5
+    for one, other in zip(ran(whole), ran(wide, mask)):
+        assert torch.allclose(one, other, atol=1e-12)
+    for number, start in zip(ran(wide, mask & False), (0.0, 1.0, 0.0, 1.0)):
+        assert torch.equal(number, torch.full_like(number, start))  # nothing there: they stay

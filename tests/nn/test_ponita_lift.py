@@ -1,5 +1,7 @@
 """Bonds as oriented points: as written down, exact under all motions, and back; PONITA as the network of potentials and of diffusions."""
 
+import warnings
+
 import pytest
 import torch
 
@@ -185,3 +187,31 @@ def test_bonds_of_any_length_and_edges_that_are_none():
     }.items():
         with pytest.raises(ArgumentError, match=name):
             lift_bonds(**{"pos": pos, "edge_index": edges, **wrong})
+
+
+@pytest.mark.parametrize("name", ["task", "out_vectors", "in_scalars"])
+def test_a_denoiser_decides_what_goes_in_and_out(name):
+    with pytest.raises(ArgumentError, match=f"argument '{name}'.*the diffusion decides"):
+        PONITADenoiser(2, 10, 12, 2, **{name: "graph"})
+
+
+def test_energies_that_jump_where_edges_end_are_warned_of():
+    pair = AtomBatch.of(torch.tensor([[0.0, 0, 0], [0, 0, 2.0]], dtype=F64), [1, 8])
+
+    def jump(network):
+        model = Potential(network, [1, 8], cutoff=2.0).double().eval()
+        with torch.no_grad():
+            one, other = (model(pair.replace(pos=pair.pos * by))["energy"] for by in (1 - 1e-7, 1 + 1e-7))
+        return float((one - other).abs())
+
+    for kind in (PONITA, PNITA):
+        for radius in (None, 3.0):
+            torch.manual_seed(0)
+            with pytest.warns(UserWarning, match=f"energies jump.*{kind.__name__} has radius={radius}"):
+                assert jump(kind(2, 12, 1, 2, task="node", radius=radius)) > 1e-3
+        torch.manual_seed(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert jump(kind(2, 12, 1, 2, task="node", radius=2.0)) < 1e-6
+    with pytest.warns(UserWarning, match="GAAEnergyModel has cutoff=3"):
+        Potential(er.nn.GAAEnergyModel(2, cutoff=3.0), [1, 8], cutoff=2.0)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+import erlangen as er
 from erlangen.actions import AtomBatch
 from erlangen.errors import ArgumentError
 from erlangen.nn import Potential, calculator
@@ -119,3 +120,14 @@ class _Graph(nn.Module):
 
     def forward(self, pos, x, **_):
         return pos.sum().view(1)
+
+
+@pytest.mark.parametrize("cutoff", ["3", True, float("nan"), -1.0])
+def test_lengths_that_are_none(cutoff):
+    for make in (
+        lambda: Potential(Pairs(1), [6], cutoff=cutoff),
+        lambda: er.nn.GAAEnergyModel(1, cutoff=cutoff),
+        lambda: er.nn.PONITA(1, 8, 1, 1, radius=cutoff),
+    ):
+        with pytest.raises(ArgumentError, match="argument '(cutoff|radius)'.*a positive length"):
+            make()

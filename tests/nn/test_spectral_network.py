@@ -1,6 +1,7 @@
 """The group-equivariant Fourier operator: its laws for every kind of field, its size, its resolution, its precisions."""
 
 import copy
+import warnings
 
 import pytest
 import torch
@@ -328,3 +329,36 @@ def test_rounding_of_constant_fields_is_not_normalised_to_a_signal(options):
                 assert torch.allclose(net(x).double(), exact(x.double()), rtol=0, atol=1e-4)
             small = exact(1e-5 * torch.randn(1, 2, 12, 12, dtype=F64))
         assert float(small.std()) > 1e-3  # a small field is no constant one
+
+
+def test_fields_that_vary_too_little_for_their_precision_are_warned_of():
+    net = network("p4").float()
+    x = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    def lost(x):
+        with torch.no_grad():
+            exact = copy.deepcopy(net).double()(x.double())
+            return float((net(x) - exact).abs().max() / exact.std())
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for fine in (x, 100 + x, 1e-3 * x, torch.full_like(x, 1e4)):
+            net(fine)
+        network("p4", norm="none").float()(1e-6 * x)
+        copy.deepcopy(net).double()(1e4 + x.double())
+        net.to(torch.bfloat16)(x.bfloat16())
+        net.float()
+        assert lost(x) < 1e-4
+    for poor in (1e4 + x, 1e-6 * x):
+        with pytest.warns(UserWarning, match="fields vary too little for float32: channel 0 of sample 0"):
+            assert lost(poor) > 1e-3
+
+
+def test_networks_with_channels_last_refuse_what_is_none():
+    for make, argument in (
+        (lambda: er.nn.ChannelsLast([1]), "net"),
+        (lambda: er.nn.ChannelsLast(network(), channels=True), "channels"),
+        (lambda: er.nn.ChannelsLast(network())([1]), "x"),
+    ):
+        with pytest.raises(ArgumentError, match=f"argument '{argument}'"):
+            make()

@@ -61,3 +61,9 @@ def test_losses_refuse_fewer_states_than_they_compare():
     for loss in (unrolled(torch.nn.functional.mse_loss, 2), pushforward(torch.nn.functional.mse_loss, 1)):
         with pytest.raises(ArgumentError, match="'states'.*at least 2"):
             loss(lambda w: w[:, :1], window, states)
+
+
+@pytest.mark.parametrize("shape", [(0, 1, 4, 4), (2, 1, 0, 4)])
+def test_nothing_to_compare_is_refused(shape):
+    with pytest.raises(ArgumentError, match="argument 'target'.*at least one"):
+        relative_l2(torch.zeros(shape), torch.zeros(shape))

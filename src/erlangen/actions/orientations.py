@@ -16,6 +16,8 @@ from erlangen.groups.matrix import MatrixGroup
 
 #: Orientations that differ by no more than this are one; what making a grid leaves of rounding.
 SAME = 1e-11
+#: The same of vectors in float32.
+ROUNDED = 1e-6
 
 NAMES = "tetra, octa, cube, ico, dodeca, repulsion(N), fibonacci(N) on the sphere, circle(N) on the circle"
 
@@ -25,7 +27,8 @@ class Orientations:
 
     Args:
         vectors: ``[N, n]``, different, not zero and together not in a plane through the origin (a line, where ``n = 2``); their lengths
-            do not matter. Kept in float64; give it, for vectors rounded to float32 keep few symmetries to the last digit.
+            do not matter. Kept in float64. Those in float32 are taken as rounded: what is symmetric to rounding is made so to the last
+            digit.
         name: what it is called.
 
     Attributes:
@@ -50,6 +53,8 @@ class Orientations:
         o = o / length
         if len(o) < o.shape[1] or int(torch.linalg.matrix_rank(o, rtol=1e-9)) < o.shape[1]:
             raise ArgumentError("vectors", f"orientations that span {o.shape[1]} dimensions", f"{len(o)} that do not")
+        if vectors.dtype == torch.float32:
+            o = _unrounded(o)
         same, opposite = ((o.unsqueeze(1) - other).norm(dim=2) < SAME for other in (o, -o))
         if bool((same.sum(1) > 1).any()):
             raise ArgumentError("vectors", "different orientations", "one that is there twice")
@@ -201,7 +206,21 @@ def _repulsion(count: int) -> Tensor:
     return x.view(count, 3)
 
 
-def _symmetries(o: Float[Tensor, "N n"]) -> Float[Tensor, "order n n"]:
+def _unrounded(o: Float[Tensor, "N n"]) -> Float[Tensor, "N n"]:
+    """Vectors with the symmetries that they have to rounding in float32, moved by no more than that.
+
+    Each map that nearly permutes them says where the others should be; what they say is averaged, and of the rest, which is of second
+    order, once more.
+    """
+    for _ in range(3):
+        turned = _symmetries(o, ROUNDED) @ o.mT  # [order, n, N]: where maps take vectors, and the vectors that stand there
+        place = torch.stack([torch.cdist(some.T, o).argmin(1) for some in turned])
+        u, _, v = torch.linalg.svd(o[place].mT @ o)  # the rotations, or reflections, that do it best
+        o = torch.nn.functional.normalize((o[place] @ (u @ v)).mean(0), dim=1)
+    return o
+
+
+def _symmetries(o: Float[Tensor, "N n"], far: float = SAME) -> Float[Tensor, "order n n"]:
     """All orthogonal maps that permute vectors: those that take the first that span the space to some of the same inner products."""
     gram = o @ o.T
     base = [0]
@@ -216,8 +235,8 @@ def _symmetries(o: Float[Tensor, "N n"]) -> Float[Tensor, "order n n"]:
     maps = o[images].mT @ torch.linalg.inv(o[base].T)
     maps = maps.where(maps.abs() > 1e-14, 0.0)  # an exact zero stays one
     moved = (maps @ o.T).mT
-    far = torch.stack([(moved - vector).norm(dim=2) for vector in o]).amin(0).amax(1)  # how far images are from the grid
-    return maps[far < SAME]
+    apart = torch.stack([(moved - vector).norm(dim=2) for vector in o]).amin(0).amax(1)  # how far images are from the grid
+    return maps[apart < far]
 
 
 def _generated(elements: Float[Tensor, "order n n"], name: str) -> MatrixGroup:

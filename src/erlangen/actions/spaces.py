@@ -155,7 +155,7 @@ def pair_invariants(space: HomogeneousSpace) -> Attributes:
         turning: list[Tensor] = []
         for side in (x, y):
             for leaf, part, base in zip(leaves, optree.tree_leaves(side), optree.tree_leaves(space.point)):
-                rows = part.reshape(*part.shape[: part.ndim - base.ndim], -1, n)
+                rows = part.reshape(*part.shape[: part.ndim - base.ndim], base.numel() // n, n)
                 (places if leaf == point else turning).append(rows)
         if places:
             turning.insert(0, torch.cat(places, -2)[..., 1:, :] - places[0][..., :1, :])

@@ -418,6 +418,7 @@ class Group(metaclass=Lasting):
 
         Raises:
             ArgumentError: ``count`` below 2, a window that is not positive or beyond finite numbers, values of another length.
+            UnsupportedError: no ``name`` is given and the group has neither of these two (tori, products).
 
         >>> from erlangen.groups import SO
         >>> rng = torch.Generator().manual_seed(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
@@ -40,6 +41,24 @@ def sl_basis(n: int) -> Tensor:
     off[torch.arange(len(i)), i, j] = 1.0
     eye = torch.eye(n, dtype=torch.float64)
     return torch.cat([off, torch.diag_embed(eye[:-1] - eye[1:])])
+
+
+def sign_of_determinant(g: Float[Tensor, "*batch n n"]) -> tuple[Float[Tensor, "*batch"], Bool[Tensor, "*batch"]]:
+    """Signs of determinants, and which matrices are singular to rounding, so that the sign says nothing.
+
+    They are where, rows scaled alike, a pivot of the elimination is as small as what rounding leaves of a zero, ``n eps`` of the largest
+    entry of its column. Matrices scaled along axes, however much, are not.
+
+    >>> sign, singular = sign_of_determinant(torch.tensor([[[1e-30, 0], [0, 1e30]], [[0.1, 0.3], [0.3, 0.9]]]))
+    >>> singular.tolist()
+    [False, True]
+    """
+    g = g / g.abs().amax(-1, keepdim=True).clamp_min(torch.finfo(g.dtype).tiny)
+    lu, pivots, _ = torch.linalg.lu_factor_ex(g)
+    diagonal = lu.diagonal(dim1=-2, dim2=-1)
+    swaps = (pivots != torch.arange(1, g.shape[-1] + 1, device=g.device)).sum(-1)
+    rounding = g.shape[-1] * torch.finfo(g.dtype).eps * g.abs().amax(-2)
+    return diagonal.sign().prod(-1) * (1 - 2 * (swaps % 2)), (diagonal.abs() <= rounding).any(-1)
 
 
 class _Volume(MatrixGroup):
@@ -87,9 +106,13 @@ class GLplus(_Volume):
         self.measure = "R exp(S): R Haar in SO(n), S symmetric Gaussian with deviation scale"
 
     def contains(self, g: Tensor, atol: float | None = None) -> Tensor:
-        """Whether determinants are positive (above ``atol``, by default 0)."""
+        """Whether determinants are positive: above ``atol``, by default by more than rounding of the entries can make of zero."""
         self.batch_shape(g)
-        return torch.linalg.det(g.to(torch.promote_types(g.dtype, torch.float32))) > (atol or 0.0)
+        g = g.to(torch.promote_types(g.dtype, torch.float32))
+        if atol:
+            return torch.linalg.det(g) > atol
+        sign, singular = sign_of_determinant(g)
+        return (sign > 0) & ~singular
 
 
 class SL(_Volume):

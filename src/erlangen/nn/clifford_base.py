@@ -18,7 +18,7 @@ from erlangen.groups import SO, O
 from erlangen.groups.membership import may_look
 from erlangen.maps.precision import wide
 from erlangen.nn.clifford_products import MODES, Mode, MultivectorProducts, Parity, VectorProducts, lengths
-from erlangen.nn.clifford_running import held, move_once, running
+from erlangen.nn.clifford_running import held, move_once, running, seeing
 from erlangen.nn.clifford_tuples import Block, attention_weights, grid_blocks, pooled, unordered
 from erlangen.nn.perceptron import perceptron
 from erlangen.reps import Multivectors
@@ -188,17 +188,19 @@ class GeometricAttention(nn.Module):
         factors = [along(r, p) for p in range(self.rank)]
         invariants, covariants = self._seen(factors)
         spread = _sum(along(node, p) for p, node in enumerate(nodes))
-        m = self._with_seen(self.value_net(invariants.to(nodes[0].dtype)), spread)
+        present = None if mask is None else _sum(along(mask.unsqueeze(-1), p) for p in range(self.rank))
+        layers = running(self)
+        with seeing(layers, None if present is None else present.squeeze(-1) > -math.inf):
+            m = self._with_seen(self.value_net(invariants.to(nodes[0].dtype)), spread)
         if labels is not None:
             m = m.unsqueeze(-self.rank - 2) + labels[(..., *((None,) * self.rank), slice(None))]
             covariants = [c.unsqueeze(-self.rank - 2) for c in covariants]
-        logits = self._score(m)
-        present = None if mask is None else _sum(along(mask.unsqueeze(-1), p) for p in range(self.rank))
+            present = None if present is None else present.unsqueeze(-self.rank - 2)
+        with seeing(layers, None if present is None else present.squeeze(-1) > -math.inf):
+            logits = self._score(m)
         weights = None if w is None else self._root(along(w.unsqueeze(-1), p) for p in range(self.rank))
-        axis = -self.rank - 1 if labels is None else -self.rank - 2
-        if labels is not None:
-            present = present if present is None else present.unsqueeze(axis)
-            weights = weights if weights is None else weights.unsqueeze(axis)
+        if labels is not None and weights is not None:
+            weights = weights.unsqueeze(-self.rank - 2)
         if present is not None:
             logits = logits + present.squeeze(-1)
         values = self._values(m, covariants, weights)

@@ -135,7 +135,7 @@ class GAAEnergyModel(nn.Module):
     ) -> None:
         super().__init__()
         _check_sizes(features=features, width=width)
-        if cutoff is not None and not cutoff > 0:
+        if cutoff is not None and (isinstance(cutoff, bool) or not isinstance(cutoff, (int, float)) or not cutoff > 0):
             raise ArgumentError("cutoff", "a positive length, or None", repr(cutoff))
         self.features, self.cutoff = features, cutoff
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
@@ -30,26 +30,37 @@ class RunningNumbers(nn.Module):
             raise ArgumentError("momentum", "a number from 0 to 1", repr(momentum))
         self.momentum = momentum
         self.held = False
-        self.seen: list[tuple[int, tuple[Tensor, ...]]] | None = None
+        self.there: Tensor | None = None
+        self.seen: list[tuple[Tensor, tuple[Tensor, ...]]] | None = None
 
     def see(self, x: Float[Tensor, "*batch c"]) -> None:
         """Move by a batch; or keep what it measures, where it is a part of one; or neither, where numbers are held."""
         if not self.training or self.held or not x.numel():
             return
         with torch.no_grad():
-            part = self.measured(x)
+            rows, share = x.flatten(0, -2), x.new_full((), x.numel(), dtype=torch.float64)
+            weight = rows.new_full((len(rows), 1), 1 / len(rows))
+            if self.there is not None:
+                there = self.there.expand(x.shape[:-1]).reshape(-1, 1).to(rows.dtype)
+                count = there.sum()
+                weight, share = there / count.clamp_min(1), count.double()
+            part = self.measured(rows, weight)
             if self.seen is None:
-                self.move(part[0].new_ones(1), *(number.unsqueeze(0) for number in part))
+                self.move(part[0].new_ones(1) * (share > 0), *(number.unsqueeze(0) for number in part))
             else:
-                self.seen.append((x.numel(), part))
+                self.seen.append((share, part))
 
     @abstractmethod
-    def measured(self, x: Float[Tensor, "*batch c"]) -> tuple[Tensor, ...]:
-        """What the running numbers are to follow, of a part of a batch."""
+    def measured(self, rows: Float[Tensor, "N c"], weight: Float[Tensor, "N 1"]) -> tuple[Tensor, ...]:
+        """What the running numbers are to follow, of a part of a batch: weighted means over its rows, zero where it has none."""
 
     @abstractmethod
     def move(self, share: Float[Tensor, " parts"], *numbers: Float[Tensor, "parts c"]) -> None:
-        """A step towards what parts of a batch measured, each with its share of the batch."""
+        """A step towards what parts of a batch measured, each with its share of the batch; none where all shares are zero."""
+
+    def step(self, share: Float[Tensor, " parts"]) -> Tensor:
+        """How far a step goes."""
+        return (1 - self.momentum) * (share.sum() > 0)
 
 
 def running(*networks: object) -> list[RunningNumbers]:
@@ -67,8 +78,11 @@ def move_once(layers: list[RunningNumbers], run: Callable[[], None]) -> None:
         run()
         for layer in layers:
             if layer.seen:
-                counts = torch.tensor([float(count) for count, _ in layer.seen], dtype=torch.float64)
-                layer.move(counts / counts.sum(), *(torch.stack(list(parts)) for parts in zip(*(part for _, part in layer.seen))))
+                counts = torch.stack([count for count, _ in layer.seen])
+                layer.move(
+                    counts / counts.sum().clamp_min(1),
+                    *(torch.stack(list(parts)) for parts in zip(*(part for _, part in layer.seen))),
+                )
     finally:
         for layer in layers:
             layer.seen = None
@@ -84,6 +98,22 @@ def held(layers: list[RunningNumbers]) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.held = False
+
+
+@contextmanager
+def seeing(layers: list[RunningNumbers], there: Bool[Tensor, "*batch"] | None) -> Iterator[None]:
+    """Numbers inside follow what is there, and not what fills the places of the others.
+
+    Args:
+        there: broadcasts with what layers get, without its last axis.
+    """
+    for layer in layers:
+        layer.there = there
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.there = None
 
 
 class MomentumNormalization(RunningNumbers):
@@ -113,16 +143,17 @@ class MomentumNormalization(RunningNumbers):
         self.see(x)
         return ((x - self.mu) / self.sigma.clamp_min(1e-7)).to(x.dtype)
 
-    def measured(self, x: Tensor) -> tuple[Tensor, ...]:
-        rows = x.flatten(0, -2)
-        return rows.mean(0), rows.var(0, correction=0)
+    def measured(self, rows: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
+        mean = (weight * rows).sum(0)
+        return mean, (weight * (rows - mean).square()).sum(0)
 
     def move(self, share: Tensor, mean: Tensor, variance: Tensor) -> None:
         share = share.unsqueeze(1).to(mean)
         whole = (share * mean).sum(0)
         deviation = (share * (variance + (mean - whole).square())).sum(0).sqrt()
-        self.mu.lerp_(whole.to(self.mu), 1 - self.momentum)
-        self.sigma.lerp_(deviation.to(self.sigma), 1 - self.momentum)
+        step = self.step(share).to(self.mu)
+        self.mu.lerp_(whole.to(self.mu), step)
+        self.sigma.lerp_(deviation.to(self.sigma), step)
 
 
 class MomentumLayerNormalization(RunningNumbers):
@@ -147,8 +178,9 @@ class MomentumLayerNormalization(RunningNumbers):
         self.see(x)
         return (x / self.norm.clamp_min(self.epsilon)).to(x.dtype)
 
-    def measured(self, x: Tensor) -> tuple[Tensor, ...]:
-        return (safe_norm(x).mean().reshape(1),)
+    def measured(self, rows: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
+        return ((weight * safe_norm(rows)).sum().reshape(1),)
 
     def move(self, share: Tensor, mean: Tensor) -> None:
-        self.norm.lerp_((share.unsqueeze(1).to(mean) * mean).sum(0).to(self.norm), 1 - self.momentum)
+        step = self.step(share).to(self.norm)
+        self.norm.lerp_((share.unsqueeze(1).to(mean) * mean).sum(0).to(self.norm), step)

@@ -55,7 +55,7 @@ class PointNetwork(nn.Module):
         if not in_scalars + in_vectors or not out_scalars + out_vectors:
             side = "out_scalars" if in_scalars + in_vectors else "in_scalars"
             raise ArgumentError(side, "at least one scalar or vector that comes in and one that goes out", 0)
-        if radius is not None and not radius > 0:
+        if radius is not None and (isinstance(radius, bool) or not isinstance(radius, (int, float)) or not radius > 0):
             raise ArgumentError("radius", "a positive length, or None", repr(radius))
         if dim not in (2, 3):
             raise ArgumentError("dim", "2 or 3", repr(dim))

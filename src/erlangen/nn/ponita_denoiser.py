@@ -22,7 +22,7 @@ class PONITADenoiser(nn.Module):
         steps: of the chain.
         hidden, layers: of the network.
         pos, kind, batch: names of positions, kinds and the cloud of each point in the record.
-        options: of :class:`PONITA`.
+        options: of :class:`PONITA`; what goes in and comes out, and ``task``, are given.
 
     Raises:
         ArgumentError: naming the argument.
@@ -53,6 +53,9 @@ class PONITADenoiser(nn.Module):
         for name, number in (("kinds", kinds), ("steps", steps)):
             if not isinstance(number, int) or number < 1:
                 raise ArgumentError(name, "a positive whole number", repr(number))
+        for name in ("in_scalars", "out_scalars", "out_vectors", "in_vectors", "task"):
+            if name in options:
+                raise ArgumentError(name, "none, for the diffusion decides what goes in and comes out", repr(options[name]))
         self.kinds, self.steps, self.names = kinds, steps, (pos, kind, batch)
         self.net = PONITA(kinds + 1, hidden, kinds, layers, out_vectors=1, task="node", **options)  # type: ignore[arg-type]
 

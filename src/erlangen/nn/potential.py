@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,10 @@ class Potential(nn.Module):
         cutoff: length of the longest edge, angstrom, where structures come without edges; ``None``: all pairs. Energies are continuous
             there only if the network lets its messages fade by itself: ``PONITA(radius=)``, ``GAAEnergyModel(cutoff=)``, as long.
 
+    Warns:
+        UserWarning: the network says by an attribute ``radius`` or ``cutoff`` that its messages have not faded where edges end, so that
+            energies jump there.
+
     Attributes:
         scale, per_element: the energy is ``scale`` times the network's sum, plus ``per_element`` of each atom: see :meth:`fit_units`.
 
@@ -56,8 +61,10 @@ class Potential(nn.Module):
         super().__init__()
         if not elements or len(set(elements)) < len(elements) or min(elements) < 1:
             raise ArgumentError("elements", "different atomic numbers, from 1 up", list(elements))
-        if cutoff is not None and not cutoff > 0:
+        if cutoff is not None and (isinstance(cutoff, bool) or not isinstance(cutoff, (int, float)) or not cutoff > 0):
             raise ArgumentError("cutoff", "a positive length, or None for all pairs", repr(cutoff))
+        if cutoff is not None:
+            _warn_of_jumps(network, cutoff)
         self.network, self.elements, self.cutoff = network, tuple(int(z) for z in elements), cutoff
         row = torch.full((max(self.elements) + 1,), -1)
         row[list(self.elements)] = torch.arange(len(self.elements))
@@ -120,3 +127,15 @@ class Potential(nn.Module):
         if not torch.compiler.is_compiling() and bool((kinds < 0).any()):
             raise ArgumentError("numbers", f"elements {list(self.elements)}", sorted(set(data.numbers[kinds < 0].tolist())))
         return kinds
+
+
+def _warn_of_jumps(network: nn.Module, cutoff: float) -> None:
+    for name in ("radius", "cutoff"):
+        reach = getattr(network, name, cutoff)
+        if reach is None or reach > cutoff:
+            warnings.warn(
+                f"energies jump where atoms come within {cutoff:g} of each other: {type(network).__name__} has {name}={reach}; with "
+                f"{name}={cutoff:g} its messages fade out until there",
+                UserWarning,
+                stacklevel=3,
+            )

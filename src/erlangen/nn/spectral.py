@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from erlangen.actions.periodic import PeriodicField
 from erlangen.errors import ArgumentError
 from erlangen.groups.crystallographic import CrystallographicGroup
+from erlangen.groups.membership import looks_cheap
 from erlangen.nn.spatial_conv import GSpatialConv
 from erlangen.nn.spectral_conv import (
     GSpectralConv,
@@ -31,6 +33,9 @@ from erlangen.reps.base import Rep
 EPS = 1e-5
 #: By so many units in the last place of their means channels vary where only rounding does.
 ROUNDING = 8.0
+#: Fields that vary by less than so many units in the last place of their means, or of 1 (what biases are near), come out with an error of
+#: 1e-3 or more of their size.
+DIGITS = 1e3
 
 
 class GFNO(nn.Module):
@@ -72,6 +77,9 @@ class GFNO(nn.Module):
     Raises:
         ArgumentError: an argument is not one of these; when called, complex data, other channels, too coarse a grid, or sides that
             differ along axes that the group exchanges.
+
+    Warns:
+        UserWarning: fields vary so little, beside their means or 1, that normalising them makes rounding large.
 
     Source: J. Helwig, X. Zhang, C. Fu, J. Kurtin, S. Wojtowytsch, S. Ji, "Group equivariant Fourier neural operators for partial
     differential equations", ICML 2023, arXiv:2306.05697.
@@ -121,7 +129,7 @@ class GFNO(nn.Module):
         self.n_modes, symmetry = modes_and_symmetry(n_modes, group, 2)
         if time_padding and not symmetry.has_time:
             raise ArgumentError("time_padding", "0 for a grid without an axis of time", repr(time_padding))
-        self.grid, self.padding, self.padding_mode, self.time_padding = grid, padding, padding_mode, time_padding
+        self.grid, self.norm, self.padding, self.padding_mode, self.time_padding = grid, norm, padding, padding_mode, time_padding
         if not symmetry.turns_arrays and (padding or grid == "symmetric"):
             argument, allowed = ("padding", "0") if padding else ("grid", "'none' or 'cartesian'")
             wanted = f"{allowed} for {symmetry.group}, whose turns do not map the edges of the array to each other"
@@ -161,7 +169,10 @@ class GFNO(nn.Module):
         check_fields(x, "x", self.source.dim, d)
         sizes, lead = x.shape[-d:], x.shape[: -d - 1]
         self.symmetry.check_equal("x", sizes, "sides")
-        x = self._padded(x.reshape(math.prod(lead), *x.shape[-d - 1 :]))
+        x = x.reshape(math.prod(lead), *x.shape[-d - 1 :])
+        if self.norm == "instance" and looks_cheap(x):
+            _warn_of_rounding(x.detach())
+        x = self._padded(x)
         if self.grid != "none":
             x = torch.cat([x, self._positions(x)], 1)
         waves = Waves(x.shape[-d:], self.n_modes, x.dtype, x.device)
@@ -287,6 +298,23 @@ def _normalised(c: Float[Tensor, "k 2 B n C"], waves: Waves) -> Float[Tensor, "k
     c = c - shift
     energy = torch.einsum("k,kpbnc->bc", waves.multiplicity.flatten(), c.square()) / c.shape[3]
     return c * (energy + EPS).rsqrt().unsqueeze(1)
+
+
+def _warn_of_rounding(x: Float[Tensor, "B c *grid"]) -> None:
+    """Say where a normalisation is going to make much of what rounding has left of fields; constants are not meant, nor half precision."""
+    if not x.numel() or x.element_size() < 4:
+        return
+    variance, mean = torch.var_mean(x.flatten(2), 2, correction=0)
+    varies, size, eps = variance.sqrt(), mean.abs(), torch.finfo(x.dtype).eps
+    lost = (varies > ROUNDING * eps * size) & (varies < DIGITS * eps * size.clamp_min(1))
+    if bool(lost.any()):
+        b, c = lost.nonzero()[0].tolist()
+        warnings.warn(
+            f"fields vary too little for {str(x.dtype).removeprefix('torch.')}: channel {c} of sample {b} by {varies[b, c]:.1e} about "
+            f"{mean[b, c]:.1e}; subtract constants and give fields sizes near 1, or use float64",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _values(rep: Rep, symmetry: GridSymmetry) -> Rep:

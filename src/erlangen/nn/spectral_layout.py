@@ -16,7 +16,7 @@ class ChannelsLast(nn.Module):
         channels: of one frame of what comes out.
 
     Raises:
-        ArgumentError: ``channels`` is not positive, or not a divisor of what comes out.
+        ArgumentError: ``net`` is no module; ``channels`` is not positive, or not a divisor of what comes out.
 
     >>> import torch
     >>> from erlangen.nn import GFNO
@@ -27,13 +27,16 @@ class ChannelsLast(nn.Module):
 
     def __init__(self, net: nn.Module, channels: int = 1) -> None:
         super().__init__()
-        if not isinstance(channels, int) or channels < 1:
+        if not isinstance(net, nn.Module):
+            raise ArgumentError("net", "a torch.nn.Module", repr(net))
+        if not isinstance(channels, int) or isinstance(channels, bool) or channels < 1:
             raise ArgumentError("channels", "a positive number of channels", repr(channels))
         self.net, self.channels = net, channels
 
     def forward(self, x: Float[Tensor, "B *grid t c"]) -> Float[Tensor, "B *grid u c"]:
-        if x.ndim < 4:
-            raise ArgumentError("x", "data [B, *grid, frames, channels]", tuple(x.shape))
+        if not isinstance(x, Tensor) or x.ndim < 4:
+            got = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+            raise ArgumentError("x", "data [B, *grid, frames, channels]", got)
         y = self.net(x.flatten(-2).movedim(-1, 1)).movedim(1, -1)
         if y.shape[-1] % self.channels:
             raise ArgumentError("channels", f"a divisor of {y.shape[-1]} channels that come out", repr(self.channels))

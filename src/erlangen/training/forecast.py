@@ -46,13 +46,15 @@ def relative_l2(prediction: Float[Tensor, "*B c *grid"], target: Float[Tensor, "
     A target that vanishes is compared with the smallest normal number: no prediction but zero is good.
 
     Raises:
-        ArgumentError: the shapes differ.
+        ArgumentError: the shapes differ, or there is nothing to compare.
 
     >>> relative_l2(torch.full((2, 1, 4, 4), 3.0), torch.full((2, 1, 4, 4), 2.0))
     tensor(0.5000)
     """
     if prediction.shape != target.shape or prediction.ndim <= axes:
         raise ArgumentError("prediction", f"the target's shape {tuple(target.shape)}", tuple(prediction.shape))
+    if not target.numel():
+        raise ArgumentError("target", "at least one sample, channel and point of the grid", f"shape {tuple(target.shape)}")
     over = tuple(range(-axes, 0))
     error, size = torch.linalg.vector_norm(prediction - target, dim=over), torch.linalg.vector_norm(target, dim=over)
     return (error / size.clamp_min(torch.finfo(size.dtype).tiny)).mean()

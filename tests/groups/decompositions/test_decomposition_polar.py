@@ -345,3 +345,34 @@ def test_groups_that_have_no_polar_decomposition_say_which_they_have():
         Sp(2).decomposition("polar").split(2 * torch.eye(2))
     with pytest.raises(UnsupportedError, match="connected"):
         SO(1, 3).decomposition("polar").coordinates(torch.eye(4))
+
+
+SINGULAR = {
+    "a thirds' matrix": [[0.1, 0.3], [0.3, 0.9]],
+    "one unit in the last place": [[1.0, 1.0], [1.0, 1.0 + 2**-52]],
+    "three rows of a plane": [[1.0, 2.0, 3.0], [7.0, 8.0, 9.0], [4.0, 5.0, 6.0]],
+    "very small": [[1e-80, 3e-80, 0.0], [3e-80, 9e-80, 0.0], [0.0, 0.0, 1e-80]],
+}
+
+
+@pytest.mark.parametrize("name", SINGULAR)
+def test_matrices_that_are_singular_to_rounding_are_refused(name):
+    g = torch.tensor(SINGULAR[name], dtype=torch.float64)
+    for h in (g, g.flip(0), g.mT, g @ torch.diag(torch.logspace(-9, 3, len(g), dtype=torch.float64))):
+        group = GLplus(len(g))
+        assert not bool(group.contains(h))
+        with pytest.raises(ArgumentError, match="argument 'g'.*positive determinant"):
+            group.decomposition("polar").split(h)
+
+
+def test_matrices_far_from_singular_in_their_own_axes_are_elements():
+    for n in (2, 3, 5):
+        group, rng = GLplus(n), torch.Generator().manual_seed(n)
+        g = group.sample(50, generator=rng, dtype=torch.float64)
+        sizes = torch.logspace(-40, 40, n, dtype=torch.float64)
+        for h in (g, g * sizes, g * sizes.unsqueeze(1), 1e-150 * g):
+            assert bool(group.contains(h).all())
+        swapped = g[:, torch.randperm(n, generator=rng)]
+        assert torch.equal(group.contains(swapped), torch.linalg.det(swapped) > 0)
+        spread = SO(n).sample(20, generator=rng, dtype=torch.float64) * torch.logspace(0, -8, n, dtype=torch.float64)
+        group.decomposition("polar").split(spread @ SO(n).sample(20, generator=rng, dtype=torch.float64))  # of condition 1e8

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups import SL, SO, Cyclic, GLplus, Sp
 from erlangen.groups.decompositions import Normal
 
@@ -106,3 +106,11 @@ def test_windows_beyond_numbers_are_refused():
 def test_coordinates_that_are_no_tensor_are_named(name):
     with pytest.raises(ArgumentError, match="'c'.*list"):
         SL(2).decomposition(name).element([1.0])
+
+
+@pytest.mark.parametrize("group", [SO(2) * SO(2), SO(3) * Cyclic(3), SO(2) * GLplus(2)], ids=str)
+def test_products_say_that_they_have_no_decomposition(group):
+    with pytest.raises(UnsupportedError, match="has no integral by a decomposition; integrate over its factors"):
+        group.integrate(lambda g: g[0])
+    with pytest.raises(ArgumentError, match="argument 'name'"):
+        group.integrate(lambda g: g[0], name="polar")

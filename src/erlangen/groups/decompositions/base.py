@@ -173,18 +173,22 @@ def checked(group: Group, g: Tensor, argument: str = "g") -> Tensor:
 
 
 def _check_values(group: Group, g: Tensor, argument: str) -> None:
-    from erlangen.groups.linear import SL, GLplus
+    from erlangen.groups.linear import SL, GLplus, sign_of_determinant
 
     if not bool(torch.isfinite(g.sum())):  # at a fraction of the price of looking at each
         refuse(~torch.isfinite(g).flatten(-2).all(-1), argument, "finite numbers", "NaN or infinity")
     if isinstance(group, (GLplus, SL)):
-        det = g[..., 0, 0] * g[..., 1, 1] - g[..., 0, 1] * g[..., 1, 0] if g.shape[-1] == 2 else torch.linalg.det(g)
-        bad = det <= 0
+        n, eps, tiny = g.shape[-1], torch.finfo(g.dtype).eps, torch.finfo(g.dtype).tiny
+        det = g[..., 0, 0] * g[..., 1, 1] - g[..., 0, 1] * g[..., 1, 0] if n == 2 else torch.linalg.det(g)
+        size = g.norm(dim=-1).prod(-1)  # the product of the rows' lengths, by which determinants round
+        bad = det <= (n * n * eps * size).clamp_min(tiny)
         if bool(bad.any()):  # a determinant may be too small for a number where the matrix is not
-            refuse(bad & (torch.linalg.slogdet(g).sign <= 0), argument, "matrices of positive determinant", "determinant {}", det)
+            sign, singular = sign_of_determinant(g)
+            refuse(bad & (sign <= 0), argument, "matrices of positive determinant", "determinant {}", det)
+            expected = "matrices of positive determinant, beyond what rounding leaves of zero"
+            refuse(bad & singular, argument, expected, "determinant {}", det)
         if isinstance(group, SL):
-            # Determinants round by the product of the rows' lengths.
-            rounding = 1e2 * torch.finfo(g.dtype).eps * g.norm(dim=-1).prod(-1)
+            rounding = 1e2 * eps * size
             allowed = 1e-6 if g.dtype == torch.float64 else LOOSE[g.dtype]
             refuse((det - 1).abs() > allowed + rounding, argument, "matrices of determinant 1", "determinant {}", det)
     else:

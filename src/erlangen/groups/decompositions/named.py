@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups.base import Group
 from erlangen.groups.decompositions.base import Decomposition, checked_values
 from erlangen.groups.decompositions.cartan import CartanDecomposition
@@ -49,5 +49,13 @@ def integrate(
         values = checked_values(function(group.elements()), int(group.order))
         value = values.to(torch.promote_types(values.dtype, torch.float64)).mean(0)
         return value, torch.zeros_like(value.real if value.is_complex() else value)
-    usual = "semidirect" if recognised(group).translates else "polar"
-    return decomposition(group, name or usual).integrate(function, window, count, kind, generator)
+    if name is None:
+        name = "semidirect" if recognised(group).translates else "polar"
+        try:
+            found = decomposition(group, name)
+        except ArgumentError:
+            instead = "integrate over its factors, or take means over samples by its Haar measure"
+            unsupported(group, "integral by a decomposition", instead)
+    else:
+        found = decomposition(group, name)
+    return found.integrate(function, window, count, kind, generator)
