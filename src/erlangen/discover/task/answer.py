@@ -13,6 +13,7 @@ from erlangen.discover.finding import Finding
 from erlangen.discover.task.imposed import Imposed
 from erlangen.groups.affine_algebra import AffineAlgebra, affine_algebra
 from erlangen.groups.base import Group
+from erlangen.groups.parts_algebra import PartsAlgebra, parts_algebra
 
 #: A violation above this is none of a symmetry; and the next one must be larger by this factor.
 CEILING, GAP = 0.3, 2.3
@@ -149,7 +150,7 @@ class TaskSymmetries:
 
         generators = data["algebra"]
         return cls(
-            affine_algebra(tensor(generators, len(generators), len(generators[0]), -1)) if generators else None,
+            _algebra(tensor(generators, len(generators), len(generators[0]), -1), data["parts"]) if generators else None,
             None if data["law"] is None else torch.tensor(data["law"], dtype=torch.float64),
             None if data["raw"] is None else torch.tensor(data["raw"], dtype=torch.float64),
             tensor(data["violations"], -1),
@@ -169,6 +170,7 @@ class TaskSymmetries:
             "raw": None if self.raw is None else self.raw.tolist(),
             "name": None if self.algebra is None else self.algebra.name,
             "algebra": [] if self.algebra is None else self.algebra.generators.tolist(),
+            "parts": self.algebra.as_parts() if isinstance(self.algebra, PartsAlgebra) else None,
             "generators": self.generators.tolist(),
             "law": None if self.law is None else self.law.tolist(),
             "violations": self.violations.tolist(),
@@ -182,6 +184,14 @@ class TaskSymmetries:
             "predictor": self.predictor,
             "seconds": self.seconds,
         }
+
+
+def _algebra(generators: Tensor, parts: dict[str, Any] | None) -> AffineAlgebra:
+    """The algebra of generators, or of several spaces."""
+    if parts is None:
+        return affine_algebra(generators)
+    units = torch.tensor(parts["units"], dtype=torch.float64)
+    return parts_algebra(generators, parts["sizes"], parts["names"], units)
 
 
 def gaps(violations: Tensor) -> list[tuple[int, float]]:

@@ -34,7 +34,7 @@ def bracket_defect(span: Float[Tensor, "k n c"]) -> Float[Tensor, "p d"]:
 
 
 def nearest_closed(
-    span: Float[Tensor, "k n c"], cost: Float[Tensor, "d d"] | None = None
+    span: Float[Tensor, "k n c"], cost: Float[Tensor, "d d"] | None = None, entries: Tensor | None = None
 ) -> tuple[Float[Tensor, "k n c"], float, float]:
     """The closed span that Newton's method finds near a given one.
 
@@ -44,6 +44,7 @@ def nearest_closed(
     Args:
         span: generators ``(A | b)`` or ``A``, linearly independent.
         cost: a positive form on flattened generators; by default all directions cost the same.
+        entries: ``[n, c]``, which may be other than zero, closed under the bracket; by default all.
 
     Returns:
         an orthonormal basis of the closed span, the largest defect that is left, and the largest angle of the way in radians.
@@ -56,25 +57,26 @@ def nearest_closed(
     """
     best: tuple[Tensor, float, float] | None = None
     for flat in FLAT:
-        found = _closed(span, cost, flat)
+        found = _closed(span, cost, flat, entries)
         if best is None or (found[1] <= CLOSED_ENOUGH, -found[2]) > (best[1] <= CLOSED_ENOUGH, -best[2]):
             best = found
     assert best is not None
     return best
 
 
-def _closed(span: Tensor, cost: Tensor | None, flat: float) -> tuple[Tensor, float, float]:
+def _closed(span: Tensor, cost: Tensor | None, flat: float, entries: Tensor | None) -> tuple[Tensor, float, float]:
     """Newton's method that leaves directions alone in which the defect hardly changes."""
     k, n, c = span.shape
     start = torch.linalg.qr(span.flatten(1).mT).Q.mT  # [k, d]
     if cost is None:
         cost = torch.eye(n * c, dtype=span.dtype)
+    free = torch.eye(n * c, dtype=span.dtype)[slice(None) if entries is None else entries.flatten()]
     basis = start
     defect = _size(basis, n, c)
     for _ in range(STEPS):
-        if defect <= CLOSED or k == n * c:
+        if defect <= CLOSED or k == len(free):
             break
-        rest = torch.linalg.svd(basis, full_matrices=True).Vh[k:]  # [d - k, d]
+        rest = torch.linalg.svd(basis @ free.mT, full_matrices=True).Vh[k:] @ free  # [d - k, d]
         # Steps are measured in coordinates in which every direction costs one.
         values, vectors = torch.linalg.eigh(rest @ cost @ rest.mT)
         rest = (vectors / values.clamp_min(1e-12 * values.max()).sqrt()).mT @ rest
@@ -83,7 +85,7 @@ def _closed(span: Tensor, cost: Tensor | None, flat: float) -> tuple[Tensor, flo
             return torch.linalg.qr((basis + step @ rest).mT).Q.mT
 
         def defects(step: Tensor) -> Tensor:
-            return bracket_defect(moved(step).unflatten(1, (n, c)))
+            return bracket_defect(moved(step).unflatten(1, (n, c))) @ free.mT
 
         zero = basis.new_zeros(k, len(rest))
         slope = jacfwd(defects)(zero).flatten(0, 1).flatten(1)

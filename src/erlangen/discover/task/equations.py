@@ -69,6 +69,7 @@ class Spectrum:
         told: ``[d, d]``, the quadratic form of violations squared.
         chance: ``[d, d]``, the quadratic form of what unrelated moves of the same size do.
         affine: whether translations are among the unknowns.
+        entries: which of the flattened unknowns there are; the others are zero, and ``d`` counts these alone. ``None``: all.
     """
 
     violations: Tensor
@@ -77,9 +78,11 @@ class Spectrum:
     told: Tensor
     chance: Tensor
     affine: bool
+    entries: Tensor | None = None
 
-    def of(self, generators: Float[Tensor, "k d"]) -> float:
-        """The violation of a span of directions: the root of the mean over an orthonormal basis."""
+    def of(self, generators: Float[Tensor, "k D"]) -> float:
+        """The violation of a span of directions, flattened: the root of the mean over an orthonormal basis."""
+        generators = generators if self.entries is None else generators[:, self.entries]
         factor = torch.linalg.cholesky(self.chance)
         rows = generators @ factor
         # Generators that are nearly dependent here (turns about a point far away) still span something.
@@ -88,13 +91,14 @@ class Spectrum:
         return float(((told @ self.told * told).sum() / len(generators)).clamp_min(0).sqrt())
 
 
-def spectrum_of(slopes: Slopes, law: Law, affine: bool = True) -> Spectrum:
+def spectrum_of(slopes: Slopes, law: Law, affine: bool = True, entries: Tensor | None = None) -> Spectrum:
     """Solve the problem.
 
     Args:
         slopes: of a predictor at the data.
         law: whether targets stay, move by an unknown affine law ``(C | c)``, or are vectors that move by ``A`` as the tokens do.
         affine: whether translations are looked for.
+        entries: ``[n (n + 1)]``, which unknowns there are; ``None``: all.
     """
     x, J = slopes.x, slopes.mean
     N, _, T, n = J.shape
@@ -110,6 +114,7 @@ def spectrum_of(slopes: Slopes, law: Law, affine: bool = True) -> Spectrum:
             along = torch.einsum("ai,ntj->ntaij", torch.eye(n, dtype=x.dtype), vectors).flatten(1, 2)
             effect = torch.cat([effect[..., :n] - along, effect[..., n:]], -1)
         effect = (root[..., None] * effect).flatten(2)  # [N, m, d]
+        effect = effect if entries is None else effect[..., entries]
         if moved is None:
             return effect.flatten(0, 1)
         # Each output has an unknown row of the law of its own: what the law can explain is taken out.
@@ -125,6 +130,7 @@ def spectrum_of(slopes: Slopes, law: Law, affine: bool = True) -> Spectrum:
         for t in range(T)
     )
     assert isinstance(chance, Tensor)
+    chance = chance if entries is None else chance[entries][:, entries]
     chance = chance + 1e-10 * chance.diagonal().mean() * torch.eye(len(chance), dtype=x.dtype)
     told = M.mT @ M
     factor = torch.linalg.cholesky(chance)
@@ -134,14 +140,16 @@ def spectrum_of(slopes: Slopes, law: Law, affine: bool = True) -> Spectrum:
     noise = torch.zeros_like(values)
     for share, slope in zip(slopes.shares, slopes.each):
         noise = noise + share * ((rows(slope) - M) @ directions).square().sum(0)
-    return Spectrum(values.clamp_min(0).sqrt(), noise.sqrt(), directions.mT, told, chance, affine)
+    return Spectrum(values.clamp_min(0).sqrt(), noise.sqrt(), directions.mT, told, chance, affine, entries)
 
 
-def gap_interval(slopes: Slopes, law: Law, affine: bool, inside: int, seed: int) -> Float[Tensor, "2 2"]:
+def gap_interval(
+    slopes: Slopes, law: Law, affine: bool, inside: int, seed: int, entries: Tensor | None = None
+) -> Float[Tensor, "2 2"]:
     """Between which numbers the two sides of a gap lie in nine of ten draws of samples and of members, with replacement.
 
     Args:
-        slopes, law, affine: of the problem.
+        slopes, law, affine, entries: of the problem.
         inside: how many directions lie before the gap; there are more.
         seed: of the draws.
 
@@ -155,6 +163,6 @@ def gap_interval(slopes: Slopes, law: Law, affine: bool, inside: int, seed: int)
         drawn = torch.bincount(torch.randint(count, (count,), generator=rng), minlength=count).to(slopes.weights)
         some = torch.multinomial(slopes.shares, members, replacement=True, generator=rng)
         seen = replace(slopes, mean=slopes.each[some].mean(0), each=slopes.each[:0], weights=slopes.weights * drawn)
-        violations = spectrum_of(seen, law, affine).violations
+        violations = spectrum_of(seen, law, affine, entries).violations
         sides.append(violations[inside - 1 : inside + 1])
     return torch.stack(sides).quantile(torch.tensor([0.05, 0.95], dtype=slopes.x.dtype), dim=0, interpolation="nearest").mT

@@ -59,8 +59,11 @@ def imposed(
     law: Law,
     split: Callable[[int], tuple[Tensor, Tensor]],
     seed: int = 0,
+    entries: Float[Tensor, "n c"] | None = None,
 ) -> tuple[Imposed, Float[Tensor, "k m c"] | None]:
     """Fit with the algebra, with unrelated generators and without, and compare on the same held-out data.
+
+    ``entries`` says which entries of generators may be other than zero; by default all.
 
     Returns:
         the evidence, and the law ``(C | c)`` of the targets under each generator; ``None`` where they stay.
@@ -86,6 +89,7 @@ def imposed(
     fit, validate = split(0)
     rng = torch.Generator().manual_seed(seed + 77)
     unrelated = torch.randn(generators.shape, generator=rng, dtype=x.dtype)
+    unrelated = unrelated if entries is None else unrelated * entries
 
     def error(moves: Tensor | None) -> float:
         inputs, targets, count = x[fit], y[fit], len(x)

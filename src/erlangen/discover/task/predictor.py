@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -123,6 +123,7 @@ def fit_predictor(
     seed: int = 0,
     budget: float = BUDGET,
     families: tuple[Family, ...] | None = None,
+    views: Sequence[tuple[str, int, View]] | None = None,
 ) -> Predictor:
     """Fit each family once, then the best ones again until errors are as good as none or the budget is used.
 
@@ -133,8 +134,9 @@ def fit_predictor(
         seed: of the first weights.
         budget: multiplications.
         families: to choose from; by default all that suit the target.
+        views: what models see of the tokens, each with a name and the degree of its monomials; by default all that suit the data's size.
     """
-    search = _Search(x, y, split, seed, budget, families or (FAMILIES if y.shape[1] == 1 else WIDE))
+    search = _Search(x, y, split, seed, budget, families or (FAMILIES if y.shape[1] == 1 else WIDE), views or views_of(x))
     kinds = search.kinds
     for number in range(ROUNDS):
         if number >= FIRST_ROUNDS:
@@ -158,11 +160,12 @@ class _Search:
         seed: int,
         budget: float,
         families: tuple[Family, ...],
+        views: Sequence[tuple[str, int, View]],
     ) -> None:
         self.y, self.split, self.seed = y, split, seed
         self.families = families
         self.budget = budget if y.shape[1] == 1 else 2 * budget
-        self.views = views_of(x)
+        self.views = views
         self.seen = [view(x) for _, _, view in self.views]
         self.kinds = [
             (number, family)

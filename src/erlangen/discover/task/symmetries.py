@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -58,20 +58,24 @@ def task_symmetries(
     x: Any,
     y: Any = None,
     *,
+    kinds: Sequence[Hashable] | None = None,
     target: Target | None = None,
     law: bool | None = None,
     affine: bool = True,
     seed: int = 0,
 ) -> TaskSymmetries:
-    """Which affine moves ``x -> A x + b`` of all tokens alike leave a task as it is, in any basis?
+    """Which affine moves ``x -> A x + b`` of all tokens alike, or of each kind by a map of its own, leave a task as it is, in any basis?
 
     A smooth predictor ``f`` is fitted and chosen on held-out data. With its Jacobians at the data, ``J_f(x) (A x + b) = C f(x) + c`` is
     one linear problem for the generator ``(A | b)`` and the law ``(C | c)`` of the target; its small singular values, set apart by a
     gap, are symmetries. The span is made an exact Lie algebra, put on standard axes and about the origin where the data allow that.
 
     Args:
-        x: tokens ``[N, T, n]`` or ``[N, n]``; anything that :func:`erlangen.discover` takes.
+        x: tokens ``[N, T, n]`` or ``[N, n]``; anything that :func:`erlangen.discover` takes; or a mapping from names of kinds to tokens
+            ``[N, T_k, n_k]``.
         y: numbers ``[N]`` or ``[N, k]``, vectors ``[N, T_y, n]``, class labels ``[N]``.
+        kinds: of each token its kind, a number or a name: each kind has generators ``(A_k | b_k)`` of its own, all found in one linear
+            problem (:func:`erlangen.discover.task.kinds_symmetries`). By default all tokens move alike.
         target: what ``y`` is; by default as its type says.
         law: whether numbers may move along by a law of their own; by default where there are several. Vectors move as the tokens do.
         affine: whether translations are looked for, too.
@@ -87,6 +91,10 @@ def task_symmetries(
     >>> found.algebra.name, found.group
     ('so(2)', SO(2))
     """
+    if kinds is not None or isinstance(x, Mapping):
+        from erlangen.discover.task.kinds_symmetries import kinds_symmetries  # which needs this module
+
+        return kinds_symmetries(x, y, kinds, target=target, law=law, affine=affine, seed=seed)
     return task_symmetries_of(samples_of(x, y, target), law=law, affine=affine, seed=seed)
 
 
@@ -170,7 +178,7 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
         return none(f"no predictor explains the target: held-out R² {1 - error:.2f}", None, predictor)
     slopes = slopes_of(predictor, z)
     spectrum = spectrum_of(slopes, along, coordinates.affine)
-    idle = _idle(slopes.mean, slopes.weights)
+    idle = idle_directions(slopes.mean, slopes.weights)
     if len(idle):
         whole = len(idle) == coordinates.dim
         idle = _on_axes(idle @ coordinates.back, coordinates.scale)
@@ -178,7 +186,7 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
             many = f"{len(idle)} direction{'s' if len(idle) > 1 else ''}"
             return none(f"the task does not depend on {many} of the tokens: leave them away", spectrum, predictor)
         return _lifted(data, idle, coordinates.scale, law, affine, seed, started)
-    k = _cut(spectrum.violations)
+    k = set_apart(spectrum.violations)
     if not k and float(spectrum.violations[-1]) <= NEGLIGIBLE:
         return none("all affine moves are followed by a law of the target, so none is told from another", spectrum, predictor)
     if not k:
@@ -197,9 +205,8 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
             predictor,
         )
     seen = spectrum.of(span.flatten(1))
-    allowed = max(1.5 * seen, min(3 * float(spectrum.noise[k - 1]), seen + AFFORDED), 0.003)
-    algebra = _settled(closed, coordinates, spectrum, allowed)
-    if _leaves_quadric(algebra.generators, tokens):
+    algebra = _settled(closed, coordinates, spectrum, affordable(seen, float(spectrum.noise[k - 1])))
+    if leaves_quadric(algebra.generators, tokens):
         return none(f"{algebra.name} was set apart, but its moves leave the quadric that the tokens lie on", spectrum, predictor)
     evidence, laws = imposed(predictor, z, t, coordinates.into(algebra.generators), along, split, seed)
     # What a rough predictor has not learned may break what it keeps; a better one that learns from moved data was only prejudiced.
@@ -211,7 +218,7 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     if along == "vector":
         laws = None
     elif laws is not None:
-        laws = _unscaled(laws, values.mean(0), spread)
+        laws = unscaled(laws, values.mean(0), spread)
     return TaskSymmetries(
         algebra,
         laws,
@@ -239,7 +246,7 @@ def target_values(data: Samples) -> Tensor:
     return data.scalars.double()
 
 
-def _leaves_quadric(generators: Float[Tensor, "k n c"], tokens: Float[Tensor, "N T n"]) -> bool:
+def leaves_quadric(generators: Float[Tensor, "k n c"], tokens: Float[Tensor, "N T n"]) -> bool:
     """Whether tokens lie on a quadric, off which a predictor says nothing of the task, and are moved off it."""
     n = tokens.shape[2]
     points = tokens.flatten(0, 1)
@@ -252,17 +259,22 @@ def _leaves_quadric(generators: Float[Tensor, "k n c"], tokens: Float[Tensor, "N
     return bool((off > OFF * moved.flatten(1).norm(dim=1)).any())
 
 
+def affordable(seen: float, noise: float) -> float:
+    """Up to which violation an exact algebra may take the place of what was found."""
+    return max(1.5 * seen, min(3 * noise, seen + AFFORDED), 0.003)
+
+
 def varying(values: Float[Tensor, "N k"]) -> Tensor:
     """``[k]``: which numbers differ by more than rounding."""
     return (values - values.mean(0)).square().mean(0).sqrt() > ROUNDING * values.abs().amax(0)
 
 
-def _cut(violations: Tensor) -> int:
+def set_apart(violations: Tensor) -> int:
     """How many directions are set apart: the largest gap after small violations, if it is a gap."""
     return max(gaps(violations), key=lambda gap: gap[1], default=(0, 0.0))[0]
 
 
-def _idle(slopes: Float[Tensor, "N m T n"], weights: Tensor) -> Float[Tensor, "r n"]:
+def idle_directions(slopes: Float[Tensor, "N m T n"], weights: Tensor) -> Float[Tensor, "r n"]:
     """Directions of the tokens along which the predictor is flat."""
     energy = torch.einsum("n,nmti,nmtj->ij", weights, slopes, slopes)
     values, vectors = torch.linalg.eigh(energy)
@@ -368,7 +380,7 @@ def _settled(closed: Tensor, coordinates: Coordinates, spectrum: Spectrum, allow
     return affine_algebra(next(candidate for candidate in reversed(candidates) if candidate is outside or stands(candidate)))
 
 
-def _unscaled(law: Float[Tensor, "k m c"], mean: Float[Tensor, " m"], spread: Float[Tensor, " m"]) -> Float[Tensor, "k m c"]:
+def unscaled(law: Float[Tensor, "k m c"], mean: Float[Tensor, " m"], spread: Float[Tensor, " m"]) -> Float[Tensor, "k m c"]:
     """A law of standardised targets as one of the targets."""
     m = law.shape[1]
     C = spread[:, None] * law[..., :m] / spread
