@@ -82,7 +82,7 @@ def kinds_symmetries(
     >>> y = x["velocity"].square().sum((1, 2)) + (x["position"][:, 0] - x["position"][:, 1]).square().sum(-1)
     >>> found = kinds_symmetries(x, y)
     >>> found.algebra.name
-    'so(2) on position + translations(2) on position + so(2) on velocity'
+    'se(2) on position + so(2) on velocity'
     """
     started = time.perf_counter()
     tokens = kind_tokens(x, kinds)
