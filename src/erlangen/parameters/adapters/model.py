@@ -1,0 +1,282 @@
+"""`get_peft_model` and `AdaptedModel`: any module with adapters, by the verbs of ``peft``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from erlangen.errors import ArgumentError
+from erlangen.parameters.adapters.config import AdapterConfig, named
+from erlangen.parameters.adapters.layers import AdaptedLayer, adapted
+from erlangen.parameters.adapters.saved import SavedModule
+from erlangen.parameters.adapters.targets import targets
+
+
+class AdaptedModel(nn.Module):
+    """A model with adapters: see :func:`get_peft_model`.
+
+    Attributes:
+        base_model: the model, some of its layers wrapped.
+        peft_config: the config of each adapter, by name.
+        active_adapters: names of the adapters that count.
+    """
+
+    def __init__(self, model: nn.Module, config: AdapterConfig, adapter_name: str = "default") -> None:
+        super().__init__()
+        if any(isinstance(m, AdaptedLayer | SavedModule) for m in model.modules()):
+            raise ArgumentError("model", "a model without adapters", "one that has them", "Add another with add_adapter")
+        wanted = targets(model, config)  # raises before anything is changed
+        self.base_model = model
+        self.peft_config: dict[str, AdapterConfig] = {}
+        self.active_adapters: list[str] = []
+        for p in model.parameters():
+            p.requires_grad_(False)
+        self._add(adapter_name, config, wanted)
+        self.set_adapter(adapter_name)
+
+    def forward(self, *inputs: Any, **named_inputs: Any) -> Any:
+        return self.base_model(*inputs, **named_inputs)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("base_model"), name)
+
+    # ---- adapters ----
+
+    def add_adapter(self, adapter_name: str, config: AdapterConfig) -> None:
+        """Add another adapter; :meth:`set_adapter` lets it count.
+
+        Raises:
+            ArgumentError: the name is taken or has a dot, ``target_modules`` means no layer, or two adapters train biases.
+        """
+        self._add(adapter_name, config, targets(self.base_model, config))
+
+    def _add(self, adapter_name: str, config: AdapterConfig, wanted: dict[str, nn.Module]) -> None:
+        if adapter_name in self.peft_config or not adapter_name or "." in adapter_name:
+            raise ArgumentError("adapter_name", "a new name without dots", repr(adapter_name))
+        trained = [name for name, other in self.peft_config.items() if other.bias != "none"]
+        if config.bias != "none" and trained:
+            raise ArgumentError("bias", f"'none', for adapter '{trained[0]}' trains biases", repr(config.bias))
+        wrappers: dict[int, nn.Module] = {}
+        for name, module in wanted.items():
+            if id(module) not in wrappers:  # a layer may be used in several places
+                wrappers[id(module)] = module if isinstance(module, AdaptedLayer) else adapted(module, name)
+                wrappers[id(module)].add(adapter_name, config)  # type: ignore[operator]
+            self._put(name, wrappers[id(module)])
+        saved = [n for n, _ in self.base_model.named_modules() if n and named(config.modules_to_save, n) and ".copies." not in n]
+        for name in saved:
+            module = self.base_model.get_submodule(name)
+            if isinstance(module, AdaptedLayer):
+                raise ArgumentError("modules_to_save", "modules that are not adapted", repr(name))
+            wrapper = module if isinstance(module, SavedModule) else SavedModule(module)
+            wrapper.add(adapter_name)
+            self._put(name, wrapper)
+        self.peft_config[adapter_name] = config
+        self._train_only()
+
+    def _put(self, name: str, module: nn.Module) -> None:
+        path, _, last = name.rpartition(".")
+        setattr(self.base_model.get_submodule(path), last, module)
+
+    def set_adapter(self, adapter_names: str | Sequence[str]) -> None:
+        """Which adapters count and are trained: one, or several together.
+
+        Raises:
+            ArgumentError: there is none of that name, or two that count have saved the same module.
+        """
+        names = [adapter_names] if isinstance(adapter_names, str) else list(adapter_names)
+        self._known(names)
+        for name, module in self.base_model.named_modules():
+            if isinstance(module, SavedModule) and len([n for n in names if n in module.copies]) > 1:
+                raise ArgumentError("adapter_names", "adapters that save different modules", f"{names}, which all have '{name}'")
+        self.active_adapters = names
+        for layer in self.layers():
+            layer.active = [n for n in names if n in layer.adapters]
+        for module in self._saved():
+            module.active = next((n for n in names if n in module.copies), None)
+        self._train_only()
+
+    def _known(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name not in self.peft_config:
+                raise ArgumentError("adapter_names", f"one of {', '.join(map(repr, self.peft_config))}", repr(name))
+
+    def delete_adapter(self, adapter_name: str) -> None:
+        """Forget an adapter that does not count."""
+        self._known([adapter_name])
+        if adapter_name in self.active_adapters:
+            raise ArgumentError(
+                "adapter_name", "an adapter that does not count", repr(adapter_name), "Set another with set_adapter"
+            )
+        del self.peft_config[adapter_name]
+        owners: list[AdaptedLayer | SavedModule] = [*self.layers(), *self._saved()]
+        for owner in owners:
+            owner.remove(adapter_name)
+
+    def layers(self) -> Iterator[AdaptedLayer]:
+        """The adapted layers."""
+        return (m for m in self.base_model.modules() if isinstance(m, AdaptedLayer))
+
+    def _saved(self) -> Iterator[SavedModule]:
+        return (m for m in self.base_model.modules() if isinstance(m, SavedModule))
+
+    def _train_only(self) -> None:
+        """Only what the active adapters own is trained."""
+        bias = next((c.bias for n, c in self.peft_config.items() if n in self.active_adapters and c.bias != "none"), "none")
+        inside = {id(p) for layer in self.layers() for p in layer.base_layer.parameters()}
+        for name, p in self.base_model.named_parameters():
+            p.requires_grad_(name.endswith("bias") and (bias == "all" or (bias == "lora_only" and id(p) in inside)))
+        for layer in self.layers():
+            for adapter, factors in layer.adapters.items():
+                factors.requires_grad_(adapter in self.active_adapters)
+        for module in self._saved():
+            module.original.requires_grad_(False)
+            for adapter, held in module.copies.items():
+                held.requires_grad_(adapter in self.active_adapters)
+
+    @contextmanager
+    def disable_adapter(self) -> Iterator[None]:
+        """Inside, the model is the one without adapters, merged or not."""
+        modules: list[AdaptedLayer | SavedModule] = [*self.layers(), *self._saved()]
+        before = [m.enabled for m in modules]
+        try:
+            for m in modules:
+                m.enabled = False
+            yield
+        finally:
+            for m, value in zip(modules, before):
+                m.enabled = value
+
+    # ---- merging ----
+
+    def merge_adapter(self, adapter_names: Sequence[str] | None = None, strength: float = 1.0) -> None:
+        """Write adapters into the weights: ``W + strength (W' - W)``; :meth:`unmerge_adapter` takes it back, bit for bit.
+
+        Args:
+            adapter_names: by default those that count.
+            strength: 1 for the adapted weights.
+        """
+        names = self.active_adapters if adapter_names is None else list(adapter_names)
+        self._known(names)
+        for layer in self.layers():
+            layer.merge(names, strength)
+
+    def unmerge_adapter(self) -> None:
+        """Take merged adapters out of the weights."""
+        for layer in self.layers():
+            layer.unmerge()
+
+    def merge_and_unload(self, adapter_names: Sequence[str] | None = None, strength: float = 1.0) -> nn.Module:
+        """The plain model with adapted weights. Weights that other layers share become the adapted layer's own, with a warning."""
+        names = self.active_adapters if adapter_names is None else list(adapter_names)
+        self._known(names)
+        users: dict[int, int] = {}
+        for _, p in self.base_model.named_parameters(remove_duplicate=False):
+            users[id(p)] = users.get(id(p), 0) + 1
+        for layer in self.layers():
+            tied = [n for n in layer.weights(names) if users[id(layer.base_layer.get_parameter(n))] > 1] if not layer.merged else []
+            if tied:
+                warnings.warn(
+                    f"'{layer.name}' shared its {tied[0]} with another layer and has its own from now on; a model that ties them again "
+                    "when it is loaded (tie_word_embeddings) loses the adapter",
+                    stacklevel=2,
+                )
+            layer.merge(names, strength)
+        for module in self._saved():
+            module.active, module.enabled = next((n for n in names if n in module.copies), None), True
+        return self.unload(merged=True)
+
+    def unload(self, *, merged: bool = False) -> nn.Module:
+        """The plain model, without adapters."""
+        if not merged:
+            self.unmerge_adapter()
+        for name, module in list(self.base_model.named_modules(remove_duplicate=False)):
+            if isinstance(module, AdaptedLayer):
+                self._put(name, module.base_layer)
+            elif isinstance(module, SavedModule):
+                self._put(name, module.current if merged else module.original)
+        return self.base_model
+
+    def get_base_model(self) -> nn.Module:
+        """The model inside, its layers wrapped."""
+        return self.base_model
+
+    # ---- counting, saving ----
+
+    def get_nb_trainable_parameters(self) -> tuple[int, int]:
+        """How many numbers are trained, and how many there are."""
+        sizes = [(p.numel(), p.requires_grad) for p in self.parameters()]
+        return sum(n for n, trained in sizes if trained), sum(n for n, _ in sizes)
+
+    def print_trainable_parameters(self) -> None:
+        """Print how many numbers are trained."""
+        trained, everything = self.get_nb_trainable_parameters()
+        print(f"trainable params: {trained:,} || all params: {everything:,} || trainable%: {100 * trained / everything:.4f}")
+
+    def save_pretrained(self, folder: str | Path, adapter_names: Sequence[str] | None = None) -> None:
+        """Write adapters: ``adapter_model.safetensors`` and ``adapter_config.json``, one beside the others in folders of their names.
+
+        LoRA and DoRA are written as ``peft`` reads them.
+
+        Args:
+            folder: made where it is missing. The adapter called ``"default"`` stands in it, others in folders of their names.
+            adapter_names: by default all.
+        """
+        from erlangen.parameters.adapters.files import write_adapter
+
+        names = list(self.peft_config) if adapter_names is None else list(adapter_names)
+        self._known(names)
+        for name in names:
+            write_adapter(self, name, Path(folder) if name == "default" else Path(folder) / name)
+
+    def load_adapter(self, folder: str | Path, adapter_name: str) -> None:
+        """Add an adapter from a folder, ours or one that ``peft`` wrote."""
+        from erlangen.parameters.adapters.files import read_config, read_into
+
+        self.add_adapter(adapter_name, read_config(folder))
+        read_into(self, adapter_name, folder)
+
+    @classmethod
+    def from_pretrained(cls, model: nn.Module, folder: str | Path, adapter_name: str = "default") -> AdaptedModel:
+        """A base model with the adapter in a folder, ours or one that ``peft`` wrote.
+
+        Raises:
+            ArgumentError: no such folder, or an adapter of another model.
+        """
+        from erlangen.parameters.adapters.files import read_config, read_into
+
+        adapted_model = cls(model, read_config(folder), adapter_name)
+        read_into(adapted_model, adapter_name, folder)
+        return adapted_model
+
+
+def get_peft_model(model: nn.Module, config: AdapterConfig, adapter_name: str = "default") -> AdaptedModel:
+    """A model whose layers are adapted, in place; all else is frozen.
+
+    Args:
+        model: any module; it is changed. A layer that stands in several places is adapted once.
+        config: which layers, and how.
+        adapter_name: of the first adapter.
+
+    Raises:
+        ArgumentError: ``target_modules`` means no layer (the message lists those there are), or one that cannot be adapted.
+
+    >>> import torch
+    >>> from erlangen.parameters.adapters import BoraConfig
+    >>> net = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 2))
+    >>> x = torch.randn(3, 4)
+    >>> before = net(x)
+    >>> model = get_peft_model(net, BoraConfig(r=2, target_modules=["0"], modules_to_save=["2"]))
+    >>> torch.allclose(model(x), before, atol=1e-6)
+    True
+    >>> model.print_trainable_parameters()
+    trainable params: 54 || all params: 112 || trainable%: 48.2143
+    """
+    return AdaptedModel(model, config, adapter_name)
