@@ -9,7 +9,7 @@ from erlangen.errors import ArgumentError
 from erlangen.parameters.adapters import AdapterConfig, BoraConfig, DoraConfig, LoraConfig, get_peft_model
 from erlangen.parameters.adapters.factors import Factors
 from erlangen.parameters.adapters.gauge import AdapterGauge
-from erlangen.parameters.adapters.layers import branch
+from erlangen.parameters.adapters.apply import apply_adapter, branches
 from erlangen.parameters.adapters.norms import col_squares, lengths, row_squares
 from erlangen.parameters.adapters.slots import Slot
 from erlangen.parameters.hidden import batch_functional_dimension
@@ -62,7 +62,7 @@ def test_matrix_and_branch_are_the_definition(method, parts, detach):
     torch.testing.assert_close(factors.matrix(w), expected, atol=1e-12, rtol=1e-12)
     for batch in ((), (0,), (1,), (4, 2)):
         x = torch.randn(*batch, 5, dtype=torch.float64)
-        y = branch(x, w, factors, nn.Identity())
+        y = apply_adapter(x, w, None, factors, nn.Identity())
         torch.testing.assert_close(y, F.linear(x, expected.flatten(0, -2)), atol=1e-12, rtol=1e-12)
 
 
@@ -77,7 +77,7 @@ def test_dropout_is_on_the_low_rank_branch_alone():
 
     d, c = (factors.scales(w)[side] for side in ("row", "col"))
     expected = d * (F.linear(c * x, w) + factors.scaling * F.linear(mask * c * x, factors.lora_B @ factors.lora_A))
-    torch.testing.assert_close(branch(x, w, factors, Masked()), expected, atol=1e-12, rtol=1e-12)
+    torch.testing.assert_close(apply_adapter(x, w, None, factors, Masked()), expected, atol=1e-12, rtol=1e-12)
 
 
 @pytest.mark.parametrize("first", ["row", "col"])
@@ -127,7 +127,7 @@ def test_true_gradients_are_finite_differences(method):
 
     def f(x, *ps):
         def through(module, *_):
-            return branch(x, w, module, nn.Identity())
+            return apply_adapter(x, w, None, module, nn.Identity())
 
         class Call(nn.Module):
             def __init__(self):
@@ -149,7 +149,7 @@ def test_detached_gradients_are_those_with_frozen_norms(method):
     x = torch.randn(7, 5, dtype=torch.float64)
     weight = torch.randn(7, 6, dtype=torch.float64)
     ps = list(factors.parameters())
-    got = torch.autograd.grad((weight * branch(x, w, factors, nn.Identity())).sum(), ps)
+    got = torch.autograd.grad((weight * apply_adapter(x, w, None, factors, nn.Identity())).sum(), ps)
     v = w + factors.scaling * factors.lora_B @ factors.lora_A
     for (side, m), n in zip(factors.magnitudes(), norms):
         v = (m / n)[:, None] * v if side == "row" else v * (m / n)
@@ -169,7 +169,7 @@ def test_zero_rows_and_columns_give_no_nan(method, shape, detach):
     rank = config.rank("x")
     factors = Factors(Slot("weight", shape), config, rank, config.scaling(rank), w)
     x = torch.randn(4, shape[1], requires_grad=True)
-    y = branch(x, w, factors, nn.Identity())
+    y = apply_adapter(x, w, None, factors, nn.Identity())
     torch.testing.assert_close(y, F.linear(x, w), atol=1e-5, rtol=1e-5)
     y.square().sum().backward()
     assert bool(torch.isfinite(x.grad).all())
@@ -261,3 +261,50 @@ def test_tripled_magnitudes_and_scaled_rows_leave_bora_alone():
         factors.lora_B[2] *= 5
     w[2] *= 5
     torch.testing.assert_close(factors.matrix(w), expected, atol=1e-13, rtol=0)
+
+
+@pytest.mark.parametrize("dead", [False, True])
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("method", ["lora", "dora", "dora-in", "bora"])
+def test_many_inputs_at_once_are_the_branches(method, biased, dead):
+    """Values, first and second derivatives, also where a magnitude is zero."""
+    w, factors = factors_of(method, detach_norms=False)
+    if dead:
+        with torch.no_grad():
+            for side in factors.sides:
+                getattr(factors, f"magnitude_{side}")[1] = 0
+    bias = torch.randn(6, dtype=torch.float64, requires_grad=True) if biased else None
+    x = torch.randn(300, 5, dtype=torch.float64, requires_grad=True)
+    leaves = [x, *factors.parameters(), *([bias] if biased else [])]
+    found = []
+    for how in ("at once", "branches"):
+        if how == "at once":
+            y = apply_adapter(x, w, bias, factors, nn.Identity())
+            assert "AtOnce" in y.grad_fn.name()
+        else:
+            s = factors.scales(w)
+            y = branches(x, w, factors.lora_A, factors.lora_B, s.get("row"), s.get("col"), bias, factors.scaling)
+        first = torch.autograd.grad(y.sin().sum(), leaves, retain_graph=True)
+        graph = torch.autograd.grad(y.sin().sum(), leaves, create_graph=True)
+        second = torch.autograd.grad(sum(g.square().sum() for g in graph), leaves)
+        found.append((y, *first, *graph, *second))
+    for p, q in zip(*found):
+        torch.testing.assert_close(p, q, atol=1e-9, rtol=1e-9)
+
+
+def test_nothing_of_the_size_of_the_matrix_is_kept():
+    model = get_peft_model(nn.Sequential(nn.Linear(96, 128)), BoraConfig(r=4))
+    frozen = {p.untyped_storage().data_ptr() for p in model.parameters() if not p.requires_grad}
+    kept = {}
+
+    def pack(t):
+        if t.untyped_storage().data_ptr() not in frozen:
+            kept[t.untyped_storage().data_ptr()] = t.numel()
+        return t
+
+    x = torch.randn(600, 96, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        y = model(x)
+    own = {x.untyped_storage().data_ptr(), y.untyped_storage().data_ptr()}
+    assert own <= kept.keys()
+    assert max(n for k, n in kept.items() if k not in own) < 96 * 128 / 4

@@ -12,6 +12,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from erlangen.errors import ArgumentError
+from erlangen.parameters.adapters.apply import apply_adapter
 from erlangen.parameters.adapters.config import AdapterConfig
 from erlangen.parameters.adapters.factors import Factors
 from erlangen.parameters.adapters.slots import Slot, adaptable, is_conv1d, slots
@@ -155,52 +156,23 @@ class AdaptedLayer(nn.Module):
 
 
 class AdaptedLinear(AdaptedLayer):
-    """``nn.Linear``, or ``Conv1D`` of transformers, whose adapted weight is not formed:
-    ``y = d (W (c x) + s B A (c x)) + bias``."""
+    """``nn.Linear``, or ``Conv1D`` of transformers."""
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         live = self.live
         if not live:
             return super().forward(x)
+        bias: Any = self.base_layer.bias
         y = None
         for adapter in live:
             (slot, factors), *_ = self.factors(adapter)
             w = slot.matrix(self.frozen(slot.name))
-            mine = branch(x, w, factors, self.dropouts[adapter])
+            if y is not None:  # each adds to the frozen layer
+                y = y - F.linear(x, w.flatten(0, -2))
+            mine = apply_adapter(x, w, bias if y is None else None, factors, self.dropouts[adapter])
             y = mine if y is None else y + mine
         assert y is not None
-        if len(live) > 1:
-            y = y - (len(live) - 1) * F.linear(x, w.flatten(0, -2))
-        bias = self.base_layer.bias
-        return y if bias is None else y + bias  # type: ignore[operator]
-
-
-def branch(x: Tensor, w: Tensor, factors: Factors, dropout: nn.Module) -> Tensor:
-    """What the adapted matrix does to inputs ``[..., in]``: ``[..., out]``, without a bias.
-
-    Args:
-        x: inputs.
-        w: the frozen matrix ``[out, in]`` or ``[parts, out, in]``.
-        factors: of the adapter.
-        dropout: of the low-rank branch.
-    """
-    found = factors.scales(w)
-    if w.ndim > 2:
-        x = x.unsqueeze(-2)  # one column scale for each part
-    d, c = found.get("row"), found.get("col")
-    turned = x if c is None else x * c.to(x.dtype)
-    y = torch.einsum("...pi,poi->...po", turned.expand(*turned.shape[:-2], len(w), -1), w) if w.ndim > 2 else F.linear(turned, w)
-    if factors.r:
-        a, b = factors.lora_A, factors.lora_B
-        low = dropout(turned).to(a.dtype)
-        if w.ndim > 2:
-            low = torch.einsum("...pr,por->...po", torch.einsum("...pi,pri->...pr", low.expand(*low.shape[:-2], len(w), -1), a), b)
-        else:
-            low = F.linear(F.linear(low, a), b)
-        y = y + (factors.scaling * low).to(y.dtype)
-    if d is not None:
-        y = y * d.to(y.dtype)
-    return y.flatten(-2) if w.ndim > 2 else y
+        return y
 
 
 def adapted(layer: nn.Module, name: str) -> AdaptedLayer:
