@@ -34,7 +34,13 @@ def apply_adapter(x: Tensor, w: Tensor, bias: Tensor | None, factors: Factors, d
     found = factors.scales(w)
     d, c = found.get("row"), found.get("col")
     active = isinstance(dropout, nn.Dropout) and dropout.p > 0 and dropout.training
-    if w.ndim == 2 and not active and x.numel() >= MANY * x.shape[-1] and factors.r and _plain(x, w, factors.lora_A, factors.lora_B):
+    if (
+        w.ndim == 2
+        and not active
+        and x.numel() >= MANY * x.shape[-1]
+        and factors.r
+        and _plain(x, w, factors.lora_A, factors.lora_B)
+    ):
         return _AtOnce.apply(x, w, factors.lora_A, factors.lora_B, d, c, bias, factors.scaling)  # type: ignore[no-any-return]
     return branches(x, w, factors.lora_A, factors.lora_B, d, c, bias, factors.scaling, dropout)
 
