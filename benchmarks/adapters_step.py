@@ -31,6 +31,17 @@ def peak_mb(step) -> float:
     return most / 1e6
 
 
+def stepper(model, x, g):
+    """A step without the optimiser."""
+
+    def step():
+        for p in (x, *model.parameters()):
+            p.grad = None
+        model(x).backward(g)
+
+    return step
+
+
 def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -38,20 +49,12 @@ def main() -> None:
         base = nn.Sequential(nn.Linear(inp, out))
         x, g = torch.randn(32, 64, inp, requires_grad=True), torch.randn(32, 64, out)
 
-        def stepper(model, x=x, g=g):
-            def step():
-                for p in (x, *model.parameters()):
-                    p.grad = None
-                model(x).backward(g)
-
-            return step
-
         ours = {
-            name: stepper(get_peft_model(copy.deepcopy(base), make(r=8)))
+            name: stepper(get_peft_model(copy.deepcopy(base), make(r=8)), x, g)
             for name, make in (("LoRA", LoraConfig), ("DoRA", DoraConfig), ("BoRA", BoraConfig))
         }
         theirs = {
-            name: stepper(peft.get_peft_model(copy.deepcopy(base), peft.LoraConfig(r=8, use_dora=dora, target_modules=["0"])))
+            name: stepper(peft.get_peft_model(copy.deepcopy(base), peft.LoraConfig(r=8, use_dora=dora, target_modules=["0"])), x, g)
             for name, dora in (("LoRA", False), ("DoRA", True))
         }
         size = f"{inp} -> {out}"

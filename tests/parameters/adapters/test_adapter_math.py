@@ -7,9 +7,9 @@ from torch.nn import functional as F
 
 from erlangen.errors import ArgumentError
 from erlangen.parameters.adapters import AdapterConfig, BoraConfig, DoraConfig, LoraConfig, get_peft_model
+from erlangen.parameters.adapters.apply import apply_adapter, branches
 from erlangen.parameters.adapters.factors import Factors
 from erlangen.parameters.adapters.gauge import AdapterGauge
-from erlangen.parameters.adapters.apply import apply_adapter, branches
 from erlangen.parameters.adapters.norms import col_squares, lengths, row_squares
 from erlangen.parameters.adapters.slots import Slot
 from erlangen.parameters.hidden import batch_functional_dimension

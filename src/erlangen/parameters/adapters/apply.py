@@ -99,12 +99,13 @@ class _AtOnce(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         if torch.is_grad_enabled():  # a second derivative is asked for
             # views, so that what d and c depend on is not counted twice
-            inputs = tuple(t.view_as(t) if t is not None else None for t in (x, w, a, b, d, c, bias))
+            inputs: list[Any] = [None if t is None else t.view_as(t) for t in (x, w, a, b, d, c, bias)]
             asked = [t for t, need in zip(inputs, wanted) if need]
-            found = iter(torch.autograd.grad(branches(*inputs, s), asked, g, create_graph=True))
+            y = branches(*[*inputs, s])
+            found = iter(torch.autograd.grad(y, asked, g, create_graph=True))
             return (*(next(found) if need else None for need in wanted[:-1]), None)
         g, flat = g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])
-        gx = g @ _matrix(w, a, b, d, c, s) if wanted[0] or wanted[5] else None
+        gx: Any = g @ _matrix(w, a, b, d, c, s) if wanted[0] or wanted[5] else None
         ga = gb = gd = gc = None
         if wanted[2]:
             ga = s * ((g @ (b if d is None else d.unsqueeze(1) * b)).T @ flat)
@@ -123,7 +124,7 @@ class _AtOnce(torch.autograd.Function):
             if len(dead):
                 gc[dead] = (flat[:, dead] * (g @ _matrix(w[:, dead], a[:, dead], b, d, None, s))).sum(0)
         gbias = g.sum(0) if wanted[6] else None
-        return gx.reshape(x.shape) if wanted[0] else None, None, ga, gb, gd, gc, gbias, None  # type: ignore[union-attr]
+        return gx.reshape(x.shape) if wanted[0] else None, None, ga, gb, gd, gc, gbias, None
 
 
 def _matrix(w: Tensor, a: Tensor, b: Tensor, d: Tensor | None, c: Tensor | None, s: float) -> Tensor:
