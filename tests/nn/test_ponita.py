@@ -10,7 +10,7 @@ from erlangen.actions.orientations import orientations
 from erlangen.errors import ArgumentError
 from erlangen.nn import PNITA, PONITA
 from erlangen.nn.ponita_kernels import Invariants, across, polynomials, window
-from erlangen.nn.ponita_layers import Edges, Points
+from erlangen.nn.ponita_layers import AllTurns, Edges, Points, ZonalTurns
 
 F64 = torch.float64
 VERTICES = ("tetra", "octa", "cube", "ico", "dodeca")
@@ -203,32 +203,62 @@ def test_a_separable_layer_is_the_joint_one_with_the_product_of_kernels():
     n, c = 4, 5
     _, edges = edges_of(1, n)
     edges = torch.cat([edges, torch.arange(n).expand(2, -1)], 1)
-    near, turn = torch.randn(edges.shape[1], 6, 3, dtype=F64), torch.randn(6, 6, 3, dtype=F64)
+    near, turn = torch.randn(6, edges.shape[1], 3, dtype=F64), torch.randn(6, 6, 3, dtype=F64)
     one, other = torch.nn.Linear(3, c, bias=False).double(), torch.nn.Linear(3, c, bias=False).double()
-    h = torch.randn(n, 6, c, dtype=F64)
-    around = Edges(edges, near, turn)
+    h = torch.randn(6, n, c, dtype=F64)
+    around = Edges(edges, near, AllTurns(turn))
     separable = around.turn(other, around.near(one, h))
-    product = one(near).unsqueeze(1) * other(turn).transpose(0, 1).unsqueeze(0)  # [E, receiver's, sender's, c]
+    product = one(near) * other(turn).unsqueeze(2)  # [receiver's, sender's, E, c]
     whole = torch.nn.Identity()
     assert torch.allclose(Edges(edges, product, None).near(whole, h), separable, rtol=1e-12, atol=1e-14)
     pairs = torch.cartesian_prod(torch.arange(edges.shape[1]), torch.arange(6), torch.arange(6))
-    sender, receiver = edges[0][pairs[:, 0]] * 6 + pairs[:, 1], edges[1][pairs[:, 0]] * 6 + pairs[:, 2]
+    sender, receiver = pairs[:, 1] * n + edges[0][pairs[:, 0]], pairs[:, 2] * n + edges[1][pairs[:, 0]]
     points = Points(
         torch.stack([sender, receiver]),
-        near[pairs[:, 0], pairs[:, 1]].unsqueeze(1),
-        turn[pairs[:, 1], pairs[:, 2]].unsqueeze(1),
+        near[pairs[:, 1], pairs[:, 0]].unsqueeze(0),
+        turn[pairs[:, 2], pairs[:, 1]].unsqueeze(0),
         6 * n,
     )
-    spread = points.turn(other, points.near(one, h.flatten(0, 1).unsqueeze(1))) / 6
-    assert torch.allclose(spread.squeeze(1).unflatten(0, (n, 6)), separable, rtol=1e-12, atol=1e-14)
+    spread = points.turn(other, points.near(one, h.flatten(0, 1).unsqueeze(0))) / 6
+    assert torch.allclose(spread.view(h.shape), separable, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("grid", "dim"),
+    [*((grid, 3) for grid in VERTICES), ("fibonacci(8)", 3), ("repulsion(8)", 3), ("circle(7)", 2), ("circle(12)", 2)],
+)
+def test_kernels_of_angles_are_applied_by_the_modes_of_the_grid(grid, dim):
+    net = net_of(grid=grid, dim=dim)
+    kernel, y = net.blocks[0].conv.turn, torch.randn(len(net.grid), 3, 4, net.embed.out_features, dtype=F64)
+    basis = net.turn((net.grid @ net.grid.T).unsqueeze(-1))
+    plain = torch.einsum("pnc,n...c->p...c", kernel(basis), y) / len(net.grid)
+    turns = net._turns()
+    assert isinstance(turns, AllTurns if grid == "fibonacci(8)" else ZonalTurns)
+    assert len(turns.basis) == len(net.grid) if grid == "fibonacci(8)" else len(turns.basis) < len(net.grid)
+    for each in (turns, AllTurns(basis)):
+        torch.testing.assert_close(each(kernel, y), plain, rtol=1e-12, atol=1e-13)
+
+
+def test_modes_follow_the_grid_where_networks_go():
+    for first, second in (("ico", "repulsion(12)"), ("octa", "fibonacci(12)"), ("fibonacci(12)", "dodeca"), ("ico", "cube")):
+        net, other = net_of(grid=first).float(), net_of(1, grid=second).float()
+        inputs = [part.float() for part in cloud()]
+        if len(net.grid) == len(other.grid):
+            other.load_state_dict(net.state_dict())
+            assert torch.equal(other(*inputs)[0], net(*inputs)[0])
+        assert "modes" not in net.state_dict()
+    net = net_of()
+    exact = net.modes.clone()
+    assert torch.equal(net.float().double().modes, exact)
 
 
 def test_lifting_and_reading_a_vector_is_a_third_of_it():
     for grid in VERTICES:
         net = net_of(grid=grid, out_vectors=1, out_scalars=0, in_scalars=0)
         vec = torch.randn(4, 1, 3, generator=seeded(2), dtype=F64)
+        torch.nn.init.ones_(net.embed.weight)
         lifted = net.lift(vec.new_zeros(4, 0), vec, None)
-        assert torch.allclose(net.read(lifted, None)[1], vec / 3, rtol=0, atol=1e-14)
+        assert torch.allclose(net.read(lifted[..., :1], None)[1], vec / 3, rtol=0, atol=1e-14)
 
 
 # ---- kernels ----

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
@@ -20,6 +21,23 @@ SAME = 1e-11
 ROUNDED = 1e-6
 
 NAMES = "tetra, octa, cube, ico, dodeca, repulsion(N), fibonacci(N) on the sphere, circle(N) on the circle"
+
+
+class Zonal(NamedTuple):
+    """Where all matrices ``k(o_i . o_j)``, of whatever function, are diagonal in one basis: on grids as regular as the corners of a solid.
+
+    ``k(o_i . o_j) = sum_e modes[e, i] modes[e, j] sum_m values[e, m] k(x_m)``. On the whole sphere the modes are spherical harmonics; these
+    are the grid's own, so that nothing is cut off.
+
+    Attributes:
+        pairs: a pair of orientations for each angle that there is, ``[2, m]``; ``x_m`` is its cosine.
+        modes: an orthonormal basis, ``[N, N]``.
+        values: ``[N, m]``.
+    """
+
+    pairs: Int[Tensor, "2 m"]
+    modes: Float[Tensor, "N N"]
+    values: Float[Tensor, "N m"]
 
 
 class Orientations:
@@ -97,6 +115,35 @@ class Orientations:
         while t < 2 * len(self) and float(_zonal(t + 1, cosines, self.dim).mean().abs()) < 1e-12:
             t += 1
         return t
+
+    @cached_property
+    def zonal(self) -> Zonal | None:
+        """The basis in which all functions of the angle between two orientations are diagonal; ``None`` where there is none.
+
+        >>> ico = orientations("ico")
+        >>> ico.zonal.values.shape, orientations("repulsion(16)").zonal is None       # four angles between corners
+        (torch.Size([12, 4]), True)
+        >>> k = (ico.vectors @ ico.vectors.T).exp()
+        >>> pairs, modes, values = ico.zonal
+        >>> bool(torch.allclose(modes.T @ torch.diag(values @ k[pairs[0], pairs[1]]) @ modes, k))
+        True
+        """
+        cosines = self.vectors @ self.vectors.T
+        flat, order = cosines.flatten().sort()
+        of = torch.empty_like(order)
+        of[order] = torch.cat([flat.new_zeros(1), (flat.diff() > ROUNDED).to(flat)]).cumsum(0).long()
+        count = int(of.max()) + 1
+        if count > len(self):  # matrices that are diagonal in one basis are no more than its vectors
+            return None
+        same = (of.view(cosines.shape) == torch.arange(count).view(-1, 1, 1)).to(cosines)
+        mixed = torch.rand(count, generator=torch.Generator().manual_seed(0), dtype=cosines.dtype)
+        modes = torch.linalg.eigh((mixed.view(-1, 1, 1) * same).sum(0)).eigenvectors.T
+        made = modes @ same @ modes.T
+        values = made.diagonal(dim1=1, dim2=2)
+        if float((made - torch.diag_embed(values)).abs().max()) > SAME:
+            return None
+        first = torch.stack([(of == m).nonzero()[0, 0] for m in range(count)])
+        return Zonal(torch.stack([first // len(self), first % len(self)]), modes.contiguous(), values.T.contiguous())
 
     def __repr__(self) -> str:
         return f"Orientations({self.name})"

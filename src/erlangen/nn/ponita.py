@@ -10,14 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.actions.base import Action
-from erlangen.actions.orientations import Orientations, orientations
+from erlangen.actions.orientations import Orientations, Zonal, orientations
 from erlangen.actions.records import Record
 from erlangen.errors import ArgumentError
 from erlangen.groups.affine import SE, AffineGroup, E
 from erlangen.groups.base import Group
 from erlangen.nn.ponita_base import PointNetwork, Task
 from erlangen.nn.ponita_kernels import Invariants, KernelBasis, by_entry, length, with_each
-from erlangen.nn.ponita_layers import Dense, Edges, Neighbourhood, Points
+from erlangen.nn.ponita_layers import AllTurns, Dense, Edges, Neighbourhood, Points, ZonalTurns
 
 Attributes = Literal["paper", "complete"]
 
@@ -125,56 +125,76 @@ class PONITA(PointNetwork):
         self.orientations = orientations(grid, dim)
         self.grid: Tensor
         self.register_buffer("grid", self.orientations.vectors.to(torch.get_default_dtype()))
+        for name in Zonal._fields:
+            self.register_buffer(name, None, persistent=False)
         self.register_load_state_dict_post_hook(_take_grid)
         self.separable = separable
         numbers = self.invariants.spatial if separable else self.invariants.joint
         self.near = KernelBasis(numbers, hidden, self.basis, degree)
         self.turn = KernelBasis(self.invariants.angular, hidden, self.basis, degree) if separable else None
+        self._set_zonal()
 
-    def lift(self, x: Tensor, vec: Tensor | None, ori: Tensor | None) -> Float[Tensor, "*v N f"]:
-        count = len(self.grid) if ori is None else 1
-        f = x.unsqueeze(-2).expand(*x.shape[:-1], count, x.shape[-1])
+    def _set_zonal(self) -> None:
+        """What the grid's :class:`Zonal` says, beside the grid; nothing where kernels see more than the angle, or it has none."""
+        zonal = self.orientations.zonal if self.separable and not self.invariants.signed else None
+        self.pairs: Tensor | None = None if zonal is None else zonal.pairs.to(self.grid.device)
+        self.modes: Tensor | None = None if zonal is None else zonal.modes.to(self.grid)
+        self.values: Tensor | None = None if zonal is None else zonal.values.to(self.grid)
+
+    def lift(self, x: Tensor, vec: Tensor | None, ori: Tensor | None) -> Float[Tensor, "N *v C"]:
+        if ori is not None:
+            return self.embed(x if vec is None else torch.cat([x, by_entry(vec, ori.unsqueeze(-2))], -1)).unsqueeze(0)
+        scalars, vectors = self.embed.weight.split([self.in_scalars, self.in_vectors], 1)
+        even = nn.functional.linear(x, scalars)
         if vec is None:
-            return f
-        along = vec @ self.grid.T if ori is None else by_entry(vec, ori.unsqueeze(-2)).unsqueeze(-1)
-        return torch.cat([f, along.mT], -1)
+            return even.expand(len(self.grid), *even.shape)
+        # Linear in the vectors, so that their components along the axes are embedded, and not those along each orientation.
+        parts = torch.cat([even.unsqueeze(0), nn.functional.linear(vec.movedim(-1, 0), vectors)])
+        ways = torch.cat([torch.ones_like(self.grid[:, :1]), self.grid], 1)
+        return (ways @ parts.flatten(1)).view(len(ways), *even.shape)
 
-    def read(self, y: Float[Tensor, "*v N o"], ori: Tensor | None) -> tuple[Tensor, Tensor]:
+    def read(self, y: Float[Tensor, "N *v o"], ori: Tensor | None) -> tuple[Tensor, Tensor]:
         scalars, along = y.split([self.out_scalars, self.out_vectors], -1)
-        o = self.grid if ori is None else ori.unsqueeze(-2)
-        return scalars.mean(-2), along.mT @ o.to(along.dtype) / o.shape[-2]
+        if ori is None:
+            way = (self.grid.T.to(along.dtype) @ along.flatten(1)).view(self.dim, *along.shape[1:]).movedim(0, -1)
+            return scalars.mean(0), way / len(self.grid)
+        return scalars[0], along[0].unsqueeze(-1) * ori.unsqueeze(-2).to(along.dtype)
 
     def dense(self, d: Tensor, square: Tensor, weight: Tensor | None) -> Neighbourhood | None:
         if self.turn is None:
             return None
         count = len(self.grid) // 2 if self.orientations.antipodal else len(self.grid)
-        numbers = self.invariants.along(d, self.grid[:count], square.unsqueeze(-1), with_each)
+        numbers = self.invariants.along(d, self.grid[:count], square, with_each)
         near = self.near(numbers)
-        near = near if weight is None else near * weight[..., None, None].to(near.dtype)
+        near = near if weight is None else near * weight.unsqueeze(-1).to(near.dtype)
         return Dense(near, self._turns(), self.orientations.antipodal)
 
     def edges(self, edges: Tensor, d: Tensor, square: Tensor, weight: Tensor, ori: Tensor | None, nodes: int) -> Neighbourhood:
         if ori is None and self.turn is not None:
-            numbers = self.invariants.along(d, self.grid, square.unsqueeze(-1), with_each)
+            numbers = self.invariants.along(d, self.grid, square, with_each)
         elif ori is None:
-            ways, receiver, sender = d[:, None, None], self.grid[:, None], self.grid
-            numbers = self.invariants.all(ways, receiver, sender, square[:, None, None])
+            numbers = self.invariants.all(d, self.grid[:, None, None], self.grid[:, None], square)
         elif self.turn is not None:
-            numbers = self.invariants.along(d, ori[edges[0]], square, by_entry).unsqueeze(1)
+            numbers = self.invariants.along(d, ori[edges[0]], square, by_entry).unsqueeze(0)
         else:
-            numbers = self.invariants.all(d, ori[edges[1]], ori[edges[0]], square).unsqueeze(1)
+            numbers = self.invariants.all(d, ori[edges[1]], ori[edges[0]], square).unsqueeze(0)
         near = self.near(numbers)
-        near = near * weight.reshape(-1, *(1,) * (near.ndim - 1)).to(near.dtype)
+        near = near * weight.unsqueeze(-1).to(near.dtype)
         if ori is None:
             return Edges(edges, near, self._turns())
         turns = (
-            None if self.turn is None else self.turn(self.invariants.between(ori[edges[1]], ori[edges[0]], by_entry).unsqueeze(1))
+            None if self.turn is None else self.turn(self.invariants.between(ori[edges[1]], ori[edges[0]], by_entry).unsqueeze(0))
         )
         return Points(edges, near, turns, nodes)
 
-    def _turns(self) -> Tensor | None:
-        """The basis of the kernels of orientations, ``[N, N, b]``: from the first to the second."""
-        return None if self.turn is None else self.turn(self.invariants.between(self.grid, self.grid, with_each))
+    def _turns(self) -> AllTurns | ZonalTurns | None:
+        """The second step, with the basis of its kernels."""
+        if self.turn is None:
+            return None
+        if self.pairs is None or self.modes is None or self.values is None:
+            return AllTurns(self.turn(self.invariants.between(self.grid, self.grid, with_each)))
+        o, p = self.grid[self.pairs]
+        return ZonalTurns(self.turn(self.invariants.between(o, p, by_entry)), self.modes, self.values)
 
     # ---- what it commutes with ----
 
@@ -202,6 +222,7 @@ class PONITA(PointNetwork):
         # Rounded to another precision and back, a grid would not be symmetric to the last digit.
         super()._apply(fn, recurse)
         self.grid = self.orientations.vectors.to(self.grid)
+        self._set_zonal()
         return self
 
     def extra_repr(self) -> str:
@@ -260,21 +281,21 @@ class PNITA(PointNetwork):
         )
         self.near = KernelBasis(1, hidden, self.basis, degree)
 
-    def lift(self, x: Tensor, vec: Tensor | None, ori: Tensor | None) -> Float[Tensor, "*v 1 f"]:
-        return x.unsqueeze(-2)
+    def lift(self, x: Tensor, vec: Tensor | None, ori: Tensor | None) -> Float[Tensor, "1 *v C"]:
+        return self.embed(x).unsqueeze(0)
 
-    def read(self, y: Float[Tensor, "*v 1 o"], ori: Tensor | None) -> tuple[Tensor, Tensor]:
-        return y.squeeze(-2), y.new_zeros(*y.shape[:-2], 0, self.dim)
+    def read(self, y: Float[Tensor, "1 *v o"], ori: Tensor | None) -> tuple[Tensor, Tensor]:
+        return y[0], y.new_zeros(*y.shape[1:-1], 0, self.dim)
 
     def dense(self, d: Tensor, square: Tensor, weight: Tensor | None) -> Neighbourhood | None:
-        near = self.near(length(square)[..., None, None])
-        return Dense(near if weight is None else near * weight[..., None, None].to(near.dtype), None, False)
+        near = self.near(length(square)[None, ..., None])
+        return Dense(near if weight is None else near * weight.unsqueeze(-1).to(near.dtype), None, False)
 
     def edges(self, edges: Tensor, d: Tensor, square: Tensor, weight: Tensor, ori: Tensor | None, nodes: int) -> Neighbourhood:
         if ori is not None:
             raise ArgumentError("ori", "none: the network has no orientations", "some")
-        near = self.near(length(square)[:, None, None])
-        return Edges(edges, near * weight[:, None, None].to(near.dtype), None)
+        near = self.near(length(square)[None, :, None])
+        return Edges(edges, near * weight.unsqueeze(-1).to(near.dtype), None)
 
     @property
     def inp(self) -> Action:
@@ -316,6 +337,7 @@ def _take_grid(net: nn.Module, _: Any) -> None:
         raise ArgumentError("state_dict", expected, "another")
     found.vectors = loaded  # to the last bit, as they were trained
     net.orientations = found
+    net._set_zonal()
     net.__dict__.pop("symmetry", None)
 
 

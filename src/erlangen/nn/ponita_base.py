@@ -20,7 +20,7 @@ Task = Literal["graph", "node"]
 
 
 class PointNetwork(nn.Module):
-    """Layers of convolutions over points with a few numbers ``[..., N, features]`` at each; see :class:`~erlangen.nn.PONITA`."""
+    """Layers of convolutions over points with a few numbers at each, ``[N, ..., features]``; see :class:`~erlangen.nn.PONITA`."""
 
     def __init__(
         self,
@@ -71,11 +71,11 @@ class PointNetwork(nn.Module):
     # ---- what each kind of network says ----
 
     @abstractmethod
-    def lift(self, x: Tensor, vec: Tensor | None, ori: Tensor | None) -> Float[Tensor, "*v N f"]:
-        """Features of nodes on the orientations."""
+    def lift(self, x: Tensor, vec: Tensor | None, ori: Tensor | None) -> Float[Tensor, "N *v C"]:
+        """Features of nodes on the orientations, embedded."""
 
     @abstractmethod
-    def read(self, y: Float[Tensor, "*v N o"], ori: Tensor | None) -> tuple[Tensor, Tensor]:
+    def read(self, y: Float[Tensor, "N *v o"], ori: Tensor | None) -> tuple[Tensor, Tensor]:
         """Scalars and vectors of nodes from features on the orientations."""
 
     @abstractmethod
@@ -197,10 +197,10 @@ class PointNetwork(nn.Module):
         around = self._dense(padded, places)
         if around is None:
             return self._along(pos, x, vec, self._every_pair(batch), None, None), None
-        f = to_dense(self.lift(x, vec, None), batch)[0]
+        h = self.lift(to_dense(x, batch)[0], None if vec is None else to_dense(vec, batch)[0], None)
         order = batch.argsort(stable=True)
-        y = self._layers(f, around)[places]
-        return torch.zeros_like(y).index_copy(0, order, y), None
+        y = self._layers(h, around)[:, places]
+        return torch.zeros_like(y).index_copy(1, order, y), None
 
     def _dense(self, pos: Float[Tensor, "B n dim"], mask: Bool[Tensor, "B n"] | None) -> Neighbourhood | None:
         d = pos.unsqueeze(1) - pos.unsqueeze(2)
@@ -226,8 +226,8 @@ class PointNetwork(nn.Module):
         weight = torch.where(loops, 0.0, weight)
         return self._layers(self.lift(x, vec, ori), self.edges(edges, d, square, weight, ori, len(pos)))
 
-    def _layers(self, f: Float[Tensor, "*v N f"], around: Neighbourhood) -> Float[Tensor, "*v N o"]:
-        h, read = self.embed(f), None
+    def _layers(self, h: Float[Tensor, "N *v C"], around: Neighbourhood) -> Float[Tensor, "N *v o"]:
+        read = None
         for block, reader in zip(self.blocks, self.reads):
             h = block(h, around)
             read = reader(h) if read is None else read + reader(h)

@@ -154,9 +154,9 @@ def by_entry(d: Float[Tensor, "*e n"], o: Float[Tensor, "*f n"]) -> Float[Tensor
     return (d * o).sum(-1)
 
 
-def with_each(d: Float[Tensor, "*e n"], o: Float[Tensor, "N n"]) -> Float[Tensor, "*e N"]:
-    """Inner products of every vector with every orientation of a grid."""
-    return d @ o.T
+def with_each(d: Float[Tensor, "*e n"], o: Float[Tensor, "N n"]) -> Float[Tensor, "N ..."]:
+    """Inner products of every orientation of a grid with every vector."""
+    return (o @ d.reshape(-1, d.shape[-1]).T).view(len(o), *d.shape[:-1])
 
 
 def turned(o: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:

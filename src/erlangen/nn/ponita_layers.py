@@ -1,4 +1,7 @@
-"""Convolutions of features on positions and orientations: who meets whom, the sums, and the block of a layer."""
+"""Convolutions of features on positions and orientations: who meets whom, the sums, and the block of a layer.
+
+Features are ``[N, *v, C]``, orientations first: then what mixes orientations is one product of matrices for all nodes and channels.
+"""
 
 from __future__ import annotations
 
@@ -12,32 +15,60 @@ from torch import Tensor, nn
 class Neighbourhood(Protocol):
     """How a convolution sums. A kernel is a linear map of the basis functions, which all layers share."""
 
-    def near(self, kernel: nn.Linear, h: Float[Tensor, "*v N C"]) -> Tensor:
+    def near(self, kernel: nn.Linear, h: Float[Tensor, "N *v C"]) -> Tensor:
         """Neighbours' features, weighted by a kernel of the way to them (a joint kernel: of both orientations, too)."""
         ...
 
-    def turn(self, kernel: nn.Linear, y: Tensor) -> Float[Tensor, "*v N C"]:
+    def turn(self, kernel: nn.Linear, y: Tensor) -> Float[Tensor, "N *v C"]:
         """And by a kernel of the two orientations."""
         ...
 
 
-class Fibre:
-    """The second step on a grid: ``z[p] = mean_n k[n, p] y[n]``, where ``k`` depends on the two orientations.
+class AllTurns:
+    """The second step on any grid: ``z[p] = mean_n k[p, n] y[n]``, where ``k`` depends on the two orientations.
 
     Args:
-        basis: ``[N, N, b]``; ``None`` for networks without this step.
+        basis: ``[N, N, b]``, of receiver and sender.
     """
 
-    def __init__(self, basis: Float[Tensor, "N N b"] | None) -> None:
+    def __init__(self, basis: Float[Tensor, "N N b"]) -> None:
         self.basis = basis
 
-    def turn(self, kernel: nn.Linear, y: Float[Tensor, "*v N C"]) -> Float[Tensor, "*v N C"]:
-        assert self.basis is not None
+    def __call__(self, kernel: nn.Linear, y: Float[Tensor, "N *v C"]) -> Float[Tensor, "N *v C"]:
         # Products of channels, one by one, on data packed for them, forward and backward: on strides they are several times slower.
         k = (kernel(self.basis) / len(self.basis)).permute(2, 0, 1).contiguous()
-        flat = _Packed.apply(y.flatten(0, -3)).permute(2, 0, 1).contiguous()
-        z = _Packed.apply(flat @ k.to(y))
-        return z.permute(1, 2, 0).contiguous().unflatten(0, y.shape[:-2])
+        flat = _Packed.apply(y.flatten(1, -2)).permute(2, 0, 1).contiguous()
+        z = _Packed.apply(k.to(y) @ flat)
+        return z.permute(1, 2, 0).contiguous().view(y.shape)
+
+
+class ZonalTurns:
+    """The same where functions of the angle alone are diagonal in one basis of the grid: two products that all channels share.
+
+    Args:
+        basis: ``[m, b]``, of the angles that there are.
+        modes, values: of the grid's :class:`~erlangen.actions.orientations.Zonal`, whose angles these are.
+    """
+
+    def __init__(self, basis: Float[Tensor, "m b"], modes: Float[Tensor, "N N"], values: Float[Tensor, "N m"]) -> None:
+        self.basis, self.modes, self.values = basis, modes, values
+
+    def __call__(self, kernel: nn.Linear, y: Float[Tensor, "N *v C"]) -> Float[Tensor, "N *v C"]:
+        modes, count = self.modes.to(y.dtype), len(self.modes)
+        factors = self.values.to(y.dtype) @ (kernel(self.basis).to(y.dtype) / count)
+        seen = (modes @ y.flatten(1)).view(count, -1, y.shape[-1]) * factors.unsqueeze(1)
+        return (modes.T @ seen.flatten(1)).view(y.shape)
+
+
+class Fibre:
+    """What neighbourhoods on a grid share: the second step; ``None`` for networks without it."""
+
+    def __init__(self, turns: AllTurns | ZonalTurns | None) -> None:
+        self.turns = turns
+
+    def turn(self, kernel: nn.Linear, y: Float[Tensor, "N *v C"]) -> Float[Tensor, "N *v C"]:
+        assert self.turns is not None
+        return self.turns(kernel, y)
 
 
 class _Packed(torch.autograd.Function):
@@ -63,21 +94,21 @@ class Dense(Fibre):
     Where a grid is antipodal, the kernel of ``-o`` is that of ``o`` with the edge the other way round, so that half of it does.
 
     Args:
-        near: ``[B, n, n, H, b]`` of receiver and sender, with zeros where two do not see each other; ``H`` is ``N``, or half of it.
-        turn: ``[N, N, b]``, where there are orientations.
+        near: ``[H, B, n, n, b]`` of receiver and sender, with zeros where two do not see each other; ``H`` is ``N``, or half of it.
+        turns: the second step, where there are orientations.
         antipodal: whether ``H`` is half of the grid.
     """
 
-    def __init__(self, near: Float[Tensor, "B n n H b"], turn: Float[Tensor, "N N b"] | None, antipodal: bool) -> None:
-        super().__init__(turn)
+    def __init__(self, near: Float[Tensor, "H B n n b"], turns: AllTurns | ZonalTurns | None, antipodal: bool) -> None:
+        super().__init__(turns)
         self.pairs, self.antipodal = near, antipodal
 
-    def near(self, kernel: nn.Linear, h: Float[Tensor, "B n N C"]) -> Float[Tensor, "B n N C"]:
+    def near(self, kernel: nn.Linear, h: Float[Tensor, "N B n C"]) -> Float[Tensor, "N B n C"]:
         k = kernel(self.pairs)
         if not self.antipodal:
-            return (k * h.unsqueeze(1)).sum(2)
-        one, other = h.chunk(2, 2)
-        return torch.cat([(k * one.unsqueeze(1)).sum(2), (k * other.unsqueeze(2)).sum(1)], 2)
+            return (k * h.unsqueeze(2)).sum(3)
+        one, other = h.chunk(2)
+        return torch.cat([(k * one.unsqueeze(2)).sum(3), (k * other.unsqueeze(3)).sum(2)])
 
 
 class Edges(Fibre):
@@ -85,18 +116,18 @@ class Edges(Fibre):
 
     Args:
         edges: senders and receivers, ``[2, E]``, each node's own loop among them.
-        near: ``[E, N, b]``; of joint kernels ``[E, N, N, b]``, receiver's orientation first.
-        turn: ``[N, N, b]``, where kernels are not joint.
+        near: ``[N, E, b]``; of joint kernels ``[N, N, E, b]``, receiver's orientation first.
+        turns: the second step, where kernels are not joint.
     """
 
-    def __init__(self, edges: Int[Tensor, "2 E"], near: Float[Tensor, "E *grid b"], turn: Float[Tensor, "N N b"] | None) -> None:
-        super().__init__(turn)
+    def __init__(self, edges: Int[Tensor, "2 E"], near: Float[Tensor, "*grid E b"], turns: AllTurns | ZonalTurns | None) -> None:
+        super().__init__(turns)
         self.edges, self.ways = edges, near
 
-    def near(self, kernel: nn.Linear, h: Float[Tensor, "V N C"]) -> Float[Tensor, "V N C"]:
-        k, seen = kernel(self.ways), h[self.edges[0]]
-        told = k * seen if k.ndim == 3 else (k * seen.unsqueeze(1)).mean(2)
-        return torch.zeros_like(h, dtype=told.dtype).index_add(0, self.edges[1], told)
+    def near(self, kernel: nn.Linear, h: Float[Tensor, "N V C"]) -> Float[Tensor, "N V C"]:
+        k, seen = kernel(self.ways), h.index_select(1, self.edges[0])
+        told = k * seen if k.ndim == 3 else (k * seen).mean(1)
+        return torch.zeros_like(h, dtype=told.dtype).index_add(1, self.edges[1], told)
 
 
 class Points:
@@ -104,25 +135,25 @@ class Points:
 
     Args:
         edges: as for :class:`Edges`.
-        near: ``[E, 1, b]``.
-        turn: ``[E, 1, b]``, where there is a second one.
+        near: ``[1, E, b]``.
+        turn: ``[1, E, b]``, where there is a second one.
         nodes: ``V``.
     """
 
     def __init__(
-        self, edges: Int[Tensor, "2 E"], near: Float[Tensor, "E 1 b"], turn: Float[Tensor, "E 1 b"] | None, nodes: int
+        self, edges: Int[Tensor, "2 E"], near: Float[Tensor, "1 E b"], turn: Float[Tensor, "1 E b"] | None, nodes: int
     ) -> None:
         self.edges, self.ways, self.turns, self.nodes = edges, near, turn, nodes
 
-    def near(self, kernel: nn.Linear, h: Float[Tensor, "V 1 C"]) -> Tensor:
-        told = kernel(self.ways) * h[self.edges[0]]
+    def near(self, kernel: nn.Linear, h: Float[Tensor, "1 V C"]) -> Tensor:
+        told = kernel(self.ways) * h.index_select(1, self.edges[0])
         return told if self.turns is not None else self._arrived(told)
 
-    def turn(self, kernel: nn.Linear, y: Float[Tensor, "E 1 C"]) -> Float[Tensor, "V 1 C"]:
+    def turn(self, kernel: nn.Linear, y: Float[Tensor, "1 E C"]) -> Float[Tensor, "1 V C"]:
         return self._arrived(kernel(self.turns) * y)
 
     def _arrived(self, told: Tensor) -> Tensor:
-        return told.new_zeros(self.nodes, *told.shape[1:]).index_add(0, self.edges[1], told)
+        return told.new_zeros(1, self.nodes, told.shape[-1]).index_add(1, self.edges[1], told)
 
 
 class Convolution(nn.Module):
@@ -150,7 +181,7 @@ class Convolution(nn.Module):
         self.register_buffer("calibrated", torch.zeros((), dtype=torch.bool))
         self.calibrating = False
 
-    def forward(self, h: Float[Tensor, "*v N C"], around: Neighbourhood) -> Float[Tensor, "*v N C"]:
+    def forward(self, h: Float[Tensor, "N *v C"], around: Neighbourhood) -> Float[Tensor, "N *v C"]:
         y = around.near(self.near, h)
         if self.calibrating:
             y = _rescale(self.near, y, h)
@@ -189,6 +220,6 @@ class Block(nn.Module):
         self.widen, self.narrow = nn.Linear(channels, widening * channels), nn.Linear(widening * channels, channels)
         self.scale = None if layer_scale is None else nn.Parameter(torch.full((channels,), layer_scale))
 
-    def forward(self, h: Float[Tensor, "*v N C"], around: Neighbourhood) -> Float[Tensor, "*v N C"]:
+    def forward(self, h: Float[Tensor, "N *v C"], around: Neighbourhood) -> Float[Tensor, "N *v C"]:
         y = self.narrow(nn.functional.gelu(self.widen(self.norm(self.conv(h, around)))))
         return h + (y if self.scale is None else self.scale * y)
