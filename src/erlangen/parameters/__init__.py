@@ -1,6 +1,7 @@
 """The parameter space of a network and the permutations that leave its function alone; networks that read weights."""
 
 from erlangen.packages import lazy_folders
+from erlangen.parameters.asymmetric import asymmetrize, trainable_parameters
 from erlangen.parameters.check import check_weight_spec
 from erlangen.parameters.deepset import DeepSet, DeepSetLayer, InvariantDeepSet
 from erlangen.parameters.kinds import Blocks, Grouped
@@ -25,10 +26,12 @@ __all__ = [
     "StatNN",
     "UNFLinear",
     "WeightSpec",
+    "asymmetrize",
     "canonical_signs",
     "check_weight_spec",
     "from_state_dicts",
     "invariants",
+    "trainable_parameters",
     "weight_spec",
     "weight_statistics",
 ]

@@ -1,0 +1,221 @@
+"""`asymmetrize`: a module whose parameter space has lost its symmetries, by fixed weights or fixed gates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from erlangen.errors import ArgumentError
+from erlangen.parameters.asymmetric.masks import MaskKind, collide, connection_mask
+from erlangen.parameters.check import example_of
+
+Module = TypeVar("Module", bound=nn.Module)
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+#: Activations that a fixed gate takes the place of.
+ACTIVATIONS = (
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.ELU,
+    nn.SELU,
+    nn.CELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Mish,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Softplus,
+)
+
+
+class FixedEntries(nn.Module):
+    """A parametrisation of a weight, some of whose entries are fixed: ``mask * W + (1 - mask) * values``.
+
+    Fixed entries have no gradient, and what an optimiser does to the numbers behind them (weight decay) does not show.
+
+    Args:
+        mask: True where the weight is trained; of the weight's shape.
+        values: the fixed entries; zero elsewhere.
+
+    >>> mask = torch.tensor([[True, False]])
+    >>> layer = parametrize.register_parametrization(nn.Linear(2, 1), "weight", FixedEntries(mask, torch.tensor([[0.0, 3.0]])))
+    >>> layer.weight[0, 1].item()
+    3.0
+    """
+
+    mask: Tensor
+    values: Tensor
+
+    def __init__(self, mask: Tensor, values: Tensor) -> None:
+        super().__init__()
+        if mask.dtype != torch.bool or mask.shape != values.shape:
+            raise ArgumentError("mask", "booleans of the shape of values", f"{mask.dtype}, {tuple(mask.shape)}")
+        self.register_buffer("mask", mask)
+        self.register_buffer("values", torch.where(mask, torch.zeros_like(values), values))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return torch.where(self.mask, weight, self.values.to(weight.dtype))
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        return torch.where(self.mask, weight, torch.zeros_like(weight))
+
+
+class FixedGate(nn.Module):
+    """The activation ``x -> sigmoid(C x) x`` with a fixed random ``C``, that commutes with no permutation of the features.
+
+    Args:
+        features: on the last axis (``axis=-1``), or on axis 1 of images.
+        generator: of ``C``, which is standard normal.
+        axis: of the features.
+
+    Source: D. Lim et al., arXiv:2405.20231.
+
+    >>> FixedGate(4)(torch.randn(3, 4)).shape
+    torch.Size([3, 4])
+    """
+
+    matrix: Tensor
+
+    def __init__(self, features: int, generator: torch.Generator | None = None, axis: int = -1) -> None:
+        super().__init__()
+        self.axis = axis
+        matrix = torch.randn(features, features, generator=generator, dtype=torch.float64)
+        self.register_buffer("matrix", matrix.to(torch.get_default_dtype()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.axis == -1:
+            return torch.sigmoid(nn.functional.linear(x, self.matrix)) * x
+        return torch.sigmoid(nn.functional.linear(x.movedim(self.axis, -1), self.matrix)).movedim(-1, self.axis) * x
+
+
+def asymmetrize(
+    module: Module,
+    kind: Literal["w", "sigma"] = "w",
+    n_fix: int | Sequence[int] = 2,
+    kappa: float | Sequence[float] = 1.0,
+    mask: MaskKind = "random_subsets",
+    seed: int = 0,
+    layers: Sequence[str] | None = None,
+    values: Literal["normal", "constant"] = "normal",
+    example: Any = None,
+) -> Module:
+    """Break the symmetries of a module's parameter space, in place.
+
+    ``"w"``: in each row of each weight some entries are fixed (a parametrisation, :class:`FixedEntries`). ``"sigma"``: each activation
+    becomes a :class:`FixedGate`. Which entries and gates depends on ``seed`` alone, not on the process or the weights.
+
+    Args:
+        module: with Linear or convolution layers, ``"sigma"``: with activation modules.
+        kind: see above.
+        n_fix: fixed entries of a row, or one number for each layer.
+        kappa: size of the fixed entries, or one for each layer.
+        mask: which entries: see :func:`connection_mask`.
+        seed: of masks, fixed entries and gates.
+        layers: names of the layers (activations); by default all.
+        values: fixed entries are ``kappa`` times standard normal ones, or all ``kappa``.
+        example: ``"sigma"``: an input, from which widths are read; guessed where the first layer tells it.
+
+    Returns:
+        the module.
+
+    Raises:
+        ArgumentError: nothing to change, ``n_fix`` not below the inputs of a layer, or rows that no random value tells apart.
+
+    Source: D. Lim, M. Putterman, R. Walters, H. Maron, S. Jegelka, "The empirical impact of neural parameter symmetries, or lack
+    thereof", NeurIPS 2024, arXiv:2405.20231.
+
+    >>> net = asymmetrize(nn.Sequential(nn.Linear(20, 64), nn.GELU(), nn.Linear(64, 2)), n_fix=[2, 3], seed=0)
+    >>> trainable_parameters(net)
+    1340
+    """
+    if kind not in ("w", "sigma"):
+        raise ArgumentError("kind", "'w' or 'sigma'", repr(kind))
+    if values not in ("normal", "constant"):
+        raise ArgumentError("values", "'normal' or 'constant'", repr(values))
+    generator = torch.Generator().manual_seed(int(seed))
+    wanted = ACTIVATIONS if kind == "sigma" else LAYERS
+    found = {name: m for name, m in module.named_modules() if isinstance(m, wanted) and (layers is None or name in layers)}
+    for name in layers or ():
+        if name not in found:
+            there = [n for n, m in module.named_modules() if isinstance(m, wanted)]
+            raise ArgumentError("layers", f"names among {', '.join(there) or 'none'}", repr(name))
+    if not found:
+        what = "activation modules" if kind == "sigma" else "Linear or convolution layers"
+        raise ArgumentError("module", f"a module with {what}", type(module).__name__)
+    if kind == "sigma":
+        _gates(module, found, generator, example)
+        return module
+    fixes, sizes = _each("n_fix", n_fix, len(found)), _each("kappa", kappa, len(found))
+    made = {}
+    for (name, layer), fix, size in zip(found.items(), fixes, sizes):
+        if parametrize.is_parametrized(layer, "weight"):
+            raise ArgumentError("module", "layers whose weight has no parametrisation yet", f"'{name}'")
+        if not 0 <= size < math.inf:
+            raise ArgumentError("kappa", "zero or a positive number", repr(size))
+        weight: Tensor = layer.weight  # type: ignore[assignment]
+        rows = weight.flatten(1)
+        chosen = connection_mask(mask, *rows.shape, int(fix), generator)
+        if (size == 0 or values == "constant") and collide(chosen):
+            hint = "Take mask='unique_subsets', or kappa > 0 and values='normal'"
+            raise ArgumentError(
+                "mask", f"rows of '{name}' that differ, where fixed entries do not tell them apart", repr(mask), hint
+            )
+        drawn = torch.randn(rows.shape, generator=generator, dtype=torch.float64) if values == "normal" else torch.ones(rows.shape)
+        made[name] = FixedEntries(chosen.view(weight.shape), (size * drawn).to(weight.dtype).view(weight.shape))
+    for name, fixed in made.items():
+        layer = found[name]
+        parametrize.register_parametrization(layer, "weight", fixed.to(layer.weight.device))  # type: ignore[arg-type]
+    return module
+
+
+def trainable_parameters(module: nn.Module) -> int:
+    """How many numbers of a module are trained: fixed entries do not count.
+
+    >>> trainable_parameters(asymmetrize(nn.Linear(4, 3), n_fix=1))
+    12
+    """
+    total = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    return total - sum(int((~m.mask).sum()) for m in module.modules() if isinstance(m, FixedEntries))
+
+
+def _each(name: str, value: Any, count: int) -> list[Any]:
+    if not isinstance(value, Sequence):
+        return [value] * count
+    if len(value) != count:
+        raise ArgumentError(name, f"one number, or one for each of the {count} layers", repr(list(value)))
+    return list(value)
+
+
+def _gates(module: nn.Module, found: dict[str, nn.Module], generator: torch.Generator, example: Any) -> None:
+    """Put a gate in the place of each activation, as wide as what comes there when the module is run on an example."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def look(name: str) -> Any:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...], __: Any) -> None:
+            shapes[name] = tuple(inputs[0].shape)
+
+        return hook
+
+    args = example_of(module) if example is None else example if isinstance(example, tuple) else (example,)
+    handles = [layer.register_forward_hook(look(name)) for name, layer in found.items()]
+    was = module.training
+    try:
+        with torch.no_grad():
+            module.eval()(*args)
+    finally:
+        module.train(was)
+        for handle in handles:
+            handle.remove()
+    for name in found:
+        if name not in shapes:
+            raise ArgumentError("layers", "activations that the module uses", repr(name))
+        axis = 1 if len(shapes[name]) > 3 else -1
+        path, _, last = name.rpartition(".")
+        gate = FixedGate(shapes[name][axis], generator, axis)
+        like = next(module.parameters(), torch.zeros(()))
+        setattr(module.get_submodule(path), last, gate.to(like.device, like.dtype))
