@@ -351,3 +351,30 @@ def test_inputs_alone_may_be_few(tmp_path):
     assert (len(found), found.y) == (1, None)
     with pytest.raises(ArgumentError, match="at least 32 samples, to train and test at least 46; got 1"):
         read(tmp_path / "one.npz")
+
+
+def test_values_of_atoms_are_no_targets_of_structures(tmp_path):
+    """Forces belong to atoms; a network of whole structures without an order cannot tell whose they are."""
+    ase = pytest.importorskip("ase")
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    for sizes in ([4] * N, [3] * N, [3 + i % 2 for i in range(N)]):
+        each = [ase.Atoms("H" * n, RANDOM.random((n, 3))) for n in sizes]
+        for one in each:
+            one.calc = SinglePointCalculator(one, forces=RANDOM.random((len(one), 3)), dipole=RANDOM.random(3))
+        with pytest.raises(ArgumentError, match=r"'target': expected one value of each structure; got one of each atom: 'forces'"):
+            collect(each, target="forces")
+        assert collect(each, target="dipole").target == "vector"
+
+
+def test_a_folder_with_two_tables_of_targets_is_refused(tmp_path):
+    pytest.importorskip("ase")
+    for i, one in enumerate(molecules()):
+        one.write(tmp_path / f"{i:03}.extxyz")
+    rows = "\n".join(f"{i:03},{i / 2},{'ab'[i % 2]}" for i in range(N))
+    (tmp_path / "targets.csv").write_text(f"file,width,kind\n{rows}\n")
+    assert read(tmp_path, target="width").y.flatten().tolist() == [i / 2 for i in range(N)]
+    assert read(tmp_path, target="kind").classes == ("a", "b")
+    (tmp_path / "more.csv").write_text(f"file,width,kind\n{rows}\n")
+    with pytest.raises(ArgumentError, match=r"'data': expected one .csv of targets; got 2 in .*more.csv, targets.csv"):
+        read(tmp_path, target="width")

@@ -57,7 +57,7 @@ def test_a_closed_form_is_enough_only_where_something_was_learned(ridge, score, 
     ("network", "companion", "said"),
     [
         (0.9, 0.92, "boosting on invariants is enough"),
-        (0.92, 0.8, "the network is worth its training"),
+        (0.92, 0.8, "the network does better than boosting"),
         (0.51, 0.53, "neither is far from what knowing nothing reaches, 0.5000"),
     ],
 )

@@ -106,7 +106,7 @@ def test_a_task_that_breaks_a_group_keeps_a_smaller_one(tmp_path):
         assert folders[f"candidate-{i}"] == 2 or trial.loss - trial.plain > 3 * trial.error
     assert 1 in folders.values()  # quarter turns lose at once
     assert result.group == Dihedral(1)
-    assert [trial.holds for trial in result.tried.trials] == [False, False, True]
+    assert [trial.holds for trial in result.tried.trials] == [False, False, False, False, True]
     assert "D_4 (quarter turns and reflections) loses on held-out data" in result.outcome.answer
     assert {name: len(a.scores) for name, a in result.assessments.items()} == {"plain": 2, "symmetrized": 2}
 
@@ -167,3 +167,55 @@ def test_groups_of_the_plane_act_on_pictures():
 
 def acts(kind, name):
     return kind.input_action(parse_group(name)) is not None
+
+
+def test_pictures_that_are_no_squares_are_mirrored_and_half_turned():
+    """D_2 is the identity, the half turn and the two reflections; quarter turns do not act, and are not tried."""
+    kind = kind_of(Collection("strips", "images", {"image": torch.rand(COUNT, 1, 3, 5)}))
+    assert [str(candidate.group) for candidate in kind.candidates()] == ["D_2", "C_2", "D_1"]
+    x = torch.arange(15.0).reshape(1, 3, 5)
+    action = kind.input_action(Dihedral(2))
+    assert action.keeps_axes
+    moved = [action.act(g, x) for g in Dihedral(2).elements()]
+    assert all(torch.equal(a, b) for a, b in zip(moved, [x, x.flip(1, 2), x.flip(2), x.flip(1)]))
+    assert kind.input_action(Dihedral(4)) is None
+    assert kind.input_action(parse_group("SO(2)")) is None
+
+
+def test_half_turns_and_reflections_are_found_where_quarter_turns_lose(tmp_path):
+    """Bright rows in the middle: both reflections leave them alone, a quarter turn makes columns of them."""
+    x = torch.rand(240, 1, 4, 4, generator=generator())
+    data = Collection.of("images", {"image": x}, x[:, 0, 1:3].mean((1, 2)))
+    result = fit(data, config=FitConfig(seeds=2, steps=200, moves=1, width=32, depth=1), root=tmp_path, quiet=True)
+    assert result.group == Dihedral(2)
+
+
+@pytest.mark.parametrize("made", [sets, graphs])
+def test_a_network_without_a_group_does_not_see_where_gaps_are(made):
+    """What is not there closes up: moved copies differ by the order of members, not by gaps that no file has."""
+    data = made().padded(8)
+    size = data.x["there"].shape[1]
+    net = kind_of(data).network(16, 1, 0.0).double()
+    net.standardise(data.x)
+    order = torch.tensor([size - 1, 0, *range(1, size - 1)])  # what is last, and not there, comes first
+    moved = {name: part[:, order] for name, part in data.x.items()}
+    if "edges" in moved:
+        moved["edges"] = moved["edges"][:, :, order]
+    assert not bool(moved["there"][:, 0].any())
+    assert torch.equal(net(moved), net(data.x))
+
+
+def test_nothing_learned_says_nothing_of_a_group(tmp_path):
+    x = torch.rand(COUNT, 1, 4, 4, generator=generator())
+    data = Collection.of("images", {"image": x}, torch.randn(COUNT, generator=generator()))
+    answer = fit(data, config=FitConfig(**SMALL | {"steps": 5}), root=tmp_path, quiet=True).outcome.answer
+    assert "Neither has learned the target, so that nothing is known of D_4." in answer or "No symmetry found" in answer
+
+
+def test_without_a_group_to_try_none_is_said_to_be_missing(tmp_path):
+    x = torch.randn(COUNT, 2, 1, generator=generator(), dtype=torch.float64)
+    data = Collection.of("sequences", {"sequence": x}, x[:, 0, 0])
+    outcome = fit(data, config=FitConfig(**SMALL), root=tmp_path, quiet=True).outcome
+    assert outcome.answer.startswith("No group tried, for none is usual for such data; the plain network")
+    audit = next(section for section in outcome.sections if section.heading == "The audit")
+    assert not audit.figures  # one bar says nothing

@@ -36,10 +36,11 @@ class Images(Action):
             the grid to itself. Pixels of integers (uint8) are rounded.
 
     Attributes:
-        keeps_grid: whether every element maps the grid to itself, so that the action is exact.
+        keeps_grid: whether every element maps a grid of equal sides to itself, so that the action is exact.
+        keeps_axes: whether it also maps every axis to itself (reflections, half turns), so that sides may differ.
 
     Raises:
-        ArgumentError: the representations do not fit, or (when acting) the grid is not square.
+        ArgumentError: the representations do not fit, or (when acting) the grid has unequal sides and elements do not keep its axes.
 
     >>> from erlangen.groups import SE, Cyclic
     >>> turn = Images(Cyclic(4).irrep(1))
@@ -65,6 +66,7 @@ class Images(Action):
         #: How the grid's directions turn: the space, without translations.
         self.linear: Rep = space.linear if isinstance(space, Point) else space
         self.keeps_grid = not space.group.translates and _keeps_grid(self.linear)
+        self.keeps_axes = self.keeps_grid and _keeps_axes(self.linear)
         self.data_shape = (None if value is None else value.dim, *(None,) * space.dim)
 
     def act(self, g: Element, x: Tensor) -> Tensor:
@@ -77,7 +79,7 @@ class Images(Action):
     def _moved(self, g: Element, x: Tensor, back: bool) -> Tensor:
         g, x = self.align(g, x)
         d, sizes = self.space.dim, x.shape[-self.space.dim :]
-        if len(set(sizes)) != 1:
+        if len(set(sizes)) != 1 and not self.keeps_axes:
             raise ArgumentError("x", f"a grid of equal sides for {self.space.group}", f"sides {tuple(sizes)}")
         matrices = self.linear.matrix(g)
         shifts = self.space.apart(g).shift if isinstance(self.space, Point) else matrices.new_zeros(*matrices.shape[:-1], 1)
@@ -184,18 +186,24 @@ def _keeps_grid(space: Rep) -> bool:
     return bool((matrices - matrices.round()).abs().max() < 1e-9)
 
 
+def _keeps_axes(space: Rep) -> bool:
+    matrices = space.matrix(space.group.elements())
+    return bool((matrices - torch.diag_embed(matrices.diagonal(dim1=-2, dim2=-1))).abs().max() < 1e-9)
+
+
 def _permute_pixels(x: Tensor, matrices: Tensor) -> Tensor:
     """The fields ``p -> x(A p)`` for ``x`` ``[b, c, *grid]`` and signed permutation matrices ``[b, d, d]`` of the axes, exactly."""
-    d, side = matrices.shape[-1], x.shape[-1]
+    d = matrices.shape[-1]
+    *_, height, width = sides = x.shape[-d:]
     # Doubled coordinates centred on the grid are odd or even integers, so no rounding occurs.
-    line = 2 * torch.arange(side, device=x.device) - (side - 1)
-    axes = torch.meshgrid(*[line] * d, indexing="ij")  # array order: (z,) row, column
+    lines = [2 * torch.arange(side, device=x.device) - (side - 1) for side in sides]
+    axes = torch.meshgrid(*lines, indexing="ij")  # array order: (z,) row, column
     points = torch.stack([axes[-1], -axes[-2], *([axes[0]] if d == 3 else [])], -1).reshape(-1, d)
     source = points @ matrices.to(x.device).mT
-    column, row = (source[..., 0] + side - 1) // 2, (side - 1 - source[..., 1]) // 2
-    index = row * side + column
+    column, row = (source[..., 0] + width - 1) // 2, (height - 1 - source[..., 1]) // 2
+    index = row * width + column
     if d == 3:
-        index = index + (source[..., 2] + side - 1) // 2 * side * side
-    index = index.clamp(0, side**d - 1)  # matters only for elements that do not keep the grid, whose result is not used
+        index = index + (source[..., 2] + sides[0] - 1) // 2 * height * width
+    index = index.clamp(0, math.prod(sides) - 1)  # matters only for elements that do not keep the grid, whose result is not used
     flat = x.flatten(2)
     return flat.gather(2, index.unsqueeze(1).expand_as(flat)).reshape(x.shape)

@@ -12,7 +12,7 @@ from erlangen.data.collection import KINDS, Collection, Kind
 from erlangen.data.dataset import DataSet, Target
 from erlangen.data.members import graphs, graphs_of_pyg, sequences, sets
 from erlangen.data.pictures import images
-from erlangen.data.structures import atoms, atoms_of_ase, atoms_of_pyg, targets_of, told
+from erlangen.data.structures import atoms, atoms_of_ase, atoms_of_pyg, column_of, kind_of_column, targets_of, told
 from erlangen.errors import ArgumentError
 
 #: What data can be taken for.
@@ -67,7 +67,10 @@ def collect(
         if y is None and not inputs_only:
             known = [told(one) if is_ase else dict(one.to_dict()) for one in x]
             found = targets_of(known, target, name or "the list")
-            y = None if found is None else np.array([np.asarray(value).squeeze() for value in found[1]])
+            if found is not None:
+                sizes = [int((numbers > 0).sum()) for numbers in parts["numbers"]]
+                y = column_of(found[0], [np.asarray(value).squeeze() for value in found[1]], sizes, kind)
+                kind = kind_of_column(found[0], y, kind)
     elif as_ == "graphs":
         parts = graphs_of_pyg(x) if is_pyg else graphs(**x) if isinstance(x, dict) else graphs(x)
         if y is None and is_pyg and getattr(first, "y", None) is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from erlangen.data.checks import FEWEST, check_enough
 from erlangen.data.collect import As, collect
 from erlangen.data.collection import Collection
 from erlangen.data.columns import Columns, csv_columns, parquet_columns
@@ -220,6 +221,7 @@ def _from_columns(
     if shared:
         raise ArgumentError("tokens", "columns that are not the target's", f"'{shared[0]}' in both")
     table = table.known([*(() if inputs_only else answer), *(name for group in groups for name in group)])
+    check_enough("data", len(table.places), 1 if inputs_only else FEWEST)
     if target is None or inputs_only:
         y = None
     elif len(answer) == 1 and kind != "vector":
@@ -235,7 +237,7 @@ def _from_columns(
             lambda: collect(table.lists(groups[0]), y, as_=as_ or "sets", kind=kind, name=path.stem, inputs_only=inputs_only),
             target,
         )
-        return replace(lists, source=str(path))
+        return replace(lists, source=str(path), about=f"A member has the numbers {', '.join(groups[0])}.")
     x = np.stack([table.matrix(group) for group in groups], 1)
     if as_ not in (None, "tokens"):
         x = np.moveaxis(x, 1, -1) if len(groups) == 1 else x  # one column for each step of a sequence, or member of a set

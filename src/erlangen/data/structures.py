@@ -13,6 +13,7 @@ from torch import Tensor
 
 from erlangen.data.checks import numeric
 from erlangen.data.collection import Collection
+from erlangen.data.columns import MOST_LABELS
 from erlangen.data.dataset import Target
 from erlangen.data.selection import listed
 from erlangen.errors import ArgumentError
@@ -22,6 +23,8 @@ from erlangen.extras import engine
 STRUCTURES = (".extxyz", ".xyz", ".cif", ".sdf", ".mol", ".db", ".traj", ".vasp", ".poscar")
 #: What is predicted where nobody says.
 USUAL = ("energy", "y", "target")
+#: Results of a calculation that each atom has for itself.
+OF_ATOMS = ("forces", "charges", "magmoms", "energies", "stresses")
 
 
 def atoms(pos: Sequence[Any], numbers: Sequence[Any], cell: Any = None, pbc: Any = None) -> dict[str, Tensor]:
@@ -110,25 +113,59 @@ def read_structures(path: Path, target: str | None = None, kind: Target | None =
         if not files:
             expected = "a folder of pictures in one folder for each class, or of files of structures"
             raise ArgumentError("data", expected, f"'{path}'")
-        table = _table(path)
+        tables = sorted(path.glob("*.csv"))
     else:
-        files, table = [path], {}
+        files, tables = [path], []
     of_files = [(file, one) for file in files for one in _structures(file)]
     x = atoms_of_ase([one for _, one in of_files])
+    table = _table(tables[0]) if len(tables) == 1 else {}
     known = [{**told(one), **table.get(file.stem, table.get(file.name, {}))} for file, one in of_files]
+    if len(tables) > 1 and target is not None and not any(target in one for one in known):
+        raise ArgumentError("data", "one .csv of targets", f"{len(tables)} in '{path}': {listed([t.name for t in tables])}")
     found = None if inputs_only else targets_of(known, target, path.name)
-    y = None if found is None else _column(*found, kind)
+    y = None if found is None else column_of(*found, [len(one) for _, one in of_files], kind)
+    if found is not None and y is not None:
+        kind = kind_of_column(found[0], y, kind)
     return Collection.of("atoms", x, y, target=kind, name=path.stem, source=str(path), inputs_only=inputs_only)
 
 
-def _column(name: str, values: list[Any], kind: Target | None) -> np.ndarray:
-    """Targets as numbers; as text where they are classes."""
+def column_of(name: str, values: Sequence[Any], sizes: Sequence[int], kind: Target | None = None) -> np.ndarray:
+    """Targets of structures of so many atoms as numbers ``[N, ...]``; as text where they are classes.
+
+    Raises:
+        ArgumentError: each atom has a value for itself, or the values are no numbers of one shape.
+
+    >>> column_of("energy", [[1.5], [2.5]], sizes=[3, 4]).tolist()
+    [[1.5], [2.5]]
+    """
     if kind == "class":
         return np.array([str(value) for value in values])
     try:
-        return np.array([np.asarray(value, dtype=np.float64) for value in values])
+        each = [np.asarray(value, dtype=np.float64) for value in values]
     except (ValueError, TypeError) as problem:
-        raise ArgumentError("target", f"numbers of one shape named '{name}'", f"{values[0]!r} first ({problem})") from problem
+        if all(isinstance(value, str) for value in values):
+            return np.array(values)
+        raise ArgumentError("target", f"numbers named '{name}'", f"{values[0]!r:.60} first") from problem
+    by_atom = all(one.shape[:1] == (size,) for one, size in zip(each, sizes))
+    vectors = all(one.ndim == 2 and one.shape[1] == 3 for one in each) and set(sizes) != {3}
+    if by_atom and (name in OF_ATOMS or vectors or len(set(sizes)) > 1):
+        got = f"one of each atom: '{name}' of shape {list(each[0].shape)} in a structure of {sizes[0]} atoms"
+        raise ArgumentError("target", "one value of each structure", got, "for forces see the guide 'Materials'")
+    if odd := next((i for i, one in enumerate(each) if one.shape != each[0].shape), 0):
+        got = f"shape {list(each[0].shape)} in structure 0 and {list(each[odd].shape)} in structure {odd}"
+        raise ArgumentError("target", f"numbers of one shape named '{name}'", got)
+    return np.array(each)
+
+
+def kind_of_column(name: str, y: np.ndarray, kind: Target | None) -> Target | None:
+    """What a target is: as said; else a dipole is a vector, and text with few labels has classes.
+
+    >>> kind_of_column("dipole", np.zeros((5, 3)), None)
+    'vector'
+    """
+    if kind is None and name == "dipole":
+        return "vector"
+    return "class" if kind is None and y.dtype.kind == "U" and len(np.unique(y)) <= MOST_LABELS else kind
 
 
 def _structures(path: Path) -> list[Any]:
@@ -165,12 +202,9 @@ def _rdkit(path: Path) -> list[Any]:
     ]
 
 
-def _table(folder: Path) -> dict[str, dict[str, Any]]:
-    """The rows of a folder's only ``.csv``, by their first column."""
-    tables = sorted(folder.glob("*.csv"))
-    if len(tables) != 1:
-        return {}
-    with tables[0].open(newline="", encoding="utf-8-sig") as stream:
+def _table(path: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a ``.csv``, by their first column."""
+    with path.open(newline="", encoding="utf-8-sig") as stream:
         rows = [row for row in csv.reader(stream) if row]
     names = rows[0][1:]
     return {row[0].strip(): dict(zip(names, row[1:])) for row in rows[1:]}

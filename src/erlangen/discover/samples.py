@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from erlangen.data import DataSet
+from erlangen.data import Collection, DataSet
 from erlangen.errors import ArgumentError
 
 #: Samples of a data set that are fetched at once.
@@ -105,6 +105,8 @@ def samples_of(x: Any, y: Any = None, target: Target | None = None, n: int | Non
     >>> samples_of(torch.randn(8, 3), torch.arange(8) % 2).classes
     2
     """
+    if isinstance(x, Collection):
+        raise ArgumentError("x", "tokens [N, T, n]; for other data er.fit tries the groups of their kind", str(x))
     if isinstance(x, DataSet | Dataset) or (isinstance(x, Iterable) and not isinstance(x, Tensor | np.ndarray | list | tuple)):
         if y is not None:
             raise ArgumentError("y", "nothing beside a loader or a data set, which hold it", type(y).__name__)

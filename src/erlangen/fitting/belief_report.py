@@ -116,5 +116,5 @@ def closed_form_answer(assessments: dict[str, Assessment], belief: Belief | None
         verdict = f"{name} is worth its training"
     return (
         f"Ridge regression on products of vectors leaves {left:.2g} of the target's variance on held-out data, the best trained model "
-        f"({name}) {best:.2g}: {verdict}."
+        f"({name}) {best:.2g} on the test data: {verdict}."
     )

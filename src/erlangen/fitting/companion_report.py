@@ -102,7 +102,7 @@ def companion_answer(problem: Problem, assessments: dict[str, Assessment], compa
     if max(compared.network, compared.companion) < problem.task.chance + LEARNED:
         verdict = f"neither is far from what knowing nothing reaches, {problem.task.chance:.4f}, and which is better says nothing"
     else:
-        verdict = "boosting on invariants is enough" if compared.is_enough else "the network is worth its training"
+        verdict = "boosting on invariants is enough" if compared.is_enough else "the network does better than boosting"
     return f"{said}; the symmetrized networks together reach {compared.network:.4f}: {verdict}."
 
 

@@ -104,7 +104,7 @@ def _timed(name: str, about: str, problem: Problem, group: Group | None, config:
     model = boosted(problem, group, config, held)
     seconds = time.perf_counter() - started
     words = {"each": "token by token", "pooled": "pooled over tokens"}[model.columns.arrangement]
-    about = about or f"the mean of {BAG} on {len(model.columns)} invariants of {group}, {words}"
+    about = about or f"the mean of {BAG} on {len(model.columns)} invariant{'s' * (len(model.columns) > 1)} of {group}, {words}"
     return Companion(name, about, model, seconds, held)
 
 

@@ -159,7 +159,7 @@ def train_members(
             lambda net, *batch: task.loss(over(net, batch), batch[count]) + _penalty(net),
             settings,
             validation=(*held_inputs, target(model, held), *known[1]),
-            metric=lambda net, *batch: task.score(over(net, batch), batch[count]),
+            metric=lambda net, *batch: task.progress(over(net, batch), batch[count]),
             checkpoint=None if checkpoints is None else checkpoints / f"{kind.name}-{member}",
             description=f"training {kind.name} {member + 1}/{config.seeds}",
             quiet=quiet,

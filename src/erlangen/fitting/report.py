@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from erlangen.fitting.assess import Assessment
 from erlangen.fitting.belief_report import NEAR, belief_numbers, belief_section, closed_form_answer, soft_answer, soft_claims
 from erlangen.fitting.candidates import tried_section
 from erlangen.fitting.choice import Symmetry
-from erlangen.fitting.companion_report import companion_answer, companion_claims, companion_sections, compared
+from erlangen.fitting.companion_report import LEARNED, companion_answer, companion_claims, companion_sections, compared
 from erlangen.fitting.companions import Companion
 from erlangen.fitting.config import FitConfig
 from erlangen.fitting.glossary import WORDS
@@ -78,7 +79,7 @@ def build_outcome(
     ]
     return Outcome(
         name=f"fit-{data.name}",
-        title=f"Fit of {data.name}: {group if group is not None else 'no symmetry found'}",
+        title=f"Fit of {data.name}: {_not_imposed(symmetry) if sym is None else group}",
         config={"data": data.name, **vars(config)},
         claims=Claims(
             [
@@ -103,7 +104,7 @@ def build_outcome(
             filter(
                 None,
                 [
-                    _answer(plain, sym, symmetry.how, group, task),
+                    _answer(plain, sym, symmetry, task),
                     companion_answer(problem, assessments, comparison),
                     soft_answer(assessments, symmetry.choice, task),
                     closed_form_answer(assessments, symmetry.belief, task),
@@ -115,15 +116,28 @@ def build_outcome(
     )
 
 
-def _answer(plain: Assessment, sym: Assessment | None, how: str, group: Group | None, task: Task) -> str:
+def _not_imposed(symmetry: Symmetry) -> str:
+    """Why there is no network with the symmetry, in a few words."""
+    group = symmetry.found.group if symmetry.group is None and symmetry.found else symmetry.group
+    if group is not None:
+        return f"{group} {symmetry.how}, and not imposed"
+    if symmetry.tried is not None and not symmetry.tried.trials:
+        return "No group tried, for none is usual for such data"
+    return "No symmetry found"
+
+
+def _answer(plain: Assessment, sym: Assessment | None, symmetry: Symmetry, task: Task) -> str:
     score = statistics.mean(plain.scores)
     if sym is None:
-        return f"No symmetry found; the plain network reaches {task.score_name} {score:.4f} on the test data."
+        return f"{_not_imposed(symmetry)}; the plain network reaches {task.score_name} {score:.4f} on the test data."
+    symmetric = statistics.mean(sym.scores)
+    unlearned = symmetry.tried is not None and max(score, symmetric) < task.chance + LEARNED
+    doubt = f" Neither has learned the target, so that nothing is known of {symmetry.group}." if unlearned else ""
     return (
-        f"{group} {how}. On the test data the symmetrized network reaches {task.score_name} {statistics.mean(sym.scores):.4f}, "
+        f"{symmetry.group} {symmetry.how}. On the test data the symmetrized network reaches {task.score_name} {symmetric:.4f}, "
         f"the plain one "
         f"{score:.4f}; on the same data moved by random elements of the group {statistics.mean(sym.moved):.4f} and "
-        f"{statistics.mean(plain.moved):.4f}."
+        f"{statistics.mean(plain.moved):.4f}.{doubt}"
     )
 
 
@@ -160,7 +174,10 @@ def _claims(
     if sym is None:
         return claims
     loss = statistics.mean(a - b for a, b in zip(sym.scores, sym.moved))
-    plain_loss = statistics.mean(a - b for a, b in zip(plain.scores, plain.moved))
+    plain_lost = [a - b for a, b in zip(plain.scores, plain.moved)]
+    plain_loss = statistics.mean(plain_lost)
+    spread = statistics.stdev(plain_lost) / math.sqrt(len(plain_lost)) if len(plain_lost) > 1 else 0.0
+    falls = plain_loss > max(KEPT, spread)
     ahead = statistics.mean(sym.scores) - statistics.mean(plain.scores)
     exact = sym.equivariance
     return [
@@ -174,7 +191,7 @@ def _claims(
             scale=scale,
             note=f"{name} lost; elements of {group}",
         ),
-        Claim("the plain model falls on moved data", None, plain_loss, plain_loss > KEPT, scale=scale, note=f"{name} lost"),
+        Claim("the plain model falls on moved data", None, repeated(plain_lost), falls, scale=scale, note=f"{name} lost"),
         Claim(
             f"in distribution the symmetrized model is within {NEAR} of the plain one or better",
             None,
@@ -362,9 +379,11 @@ def _audit_section(assessments: dict[str, Assessment], group: Group | None, task
     rows = [[label, *(read(a) for a in assessments.values())] for label, read in measures]
     rows = [row for row in rows if any(cell is not None for cell in row[1:])]  # without a group nothing is moved
     columns = ["measure", *assessments]
-    moved = group is not None and bool(assessments["plain"].moved)
+    table = Table("The models side by side", columns, rows)
+    if group is None:
+        return Section("The audit", ["Without a group nothing is moved: these are scores and costs."], tables=[table])
     figure: Figure = bars_with_error(
-        ["test data", f"moved by {group}"] if moved else ["test data"],
+        ["test data", f"moved by {group}"],
         values,
         errors,
         title=f"{name} in and out of distribution",
@@ -376,6 +395,6 @@ def _audit_section(assessments: dict[str, Assessment], group: Group | None, task
         "Errors are relative equivariance errors; explanations: the mean cosine of gradients at a datum and its moved copy, 1 is perfect.",
         "Gradients of a symmetrized model hold the frame's elements fixed where these depend on the data, as in training.",
     ]
-    if group is not None:
-        text.append(f"Elements of {group} are drawn from: {group.measure} (scale {config.spread:.3g}).")
-    return Section("The audit", text, tables=[Table("The models side by side", columns, rows)], figures=[figure])
+    scale = "" if group.is_compact else f" (scale {config.spread:.3g})"
+    text.append(f"Elements of {group} are drawn from: {group.measure}{scale}.")
+    return Section("The audit", text, tables=[table], figures=[figure])

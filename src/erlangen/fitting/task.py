@@ -12,6 +12,10 @@ from erlangen.data import Collection, DataSet
 from erlangen.measure.scores import accuracy, auc, mean_square, r_squared
 
 
+#: What a unit of loss counts beside the score.
+TIE = 1e-6
+
+
 @dataclass(frozen=True)
 class Task:
     """How to train and score a target.
@@ -35,6 +39,11 @@ class Task:
     chance: float
     out_scale: float = 1.0
     error: Callable[[Tensor, Tensor], float] | None = None
+
+    def progress(self, prediction: Tensor, target: Tensor) -> float:
+        """What a training goes by: the score; of classes, where few samples give few different ones, the smaller loss among equals."""
+        score = self.score(prediction, target)
+        return score - TIE * float(self.loss(prediction, target)) if self.kind == "class" else score
 
 
 def task_of(data: DataSet | Collection) -> Task:

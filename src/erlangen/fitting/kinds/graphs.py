@@ -13,7 +13,7 @@ from erlangen.actions import OnAxes, Record
 from erlangen.actions.base import Action
 from erlangen.actions.graphs import nodes
 from erlangen.fitting.kinds.base import Candidate, DataKind, Scaled, spread
-from erlangen.fitting.kinds.order import relabelling
+from erlangen.fitting.kinds.order import in_front, relabelling
 from erlangen.groups import Symmetric
 from erlangen.groups.base import Group
 from erlangen.nn.perceptron import perceptron
@@ -96,7 +96,7 @@ class _Graph(Scaled):
 
 
 class MatrixNetwork(_Graph):
-    """A perceptron on the nodes and the matrix of edges, as they stand in the file."""
+    """A perceptron on the nodes and the matrix of edges, in the order of the file; gaps between nodes close up."""
 
     def __init__(
         self, size: int, channels: int, edges: int, shape: tuple[int, ...], width: int = 128, depth: int = 2, dropout: float = 0.2
@@ -106,7 +106,11 @@ class MatrixNetwork(_Graph):
         self.layers = perceptron(inputs, *[width] * depth, math.prod(shape), dropout=dropout)
 
     def forward(self, x: dict[str, Tensor]) -> Tensor:
-        return self.scaled(self.layers(torch.cat([part.flatten(1) for part in self.parts(x)], 1)))
+        own, edges, there = self.parts(x)
+        order = in_front(x["there"]).unsqueeze(-1)
+        own, there = own.take_along_dim(order, 1), there.take_along_dim(order, 1)
+        edges = edges.take_along_dim(order.unsqueeze(-1), 1).take_along_dim(order.unsqueeze(1), 2)
+        return self.scaled(self.layers(torch.cat([part.flatten(1) for part in (own, edges, there)], 1)))
 
 
 class MessageNetwork(_Graph):

@@ -1,4 +1,4 @@
-"""Images: fields of numbers on a square grid, turned and reflected."""
+"""Images: fields of numbers on a grid, turned and reflected."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from erlangen.actions.base import Action
 from erlangen.fitting.kinds.base import Candidate, DataKind, Scaled, spread
 from erlangen.groups import Cyclic, Dihedral
 from erlangen.groups.base import Group
+from erlangen.reps.base import Rep
 from erlangen.symmetrize import Haar, Symmetrized, choose_frame, symmetrize
 
 #: Elements that are averaged over where a group of turns has no frame for images.
@@ -29,7 +30,9 @@ class Images(DataKind):
     >>> kind.symmetrized(kind.network(32, 1, 0.0), Cyclic(4))(torch.randn(5, 1, 8, 8)).shape
     torch.Size([5, 2])
     >>> [str(c.group) for c in kind.candidates()]
-    ['D_4', 'C_4', 'D_1']
+    ['D_4', 'C_4', 'D_2', 'C_2', 'D_1']
+    >>> [str(c.group) for c in Images((2,), False, channels=1, height=8, width=12).candidates()]
+    ['D_2', 'C_2', 'D_1']
     """
 
     name: ClassVar[str] = "images"
@@ -40,26 +43,18 @@ class Images(DataKind):
     width: int
 
     def candidates(self) -> tuple[Candidate, ...]:
-        if self.height != self.width:
-            return ()
+        square = (Candidate(Dihedral(4), "quarter turns and reflections"), Candidate(Cyclic(4), "quarter turns"))
         return (
-            Candidate(Dihedral(4), "quarter turns and reflections"),
-            Candidate(Cyclic(4), "quarter turns"),
+            *(square if self.height == self.width else ()),
+            Candidate(Dihedral(2), "the horizontal and the vertical reflection"),
+            Candidate(Cyclic(2), "the half turn"),
             Candidate(Dihedral(1), "the horizontal reflection"),
         )
 
     def input_action(self, group: Group) -> Action | None:
-        if self.height != self.width:
-            return None
-        if group == Dihedral(1):
-            return actions.Images(group.irrep("flip") + group.scalar)
-        if group == Cyclic(2):
-            return actions.Images(2 * group.irrep(1))
-        try:
-            space = group.irrep(1) if group.is_finite else group.vector
-            return actions.Images(space) if space.dim == 2 and not group.translates else None
-        except (TypeError, ValueError):
-            return None
+        space = _in_the_plane(group)
+        action = None if space is None else actions.Images(space)
+        return action if action is not None and (self.height == self.width or action.keeps_axes) else None
 
     def inputs(self, x: Any) -> Tensor:
         return x["image"]
@@ -77,6 +72,21 @@ class Images(DataKind):
 
     def __str__(self) -> str:
         return f"pictures of {self.height} x {self.width}"
+
+
+def _in_the_plane(group: Group) -> Rep | None:
+    """How a group without translations moves the points of a picture; of reflections alone, first the horizontal one."""
+    if group == Dihedral(1):
+        return group.irrep("flip") + group.scalar
+    if group == Dihedral(2):
+        return group.irrep("turn-flip") + group.irrep("turn")
+    if group == Cyclic(2):
+        return 2 * group.irrep(1)
+    try:
+        space = group.irrep(1) if group.is_finite else group.vector
+    except (TypeError, ValueError):
+        return None
+    return space if space.dim == 2 and not group.translates else None
 
 
 class ImageNetwork(Scaled):

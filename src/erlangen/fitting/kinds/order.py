@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from erlangen.actions.base import Action
@@ -35,6 +36,15 @@ def factors_of(group: Group) -> tuple[Group, ...]:
     (SO(3), S_4)
     """
     return group.factors if isinstance(group, DirectProduct) else (group,)
+
+
+def in_front(there: Bool[Tensor, "*batch n"]) -> Int[Tensor, "*batch n"]:
+    """Where to take members from so that those that are there come first, in their order, as files have them.
+
+    >>> in_front(torch.tensor([[False, True, False, True]])).tolist()
+    [[1, 3, 0, 2]]
+    """
+    return there.to(torch.int8).argsort(dim=-1, descending=True, stable=True)
 
 
 class Through(Action):

@@ -13,7 +13,7 @@ from erlangen.actions import Record
 from erlangen.actions.base import Action
 from erlangen.actions.graphs import nodes
 from erlangen.fitting.kinds.base import Candidate, DataKind, Scaled, spread
-from erlangen.fitting.kinds.order import relabelling
+from erlangen.fitting.kinds.order import in_front, relabelling
 from erlangen.groups import Symmetric
 from erlangen.groups.base import Group
 from erlangen.nn.perceptron import perceptron
@@ -82,7 +82,7 @@ class _Members(Scaled):
 
 
 class ListNetwork(_Members):
-    """A perceptron on all members, one after another."""
+    """A perceptron on all members, one after another; gaps between them close up, as in files."""
 
     def __init__(
         self, size: int, channels: int, shape: tuple[int, ...], width: int = 128, depth: int = 2, dropout: float = 0.2
@@ -91,7 +91,8 @@ class ListNetwork(_Members):
         self.layers = perceptron(size * (channels + 1), *[width] * depth, math.prod(shape), dropout=dropout)
 
     def forward(self, x: dict[str, Tensor]) -> Tensor:
-        return self.scaled(self.layers(torch.cat(self.members(x), -1).flatten(1)))
+        numbers = torch.cat(self.members(x), -1)
+        return self.scaled(self.layers(numbers.take_along_dim(in_front(x["there"]).unsqueeze(-1), 1).flatten(1)))
 
 
 class SumNetwork(_Members):
