@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from erlangen.data import Collection, DataSet
 from erlangen.measure.scores import accuracy, auc, mean_square, r_squared
 
-
 #: What a unit of loss counts beside the score.
 TIE = 1e-6
 
