@@ -44,7 +44,7 @@ def belief_section(belief: Belief, choice: Choice) -> Section:
         "degree in closed form, free, exactly equivariant under each group, and under groups that have nothing to do with the data."
     ]
     text += [choice.reason] if choice.reason else []
-    return Section("Graded belief", text, tables=[table], figures=[figure])
+    return Section("Graded belief", text, tables=[table], figures=[figure] if any(b.degree for b in ordered) else [])
 
 
 def belief_numbers(belief: Belief) -> dict[str, Any]:
