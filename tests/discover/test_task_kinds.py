@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from erlangen.discover import discover
 from erlangen.discover.task import TaskSymmetries, kinds_symmetries, task_symmetries
 from erlangen.discover.task.closure import bracket_defect
 from erlangen.discover.task.kinds import EachKind, KindTokens, kind_tokens, kind_views
 from erlangen.discover.task.kinds_imposed import symmetrized_by_kind
 from erlangen.discover.task.views import Averaged
+from erlangen.equivariance import equivariance_error
 from erlangen.errors import ArgumentError
 from erlangen.groups import SE, SO
 from erlangen.groups.orthogonal import so_basis
@@ -154,8 +156,22 @@ def test_what_was_found_is_written_read_and_imposed():
         moved = {name: action.act(g, x[name]) for name, action in algebra.motions().items()}
         assert torch.allclose(model(x), model(moved), atol=1e-10)
         assert not torch.allclose(Network()(x), Network()(moved), atol=1e-3)
+        judged = equivariance_error(model, x, algebra.motions(), algebra.group.scalar, elements=8)
+        assert judged.holds
+        assert judged["worst"] < 1e-9
     # Where all tokens move alike, the translations are missed.
     assert task_symmetries(torch.cat([q, v], 1), y).group == SO(2)
+
+
+def test_discover_tells_what_kinds_keep_by_themselves():
+    q, v = _random(300, 2, 2, seed=19), _random(300, 1, 2, seed=20)
+    energy = v.square().sum((1, 2)) + (q[:, 0] - q[:, 1]).square().sum(-1)
+    found = discover(torch.cat([q, v], 1), energy, kinds=["place", "place", "speed"], quiet=True)
+    row = next(f for f in found.findings if f.method == "task, each kind by itself")
+    assert (row.found, row.holds) == ("se(2) on place + so(2) on speed", True)
+    assert found.group == SO(2)
+    with pytest.raises(ArgumentError, match="kinds"):
+        discover(q, kinds=[0, 1], quiet=True)
 
 
 def _two_circles() -> Tensor:

@@ -59,6 +59,8 @@ class Discover:
     """Columns of a table that form vectors: "q1 q2, p1 p2" makes two tokens of dimension 2."""
     kind: Literal["scalar", "vector", "class"] | None = None
     """What the target is; by default it is recognised. Text of more than 20 labels needs "class"."""
+    kinds: str | None = None
+    """Of each token its kind, e.g. "position, position, velocity": each kind may move by generators of its own."""
     steps: int | None = None
     """Training steps of the learned discoverer."""
     sequences: bool | None = None

@@ -55,6 +55,7 @@ def run_discover(args: Discover) -> None:
         data.y,
         names=data.names,
         kind=data.target,
+        kinds=None if args.kinds is None else args.kinds.replace(",", " ").split(),
         steps=args.steps,
         sequences=args.sequences,
         seed=args.seed,

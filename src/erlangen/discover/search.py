@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from erlangen.discover.liegan import LieGAN
 from erlangen.discover.quadric import fit_quadric
 from erlangen.discover.samples import MOST_COMPONENTS, Samples, Target, samples_of
 from erlangen.discover.span import data_span, lift, warn_constants
+from erlangen.discover.task.kinds_symmetries import kinds_finding
 from erlangen.discover.united import discrete_answer, task_answer, united
 from erlangen.errors import ArgumentError
 from erlangen.groups.algebra import LieAlgebra
@@ -46,6 +47,7 @@ def discover(
     *,
     names: Sequence[str] = (),
     kind: Target | None = None,
+    kinds: Sequence[Hashable] | None = None,
     tokens: int | None = None,
     mask: Float[Tensor, "n n"] | None = None,
     channels: int | None = None,
@@ -77,6 +79,8 @@ def discover(
             Names in pairs that end in x and y (``q1x, q1y, p1x, ...``) restrict the search to rotations and
             scalings of those planes, unless ``mask`` says otherwise.
         kind: what ``y`` is; by default as its type says.
+        kinds: of each token its kind, a number or a name. What the task keeps where each kind moves by generators of its own is then
+            another finding (:func:`erlangen.discover.task.kinds_symmetries`); the answer is that of tokens that move alike.
         tokens: how many leading tokens of x (and of a vector y) the learned discoverer sees. By default 2 of those that are not padding,
             and for pairs of sequences the last of x and the first of y, which follow one another.
         mask: where generators may be non-zero.
@@ -107,6 +111,7 @@ def discover(
         raise ArgumentError("names", f"{n} names", list(names))
     data = _seen(everything, tokens)
     constant = warn_constants(data.tokens, names)
+    own = None if kinds is None else kinds_finding(everything, kinds, seed)
     # Copies of a sample stay on one side, or the evidence would be asked about data that were searched.
     kinds = distinct(data.tokens)
     order = arranged(kinds, torch.Generator().manual_seed(seed))
@@ -124,7 +129,7 @@ def discover(
         found = Discovered(None, wide, names=tuple(names))
         if task is not None:
             note = f"of the inputs: {wide.reason}; of the task: {task.reason}" if task else ""
-            found = replace(found, others=[task.finding()], task=task, note=note)
+            found = replace(found, others=[f for f in (task.finding(), own) if f is not None], task=task, note=note)
         return united(found, everything)
     search = _Search(train, held, everything, mask, span, seed, steps, quiet)
     with one_thread():
@@ -144,7 +149,7 @@ def discover(
         moving = everything.y.shape[1] > 0 if sequences is None else sequences
         motion = motion_finding(everything, seed) if moving else None
         discrete = discrete_answer(everything, task, seed)
-    rows = (None if task is None else task.finding(), discrete, None if belief is None else belief.finding(), motion)
+    rows = (None if task is None else task.finding(), own, discrete, None if belief is None else belief.finding(), motion)
     found = replace(search.answer(constant, names), others=[f for f in rows if f is not None], belief=belief, task=task)
     if len(everything) < len(given):
         seen = f"{len(everything)} of {len(given)} samples, drawn with a fixed seed, were looked at"

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from erlangen.data.distinct import arranged, boundary, distinct
-from erlangen.discover.samples import Target, samples_of
+from erlangen.discover.finding import Finding
+from erlangen.discover.samples import Samples, Target, samples_of
 from erlangen.discover.task.answer import NEGLIGIBLE, ROUGH, TaskSymmetries, left_open
 from erlangen.discover.task.closure import CLOSED_ENOUGH, nearest_closed
 from erlangen.discover.task.coordinates import Coordinates
@@ -99,6 +100,20 @@ def kinds_symmetries(
         raise ArgumentError("y", "numbers or class labels", f"{target or 'shape'} {tuple(torch.as_tensor(y).shape)}")
     values = target_values(data).cpu()
     return replace(_found(tokens, values, data.labels is not None, law, affine, seed), seconds=time.perf_counter() - started)
+
+
+def kinds_finding(data: Samples, kinds: Sequence[Hashable], seed: int) -> Finding:
+    """What a task keeps where each kind of tokens moves by itself, as a row beside other findings; its group acts on no token alone.
+
+    Raises:
+        ArgumentError: as :func:`kinds_symmetries`, or no target.
+    """
+    target: Target = "class" if data.labels is not None else "vector" if data.y.shape[1] else "scalar"
+    if target == "scalar" and not data.scalars.shape[1]:
+        raise ArgumentError("kinds", "nothing where there is no target: the symmetries of kinds are those of a task", list(kinds))
+    y = data.labels if target == "class" else data.y if target == "vector" else data.scalars
+    found = kinds_symmetries(data.x, y, kinds, target=target, seed=seed)
+    return replace(found.finding(), method="task, each kind by itself", group=None)
 
 
 def _without_vectors(y: Any, target: Target | None) -> tuple[Any, Target | None]:
