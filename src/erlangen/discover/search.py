@@ -113,11 +113,11 @@ def discover(
     constant = warn_constants(data.tokens, names)
     own = None if kinds is None else kinds_finding(everything, kinds, seed)
     # Copies of a sample stay on one side, or the evidence would be asked about data that were searched.
-    kinds = distinct(data.tokens)
-    order = arranged(kinds, torch.Generator().manual_seed(seed))
-    cut = boundary(kinds, order, int(len(data) * (1 - HELD_OUT)))
+    same = distinct(data.tokens)
+    order = arranged(same, torch.Generator().manual_seed(seed))
+    cut = boundary(same, order, int(len(data) * (1 - HELD_OUT)))
     if cut == len(data):
-        raise ArgumentError("x", "enough different samples to keep some from the discoverers", int(kinds.max()) + 1)
+        raise ArgumentError("x", "enough different samples to keep some from the discoverers", int(same.max()) + 1)
     train, held = data.subset(order[:cut]), data.subset(order[cut:])
     if mask is None and _planes(names):
         mask = torch.kron(torch.eye(n // 2), torch.ones(2, 2))
