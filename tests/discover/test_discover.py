@@ -121,3 +121,11 @@ def test_a_quadric_that_stands_leaves_nothing_to_learn() -> None:
     torch.testing.assert_close(found.metric.form, torch.diag(torch.tensor([1.0, -1, -1, -1], dtype=torch.float64)) / 2)
     asked = discover(x, y, steps=2, quiet=True)
     assert any(c.method.startswith("LieGAN") for c in asked.candidates)
+
+
+def test_other_kinds_of_data_are_named_and_sent_to_fit():
+    pictures = er.data.Collection("digits", "images", {"image": torch.rand(40, 1, 8, 8)})
+    with pytest.raises(
+        ArgumentError, match=r"'x': expected tokens .* er.fit tries the groups of their kind; got digits: 40 images"
+    ):
+        discover(pictures, quiet=True)

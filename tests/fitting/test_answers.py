@@ -99,3 +99,13 @@ def test_the_standard_error_of_a_difference_of_accuracies():
     assert standard_error(of, right, wrong) == pytest.approx(expected, rel=0.2)
     rare = Problem(of.data, of.train, of.held, data.subset(slice(0, 3)), of.task, of.kind)
     assert standard_error(rare, right[:3], wrong[:3]) == 0
+
+
+def test_among_equal_scores_of_classes_the_smaller_loss_is_progress():
+    """Both sort the classes perfectly; the surer one is further."""
+    task, y = problem("class").task, torch.tensor([0, 1, 0, 1])
+    unsure, sure = (size * (2.0 * torch.nn.functional.one_hot(y, 2) - 1) for size in (0.1, 3.0))
+    assert task.score(unsure, y) == task.score(sure, y) == 1.0
+    assert task.progress(sure, y) > task.progress(unsure, y)
+    numbers = problem("scalar").task
+    assert numbers.progress(torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 3.0])) == 0.5  # R², nothing else
