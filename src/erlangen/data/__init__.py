@@ -13,6 +13,8 @@ from erlangen.data.collection import KINDS, Collection
 from erlangen.data.dataset import SPLITS, DataSet, Split, Target, check_split
 from erlangen.data.files import read
 from erlangen.data.named import load, loader, names, resolve
+from erlangen.data.packaged import package_file
+from erlangen.data.texts import Texts, read_texts
 
 __all__ = [
     "KINDS",
@@ -23,11 +25,14 @@ __all__ = [
     "DataSet",
     "Split",
     "Target",
+    "Texts",
     "check_split",
     "collect",
     "load",
     "names",
+    "package_file",
     "read",
+    "read_texts",
     "resolve",
 ]
 

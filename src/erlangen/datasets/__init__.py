@@ -8,12 +8,14 @@ from erlangen.datasets.leaves import leaves
 from erlangen.datasets.mnist import linear_maps, mnist, moved, on_canvas
 from erlangen.datasets.parts import machine_parts
 from erlangen.datasets.signals import warped_signals
+from erlangen.datasets.texts import election_tweets, movie_snippets, newsgroups, reuters
 from erlangen.datasets.views import views
 
 __all__ = [
     "cells",
     "connected_graphs",
     "digits",
+    "election_tweets",
     "fashion",
     "generated_graphs",
     "leaves",
@@ -21,7 +23,10 @@ __all__ = [
     "machine_parts",
     "mnist",
     "moved",
+    "movie_snippets",
+    "newsgroups",
     "on_canvas",
+    "reuters",
     "rotated",
     "rotated_fashion",
     "split_digits",
