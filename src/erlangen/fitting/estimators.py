@@ -22,6 +22,7 @@ from erlangen.fitting.config import FitConfig
 from erlangen.fitting.members import Kind, Members, predict
 from erlangen.fitting.problem import Problem
 from erlangen.fitting.ways import has_enough_invariants, symmetrized_members, ways
+from erlangen.fitting.worth import Worth, worth_of_invariants
 from erlangen.groups.base import Group
 from erlangen.groups.names import parse_group
 
@@ -63,12 +64,23 @@ class _Symmetric(BaseEstimator):
         alone = Problem.undivided(data)
         if self.symmetry_ is not None and alone.kind.input_action(self.symmetry_) is None:
             raise ArgumentError("group", f"a group that acts on {alone.kind}", repr(self.symmetry_))
+        self.worth_: Worth | None = None
         if self.learner == "boosting":
+            if self.found_ is not None and self.symmetry_ is not None:
+                self.worth_ = worth_of_invariants(data, alone, self.symmetry_, config)
+                self.symmetry_ = None if self.worth_ is not None and not self.worth_ else self.symmetry_
             # Without a choice to make, nothing need be held out.
             problem = alone if self.symmetry_ is None else Problem.of(data, data, config)
             self.models_: list[nn.Module] = [boosted(problem, self.symmetry_, config)]
         else:
-            self.models_ = _networks(Problem.of(data, data, config), self.symmetry_, config).models
+            problem = Problem.of(data, data, config)
+            members = _networks(problem, self.symmetry_, config)
+            if self.found_ is not None and self.symmetry_ is not None:
+                free = _networks(problem, None, config)
+                ours, other = (max(history.best for history in kind.histories) for kind in (members, free))
+                self.worth_ = Worth(str(self.symmetry_), ours, other, problem.task.score_name, 1)
+                members, self.symmetry_ = (members, self.symmetry_) if self.worth_ else (free, None)
+            self.models_ = members.models
         for model in self.models_:
             model.eval()
 
@@ -118,7 +130,8 @@ class SymmetricRegressor(RegressorMixin, _Symmetric):
 
     Args:
         group: that the target does not notice: a group, or its name, e.g. ``"SE(3)"``; ``"auto"`` looks for one among the
-            affine moves of the tokens, in any basis (seconds; of at least 64 samples); ``None``: none.
+            affine moves of the tokens, in any basis (seconds; of at least 64 samples), and imposes it where held-out data are predicted
+            no worse with it; ``None``: none.
         tokens, dim: how columns are grouped: into so many tokens of so many components, token by token. One of them is enough; by
             default all columns are one token.
         learner: ``"boosting"``, on the invariants of the group, or ``"network"``, behind a frame or on invariants, as held-out
@@ -127,7 +140,9 @@ class SymmetricRegressor(RegressorMixin, _Symmetric):
         random_state: of everything random; a number for the same each time, or a generator or ``None`` for another one each time.
 
     Attributes:
-        symmetry_: the group; ``None`` where none was found that the data show to be exact.
+        symmetry_: the group that is imposed; ``None`` where none was found that the data show to be exact, or where imposing it costs.
+        worth_: scores on held-out data with what was found imposed and without (:class:`erlangen.fitting.worth.Worth`); ``None``
+            where nothing was found or a group was given, which is imposed as it is.
         found_: what was found, and why no more (:class:`erlangen.discover.task.TaskSymmetries`); ``None`` where a group was given.
         models_: what predicts, as the mean: torch modules from tokens ``[N, tokens, dim]``, which can be audited.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import torch
@@ -11,17 +12,17 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.groups.affine import SE, AffineGroup, AffineSubgroup, Translations
 from erlangen.groups.algebra import LieAlgebra
-from erlangen.groups.algebra_forms import invariant_forms, orient
 from erlangen.groups.base import Group
 from erlangen.groups.linear import SL, GLplus
+from erlangen.groups.linear_names import ZERO, linear_name
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.named_algebras import nearest_named
 from erlangen.groups.orthogonal import SO, Isometries
 
-#: What is smaller than this part of its kind is zero.
-ZERO = 1e-7
 #: Rounds in which the units of the components are balanced.
 BALANCED = 20
+#: What numbers lose that are differences of large ones, as a part of those.
+ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class AffineAlgebra:
         name: in the usual signs, e.g. ``"se(3)"``, ``"so(2,2)"``, ``"so(2) + so(3)"``.
         form: the symmetric (or, for sp, antisymmetric) form that the linear parts keep, where that is unique up to scale.
         signature: of a symmetric form.
+        shears: how many of the linear parts are nilpotent.
+        weights: ``[l, n]``, where the linear parts are scalings along axes: by how much each axis is scaled.
+        units, origin: ``[n]`` each, in which sizes mean something.
     """
 
     generators: Tensor
@@ -47,6 +51,10 @@ class AffineAlgebra:
     name: str
     form: Tensor | None
     signature: tuple[int, int] | None
+    shears: int
+    weights: Tensor | None
+    units: Tensor
+    origin: Tensor
 
     @property
     def dim(self) -> int:
@@ -62,8 +70,13 @@ class AffineAlgebra:
     def words(self) -> str:
         """What its elements do, for a person."""
         said = []
-        turns = len(self.linear)
-        if turns:
+        turns = len(self.linear) - self.shears
+        if self.weights is not None and turns:
+            by = ", ".join(f"({', '.join(f'{float(w):.3g}' for w in row)})" for row in self.weights)
+            off = self.linear - torch.diag_embed(self.linear.diagonal(dim1=1, dim2=2))
+            axes = "the axes" if not bool(off.any()) or bool((self.weights == 1).all()) else "axes of its own"
+            said.append(f"scales {axes} with weights {by}")
+        elif turns:
             kept = ""
             if self.form is not None and self.signature is not None:
                 euclid = "a distance" if 0 in self.signature else "a form of signature ({},{})".format(*self.signature)
@@ -71,9 +84,13 @@ class AffineAlgebra:
             elif self.form is not None:
                 kept = " keeping an area form"
             said.append(f"{turns} linear {'move' if turns == 1 else 'moves'}{kept}")
+        if self.shears:
+            said.append(f"{self.shears} shear{'s' if self.shears > 1 else ''}")
         if len(self.translations):
             said.append(f"{len(self.translations)} translation{'s' if len(self.translations) > 1 else ''}")
-        if self.centre is not None and turns and float(self.centre.abs().max()) > 0:
+        if self.centre is None and not len(self.translations):
+            said.append("with no fixed point")
+        if self.centre is not None and len(self.linear) and float(self.centre.abs().max()) > 0:
             said.append(f"about the point ({', '.join(f'{float(v):.3g}' for v in self.centre)})")
         return ", ".join(said)
 
@@ -97,8 +114,16 @@ class AffineAlgebra:
         return AffineSubgroup(self.generators, name=f"exp {self.name}")
 
 
-def affine_algebra(generators: Float[Tensor, "k n c"]) -> AffineAlgebra:
+def affine_algebra(
+    generators: Float[Tensor, "k n c"], units: Float[Tensor, " n"] | None = None, origin: Float[Tensor, " n"] | None = None
+) -> AffineAlgebra:
     """Take a closed span of generators ``(A | b)`` (or ``A`` alone) apart and name it.
+
+    Args:
+        generators: independent ones.
+        units: of the components, in which what is small beside other things counts as zero: the deviation of the data, where there are
+            some. By default such that components are alike, as far as generators tell: shears then count, however small.
+        origin: about which sizes are looked at: the mean of the data. By default zero.
 
     Raises:
         ArgumentError: not of that shape, or dependent.
@@ -114,9 +139,11 @@ def affine_algebra(generators: Float[Tensor, "k n c"]) -> AffineAlgebra:
     k, n = generators.shape[:2]
     if generators.shape[2] == n:
         generators = torch.cat([generators, generators.new_zeros(k, n, 1)], 2)
-    units = _units(generators)
+    units = _units(generators) if units is None else units
+    origin = generators.new_zeros(n) if origin is None else origin
     # Sizes mean something in units in which the components are alike; what is found there is said in the given ones.
-    A, b = generators[..., :n] * units / units[:, None], generators[..., n] / units
+    A = generators[..., :n] * units / units[:, None]
+    b = (generators[..., n] + generators[..., :n] @ origin) / units
     flat = torch.cat([A, b[..., None]], 2).flatten(1)
     flat = flat / flat.norm(dim=1, keepdim=True).clamp_min(1e-300)
     if k and int(torch.linalg.matrix_rank(flat, rtol=1e-12)) < k:
@@ -126,10 +153,11 @@ def affine_algebra(generators: Float[Tensor, "k n c"]) -> AffineAlgebra:
     rank = int((sizes > ZERO).sum())
     translations = torch.linalg.qr(units[:, None] * (left[:, rank:].mT @ b).mT).Q.mT if k > rank else A.new_zeros(0, n)
     linear = right[:rank].unflatten(1, (n, n)) if rank and right is not None else A.new_zeros(0, n, n)
-    centre = _centre(A, b, translations)
-    name, form, signature = _linear_name(linear)
+    centre = _centre(A, b, translations, origin / units)
+    named = linear_name(linear)
     linear = linear * units[:, None] / units
     linear = linear / linear.flatten(1).norm(dim=1)[:, None, None]
+    form = named.form
     if form is not None:
         form = form / units[:, None] / units
         form = form / form.norm()
@@ -138,10 +166,14 @@ def affine_algebra(generators: Float[Tensor, "k n c"]) -> AffineAlgebra:
         linear,
         translations,
         None if centre is None else units * centre,
-        name,
-        _affine_name(name, n, len(translations)),
+        named.name,
+        _affine_name(named.name, n, len(translations)),
         form,
-        signature,
+        named.signature,
+        named.shears,
+        named.weights,
+        units,
+        origin,
     )
 
 
@@ -162,17 +194,20 @@ def _units(generators: Float[Tensor, "k n m"]) -> Float[Tensor, " n"]:
     return 2 ** units.log2().round()
 
 
-def _centre(A: Tensor, b: Tensor, translations: Tensor) -> Tensor | None:
+def _centre(A: Tensor, b: Tensor, translations: Tensor, origin: Tensor) -> Tensor | None:
+    """A point that stays where it is, zero where that does; shifts are those about ``origin``."""
     if len(translations):
         return None
     if not len(A):
         return A.new_zeros(A.shape[-1])
     system, wanted = A.flatten(0, 1), -b.flatten()
-    point = torch.linalg.pinv(system, rtol=1e-9) @ wanted
-    missed = float((system @ point - wanted).norm())
-    if missed > ZERO * max(float(wanted.norm()), float(system.norm()) * 1e-3):
-        return None
-    return torch.zeros_like(point) if float(point.abs().max()) < ZERO else point
+    # Shifts about a point far away are differences of large numbers.
+    allowed = ZERO * float(system.norm()) * 1e-3 + ROUNDING * float((system.abs() @ origin.abs()).norm())
+    for point in (-origin, torch.linalg.pinv(system, rtol=1e-9) @ wanted):
+        if float((system @ point - wanted).norm()) <= max(ZERO * float(wanted.norm()), allowed):
+            found = origin + point
+            return torch.zeros_like(found) if float(found.abs().max()) < ZERO else found
+    return None
 
 
 def _affine_name(linear: str, n: int, translations: int) -> str:
@@ -191,139 +226,13 @@ def _affine_name(linear: str, n: int, translations: int) -> str:
         f"sl({n})": f"saff({n})",
         f"gl({n})": f"aff({n})",
     }
-    if linear.startswith("so(") and "," in linear and linear.endswith(")") and "+" not in linear:
+    if re.fullmatch(r"so\(\d+,\d+\)", linear):
         return "i" + linear
     return known.get(linear, f"{linear} + translations({n})")
 
 
 def _group_name(algebra: str, otherwise: str) -> str:
     return f"exp {algebra}" if algebra.startswith(("sim", "saff", "aff", "iso")) else otherwise
-
-
-def _linear_name(linear: Tensor) -> tuple[str, Tensor | None, tuple[int, int] | None]:
-    """The name of a span of matrices, and its form where that is unique."""
-    l, n = len(linear), linear.shape[-1]
-    if not l:
-        return "", None, None
-    eye = torch.eye(n, dtype=linear.dtype)
-    flat = linear.flatten(1)
-    basis = torch.linalg.qr(flat.mT).Q.mT
-    unit = eye.flatten() / n**0.5
-    if l == n * n:
-        return f"gl({n})" if n > 1 else "dilation", None, None
-    if float((basis @ unit).norm()) > 1 - ZERO:
-        rest = _complement(basis, unit)
-        if not len(rest):
-            return "dilation", None, None
-        name, form, signature = _linear_name(rest.unflatten(1, (n, n)))
-        return f"{name} + dilation", form, signature
-    traceless = float((basis @ unit).norm()) < ZERO
-    if traceless and l == n * n - 1 and n > 1:
-        # so(1,1), so(2,1) and sp(2) are seen below by their forms; all traceless matrices of the plane keep an area only.
-        return f"sl({n})", None, None
-    if l == 1:
-        return _one_parameter(linear[0])
-    blocks = _blocks(linear)
-    if len(blocks) > 1:
-        parts = [_restricted(linear, block) for block in blocks]
-        if sum(len(part) for part in parts) == l:
-            return " + ".join(_linear_name(part)[0] for part in parts if len(part)), None, None
-        moved = [part for part in parts if len(part)]
-        if all(len(part) == l for part in moved):
-            name = _linear_name(moved[0])[0]
-            return (f"{name} on {len(moved)} parts" if len(moved) > 1 else name), None, None
-    if blocks and sum(block.shape[1] for block in blocks) < n:
-        name, _, _ = _linear_name(_restricted(linear, blocks[0])) if len(blocks) == 1 else ("", None, None)
-        if name:
-            return name, None, None
-    symmetric, skew = invariant_forms(linear, True), invariant_forms(linear, False)
-    if len(symmetric) == 1 and l == n * (n - 1) // 2:
-        form = orient(symmetric.forms[0])
-        values = torch.linalg.eigvalsh(form)
-        if float(values.abs().min()) > 1e-6 * float(values.abs().max()):
-            p, q = int((values > 0).sum()), int((values < 0).sum())
-            return (f"so({p},{q})" if q else f"so({p})"), form, (p, q)
-    if len(skew) == 1 and n % 2 == 0 and l == n * (n + 1) // 2:
-        return f"sp({n})", skew.forms[0], None
-    return f"an algebra of dimension {l}{_killing(linear)}", None, None
-
-
-def _one_parameter(a: Tensor) -> tuple[str, Tensor | None, tuple[int, int] | None]:
-    n = len(a)
-    a = a / a.norm()
-    square = a @ a
-    if float(square.norm()) < ZERO:
-        return "a shear", None, None
-    cube = square @ a
-    factor = float((cube * a).sum())
-    if (
-        float((cube - factor * a).norm()) < ZERO
-        and int(torch.linalg.matrix_rank(a, rtol=1e-6)) == 2
-        and abs(float(a.trace())) < ZERO
-    ):
-        name = "so(2)" if factor < 0 else "so(1,1)"
-        forms = invariant_forms(a[None], True).forms
-        if n > 2 or len(forms) != 1:
-            return name, None, None
-        return name, orient(forms[0]), ((2, 0) if factor < 0 else (1, 1))
-    if float((a - a.diagonal().mean() * torch.eye(n, dtype=a.dtype)).norm()) < ZERO:
-        return "dilation", None, None
-    return "a one-parameter group", None, None
-
-
-def _complement(basis: Tensor, unit: Tensor) -> Tensor:
-    """The traceless part of a span that holds the identity."""
-    rest = basis - (basis @ unit)[:, None] * unit
-    _, sizes, right = torch.linalg.svd(rest, full_matrices=False)
-    return right[sizes > 1e-6]
-
-
-def _blocks(linear: Tensor) -> list[Tensor]:
-    """Bases ``[n, d]`` of invariant subspaces of what is moved: eigenspaces of a generic matrix that commutes with all."""
-    moved = torch.linalg.svd(linear.movedim(0, 1).flatten(1))
-    image = moved.U[:, 1e-8 * moved.S[0] < moved.S]
-    inside = torch.linalg.pinv(image) @ linear @ image
-    d = image.shape[1]
-    if d < linear.shape[-1] and float((linear @ image - image @ inside).norm()) > 1e-7 * float(linear.norm()):
-        return []
-    eye = torch.eye(d, dtype=linear.dtype)
-    system = torch.cat([torch.kron(a, eye) - torch.kron(eye, a.mT.contiguous()) for a in inside])
-    _, sizes, right = torch.linalg.svd(system, full_matrices=True)
-    sizes = torch.cat([sizes, sizes.new_zeros(d * d - len(sizes))])
-    kernel = right[sizes <= 1e-7 * max(float(sizes[0]), 1e-300)]
-    weights = torch.randn(len(kernel), generator=torch.Generator().manual_seed(0), dtype=linear.dtype)
-    values, vectors = torch.linalg.eig((weights @ kernel).view(d, d))
-    blocks, left = [], torch.ones(d, dtype=torch.bool)
-    while bool(left.any()):
-        first = int(left.nonzero()[0])
-        near = (
-            left & ((values.real - values.real[first]).abs() < 1e-5) & ((values.imag.abs() - values.imag[first].abs()).abs() < 1e-5)
-        )
-        span = torch.cat([vectors[:, near].real, vectors[:, near].imag], 1)
-        u, s, _ = torch.linalg.svd(span, full_matrices=False)
-        blocks.append(image @ u[:, s > 1e-6 * s[0]])
-        left &= ~near
-    return sorted(blocks, key=lambda block: block.shape[1])
-
-
-def _restricted(linear: Tensor, block: Tensor) -> Tensor:
-    """The span of the matrices on an invariant subspace."""
-    inside = (torch.linalg.pinv(block) @ linear @ block).flatten(1)
-    _, sizes, right = torch.linalg.svd(inside, full_matrices=False)
-    d = block.shape[1]
-    return right[sizes > 1e-6 * max(float(sizes[0]), 1e-300)].unflatten(1, (d, d))
-
-
-def _killing(linear: Tensor) -> str:
-    algebra = LieAlgebra(linear)
-    values = torch.linalg.eigvalsh(algebra.orthonormal().killing_form())
-    scale = float(values.abs().max())
-    if scale < ZERO:
-        return ", nilpotent or abelian"
-    plus, minus = int((values > 1e-6 * scale).sum()), int((values < -1e-6 * scale).sum())
-    if plus + minus == len(linear):
-        return f", semisimple, Killing form of signature ({plus},{minus})"
-    return f" with a radical of dimension {len(linear) - plus - minus} or more"
 
 
 def _linear_group(linear: Tensor, name: str, form: Tensor | None, signature: tuple[int, int] | None) -> MatrixGroup:

@@ -57,12 +57,10 @@ class PartsAlgebra(AffineAlgebra):
     Attributes:
         names: of the spaces.
         sizes: their dimensions.
-        units: ``[n]``, a size for each component, by which generators are compared.
     """
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]
-    units: Tensor
 
     @property
     def words(self) -> str:
@@ -160,9 +158,9 @@ def parts_algebra(
         raise ArgumentError("generators", "generators that move each space by itself", "some that mix them")
     units = torch.ones(n, dtype=torch.float64) if units is None else units.double()
     whole = affine_algebra(generators)
-    fields = {key: getattr(whole, key) for key in AffineAlgebra.__dataclass_fields__}
-    found = PartsAlgebra(**fields, names=names, sizes=sizes, units=units)
-    return PartsAlgebra(**{**fields, "name": _name(found)}, names=names, sizes=sizes, units=units)
+    fields = {key: getattr(whole, key) for key in AffineAlgebra.__dataclass_fields__} | {"units": units}
+    found = PartsAlgebra(**fields, names=names, sizes=sizes)
+    return PartsAlgebra(**{**fields, "name": _name(found)}, names=names, sizes=sizes)
 
 
 def allowed_entries(sizes: Sequence[int]) -> Tensor:

@@ -149,8 +149,9 @@ class TaskSymmetries:
             return torch.tensor(values, dtype=torch.float64).reshape(*shape)
 
         generators = data["algebra"]
+        n = data["dim"]
         return cls(
-            _algebra(tensor(generators, len(generators), len(generators[0]), -1), data["parts"]) if generators else None,
+            _algebra(tensor(generators, -1, n, n + 1), data) if generators else None,
             None if data["law"] is None else torch.tensor(data["law"], dtype=torch.float64),
             None if data["raw"] is None else torch.tensor(data["raw"], dtype=torch.float64),
             tensor(data["violations"], -1),
@@ -159,7 +160,7 @@ class TaskSymmetries:
             None if data["imposed"] is None else Imposed(**data["imposed"]),
             None if data["bounds"] is None else tensor(data["bounds"], 2, 2),
             data["exact"],
-            tensor(data["idle"], -1, data["dim"]),
+            tensor(data["idle"], -1, n),
             *(data[key] for key in ("reason", "predictor", "seconds")),
         )
 
@@ -171,6 +172,8 @@ class TaskSymmetries:
             "name": None if self.algebra is None else self.algebra.name,
             "algebra": [] if self.algebra is None else self.algebra.generators.tolist(),
             "parts": self.algebra.as_parts() if isinstance(self.algebra, PartsAlgebra) else None,
+            "units": None if self.algebra is None else self.algebra.units.tolist(),
+            "origin": None if self.algebra is None else self.algebra.origin.tolist(),
             "generators": self.generators.tolist(),
             "law": None if self.law is None else self.law.tolist(),
             "violations": self.violations.tolist(),
@@ -186,11 +189,11 @@ class TaskSymmetries:
         }
 
 
-def _algebra(generators: Tensor, parts: dict[str, Any] | None) -> AffineAlgebra:
-    """The algebra of generators, or of several spaces."""
-    if parts is None:
-        return affine_algebra(generators)
-    units = torch.tensor(parts["units"], dtype=torch.float64)
+def _algebra(generators: Tensor, data: dict[str, Any]) -> AffineAlgebra:
+    """The algebra of generators, or of several spaces, from what was written of it."""
+    units, origin = (torch.tensor(data[key], dtype=torch.float64) for key in ("units", "origin"))
+    if (parts := data["parts"]) is None:
+        return affine_algebra(generators, units, origin)
     return parts_algebra(generators, parts["sizes"], parts["names"], units)
 
 

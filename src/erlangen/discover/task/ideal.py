@@ -1,4 +1,4 @@
-"""The algebra of a simple kind near a closed span: whole turns, boosts, dilations, shears and translations instead of nearly so."""
+"""The algebra of a simple kind near a closed span: whole turns, boosts, dilations and translations instead of nearly so."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from torch import Tensor
 
 #: What is smaller than this part of its kind may be nothing, and numbers this near to whole ones may be whole.
 NEARLY = 0.15
+#: Whole numbers up to this one are small.
+LARGEST = 4
 
 
 def idealised(span: Float[Tensor, "k n c"]) -> Float[Tensor, "k n c"] | None:
@@ -38,7 +40,7 @@ def idealised(span: Float[Tensor, "k n c"]) -> Float[Tensor, "k n c"] | None:
         moves[..., n] = torch.linalg.qr(shifting[..., n].mT).Q.mT if k - rank < n else torch.eye(n, dtype=span.dtype)
         parts.append(moves)
     if rank:
-        linear = _reductive(turning[..., :n])
+        linear = reductive(turning[..., :n])
         if linear is None:
             return None
         shift = linear.new_zeros(rank, n, c - n)
@@ -55,8 +57,8 @@ def idealised(span: Float[Tensor, "k n c"]) -> Float[Tensor, "k n c"] | None:
     return torch.cat(parts)
 
 
-def _reductive(linear: Float[Tensor, "l n n"]) -> Float[Tensor, "l n n"] | None:
-    """The derived algebra as it is, and the centre with simple eigenvalues."""
+def reductive(linear: Float[Tensor, "l n n"]) -> Float[Tensor, "l n n"] | None:
+    """The derived algebra as it is, and the centre with simple eigenvalues; ``None`` where these are not all, or not simple."""
     l, n, _ = linear.shape
     flat = torch.linalg.qr(linear.flatten(1).mT).Q.mT
     basis = flat.unflatten(1, (n, n))
@@ -85,8 +87,6 @@ def _reductive(linear: Float[Tensor, "l n n"]) -> Float[Tensor, "l n n"] | None:
 def _simple(commuting: Float[Tensor, "z n n"]) -> Float[Tensor, "z n n"] | None:
     """Commuting matrices with eigenvalues that are small whole numbers, real or imaginary, in a suitable basis of their span."""
     z, n, _ = commuting.shape
-    if z == 1 and (shear := _shear(commuting[0])) is not None:
-        return shear[None]
     weights = torch.randn(z, generator=torch.Generator().manual_seed(1), dtype=commuting.dtype)
     generic = torch.einsum("z,zij->ij", weights, commuting)
     _, vectors = torch.linalg.eig(generic)
@@ -98,24 +98,21 @@ def _simple(commuting: Float[Tensor, "z n n"]) -> Float[Tensor, "z n n"] | None:
     reduced = _echelon(table)
     if reduced is None:
         return None
-    whole = reduced.round()
-    if float((reduced - whole).abs().max()) > NEARLY or float(whole.abs().max()) > 4:
+    whole = torch.stack([_whole(row) for row in reduced])
+    if not bool(whole.isfinite().all()):
         return None
     exact = torch.complex(whole[:, :n], whole[:, n:])
     found = (vectors @ torch.diag_embed(exact) @ back).real
     return found / found.flatten(1).norm(dim=1)[:, None, None]
 
 
-def _shear(a: Float[Tensor, "n n"]) -> Float[Tensor, "n n"] | None:
-    """The nearest ``u v^T`` with ``v^T u = 0``, where it is near."""
-    u, _, vh = torch.linalg.svd(a)
-    along, across = u[:, 0], vh[0]
-    across = across - (across @ along) * along
-    if float(across.norm()) < 0.5:
-        return None
-    shear = torch.outer(along, across / across.norm())
-    overlap = float((shear * a).sum() / a.norm())
-    return shear if overlap > (1 - NEARLY**2) ** 0.5 else None
+def _whole(row: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
+    """The nearest small whole numbers of a multiple of a row; not a number where none are near."""
+    for times in range(1, LARGEST + 1):
+        whole = (times * row).round()
+        if float((times * row - whole).abs().max()) <= NEARLY and float(whole.abs().max()) <= LARGEST:
+            return whole
+    return torch.full_like(row, torch.nan)
 
 
 def _echelon(table: Float[Tensor, "z m"]) -> Float[Tensor, "z m"] | None:

@@ -23,8 +23,8 @@ from erlangen.discover.task.imposed import imposed
 from erlangen.discover.task.kinds import JointCoordinates, KindTokens, kind_tokens, kind_views
 from erlangen.discover.task.kinds_settled import idealised_kinds, settled_kinds
 from erlangen.discover.task.predictor import fit_predictor, splits
+from erlangen.discover.task.settled import FARTHEST
 from erlangen.discover.task.symmetries import (
-    FARTHEST,
     FEWEST,
     LEAST_EXPLAINED,
     MOST,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -18,16 +17,13 @@ from erlangen.discover.quadric import fit_quadric
 from erlangen.discover.samples import Samples, Target, samples_of
 from erlangen.discover.task.active import active_directions
 from erlangen.discover.task.answer import NEGLIGIBLE, ROUGH, TaskSymmetries, gaps, left_open
-from erlangen.discover.task.closure import CLOSED_ENOUGH, nearest_closed
 from erlangen.discover.task.coordinates import ROUNDING, Coordinates
 from erlangen.discover.task.equations import Law, Spectrum, gap_interval, slopes_of, spectrum_of
-from erlangen.discover.task.ideal import idealised
 from erlangen.discover.task.imposed import imposed
 from erlangen.discover.task.predictor import Predictor, fit_predictor, splits
+from erlangen.discover.task.settled import exact_algebra, on_axes
 from erlangen.errors import ArgumentError
-from erlangen.groups.affine_algebra import AffineAlgebra, affine_algebra
-from erlangen.groups.algebra import LieAlgebra
-from erlangen.groups.named_algebras import nearest_named
+from erlangen.groups.affine_algebra import affine_algebra
 from erlangen.parallel import one_thread
 
 #: Fewer different samples tell nothing; of more than the second number, so many are drawn.
@@ -42,8 +38,6 @@ AFFORDED = 0.04
 TEST = 0.1
 #: The predictor must explain this part of the target's variance.
 LEAST_EXPLAINED = 0.3
-#: What is found may turn by this angle, in degrees, to become an exact algebra.
-FARTHEST = 12.0
 #: A violation up to this one does not count where learning from moved data lowers the error on held-out data.
 OUTWEIGHED = 0.1
 #: Moves that go off a quadric by more than this part of their length leave it.
@@ -193,19 +187,14 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
         lowest = float(spectrum.violations[0])
         return none(f"the smallest violation is {lowest:.2g} of an unrelated move's, with no gap after it", spectrum, predictor)
     span = spectrum.directions[:k].unflatten(1, (coordinates.dim, -1))
-    closed, defect, way = nearest_closed(span)
-    if defect > CLOSED_ENOUGH or math.degrees(way) > FARTHEST:
-        # A span of translations and turns has many neighbours that are closed; the simple one may be nearer.
-        plain = idealised(torch.linalg.qr(span.flatten(1).mT).Q.mT.unflatten(1, span.shape[1:]))
-        closed, defect, way = (closed, defect, way) if plain is None else nearest_closed(plain)
-    if defect > CLOSED_ENOUGH or math.degrees(way) > FARTHEST:
-        return none(
-            f"{k} directions are set apart, but they are no algebra (nearest one: {math.degrees(way):.0f} degrees off)",
-            spectrum,
-            predictor,
-        )
     seen = spectrum.of(span.flatten(1))
-    algebra = _settled(closed, coordinates, spectrum, affordable(seen, float(spectrum.noise[k - 1])))
+    allowed = affordable(seen, float(spectrum.noise[k - 1]))
+    closed, way = exact_algebra(span, lambda candidate: spectrum.of(candidate.flatten(1)) <= allowed)
+    if closed is None:
+        return none(
+            f"{k} directions are set apart, but they are no algebra (nearest one: {way:.0f} degrees off)", spectrum, predictor
+        )
+    algebra = on_axes(closed, coordinates, lambda candidate: spectrum.of(candidate.flatten(1)) <= allowed)
     if leaves_quadric(algebra.generators, tokens):
         return none(f"{algebra.name} was set apart, but its moves leave the quadric that the tokens lie on", spectrum, predictor)
     evidence, laws = imposed(predictor, z, t, coordinates.into(algebra.generators), along, split, seed)
@@ -348,36 +337,14 @@ def _lifted(
     many = f"{len(idle)} direction{'s' if len(idle) > 1 else ''}"
     return replace(
         found,
-        algebra=None if generators is None else affine_algebra(generators),
+        algebra=None
+        if found.algebra is None or generators is None
+        else affine_algebra(generators, scale, found.algebra.origin @ back),
         raw=lift(found.raw),
         idle=idle,
         reason=f"{found.reason}; the task does not depend on {many} of the tokens",
         seconds=time.perf_counter() - started,
     )
-
-
-def _settled(closed: Tensor, coordinates: Coordinates, spectrum: Spectrum, allowed: float) -> AffineAlgebra:
-    """The exact algebra in the given coordinates: of a simple kind, on standard axes and about the origin, where data do not object."""
-
-    def stands(candidate: Tensor) -> bool:
-        return len(candidate) == len(closed) and spectrum.of(coordinates.into(candidate).flatten(1)) <= allowed
-
-    simple = idealised(closed)
-    outside = coordinates.out(closed if simple is None else simple)
-    if simple is not None and not stands(outside):
-        outside = coordinates.out(closed)
-    own = affine_algebra(outside)
-    candidates = [outside]
-    n, turns = own.n, own.linear
-    moves = outside.new_zeros(len(own.translations), n, n + 1)
-    moves[..., n] = own.translations
-    if own.centre is not None:
-        candidates.append(torch.cat([turns, turns.new_zeros(len(turns), n, 1)], 2))
-    if len(turns) and len(moves) in (0, n):
-        named = nearest_named(LieAlgebra(turns))
-        if named.algebra.dim == len(turns) and named.overlap > 0.9:
-            candidates.append(torch.cat([torch.cat([named.algebra.basis, turns.new_zeros(len(turns), n, 1)], 2), moves]))
-    return affine_algebra(next(candidate for candidate in reversed(candidates) if candidate is outside or stands(candidate)))
 
 
 def unscaled(law: Float[Tensor, "k m c"], mean: Float[Tensor, " m"], spread: Float[Tensor, " m"]) -> Float[Tensor, "k m c"]:
