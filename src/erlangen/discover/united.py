@@ -110,7 +110,8 @@ def _by_task(found: Discovered, task: TaskSymmetries, algebra: LieAlgebra, note:
         "statistical",
         tried=len(task.violations),
         numbers=numbers,
-        reason=f"violations inside of the algebra end at {inside:.2g}, those outside begin at {outside:.2g}",
+        reason=f"violations inside of the algebra end at {inside:.2g}, those outside begin at {outside:.2g}"
+        + ("" if task.exact else f"; {task.doubt}"),
     )
     assert task.algebra is not None
     algebra = LieAlgebra(algebra.basis, task.algebra.name)

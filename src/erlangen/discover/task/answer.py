@@ -25,11 +25,15 @@ SURE, NEGLIGIBLE = 4.0, 0.03
 ROUGH = 0.5
 #: One that leaves more than this is too rough to rule a symmetry out.
 FINE = 0.01
+#: Standard errors by which imposing an approximate algebra must lower the held-out error for it to be claimed.
+ERRORS = 2.0
 
 
 @dataclass(frozen=True)
 class TaskSymmetries:
-    """The affine symmetries of a task. Falsy where none was found that holds: an approximate one is described, not claimed.
+    """The affine symmetries of a task. Falsy where none was found that holds.
+
+    An approximate one is described, and claimed only where imposing it lowers the held-out error; it is not called exact.
 
     Attributes:
         algebra: the Lie algebra with its name, parts and form, approximate where not ``exact``; ``None`` without one.
@@ -46,6 +50,8 @@ class TaskSymmetries:
         reason: one line: why this many, or why none.
         predictor: what the predictor is.
         seconds: what it took.
+        gain: by how much imposing an approximate algebra lowers the held-out error, as a part of the target's variance, and the standard
+            error of that over splits; ``None`` where that was not asked.
     """
 
     algebra: AffineAlgebra | None
@@ -61,9 +67,15 @@ class TaskSymmetries:
     reason: str
     predictor: str
     seconds: float
+    gain: tuple[float, float] | None = None
 
     def __bool__(self) -> bool:
-        return self.algebra is not None and self.exact
+        return self.algebra is not None and (self.exact or self.helps)
+
+    @property
+    def helps(self) -> bool:
+        """Whether imposing an approximate algebra lowers the held-out error by more than chance."""
+        return self.gain is not None and self.gain[0] > ERRORS * self.gain[1]
 
     @property
     def generators(self) -> Tensor:
@@ -83,7 +95,10 @@ class TaskSymmetries:
         """Why what was found is not called exact."""
         if self.error > ROUGH:
             return f"not sure, for the predictor is rough (held-out R² {1 - self.error:.2f})"
-        return f"approximate: a violation of {self.gap[0]:.0%} is seen"
+        seen = f"approximate: a violation of {self.gap[0]:.0%} is seen"
+        if not self.helps or self.gain is None:
+            return seen
+        return f"{seen}, but imposing it lowers the held-out error by {self.gain[0]:.2g} ± {self.gain[1]:.1g}"
 
     @property
     def gap(self) -> tuple[float, float]:
@@ -121,7 +136,7 @@ class TaskSymmetries:
         inside, outside = self.gap
         a = self.algebra
         law = "" if self.law is None else "; the target moves along by a law of its own"
-        exact = "" if self.exact else f"; {self.doubt}, so it is not claimed"
+        exact = "" if self.exact else f"; {self.doubt}" + ("" if self else ", so it is not claimed")
         held = "" if self.imposed is None else f"; held out: {self.imposed}"
         more = self.undecided
         least = "at least " if more else ""
@@ -138,7 +153,7 @@ class TaskSymmetries:
         note += "" if self.exact else f"; {self.doubt}"
         note += f"; at least: {self.undecided} more not excluded" if self.undecided else ""
         return Finding(
-            "task, by derivatives", self.algebra.name, max(0.0, 1 - inside), self.exact, self.seconds, note, self.algebra.group
+            "task, by derivatives", self.algebra.name, max(0.0, 1 - inside), bool(self), self.seconds, note, self.algebra.group
         )
 
     @classmethod
@@ -161,7 +176,10 @@ class TaskSymmetries:
             None if data["bounds"] is None else tensor(data["bounds"], 2, 2),
             data["exact"],
             tensor(data["idle"], -1, n),
-            *(data[key] for key in ("reason", "predictor", "seconds")),
+            data["reason"],
+            data["predictor"],
+            data["seconds"],
+            None if data["gain"] is None else (data["gain"][0], data["gain"][1]),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -186,6 +204,7 @@ class TaskSymmetries:
             "reason": self.reason,
             "predictor": self.predictor,
             "seconds": self.seconds,
+            "gain": self.gain,
         }
 
 

@@ -38,6 +38,7 @@ def contractions(span: Float[Tensor, "k n c"], more_than: int = 0) -> Iterator[F
     >>> float(bracket_defect(found).abs().max()) < 1e-9, len(nilpotent_ideal(found, 1e-9).ideal)
     (True, 2)
     """
+    _, n, c = span.shape
     span = torch.linalg.qr(span.flatten(1).mT).Q.mT.view(span.shape)
     matrices = homogeneous(span)
     tried: set[tuple[int, ...]] = set()
@@ -47,12 +48,12 @@ def contractions(span: Float[Tensor, "k n c"], more_than: int = 0) -> Iterator[F
         if len(near.ideal) <= max(more_than, 0) or shape in tried:
             continue
         tried.add(shape)
-        closed = _closed(near, *span.shape[1:], near.on_steps)
+        closed = _closed(near, n, c, near.on_steps)
         if closed is None:
             continue
         settled = nilpotent_ideal(homogeneous(closed), EXACT)
         simple = reductive(settled.on_steps) if len(settled.ideal) == len(near.ideal) else None
-        simpler = None if simple is None else _closed(settled, *span.shape[1:], simple, settled=True)
+        simpler = None if simple is None else _closed(settled, n, c, simple, settled=True)
         if simpler is not None:
             yield simpler
         yield closed
