@@ -136,7 +136,7 @@ def discover(
         search.quadric()
         task = task_answer(everything, seed)
         # Where exact derivatives of a number have answered, what the inputs alone look like is not needed.
-        answered = task is not None and bool(task) and everything.scalars.shape[1] > 0 and channels is None
+        answered = task is not None and task.decided and everything.scalars.shape[1] > 0 and channels is None
         # Linear maps that keep a distribution keep the one quadric that it lies on, too: once the algebra of that stands, none is larger.
         asked = channels is not None or steps is not None or mask is not None
         answered |= bool(search.standing()) and not asked and not everything.y.shape[1]

@@ -130,6 +130,12 @@ class TaskSymmetries:
             return False
         return float(self.violations[dim - 1]) > left_open(float(self.noise[dim - 1]))
 
+    @property
+    def decided(self) -> bool:
+        """Whether a symmetry was found, or is ruled out by a predictor that explains nearly all: nothing is left to look for."""
+        alike = self.error <= FINE and len(self.violations) > 0
+        return bool(self) or (alike and float(self.violations[0]) > left_open(float(self.noise[0])))
+
     def __str__(self) -> str:
         if self.algebra is None:
             return f"no symmetry of the task: {self.reason}"
