@@ -4,6 +4,7 @@ from erlangen.packages import lazy_folders
 from erlangen.parameters.asymmetric import asymmetrize, trainable_parameters
 from erlangen.parameters.check import check_weight_spec
 from erlangen.parameters.deepset import DeepSet, DeepSetLayer, InvariantDeepSet
+from erlangen.parameters.ensembles import DeepEnsemble
 from erlangen.parameters.kinds import Blocks, Grouped
 from erlangen.parameters.learned_optimizer import LearnedOptimizer, LearnedUpdate
 from erlangen.parameters.spec import WeightSpec
@@ -15,6 +16,7 @@ from erlangen.parameters.zoo import Standardize, canonical_signs, from_state_dic
 __all__ = [
     "UNF",
     "Blocks",
+    "DeepEnsemble",
     "DeepSet",
     "DeepSetLayer",
     "Grouped",

@@ -183,6 +183,24 @@ def trainable_parameters(module: nn.Module) -> int:
     return total - sum(int((~m.mask).sum()) for m in module.modules() if isinstance(m, FixedEntries))
 
 
+def fixed_parts(module: nn.Module) -> dict[str, Tensor]:
+    """What is fixed in a module, by name: masks and values of fixed entries, matrices of fixed gates."""
+    parts = {name: m for name, m in module.named_modules() if isinstance(m, FixedEntries | FixedGate)}
+    return {f"{name}.{key}": t for name, m in parts.items() for key, t in m.named_buffers()}
+
+
+def differing_parts(a: nn.Module, b: nn.Module) -> str:
+    """The name of a fixed part in which two modules differ, bit for bit; empty where they live in one parameter space.
+
+    >>> make = lambda seed: asymmetrize(nn.Sequential(nn.Linear(4, 3)), n_fix=1, seed=seed)
+    >>> differing_parts(make(0), make(0)), differing_parts(make(0), make(1))
+    ('', '0.parametrizations.weight.0.mask')
+    """
+    ours, theirs = fixed_parts(a), fixed_parts(b)
+    same = {name for name, t in ours.items() if name in theirs and torch.equal(t, theirs[name])}
+    return next((name for name in [*ours, *theirs] if name not in same), "")
+
+
 def _each(name: str, value: Any, count: int) -> list[Any]:
     if not isinstance(value, Sequence):
         return [value] * count
@@ -201,7 +219,11 @@ def _gates(module: nn.Module, found: dict[str, nn.Module], generator: torch.Gene
 
         return hook
 
-    args = example_of(module) if example is None else example if isinstance(example, tuple) else (example,)
+    like = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
+    if example is None:
+        args = tuple(a.to(like.device, like.dtype) if a.is_floating_point() else a.to(like.device) for a in example_of(module))
+    else:
+        args = example if isinstance(example, tuple) else (example,)
     handles = [layer.register_forward_hook(look(name)) for name, layer in found.items()]
     was = module.training
     try:
@@ -217,5 +239,4 @@ def _gates(module: nn.Module, found: dict[str, nn.Module], generator: torch.Gene
         axis = 1 if len(shapes[name]) > 3 else -1
         path, _, last = name.rpartition(".")
         gate = FixedGate(shapes[name][axis], generator, axis)
-        like = next(module.parameters(), torch.zeros(()))
         setattr(module.get_submodule(path), last, gate.to(like.device, like.dtype))

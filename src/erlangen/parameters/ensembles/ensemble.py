@@ -1,0 +1,328 @@
+"""`DeepEnsemble`: members that differ by their seed, trained at once, and what they predict together."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from erlangen import serialization
+from erlangen.errors import ArgumentError
+from erlangen.parameters.asymmetric import MaskKind, asymmetrize
+from erlangen.parameters.asymmetric.network import differing_parts, fixed_parts
+from erlangen.parameters.ensembles.curve import Combine, CurvePoint, Task, combined, ensemble_curve
+from erlangen.parameters.ensembles.stack import Stack
+from erlangen.parameters.ensembles.training import Recipe, stacked_outputs, train_stack
+from erlangen.training.history import History
+from erlangen.training.randomness import seeded
+
+Masks = Literal["shared", "per_member"]
+ABOUT = "deep ensemble"
+
+
+class DeepEnsemble:
+    """Networks of one architecture that differ by their seed; they predict by the mean of their outputs.
+
+    Args:
+        build: makes one module, ``[N, *shape] -> [N, C]`` (logits) or ``[N, *out]``; plain, or asymmetric by itself.
+        size: how many members.
+        masks: with ``kind``: ``"shared"``: all members have the same fixed entries (gates), so that they live in one parameter space and
+            can be averaged; ``"per_member"``: each has its own.
+        kind, n_fix, kappa, mask: how members are made asymmetric, see :func:`asymmetrize`; ``None`` leaves them as they are built.
+        combine: classes by the mean of ``"logits"``, or of ``"probs"`` (probabilities).
+        task: ``"classification"`` or ``"regression"``; ``None``: targets of whole numbers are classes.
+        epochs, batch_size, lr, weight_decay, patience: see :class:`Recipe`.
+        validation_fraction: of the samples are held out for early stopping, where ``fit`` is given none; 0 holds none out.
+        restore_best: members have the weights of their lowest validation loss; otherwise those of their last step.
+        seed: of the members' weights and shuffles (``seeds``), of masks and of the division.
+
+    Attributes:
+        members: the modules, in evaluation mode.
+        histories: of their trainings.
+
+    Raises:
+        ArgumentError: an argument that is none of these; members of ``build`` whose fixed entries differ though masks are shared.
+
+    Source: B. Lakshminarayanan et al., arXiv:1612.01474; asymmetric members: A. Chernov, O. Novitskij, "The empirical impact of reducing
+    symmetries on the performance of deep ensembles and MoE", arXiv:2502.17391.
+
+    >>> x = torch.randn(200, 4, generator=torch.Generator().manual_seed(0)); y = (x[:, 0] > 0).long()
+    >>> build = lambda: nn.Sequential(nn.Linear(4, 16), nn.GELU(), nn.Linear(16, 2))
+    >>> ensemble = DeepEnsemble(build, size=4, kind="w", n_fix=1, epochs=30, lr=0.02, batch_size=32).fit(x, y)
+    >>> ensemble.predict_proba(x).shape, ensemble.score(x, y) > 0.9
+    (torch.Size([200, 2]), True)
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], nn.Module],
+        size: int = 16,
+        masks: Masks = "shared",
+        *,
+        kind: Literal["w", "sigma"] | None = None,
+        n_fix: int | Sequence[int] = 2,
+        kappa: float | Sequence[float] = 1.0,
+        mask: MaskKind = "random_subsets",
+        combine: Combine = "logits",
+        task: Task | None = None,
+        epochs: int = 100,
+        batch_size: int = 256,
+        lr: float = 1e-3,
+        weight_decay: float = 0.03,
+        patience: int = 16,
+        validation_fraction: float = 0.1,
+        restore_best: bool = True,
+        seed: int = 0,
+    ) -> None:
+        if not callable(build) or isinstance(build, nn.Module):
+            raise ArgumentError("build", "a function that makes one module", type(build).__name__)
+        if isinstance(size, bool) or size != int(size) or size < 1:
+            raise ArgumentError("size", "a whole number, at least 1", repr(size))
+        for name, value, known in (("masks", masks, Masks), ("combine", combine, Combine), ("task", task, Task)):
+            if value not in get_args(known) and not (name == "task" and value is None):
+                raise ArgumentError(name, " or ".join(map(repr, get_args(known))), repr(value))
+        if not 0 <= validation_fraction < 1:
+            raise ArgumentError("validation_fraction", "a number from 0 to below 1", repr(validation_fraction))
+        self.build, self.size, self.masks, self.combine, self.task = build, int(size), masks, combine, task
+        self.kind, self.n_fix, self.kappa, self.mask = kind, n_fix, kappa, mask
+        self.recipe = Recipe(epochs, batch_size, lr, weight_decay, patience)
+        self.validation_fraction, self.restore_best, self.seed = validation_fraction, restore_best, int(seed)
+        self.histories: list[History] = []
+        self._members: list[nn.Module] | None = None
+        self._held: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def seeds(self) -> list[int]:
+        """The members' seeds; ensembles of other seeds have others."""
+        return [self.seed * 65_537 + i for i in range(self.size)]
+
+    @property
+    def members(self) -> list[nn.Module]:
+        """The trained modules.
+
+        Raises:
+            ArgumentError: before ``fit``.
+        """
+        if self._members is None:
+            raise ArgumentError("ensemble", "a fitted ensemble", "one that is not", "Call fit(x, y) first")
+        return self._members
+
+    def build_members(self) -> list[nn.Module]:
+        """The members as they are before training."""
+        made = []
+        for i, seed in enumerate(self.seeds):
+            with seeded(seed):
+                member = self.build()
+            if not isinstance(member, nn.Module):
+                raise ArgumentError("build", "a function that makes one module", f"one that makes {type(member).__name__}")
+            if any(member is other for other in made):
+                raise ArgumentError("build", "a new module each time", "the same one twice")
+            if self.kind is not None:
+                seed_of_masks = self.seed if self.masks == "shared" else seed
+                asymmetrize(member, self.kind, self.n_fix, self.kappa, self.mask, seed_of_masks)
+            made.append(member)
+            if self.masks == "shared" and (name := differing_parts(made[0], member)):
+                raise ArgumentError(
+                    "build", "members with the same fixed entries", f"'{name}' of member {i} differs", "Fix its seed"
+                )
+        if self.masks == "per_member" and self.size > 1 and fixed_parts(made[0]) and not differing_parts(made[0], made[1]):
+            hint = "Build plain members and give kind='w' or 'sigma'"
+            raise ArgumentError("masks", "'shared' for a build whose members have the same fixed entries", repr(self.masks), hint)
+        return made
+
+    def fit(self, x: Any, y: Any, *, validation: tuple[Any, Any] | None = None, quiet: bool = True) -> DeepEnsemble:
+        """Train all members.
+
+        Args:
+            x: inputs ``[N, *shape]``, torch or NumPy.
+            y: classes ``[N]`` from 0 to C - 1, or numbers of the shape of the outputs (``[N]`` where a module gives one number).
+            validation: inputs and targets for early stopping, in place of ``validation_fraction``.
+            quiet: no progress bar.
+
+        Raises:
+            ArgumentError: data of different lengths, empty, or not finite; targets that are no classes or do not fit the outputs.
+        """
+        from erlangen.reporting import progress
+
+        made = self.build_members()
+        like = next((p for p in made[0].parameters() if p.is_floating_point()), torch.zeros(()))
+        inputs = _inputs("x", x, like)
+        task = self.task or ("regression" if torch.as_tensor(y).is_floating_point() else "classification")
+        with torch.no_grad():
+            out = made[0].eval()(inputs[:1])
+        made[0].train()
+        targets = _targets("y", y, len(inputs), out, task)
+        held = None
+        if validation is not None:
+            inputs_held = _inputs("validation", validation[0], like)
+            held = (inputs_held, _targets("validation", validation[1], len(inputs_held), out, task))
+        elif (count := round(self.validation_fraction * len(inputs))) and count < len(inputs):
+            order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(self.seed)).to(inputs.device)
+            held = (inputs[order[:count]], targets[order[:count]])
+            inputs, targets = inputs[order[count:]], targets[order[count:]]
+        with progress(self.recipe.epochs, f"training {self.size} members", quiet=quiet) as bar:
+            loss = _squares if task == "regression" else _cross_entropy
+            found = train_stack(Stack(made), self.seeds, (inputs, targets), loss, self.recipe, held, bar.advance)
+        self._task, self._members, self._held, self.histories = task, made, held, found.histories
+        self._flat = task == "regression" and torch.as_tensor(y).ndim == 1
+        self._best, self._last = found.best, found.last
+        return self.restore(self.restore_best)
+
+    def restore(self, best: bool) -> DeepEnsemble:
+        """Give members the weights of their lowest validation loss, or those of their last step."""
+        for i, member in enumerate(self.members):
+            member.load_state_dict({name: t[i] for name, t in (self._best if best else self._last).items()})
+            member.eval()
+        return self
+
+    def outputs(self, x: Any) -> Tensor:
+        """Outputs of all members ``[M, N, *out]``."""
+        members = self.members
+        like = next((p for p in members[0].parameters() if p.is_floating_point()), torch.zeros(()))
+        return stacked_outputs(Stack(members), _inputs("x", x, like))
+
+    def predict_proba(self, x: Any) -> Tensor:
+        """Probabilities of the classes ``[N, C]``.
+
+        Raises:
+            ArgumentError: the ensemble predicts numbers.
+        """
+        found = self.outputs(x)
+        if self._task != "classification":
+            raise ArgumentError("task", "'classification'", repr(self._task))
+        return combined(found, "classification", self.combine)
+
+    def predict(self, x: Any) -> Tensor:
+        """Classes ``[N]``, or numbers of the shape of the targets that ``fit`` was given."""
+        found = combined(self.outputs(x), self._task, self.combine)
+        return found.argmax(-1) if self._task == "classification" else found.squeeze(-1) if self._flat else found
+
+    def score(self, x: Any, y: Any) -> float:
+        """Accuracy, or the coefficient of determination."""
+        found = combined(self.outputs(x), self._task, self.combine)
+        y = _targets("y", y, len(found), found, self._task)
+        if self._task == "classification":
+            return float((found.argmax(-1) == y).double().mean())
+        return float(1 - (found - y).double().square().sum() / (y - y.mean(0)).double().square().sum())
+
+    def curve(self, sizes: Sequence[int], x: Any = None, y: Any = None) -> list[CurvePoint]:
+        """What is gained with the number of members, on data (by default those that were held out for early stopping).
+
+        Members are taken in groups of each size, one after the other, so that every one counts; means over the groups are given.
+
+        Raises:
+            ArgumentError: sizes beyond the members, or no data.
+        """
+        if (x is None) != (y is None) or (x is None and self._held is None):
+            raise ArgumentError("x", "inputs and targets", "none, and no data were held out" if x is None else "no targets")
+        if x is None:
+            assert self._held is not None
+            x, y = self._held
+        outputs = self.outputs(x)
+        targets = _targets("y", y, outputs.shape[1], outputs[0], self._task)
+        vectors = torch.stack([nn.utils.parameters_to_vector(m.parameters()).detach() for m in self.members])
+        return ensemble_curve(outputs, targets, vectors, sizes, self._task, self.combine)
+
+    def average_weights(self) -> nn.Module:
+        """One network whose weights are the mean of the members' (fixed entries, which they share, stay).
+
+        Raises:
+            ArgumentError: members with different masks: the mean would be no network of either kind.
+        """
+        for i, member in enumerate(self.members):
+            if name := differing_parts(self.members[0], member):
+                expected = "'shared': only members with the same fixed entries have a mean"
+                raise ArgumentError("masks", expected, f"'{name}', which differs between members 0 and {i}")
+        average = copy.deepcopy(self.members[0])
+        with torch.no_grad():
+            for p, *others in zip(average.parameters(), *(m.parameters() for m in self.members)):
+                p.copy_(torch.stack(others).mean(0))
+        return average
+
+    def save(self, path: str | Path) -> Path:
+        """Write members and settings to one safetensors file, without the data."""
+        tensors = {f"{i}.{name}": t for i, m in enumerate(self.members) for name, t in m.state_dict().items()}
+        names = ("size", "masks", "kind", "n_fix", "kappa", "mask", "combine", "validation_fraction", "restore_best", "seed")
+        about = (
+            {name: getattr(self, name) for name in names}
+            | dataclasses.asdict(self.recipe)
+            | {"task": self._task, "flat": self._flat}
+        )
+        about |= {name: list(about[name]) for name in ("n_fix", "kappa") if isinstance(about[name], Sequence)}
+        return serialization.write_bytes(path, serialization.weights_bytes(tensors, {ABOUT: json.dumps(about)}))
+
+    @classmethod
+    def load(cls, path: str | Path, build: Callable[[], nn.Module]) -> DeepEnsemble:
+        """An ensemble out of its file.
+
+        Args:
+            path: written by :meth:`save`.
+            build: as it was given.
+
+        Raises:
+            ArgumentError: a file that is damaged or of other members.
+        """
+        tensors, about = serialization.read_tensors(path, ABOUT, "path")
+        flat = about.pop("flat")
+        ensemble = cls(build, **about)
+        members = ensemble.build_members()
+        for i, member in enumerate(members):
+            state = {name.removeprefix(f"{i}."): t for name, t in tensors.items() if name.startswith(f"{i}.")}
+            own = {name: t.shape for name, t in member.state_dict().items()}
+            if own != {name: t.shape for name, t in state.items()}:
+                raise ArgumentError("build", "the members that were saved", f"another architecture ({type(member).__name__})")
+            member.load_state_dict(state)
+            member.eval()
+        ensemble._members, ensemble._task, ensemble._flat = members, about["task"], flat
+        ensemble._best = ensemble._last = Stack(members).state
+        return ensemble
+
+    def __repr__(self) -> str:
+        made = "" if self.kind is None else f", {self.kind}, masks {self.masks}"
+        return f"DeepEnsemble({self.size} members{made})"
+
+
+def _cross_entropy(outputs: Tensor, y: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(outputs, y, reduction="none")
+
+
+def _squares(outputs: Tensor, y: Tensor) -> Tensor:
+    return (outputs - y).square().flatten(1).mean(1)
+
+
+def _inputs(name: str, x: Any, like: Tensor) -> Tensor:
+    x = torch.as_tensor(x)
+    x = x.to(like.device, like.dtype) if x.is_floating_point() else x.to(like.device)
+    if x.ndim < 2 or not len(x):
+        raise ArgumentError(name, "inputs [N, *shape], N at least 1", f"shape {tuple(x.shape)}")
+    if not bool(x.isfinite().all()):
+        raise ArgumentError(name, "finite numbers", "infinite ones or NaN")
+    return x
+
+
+def _targets(name: str, y: Any, count: int, out: Tensor, task: Task) -> Tensor:
+    """Targets that fit the outputs ``[1 or N, *out]``."""
+    y = torch.as_tensor(y)
+    if task == "classification":
+        if out.ndim != 2 or y.shape != (count,):
+            raise ArgumentError(
+                name, f"classes [{count}] for outputs [{count}, C]", f"shape {tuple(y.shape)}, outputs {tuple(out.shape)}"
+            )
+        if y.is_floating_point() or y.is_complex() or int(y.min()) < 0 or int(y.max()) >= out.shape[1]:
+            raise ArgumentError(
+                name, f"whole numbers from 0 to {out.shape[1] - 1}, the outputs' classes", f"{y.unique()[:8].tolist()}"
+            )
+        return y.to(out.device, torch.int64)
+    shape = (count, *out.shape[1:])
+    if y.shape != shape and not (shape[1:] == (1,) and y.shape == (count,)):
+        raise ArgumentError(name, f"numbers of shape {shape}, as the outputs", f"shape {tuple(y.shape)}")
+    y = y.to(out.device, out.dtype).view(shape)
+    if not bool(y.isfinite().all()):
+        raise ArgumentError(name, "finite numbers", "infinite ones or NaN")
+    return y

@@ -1,0 +1,145 @@
+"""`Stack`: networks of one architecture run as one, whose weights have a member axis."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
+from torch.nn.utils import parametrize
+
+from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.parameters.asymmetric import FixedEntries, FixedGate
+
+#: Layers without weights that treat members as they treat samples.
+POINTWISE = (
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.SELU,
+    nn.CELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Mish,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Softplus,
+    nn.Identity,
+    nn.Dropout,
+)
+
+
+class Stack:
+    """Members as one network: ``[M, B, *shape] -> [M, B, *out]``, the first axis the members'.
+
+    A sequence of Linear layers, activations, LayerNorm and dropout (fixed entries and gates, too) is one ``baddbmm`` for each layer;
+    any other module is mapped by ``torch.func.vmap``.
+
+    Args:
+        members: modules of one architecture; they are copied.
+
+    Raises:
+        ArgumentError: members whose tensors differ in name or shape.
+        UnsupportedError: running statistics (batch norm), which would not be updated.
+
+    >>> stack = Stack([nn.Sequential(nn.Linear(2, 8), nn.GELU(), nn.Linear(8, 1)) for _ in range(3)])
+    >>> stack(torch.zeros(3, 5, 2)).shape
+    torch.Size([3, 5, 1])
+    """
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        first = {name: tuple(t.shape) for name, t in members[0].state_dict().items()}
+        for i, member in enumerate(members):
+            found = {name: tuple(t.shape) for name, t in member.state_dict().items()}
+            if found != first:
+                raise ArgumentError("build", "members of one architecture", f"{found} for member {i}, {first} for member 0")
+        for name, part in members[0].named_modules():
+            if getattr(part, "track_running_stats", False):
+                raise UnsupportedError(
+                    f"{name} ({type(part).__name__}) keeps running statistics, which stacked members cannot update; "
+                    "use LayerNorm or GroupNorm"
+                )
+        self.size = len(members)
+        self.base = copy.deepcopy(members[0])
+        parameters, buffers = stack_module_state(list(members))
+        self.parameters: dict[str, Tensor] = parameters
+        self.buffers: dict[str, Tensor] = buffers
+        self.layers = _sequence(self.base)
+
+    def train(self, mode: bool = True) -> Stack:
+        """Training mode (dropout) on or off."""
+        self.base.train(mode)
+        return self
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.layers is None or x.ndim != 3:
+            return torch.func.vmap(self._member, randomness="different")(self.parameters, self.buffers, x)
+        for name, layer in self.layers:
+            x = self._layer(name, layer, x)
+        return x
+
+    def _member(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+        return functional_call(self.base, {**parameters, **buffers}, (x,))
+
+    def _layer(self, name: str, layer: nn.Module, x: Tensor) -> Tensor:
+        if isinstance(layer, nn.Linear):
+            weight, bias = self._weight(name), self.parameters.get(name + "bias")
+            return torch.bmm(x, weight.mT) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
+        if isinstance(layer, nn.LayerNorm):
+            x = nn.functional.layer_norm(x, layer.normalized_shape, eps=layer.eps)
+            weight_of_norm, bias = self.parameters.get(name + "weight"), self.parameters.get(name + "bias")
+            x = x if weight_of_norm is None else x * weight_of_norm.unsqueeze(1)
+            return x if bias is None else x + bias.unsqueeze(1)
+        if isinstance(layer, FixedGate):
+            return torch.sigmoid(torch.bmm(x, self.buffers[name + "matrix"].mT)) * x
+        return layer(x)
+
+    def _weight(self, name: str) -> Tensor:
+        if name + "weight" in self.parameters:
+            return self.parameters[name + "weight"]
+        place = name + "parametrizations.weight."
+        weight = self.parameters[place + "original"]
+        return torch.where(self.buffers[place + "0.mask"], weight, self.buffers[place + "0.values"].to(weight.dtype))
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """All tensors with a member axis, without gradients."""
+        return {name: t.detach() for name, t in {**self.parameters, **self.buffers}.items()}
+
+    def keep(self, rows: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        """Go on with some members only; the optimiser's state follows."""
+        before, self.size = self.size, len(rows)
+        for t in self.parameters.values():
+            state = optimizer.state.get(t, {})
+            t.data, t.grad = t.data[rows], None
+            for key, value in state.items():
+                if isinstance(value, Tensor) and value.ndim and len(value) == before:
+                    state[key] = value[rows]
+        self.buffers = {name: t[rows] for name, t in self.buffers.items()}
+
+
+def _sequence(module: nn.Module) -> list[tuple[str, nn.Module]] | None:
+    """The layers of a sequence that one product each computes, with the prefixes of their names; None for any other module."""
+    if len(list(module.named_parameters(remove_duplicate=False))) != len(list(module.parameters())):
+        return None
+    found: list[tuple[str, nn.Module]] = []
+    return found if _collect(module, "", found) and len({id(layer) for _, layer in found}) == len(found) else None
+
+
+def _collect(module: nn.Module, prefix: str, found: list[tuple[str, nn.Module]]) -> bool:
+    if module._forward_hooks or module._forward_pre_hooks:
+        return False
+    kind = parametrize.type_before_parametrizations(module)
+    if kind is nn.Sequential:
+        return all(_collect(part, f"{prefix}{name}.", found) for name, part in module._modules.items() if part is not None)
+    found.append((prefix, module))
+    if kind is nn.Linear:
+        made: dict[str, list[nn.Module]] = {name: list(p) for name, p in getattr(module, "parametrizations", {}).items()}
+        return not made or (list(made) == ["weight"] and [type(p) for p in made["weight"]] == [FixedEntries])
+    if kind is nn.LayerNorm:
+        return len(module.normalized_shape) == 1  # type: ignore[arg-type]
+    if kind is FixedGate:
+        return module.axis == -1
+    return kind in POINTWISE
