@@ -138,8 +138,10 @@ def asymmetrize(
     if values not in ("normal", "constant"):
         raise ArgumentError("values", "'normal' or 'constant'", repr(values))
     generator = torch.Generator().manual_seed(int(seed))
-    wanted = ACTIVATIONS if kind == "sigma" else LAYERS
-    found = {name: m for name, m in module.named_modules() if isinstance(m, wanted) and (layers is None or name in layers)}
+    wanted: tuple[type[nn.Module], ...] = ACTIVATIONS if kind == "sigma" else LAYERS
+    found: dict[str, nn.Module] = {
+        name: m for name, m in module.named_modules() if isinstance(m, wanted) and (layers is None or name in layers)
+    }
     for name in layers or ():
         if name not in found:
             there = [n for n, m in module.named_modules() if isinstance(m, wanted)]
@@ -159,7 +161,7 @@ def asymmetrize(
             raise ArgumentError("kappa", "zero or a positive number", repr(size))
         weight: Tensor = layer.weight  # type: ignore[assignment]
         rows = weight.flatten(1)
-        chosen = connection_mask(mask, *rows.shape, int(fix), generator)
+        chosen = connection_mask(mask, rows.shape[0], rows.shape[1], int(fix), generator)
         if (size == 0 or values == "constant") and collide(chosen):
             hint = "Take mask='unique_subsets', or kappa > 0 and values='normal'"
             raise ArgumentError(

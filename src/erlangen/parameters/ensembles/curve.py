@@ -81,10 +81,10 @@ def _point(outputs: Tensor, y: Tensor, distances: Tensor, size: int, single: flo
             ]
         )
     values = torch.tensor(rows, dtype=torch.float64)
-    mean = values.mean(0).tolist()
+    found, nll, ece, apart, distance = values.mean(0).tolist()
     error = float(values[:, 0].std() / len(rows) ** 0.5) if len(rows) > 1 else math.nan
-    gain = (mean[0] - single) if task == "classification" else (single - mean[0])
-    return CurvePoint(size, len(rows), mean[0], error, *mean[1:], improvement=100 * gain / single if single else math.nan)
+    gain = found - single if task == "classification" else single - found
+    return CurvePoint(size, len(rows), found, error, nll, ece, apart, distance, 100 * gain / single if single else math.nan)
 
 
 def combined(outputs: Tensor, task: Task, combine: Combine) -> Tensor:

@@ -115,7 +115,7 @@ class DeepEnsemble:
 
     def build_members(self) -> list[nn.Module]:
         """The members as they are before training."""
-        made = []
+        made: list[nn.Module] = []
         for i, seed in enumerate(self.seeds):
             with seeded(seed):
                 member = self.build()

@@ -141,5 +141,5 @@ def _collect(module: nn.Module, prefix: str, found: list[tuple[str, nn.Module]])
     if kind is nn.LayerNorm:
         return len(module.normalized_shape) == 1  # type: ignore[arg-type]
     if kind is FixedGate:
-        return module.axis == -1
+        return bool(module.axis == -1)
     return kind in POINTWISE
