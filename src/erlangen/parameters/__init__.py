@@ -5,8 +5,10 @@ from erlangen.parameters.asymmetric import asymmetrize, trainable_parameters
 from erlangen.parameters.check import check_weight_spec
 from erlangen.parameters.deepset import DeepSet, DeepSetLayer, InvariantDeepSet
 from erlangen.parameters.ensembles import DeepEnsemble
+from erlangen.parameters.interpolation import Barrier, average, barrier, interpolate
 from erlangen.parameters.kinds import Blocks, Grouped
 from erlangen.parameters.learned_optimizer import LearnedOptimizer, LearnedUpdate
+from erlangen.parameters.matching import Match, match_activations, match_weights
 from erlangen.parameters.spec import WeightSpec
 from erlangen.parameters.statistics import StatNN, weight_statistics
 from erlangen.parameters.trace import weight_spec
@@ -15,6 +17,7 @@ from erlangen.parameters.zoo import Standardize, canonical_signs, from_state_dic
 
 __all__ = [
     "UNF",
+    "Barrier",
     "Blocks",
     "DeepEnsemble",
     "DeepSet",
@@ -24,15 +27,21 @@ __all__ = [
     "InvariantUNF",
     "LearnedOptimizer",
     "LearnedUpdate",
+    "Match",
     "Standardize",
     "StatNN",
     "UNFLinear",
     "WeightSpec",
     "asymmetrize",
+    "average",
+    "barrier",
     "canonical_signs",
     "check_weight_spec",
     "from_state_dicts",
+    "interpolate",
     "invariants",
+    "match_activations",
+    "match_weights",
     "trainable_parameters",
     "weight_spec",
     "weight_statistics",

@@ -1,0 +1,229 @@
+"""Networks between networks: the line from one to another, the mean of several, and the barrier of the loss on the way."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from erlangen.errors import ArgumentError
+from erlangen.parameters.asymmetric.network import FixedEntries, FixedGate
+
+#: A network, or its tensors by name.
+Weights: TypeAlias = nn.Module | Mapping[str, Tensor]
+Given = TypeVar("Given", nn.Module, dict[str, Tensor])
+
+
+def interpolate(a: Given, b: Given, ts: Sequence[float] | Tensor) -> list[Given]:
+    """The networks ``(1 - t) a + t b`` for each ``t``.
+
+    Floating-point parameters and buffers are mixed; counters and other integers are those of ``a``. Running statistics of batch norm are
+    mixed, too, which is not what they would be on data: see :func:`barrier` and :func:`reestimate`.
+
+    Args:
+        a, b: two modules of one architecture, or their ``state_dict``s.
+        ts: points of the line; 0 is ``a``, 1 is ``b``, others extrapolate.
+
+    Returns:
+        modules (copies of ``a``), or dicts.
+
+    Raises:
+        ArgumentError: tensors differ in name or shape, or masks and fixed entries of asymmetric networks differ.
+
+    >>> a, b = nn.Linear(2, 1), nn.Linear(2, 1)
+    >>> _, half = interpolate(a, b, [0.0, 0.5])
+    >>> bool(torch.equal(half.weight, (a.weight + b.weight) / 2))
+    True
+    """
+    return [_mixed([a, b], [1 - float(t), float(t)]) for t in ts]
+
+
+def average(members: Sequence[Given]) -> Given:
+    """The network whose weights are the mean of those of several.
+
+    Args:
+        members: modules of one architecture, or their ``state_dict``s; integers are those of the first.
+
+    Raises:
+        ArgumentError: none, or as for :func:`interpolate`.
+
+    >>> average([{"w": torch.tensor([1.0])}, {"w": torch.tensor([4.0])}, {"w": torch.tensor([4.0])}])
+    {'w': tensor([3.])}
+    """
+    members = list(members)
+    if not members:
+        raise ArgumentError("members", "at least one network", "none")
+    return _mixed(members, [1 / len(members)] * len(members))
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """The loss along a line of networks; ``float(...)`` is its height.
+
+    Attributes:
+        ts: points of the line, from 0 to 1.
+        losses: the loss at each.
+        height: the most by which a loss is above the straight line between those at the ends, which is 0 at the ends.
+        at: where that is.
+    """
+
+    ts: tuple[float, ...]
+    losses: tuple[float, ...]
+    height: float
+    at: float
+
+    def __float__(self) -> float:
+        return self.height
+
+
+def barrier(
+    a: nn.Module,
+    b: nn.Module,
+    loss: Callable[[nn.Module], float | Tensor],
+    ts: int | Sequence[float] = 25,
+    inputs: Tensor | Iterable[Tensor] | None = None,
+) -> Barrier:
+    """``max_t loss(t) - ((1 - t) loss(0) + t loss(1))`` over the networks between ``a`` and ``b``.
+
+    Args:
+        a, b: two modules of one architecture; left as they are.
+        loss: of a network in evaluation mode, a number; called without gradients.
+        ts: how many points, or the points, of which 0 and 1 are the first and the last.
+        inputs: training inputs, or batches of them, on which the statistics of batch norm are taken anew at every point, the ends
+            included. Without them a network with batch norm is warned about: its barrier is that of stale statistics.
+
+    Raises:
+        ArgumentError: a point outside of 0 to 1 or fewer than two, a loss that is no finite number at an end, or as for
+            :func:`interpolate`.
+
+    Source: J. Frankle, G. Dziugaite, D. Roy, M. Carbin, ICML 2020, arXiv:1912.05671; statistics taken anew: K. Jordan, H. Sedghi,
+    O. Saukh, R. Entezari, B. Neyshabur, "REPAIR", ICLR 2023, arXiv:2211.08403.
+
+    >>> net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+    >>> float(barrier(net, net, lambda model: model(torch.ones(3, 2)).square().mean()))
+    0.0
+    """
+    points = (
+        [i / (ts - 1) for i in range(ts)] if isinstance(ts, int) and ts > 1 else [] if isinstance(ts, int) else list(map(float, ts))
+    )
+    if len(points) < 2 or points[0] != 0 or points[-1] != 1 or not all(0 <= t <= 1 for t in points):
+        raise ArgumentError("ts", "at least two points, or points from 0 to 1, both ends among them", repr(ts))
+    batches = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if batches is None and any(_counts(m) for m in a.modules()):
+        warnings.warn("a network with batch norm: give inputs, or the barrier is that of stale statistics", stacklevel=2)
+    losses = []
+    for t in points:
+        model = _mixed([a, b], [1 - t, t]).eval()
+        if batches is not None:
+            reestimate(model, batches)
+        with torch.no_grad():
+            losses.append(float(loss(model)))
+    first, last = losses[0], losses[-1]
+    if not (abs(first) < float("inf") and abs(last) < float("inf")):
+        raise ArgumentError("loss", "a finite number at both ends", f"{first} and {last}")
+    above = [0.0 if t in (0.0, 1.0) else value - ((1 - t) * first + t * last) for t, value in zip(points, losses)]
+    height = max(above, key=lambda v: float("inf") if v != v else v)
+    return Barrier(tuple(points), tuple(losses), height, points[above.index(height)])
+
+
+def reestimate(model: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Take the running statistics of a network's batch norms anew, in place, as the mean over batches.
+
+    Args:
+        model: it comes out in the mode in which it was; dropout is off meanwhile.
+        batches: inputs; batches of equal size count alike.
+
+    >>> net = nn.Sequential(nn.BatchNorm1d(1))
+    >>> reestimate(net, [torch.tensor([[1.0], [3.0]])])
+    >>> net[0].running_mean, net[0].running_var
+    (tensor([2.]), tensor([2.]))
+    """
+    norms = [cast(_BatchNorm, m) for m in model.modules() if _counts(m)]
+    if not norms:
+        return
+    modes, momenta = {m: m.training for m in model.modules()}, [m.momentum for m in norms]
+    try:
+        model.eval()
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # of torch: the plain mean of all batches
+            norm.train()
+        with torch.no_grad():
+            for x in batches:
+                model(x)
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _counts(module: nn.Module) -> bool:
+    return isinstance(module, _BatchNorm) and module.running_mean is not None
+
+
+def _mixed(members: Sequence[Given], shares: Sequence[float]) -> Given:
+    """The sum of networks, each times its share; the shares add up to 1."""
+    first = members[0]
+    tensors = [_tensors(m) for m in members]
+    for i, other in enumerate(tensors[1:], 1):
+        _agree(tensors[0], other, i)
+        if isinstance(first, nn.Module):
+            _same_fixed(first, cast(nn.Module, members[i]))
+    mixed = {}
+    for name, t in tensors[0].items():
+        if t.is_floating_point() or t.is_complex():
+            wide = t.dtype if t.dtype in (torch.float64, torch.complex64, torch.complex128) else torch.float32
+            used = [(share, own[name].detach().to(t.device, wide)) for share, own in zip(shares, tensors) if share]
+            start = used[0][1]  # and differences from it: a mean of equals is exact
+            mixed[name] = (start + sum(share * (w - start) for share, w in used[1:])).to(t.dtype)
+        else:
+            mixed[name] = t.detach().clone()
+    if not isinstance(first, nn.Module):
+        return cast(Given, mixed)
+    model = copy.deepcopy(first)
+    with torch.no_grad():
+        for name, t in _tensors(model).items():
+            t.copy_(mixed[name])
+    return model
+
+
+def _tensors(weights: Weights) -> dict[str, Tensor]:
+    """All parameters and buffers, those that ``state_dict`` leaves out included."""
+    return dict([*weights.named_parameters(), *weights.named_buffers()] if isinstance(weights, nn.Module) else weights)
+
+
+def _agree(a: Mapping[str, Tensor], b: Mapping[str, Tensor], i: int) -> None:
+    for name in [*a, *b]:
+        if name not in a or name not in b:
+            raise ArgumentError(
+                name, "a tensor of this name in all networks", f"none in {'the first' if name in b else f'number {i}'}"
+            )
+        if a[name].shape != b[name].shape:
+            raise ArgumentError(
+                name, f"shape {tuple(a[name].shape)}, as in the first network", f"{tuple(b[name].shape)} in number {i}"
+            )
+        if a[name].dtype == torch.bool and not torch.equal(a[name], b[name].to(a[name].device)):
+            raise ArgumentError(
+                "masks", f"one '{name}' in all networks: what lies between two masks is none", f"another in number {i}"
+            )
+        values = f"{name.removesuffix('mask')}values"
+        if name.endswith(".mask") and values in a and values in b and not torch.equal(a[values], b[values].to(a[values].device)):
+            raise ArgumentError("masks", f"one '{values}' in all networks", f"other fixed entries in number {i}")
+
+
+def _same_fixed(a: nn.Module, b: nn.Module) -> None:
+    """Refuse fixed gates that differ, and masks in one network alone."""
+    others = dict(b.named_modules())
+    for name, own in a.named_modules():
+        other = others.get(name)
+        if isinstance(own, (FixedEntries, FixedGate)) and type(other) is not type(own):
+            raise ArgumentError("masks", f"'{name}' as in the first network", type(other).__name__)
+        if isinstance(own, FixedGate) and isinstance(other, FixedGate) and not torch.equal(own.matrix, other.matrix):
+            raise ArgumentError("masks", f"one fixed gate '{name}' in all networks", "others")

@@ -1,0 +1,118 @@
+"""`match_weights`: the permutation of hidden units after which two networks' weights are closest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from erlangen.errors import ArgumentError
+from erlangen.groups.base import Element
+from erlangen.parameters.matching.descent import Descent, Pair, profiles
+from erlangen.parameters.matching.result import Match, moved_weights, weights_of
+from erlangen.parameters.spec import WeightSpec
+from erlangen.parameters.trace import weight_spec
+
+Given = TypeVar("Given", nn.Module, dict[str, Tensor])
+SWEEPS = 100
+STATISTICS = ("running_mean", "running_var")
+
+
+def match_weights(
+    a: Given, b: Given, spec: WeightSpec | None = None, *, restarts: int = 2, seed: int = 0, example: object = None
+) -> Match[Given]:
+    """Move the hidden units of ``b`` so that its weights are as close to those of ``a`` as coordinate descent brings them.
+
+    One label of the spec after the other has its best permutation, the others held, by a linear assignment over all tensors that it
+    touches, until none moves. Residual streams, heads of attention, flattened convolutions and gates are what the spec says they are.
+    What is found is a local optimum, the best of several starts: first from the units' sorted weights, then from the order in which
+    ``b`` is, then from random permutations. Running statistics are moved along and are not compared.
+
+    Args:
+        a, b: two modules of one architecture, or their tensors by name; left as they are.
+        spec: of both; by default found by :func:`~erlangen.parameters.weight_spec`, which a dict of tensors has none of.
+        restarts: how many starts.
+        seed: of the orders of labels and of random starts.
+        example: an input of the modules, where the spec is to be found and their first layer does not tell one.
+
+    Returns:
+        the permutation, ``b`` moved by it, the inner product of the weights, and how it grew.
+
+    Raises:
+        ArgumentError: no spec of dicts, tensors that do not fit the spec, weights that are no finite numbers, or no start.
+
+    Source: S. Ainsworth, J. Hayase, S. Srinivasa, "Git Re-Basin", ICLR 2023, arXiv:2209.04836; any spec, the first guess and tensors
+    with a label twice are ours.
+
+    >>> a = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 3))
+    >>> spec = weight_spec(a)
+    >>> sigma = spec.random_permutation(torch.Generator().manual_seed(0))
+    >>> b = spec.apply_permutation(dict(a.named_parameters()), sigma)
+    >>> found = match_weights(dict(a.named_parameters()), b, spec)
+    >>> all(torch.equal(found.moved[name], w) for name, w in a.named_parameters())
+    True
+    """
+    if restarts < 1:
+        raise ArgumentError("restarts", "at least one start", repr(restarts))
+    spec = spec_of(a, spec, example)
+    names = [name for name in spec.shapes if name.rpartition(".")[2] not in STATISTICS]
+    if isinstance(a, nn.Module):
+        parameters = {name for name, _ in a.named_parameters()}
+        names = [name for name in names if name in parameters]
+    pairs = folded(spec, names, weights_of(a), weights_of(b))
+    labels = dict(spec.labels)
+    best, history = searched(pairs, labels, restarts, seed)
+    sigma = element(best.source)
+    return Match(sigma, moved_weights(b, spec, sigma), history[-1], tuple(history), spec)
+
+
+def searched(pairs: Sequence[Pair], labels: dict[str, int], restarts: int, seed: int) -> tuple[Descent, list[float]]:
+    """The best of several descents and its history."""
+    generator = torch.Generator().manual_seed(seed)
+    best: tuple[Descent, list[float]] | None = None
+    for start in range(restarts):
+        descent = Descent(pairs, labels)
+        if start != 1:
+            guess = (
+                profiles(pairs, labels) if start == 0 else {k: torch.randperm(n, generator=generator) for k, n in labels.items()}
+            )
+            for label, source in guess.items():
+                descent.move(label, source)
+        history = descent.run(list(labels), generator, SWEEPS)
+        if best is None or history[-1] > best[1][-1]:
+            best = descent, history
+    assert best is not None
+    return best
+
+
+def spec_of(a: nn.Module | dict[str, Tensor], spec: WeightSpec | None, example: object) -> WeightSpec:
+    """The spec that is given, or that of a module."""
+    if spec is not None:
+        return spec
+    if not isinstance(a, nn.Module):
+        raise ArgumentError("spec", "the WeightSpec of tensors by name", "None", "or give the modules")
+    return weight_spec(a, example=example)
+
+
+def folded(spec: WeightSpec, names: Sequence[str], a: dict[str, Tensor], b: dict[str, Tensor]) -> list[Pair]:
+    """The typed tensors of both that some label moves, in double precision."""
+    pairs = []
+    a, b = spec.select(a), spec.select(b)
+    for name in names:
+        for who, own in (("a", a), ("b", b)):
+            if own[name].shape != spec.shapes[name]:
+                raise ArgumentError(who, f"'{name}' of shape {spec.shapes[name]}", f"{tuple(own[name].shape)}")
+            if not bool(torch.isfinite(own[name]).all()):
+                raise ArgumentError(who, "finite weights", f"'{name}' has others")
+        layout = spec.layouts[name]
+        if any(part.labels for part in layout.parts):
+            pieces = [layout.fold(own[name].detach().cpu().double().unsqueeze(0)) for own in (a, b)]
+            pairs += [Pair(part.labels, x, y) for part, x, y in zip(layout.parts, *pieces) if part.labels]
+    return pairs
+
+
+def element(source: dict[str, Tensor]) -> Element:
+    """The group's element that puts unit ``source[i]`` at ``i``."""
+    return tuple(s.argsort() for s in source.values()) or (torch.zeros(1, dtype=torch.int64),)

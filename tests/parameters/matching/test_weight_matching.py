@@ -1,0 +1,220 @@
+"""Re-basin: planted permutations come back, the objective never falls, and nothing is worse than standing still."""
+
+import copy
+import itertools
+
+import pytest
+import torch
+from residual_networks import awake, resnet20
+from torch import nn
+
+from erlangen.errors import ArgumentError
+from erlangen.parameters import WeightSpec, asymmetrize, match_activations, match_weights, weight_spec
+
+
+def mlp() -> nn.Module:
+    return nn.Sequential(nn.Linear(6, 12), nn.GELU(), nn.Linear(12, 9), nn.LayerNorm(9), nn.GELU(), nn.Linear(9, 3))
+
+
+def cnn() -> nn.Module:
+    """A convolution, a grouped one, and a flattened map."""
+    return nn.Sequential(
+        nn.Conv2d(2, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=2), nn.ReLU(), nn.Flatten(), nn.Linear(32, 5)
+    )  # fmt: skip
+
+
+def encoder() -> nn.Module:
+    layer = nn.TransformerEncoderLayer(12, 3, 20, dropout=0.0, batch_first=True)
+    return nn.Sequential(nn.Linear(4, 12), nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), nn.Linear(12, 2))
+
+
+class Tied(nn.Module):
+    """Embeddings that are also the last layer: one tensor, two places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.inner, self.head = nn.Embedding(11, 8), nn.Linear(8, 8), nn.Linear(8, 11, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, x):
+        x = self.embed(x)
+        return self.head(x + torch.tanh(self.inner(x)))
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind) -> None:
+        super().__init__()
+        self.cell, self.head = kind(3, 10, num_layers=2, batch_first=True), nn.Linear(10, 2)
+
+    def forward(self, x):
+        return self.head(self.cell(x)[0])
+
+
+MODELS = {
+    "mlp": (mlp, torch.randn(2, 6)),
+    "cnn": (cnn, torch.randn(2, 2, 4, 4)),
+    "resnet20": (lambda: resnet20(1, 4), torch.randn(2, 1, 8, 8)),
+    "encoder": (encoder, torch.randn(2, 5, 4)),
+    "tied": (Tied, torch.randint(11, (2, 5))),
+    "gru": (lambda: Recurrent(nn.GRU), torch.randn(2, 5, 3)),
+    "lstm": (lambda: Recurrent(nn.LSTM), torch.randn(2, 5, 3)),
+}
+
+
+def planted(name: str, dtype: torch.dtype = torch.float32):
+    """A network, the same moved, and what moved it."""
+    torch.manual_seed(0)
+    make, x = MODELS[name]
+    a = awake(make())
+    spec = weight_spec(a, example=x)
+    a = a.to(dtype)
+    sigma = spec.random_permutation(torch.Generator().manual_seed(1))
+    b = copy.deepcopy(a)
+    own = dict([*a.named_parameters(), *a.named_buffers()])
+    moved = spec.apply_permutation({n: own[n].detach() for n in spec.shapes}, sigma)
+    with torch.no_grad():
+        for n, t in [*b.named_parameters(), *b.named_buffers()]:
+            if n in moved:
+                t.copy_(moved[n])
+    return a, b, spec, sigma, x
+
+
+def rising(history: tuple[float, ...]) -> bool:
+    return all(later > earlier for earlier, later in itertools.pairwise(history))
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_planted_permutations_come_back(name):
+    a, b, spec, sigma, _ = planted(name)
+    found = match_weights(a, b, spec)
+    inverse = spec.group.inverse(sigma)
+    assert all(torch.equal(p, q) for p, q in zip(found.permutation, inverse))
+    for (key, own), (_, other) in zip(a.state_dict().items(), found.moved.state_dict().items()):
+        assert torch.equal(own, other), key
+    assert rising(found.history)
+    total = sum(
+        float(p.double().square().sum()) for n, p in a.named_parameters() if any(part.labels for part in spec.layouts[n].parts)
+    )
+    assert found.objective == pytest.approx(total, rel=1e-9)  # at the optimum the inner product is the norm, squared
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_precisions(dtype):
+    a, b, spec, _, _ = planted("encoder", dtype)
+    found = match_weights(a, b, spec)
+    assert all(torch.equal(p, q) and p.dtype == dtype for p, q in zip(found.moved.parameters(), a.parameters()))
+
+
+@pytest.mark.parametrize("name", ["mlp", "resnet20", "gru"])
+def test_of_unlike_networks_the_function_stays_and_weights_come_nearer(name):
+    make, x = MODELS[name]
+    torch.manual_seed(0)
+    a, b = awake(make(), 1), awake(make(), 2)
+    found = match_weights(a, b, example=x, restarts=3)
+    with torch.no_grad():
+        torch.testing.assert_close(found.moved(x), b(x), rtol=1e-4, atol=1e-5)
+
+    def distance(net):
+        return sum(float((p - q).square().sum()) for p, q in zip(a.parameters(), net.parameters()))
+
+    assert distance(found.moved) < distance(b)
+    assert rising(found.history)
+    one = {name: t for name, t in a.named_parameters() if name in found.spec.shapes}
+    two = dict(found.moved.named_parameters())
+    labelled = [name for name in one if any(part.labels for part in found.spec.layouts[name].parts)]
+    assert found.objective == pytest.approx(sum(float((one[n].double() * two[n].double()).sum()) for n in labelled), rel=1e-6)
+
+
+def test_one_hidden_layer_is_solved_exactly():
+    """All permutations of five units: none is better."""
+    torch.manual_seed(3)
+    a, b = (nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)) for _ in range(2))
+    spec = weight_spec(a)
+    found = match_weights(a, b, spec)
+    own = {name: p for name, p in a.named_parameters() if name != "2.bias"}
+    others = dict(b.named_parameters())
+
+    def value(p):
+        moved = spec.apply_permutation(others, (torch.tensor(p),))
+        return sum(float((w * moved[name]).sum()) for name, w in own.items())
+
+    best = max(map(value, itertools.permutations(range(5))))
+    assert found.objective == pytest.approx(best, rel=1e-6)
+
+
+def test_a_label_twice_in_one_tensor_never_gets_worse():
+    """Quadratic assignment of six units against all permutations: a local optimum under exchanges of two, better than the start."""
+    spec = WeightSpec({"w": (6, 6)}, {"w": ("h", "h")})
+    generator = torch.Generator().manual_seed(0)
+    a, b = {"w": torch.randn(6, 6, generator=generator)}, {"w": torch.randn(6, 6, generator=generator)}
+    found = match_weights(a, b, spec, restarts=8)
+    values = [float((a["w"] * spec.apply_permutation(b, (torch.tensor(p),))["w"]).sum()) for p in itertools.permutations(range(6))]
+    assert rising(found.history)
+    assert found.objective == pytest.approx(max(values), rel=1e-5)
+
+
+def test_dicts_shared_names_and_statistics():
+    a, b, spec, _, _ = planted("tied")
+    found = match_weights(a.state_dict(), b.state_dict(), spec)
+    assert all(torch.equal(found.moved[n], t) for n, t in a.state_dict().items())
+    a, b, spec, _, _ = planted("cnn")
+    b.get_buffer("1.running_var").mul_(1e6)  # moved along, but not compared
+    found = match_weights(a.state_dict(), b.state_dict(), spec)
+    assert torch.equal(found.moved["1.running_var"], a.get_buffer("1.running_var") * 1e6)
+    assert int(found.moved["1.num_batches_tracked"]) == 0
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "resnet20", "encoder", "gru", "tied"])
+def test_activations_find_planted_permutations(name):
+    a, b, spec, _, x = planted(name, torch.float64)
+    shape = (200, *x.shape[1:])
+    data = torch.randint(11, shape) if name == "tied" else torch.randn(shape, dtype=torch.float64)
+    found = match_activations(a, b, data, spec)
+    for (key, own), (_, other) in zip(a.state_dict().items(), found.moved.state_dict().items()):
+        assert torch.equal(own, other), key
+    assert rising(found.history)
+
+
+def test_activations_alone_tell_units_that_weights_do_not():
+    """Units whose weights are scaled alike: their correlations stay 1."""
+    torch.manual_seed(0)
+    a = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2))
+    b = copy.deepcopy(a)
+    with torch.no_grad():
+        b[0].weight.mul_(torch.linspace(0.1, 3, 6)[:, None])
+        b[0].bias.mul_(torch.linspace(0.1, 3, 6))
+    found = match_activations(a, b, torch.randn(50, 4))
+    assert found.permutation[0].tolist() == list(range(6))
+    assert found.objective == pytest.approx(6, rel=1e-6)
+
+
+def test_modes_and_hooks_are_left_as_they_were():
+    a, b, spec, _, x = planted("encoder")
+    a.train()
+    b[1].train()
+    match_activations(a, b, x, spec)
+    assert [a.training, b[0].training, b[1].training] == [True, False, True]
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in [*a.modules(), *b.modules()])
+
+
+def test_asymmetric_networks_have_nothing_to_move():
+    nets = [asymmetrize(nn.Sequential(nn.Linear(4, 6), nn.GELU(), nn.Linear(6, 2)), n_fix=1) for _ in range(2)]
+    with pytest.warns(UserWarning, match="FixedEntries"):
+        found = match_weights(*nets)
+    assert all(torch.equal(p, q) for p, q in zip(found.moved.parameters(), nets[1].parameters()))
+
+
+def test_what_is_refused():
+    a, b = mlp(), mlp()
+    with pytest.raises(ArgumentError, match="spec"):
+        match_weights(a.state_dict(), b.state_dict())
+    with pytest.raises(ArgumentError, match="restarts"):
+        match_weights(a, b, restarts=0)
+    with pytest.raises(ArgumentError, match=r"0\.weight"):
+        match_weights(a, nn.Sequential(nn.Linear(6, 13), *mlp()[1:]))
+    with torch.no_grad():
+        b[0].weight[0, 0] = float("nan")
+    with pytest.raises(ArgumentError, match="finite"):
+        match_weights(a, b)
+    with pytest.raises(ArgumentError, match="finite"):
+        match_activations(a, b, torch.randn(3, 6))
