@@ -127,7 +127,7 @@ def barrier(
     first, last = losses[0], losses[-1]
     if not (abs(first) < float("inf") and abs(last) < float("inf")):
         raise ArgumentError("loss", "a finite number at both ends", f"{first} and {last}")
-    above = [0.0 if t in (0.0, 1.0) else value - ((1 - t) * first + t * last) for t, value in zip(points, losses)]
+    above = [0.0 if t in (0.0, 1.0) else value - (first + t * (last - first)) for t, value in zip(points, losses)]
     height = max(above, key=lambda v: float("inf") if v != v else v)
     return Barrier(tuple(points), tuple(losses), height, points[above.index(height)])
 
