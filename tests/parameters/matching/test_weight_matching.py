@@ -93,7 +93,9 @@ def test_planted_permutations_come_back(name):
         assert torch.equal(own, other), key
     assert rising(found.history)
     total = sum(
-        float(p.detach().double().square().sum()) for n, p in a.named_parameters() if any(part.labels for part in spec.layouts[n].parts)
+        float(p.detach().double().square().sum())
+        for n, p in a.named_parameters()
+        if any(part.labels for part in spec.layouts[n].parts)
     )
     assert found.objective == pytest.approx(total, rel=1e-9)  # at the optimum the inner product is the norm, squared
 
