@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 
 from erlangen.actions import Action, Record
 from erlangen.equivariance import equivariance_error
+from erlangen.errors import ArgumentError
 from erlangen.training import TrainingConfig, steps_within, train
 
-RATES = (1e-3, 4e-3)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 PIECE = 100
 Way = Literal["built in", "on a grid", "frame"]
 
@@ -41,30 +43,65 @@ class Contender:
 
 @dataclass(frozen=True)
 class Row:
-    """What one network reached and costs.
+    """What one network reached and costs; of several seeds, what it reached on the mean.
 
     Attributes:
         name, way: as of its :class:`Contender`.
-        error, median: over the test data; of a closed form, too.
+        errors: the mean over the test data, of each seed; of a closed form, one.
+        median: over the test data.
         moved: the mean over test data each moved by a random element of the group.
+        apart: the largest relative difference between the errors of a seed on test data as they are and moved.
         equivariance: mean relative error of equivariance.
         parameters, steps: of the network, of its training.
-        seconds: CPU time of the training, without the search for the rate.
+        seconds: CPU time of a training, without the search for the rate.
         latency: CPU seconds for :data:`PIECE` data.
-        rate: the learning rate that was better on validation data.
+        rate: the learning rate that was best on validation data.
     """
 
     name: str
     way: str
-    error: float
+    errors: tuple[float, ...]
     median: float
     moved: float
+    apart: float
     equivariance: float
     parameters: int
     steps: int
     seconds: float
     latency: float
     rate: float
+
+    @property
+    def error(self) -> float:
+        return statistics.fmean(self.errors)
+
+    @property
+    def uncertainty(self) -> float:
+        """The standard error of the mean over seeds; 0 of one."""
+        return statistics.stdev(self.errors) / math.sqrt(len(self.errors)) if len(self.errors) > 1 else 0.0
+
+    def below(self, other: Row) -> bool:
+        """Whether the error is smaller, by more than two standard errors of the difference."""
+        return self.error + 2 * math.hypot(self.uncertainty, other.uncertainty) < other.error
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What one network with one seed reached: as in :class:`Row`."""
+
+    error: float
+    median: float
+    moved: float
+    equivariance: float
+    parameters: int
+    seconds: float
+    latency: float
+
+
+def closed_form(name: str, errors: Tensor, parameters: int) -> Row:
+    """The row of a closed form that is exactly equivariant, by its error for each datum of the test."""
+    mean = float(errors.mean())
+    return Row(name, "closed form", (mean,), float(errors.median()), mean, 0.0, 0.0, parameters, 0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -90,22 +127,48 @@ class Contest:
     batch: int
     seed: int
 
-    def run(self, contenders: Sequence[Contender], seconds: float, quiet: bool) -> list[Row]:
-        """Train and measure one after the other."""
-        return [self.row(contender, seconds, quiet) for contender in contenders]
+    def run(self, contenders: Sequence[Contender], seconds: float, seeds: int, quiet: bool) -> list[Row]:
+        """Train and measure one after the other, each with so many seeds."""
+        return [self.row(contender, seconds, seeds, quiet) for contender in contenders]
 
-    def row(self, contender: Contender, seconds: float, quiet: bool) -> Row:
-        """Try both rates for a fifth of the time, train with the better one for all of it, measure."""
-        model = self.new(contender)
-        steps = steps_within(seconds, model, self.flat(self.learn), self.loss(), self.settings(RATES[0], 1))
+    def row(self, contender: Contender, seconds: float, seeds: int, quiet: bool) -> Row:
+        """Choose the rate with the first seed, train with it and every seed for all of the time, measure."""
+        steps = steps_within(seconds, self.new(contender), self.flat(self.learn), self.loss(), self.settings(RATES[0], 1))
+        rate = self.rate(contender, steps, quiet)
+        each = [replace(self, seed=self.seed + k).once(contender, rate, steps, quiet) for k in range(seeds)]
+        return Row(
+            contender.name,
+            contender.way,
+            tuple(one.error for one in each),
+            statistics.fmean(one.median for one in each),
+            statistics.fmean(one.moved for one in each),
+            max(abs(one.moved / one.error - 1) for one in each),
+            statistics.fmean(one.equivariance for one in each),
+            each[0].parameters,
+            steps,
+            statistics.fmean(one.seconds for one in each),
+            statistics.fmean(one.latency for one in each),
+            rate,
+        )
+
+    def rate(self, contender: Contender, steps: int, quiet: bool) -> float:
+        """Of all rates the one that a fifth of the time leaves with the smallest loss on validation data."""
         tried = {}
         for rate in RATES:
             short = self.new(contender)
-            self.train(short, rate, max(1, steps // 5), f"{contender.name}, rate {rate:g}", quiet)
-            tried[rate] = float(self.loss()(short, *self.flat(self.hold)).detach())
-        rate = min(RATES, key=tried.__getitem__)
+            try:
+                self.train(short, rate, max(1, steps // 5), f"{contender.name}, rate {rate:g}", quiet)
+            except ArgumentError:  # the loss was not finite
+                tried[rate] = math.inf
+            else:
+                tried[rate] = float(self.loss()(short, *self.flat(self.hold)).detach())
+        return min(RATES, key=tried.__getitem__)
+
+    def once(self, contender: Contender, rate: float, steps: int, quiet: bool) -> Reached:
+        """Train one network and measure it."""
+        model = self.new(contender)
         started = time.process_time()
-        self.train(model, rate, steps, contender.name, quiet)
+        self.train(model, rate, steps, f"{contender.name}, seed {self.seed}", quiet)
         spent = time.process_time() - started
         x, y = self.test
         errors, moved = self.errors(model, x, y), self.errors(model, *self.moved(x, y, torch.Generator().manual_seed(self.seed)))
@@ -113,18 +176,14 @@ class Contest:
         apart = equivariance_error(
             lambda data: model(**data), few, self.inp, self.out, elements=4, generator=torch.Generator().manual_seed(self.seed)
         )
-        return Row(
-            contender.name,
-            contender.way,
+        return Reached(
             float(errors.mean()),
             float(errors.median()),
             float(moved.mean()),
             apart["mean"],
             sum(p.numel() for p in model.parameters()),
-            steps,
             spent,
             latency(model, few),
-            rate,
         )
 
     def new(self, contender: Contender) -> nn.Module:
@@ -191,4 +250,6 @@ def latency(model: nn.Module, x: Mapping[str, Tensor], repeats: int = 7) -> floa
 
 def as_numbers(rows: Sequence[Row]) -> dict[str, Any]:
     """Every number of every row, by name."""
-    return {row.name: {key: value for key, value in asdict(row).items() if key != "name"} for row in rows}
+    return {
+        row.name: {**asdict(row), "errors": list(row.errors), "error": row.error, "uncertainty": row.uncertainty} for row in rows
+    }

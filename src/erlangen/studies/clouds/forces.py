@@ -12,7 +12,7 @@ from erlangen.actions import AtomBatch
 from erlangen.fields.molecules import Trajectory, fit_pair_potentials, trajectory
 from erlangen.nn import PNITA, PONITA, EGNNEnergyModel, FAENet, GAAEnergyModel, PairGNN, Potential
 from erlangen.studies.base import Part
-from erlangen.studies.clouds.contest import Contender, Contest, Row
+from erlangen.studies.clouds.contest import Contender, Contest, Row, closed_form
 from erlangen.studies.clouds.study import Config
 from erlangen.studies.clouds.tensors import Tensors, all_pairs
 from erlangen.studies.clouds.verdicts import part_of
@@ -28,7 +28,7 @@ ABOUT = (
     "whose gradient the forces are, so that they sum to zero and do no work on a closed way. FAENet and the plain graph network see "
     "coordinates as numbers and say forces directly, behind the eight frames of the principal axes, one at random for each frame of the "
     "trajectory in training. That is cheaper by a gradient, and the forces are no gradient.",
-    "All learn from the same frames, turned and reflected at random, for the same CPU time; each tries two learning rates for a fifth of "
+    "All learn from the same frames, turned and reflected at random, for the same CPU time; each tries four learning rates for a fifth of "
     "it, and keeps the weights that are best on validation frames. Fitted pair potentials: for each of the 36 pairs a curve of five "
     "numbers (powers of 1 / r), all by one least-squares fit. Errors are the mean length of the error of a force.",
 )
@@ -150,8 +150,7 @@ def split(config: Config) -> tuple[Trajectory, Trajectory, Trajectory]:
 def fitted(learn: Trajectory, test: Trajectory) -> Row:
     """What pair potentials by least squares reach."""
     errors = off(fit_pair_potentials(learn)(test), test.forces)
-    mean, weights = float(errors.mean()), 5 * len(learn.numbers) * (len(learn.numbers) - 1) // 2
-    return Row(FITTED, "closed form", mean, float(errors.median()), mean, 0.0, weights, 0, 0.0, 0.0, 0.0)
+    return closed_form(FITTED, errors, 5 * len(learn.numbers) * (len(learn.numbers) - 1) // 2)
 
 
 def run(config: Config, quiet: bool) -> Part:
@@ -162,8 +161,8 @@ def run(config: Config, quiet: bool) -> Part:
     task = Contest(er.actions.Record({"pos": G.point}), G.vector, first, second, third, rms(learn), off, 10, config.seed)
     taking_part = contenders(learn, config.size)
     seconds = 600.0 if config.full else config.seconds
-    rows = task.run(taking_part, seconds, quiet)
-    scale = f"{len(learn)} training and {len(test)} test frames, {seconds:g} CPU seconds each, one seed"
+    rows = task.run(taking_part, seconds, config.seeds, quiet)
+    scale = f"{len(learn)} training and {len(test)} test frames, {seconds:g} CPU seconds each, seeds: {config.seeds}"
     missing = "" if any(c.name == PEER for c in taking_part) else "e3nn is not installed (extra `bench`)"
     return part_of("Forces of ethanol", ABOUT, taking_part, rows, fitted(learn, test), unit=UNIT, scale=scale, peer=PEER,
                    missing=missing)  # fmt: skip

@@ -13,7 +13,7 @@ from erlangen.fields.mechanics import bodies, nbody
 from erlangen.nn import EGNN, PONITA, PairGNN, Vector2VectorAttention, VectorAttention, VectorNeurons
 from erlangen.nn.perceptron import perceptron
 from erlangen.studies.base import Part
-from erlangen.studies.clouds.contest import Contender, Contest, Row
+from erlangen.studies.clouds.contest import Contender, Contest, Row, closed_form
 from erlangen.studies.clouds.study import Config
 from erlangen.studies.clouds.tensors import Tensors, all_pairs
 from erlangen.studies.clouds.verdicts import part_of
@@ -26,7 +26,7 @@ ABOUT = (
     "of pairs among a body's differences to the others and its velocity; e3nn mixes scalars and vectors by tensor products. The plain "
     "graph network sees coordinates as numbers, behind the eight frames of the principal axes (one at random for each system in "
     "training) or in a pose that a network of vector neurons learns.",
-    "All learn from the same systems, turned, reflected and moved at random, for the same CPU time; each tries two learning rates for a "
+    "All learn from the same systems, turned, reflected and moved at random, for the same CPU time; each tries four learning rates for a "
     "fifth of it, and keeps the weights that are best on validation systems. Straight lines go on with the velocity, for a time fitted "
     "by least squares. Close encounters give errors a heavy tail: hence the median. Errors on moved data are after random rigid motions.",
 )
@@ -155,8 +155,7 @@ def straight(task: Contest) -> Row:
     """Velocities go on for a fitted time."""
     (x, y), (now, later) = task.learn, task.test
     time = float(((y - x["pos"]) * x["vel"]).sum() / x["vel"].square().sum())
-    errors = squared(now["pos"] + time * now["vel"], later)
-    return Row(LINE, "closed form", float(errors.mean()), float(errors.median()), float(errors.mean()), 0.0, 1, 0, 0.0, 0.0, 0.0)
+    return closed_form(LINE, squared(now["pos"] + time * now["vel"], later), 1)
 
 
 def run(config: Config, quiet: bool) -> Part:
@@ -164,8 +163,10 @@ def run(config: Config, quiet: bool) -> Part:
     task = contest(config)
     taking_part = contenders(task.learn[0], config.size)
     seconds = 600.0 if config.full else config.seconds
-    rows = task.run(taking_part, seconds, quiet)
-    scale = f"{len(task.learn[1])} training and {len(task.test[1])} test systems, {seconds:g} CPU seconds each, one seed"
+    rows = task.run(taking_part, seconds, config.seeds, quiet)
+    scale = (
+        f"{len(task.learn[1])} training and {len(task.test[1])} test systems, {seconds:g} CPU seconds each, seeds: {config.seeds}"
+    )
     missing = "" if any(c.name == PEER for c in taking_part) else "e3nn is not installed (extra `bench`)"
     return part_of("Charged bodies", ABOUT, taking_part, rows, straight(task), unit="mean squared error", scale=scale, peer=PEER,
                    missing=missing)  # fmt: skip

@@ -15,7 +15,7 @@ class Config:
     part: Literal["nbody", "forces"] = "nbody"
     """Which of the two tasks."""
     seconds: float = 20.0
-    """CPU seconds for the training of each; finding its learning rate takes two fifths of that besides."""
+    """CPU seconds for a training of each; finding its learning rate takes four fifths of that besides."""
     samples: int = 1000
     """Systems or frames of the trajectory to learn from."""
     held: int = 200
@@ -24,8 +24,10 @@ class Config:
     """And to judge by; of frames at most 300."""
     size: float = 1.0
     """Widths of all networks, relative to their own."""
+    seeds: int = 3
+    """Trainings of each, on the same data."""
     seed: int = 0
-    """Of data, weights and batches."""
+    """Of data; the first one of weights and batches."""
     full: bool = False
     """Ten minutes for each training, 3000 systems."""
 
@@ -33,8 +35,8 @@ class Config:
 CLAIMS = {
     "closed-form": "every network has a smaller error than what a closed form fits to the same data",
     "moved-same": "networks that are exactly equivariant have the same error on moved data",
-    "built-in": "the best network with its symmetry built in has a smaller error than the best behind a frame",
-    "peer": "the best of ours has a smaller error than the network of e3nn's products",
+    "built-in": "the best network with its symmetry built in has a smaller error than the best behind a frame, beyond two standard errors",
+    "peer": "the best of ours has a smaller error than the network of e3nn's products, beyond two standard errors",
 }
 PARTS = {
     "nbody": Announced("Where charged bodies go, by all networks of points", CLAIMS),

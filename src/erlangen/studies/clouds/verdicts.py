@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from erlangen.reporting import Claim, Section, Table, bars_with_error
+from erlangen.reporting import Claim, PlusMinus, Section, Table, bars_with_error
 from erlangen.studies.base import Part
 from erlangen.studies.clouds.contest import PIECE, Contender, Row, as_numbers
 
-HEADS = ["", "symmetry", "error", "median", "on moved data", "equivariance error", "parameters", "steps", "CPU s", f"ms / {PIECE}"]
+HEADS = [
+    "network", "symmetry", "error", "median", "on moved data", "equivariance error", "parameters", "learning rate", "steps", "CPU s",
+    f"ms / {PIECE}",
+]  # fmt: skip
 
 
 def part_of(
@@ -35,43 +38,49 @@ def part_of(
         missing: why that took no part; empty where it did.
     """
     exact = {c.name for c in contenders if c.exact}
-    apart = {row.name: abs(row.moved / row.error - 1) for row in rows}
-    most = max(apart[name] for name in exact)
-    others = [change for name, change in apart.items() if name not in exact]
+    most = max(row.apart for row in rows if row.name in exact)
+    others = [row.apart for row in rows if row.name not in exact]
     worst, ours = max(rows, key=lambda row: row.error), [row for row in rows if row.name != peer]
     best = {way: min((row for row in ours if row.way == way), key=lambda row: row.error) for way in ("built in", "frame")}
     first = min(ours, key=lambda row: row.error)
     claims = [
-        Claim("every network has a smaller error than the closed form", None, worst.error, worst.error < closed.error, closed.error,
+        Claim("every network has a smaller error than the closed form", None, shown(worst), worst.below(closed), closed.error,
               scale, unit, f"the largest error, of {worst.name}; baseline: {closed.name}", key="closed-form"),
         Claim("networks that are exactly equivariant have the same error on moved data, to three digits", "exact", most, most <= 1e-3,
               max(others) if others else None, "float32", note="largest relative difference; baseline: networks on a grid",
               key="moved-same"),
-        Claim("the best with its symmetry built in has a smaller error than the best behind a frame", None, best["built in"].error,
-              best["built in"].error < best["frame"].error, best["frame"].error, scale, unit,
+        Claim("the best with its symmetry built in has a smaller error than the best behind a frame", None,
+              shown(best["built in"]), best["built in"].below(best["frame"]), shown(best["frame"]), scale, unit,
               f"{best['built in'].name} beside {best['frame'].name}", key="built-in"),
     ]  # fmt: skip
     for row in rows:
         if row.name == peer:
             claims.append(
-                Claim("the best of ours has a smaller error than the network of e3nn's products", None, first.error,
-                      first.error < row.error, row.error, scale, unit,
+                Claim("the best of ours has a smaller error than the network of e3nn's products", None, shown(first),
+                      first.below(row), shown(row), scale, unit,
                       f"{first.name}; baseline: fully connected products, not tuned", key="peer")
             )  # fmt: skip
     order = sorted(rows, key=lambda row: row.error)
     table = [
-        [r.name, r.way, r.error, r.median, r.moved, r.equivariance, r.parameters, r.steps, r.seconds, 1e3 * r.latency]
+        [r.name, r.way, shown(r), r.median, r.moved, r.equivariance, r.parameters, r.rate, r.steps, r.seconds, 1e3 * r.latency]
         for r in order
     ]
-    table.append([closed.name, closed.way, closed.error, closed.median, closed.moved, 0.0, closed.parameters, "", "", ""])
+    table.append([closed.name, closed.way, closed.error, closed.median, closed.moved, 0.0, closed.parameters, *[None] * 4])
+    spread = "" if len(rows[0].errors) < 2 else "; ±: one standard error of the mean over seeds"
     bars = bars_with_error(
         [*(row.name for row in order), closed.name],
         {"test data": [*(row.error for row in order), closed.error], "moved": [*(row.moved for row in order), closed.moved]},
+        {"test data": [*(row.uncertainty for row in order), 0.0]} if spread else None,
         title="Errors at equal CPU time",
         y_label=unit,
-        caption=scale,
+        caption=scale + spread,
     )
-    section = Section(title, about, tables=[Table(f"Errors ({unit})", HEADS, table, caption=scale)], figures=[bars])
+    section = Section(title, about, tables=[Table(f"Errors ({unit})", HEADS, table, caption=scale + spread)], figures=[bars])
     answer = f"{', '.join(f'{row.name} {row.error:.3g}' for row in order)}; {closed.name} {closed.error:.3g} ({unit})."
     numbers = as_numbers([*rows, closed])
     return Part(claims, [section], numbers, answer, {"peer": missing} if missing else {})
+
+
+def shown(row: Row) -> PlusMinus | float:
+    """The error, of several seeds with its standard error."""
+    return PlusMinus(row.error, row.uncertainty) if len(row.errors) > 1 else row.error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -51,9 +51,9 @@ def run(config: Config, quiet: bool) -> Part:
         turned = GeometricGraph(one.pos @ turn.T, one.edge_index, one.labels, one.vectors, one.edge_vec @ turn.T)
         for name in (GRID, BONDS, PLAIN):
             for layers in range(1, k // 2 + 2):
-                seen = probe(maker(name, layers), {"pair": (one, other), "turned": (one, turned)}, n_init=config.inits)
-                found[name, k, layers] = seen["pair"]
-                rows.append([f"k = {k}", name, layers, seen["pair"].median, bool(seen["pair"]), seen["turned"].median])
+                pairs = probe(maker(name, layers), {"pair": (one, other), "turned": (one, turned)}, n_init=config.inits)
+                found[name, k, layers] = pairs["pair"]
+                rows.append([f"k = {k}", name, layers, pairs["pair"].median, bool(pairs["pair"]), pairs["turned"].median])
     first = {k: next((n for n in range(1, k // 2 + 2) if found[GRID, k, n]), None) for k in CHAINS}
     wanted = {k: k // 2 + 1 for k in CHAINS}
     scale = f"{config.inits} random networks of 16 channels, float64"
@@ -61,29 +61,45 @@ def run(config: Config, quiet: bool) -> Part:
     plain = max(s.median for (name, _, _), s in found.items() if name == PLAIN)
     claims = [
         Claim(
-            "on a grid, chains of k bodies are told apart from k // 2 + 1 layers on",
-            str(wanted),
-            str(first),
+            "on a grid, chains of k = 2, 3, 4 bodies are told apart from k // 2 + 1 layers on",
+            f"{_listed(wanted.values())} layers",
+            f"{_listed(first.values())} layers",
             first == wanted,
             scale=scale,
             note="though by less than turning a chain changes the answer, for the grid has only the icosahedron's rotations",
             key="rung-chains",
         ),
-        Claim("distances alone never tell them apart", 0, plain, plain < 1e-7, scale=scale, key="rung-invariant"),
         Claim(
-            "with bonds for orientations, chains of two are told apart and longer ones never",
+            "distances alone never tell them apart",
+            0,
+            plain,
+            plain < 1e-7,
+            scale=scale,
+            note="the largest separation",
+            key="rung-invariant",
+        ),
+        Claim(
+            "with bonds for orientations, chains of two are told apart, those of three and four never",
             None,
-            str({k: float(f"{value:.1e}") for k, value in bonds.items()}),
+            _listed(f"{value:.2g}" for value in bonds.values()),
             bonds[2] > 1e-7 and max(bonds[3], bonds[4]) < 1e-7,
             scale=scale,
-            note="features of a bond do not turn about it, so that a straight chain hands on no angle",
+            note="the largest separation at any depth; features of a bond do not turn about it, so that a straight chain hands on no angle",
             key="rung-bonds",
         ),
     ]
     heads = ["chain", "network", "layers", "separation", "told apart", "when turned"]
     numbers = {f"{name}, k={k}, {layers} layers": s.median for (name, k, layers), s in found.items()}
-    answer = f"On a grid, the first depth that tells chains of k bodies apart: {first}; on bonds only k = 2; by distances none."
+    seen = {name: [k for k in CHAINS if any(found[name, k, n] for n in range(1, k // 2 + 2))] for name in (BONDS, PLAIN)}
+    answer = (
+        f"Chains of {_listed(CHAINS)} bodies are told apart on a grid from {_listed(first.values())} layers on; with bonds for orientations "
+        f"those of {_listed(seen[BONDS])}; by distances alone those of {_listed(seen[PLAIN])}."
+    )
     return Part(claims, [Section("Chains", ABOUT, tables=[Table("Separations", heads, rows)])], numbers, answer)
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(str(value) for value in values) or "none"
 
 
 def maker(name: str, layers: int) -> Callable[[], OnGraphs]:
