@@ -11,7 +11,8 @@ from erlangen.actions.orientations import orientations
 
 IMAGES = Path(__file__).parent / "images"
 GRIDS = ("tetra", "octa", "ico", "dodeca", "repulsion(50)", "repulsion(100)")
-SIDE, GAP, SEEDS = 128, 12, 8
+SIDE, GAP, SEEDS, ACROSS = 128, 12, 8, 3
+ROW = SIDE + GAP + 68
 
 
 @torch.no_grad()
@@ -29,12 +30,13 @@ def error(grid: str) -> float:
 
 
 def sheet() -> str:
-    """Spheres beside each other, with a background of their own: an image does not follow the page's theme."""
+    """Spheres in rows, with a background of their own: an image does not follow the page's theme."""
     parts = []
     tilt = er.SO(3).exp(er.SO(3).algebra.combine(torch.tensor([0.35, -0.5, 0.2], dtype=torch.float64)))
     for i, grid in enumerate(GRIDS):
         made, off = orientations(grid), error(grid)
-        x, y, r = GAP + i * (SIDE + GAP) + SIDE / 2, GAP + SIDE / 2, SIDE / 2 - 4
+        x, up, r = GAP + i % ACROSS * (SIDE + GAP) + SIDE / 2, i // ACROSS * ROW, SIDE / 2 - 4
+        y = up + GAP + SIDE / 2
         parts.append(f'<circle cx="{x}" cy="{y}" r="{r}" fill="#f4f5fb" stroke="#999"/>')
         for a, b, depth in sorted((made.vectors @ tilt.T).tolist(), key=lambda o: o[2]):
             size, ink = 2.2 + 1.6 * (depth + 1) / 2, 0.25 + 0.75 * (depth + 1) / 2
@@ -43,12 +45,12 @@ def sheet() -> str:
             )
         label = [grid, f"{len(made)}, exact: {made.rotations.order} turns", f"other turns: {100 * off:.1f} %"]
         for k, text in enumerate(label):
-            top = SIDE + GAP + 20 + 17 * k
+            top = up + SIDE + GAP + 20 + 17 * k
             weight = ' font-weight="bold"' if not k else ""
             parts.append(
                 f'<text x="{x}" y="{top}" text-anchor="middle" font-family="sans-serif" font-size="12"{weight}>{text}</text>'
             )
-    wide, high = len(GRIDS) * (SIDE + GAP) + GAP, SIDE + GAP + 68
+    wide, high = ACROSS * (SIDE + GAP) + GAP, len(GRIDS) // ACROSS * ROW
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" fill="#222">'
         f'<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>\n'

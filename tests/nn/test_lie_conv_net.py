@@ -179,6 +179,7 @@ def test_shapes_and_parameters() -> None:
     [
         (lambda: LieConvNet(er.SO(3)), "group"),
         (lambda: LieConvNet(G, ()), "channels"),
+        (lambda: LieConvNet(G, 4), "channels"),
         (lambda: LieConvNet(G, (4, 0)), "channels"),
         (lambda: LieConvNet(G, classes=0), "classes"),
         (lambda: LieConvNet(G, in_channels=0), "in_channels"),

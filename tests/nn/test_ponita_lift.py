@@ -215,3 +215,13 @@ def test_energies_that_jump_where_edges_end_are_warned_of():
             assert jump(kind(2, 12, 1, 2, task="node", radius=2.0)) < 1e-6
     with pytest.warns(UserWarning, match="GAAEnergyModel has cutoff=3"):
         Potential(er.nn.GAAEnergyModel(2, cutoff=3.0), [1, 8], cutoff=2.0)
+
+
+def test_rows_of_another_number_are_named():
+    up = lift_bonds(torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0]]), torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]))
+    with pytest.raises(ArgumentError, match="a row for each of 3 nodes") as caught:
+        up.spread(torch.zeros(4, 1))
+    assert caught.value.argument == "x"
+    with pytest.raises(ArgumentError, match="a row for each of 4 oriented points") as caught:
+        up.mean(torch.zeros(3, 1))
+    assert caught.value.argument == "y"

@@ -264,12 +264,14 @@ def test_bad_input_is_refused_with_the_arguments_name():
     net = network("p4", count=2)
     one = [("u", "scalar", 1)]
     cases = [
-        ("n_modes", lambda: net(torch.randn(1, 2, 6, 6))),
+        ("n_modes", lambda: net(torch.randn(1, 2, 6, 6, dtype=F64))),
         ("x", lambda: net(torch.randn(1, 2, 12, 14))),
         ("x", lambda: net(torch.randn(1, 3, 12, 12))),
         ("x", lambda: net(torch.randn(12, 12))),
         ("x", lambda: net(torch.randn(1, 2, 12, 12, dtype=torch.complex64))),
         ("x", lambda: net(torch.ones(1, 2, 12, 12, dtype=torch.int64))),
+        ("sizes", lambda: net.acting(12)),
+        ("sizes", lambda: net.acting((12, 12, 12))),
         ("in_fields", lambda: er.nn.GFNO(4, 3, [("u", "spinor", 1)], one)),
         ("in_fields", lambda: er.nn.GFNO(4, 3, "vorticity", one)),
         ("out_fields", lambda: er.nn.GFNO(4, 3, one, [("u", "scalar")])),

@@ -51,3 +51,35 @@ def test_bad_input_is_named() -> None:
     assert frame.refuse(G.point)
     assert frame.refuse(Images(er.SL(2).vector))
     assert not copy.deepcopy(frame).refuse(Images(G.point))
+
+
+def test_the_two_kinds_of_lifting_tell_of_each_other() -> None:
+    quarter = Images(er.groups.Cyclic(4).irrep(1))
+    with pytest.raises(ArgumentError, match=r"Lift takes an erlangen\.nn\.Lifting"):
+        er.frames.LiftedPose(er.nn.Lifting(quarter, 1))
+    with pytest.raises(ArgumentError, match=r"LiftedPose takes an erlangen\.nn\.LieConvNet"):
+        er.frames.Lift(er.nn.LieConvNet(G, channels=(3,)))
+
+
+FRAMES = {
+    "LiftedPose": (lambda of: er.frames.LiftedPose(er.nn.LieConvNet(G, channels=(3,)), of=of), Images(G.point)),
+    "ImageMoments": (lambda of: er.frames.ImageMoments(of=of), Images(G.point)),
+    "Lift": (
+        lambda of: er.frames.Lift(er.nn.Lifting(Images(er.groups.Cyclic(4).irrep(1)), 1), of=of),
+        Images(er.groups.Cyclic(4).irrep(1)),
+    ),
+    "ImageVectors": (lambda of: er.frames.ImageVectors(1, of=of), Images(er.SO(2).vector)),
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_name_that_no_image_has_is_refused(name: str) -> None:
+    """In a record, and where data are an image that has no name."""
+    make, act = FRAMES[name]
+    record = er.actions.Record({"image": act, "label": er.frames.PerDatum(act.group)})
+    assert not make("image").refuse(record)
+    assert not make(None).refuse(act)
+    for inp, of in ((record, "nope"), (record, "label"), (act, "image")):
+        assert f"no part '{of}' of" in make(of).refuse(inp)
+    with pytest.raises(ArgumentError, match="no part 'nope'"):
+        er.symmetrize(lambda data: data["image"].mean((1, 2, 3)), record, act.group.scalar, frame=make("nope"))

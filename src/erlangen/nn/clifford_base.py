@@ -21,6 +21,7 @@ from erlangen.nn.clifford_products import MODES, Mode, MultivectorProducts, Pari
 from erlangen.nn.clifford_running import held, move_once, running, seeing
 from erlangen.nn.clifford_tuples import Block, attention_weights, grid_blocks, pooled, unordered
 from erlangen.nn.perceptron import perceptron
+from erlangen.nn.precision import check_precision
 from erlangen.reps import Multivectors
 
 Net = Callable[[Tensor], Tensor]
@@ -330,6 +331,8 @@ class GeometricAttention(nn.Module):
         for name, x in (("w", w), ("mask", mask)):
             if x is not None and x.shape != r.shape[:-1]:
                 raise ArgumentError(name, f"shape {list(r.shape[:-1])}, one for each point", f"shape {tuple(x.shape)}")
+        for name, x in (("r", r), ("v", v)):
+            check_precision(name, x, self)
         if mask is not None and not (mask.dtype == torch.bool or mask.is_floating_point()):
             raise ArgumentError("mask", "booleans, or numbers from 0 to 1", str(mask.dtype))
         if mask is not None and mask.is_floating_point() and may_look(mask) and not bool(((mask >= 0) & (mask <= 1)).all()):

@@ -34,14 +34,29 @@ class LiftedBonds:
     nodes: int
 
     def spread(self, x: Float[Tensor, "V ..."]) -> Float[Tensor, "E ..."]:
-        """What nodes have, at each of their oriented points."""
+        """What nodes have, at each of their oriented points.
+
+        Raises:
+            ArgumentError: it is not of as many nodes as the graph had.
+        """
+        _check_rows("x", x, self.nodes, "nodes")
         return x[self.owner]
 
     def mean(self, y: Float[Tensor, "E ..."]) -> Float[Tensor, "V ..."]:
-        """Back to nodes: means over the oriented points of each."""
+        """Back to nodes: means over the oriented points of each.
+
+        Raises:
+            ArgumentError: it is not of as many oriented points as there are.
+        """
+        _check_rows("y", y, len(self.owner), "oriented points")
         counts = torch.bincount(self.owner, minlength=self.nodes).to(y)
         total = y.new_zeros(self.nodes, *y.shape[1:]).index_add(0, self.owner, y)
         return total / counts.reshape(-1, *(1,) * (y.ndim - 1))
+
+
+def _check_rows(name: str, x: Tensor, count: int, of: str) -> None:
+    if len(x) != count:
+        raise ArgumentError(name, f"a row for each of {count} {of}", f"shape {tuple(x.shape)}")
 
 
 def lift_bonds(pos: Float[Tensor, "V n"], edge_index: Int[Tensor, "2 E"], batch: Int[Tensor, " V"] | None = None) -> LiftedBonds:

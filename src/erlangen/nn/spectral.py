@@ -15,6 +15,7 @@ from erlangen.actions.periodic import PeriodicField
 from erlangen.errors import ArgumentError
 from erlangen.groups.crystallographic import CrystallographicGroup
 from erlangen.groups.membership import looks_cheap
+from erlangen.nn.precision import check_precision
 from erlangen.nn.spatial_conv import GSpatialConv
 from erlangen.nn.spectral_conv import (
     GSpectralConv,
@@ -167,6 +168,7 @@ class GFNO(nn.Module):
         """The fields that the operator makes of fields."""
         d = self.symmetry.axes
         check_fields(x, "x", self.source.dim, d)
+        check_precision("x", x, self)
         sizes, lead = x.shape[-d:], x.shape[: -d - 1]
         self.symmetry.check_equal("x", sizes, "sides")
         x = x.reshape(math.prod(lead), *x.shape[-d - 1 :])
@@ -189,11 +191,16 @@ class GFNO(nn.Module):
             sizes: of the grid.
             pixels: turned about the centre of the pixels, as ``torch.rot90`` does, instead of grid point 0.
 
+        Raises:
+            ArgumentError: sizes that are none of a grid.
+
         >>> net = GFNO(4, 5, group="p4")
         >>> import erlangen as er
         >>> bool(er.equivariance_error(net, torch.randn(2, 1, 9, 9), *net.acting((9, 9), pixels=True)))
         True
         """
+        if not isinstance(sizes, Sequence) or len(sizes) != self.symmetry.axes:
+            raise ArgumentError("sizes", f"the points along each of {self.symmetry.axes} axes", repr(sizes))
         source, target = (_values(rep, self.law) for rep in (self.source, self.target))
         return self.law.acting(sizes, source, pixels), self.law.acting(sizes, target, pixels)
 

@@ -234,7 +234,9 @@ def check_features(x: Tensor, channels: int, order: int, axes: int) -> None:
         ArgumentError: they are not.
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
-        raise ArgumentError("x", "real floating-point features", str(getattr(x, "dtype", type(x).__name__)).removeprefix("torch."))
+        raise ArgumentError(
+            "x", "real floating-point features", str(x.dtype if isinstance(x, Tensor) else type(x).__name__).removeprefix("torch.")
+        )
     if x.ndim < axes + 2 or tuple(x.shape[-axes - 2 : -axes]) != (channels, order):
         raise ArgumentError("x", f"features [*batch, {channels}, {order}, {axes} axes of the grid]", tuple(x.shape))
 

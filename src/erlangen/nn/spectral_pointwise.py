@@ -210,7 +210,9 @@ def check_fields(x: Tensor, argument: str, channels: int, axes: int) -> None:
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise ArgumentError(
-            argument, "real floating-point fields", str(getattr(x, "dtype", type(x).__name__)).removeprefix("torch.")
+            argument,
+            "real floating-point fields",
+            str(x.dtype if isinstance(x, Tensor) else type(x).__name__).removeprefix("torch."),
         )
     if x.ndim < axes + 1 or x.shape[-axes - 1] != channels:
         raise ArgumentError(argument, f"fields [*batch, {channels} channels, {axes} axes of the grid]", tuple(x.shape))

@@ -13,6 +13,7 @@ from erlangen.errors import ArgumentError
 from erlangen.symmetrize.choice import Choice, every_element
 from erlangen.symmetrize.frames import Frame, for_network
 from erlangen.symmetrize.generators import unit
+from erlangen.symmetrize.outline import lacks
 from erlangen.symmetrize.symmetrized import Batch, canonical
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ class Lift(Choice):
         from erlangen.nn.lifting import Lifting
 
         if not isinstance(network, Lifting):
-            raise ArgumentError("network", "an erlangen.nn.Lifting network", type(network).__name__)
+            raise ArgumentError(
+                "network", "an erlangen.nn.Lifting network", type(network).__name__, "LiftedPose takes an erlangen.nn.LieConvNet"
+            )
         self.network, self.of = network, of
         self.is_exact = self.is_exact and network.action.keeps_grid
 
@@ -130,10 +133,7 @@ class Lift(Choice):
         return self.of in (None, name) and isinstance(action, type(own)) and (action.space, action.value) == (own.space, own.value)
 
     def refuse(self, inp: Action) -> str:
-        leaves = getattr(inp, "leaves", [inp])
-        if any(self._is_image(self.of, leaf) for leaf in leaves):
-            return ""
-        return f"no part of {inp!r} moves as the network's {self.network.action!r}"
+        return lacks(inp, self.of, self._is_image, f"moves as the network's {self.network.action!r}")
 
 
 class FiniteShift(Choice):

@@ -19,6 +19,7 @@ from erlangen.symmetrize import noise
 from erlangen.symmetrize.cloud import Cloud, CloudFrame, rounding_of_points
 from erlangen.symmetrize.frames import Frame, Weighted, for_network
 from erlangen.symmetrize.linear_parts import is_vector
+from erlangen.symmetrize.outline import lacks
 from erlangen.symmetrize.pairs import refuse_moving, refuse_rank
 from erlangen.symmetrize.principal import Principal
 from erlangen.symmetrize.robust import Bases, beside
@@ -291,9 +292,11 @@ class ImageVectors(Frame):
         group = inp.group
         if not (group.is_rotations and group.element_shape[0] == 2):
             return f"{group} is neither SO(2) nor O(2)"
-        leaves = getattr(inp, "leaves", [inp])
-        fits = any(self._is_image(self.of, leaf) and is_vector(leaf.space) for leaf in leaves)
-        return "" if fits else f"no part of {inp!r} is an image of scalars turned by {group}"
+
+        def fits(name: str | None, leaf: Any) -> bool:
+            return self._is_image(name, leaf) and is_vector(leaf.space)
+
+        return lacks(inp, self.of, fits, f"is an image of scalars turned by {group}")
 
 
 def orthonormal(

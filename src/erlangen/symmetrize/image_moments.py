@@ -13,6 +13,7 @@ from erlangen.actions.images import Images
 from erlangen.errors import ArgumentError
 from erlangen.groups.haar import planar_rotation
 from erlangen.symmetrize.frames import Frame, Weighted, for_network
+from erlangen.symmetrize.outline import lacks
 from erlangen.symmetrize.symmetrized import Batch
 
 if TYPE_CHECKING:
@@ -66,9 +67,7 @@ class ImageMoments(Frame):
             planar_linear_part(inp.group)
         except ArgumentError as error:
             return f"{error.got} is none of {error.expected}"
-        if any(self._is_image(self.of, leaf) for leaf in getattr(inp, "leaves", [inp])):
-            return ""
-        return f"no part of {inp!r} is images in the plane"
+        return lacks(inp, self.of, self._is_image, "is images in the plane")
 
     def _is_image(self, name: str | None, action: Any) -> bool:
         return self.of in (None, name) and isinstance(action, Images) and action.space.dim == 2
@@ -104,7 +103,7 @@ class LiftedPose(Frame):
         from erlangen.nn.lie_conv.network import LieConvNet
 
         if not isinstance(network, LieConvNet):
-            raise ArgumentError("network", "an erlangen.nn.LieConvNet", type(network).__name__)
+            raise ArgumentError("network", "an erlangen.nn.LieConvNet", type(network).__name__, "Lift takes an erlangen.nn.Lifting")
         self.network, self.of = network, of
 
     def forward(self, inp: Action, x: Any) -> Weighted:
@@ -115,9 +114,7 @@ class LiftedPose(Frame):
         return Weighted(elements[torch.arange(len(best), device=best.device), best].unsqueeze(1))
 
     def refuse(self, inp: Action) -> str:
-        if any(self._is_image(self.of, leaf) for leaf in getattr(inp, "leaves", [inp])):
-            return ""
-        return f"no part of {inp!r} moves as the network's {self.network.acting()[0]!r}"
+        return lacks(inp, self.of, self._is_image, f"moves as the network's {self.network.acting()[0]!r}")
 
     def _is_image(self, name: str | None, action: Any) -> bool:
         own = self.network.acting()[0]

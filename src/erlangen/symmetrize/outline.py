@@ -89,6 +89,14 @@ class Outline:
         return [i for i, leaf in enumerate(self.leaves) if is_cloud(self.inp, leaf)]
 
 
+def lacks(inp: Action, of: str | None, fits: Callable[[str | None, Any], bool], what: str) -> str:
+    """Why no part of an action's data is what a frame looks at, of a name where one is given; empty where one is."""
+    outline = outline_of(inp)
+    if any(fits(name, leaf) for name, leaf in zip(outline.names, outline.leaves)):
+        return ""
+    return f"no part {'' if of is None else f'{of!r} '}of {inp!r} {what}"
+
+
 def outline_of(inp: Action) -> Outline:
     """The outline of an action, which keeps it: actions are values, and do not change.
 

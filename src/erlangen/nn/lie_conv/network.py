@@ -94,7 +94,7 @@ class LieConvNet(nn.Module):
         self.kind, self.translates = planar_linear_part(group), group.translates
         if noncompact not in ("frame", "samples"):
             raise ArgumentError("noncompact", "'frame' or 'samples'", repr(noncompact))
-        if not channels:
+        if not isinstance(channels, Sequence) or not channels:
             raise ArgumentError("channels", "the widths of at least one convolution", repr(channels))
         for width in channels:
             check_count("channels", width)

@@ -92,8 +92,8 @@ def run(config: Config, quiet: bool) -> Part:
     numbers = {f"{name}, k={k}, {layers} layers": s.median for (name, k, layers), s in found.items()}
     seen = {name: [k for k in CHAINS if any(found[name, k, n] for n in range(1, k // 2 + 2))] for name in (BONDS, PLAIN)}
     answer = (
-        f"Chains of {_listed(CHAINS)} bodies are told apart on a grid from {_listed(first.values())} layers on; with bonds for orientations "
-        f"those of {_listed(seen[BONDS])}; by distances alone those of {_listed(seen[PLAIN])}."
+        f"Chains of {_listed(CHAINS)} bodies are told apart on a grid from {_listed(first.values())} layers on; with bonds for "
+        f"orientations those of {_listed(seen[BONDS])}; by distances alone those of {_listed(seen[PLAIN])}."
     )
     return Part(claims, [Section("Chains", ABOUT, tables=[Table("Separations", heads, rows)])], numbers, answer)
 
