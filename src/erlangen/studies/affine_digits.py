@@ -307,7 +307,14 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Score]], seconds: 
                     "stretches are sampled with the weights of the invariant measure."
                 ],
                 tables=[
-                    Table("Accuracies", ["network", "parameters", *RECIPES, "steps", "CPU seconds"], rows),
+                    Table(
+                        "Accuracies",
+                        ["network", "parameters", *RECIPES, "steps", "CPU seconds"],
+                        rows,
+                        caption="Test digits are moved by: nothing (centred); small turns, shears, scalings (affNIST); any rotation (rot); "
+                        "and a stretch (SL(2)); and a scale (GL+(2)); the same with turns of at most 20 degrees (aff20). "
+                        f"The last row is the network of '{SAMPLED}' with fewer samples.",
+                    ),
                     Table(
                         "As others report, for affNIST: training on 50,000 upright digits, accuracy in percent",
                         ["network", "accuracy", "parameters"],
