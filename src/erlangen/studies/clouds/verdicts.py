@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from erlangen.reporting import Claim, PlusMinus, Section, Table, bars_with_error
+from erlangen.reporting import Claim, PlusMinus, Section, Table, bars_with_error, format_number
 from erlangen.studies.base import Part
 from erlangen.studies.clouds.contest import PIECE, Contender, Row, as_numbers
 
-HEADS = [
-    "network", "symmetry", "error", "median", "on moved data", "equivariance error", "parameters", "learning rate", "steps", "CPU s",
-    f"ms / {PIECE}",
-]  # fmt: skip
+HEADS = ["network", "symmetry", "error", "median", "equivariance error", "parameters", "rate", "steps", "CPU s", f"ms / {PIECE}"]
 
 
 def part_of(
@@ -21,6 +18,7 @@ def part_of(
     rows: Sequence[Row],
     closed: Row,
     *,
+    quantity: str,
     unit: str,
     scale: str,
     peer: str,
@@ -32,7 +30,7 @@ def part_of(
         title, about: of its section.
         contenders, rows: who took part, and what they reached.
         closed: the row of the closed form.
-        unit: of errors.
+        quantity, unit: what errors are; no unit where the quantity says it.
         scale: of the run, in words.
         peer: the name of the network of e3nn.
         missing: why that took no part; empty where it did.
@@ -62,21 +60,24 @@ def part_of(
             )  # fmt: skip
     order = sorted(rows, key=lambda row: row.error)
     table = [
-        [r.name, r.way, shown(r), r.median, r.moved, r.equivariance, r.parameters, r.rate, r.steps, r.seconds, 1e3 * r.latency]
+        [r.name, r.way, shown(r), r.median, r.equivariance, r.parameters, r.rate, r.steps, r.seconds, 1e3 * r.latency]
         for r in order
     ]
-    table.append([closed.name, closed.way, closed.error, closed.median, closed.moved, 0.0, closed.parameters, *[None] * 4])
+    table.append([closed.name, closed.way, closed.error, closed.median, 0.0, closed.parameters, *[None] * 4])
+    label = f"{quantity}, {unit}" if unit else quantity
     spread = "" if len(rows[0].errors) < 2 else "; ±: one standard error of the mean over seeds"
     bars = bars_with_error(
         [*(row.name for row in order), closed.name],
         {"test data": [*(row.error for row in order), closed.error], "moved": [*(row.moved for row in order), closed.moved]},
         {"test data": [*(row.uncertainty for row in order), 0.0]} if spread else None,
         title="Errors at equal CPU time",
-        y_label=unit,
+        y_label=label,
         caption=scale + spread,
     )
-    section = Section(title, about, tables=[Table(f"Errors ({unit})", HEADS, table, caption=scale + spread)], figures=[bars])
-    answer = f"{', '.join(f'{row.name} {row.error:.3g}' for row in order)}; {closed.name} {closed.error:.3g} ({unit})."
+    heading = label[0].upper() + label[1:]
+    section = Section(title, about, tables=[Table(heading, HEADS, table, caption=scale + spread)], figures=[bars])
+    reached = ", ".join(f"{row.name} {format_number(row.error, 3)}" for row in order)
+    answer = f"{heading}, after training for equal time: {reached}; {closed.name}, a closed form, {format_number(closed.error, 3)}."
     numbers = as_numbers([*rows, closed])
     return Part(claims, [section], numbers, answer, {"peer": missing} if missing else {})
 
