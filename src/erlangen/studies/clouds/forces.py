@@ -28,9 +28,10 @@ ABOUT = (
     "whose gradient the forces are, so that they sum to zero and do no work on a closed way. FAENet and the plain graph network see "
     "coordinates as numbers and say forces directly, behind the eight frames of the principal axes, one at random for each frame of the "
     "trajectory in training. That is cheaper by a gradient, and the forces are no gradient.",
-    "All learn from the same frames, turned and reflected at random, for the same CPU time; each tries "
-    "four learning rates (0.001 to 0.03) for a fifth of it, and keeps the weights that are best on validation frames. Fitted pair potentials: for each of the 36 pairs a curve of five "
-    "numbers (powers of 1 / r), all by one least-squares fit. Errors are the mean length of the error of a force.",
+    "All learn from the same frames, turned and reflected at random, for the same CPU time; each tries four learning rates (0.001"
+    " to 0.03) for a fifth of it, and keeps the weights that are best on validation frames. Fitted pair potentials: for each of "
+    "the 36 pairs a curve of five numbers (powers of 1 / r), all by one least-squares fit. Errors are the mean length of the "
+    "error of a force.",
 )
 
 

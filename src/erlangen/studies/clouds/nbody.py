@@ -26,9 +26,10 @@ ABOUT = (
     "of pairs among a body's differences to the others and its velocity; e3nn mixes scalars and vectors by tensor products. The plain "
     "graph network sees coordinates as numbers, behind the eight frames of the principal axes (one at random for each system in "
     "training) or in a pose that a network of vector neurons learns.",
-    "All learn from the same systems, turned, reflected and moved at random, for the same CPU time; each tries "
-    "four learning rates (0.001 to 0.03) for a fifth of it, and keeps the weights that are best on validation systems. Straight lines go on with the velocity, for a time fitted "
-    "by least squares. Close encounters give errors a heavy tail: hence the median. Errors on moved data are after random rigid motions.",
+    "All learn from the same systems, turned, reflected and moved at random, for the same CPU time; each tries four learning "
+    "rates (0.001 to 0.03) for a fifth of it, and keeps the weights that are best on validation systems. Straight lines go on "
+    "with the velocity, for a time fitted by least squares. Close encounters give errors a heavy tail: hence the median. Errors "
+    "on moved data are after random rigid motions.",
 )
 
 
