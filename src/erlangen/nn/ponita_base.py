@@ -15,6 +15,7 @@ from erlangen.errors import ArgumentError
 from erlangen.groups.membership import may_look
 from erlangen.nn.ponita_kernels import unit, window
 from erlangen.nn.ponita_layers import Block, Convolution, Neighbourhood
+from erlangen.nn.precision import check_precision
 
 Task = Literal["graph", "node"]
 
@@ -287,6 +288,9 @@ class PointNetwork(nn.Module):
         for name, part in (("vec", vec), ("ori", ori), ("edge_shift", shift)):
             if part is not None and not part.is_floating_point():
                 raise ArgumentError(name, "real numbers", str(part.dtype))
+        for name, part in (("pos", pos), ("x", x), ("vec", vec)):
+            if part is not None:
+                check_precision(name, part, self)
         if batch is not None and batch.dtype not in (torch.int64, torch.int32):
             raise ArgumentError("batch", "whole numbers, int64", str(batch.dtype))
         if mask is not None and mask.dtype != torch.bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from erlangen.reporting import Claim, PlusMinus, Section, Table, bars_with_error, format_number
 from erlangen.studies.base import Part
@@ -59,7 +60,7 @@ def part_of(
                       f"{first.name}; baseline: fully connected products, not tuned", key="peer")
             )  # fmt: skip
     order = sorted(rows, key=lambda row: row.error)
-    table = [
+    table: list[list[Any]] = [
         [r.name, r.way, shown(r), r.median, r.equivariance, r.parameters, r.rate, r.steps, r.seconds, 1e3 * r.latency]
         for r in order
     ]
