@@ -45,6 +45,8 @@ from erlangen.parallel import one_thread
 
 #: More directions are not asked about: closing a span costs the square of their number, and more.
 MOST_DIRECTIONS = 130
+#: A generator that is found alone must be violated by no more than this to be claimed.
+LONE = 0.1
 #: Multiplications that the search for a predictor may cost: kinds are seen in more ways than tokens that are alike.
 BUDGET = 1.2e11
 
@@ -215,6 +217,8 @@ def _found(tokens: KindTokens, values: Tensor, classes: bool, law: bool | None, 
     evidence, laws = imposed(predictor, z, t, coordinates.into(algebra.generators), along, split, seed, entries)
     violation, apart = float(spectrum.violations[k - 1]), float(spectrum.noise[k - 1])
     unseen = violation <= left_open(apart) or (violation <= OUTWEIGHED and evidence.error <= evidence.free)
+    # One of many directions may be apart by chance.
+    unseen &= k > 1 or violation <= LONE
     if not evidence:
         return none(f"{algebra.name} was set apart, but imposing it costs: {evidence}")
     return TaskSymmetries(
