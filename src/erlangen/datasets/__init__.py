@@ -8,6 +8,7 @@ from erlangen.datasets.leaves import leaves
 from erlangen.datasets.mnist import linear_maps, mnist, moved, on_canvas
 from erlangen.datasets.parts import machine_parts
 from erlangen.datasets.signals import warped_signals
+from erlangen.datasets.tables import table
 from erlangen.datasets.texts import election_tweets, movie_snippets, newsgroups, reuters
 from erlangen.datasets.views import views
 
@@ -30,6 +31,7 @@ __all__ = [
     "rotated",
     "rotated_fashion",
     "split_digits",
+    "table",
     "views",
     "warped_signals",
 ]
