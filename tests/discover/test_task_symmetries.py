@@ -200,6 +200,14 @@ def test_an_approximate_symmetry_is_described_but_not_claimed():
     assert found.excludes(1)
     again = TaskSymmetries.from_dict(found.as_dict())
     assert str(again) == str(found)
+    assert found.decided
+    # Where imposing it lowers the held-out error by more than chance, it is claimed, and not called exact.
+    helpful, doubtful = replace(found, gain=(0.02, 0.004)), replace(found, gain=(0.02, 0.015))
+    assert (bool(helpful), helpful.exact, bool(doubtful)) == (True, False, False)
+    assert helpful.finding().holds
+    assert "lowers the held-out error by 0.02 ± 0.004" in str(helpful)
+    assert "not claimed" not in str(helpful)
+    assert str(TaskSymmetries.from_dict(helpful.as_dict())) == str(helpful)
     exact = task_symmetries(x, x.square().sum(-1))
     assert exact
     assert not exact.excludes(1)

@@ -7,6 +7,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
 
 import erlangen as er
+from erlangen.discover.task import task_symmetries
 from erlangen.errors import ArgumentError
 from erlangen.fitting import FitConfig
 
@@ -61,10 +62,26 @@ def test_a_symmetry_is_found_or_none():
     found = Regressor(dim=2).fit(rows, (x[:, 0] - x[:, 1]).square().sum(-1).numpy())
     assert found.symmetry_ == er.SE(2)
     assert "se(2)" in str(found.found_)
+    assert found.worth_
+    assert found.worth_.imposed > found.worth_.free
+    assert str(found.worth_).endswith("it is imposed")
     assert Regressor(None, dim=2).fit(rows, rows[:, 0]).found_ is None
     no = Regressor().fit(rows[:, :2], (x[:, 0, 0] + torch.sin(2 * x[:, 0, 1])).numpy())
     assert no.symmetry_ is None
     assert no.found_.reason
+
+
+def test_a_symmetry_that_costs_on_held_out_data_is_not_imposed(monkeypatch):
+    x = torch.randn(300, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = x.square().sum(-1) + 2 * (x[:, 0] > 0)
+    # Whatever was found: the circle that is imposed here is none of the target.
+    found = task_symmetries(x, x.square().sum(-1))
+    monkeypatch.setattr("erlangen.fitting.estimators.task_symmetries", lambda *_, **__: found)
+    model = Regressor().fit(x.numpy(), y.numpy())
+    assert model.symmetry_ is None
+    assert model.found_ is found
+    assert model.worth_.free > model.worth_.imposed
+    assert str(model.worth_).endswith("it is not imposed")
 
 
 def test_tensors_are_taken_as_they_are():
