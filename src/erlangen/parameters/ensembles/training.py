@@ -138,12 +138,12 @@ def _epoch(
     losses = []
     for index in order.split(size, dim=1):
         outputs = stack(x[index])
-        each = loss(outputs.flatten(0, 1), y[index].flatten(0, 1)).view(index.shape).mean(1)
+        each = loss(outputs.flatten(0, 1), y[index].flatten(0, 1))
         optimizer.zero_grad(set_to_none=True)
-        each.sum().backward()  # members share no weight: the gradient of the sum is each one's own
+        (each.sum() / size).backward()  # members share no weight: the gradient of their means' sum is each one's own
         optimizer.step()
         losses.append(each.detach())
-    return torch.stack(losses)
+    return torch.stack(losses).view(len(losses), -1, size).mean(2)
 
 
 def validation_loss(stack: Stack, held: tuple[Tensor, Tensor], loss: SampleLoss) -> Tensor:
