@@ -5,8 +5,10 @@ python benchmarks/stacked_members.py
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
+from functools import partial
 
 import torch
 from _timing import show
@@ -23,8 +25,12 @@ MEMBERS, SAMPLES = 16, 5120
 
 def build() -> nn.Module:
     widths = (40, 64, 64, 64)
-    hidden = [layer for i, o in zip(widths, widths[1:]) for layer in (nn.Linear(i, o), nn.GELU())]
+    hidden = [layer for i, o in itertools.pairwise(widths) for layer in (nn.Linear(i, o), nn.GELU())]
     return nn.Sequential(*hidden, nn.Linear(64, 2))
+
+
+def asymmetric_build() -> nn.Module:
+    return asymmetrize(build())
 
 
 def losses(outputs: Tensor, y: Tensor) -> Tensor:
@@ -82,11 +88,11 @@ def main() -> None:
         recipe = Recipe(epochs=4, batch_size=batch, patience=0)
         plain, asymmetric, loop, fused, tabm = cpu_seconds(
             [
-                lambda: stacked(x, y, recipe, build),
-                lambda: stacked(x, y, recipe, lambda: asymmetrize(build())),
-                lambda: looped(x, y, recipe, None),
-                lambda: looped(x, y, recipe, True),
-                lambda: packed(x, y, recipe),
+                partial(stacked, x, y, recipe, build),
+                partial(stacked, x, y, recipe, asymmetric_build),
+                partial(looped, x, y, recipe, None),
+                partial(looped, x, y, recipe, True),
+                partial(packed, x, y, recipe),
             ]
         )
         print(f"batch {batch}: a loop over modules takes {loop / plain:.2f} times our CPU time (target {target})")

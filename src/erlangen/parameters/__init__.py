@@ -5,6 +5,7 @@ from erlangen.parameters.asymmetric import asymmetrize, trainable_parameters
 from erlangen.parameters.check import check_weight_spec
 from erlangen.parameters.deepset import DeepSet, DeepSetLayer, InvariantDeepSet
 from erlangen.parameters.ensembles import DeepEnsemble
+from erlangen.parameters.experts import MoE, MoIE
 from erlangen.parameters.interpolation import Barrier, average, barrier, interpolate
 from erlangen.parameters.kinds import Blocks, Grouped
 from erlangen.parameters.learned_optimizer import LearnedOptimizer, LearnedUpdate
@@ -28,6 +29,8 @@ __all__ = [
     "LearnedOptimizer",
     "LearnedUpdate",
     "Match",
+    "MoE",
+    "MoIE",
     "Standardize",
     "StatNN",
     "UNFLinear",
