@@ -123,7 +123,11 @@ class WeightSpec:
             given = sigma
             sigma = tuple(given[label] if label in given else torch.arange(n) for label, n in self.labels.items())
             sigma = sigma or self.group.identity()
-        return self.action.act(sigma, self.select(params))
+        params = self.select(params)
+        if [tuple(p.shape) for p in sigma] != [(n,) for n in self.labels.values()]:
+            return self.action.act(sigma, params)  # many permutations
+        back = {label: p.argsort() for label, p in zip(self.labels, sigma)}
+        return {name: _moved(params[name], layout.axes, back) for name, layout in self.layouts.items()}
 
     # ---- tensors ----
 
@@ -223,6 +227,8 @@ class AxesAction(Action):
         batch = self.group.batch_shape(g)
         back = dict(zip(self.labels, self.group.inverse(g)))
         lead = torch.broadcast_shapes(batch, x.shape[: x.ndim - self.data_ndim])
+        if not batch:
+            return _moved(x, self.axes, back)
         x = x.expand((*lead, *x.shape[x.ndim - self.data_ndim :]))
         for axis, cut in enumerate(self.axes):
             if all(label is None for segment in cut for label, _ in segment):
@@ -230,12 +236,18 @@ class AxesAction(Action):
             dim = axis - len(self.axes)
             # (g x)[g(i)] = x[i], so entry j comes from g^-1(j).
             source = index_map(cut, {k: v.to(x.device) for k, v in back.items()}, batch)
-            if not batch:
-                x = x.index_select(dim, source)
-                continue
             source = source.expand(*lead, source.shape[-1]).reshape(*lead, *(-1 if i == axis else 1 for i in range(len(self.axes))))
             x = x.gather(dim, source.expand(x.shape))
         return x
+
+
+def _moved(x: Tensor, axes: tuple[tuple[Segment, ...], ...], back: Mapping[str, Tensor]) -> Tensor:
+    """A tensor moved by one permutation, given the inverses of those of the labels."""
+    for axis, cut in enumerate(axes):
+        used = {label for segment in cut for label, _ in segment if label is not None}
+        if used:
+            x = x.index_select(axis - len(axes), index_map(cut, {label: back[label].to(x.device) for label in used}, ()))
+    return x
 
 
 def _kinds(name: str, kinds: Sequence[Kind]) -> tuple[Kind, ...]:
