@@ -2,6 +2,7 @@
 
 from erlangen.packages import lazy_folders
 from erlangen.parameters.asymmetric import asymmetrize, trainable_parameters
+from erlangen.parameters.asymmetric.residual import ResidualSymmetry, residual_symmetry_group
 from erlangen.parameters.check import check_weight_spec
 from erlangen.parameters.deepset import DeepSet, DeepSetLayer, InvariantDeepSet
 from erlangen.parameters.ensembles import DeepEnsemble
@@ -31,6 +32,7 @@ __all__ = [
     "Match",
     "MoE",
     "MoIE",
+    "ResidualSymmetry",
     "Standardize",
     "StatNN",
     "UNFLinear",
@@ -45,6 +47,7 @@ __all__ = [
     "invariants",
     "match_activations",
     "match_weights",
+    "residual_symmetry_group",
     "trainable_parameters",
     "weight_spec",
     "weight_statistics",
