@@ -137,6 +137,7 @@ def test_python_on_pages_is_python() -> None:
                 "sets-and-graphs",
                 "tensors",
                 "weight-spaces",
+                "asymmetric-networks",
                 "materials",
                 "ponita",
                 "fourier-operators",

