@@ -74,6 +74,8 @@ _PUBLIC = {
     "ESSL": ("erlangen.discover.essl", "ESSL"),
     "generate": ("erlangen.generate", ""),
     "fit": ("erlangen.fitting", "fit"),
+    "EnsembleClassifier": ("erlangen.parameters.ensembles.estimators", "EnsembleClassifier"),
+    "EnsembleRegressor": ("erlangen.parameters.ensembles.estimators", "EnsembleRegressor"),
     "SymmetricClassifier": ("erlangen.fitting.estimators", "SymmetricClassifier"),
     "SymmetricRegressor": ("erlangen.fitting.estimators", "SymmetricRegressor"),
     "Verdict": ("erlangen.verdict", "Verdict"),

@@ -1,6 +1,8 @@
 """Ensembles: members as if trained alone, what they predict together, their curve and their mean."""
 
+import copy
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -246,6 +248,12 @@ def test_an_ensemble_comes_back_from_its_file(kind, tmp_path):
     back = DeepEnsemble.load(ensemble.save(tmp_path / "e.safetensors"), plain)
     assert torch.equal(back.predict_proba(x), ensemble.predict_proba(x))
     assert back.seeds == ensemble.seeds
+    for other in (copy.deepcopy(ensemble), pickle.loads(pickle.dumps(ensemble))):
+        assert torch.equal(other.predict_proba(x), ensemble.predict_proba(x))
+        assert torch.equal(other.restore(best=False).members[0][0].weight, ensemble.restore(best=False).members[0][0].weight)
+        ensemble.restore(best=True)
+    with pytest.raises(ArgumentError, match="ensemble"):
+        back.restore(best=True)
     with pytest.raises(ArgumentError, match="build"):
         DeepEnsemble.load(tmp_path / "e.safetensors", lambda: plain(width=17))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
@@ -18,7 +17,8 @@ from erlangen.parameters.asymmetric import MaskKind, asymmetrize
 from erlangen.parameters.asymmetric.network import differing_parts, fixed_parts
 from erlangen.parameters.ensembles.curve import Combine, CurvePoint, Task, combined, ensemble_curve
 from erlangen.parameters.ensembles.stack import Stack
-from erlangen.parameters.ensembles.training import Recipe, stacked_outputs, train_stack
+from erlangen.parameters.ensembles.training import Recipe, Trained, stacked_outputs, train_stack
+from erlangen.parameters.interpolation import average
 from erlangen.training.history import History
 from erlangen.training.randomness import seeded
 
@@ -95,6 +95,7 @@ class DeepEnsemble:
         self.validation_fraction, self.restore_best, self.seed = validation_fraction, restore_best, int(seed)
         self.histories: list[History] = []
         self._members: list[nn.Module] | None = None
+        self._trained: Trained | None = None
         self._held: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -170,15 +171,19 @@ class DeepEnsemble:
             loss = _squares if task == "regression" else _cross_entropy
             found = train_stack(Stack(made), self.seeds, (inputs, targets), loss, self.recipe, held, bar.advance)
         self._task, self._members, self._held, self.histories = task, made, held, found.histories
+        self._trained = found
         self._flat = task == "regression" and torch.as_tensor(y).ndim == 1
-        self._best, self._last = found.best, found.last
         return self.restore(self.restore_best)
 
     def restore(self, best: bool) -> DeepEnsemble:
-        """Give members the weights of their lowest validation loss, or those of their last step."""
-        for i, member in enumerate(self.members):
-            member.load_state_dict({name: t[i] for name, t in (self._best if best else self._last).items()})
-            member.eval()
+        """Give members the weights of their lowest validation loss, or those of their last step.
+
+        Raises:
+            ArgumentError: before ``fit``, or out of a file, which holds one of the two.
+        """
+        if self._trained is None:
+            raise ArgumentError("ensemble", "an ensemble that was fitted here", "one that is not, or comes from a file")
+        self._give(self._trained.best if best else self._trained.last)
         return self
 
     def outputs(self, x: Any) -> Tensor:
@@ -235,19 +240,10 @@ class DeepEnsemble:
         Raises:
             ArgumentError: members with different masks: the mean would be no network of either kind.
         """
-        for i, member in enumerate(self.members):
-            if name := differing_parts(self.members[0], member):
-                expected = "'shared': only members with the same fixed entries have a mean"
-                raise ArgumentError("masks", expected, f"'{name}', which differs between members 0 and {i}")
-        average = copy.deepcopy(self.members[0])
-        with torch.no_grad():
-            for p, *others in zip(average.parameters(), *(m.parameters() for m in self.members)):
-                p.copy_(torch.stack(others).mean(0))
-        return average
+        return average(self.members)
 
     def save(self, path: str | Path) -> Path:
         """Write members and settings to one safetensors file, without the data."""
-        tensors = {f"{i}.{name}": t for i, m in enumerate(self.members) for name, t in m.state_dict().items()}
         names = ("size", "masks", "kind", "n_fix", "kappa", "mask", "combine", "validation_fraction", "restore_best", "seed")
         about = (
             {name: getattr(self, name) for name in names}
@@ -255,7 +251,7 @@ class DeepEnsemble:
             | {"task": self._task, "flat": self._flat}
         )
         about |= {name: list(about[name]) for name in ("n_fix", "kappa") if isinstance(about[name], Sequence)}
-        return serialization.write_bytes(path, serialization.weights_bytes(tensors, {ABOUT: json.dumps(about)}))
+        return serialization.write_bytes(path, serialization.weights_bytes(self._tensors(), {ABOUT: json.dumps(about)}))
 
     @classmethod
     def load(cls, path: str | Path, build: Callable[[], nn.Module]) -> DeepEnsemble:
@@ -271,17 +267,37 @@ class DeepEnsemble:
         tensors, about = serialization.read_tensors(path, ABOUT, "path")
         flat = about.pop("flat")
         ensemble = cls(build, **about)
-        members = ensemble.build_members()
-        for i, member in enumerate(members):
-            state = {name.removeprefix(f"{i}."): t for name, t in tensors.items() if name.startswith(f"{i}.")}
-            own = {name: t.shape for name, t in member.state_dict().items()}
-            if own != {name: t.shape for name, t in state.items()}:
-                raise ArgumentError("build", "the members that were saved", f"another architecture ({type(member).__name__})")
-            member.load_state_dict(state)
-            member.eval()
-        ensemble._members, ensemble._task, ensemble._flat = members, about["task"], flat
-        ensemble._best = ensemble._last = Stack(members).state
+        ensemble._rebuild(tensors)
+        ensemble._task, ensemble._flat = about["task"], flat
         return ensemble
+
+    def _rebuild(self, tensors: dict[str, Tensor]) -> None:
+        """Members with these tensors, which have a member axis."""
+        members = self.build_members()
+        own = {name: (len(members), *t.shape) for name, t in members[0].state_dict().items()}
+        if own != {name: tuple(t.shape) for name, t in tensors.items()}:
+            raise ArgumentError("build", "the members that were saved", f"another architecture ({type(members[0]).__name__})")
+        self._members = members
+        self._give(tensors)
+
+    def _give(self, tensors: dict[str, Tensor]) -> None:
+        for i, member in enumerate(self.members):
+            member.load_state_dict({name: t[i].clone() for name, t in tensors.items()}, assign=True)  # in their own precision
+            member.eval()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: members as tensors, since torch pickles no parametrised modules."""
+        return {**vars(self), "_members": None if self._members is None else self._tensors()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        tensors = state["_members"]
+        vars(self).update({**state, "_members": None})
+        if tensors is not None:
+            self._rebuild(tensors)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        states = [member.state_dict() for member in self.members]
+        return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 
     def __repr__(self) -> str:
         made = "" if self.kind is None else f", {self.kind}, masks {self.masks}"
