@@ -1,8 +1,7 @@
 """The parameter space of a network and the permutations that leave its function alone; networks that read weights."""
 
 from erlangen.packages import lazy_folders
-from erlangen.parameters.asymmetric import asymmetrize, trainable_parameters
-from erlangen.parameters.asymmetric.residual import ResidualSymmetry, residual_symmetry_group
+from erlangen.parameters.asymmetric import ResidualSymmetry, asymmetrize, residual_symmetry_group, trainable_parameters
 from erlangen.parameters.check import check_weight_spec
 from erlangen.parameters.deepset import DeepSet, DeepSetLayer, InvariantDeepSet
 from erlangen.parameters.ensembles import DeepEnsemble

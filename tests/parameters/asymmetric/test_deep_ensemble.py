@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from erlangen.errors import ArgumentError, UnsupportedError
-from erlangen.parameters import DeepEnsemble, asymmetrize
+from erlangen.parameters import DeepEnsemble, MoE, asymmetrize
 from erlangen.parameters.asymmetric import FixedEntries, FixedGate
 from erlangen.parameters.ensembles import Stack, expected_calibration_error
 from erlangen.parameters.ensembles.training import Recipe, train_stack
@@ -313,6 +313,13 @@ def test_what_cannot_be_an_ensemble_is_refused():
         ("n_fix", lambda: DeepEnsemble(plain, 2, kind="w", n_fix=6).build_members()),
         ("mask", lambda: DeepEnsemble(plain, 2, kind="w", mask="some").build_members()),
         ("mask", lambda: DeepEnsemble(plain, 2, kind="w", kappa=0.0).build_members()),
+        ("kind", lambda: DeepEnsemble(plain, 2, kind="v")),
+        ("x", lambda: DeepEnsemble(plain, 2).fit(x[:, :5], y)),
+        ("x", lambda: DeepEnsemble(plain, 2, epochs=1).fit(x, y).predict(x[:, :5])),
+        ("x", lambda: DeepEnsemble(plain, 2).fit([["a"]], y)),
+        ("y", lambda: DeepEnsemble(plain, 2).fit(x, ["a"] * len(x))),
+        ("build", lambda: DeepEnsemble(lambda: plain().requires_grad_(False), 2).fit(x, y)),
+        ("build", lambda: DeepEnsemble(lambda: nn.LSTM(6, 3).double(), 2).fit(x, y)),
         ("sizes", lambda: DeepEnsemble(plain, 2, epochs=1).fit(x, y).curve([3])),
         ("x", lambda: DeepEnsemble(plain, 2, epochs=1, validation_fraction=0).fit(x, y).curve([1])),
         ("task", lambda: DeepEnsemble(lambda: plain(out=1), 2, epochs=1).fit(x, x[:, 0]).predict_proba(x)),
@@ -335,3 +342,37 @@ def test_stopped_members_are_taken_out_of_the_stack():
     found = train_stack(stack, [0, 1, 2], (x, y), loss, Recipe(60, 32, lr=0.02, patience=1), held)
     assert all(h.stopped == "patience" for h in found.histories)
     assert stack.size == 0
+
+
+def images():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16, 3)).double()
+
+
+def words():
+    return nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(20, 3)).double()
+
+
+def mixture():
+    return MoE(6, 3, 2, 8, depth=1, kind="w", gate="gumbel").double()
+
+
+def half_frozen():
+    net = plain()
+    net[0].requires_grad_(False)
+    return net
+
+
+@pytest.mark.parametrize("build", [images, words, mixture, half_frozen], ids=lambda b: b.__name__)
+def test_any_module_can_be_a_member(build):
+    generator = torch.Generator().manual_seed(0)
+    x = {
+        images: torch.randn(60, 1, 6, 6, generator=generator, dtype=torch.float64),
+        words: torch.randint(0, 9, (60, 5), generator=generator),
+    }.get(build, classes(60)[0])
+    y = classes(60)[1]
+    ensemble = DeepEnsemble(build, 3, epochs=3, lr=0.01, batch_size=20, validation_fraction=0).fit(x, y)
+    before = ensemble.build_members()
+    expected = torch.stack([m(x) for m in ensemble.members])
+    torch.testing.assert_close(ensemble.outputs(x), expected, rtol=1e-12, atol=1e-12)
+    changed = [not torch.equal(a, b) for a, b in zip(before[1].parameters(), ensemble.members[1].parameters())]
+    assert changed == [p.requires_grad for p in before[1].parameters()]

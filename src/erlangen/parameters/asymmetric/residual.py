@@ -39,7 +39,7 @@ class ResidualSymmetry:
             ``at_most`` so many.
         at_most: bound of the order by colour refinement.
         scalings: for each label which neurons may be scaled by a positive number (and what follows by its inverse); ``None``: the model
-            is no sequence of Linear layers and ReLU, and scalings were not looked for.
+            is no sequence of Linear layers with biases and ReLU, and scalings were not looked for.
     """
 
     spec: WeightSpec

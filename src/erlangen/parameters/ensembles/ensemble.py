@@ -20,6 +20,7 @@ from erlangen.parameters.ensembles.stack import Stack
 from erlangen.parameters.ensembles.training import Recipe, Trained, stacked_outputs, train_stack
 from erlangen.parameters.interpolation import average
 from erlangen.training.history import History
+from erlangen.training.modes import evaluating
 from erlangen.training.randomness import seeded
 
 Masks = Literal["shared", "per_member"]
@@ -84,9 +85,14 @@ class DeepEnsemble:
             raise ArgumentError("build", "a function that makes one module", type(build).__name__)
         if isinstance(size, bool) or size != int(size) or size < 1:
             raise ArgumentError("size", "a whole number, at least 1", repr(size))
-        for name, value, known in (("masks", masks, Masks), ("combine", combine, Combine), ("task", task, Task)):
-            if value not in get_args(known) and not (name == "task" and value is None):
-                raise ArgumentError(name, " or ".join(map(repr, get_args(known))), repr(value))
+        for name, value, known in (
+            ("masks", masks, get_args(Masks)),
+            ("combine", combine, get_args(Combine)),
+            ("kind", kind, ("w", "sigma", None)),
+            ("task", task, (*get_args(Task), None)),
+        ):
+            if value not in known:
+                raise ArgumentError(name, " or ".join(map(repr, known)), repr(value))
         if not 0 <= validation_fraction < 1:
             raise ArgumentError("validation_fraction", "a number from 0 to below 1", repr(validation_fraction))
         self.build, self.size, self.masks, self.combine, self.task = build, int(size), masks, combine, task
@@ -154,10 +160,9 @@ class DeepEnsemble:
         made = self.build_members()
         like = next((p for p in made[0].parameters() if p.is_floating_point()), torch.zeros(()))
         inputs = _inputs("x", x, like)
-        task = self.task or ("regression" if torch.as_tensor(y).is_floating_point() else "classification")
-        with torch.no_grad():
-            out = made[0].eval()(inputs[:1])
-        made[0].train()
+        y = _tensor("y", y)
+        task: Task = self.task or ("regression" if y.is_floating_point() else "classification")
+        out = _output(made[0], inputs)
         targets = _targets("y", y, len(inputs), out, task)
         held = None
         if validation is not None:
@@ -172,7 +177,7 @@ class DeepEnsemble:
             found = train_stack(Stack(made), self.seeds, (inputs, targets), loss, self.recipe, held, bar.advance)
         self._task, self._members, self._held, self.histories = task, made, held, found.histories
         self._trained = found
-        self._flat = task == "regression" and torch.as_tensor(y).ndim == 1
+        self._flat = task == "regression" and y.ndim == 1
         return self.restore(self.restore_best)
 
     def restore(self, best: bool) -> DeepEnsemble:
@@ -190,7 +195,9 @@ class DeepEnsemble:
         """Outputs of all members ``[M, N, *out]``."""
         members = self.members
         like = next((p for p in members[0].parameters() if p.is_floating_point()), torch.zeros(()))
-        return stacked_outputs(Stack(members), _inputs("x", x, like))
+        inputs = _inputs("x", x, like)
+        _output(members[0], inputs)
+        return stacked_outputs(Stack(members), inputs)
 
     def predict_proba(self, x: Any) -> Tensor:
         """Probabilities of the classes ``[N, C]``.
@@ -219,7 +226,8 @@ class DeepEnsemble:
     def curve(self, sizes: Sequence[int], x: Any = None, y: Any = None) -> list[CurvePoint]:
         """What is gained with the number of members, on data (by default those that were held out for early stopping).
 
-        Members are taken in groups of each size, one after the other, so that every one counts; means over the groups are given.
+        Members are taken in groups of each size, one after the other; means over the groups are given. Members that fill no group are
+        left out.
 
         Raises:
             ArgumentError: sizes beyond the members, or no data.
@@ -312,8 +320,28 @@ def _squares(outputs: Tensor, y: Tensor) -> Tensor:
     return (outputs - y).square().flatten(1).mean(1)
 
 
+def _tensor(name: str, value: Any) -> Tensor:
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(name, "a tensor or an array of numbers", f"{type(value).__name__} ({error})") from None
+
+
+def _output(module: nn.Module, inputs: Tensor) -> Tensor:
+    """What a module gives for the first input."""
+    try:
+        with torch.no_grad(), evaluating(module):
+            out = module(inputs[:1])
+    except (RuntimeError, IndexError) as error:
+        raise ArgumentError("x", "inputs that the modules take", f"shape {tuple(inputs.shape)} ({error})") from None
+    if not isinstance(out, Tensor) or out.ndim < 2 or len(out) != 1:
+        shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+        raise ArgumentError("build", "modules that give a tensor [N, *out] for N inputs", f"{shape} for one input")
+    return out
+
+
 def _inputs(name: str, x: Any, like: Tensor) -> Tensor:
-    x = torch.as_tensor(x)
+    x = _tensor(name, x)
     x = x.to(like.device, like.dtype) if x.is_floating_point() else x.to(like.device)
     if x.ndim < 2 or not len(x):
         raise ArgumentError(name, "inputs [N, *shape], N at least 1", f"shape {tuple(x.shape)}")
@@ -324,7 +352,7 @@ def _inputs(name: str, x: Any, like: Tensor) -> Tensor:
 
 def _targets(name: str, y: Any, count: int, out: Tensor, task: Task) -> Tensor:
     """Targets that fit the outputs ``[1 or N, *out]``."""
-    y = torch.as_tensor(y)
+    y = _tensor(name, y)
     if task == "classification":
         if out.ndim != 2 or y.shape != (count,):
             raise ArgumentError(

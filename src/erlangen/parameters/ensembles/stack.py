@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state
+from torch.func import functional_call
 from torch.nn.utils import parametrize
 
 from erlangen.errors import ArgumentError, UnsupportedError
@@ -38,7 +38,7 @@ class Stack:
     any other module is mapped by ``torch.func.vmap``.
 
     Args:
-        members: modules of one architecture; they are copied.
+        members: modules of one architecture; they are copied, the first one with its modes (``base``).
 
     Raises:
         ArgumentError: members whose tensors differ in name or shape.
@@ -63,15 +63,13 @@ class Stack:
                 )
         self.size = len(members)
         self.base = copy.deepcopy(members[0])
-        parameters, buffers = stack_module_state(list(members))
-        self.parameters: dict[str, Tensor] = parameters
-        self.buffers: dict[str, Tensor] = buffers
+        parameters, buffers = [dict(m.named_parameters()) for m in members], [dict(m.named_buffers()) for m in members]
+        self.parameters = {
+            name: torch.stack([own[name].detach() for own in parameters]).requires_grad_(p.requires_grad)
+            for name, p in parameters[0].items()
+        }
+        self.buffers = {name: torch.stack([own[name] for own in buffers]) for name in buffers[0]}
         self.layers = _sequence(self.base)
-
-    def train(self, mode: bool = True) -> Stack:
-        """Training mode (dropout) on or off."""
-        self.base.train(mode)
-        return self
 
     def __call__(self, x: Tensor) -> Tensor:
         if self.layers is None or x.ndim != 3:

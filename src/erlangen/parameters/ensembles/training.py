@@ -14,6 +14,7 @@ from erlangen.errors import ArgumentError
 from erlangen.parameters.ensembles.stack import Stack
 from erlangen.training.batches import Shuffle
 from erlangen.training.history import History
+from erlangen.training.modes import evaluating, thawed
 from erlangen.training.randomness import seeded
 
 #: Losses of samples ``[K]`` from outputs ``[K, *out]`` and targets ``[K, *target]``.
@@ -81,9 +82,12 @@ def train_stack(
         advance: called after each epoch with 1 and the mean loss.
 
     Raises:
-        ArgumentError: a loss that is not finite.
+        ArgumentError: no weights to train, or a loss that is not finite.
     """
     trained = [p for p in stack.parameters.values() if p.requires_grad]
+    if not trained:
+        raise ArgumentError("build", "modules with weights to train", "none")
+    thawed(stack.base)
     optimizer = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
     last = {name: t.clone() for name, t in stack.state.items()}
     best = {name: t.clone() for name, t in last.items()}
@@ -134,7 +138,6 @@ def _epoch(
     size = shuffles[0].size
     steps = range(start, start + shuffles[0].samples // size)
     order = torch.stack([torch.cat([shuffle.batch(step) for step in steps]) for shuffle in shuffles]).to(x.device)
-    stack.train()
     losses = []
     for index in order.split(size, dim=1):
         outputs = stack(x[index])
@@ -156,8 +159,7 @@ def validation_loss(stack: Stack, held: tuple[Tensor, Tensor], loss: SampleLoss)
 def stacked_outputs(stack: Stack, x: Tensor) -> Tensor:
     """Outputs [members, N, *out] of all members for the same inputs ``[N, *shape]``, in evaluation mode and without gradients."""
     size = max(1, CHUNK // max(1, stack.size * x[:1].numel()))
-    with torch.no_grad():
-        stack.train(False)
+    with torch.no_grad(), evaluating(stack.base):
         return torch.cat([stack(part.expand(stack.size, *part.shape)) for part in x.split(size)], dim=1)
 
 
