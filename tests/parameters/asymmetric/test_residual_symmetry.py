@@ -157,6 +157,30 @@ def test_relu_neurons_without_fixed_entries_can_be_scaled():
     assert residual_symmetry_group(asymmetrize(mlp(4, 6, 3, 2, act=nn.ReLU))).scalings["0"].any().item() is False
 
 
+@pytest.mark.parametrize("act", [nn.LeakyReLU, nn.PReLU])
+def test_other_activations_that_scale_and_layers_without_bias(act):
+    net = nn.Sequential(nn.Linear(3, 4, bias=False), act(), nn.Linear(4, 2))
+    assert residual_symmetry_group(net).scalings["0"].tolist() == [True] * 4
+    mask = torch.ones(4, 3, dtype=torch.bool)
+    mask[2, 1] = False
+    fix(net[0], mask, torch.ones(4, 3))
+    left = residual_symmetry_group(net)
+    assert left.scalings["0"].tolist() == [True, True, False, True]
+    assert left.classes["0"] in (((0, 1, 3), (2,)), ((2,), (0, 1, 3)))
+    x = torch.randn(5, 3)
+    before = net(x)
+    with torch.no_grad():
+        net[0].parametrizations.weight.original[3] *= 4
+        net[2].weight[:, 3] /= 4
+    torch.testing.assert_close(net(x), before)
+
+
+def test_gates_of_convolutions():
+    make = lambda: nn.Sequential(nn.Conv2d(2, 5, 3), nn.ReLU(), nn.Conv2d(5, 4, 3))  # noqa: E731
+    example = torch.randn(1, 2, 6, 6)
+    assert residual_symmetry_group(asymmetrize(make(), "sigma", example=example), example).order == 1
+
+
 def test_convolutions_and_their_flattened_channels():
     make = lambda: nn.Sequential(nn.Conv2d(2, 5, 3), nn.ReLU(), nn.Conv2d(5, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 4, 3))  # noqa: E731
     example = torch.randn(1, 2, 6, 6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Iterator, Mapping
@@ -39,7 +40,7 @@ class ResidualSymmetry:
             ``at_most`` so many.
         at_most: bound of the order by colour refinement.
         scalings: for each label which neurons may be scaled by a positive number (and what follows by its inverse); ``None``: the model
-            is no sequence of Linear layers with biases and ReLU, and scalings were not looked for.
+            is no sequence of Linear layers and ReLU (LeakyReLU, PReLU), and scalings were not looked for.
     """
 
     spec: WeightSpec
@@ -228,6 +229,7 @@ def _log10(classes: Mapping[str, tuple[tuple[int, ...], ...]]) -> float:
 
 def _scalings(model: nn.Module, spec: WeightSpec, fixed: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor] | None:
     """Neurons of a ReLU network whose row, and whose column in the next layer, holds no fixed entry but zeros."""
+    model = _with_relus(copy.deepcopy(model))
     try:
         network = relu_network(model)
     except ArgumentError:
@@ -247,3 +249,14 @@ def _scalings(model: nn.Module, spec: WeightSpec, fixed: Mapping[str, tuple[Tens
         if isinstance(label, str):
             found[label] = ~row.any(1) & ~column.any(0)
     return found
+
+
+def _with_relus(model: nn.Module) -> nn.Module:
+    """A network that allows the same scalings and can be read: other activations with ``f(s x) = s f(x)`` are ReLU, biases are there."""
+    for name, part in list(model.named_modules()):
+        if isinstance(part, (nn.LeakyReLU, nn.PReLU)) and name:
+            path, _, last = name.rpartition(".")
+            setattr(model.get_submodule(path), last, nn.ReLU())
+        elif isinstance(part, nn.Linear) and part.bias is None:
+            part.bias = nn.Parameter(part.weight.new_zeros(part.out_features))
+    return model
