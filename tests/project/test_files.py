@@ -138,6 +138,7 @@ def test_python_on_pages_is_python() -> None:
                 "tensors",
                 "weight-spaces",
                 "asymmetric-networks",
+                "adapters",
                 "materials",
                 "ponita",
                 "fourier-operators",

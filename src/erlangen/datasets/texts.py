@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -117,6 +118,6 @@ def _read(file: str | Path | None, name: str, columns: tuple[str, ...], quiet: b
         csv.field_size_limit(before)
 
 
-def _labelled(name: str, rows: list[tuple[str, ...]], source: str) -> Texts:
+def _labelled(name: str, rows: Sequence[tuple[str, ...]], source: str) -> Texts:
     classes = tuple(sorted({row[0] for row in rows}))
     return Texts(name, tuple(row[1] for row in rows), torch.tensor([classes.index(row[0]) for row in rows]), classes, source)

@@ -121,7 +121,8 @@ def adapted_outcome(
     """The report of one fine-tuning."""
     goal, test = shop.goal, shop.texts[2]
     mine = PlusMinus(*mean_with_error(right_of(method, goal, test)))
-    best = max([head, *beside], key=lambda b: mean_with_error(right_of(b, goal, test))[0])
+    others: list[Method | Baseline] = [head, *beside]
+    best = max(others, key=lambda b: mean_with_error(right_of(b, goal, test))[0])
     name = best.label if isinstance(best, Method) else best.name
     gain = difference(method, best, goal, test)
     if abs(gain.value) <= 2 * gain.spread:
