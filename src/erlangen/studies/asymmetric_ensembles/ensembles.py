@@ -196,7 +196,7 @@ def _scores(every: list[Measured], members: int) -> Section:
                 gain = with_error(m.gain(family, kept))
                 rows.append(
                     [m.name, family, kept, *(p["score"] for p in (curve[0], curve[1], curve[-1])), PlusMinus(*gain),
-                     curve[-1]["disagreement"], curve[-1]["nll"], curve[-1]["ece"]]
+                     curve[-1]["disagreement"], *(curve[-1][key] if m.task == "classification" else "" for key in ("nll", "ece"))]
                 )  # fmt: skip
         rows.append([m.name, "boosted trees", "", score(m.boosted["errors"], m.task), *[""] * 6])
     columns = [
