@@ -14,7 +14,7 @@ from erlangen.parameters.layers import CHANNELS, CONVOLUTIONS
 from erlangen.parameters.layout import Layout
 from erlangen.parameters.matching.descent import Pair
 from erlangen.parameters.matching.result import Match, moved_weights, weights_of
-from erlangen.parameters.matching.weights import element, folded, searched, spec_of
+from erlangen.parameters.matching.weights import compared, element, folded, searched, spec_of
 from erlangen.parameters.spec import WeightSpec
 
 NORMS = (nn.LayerNorm, nn.RMSNorm)
@@ -68,9 +68,8 @@ def match_activations(
     source = {label: best.source.get(label, torch.arange(n)) for label, n in spec.labels.items()}
     rest = {label: n for label, n in spec.labels.items() if label not in seen}
     if rest:
-        parameters = [name for name, _ in a.named_parameters() if name in spec.shapes]
         half = spec.apply_permutation(weights_of(b), element(source))
-        others, _ = searched(folded(spec, parameters, weights_of(a), half), rest, restarts, seed)
+        others, _ = searched(folded(spec, compared(a, spec), weights_of(a), half), rest, restarts, seed)
         source |= {label: others.source[label] for label in rest}
     sigma = element(source)
     return Match(sigma, moved_weights(b, spec, sigma), history[-1], tuple(history), spec)

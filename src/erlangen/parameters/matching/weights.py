@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
+from erlangen.parameters.layers import CHANNELS
 from erlangen.parameters.matching.descent import Descent, Pair, profiles
 from erlangen.parameters.matching.result import Match, moved_weights, weights_of
 from erlangen.parameters.spec import WeightSpec
@@ -17,6 +18,7 @@ from erlangen.parameters.trace import weight_spec
 
 Given = TypeVar("Given", nn.Module, dict[str, Tensor])
 SWEEPS = 100
+NORMS = (*CHANNELS, nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
 STATISTICS = ("running_mean", "running_var")
 
 
@@ -28,7 +30,9 @@ def match_weights(
     One label of the spec after the other has its best permutation, the others held, by a linear assignment over all tensors that it
     touches, until none moves. Residual streams, heads of attention, flattened convolutions and gates are what the spec says they are.
     What is found is a local optimum, the best of several starts: first from the units' sorted weights, then from the order in which
-    ``b`` is, then from random permutations. Running statistics are moved along and are not compared.
+    ``b`` is, then from random permutations. What modules' normalisations hold (scales, shifts, running statistics) is moved along and not
+    compared: units before a norm have no size of their own, and products of scales would sort units by these alone. In dicts of tensors
+    all but running statistics is compared.
 
     Args:
         a, b: two modules of one architecture, or their tensors by name; left as they are.
@@ -57,11 +61,7 @@ def match_weights(
     if restarts < 1:
         raise ArgumentError("restarts", "at least one start", repr(restarts))
     spec = spec_of(a, spec, example)
-    names = [name for name in spec.shapes if name.rpartition(".")[2] not in STATISTICS]
-    if isinstance(a, nn.Module):
-        parameters = {name for name, _ in a.named_parameters()}
-        names = [name for name in names if name in parameters]
-    pairs = folded(spec, names, weights_of(a), weights_of(b))
+    pairs = folded(spec, compared(a, spec), weights_of(a), weights_of(b))
     labels = dict(spec.labels)
     best, history = searched(pairs, labels, restarts, seed)
     sigma = element(best.source)
@@ -94,6 +94,14 @@ def spec_of(a: nn.Module | dict[str, Tensor], spec: WeightSpec | None, example: 
     if not isinstance(a, nn.Module):
         raise ArgumentError("spec", "the WeightSpec of tensors by name", "None", "or give the modules")
     return weight_spec(a, example=example)
+
+
+def compared(a: nn.Module | dict[str, Tensor], spec: WeightSpec) -> list[str]:
+    """The names of the tensors that are compared."""
+    if not isinstance(a, nn.Module):
+        return [name for name in spec.shapes if name.rpartition(".")[2] not in STATISTICS]
+    norms = {id(p) for layer in a.modules() if isinstance(layer, NORMS) for p in layer.parameters(recurse=False)}
+    return [name for name, p in a.named_parameters() if name in spec.shapes and id(p) not in norms]
 
 
 def folded(spec: WeightSpec, names: Sequence[str], a: dict[str, Tensor], b: dict[str, Tensor]) -> list[Pair]:
