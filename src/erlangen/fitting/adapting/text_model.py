@@ -75,7 +75,10 @@ class Loaded(NamedTuple):
 
     def tokens(self, texts: Sequence[str], longest: int) -> Tokens:
         """Texts as tokens, cut at ``longest`` of them; all of one length, that of the longest."""
-        limit = min(longest, getattr(self.encoder.config, "max_position_embeddings", longest) or longest)
+        places = getattr(self.encoder.config, "max_position_embeddings", None) or longest
+        limit = min(
+            longest, places, self.tokenizer.model_max_length
+        )  # the tokenizer knows of places that a model keeps back (RoBERTa)
         made = self.tokenizer(list(texts), padding=True, truncation=True, max_length=limit, return_tensors="pt")
         ids, mask = made["input_ids"], made["attention_mask"]
         if not bool(mask.any(1).all()):  # an empty text, of a tokenizer that marks no beginning: one token of filling stands for it

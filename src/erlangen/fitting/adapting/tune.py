@@ -170,30 +170,35 @@ def tune(shop: Workshop, name: Tuning, config: AdaptConfig, head: nn.Linear) -> 
     Source of the start from a trained head: A. Kumar et al., "Fine-tuning can distort pretrained features", ICLR 2022, arXiv:2202.10054.
     """
     config = replace(config, method=name)
-    found = {rate: _tuned(shop, config, rate, config.seed, head) for rate in config.rates}
-    best = max(found, key=lambda rate: found[rate][0].score)
-    pairs = [found[best]]
-    trials = [run for run, _ in found.values()]
-    found.clear()
-    pairs += [_tuned(shop, config, best, seed, head) for seed in range(config.seed + 1, config.seed + config.seeds)]
-    changes = None
-    for _, model in pairs:
-        one = _changes(shop.loaded.encoder, model.encoder)
-        changes = one if changes is None else changes + one
-    model = max(pairs, key=lambda pair: pair[0].score)[1]
-    trained = sum(p.numel() for p in model.encoder.parameters() if p.requires_grad)
-    return Method(name, trained, trials, [run for run, _ in pairs], model.eval(), changes)
+    trials: list[Tuned] = []
+    best: tuple[Tuned, TextModel] | None = None
+    for rate in config.rates:
+        run, model = _tuned(shop, config, rate, config.seed, head)
+        trials.append(run)
+        if best is None or run.score > best[0].score:
+            best = run, model
+    assert best is not None
+    runs, changes = [best[0]], _changes(shop.loaded.encoder, best[1].encoder)
+    for seed in range(config.seed + 1, config.seed + config.seeds):
+        run, model = _tuned(shop, config, runs[0].rate, seed, head)
+        runs.append(run)
+        changes = changes + _changes(shop.loaded.encoder, model.encoder)
+        if run.score > best[0].score:
+            best = run, model
+    trained = sum(p.numel() for p in best[1].encoder.parameters() if p.requires_grad)
+    return Method(name, trained, trials, runs, best[1].eval(), changes)
 
 
 def _tuned(shop: Workshop, config: AdaptConfig, rate: float, seed: int, head: nn.Linear) -> tuple[Tuned, TextModel]:
     goal, (texts, held, _) = shop.goal, shop.texts
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder = copy.deepcopy(shop.loaded.encoder)
+        frozen = shop.loaded.encoder
         if config.method == "full":
+            encoder = copy.deepcopy(frozen)
             _free(encoder, config.layers)
-        else:
-            encoder = get_peft_model(encoder, config.adapter())
+        else:  # all adapters stand beside the same weights
+            encoder = get_peft_model(copy.deepcopy(frozen, {id(p): p for p in frozen.parameters()}), config.adapter())
         model = TextModel(encoder, copy.deepcopy(head))
     recall = recall_of(model, shop.tokens[0])
     states = ((), (), ()) if recall is None else tuple((s,) for s in shop.states(recall))
@@ -232,6 +237,7 @@ def _tuned(shop: Workshop, config: AdaptConfig, rate: float, seed: int, head: nn
         description=f"{NAMES[config.method]}, learning rate {rate:g}, seed {seed}",
         quiet=shop.quiet,
     )
+    model.cpu()  # where its texts are
     outputs = in_chunks(model, apply, parts[2])
     return Tuned(rate, seed, history, history.best, outputs), model
 

@@ -75,7 +75,8 @@ class Compared:
         """Of the report."""
         goal, test = self.shop.goal, self.shop.texts[2]
         methods, names = list(self.methods.values()), [*(b.name for b in self.beside), *(m.label for m in self.methods.values())]
-        found = [mean_with_error(right_of(m, goal, test)) for m in (*self.beside, *methods)]
+        every: list[Method | Baseline] = [*self.beside, *methods]
+        found = [mean_with_error(right_of(m, goal, test)) for m in every]
         scores = score_table(self.shop, methods, self.beside)
         pairs = [("bora", "lora"), ("bora", "dora"), ("dora", "lora"), ("bora", "head")]
         rows = [
@@ -120,7 +121,8 @@ def compare(
     mine, held, given = parts_of(train, test, config)
     shop = Workshop.of(loaded, mine, held, given, config, scratch, quiet)
     head = tune_head(shop, config)
-    found = {"head": head, **{name: tune(shop, name, config, head.model.head) for name in methods}}
+    found = {"head": head}
+    found |= {str(name): tune(shop, name, config, head.model.head) for name in methods}
     scale = (
         f"{len(mine)} training texts of at most {config.max_tokens} tokens, {len(held)} to choose by, {len(given)} to test, "
         f"{config.seeds} seeds, {config.epochs} epochs, rank {config.r} in {len(config.layers)} blocks"
