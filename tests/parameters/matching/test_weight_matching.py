@@ -130,6 +130,13 @@ def test_of_unlike_networks_the_function_stays_and_weights_come_nearer(name):
     assert found.objective == pytest.approx(inner, rel=1e-6)
 
 
+def test_complex_weights():
+    spec = WeightSpec({"w": (5, 3)}, {"w": ("h", None)})
+    a = {"w": torch.randn(5, 3, dtype=torch.complex64, generator=torch.Generator().manual_seed(0)).real * 1j + 1}
+    b = spec.apply_permutation(a, (torch.tensor([3, 1, 4, 0, 2]),))
+    assert torch.equal(match_weights(a, b, spec).moved["w"], a["w"])
+
+
 def test_one_hidden_layer_is_solved_exactly():
     """All permutations of five units: none is better."""
     torch.manual_seed(3)
@@ -233,6 +240,8 @@ def test_what_is_refused():
         match_weights(a, b, restarts=0)
     with pytest.raises(ArgumentError, match=r"0\.weight"):
         match_weights(a, nn.Sequential(nn.Linear(6, 13), *mlp()[1:]))
+    with pytest.raises(ArgumentError, match="two samples"):
+        match_activations(a, b, torch.randn(1, 6))
     with torch.no_grad():
         b[0].weight[0, 0] = float("nan")
     with pytest.raises(ArgumentError, match="finite"):

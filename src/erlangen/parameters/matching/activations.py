@@ -36,7 +36,7 @@ def match_activations(
         restarts, seed: as for :func:`match_weights`; of labels that stand alone on their axes the first start finds the optimum.
 
     Raises:
-        ArgumentError: activations that are no finite numbers, or as for :func:`match_weights`.
+        ArgumentError: fewer than two samples, activations that are no finite numbers, or as for :func:`match_weights`.
 
     Source: Y. Li, J. Yosinski, J. Clune, H. Lipson, J. Hopcroft, "Convergent learning", ICLR 2016, arXiv:1511.07543; S. Ainsworth,
     J. Hayase, S. Srinivasa, "Git Re-Basin", ICLR 2023, arXiv:2209.04836.
@@ -53,11 +53,13 @@ def match_activations(
     if restarts < 1:
         raise ArgumentError("restarts", "at least one start", repr(restarts))
     args = x if isinstance(x, tuple) else (x,)
-    spec = spec_of(a, spec, args)
+    spec = spec_of(a, spec, tuple(t[:2] if isinstance(t, Tensor) and t.ndim > 1 else t for t in args))
     pairs = []
     for (name, cut, of_a), (_, _, of_b) in zip(_activations(a, spec, args), _activations(b, spec, args)):
         if not (bool(torch.isfinite(of_a).all()) and bool(torch.isfinite(of_b).all())):
             raise ArgumentError("x", "inputs with finite activations", f"others in '{name}'")
+        if len(of_a) < 2:
+            raise ArgumentError("x", "at least two samples, for correlations", f"{len(of_a)}")
         layout = Layout((cut,))
         pieces = [layout.fold(_standard(t).unsqueeze(1)) for t in (of_a, of_b)]
         for part, ours, theirs in zip(layout.parts, *pieces):

@@ -116,9 +116,14 @@ def folded(spec: WeightSpec, names: Sequence[str], a: dict[str, Tensor], b: dict
                 raise ArgumentError(who, "finite weights", f"'{name}' has others")
         layout = spec.layouts[name]
         if any(part.labels for part in layout.parts):
-            pieces = [layout.fold(own[name].detach().cpu().double().unsqueeze(0)) for own in (a, b)]
+            pieces = [layout.fold(_real(own[name].detach().cpu())) for own in (a, b)]
             pairs += [Pair(part.labels, x, y) for part, x, y in zip(layout.parts, *pieces) if part.labels]
     return pairs
+
+
+def _real(t: Tensor) -> Tensor:
+    """Real numbers with a channel axis before them, of complex ones two channels."""
+    return torch.view_as_real(t).movedim(-1, 0).double() if t.is_complex() else t.double().unsqueeze(0)
 
 
 def element(source: dict[str, Tensor]) -> Element:
