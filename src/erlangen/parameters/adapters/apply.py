@@ -11,14 +11,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 
-from erlangen.parameters.adapters.factors import Factors
+from erlangen.parameters.adapters.factors import Factors, transformed
 
 #: From so many inputs on the matrix is written down: below, its ``out x in`` entries cost more than the branches.
 MANY = 256
 #: Inputs that are summed over together: a block of the outputs stays in the cache.
 CHUNK = 128
+#: The part of a bias below which what is added to it has lost too many digits.
+VISIBLE = 0.1
 
 
 def apply_adapter(x: Tensor, w: Tensor, bias: Tensor | None, factors: Factors, dropout: nn.Module) -> Tensor:
@@ -39,7 +42,7 @@ def apply_adapter(x: Tensor, w: Tensor, bias: Tensor | None, factors: Factors, d
         and not active
         and x.numel() >= MANY * x.shape[-1]
         and factors.r
-        and _plain(x, w, factors.lora_A, factors.lora_B)
+        and _plain(*(t for t in (x, w, factors.lora_A, factors.lora_B, d, c, bias) if t is not None))
     ):
         return _AtOnce.apply(x, w, factors.lora_A, factors.lora_B, d, c, bias, factors.scaling)  # type: ignore[no-any-return]
     return branches(x, w, factors.lora_A, factors.lora_B, d, c, bias, factors.scaling, dropout)
@@ -68,7 +71,7 @@ def branches(
     if d is not None:
         y = y * d.to(y.dtype)
     y = y.flatten(-2) if parts else y
-    return y if bias is None else y + bias
+    return y if bias is None else y + bias.to(y.dtype)
 
 
 def _each(x: Tensor, w: Tensor) -> Tensor:
@@ -78,10 +81,9 @@ def _each(x: Tensor, w: Tensor) -> Tensor:
 
 def _plain(*tensors: Tensor) -> bool:
     """Whether tensors are of one dtype and nobody traces or transforms: then a step of our own may stand in."""
-    if torch.compiler.is_compiling() or torch.is_autocast_enabled(tensors[0].device.type):
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_autocast_enabled(tensors[0].device.type):
         return False
-    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
-    return len({t.dtype for t in tensors}) == 1 and not any(wrapped(t) for t in tensors) and not torch.jit.is_tracing()
+    return len({t.dtype for t in tensors}) == 1 and forward_ad._current_level < 0 and not any(map(transformed, tensors))
 
 
 class _AtOnce(torch.autograd.Function):
@@ -97,12 +99,14 @@ class _AtOnce(torch.autograd.Function):
         x, w, a, b, d, c, bias, y = ctx.saved_tensors
         s = ctx.s
         wanted = ctx.needs_input_grad
-        if torch.is_grad_enabled():  # a second derivative is asked for
-            # views, so that what d and c depend on is not counted twice
-            inputs: list[Any] = [None if t is None else t.view_as(t) for t in (x, w, a, b, d, c, bias)]
-            asked = [t for t, need in zip(inputs, wanted) if need]
-            y = branches(*[*inputs, s])
-            found = iter(torch.autograd.grad(y, asked, g, create_graph=True))
+        if torch.is_grad_enabled() or transformed(g):  # a second derivative is asked for, or many gradients at once
+            again = torch.is_grad_enabled()
+            with torch.enable_grad():
+                # views, so that what d and c depend on is not counted twice
+                inputs: list[Any] = [None if t is None else t.view_as(t) for t in (x, w, a, b, d, c, bias)]
+                asked = [t for t, need in zip(inputs, wanted) if need]
+                y = branches(*[*inputs, s])
+            found = iter(torch.autograd.grad(y, asked, g, create_graph=again))
             return (*(next(found) if need else None for need in wanted[:-1]), None)
         g, flat = g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])
         gx: Any = g @ _matrix(w, a, b, d, c, s) if wanted[0] or wanted[5] else None
@@ -115,8 +119,8 @@ class _AtOnce(torch.autograd.Function):
             gb = gb if d is None else gb * d.unsqueeze(1)
         if wanted[4]:
             gd = _sums(g, y.reshape(g.shape), bias) / d
-            dead = (d == 0).nonzero().squeeze(1)
-            if len(dead):  # these outputs are zero and say nothing of what they would be
+            dead = _drowned(y.reshape(g.shape)[:CHUNK], bias, d).nonzero().squeeze(1)
+            if len(dead):
                 gd[dead] = (g[:, dead] * (flat @ _matrix(w[dead], a, b[dead], None, c, s).T)).sum(0)
         if wanted[5]:
             gc = _sums(flat, gx, None) / c
@@ -134,6 +138,11 @@ def _matrix(w: Tensor, a: Tensor, b: Tensor, d: Tensor | None, c: Tensor | None,
     if d is not None:
         v *= d.unsqueeze(1)
     return v
+
+
+def _drowned(y: Tensor, bias: Tensor | None, d: Tensor) -> Tensor:
+    """Which outputs do not say what they would be with another ``d``: they are zero, or hardly to be seen beside the bias."""
+    return d == 0 if bias is None else (d == 0) | ((y - bias).abs().amax(0) < VISIBLE * bias.abs())
 
 
 def _sums(p: Tensor, q: Tensor, shift: Tensor | None) -> Tensor:

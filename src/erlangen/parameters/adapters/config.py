@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from numbers import Real
+from typing import Any, Literal, get_args
 
 from erlangen.errors import ArgumentError
 
@@ -76,26 +77,33 @@ class AdapterConfig:
     split: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        words = {
+        choices = {
             "method": get_args(Method), "bias": ("none", "all", "lora_only"), "first": ("row", "col"),
             "dora_axis": ("out", "in"), "column": ("kernel", "in_channel"),
         }  # fmt: skip
-        for name, known in words.items():
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ArgumentError(name, f"one of {', '.join(map(repr, known))}", repr(getattr(self, name)))
-        for name, ranks in {"r": {"": self.r}, "rank_pattern": self.rank_pattern}.items():
-            for key, r in ranks.items():
-                if isinstance(r, bool) or r != int(r) or r < 0:
-                    raise ArgumentError(name, "a rank, a whole number from 0 on", f"{r!r} for '{key}'" if key else repr(r))
-        for name, alphas in {"lora_alpha": {"": self.lora_alpha}, "alpha_pattern": self.alpha_pattern}.items():
-            for key, alpha in alphas.items():
-                if not 0 < alpha < math.inf:
-                    raise ArgumentError(name, "a positive scale", f"{alpha!r} for '{key}'" if key else repr(alpha))
         if not 0 <= self.lora_dropout < 1:
             raise ArgumentError("lora_dropout", "a probability below 1", repr(self.lora_dropout))
-        for key, parts in self.split.items():
-            if parts != int(parts) or parts < 1:
-                raise ArgumentError("split", "a number of matrices, from 1 on", f"{parts!r} for '{key}'")
+        rank, matrices = "a rank, a whole number from 0 on", "a number of matrices, from 1 on"
+        plain: dict[str, Any] = {
+            "r": _whole("r", rank, 0, self.r),
+            "rank_pattern": {key: _whole("rank_pattern", rank, 0, r, key) for key, r in self.rank_pattern.items()},
+            "lora_alpha": _positive("lora_alpha", self.lora_alpha),
+            "alpha_pattern": {key: _positive("alpha_pattern", alpha, key) for key, alpha in self.alpha_pattern.items()},
+            "split": {key: _whole("split", matrices, 1, parts, key) for key, parts in self.split.items()},
+        }
+        for name in ("target_modules", "exclude_modules", "modules_to_save"):
+            words = getattr(self, name)
+            plain[name] = words if isinstance(words, str) else tuple(sorted(words) if isinstance(words, Set) else words)
+            if not all(isinstance(word, str) for word in plain[name]):
+                raise ArgumentError(name, "names of modules", repr(words))
+        if self.layers_to_transform is not None and not isinstance(self.layers_to_transform, int):
+            numbers = tuple(_whole("layers_to_transform", "numbers of blocks", 0, n) for n in self.layers_to_transform)
+            plain["layers_to_transform"] = numbers
+        for name, value in plain.items():  # plain numbers and tuples, which a file holds
+            object.__setattr__(self, name, value)
         if self.method == "lora" and self.r == 0 and not any(self.rank_pattern.values()):
             raise ArgumentError(
                 "r", "a rank from 1 on, for LoRA has nothing else", "0", "method='magnitude' trains magnitudes alone"
@@ -151,6 +159,18 @@ class MagnitudeConfig(AdapterConfig):
 
     method: Method = "magnitude"
     r: int = 0
+
+
+def _whole(name: str, expected: str, least: int, value: Any, key: str = "") -> int:
+    if isinstance(value, bool) or not isinstance(value, Real) or not least <= value < math.inf or value != int(value):
+        raise ArgumentError(name, expected, f"{value!r} for '{key}'" if key else repr(value))
+    return int(value)
+
+
+def _positive(name: str, value: Any, key: str = "") -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
+        raise ArgumentError(name, "a positive scale", f"{value!r} for '{key}'" if key else repr(value))
+    return float(value)
 
 
 def named(words: str | Sequence[str], name: str) -> bool:

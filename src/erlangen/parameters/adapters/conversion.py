@@ -21,6 +21,8 @@ def to_lora(model: AdaptedModel, rank: int, adapter_name: str, source: str | Non
         adapter_name: its name.
         source: the adapter to copy; by default the one that counts.
 
+    Modules that are saved whole are copied along; trained biases are the model's own.
+
     Returns:
         for each weight the relative error ``|W' - W - s B A| / |W' - W|`` in the Frobenius norm.
 
@@ -46,9 +48,10 @@ def to_lora(model: AdaptedModel, rank: int, adapter_name: str, source: str | Non
         raise ArgumentError("rank", "a whole number from 1 on", repr(rank))
     shared = {f.name: getattr(given, f.name) for f in dataclasses.fields(given)}
     plain = {"method": "lora", "r": rank, "lora_alpha": float(rank), "rank_pattern": {}, "alpha_pattern": {}, "use_rslora": False}
-    counted = model.active_adapters
-    model.add_adapter(adapter_name, LoraConfig(**{**shared, **plain, "bias": "none", "modules_to_save": ()}))
-    model.set_adapter(counted)
+    model.add_adapter(adapter_name, LoraConfig(**{**shared, **plain, "bias": "none"}))
+    for module in model.saved():
+        if source in module.copies:
+            module.copies[adapter_name].load_state_dict(module.copies[source].state_dict())
     errors = {}
     for layer in model.layers():
         if source not in layer.adapters:

@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from erlangen.parameters.adapters.config import AdapterConfig
-from erlangen.parameters.adapters.norms import Side, scales
+from erlangen.parameters.adapters.norms import Side, scales, side_lengths, unrounded
 from erlangen.parameters.adapters.slots import Slot
+
+#: Entries of a frozen matrix that are looked at to tell whether it is still the same.
+SAMPLE = 1024
+
+
+def transformed(t: Tensor) -> bool:
+    """Whether a tensor stands for many or carries a tangent: then nothing can be kept of it, and no step of our own taken."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(t) or torch._C._functorch.is_legacy_batchedtensor(t)
+
+
+class Kept:
+    """Scales in evaluation, and what they were made of: copies, for counters of versions do not see what is written through ``.data``.
+
+    Of the frozen matrix, which is large, the version, the place and some of the entries are compared.
+    """
+
+    def __init__(self, w: Tensor, own: Sequence[Tensor], scales: dict[Side, Tensor]) -> None:
+        self.scales, self.own, self.w = scales, [t.detach().clone() for t in own], _mark(w)
+
+    def holds(self, w: Tensor, own: Sequence[Tensor]) -> bool:
+        """Whether nothing has changed since."""
+        (key, some), (mine, before) = _mark(w), self.w
+        same = all(t.dtype == k.dtype and t.device == k.device and torch.equal(t, k) for t, k in zip(own, self.own, strict=True))
+        return same and key == mine and torch.equal(some, before)
+
+
+def _mark(w: Tensor) -> tuple[Any, Tensor]:
+    flat = w.reshape(-1) if w.is_contiguous() else w.mT.reshape(-1)
+    return (w.data_ptr(), w._version, w.dtype, w.device, w.shape), flat[:: max(1, len(flat) // SAMPLE)].clone()
 
 
 class Factors(nn.Module):
@@ -47,21 +77,17 @@ class Factors(nn.Module):
                 a.zero_()
                 nn.init.normal_(b)
             else:
-                nn.init.uniform_(a, -1 / math.sqrt(inp), 1 / math.sqrt(inp))
+                nn.init.uniform_(a, -1 / math.sqrt(max(inp, 1)), 1 / math.sqrt(max(inp, 1)))
             if r:
                 self.lora_A, self.lora_B = nn.Parameter(a), nn.Parameter(b)
             else:  # nothing to train, which distributed training would miss in the backward pass
                 self.register_buffer("lora_A", a, persistent=False)
                 self.register_buffer("lora_B", b, persistent=False)
             for side in config.sides:
-                axis = -1 if side == "row" else -2
-                length = torch.linalg.vector_norm(w.to(dtype), dim=axis)
-                if side == "col":
-                    length = length.unflatten(-1, (-1, slot.group)).norm(dim=-1)
-                setattr(self, f"magnitude_{side}", nn.Parameter(length))
+                setattr(self, f"magnitude_{side}", nn.Parameter(side_lengths(w, side, slot.group)))
         self.r, self.scaling, self.group = r, scaling, slot.group
         self.sides, self.detach = config.sides, config.detach_norms
-        self._kept: tuple[Any, dict[Side, Tensor]] | None = None
+        self._kept: Kept | None = None
 
     def magnitudes(self) -> list[tuple[Side, Tensor]]:
         """Side and magnitude of each step of the normalisation, one number for each row or column."""
@@ -76,21 +102,33 @@ class Factors(nn.Module):
             return {}
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return self._scales(w)
-        tensors = (w, *self.parameters())
-        if any(t.is_inference() for t in tensors):  # they count no versions
+        own = list(self.parameters())
+        if any(t.is_inference() or t.is_meta or transformed(t) for t in (w, *own)):  # of them nothing can be kept
             return self._scales(w)
-        key = tuple((t.data_ptr(), t._version, t.dtype, t.device) for t in tensors)
-        if self._kept is None or self._kept[0] != key:
-            self._kept = key, self._scales(w)
-        return self._kept[1]
+        if self._kept is None or not self._kept.holds(w, own):
+            self._kept = Kept(w, own, self._scales(w))
+        return self._kept.scales
 
     def _scales(self, w: Tensor) -> dict[Side, Tensor]:
         return scales(w, self.lora_A, self.lora_B, self.scaling, self.magnitudes(), self.detach, self.group)
 
     def matrix(self, w: Tensor) -> Tensor:
         """The adapted matrix ``[..., out, in]`` of the frozen ``w``, in its dtype."""
-        wide = torch.promote_types(w.dtype, self.lora_A.dtype)
-        v = w.to(wide) + self.scaling * (self.lora_B @ self.lora_A) if self.r else w.to(wide)
+        with unrounded(w):
+            return self._scaled(w.to(self._wide(w)) + self._update() if self.r else w.to(self._wide(w)), w)
+
+    def both(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """The two matrices whose sum is :meth:`matrix`: what comes of ``w``, and what comes of ``s B A``."""
+        with unrounded(w):
+            return self._scaled(w.to(self._wide(w)), w), self._scaled(self._update().to(self._wide(w)), w)
+
+    def _wide(self, w: Tensor) -> torch.dtype:
+        return torch.promote_types(w.dtype, self.lora_A.dtype)
+
+    def _update(self) -> Tensor:
+        return self.scaling * (self.lora_B @ self.lora_A)
+
+    def _scaled(self, v: Tensor, w: Tensor) -> Tensor:
         found = self.scales(w)
         if "col" in found:
             v = v * found["col"].unsqueeze(-2)

@@ -21,6 +21,7 @@ from erlangen.parameters.adapters.config import AdapterConfig, DoraConfig, LoraC
 from erlangen.parameters.adapters.layers import AdaptedLayer
 from erlangen.parameters.adapters.saved import SavedModule
 from erlangen.parameters.adapters.slots import Slot
+from erlangen.parameters.adapters.targets import biases
 from erlangen.serialization import read_json, weights_bytes, write_bytes, write_json
 
 if TYPE_CHECKING:
@@ -142,11 +143,11 @@ def _tensors(model: AdaptedModel, adapter: str, peft: bool) -> Iterator[tuple[st
             for slot, factors in module.factors(adapter):
                 yield from _factors(PREFIX + name, module.base_layer, slot, factors, peft)
             if config.bias == "lora_only":
-                yield from ((f"{PREFIX}{name}.base_layer.{n}", p) for n, p in _biases(module.base_layer))
+                yield from ((f"{PREFIX}{name}.base_layer.{n}", p) for n, p in biases(module.base_layer))
         elif isinstance(module, SavedModule) and adapter in module.copies:
             yield from ((f"{PREFIX}{name}.{n}", t) for n, t in module.copies[adapter].state_dict().items())
     if config.bias == "all":
-        yield from ((PREFIX + n, p) for n, p in _biases(model.base_model) if ".copies." not in n and ".original." not in n)
+        yield from ((PREFIX + n, p) for n, p in biases(model.base_model))
 
 
 def _factors(name: str, base: nn.Module, slot: Slot, factors: Any, peft: bool) -> Iterator[tuple[str, Tensor]]:
@@ -165,10 +166,6 @@ def _factors(name: str, base: nn.Module, slot: Slot, factors: Any, peft: bool) -
     if peft and factors.sides:
         m = factors.magnitude_row
         yield f"{name}.lora_magnitude_vector", m.view(1, -1, *(1 for _ in kernel)) if kernel else m
-
-
-def _biases(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    return ((n, p) for n, p in module.named_parameters() if n.endswith("bias"))
 
 
 def _turned_linear(layer: AdaptedLayer) -> bool:

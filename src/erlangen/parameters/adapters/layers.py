@@ -34,26 +34,28 @@ class AdaptedLayer(nn.Module):
     Attributes:
         adapters: name of each adapter to its :class:`Factors`, by weight.
         active: names of the adapters that count.
-        merged: names of those whose effect is in the weights of ``base_layer`` now.
+        merged: those whose effect is in the weights of ``base_layer`` now, with the strength.
         enabled: False: no adapter counts.
+
+    A state dict has the frozen weights, merged or not; one that is loaded takes merged adapters out of the weights.
     """
+
+    #: Whether the layer knows a low-rank branch of its own, on which dropout can be.
+    drops: bool = False
 
     def __init__(self, base_layer: nn.Module, name: str) -> None:
         super().__init__()
         for slot in slots(base_layer, name, AdapterConfig()):
-            weight = base_layer.get_parameter(slot.name)
-            if not weight.is_floating_point():
-                hint = "Dequantise the layer first"
-                raise ArgumentError("target_modules", "layers with floating-point weights", f"{weight.dtype} in '{name}'", hint)
-            weight.requires_grad_(False)
+            base_layer.get_parameter(slot.name).requires_grad_(False)
         self.base_layer, self.name = base_layer, name
         self.adapters = nn.ModuleDict()
         self.dropouts = nn.ModuleDict()
         self.slots: dict[str, list[Slot]] = {}
         self.active: list[str] = []
-        self.merged: list[str] = []
+        self.merged: dict[str, float] = {}
         self.enabled = True
         self._frozen: dict[str, nn.Parameter] = {}
+        self.register_state_dict_post_hook(_store_frozen)
 
     # ---- adapters ----
 
@@ -83,8 +85,16 @@ class AdaptedLayer(nn.Module):
 
     def frozen(self, name: str) -> Tensor:
         """A weight as it is without adapters."""
-        weight = self._frozen[name] if name in self._frozen else self.base_layer.get_parameter(name)
-        return weight.detach()
+        return self._original(name).detach()
+
+    def _original(self, name: str) -> Tensor:
+        holder, last = self._holder(name)
+        return self._frozen[name] if name in self._frozen else getattr(holder, last)  # type: ignore[no-any-return]
+
+    def originals(self, adapters: Sequence[str]) -> dict[str, Tensor]:
+        """The frozen parameters that adapters move, by name."""
+        names = {slot.name for adapter in adapters if adapter in self.adapters for slot in self.slots[adapter]}
+        return {name: self._original(name) for name in names}
 
     def weights(self, adapters: Sequence[str]) -> dict[str, Tensor]:
         """The weights that ``adapters`` lead to, by name, as they are stored."""
@@ -103,21 +113,34 @@ class AdaptedLayer(nn.Module):
 
     @torch.no_grad()
     def merge(self, adapters: Sequence[str], strength: float = 1.0) -> None:
-        """Give the layer the weights ``W + strength (W' - W)``, of its own, and keep ``W`` (which other layers may share) aside."""
+        """Give the layer weights ``W + sum_k t_k (W'_k - W)`` of its own, where ``t_k`` is the strength with which an adapter was merged,
+        and keep ``W`` (which other layers may share) aside."""
+        merged = self.merged | dict.fromkeys(adapters, strength)
         self.unmerge()
-        for name, weight in self.weights([a for a in adapters if a in self.adapters]).items():
+        parts: dict[str, list[tuple[Tensor, float]]] = {}
+        for adapter in merged:
+            for name, weight in (self.weights([adapter]) if adapter in self.adapters else {}).items():
+                parts.setdefault(name, []).append((weight, merged[adapter]))
+        for name, ((first, t), *others) in parts.items():
+            w = self.frozen(name)
+            weight = first if t == 1.0 else torch.lerp(w, first, t)
+            for other, t in others:
+                weight = weight + t * (other - w)
             holder, last = self._holder(name)
             self._frozen[name] = getattr(holder, last)
-            merged = weight if strength == 1.0 else torch.lerp(self._frozen[name], weight, strength)
-            setattr(holder, last, nn.Parameter(merged, requires_grad=False))
-        self.merged = list(adapters)
+            setattr(holder, last, nn.Parameter(weight, requires_grad=False))
+        self.merged = merged
 
     def unmerge(self) -> None:
         """Put the frozen weights back."""
         for name, weight in self._frozen.items():
             holder, last = self._holder(name)
             setattr(holder, last, weight)
-        self._frozen, self.merged = {}, []
+        self._frozen, self.merged = {}, {}
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        self.unmerge()
+        super()._load_from_state_dict(*args)
 
     def _holder(self, name: str) -> tuple[nn.Module, str]:
         path, _, last = name.rpartition(".")
@@ -139,11 +162,12 @@ class AdaptedLayer(nn.Module):
         except AttributeError:
             base = super().__getattr__("base_layer")
             live = self.live
-            names = {slot.name for adapter in live for slot in self.slots[adapter]}
+            names = {slot.name for adapter in live for slot in self.slots[adapter]} if self.enabled else set(self._frozen)
             if name in names:
-                return self.weights(live)[name]
-            if f"{name}.weight" in names:  # a layer inside, out_proj of attention
-                return SimpleNamespace(weight=self.weights(live)[f"{name}.weight"], bias=getattr(base, name).bias)
+                return self.weights(live)[name] if live else self._frozen[name]
+            if (inside := f"{name}.weight") in names:  # a layer inside, out_proj of attention
+                weight = self.weights(live)[inside] if live else self._frozen[inside]
+                return SimpleNamespace(weight=weight, bias=getattr(base, name).bias)
             return getattr(base, name)
 
     def _apply(self, fn: Any, recurse: bool = True) -> AdaptedLayer:
@@ -152,15 +176,29 @@ class AdaptedLayer(nn.Module):
         return self
 
     def extra_repr(self) -> str:
-        return f"active={self.active}" + (f", merged={self.merged}" if self.merged else "")
+        return f"active={self.active}" + (f", merged={list(self.merged)}" if self.merged else "")
+
+    def _bare(self) -> bool:
+        """Whether nothing but the class of the layer computes: then a step of our own may stand in for it."""
+        base = self.base_layer
+        hooks = base._forward_pre_hooks, base._forward_hooks, base._backward_pre_hooks, base._backward_hooks
+        return not any(hooks) and "forward" not in vars(base)
+
+
+def _store_frozen(layer: Any, state: dict[str, Any], prefix: str, _: Any) -> None:
+    for name, weight in layer._frozen.items():
+        key = f"{prefix}base_layer.{name}"
+        state[key] = weight if isinstance(state[key], nn.Parameter) else weight.detach()
 
 
 class AdaptedLinear(AdaptedLayer):
     """``nn.Linear``, or ``Conv1D`` of transformers."""
 
+    drops = True
+
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         live = self.live
-        if not live:
+        if not live or not self._bare():
             return super().forward(x)
         bias: Any = self.base_layer.bias
         y = None
@@ -175,15 +213,63 @@ class AdaptedLinear(AdaptedLayer):
         return y
 
 
-def adapted(layer: nn.Module, name: str) -> AdaptedLayer:
-    """The wrapper of a layer that is called ``name``.
+class AdaptedConv(AdaptedLayer):
+    """``nn.Conv1d`` to ``nn.Conv3d``."""
+
+    drops = True
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        live = self.live
+        if not self._bare() or not any(self.dropouts[a].p and self.dropouts[a].training for a in live):
+            return super().forward(x)
+        base: Any = self.base_layer
+        w = self.frozen("weight")
+        y = base._conv_forward(x, w, base.bias)
+        for adapter in live:  # each adds to the frozen layer
+            (slot, factors), *_ = self.factors(adapter)
+            own, update = (slot.stored(m) for m in factors.both(slot.matrix(w)))
+            if factors.sides:
+                y = y + base._conv_forward(x, own - w, None)
+            if factors.r:
+                y = y + base._conv_forward(self.dropouts[adapter](x), update, None)
+        return y  # type: ignore[no-any-return]
+
+
+#: Classes whose own ``forward`` is the product with the weight that our wrappers write down.
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def readable(layer: nn.Module, name: str, config: AdapterConfig) -> None:
+    """Nothing, where a layer that is called ``name`` can be adapted.
 
     Raises:
-        ArgumentError: adapters do not know the class of the layer.
+        ArgumentError: adapters do not know the class of the layer, or it keeps its weights otherwise.
     """
+    layer = layer.base_layer if isinstance(layer, AdaptedLayer) else layer
     if not adaptable(layer):
         expected = "Linear, Conv1d to Conv3d, Embedding, MultiheadAttention or Conv1D of transformers"
         raise ArgumentError("target_modules", f"layers of {expected}", f"'{name}', a {type(layer).__name__}")
     if isinstance(layer, nn.Embedding) and layer.max_norm is not None:
         raise ArgumentError("target_modules", "an Embedding without max_norm, which changes its weights", f"'{name}'")
-    return AdaptedLinear(layer, name) if is_conv1d(layer) or isinstance(layer, nn.Linear) else AdaptedLayer(layer, name)
+    if isinstance(layer, nn.Embedding) and layer.sparse:
+        raise ArgumentError("target_modules", "an Embedding with dense gradients", f"'{name}', which has sparse=True")
+    slots(layer, name, config)
+
+
+def adapted(layer: nn.Module, name: str) -> AdaptedLayer:
+    """The wrapper of a layer that is called ``name``.
+
+    Raises:
+        ArgumentError: see :func:`readable`.
+    """
+    readable(layer, name, AdapterConfig())
+    if type(layer).forward is nn.Linear.forward or (is_conv1d(layer) and _own(layer)):
+        return AdaptedLinear(layer, name)
+    if any(type(layer).forward is kind.forward for kind in CONVOLUTIONS):
+        return AdaptedConv(layer, name)
+    return AdaptedLayer(layer, name)
+
+
+def _own(layer: nn.Module) -> bool:
+    """Whether ``forward`` is the one of transformers' ``Conv1D``."""
+    return type(layer).forward.__module__.startswith("transformers.")

@@ -11,10 +11,10 @@ from typing import Any
 from torch import nn
 
 from erlangen.errors import ArgumentError
-from erlangen.parameters.adapters.config import AdapterConfig, named
-from erlangen.parameters.adapters.layers import AdaptedLayer, adapted
+from erlangen.parameters.adapters.config import AdapterConfig
+from erlangen.parameters.adapters.layers import AdaptedLayer, adapted, readable
 from erlangen.parameters.adapters.saved import SavedModule
-from erlangen.parameters.adapters.targets import targets
+from erlangen.parameters.adapters.targets import SHOWN, biases, saved, targets
 
 
 class AdaptedModel(nn.Module):
@@ -34,8 +34,6 @@ class AdaptedModel(nn.Module):
         self.base_model = model
         self.peft_config: dict[str, AdapterConfig] = {}
         self.active_adapters: list[str] = []
-        for p in model.parameters():
-            p.requires_grad_(False)
         self._add(adapter_name, config, wanted)
         self.set_adapter(adapter_name)
 
@@ -59,25 +57,38 @@ class AdaptedModel(nn.Module):
         self._add(adapter_name, config, targets(self.base_model, config))
 
     def _add(self, adapter_name: str, config: AdapterConfig, wanted: dict[str, nn.Module]) -> None:
-        if adapter_name in self.peft_config or not adapter_name or "." in adapter_name:
-            raise ArgumentError("adapter_name", "a new name without dots", repr(adapter_name))
+        if (
+            adapter_name in self.peft_config
+            or not adapter_name
+            or set(adapter_name) & set("./\\")
+            or hasattr(nn.ModuleDict(), adapter_name)
+        ):
+            expected = "a new name without dots and slashes, and no attribute of modules"
+            raise ArgumentError("adapter_name", expected, repr(adapter_name))
         trained = [name for name, other in self.peft_config.items() if other.bias != "none"]
         if config.bias != "none" and trained:
             raise ArgumentError("bias", f"'none', for adapter '{trained[0]}' trains biases", repr(config.bias))
+        whole = saved(self.base_model, config)
+        for name, module in wanted.items():  # all is asked before anything is changed
+            readable(module, name, config)
         wrappers: dict[int, nn.Module] = {}
         for name, module in wanted.items():
             if id(module) not in wrappers:  # a layer may be used in several places
                 wrappers[id(module)] = module if isinstance(module, AdaptedLayer) else adapted(module, name)
                 wrappers[id(module)].add(adapter_name, config)  # type: ignore[operator]
             self._put(name, wrappers[id(module)])
-        saved = [n for n, _ in self.base_model.named_modules() if n and named(config.modules_to_save, n) and ".copies." not in n]
-        for name in saved:
-            module = self.base_model.get_submodule(name)
-            if isinstance(module, AdaptedLayer):
-                raise ArgumentError("modules_to_save", "modules that are not adapted", repr(name))
-            wrapper = module if isinstance(module, SavedModule) else SavedModule(module)
-            wrapper.add(adapter_name)
-            self._put(name, wrapper)
+        if config.lora_dropout:
+            deaf = [layer.name for layer in self.layers() if adapter_name in layer.adapters and not layer.drops]
+            if deaf:
+                warnings.warn(
+                    f"lora_dropout does nothing in {', '.join(deaf[:SHOWN])}: their class has no low-rank branch of its own",
+                    stacklevel=4,
+                )
+        for name, module in whole.items():
+            if id(module) not in wrappers:
+                wrappers[id(module)] = module if isinstance(module, SavedModule) else SavedModule(module)
+                wrappers[id(module)].add(adapter_name)  # type: ignore[operator]
+            self._put(name, wrappers[id(module)])
         self.peft_config[adapter_name] = config
         self._train_only()
 
@@ -91,17 +102,25 @@ class AdaptedModel(nn.Module):
         Raises:
             ArgumentError: there is none of that name, or two that count have saved the same module.
         """
-        names = [adapter_names] if isinstance(adapter_names, str) else list(adapter_names)
+        names = self._together(adapter_names)
+        if self.merged_adapters:
+            warnings.warn(f"set_adapter takes the merged {', '.join(self.merged_adapters)} out of the weights first", stacklevel=2)
+            self.unmerge_adapter()
+        self.active_adapters = names
+        for layer in self.layers():
+            layer.active = [n for n in names if n in layer.adapters]
+        for module in self.saved():
+            module.active = next((n for n in names if n in module.copies), None)
+        self._train_only()
+
+    def _together(self, adapter_names: str | Sequence[str]) -> list[str]:
+        """Names of adapters that can count together."""
+        names = [adapter_names] if isinstance(adapter_names, str) else list(dict.fromkeys(adapter_names))
         self._known(names)
         for name, module in self.base_model.named_modules():
             if isinstance(module, SavedModule) and len([n for n in names if n in module.copies]) > 1:
                 raise ArgumentError("adapter_names", "adapters that save different modules", f"{names}, which all have '{name}'")
-        self.active_adapters = names
-        for layer in self.layers():
-            layer.active = [n for n in names if n in layer.adapters]
-        for module in self._saved():
-            module.active = next((n for n in names if n in module.copies), None)
-        self._train_only()
+        return names
 
     def _known(self, names: Sequence[str]) -> None:
         for name in names:
@@ -111,12 +130,11 @@ class AdaptedModel(nn.Module):
     def delete_adapter(self, adapter_name: str) -> None:
         """Forget an adapter that does not count."""
         self._known([adapter_name])
-        if adapter_name in self.active_adapters:
-            raise ArgumentError(
-                "adapter_name", "an adapter that does not count", repr(adapter_name), "Set another with set_adapter"
-            )
+        if adapter_name in [*self.active_adapters, *self.merged_adapters]:
+            hint = "Set another with set_adapter, and unmerge"
+            raise ArgumentError("adapter_name", "an adapter that does not count and is not merged", repr(adapter_name), hint)
         del self.peft_config[adapter_name]
-        owners: list[AdaptedLayer | SavedModule] = [*self.layers(), *self._saved()]
+        owners: list[AdaptedLayer | SavedModule] = [*self.layers(), *self.saved()]
         for owner in owners:
             owner.remove(adapter_name)
 
@@ -124,27 +142,32 @@ class AdaptedModel(nn.Module):
         """The adapted layers."""
         return (m for m in self.base_model.modules() if isinstance(m, AdaptedLayer))
 
-    def _saved(self) -> Iterator[SavedModule]:
+    def saved(self) -> Iterator[SavedModule]:
         return (m for m in self.base_model.modules() if isinstance(m, SavedModule))
 
     def _train_only(self) -> None:
         """Only what the active adapters own is trained."""
-        bias = next((c.bias for n, c in self.peft_config.items() if n in self.active_adapters and c.bias != "none"), "none")
-        inside = {id(p) for layer in self.layers() for p in layer.base_layer.parameters()}
-        for name, p in self.base_model.named_parameters():
-            p.requires_grad_(name.endswith("bias") and (bias == "all" or (bias == "lora_only" and id(p) in inside)))
+        bias = next(((n, c.bias) for n, c in self.peft_config.items() if n in self.active_adapters and c.bias != "none"), None)
+        for p in self.base_model.parameters():
+            p.requires_grad_(False)
+        if bias is not None:
+            owners = [self.base_model] if bias[1] == "all" else [m.base_layer for m in self.layers() if bias[0] in m.adapters]
+            for p in (p for owner in owners for _, p in biases(owner)):
+                p.requires_grad_(True)
         for layer in self.layers():
             for adapter, factors in layer.adapters.items():
                 factors.requires_grad_(adapter in self.active_adapters)
-        for module in self._saved():
+        for module in self.saved():
             module.original.requires_grad_(False)
             for adapter, held in module.copies.items():
                 held.requires_grad_(adapter in self.active_adapters)
 
     @contextmanager
     def disable_adapter(self) -> Iterator[None]:
-        """Inside, the model is the one without adapters, merged or not."""
-        modules: list[AdaptedLayer | SavedModule] = [*self.layers(), *self._saved()]
+        """Inside, the model is the one without adapters, merged or not; but biases, which are trained in place, stay (with a warning)."""
+        if any(config.bias != "none" for config in self.peft_config.values()):
+            warnings.warn("an adapter trained biases, which stay while adapters are disabled", stacklevel=3)
+        modules: list[AdaptedLayer | SavedModule] = [*self.layers(), *self.saved()]
         before = [m.enabled for m in modules]
         try:
             for m in modules:
@@ -156,45 +179,63 @@ class AdaptedModel(nn.Module):
 
     # ---- merging ----
 
-    def merge_adapter(self, adapter_names: Sequence[str] | None = None, strength: float = 1.0) -> None:
+    @property
+    def merged_adapters(self) -> list[str]:
+        """Names of the adapters that are in the weights now."""
+        return list(next((layer.merged for layer in self.layers()), {}))
+
+    def merge_adapter(self, adapter_names: str | Sequence[str] | None = None, strength: float = 1.0) -> None:
         """Write adapters into the weights: ``W + strength (W' - W)``; :meth:`unmerge_adapter` takes it back, bit for bit.
+
+        While adapters are merged, they are the ones that count, also in modules that are saved. Others that are merged later are added, the
+        same again with another strength takes the place of the first.
 
         Args:
             adapter_names: by default those that count.
             strength: 1 for the adapted weights.
         """
-        names = self.active_adapters if adapter_names is None else list(adapter_names)
-        self._known(names)
+        names = self.active_adapters if adapter_names is None else self._together(adapter_names)
+        self._together([*self.merged_adapters, *names])
         for layer in self.layers():
             layer.merge(names, strength)
+        for module in self.saved():
+            module.merged = self.merged_adapters
 
     def unmerge_adapter(self) -> None:
         """Take merged adapters out of the weights."""
         for layer in self.layers():
             layer.unmerge()
+        for module in self.saved():
+            module.merged = []
 
-    def merge_and_unload(self, adapter_names: Sequence[str] | None = None, strength: float = 1.0) -> nn.Module:
-        """The plain model with adapted weights. Weights that other layers share become the adapted layer's own, with a warning."""
-        names = self.active_adapters if adapter_names is None else list(adapter_names)
-        self._known(names)
+    def merge_and_unload(self, adapter_names: str | Sequence[str] | None = None, strength: float = 1.0) -> nn.Module:
+        """The plain model with adapted weights. Weights that other layers share become the adapted layer's own, with a warning.
+
+        Args:
+            adapter_names: by default those that count; what is merged already stays as it is.
+            strength: of those that are merged now.
+        """
+        merged = self.merged_adapters
+        names = [n for n in self.active_adapters if n not in merged] if adapter_names is None else self._together(adapter_names)
         users: dict[int, int] = {}
-        for _, p in self.base_model.named_parameters(remove_duplicate=False):
-            users[id(p)] = users.get(id(p), 0) + 1
+        for module in self.base_model.modules():
+            for p in module._parameters.values():
+                users[id(p)] = users.get(id(p), 0) + 1
         for layer in self.layers():
-            tied = [n for n in layer.weights(names) if users[id(layer.base_layer.get_parameter(n))] > 1] if not layer.merged else []
+            tied = [
+                n for n, p in layer.originals([*merged, *names]).items() if users.get(id(p), 0) > (0 if n in layer._frozen else 1)
+            ]
             if tied:
                 warnings.warn(
                     f"'{layer.name}' shared its {tied[0]} with another layer and has its own from now on; a model that ties them again "
                     "when it is loaded (tie_word_embeddings) loses the adapter",
                     stacklevel=2,
                 )
-            layer.merge(names, strength)
-        for module in self._saved():
-            module.active, module.enabled = next((n for n in names if n in module.copies), None), True
+        self.merge_adapter(names, strength)
         return self.unload(merged=True)
 
     def unload(self, *, merged: bool = False) -> nn.Module:
-        """The plain model, without adapters."""
+        """The plain model, without adapters, also where they were merged (:meth:`merge_and_unload` keeps them)."""
         if not merged:
             self.unmerge_adapter()
         for name, module in list(self.base_model.named_modules(remove_duplicate=False)):

@@ -8,8 +8,10 @@ Source: Q. Wang et al., "BoRA", arXiv:2412.06441; the factored form is ours.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Literal
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -20,8 +22,42 @@ BLOCK = 128
 
 
 def floor_of(dtype: torch.dtype) -> float:
-    """The length below which a row or a column counts as zero."""
-    return 1e-12 if dtype in (torch.float32, torch.float64) else 1e-6
+    """The length, beside the largest entry, below which a row or a column counts as zero: its square is hardly a number any more."""
+    return 2 * math.sqrt(torch.finfo(torch.promote_types(dtype, torch.float32)).tiny)
+
+
+def unrounded(t: Tensor) -> AbstractContextManager[Any]:
+    """Inside, autocast does not round what is computed on a tensor's device."""
+    kind = t.device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+
+
+@torch.no_grad()
+def unit(t: Tensor) -> Tensor:
+    """A power of two, ``[]``, near the largest entry of a tensor, so that squares of what is divided by it neither overflow nor vanish.
+
+    >>> unit(torch.tensor([3e20, 0.0])) < 6e20, unit(torch.zeros(2))
+    (tensor(True), tensor(1.))
+    """
+    wide = torch.promote_types(t.dtype, torch.float32)
+    if not t.numel():
+        return t.new_ones((), dtype=wide)
+    low, high = t.detach().aminmax()
+    largest = torch.maximum(-low, high).to(wide)
+    return torch.where((largest > 0) & largest.isfinite(), torch.ldexp(torch.ones_like(largest), largest.frexp().exponent), 1.0)
+
+
+def side_lengths(w: Tensor, side: Side, group: int = 1) -> Tensor:
+    """The lengths ``[..., out]`` of rows or ``[..., in / group]`` of columns of ``w`` ``[..., out, in]``, of any scale.
+
+    >>> side_lengths(torch.tensor([[3e-30, 4e-30]]), "row")
+    tensor([5.0000e-30])
+    """
+    k = unit(w)
+    length = torch.linalg.vector_norm(w.to(k.dtype) / k, dim=-1 if side == "row" else -2)
+    if side == "col":
+        length = length.unflatten(-1, (-1, group)).norm(dim=-1)
+    return length * k
 
 
 def row_squares(w: Tensor, a: Tensor, b: Tensor, s: float, c: Tensor | None = None) -> Tensor:
@@ -50,9 +86,8 @@ def col_squares(w: Tensor, a: Tensor, b: Tensor, s: float, d: Tensor | None = No
     return row_squares(w.mT, b.mT, a.mT, s, d)
 
 
-@torch.no_grad()
 def lengths(w: Tensor, a: Tensor, b: Tensor, s: float, magnitudes: Sequence[tuple[Side, Tensor]], group: int = 1) -> list[Tensor]:
-    """The lengths that each step of the normalisation divides by, block by block, so that no second matrix is held.
+    """The lengths that each step of the normalisation divides by, block by block, so that no second matrix is held; constants to autograd.
 
     Args:
         w, a, b, s: as for :func:`row_squares`.
@@ -60,28 +95,33 @@ def lengths(w: Tensor, a: Tensor, b: Tensor, s: float, magnitudes: Sequence[tupl
         group: neighbouring columns that are one.
 
     Returns:
-        for each step ``[..., out]`` or ``[..., in]``, at least :func:`floor_of` the dtype, in float32 or wider.
+        for each step ``[..., out]`` or ``[..., in]``, at least :func:`floor_of` the dtype, times the scale of ``w``, in float32 or wider.
     """
     if not magnitudes:
         return []
+    w, a, b = w.detach(), a.detach(), b.detach()  # of no_grad, forward mode takes no notice
     turned = magnitudes[0][0] == "col"
     if turned:
         w, a, b = w.mT, b.mT, a.mT
     wide = torch.promote_types(w.dtype, torch.float32)
     tiny, (out, inp) = floor_of(w.dtype), w.shape[-2:]
-    a, sb = a.to(wide), b.to(wide) * s
+    k = unit(w)
+    a, sb = a.to(wide), b.to(wide) * (s / k)
+    first = magnitudes[0][1].detach().to(wide)
+    km = unit(first)
     block = BLOCK - BLOCK % group if turned and group < BLOCK else BLOCK if not turned else group
-    rows = w.new_empty(w.shape[:-1], dtype=wide)
+    rows = []
     columns = w.new_zeros((*w.shape[:-2], inp), dtype=wide)
     for start in range(0, out, block):
         part = slice(start, start + block)
-        v = (w[..., part, :].to(wide) + sb[..., part, :] @ a).square_()
+        v = (w[..., part, :].to(wide) / k + sb[..., part, :] @ a).square()
         squares = v.sum(-1)
-        rows[..., part] = (together(squares, group) if turned else squares).sqrt_().clamp_(min=tiny)
+        rows.append((together(squares, group) if turned else squares).sqrt().clamp(min=tiny))
         if len(magnitudes) == 2:
-            d = magnitudes[0][1][..., part].to(wide) / rows[..., part]
-            columns += (d.square_().unsqueeze(-2) @ v).squeeze(-2)
-    return [rows, (columns if turned else together(columns, group)).sqrt().clamp_(min=tiny)][: len(magnitudes)]
+            d = first[..., part] / km / rows[-1]
+            columns = columns + (d.square().unsqueeze(-2) @ v).squeeze(-2)
+    columns = (columns if turned else together(columns, group)).sqrt().clamp(min=tiny)
+    return [torch.cat(rows, -1) * k, columns * km][: len(magnitudes)]
 
 
 def together(squares: Tensor, group: int) -> Tensor:
@@ -113,14 +153,19 @@ def scales(
     >>> torch.allclose((d[:, None] * w).norm(dim=1), m)
     True
     """
-    if detach:
-        return {side: m / n for (side, m), n in zip(magnitudes, lengths(w, a, b, s, magnitudes, group))}
-    found: dict[Side, Tensor] = {}
-    tiny = floor_of(w.dtype)
-    wide = torch.promote_types(w.dtype, torch.float32)
-    w, a, b = w.to(wide), a.to(wide), b.to(wide)
-    other: Tensor | None = None
-    for side, m in magnitudes:
-        squares = row_squares(w, a, b, s, other) if side == "row" else together(col_squares(w, a, b, s, other), group)
-        other = found[side] = m / squares.clamp(min=tiny * tiny).sqrt()
-    return found
+    with unrounded(w):  # lengths of half precision would be wrong in the third digit
+        if detach:
+            return {side: m / n for (side, m), n in zip(magnitudes, lengths(w, a, b, s, magnitudes, group))}
+        found: dict[Side, Tensor] = {}
+        tiny = floor_of(w.dtype)
+        k = unit(w)
+        w, a, b = w.to(k.dtype) / k, a.to(k.dtype), b.to(k.dtype) / k
+        other: Tensor | None = None
+        scale = k
+        for side, m in magnitudes:
+            squares = row_squares(w, a, b, s, other) if side == "row" else together(col_squares(w, a, b, s, other), group)
+            km = unit(m)
+            other = (m / km) / squares.clamp(min=tiny * tiny).sqrt()
+            found[side] = other * (km / scale)
+            scale = km
+        return found

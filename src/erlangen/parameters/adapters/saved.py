@@ -15,6 +15,7 @@ class SavedModule(nn.Module):
         original: the module as it was.
         copies: the copy of each adapter.
         active: whose copy computes; None: the original does.
+        merged: adapters that are merged into the model: where there are any, one of theirs computes.
         enabled: False: the original does.
     """
 
@@ -23,6 +24,7 @@ class SavedModule(nn.Module):
         self.original = original
         self.copies = nn.ModuleDict()
         self.active: str | None = None
+        self.merged: list[str] = []
         self.enabled = True
 
     def add(self, adapter: str) -> None:
@@ -37,7 +39,12 @@ class SavedModule(nn.Module):
     @property
     def current(self) -> nn.Module:
         """The module that computes."""
-        return self.copies[self.active] if self.enabled and self.active is not None else self.original
+        who = next((n for n in self.merged if n in self.copies), None) if self.merged else self.active
+        return self.copies[who] if self.enabled and who is not None else self.original
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        self.merged = []
+        super()._load_from_state_dict(*args)
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         return self.current(*inputs, **named)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from erlangen.errors import ArgumentError
 from erlangen.parameters.adapters.config import AdapterConfig, lookup
@@ -76,8 +77,11 @@ def _embedding(layer: nn.Embedding) -> list[Slot]:
 
 
 def _attention(layer: nn.MultiheadAttention) -> list[Slot]:
-    names = [name for name, p in layer.named_parameters() if p.ndim == 2]
-    return [Slot(name, tuple(layer.get_parameter(name).shape)) for name in names]
+    fused = layer.in_proj_weight is not None
+    names = ["in_proj_weight"] if fused else ["q_proj_weight", "k_proj_weight", "v_proj_weight"]
+    return [Slot(name, tuple(getattr(layer, name).shape)) for name in names] + [
+        Slot("out_proj.weight", tuple(layer.out_proj.weight.shape))
+    ]
 
 
 #: How layers keep their matrices, by class.
@@ -101,12 +105,27 @@ def slots(layer: nn.Module, name: str, config: AdapterConfig) -> list[Slot]:
     """The slots of a layer that is called ``name`` in its model.
 
     Raises:
-        ArgumentError: ``split`` does not divide its outputs.
+        ArgumentError: ``split`` does not divide its outputs, or its weights are no plain floating-point parameters.
     """
+    held = dict(layer.named_parameters())
+    if any(is_lazy(p) for p in held.values()):
+        raise ArgumentError(
+            "target_modules", "layers whose shapes are known", f"'{name}', a lazy layer", "Call the model once first"
+        )
     read = _turned if is_conv1d(layer) else next(r for kind, r in READERS.items() if isinstance(layer, kind))
     found = []
     for slot in read(layer):
-        parts = int(lookup(config.split, name, lookup(config.split, f"{name}.{slot.name}", 1)))
+        weight = held.get(slot.name)
+        if weight is None:  # what computes it would not see the adapter, nor the adapter it
+            came = f"'{name}', whose {slot.name} is computed"
+            hint = "Leave it out by exclude_modules, or remove its parametrization (weight norm) first"
+            raise ArgumentError("target_modules", "layers whose weights are parameters of their own", came, hint)
+        if not weight.is_floating_point():
+            hint = "Dequantise the layer first"
+            raise ArgumentError("target_modules", "layers with floating-point weights", f"{weight.dtype} in '{name}'", hint)
+        fused = not isinstance(layer, nn.MultiheadAttention) or slot.name == "in_proj_weight"
+        whole_layer = lookup(config.split, name, 1) if fused else 1
+        parts = int(lookup(config.split, f"{name}.{slot.name}", whole_layer))
         group = _product(slot.shape[2:]) if config.column == "in_channel" else 1
         whole = slot.sizes[0]
         if whole % parts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import nn
@@ -40,6 +40,7 @@ def targets(model: nn.Module, config: AdapterConfig) -> dict[str, nn.Module]:
         if isinstance(module, AdaptedLayer | SavedModule) or isinstance(layer, nn.MultiheadAttention):
             inside = (*inside, f"{name}.")  # what is in it is its own business
         if isinstance(module, SavedModule) or named(config.modules_to_save, name):
+            inside = (*inside, f"{name}.")  # trained whole
             continue
         if adaptable(layer):
             there.append(name)
@@ -55,6 +56,54 @@ def targets(model: nn.Module, config: AdapterConfig) -> dict[str, nn.Module]:
             repr(config.target_modules),
         )
     return found
+
+
+def saved(model: nn.Module, config: AdapterConfig) -> dict[str, nn.Module]:
+    """The modules that a config trains whole, by name: the outermost, saved by another adapter already or not.
+
+    Raises:
+        ArgumentError: ``modules_to_save`` means none, or one that is adapted, or that another adapter saves a part of or the whole of.
+    """
+    found: dict[str, nn.Module] = {}
+    inside: tuple[str, ...] = ()
+    for name, module in model.named_modules(remove_duplicate=False):
+        if not name or (inside and name.startswith(inside)):
+            continue
+        if named(config.modules_to_save, name):
+            if any(isinstance(m, AdaptedLayer) for m in module.modules()):
+                raise ArgumentError("modules_to_save", "modules that are not adapted", repr(name))
+            if not isinstance(module, SavedModule) and any(isinstance(m, SavedModule) for m in module.modules()):
+                raise ArgumentError("modules_to_save", "the modules that another adapter saves, or others", f"{name!r}, around one")
+            found[name] = module
+            inside = (*inside, f"{name}.")
+        elif isinstance(module, SavedModule):
+            part = next((n for n, _ in module.original.named_modules() if n and named(config.modules_to_save, f"{name}.{n}")), None)
+            if part is not None:
+                raise ArgumentError(
+                    "modules_to_save", "the modules that another adapter saves, or others", f"'{name}.{part}', in one"
+                )
+            inside = (*inside, f"{name}.")
+        elif isinstance(module, AdaptedLayer):
+            inside = (*inside, f"{name}.")
+    if config.modules_to_save and not found:
+        there = [n for n, _ in model.named_children()]
+        raise ArgumentError("modules_to_save", f"names of modules, as {', '.join(there[:SHOWN])}", repr(config.modules_to_save))
+    return found
+
+
+def biases(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters whose names have ``bias`` in them, as ``peft`` takes them, but those of adapters and of modules that are saved."""
+    inside: tuple[str, ...] = ()
+    for name, module in model.named_modules():
+        if inside and name.startswith(inside):
+            continue
+        if isinstance(module, SavedModule):
+            inside = (*inside, f"{name}.")
+        elif isinstance(module, AdaptedLayer):
+            inside = (*inside, f"{name}.adapters.")
+        for own, p in module.named_parameters(name, recurse=False):
+            if "bias" in own:
+                yield own, p
 
 
 def _output_layer(model: nn.Module) -> nn.Module | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import nn
@@ -32,9 +33,9 @@ def parameter_groups(model: nn.Module, lr: float, *, ratio: float = 1.0, weight_
     [(0.5, 0.1, 1), (8.0, 0.1, 1), (0.5, 0.0, 2)]
     >>> optimizer = torch.optim.AdamW(parameter_groups(model, 1e-3))
     """
-    if not lr > 0:
-        raise ArgumentError("lr", "a positive learning rate", repr(lr))
-    if not ratio > 0:
+    if not 0 <= lr < math.inf:
+        raise ArgumentError("lr", "a learning rate, not negative", repr(lr))
+    if not 0 < ratio < math.inf:
         raise ArgumentError("ratio", "a positive ratio of learning rates", repr(ratio))
     if not weight_decay >= 0:
         raise ArgumentError("weight_decay", "zero or a positive number", repr(weight_decay))
