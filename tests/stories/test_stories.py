@@ -187,3 +187,25 @@ def test_networks_with_symmetry_inside():
     assert er.assert_equivariant(net)
     V = er.O(3).rep("32x0e+32x1o")
     assert er.reps.to_e3nn(V).labels == "32x0e+32x1o"
+
+
+def test_story_9_parameters(tmp_path):
+    from erlangen.parameters import DeepEnsemble, adapters, asymmetrize
+
+    def build():
+        return torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.GELU(), torch.nn.Linear(32, 2))
+
+    base, net, adapter = build(), build(), str(tmp_path / "adapter")
+    model = adapters.get_peft_model(base, adapters.BoraConfig(r=8, lora_alpha=16, target_modules="all-linear"))
+    x = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
+    before = model(x)
+    model.save_pretrained(adapter)
+    merged = model.merge_and_unload()
+    torch.testing.assert_close(merged(x), before, rtol=1e-4, atol=1e-5)
+
+    y = (x[:, 0] > 0).long()
+    net = asymmetrize(net, kind="w", n_fix=3, seed=0)
+    assert net(x).shape == (200, 2)
+    ensemble = DeepEnsemble(build, size=16, masks="shared").fit(x, y)
+    assert len(ensemble.members) == 16
+    assert ensemble.predict_proba(x).shape == (200, 2)
