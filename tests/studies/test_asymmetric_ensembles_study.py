@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from erlangen.errors import ArgumentError
 from erlangen.studies.asymmetric_ensembles import STUDY, Config
 from erlangen.studies.asymmetric_ensembles.gains import draws, improvement, scores, with_error
 from erlangen.testing import check_outcome
@@ -55,3 +56,9 @@ def test_standard_errors_are_those_of_theory() -> None:
     assert improvement(members, np.array([1.0, 1.0]), "regression", np.ones((1, 2)))[0] == pytest.approx(
         100 * (2**0.5 - 1) / 2**0.5
     )
+
+
+def test_what_is_refused() -> None:
+    for config, name in ((Config(members=1), "members"), (Config(tables=()), "tables")):
+        with pytest.raises(ArgumentError, match=name):
+            STUDY.run(config, quiet=True)

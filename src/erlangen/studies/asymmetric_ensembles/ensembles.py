@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from erlangen.errors import ArgumentError
 from erlangen.parallel import run_jobs
 from erlangen.reporting import Claim, Line, PlusMinus, Section, Table, bars_with_error, lines_with_band, plain
 from erlangen.studies.asymmetric_ensembles.arms import FAMILIES, Arm, learn, score
@@ -69,6 +70,10 @@ class Measured:
 
 def run(config: Config, quiet: bool) -> Part:
     """Train every family on every table."""
+    if config.members < 2:
+        raise ArgumentError("members", "at least 2", repr(config.members))
+    if not config.tables:
+        raise ArgumentError("tables", "at least one table", "none")
     widths = (64, 128, 256) if config.full else (config.width,)
     jobs = [Arm(name, family, width, config) for width in widths for name in config.tables for family in (*FAMILIES, None)]
     found = run_jobs(learn, jobs, jobs=config.jobs, description="" if quiet else "ensembles")

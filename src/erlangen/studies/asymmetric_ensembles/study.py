@@ -18,7 +18,8 @@ class Config:
     part: Literal["ensembles", "experts"] = "ensembles"
     """Deep ensembles, or mixtures of experts."""
     full: bool = False
-    """The source's widths (64, 128, 256) and sizes (to 64 members), 1000 epochs at most, all diamonds; hours."""
+    """The source's widths (64, 128, 256) and sizes (to 64 members), 1000 epochs at most, all diamonds; hours.
+    The tables stay those that packages ship."""
     tables: tuple[TableName, ...] = ("mlc_churn", "wa_churn", "digits", "diamonds")
     """The data sets of the ensembles."""
     members: int = 16
