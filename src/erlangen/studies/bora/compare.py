@@ -67,8 +67,7 @@ class Compared:
     def answer(self) -> str:
         """One sentence."""
         gain = self.gap(self.methods["bora"], self.methods["lora"])
-        said = "inside the noise" if abs(gain.value) <= 2 * gain.spread else "outside the noise"
-        return f"{self.what}: BoRA minus LoRA {gain} points, {said}."
+        return f"{self.what}: BoRA minus LoRA {gain} points, {noise(gain)}."
 
     @property
     def section(self) -> Section:
@@ -130,6 +129,11 @@ def compare(
     return Compared(what, shop, found, baselines(shop), scale)
 
 
+def noise(gap: PlusMinus) -> str:
+    """Whether a difference is more than two standard errors."""
+    return f"{'inside' if abs(gap.value) <= 2 * gap.spread else 'outside'} the noise (two standard errors)"
+
+
 def found_on(result: Compared) -> list[Claim]:
     """What of the claims holds on one data set."""
     head, bora, lora, dora = (result.methods[name] for name in ("head", "bora", "lora", "dora"))
@@ -138,20 +142,20 @@ def found_on(result: Compared) -> list[Claim]:
     linear = max(result.beside, key=lambda b: result.gap(b, head).value)
     beyond = min((result.gap(m, linear) for m in result.adapters), key=lambda gap: gap.value)
     gain = result.gap(bora, lora)
-    noise = "inside the noise" if abs(gain.value) <= 2 * gain.spread else "outside the noise"
     claims = [
         Claim(
             f"{result.what}: every adapter is at least 3 points better than a head on the frozen model",
-            None, least, least.value >= 3, None, result.scale, "points", "the least of the three gains", key="fine-tuning-pays",
+            None, least, least.value >= 3, None, result.scale, "points", f"the least of the three gains, {noise(least)}",
+            key="fine-tuning-pays",
         ),
         Claim(
             f"{result.what}: every adapter is better than linear models on TF-IDF and on frozen vectors",
-            None, beyond, beyond.value > 0, None, result.scale, "points", f"the least gain over {linear.name}",
+            None, beyond, beyond.value > 0, None, result.scale, "points", f"the least gain over {linear.name}, {noise(beyond)}",
             key="better-than-linear",
         ),
         Claim(
             f"{result.what}: BoRA and LoRA differ by at most one point",
-            None, gain, abs(gain.value) <= 1, None, result.scale, "points", f"BoRA minus LoRA, {noise}", SOURCE_NOTE,
+            None, gain, abs(gain.value) <= 1, None, result.scale, "points", f"BoRA minus LoRA, {noise(gain)}", SOURCE_NOTE,
             key="gain-in-the-noise",
         ),
         loss_claim(result, (lora, dora, bora)),
