@@ -161,14 +161,18 @@ class MagnitudeConfig(AdapterConfig):
     r: int = 0
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def _whole(name: str, expected: str, least: int, value: Any, key: str = "") -> int:
-    if isinstance(value, bool) or not isinstance(value, Real) or not least <= value < math.inf or value != int(value):
+    if not _is_number(value) or not least <= value < math.inf or value != int(value):
         raise ArgumentError(name, expected, f"{value!r} for '{key}'" if key else repr(value))
     return int(value)
 
 
 def _positive(name: str, value: Any, key: str = "") -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
+    if not _is_number(value) or not 0 < value < math.inf:
         raise ArgumentError(name, "a positive scale", f"{value!r} for '{key}'" if key else repr(value))
     return float(value)
 

@@ -41,6 +41,8 @@ FOREIGN = (
     "alora_invocation_tokens", "arrow_config", "corda_config", "kasa_config", "layer_replication", "lora_bias", "megatron_config",
     "monteclora_config", "target_parameters", "trainable_token_indices", "use_bdlora", "use_qalora", "velora_config",
 )  # fmt: skip
+#: Starts of peft that take something out of the base's weights before: the file does not say what.
+CHANGED_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
 
 def is_peft(model: AdaptedModel, adapter: str) -> bool:
@@ -51,6 +53,8 @@ def is_peft(model: AdaptedModel, adapter: str) -> bool:
     layers = [layer for layer in model.layers() if adapter in layer.adapters]
     attention = [layer.base_layer for layer in layers if isinstance(layer.base_layer, nn.MultiheadAttention)]
     if attention and (config.method == "dora" or any(m.in_proj_weight is None for m in attention)):
+        return False
+    if any(not _peft_bias(name) for name, _ in _biases(model, adapter)):
         return False
     return all(slot.parts == 1 and factors.r for layer in layers for slot, factors in layer.factors(adapter))
 
@@ -93,17 +97,25 @@ def read_config(folder: str | Path) -> AdapterConfig:
         if len(given["layers_pattern"]) > 1:
             raise ArgumentError("layers_pattern", "one name", repr(given["layers_pattern"]))
         given["layers_pattern"] = given["layers_pattern"][0]
-    if kind == OURS:
-        try:
-            return AdapterConfig(**given)
-        except (TypeError, AttributeError) as problem:
-            raise ArgumentError("folder", "the config of an adapter", f"'{path}' ({problem})") from None
-    for name in FOREIGN:
-        if about.get(name):
-            raise ArgumentError("folder", f"an adapter without '{name}', which changes what it computes", f"{about[name]!r}")
-    given.pop("method", None)
-    given["target_modules"] = given.get("target_modules", ())
-    return (DoraConfig if about.get("use_dora") else LoraConfig)(**given)
+    made: type[AdapterConfig] = AdapterConfig
+    if kind == "LORA":
+        for name in FOREIGN:
+            if about.get(name):
+                raise ArgumentError("folder", f"an adapter without '{name}', which changes what it computes", f"{about[name]!r}")
+        start = about.get("init_lora_weights")
+        if isinstance(start, str) and start.lower().startswith(CHANGED_BASE):
+            expected = "an adapter of the base's own weights"
+            hint = "Save it in peft with path_initial_model_for_weight_conversion"
+            raise ArgumentError("folder", expected, f"init_lora_weights {start!r}, which changes them", hint)
+        given.pop("method", None)
+        given["target_modules"] = given.get("target_modules", ())
+        made = DoraConfig if about.get("use_dora") else LoraConfig
+    try:
+        return made(**given)
+    except (TypeError, AttributeError, ValueError) as problem:
+        if isinstance(problem, ArgumentError):
+            raise
+        raise ArgumentError("folder", "the config of an adapter", f"'{path}' ({problem})") from None
 
 
 @torch.no_grad()
@@ -122,6 +134,13 @@ def read_into(model: AdaptedModel, adapter: str, folder: str | Path) -> None:
         raise ArgumentError("folder", "a whole safetensors file", f"'{path}' ({problem})") from None
     about = read_json(Path(folder) / CONFIG, "folder")
     wanted = dict(_tensors(model, adapter, about.get("peft_type") == "LORA"))
+    if about.get("peft_type") == "LORA":
+        for name, module in model.base_model.named_modules():  # peft saves adapted embeddings along
+            key = f"{PREFIX}{name}.base_layer.weight"
+            if key in tensors and isinstance(module, AdaptedLayer):
+                wanted[key] = module.frozen("weight")
+        for key in {PREFIX + name for name, _ in _biases(model, adapter) if not _peft_bias(name)} - set(tensors):
+            del wanted[key]  # which peft does not train
     for key in [*wanted, *tensors]:
         if key not in wanted or key not in tensors:
             came = f"'{key}', which the model has not" if key in tensors else f"none called '{key}'"
@@ -137,17 +156,29 @@ def read_into(model: AdaptedModel, adapter: str, folder: str | Path) -> None:
 
 def _tensors(model: AdaptedModel, adapter: str, peft: bool) -> Iterator[tuple[str, Tensor]]:
     """The tensors of an adapter by their names on disk; views of the model's own, so that writing into them loads."""
-    config = model.peft_config[adapter]
     for name, module in model.base_model.named_modules():
         if isinstance(module, AdaptedLayer) and adapter in module.adapters:
             for slot, factors in module.factors(adapter):
                 yield from _factors(PREFIX + name, module.base_layer, slot, factors, peft)
-            if config.bias == "lora_only":
-                yield from ((f"{PREFIX}{name}.base_layer.{n}", p) for n, p in biases(module.base_layer))
         elif isinstance(module, SavedModule) and adapter in module.copies:
             yield from ((f"{PREFIX}{name}.{n}", t) for n, t in module.copies[adapter].state_dict().items())
-    if config.bias == "all":
-        yield from ((PREFIX + n, p) for n, p in biases(model.base_model))
+    yield from ((PREFIX + n, p) for n, p in _biases(model, adapter))
+
+
+def _biases(model: AdaptedModel, adapter: str) -> Iterator[tuple[str, Tensor]]:
+    """The biases that an adapter trains, by name."""
+    bias = model.peft_config[adapter].bias
+    if bias == "all":
+        yield from biases(model.base_model)
+    elif bias == "lora_only":
+        for name, module in model.base_model.named_modules():
+            if isinstance(module, AdaptedLayer) and adapter in module.adapters:
+                yield from ((f"{name}.base_layer.{n}", p) for n, p in biases(module.base_layer))
+
+
+def _peft_bias(name: str) -> bool:
+    """Whether ``peft`` trains and saves a bias of this name."""
+    return name.rpartition(".")[2] == "bias"
 
 
 def _factors(name: str, base: nn.Module, slot: Slot, factors: Any, peft: bool) -> Iterator[tuple[str, Tensor]]:

@@ -278,23 +278,38 @@ class AdaptedModel(nn.Module):
             write_adapter(self, name, Path(folder) if name == "default" else Path(folder) / name)
 
     def load_adapter(self, folder: str | Path, adapter_name: str) -> None:
-        """Add an adapter from a folder, ours or one that ``peft`` wrote."""
+        """Add an adapter from a folder, ours or one that ``peft`` wrote.
+
+        Raises:
+            ArgumentError: no such folder, or an adapter of another model: then none is added.
+        """
         from erlangen.parameters.adapters.files import read_config, read_into
 
         self.add_adapter(adapter_name, read_config(folder))
-        read_into(self, adapter_name, folder)
+        try:
+            read_into(self, adapter_name, folder)
+        except ArgumentError:
+            self.delete_adapter(adapter_name)
+            raise
 
     @classmethod
     def from_pretrained(cls, model: nn.Module, folder: str | Path, adapter_name: str = "default") -> AdaptedModel:
         """A base model with the adapter in a folder, ours or one that ``peft`` wrote.
 
         Raises:
-            ArgumentError: no such folder, or an adapter of another model.
+            ArgumentError: no such folder, or an adapter of another model: then the model stays as it was.
         """
         from erlangen.parameters.adapters.files import read_config, read_into
 
+        trained = [(p, p.requires_grad) for p in model.parameters()]
         adapted_model = cls(model, read_config(folder), adapter_name)
-        read_into(adapted_model, adapter_name, folder)
+        try:
+            read_into(adapted_model, adapter_name, folder)
+        except ArgumentError:
+            adapted_model.unload()
+            for p, was in trained:
+                p.requires_grad_(was)
+            raise
         return adapted_model
 
 

@@ -92,7 +92,7 @@ def saved(model: nn.Module, config: AdapterConfig) -> dict[str, nn.Module]:
 
 
 def biases(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """The parameters whose names have ``bias`` in them, as ``peft`` takes them, but those of adapters and of modules that are saved."""
+    """The parameters with ``bias`` in their own name (as ``bias_ih_l0``), but those of adapters and of modules that are saved."""
     inside: tuple[str, ...] = ()
     for name, module in model.named_modules():
         if inside and name.startswith(inside):
@@ -102,7 +102,7 @@ def biases(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
         elif isinstance(module, AdaptedLayer):
             inside = (*inside, f"{name}.adapters.")
         for own, p in module.named_parameters(name, recurse=False):
-            if "bias" in own:
+            if "bias" in own.rpartition(".")[2]:
                 yield own, p
 
 
