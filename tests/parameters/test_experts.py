@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from erlangen.errors import ArgumentError
-from erlangen.parameters import MoE, MoIE, asymmetrize, trainable_parameters
+from erlangen.parameters import MoE, MoIE, asymmetrize, average, trainable_parameters
 from erlangen.parameters.asymmetric import FixedEntries
 from erlangen.parameters.experts import ExpertLinear, Gate
 
@@ -79,13 +79,13 @@ def test_the_mean_of_outputs_over_draws_is_the_output_of_the_mean_weights():
     mixture = exact(MoE, gate="gumbel")
     x = points(8)
     logits = mixture.gate.linear(x)
-    each = [((logits + noise) / 2).softmax(-1) for noise in mixture.gate.noise]
+    each = [((logits + noise) / 2).softmax(-1) for noise in mixture.gate.fixed_noise]
     outputs = torch.stack([mixture.expert(k)(x) for k in range(5)])
     mean = torch.stack([torch.einsum("nk,kno->no", a, outputs) for a in each]).mean(0)
     torch.testing.assert_close(mixture(x), mean, rtol=1e-12, atol=1e-12)
     interpolated = exact(MoIE, gate="gumbel")
     logits = interpolated.gate.linear(x)
-    alpha = torch.stack([((logits + noise) / 2).softmax(-1) for noise in interpolated.gate.noise]).mean(0)
+    alpha = torch.stack([((logits + noise) / 2).softmax(-1) for noise in interpolated.gate.fixed_noise]).mean(0)
     torch.testing.assert_close(interpolated.alpha(x), alpha, rtol=1e-12, atol=1e-12)
 
 
@@ -179,3 +179,23 @@ def test_what_cannot_be_a_mixture_is_refused(argument, make):
     with pytest.raises(ArgumentError) as caught:
         make()
     assert caught.value.argument == argument
+
+
+def test_draws_in_half_precision_are_finite():
+    gate = MoE(2, 2, 8, 4, gate="gumbel").half().gate
+    torch.manual_seed(0)
+    assert bool(gate(torch.zeros(1_000_000, 2, dtype=torch.float16)).isfinite().all())
+
+
+def test_copies_of_experts_share_nothing_with_the_mixture():
+    mixture = MoIE(4, 2, 2, 8, activation=nn.PReLU)
+    parts = [*mixture.parameters(), *mixture.expert(0).parameters()]
+    assert len({p.data_ptr() for p in parts}) == len(parts)
+
+
+def test_mixtures_with_other_draws_have_no_mean():
+    make = lambda seed: MoE(4, 2, 2, 8, gate="gumbel", seed=seed)  # noqa: E731
+    assert torch.equal(average([make(0), make(0)]).gate.fixed_noise, make(0).gate.fixed_noise)
+    for of in (lambda m: m, lambda m: m.state_dict()):
+        with pytest.raises(ArgumentError, match="fixed_noise"):
+            average([of(make(0)), of(make(1))])

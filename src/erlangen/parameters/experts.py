@@ -6,6 +6,7 @@ arXiv:2502.17391.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Sequence
@@ -25,8 +26,8 @@ class Gate(nn.Module):
     """Weights of the experts, ``[N, d] -> [N, K]``, positive and with sum 1.
 
     ``"softmax"``: the softmax of a linear map. ``"gumbel"``: in training the softmax of ``(logits + noise) / tau`` with Gumbel noise for
-    each sample; in evaluation the mean of it over ``samples`` draws, which are drawn once and kept (``noise``), so that what is predicted
-    for one sample does not depend on the others.
+    each sample; in evaluation the mean of it over ``samples`` draws, which are drawn once and kept (``fixed_noise``), so that what is
+    predicted for one sample does not depend on the others.
 
     Args:
         inp, experts: ``d`` and ``K``.
@@ -39,7 +40,7 @@ class Gate(nn.Module):
     True
     """
 
-    noise: Tensor
+    fixed_noise: Tensor
 
     def __init__(
         self,
@@ -59,16 +60,17 @@ class Gate(nn.Module):
             raise ArgumentError("samples", "a whole number, at least 1", repr(samples))
         self.linear, self.kind, self.tau = nn.Linear(inp, experts), kind, tau
         draws = torch.rand(int(samples), experts, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        self.register_buffer("noise", -(-draws.clamp(1e-12, 1 - 1e-12).log()).log().to(torch.get_default_dtype()))
+        self.register_buffer("fixed_noise", -(-draws.clamp(1e-12, 1 - 1e-12).log()).log().to(torch.get_default_dtype()))
 
     def forward(self, x: Tensor) -> Tensor:
         logits = self.linear(x)
         if self.kind == "softmax":
             return logits.softmax(-1)
         if self.training:
-            noise = -torch.empty_like(logits).exponential_().log()
-            return ((logits + noise) / self.tau).softmax(-1)
-        return ((logits.unsqueeze(-2) + self.noise) / self.tau).softmax(-1).mean(-2)
+            wide = torch.promote_types(logits.dtype, torch.float32)  # in half precision a draw may be 0, its logarithm infinite
+            noise = -torch.empty_like(logits, dtype=wide).exponential_().log()
+            return ((logits + noise.to(logits.dtype)) / self.tau).softmax(-1)
+        return ((logits.unsqueeze(-2) + self.fixed_noise) / self.tau).softmax(-1).mean(-2)
 
 
 class ExpertLinear(nn.Module):
@@ -134,7 +136,7 @@ class _Mixture(nn.Module):
         if preset not in self._PRESETS:
             raise ArgumentError("preset", " or ".join(map(repr, self._PRESETS)), repr(preset))
         usual_depth, usual_activation, more = self._PRESETS[preset]
-        depth = depth or usual_depth
+        inp, out, experts, hidden, depth = (int(n) for n in (inp, out, experts, hidden, depth or usual_depth))
         self.inp, self.out, self.experts = inp, out, experts
         widths = [inp, *[hidden] * depth, out]
         self.layers: Any = nn.ModuleList(ExpertLinear(experts, i, o) for i, o in itertools.pairwise(widths))
@@ -172,7 +174,7 @@ class _Mixture(nn.Module):
             weight, bias = layer.weight.detach(), layer.bias.detach()
             linear = nn.utils.skip_init(nn.Linear, weight.shape[2], weight.shape[1], device=weight.device, dtype=weight.dtype)
             linear.weight.data, linear.bias.data = torch.tensordot(alpha, weight, 1), alpha @ bias
-            parts += [linear, self.activation]
+            parts += [linear, copy.deepcopy(self.activation)]
         return nn.Sequential(*parts[:-1])
 
     def _mixed(self, x: Tensor, alpha: Tensor) -> Tensor:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _NormBase
 
 from erlangen.errors import ArgumentError
-from erlangen.parameters.asymmetric.network import FixedEntries, FixedGate
 
 #: A network, or its tensors by name.
 Weights: TypeAlias = nn.Module | Mapping[str, Tensor]
@@ -34,14 +35,18 @@ def interpolate(a: Given, b: Given, ts: Sequence[float] | Tensor) -> list[Given]
         modules (copies of ``a``), or dicts.
 
     Raises:
-        ArgumentError: tensors differ in name or shape, or masks and fixed entries of asymmetric networks differ.
+        ArgumentError: points that are no finite numbers, tensors that differ in name or shape, or fixed parts that differ: masks and
+            entries of asymmetric networks, and whatever has a name with ``fixed_`` in front.
 
     >>> a, b = nn.Linear(2, 1), nn.Linear(2, 1)
     >>> _, half = interpolate(a, b, [0.0, 0.5])
     >>> bool(torch.equal(half.weight, (a.weight + b.weight) / 2))
     True
     """
-    return [_mixed([a, b], [1 - float(t), float(t)]) for t in ts]
+    points = [] if isinstance(ts, (float, int)) else list(map(float, ts))
+    if not all(map(math.isfinite, points)) or isinstance(ts, (float, int)):
+        raise ArgumentError("ts", "a list of finite numbers", repr(ts))
+    return [_mixed([a, b], [1 - t, t]) for t in points]
 
 
 def average(members: Sequence[Given]) -> Given:
@@ -109,14 +114,17 @@ def barrier(
     >>> float(barrier(net, net, lambda model: model(torch.ones(3, 2)).square().mean()))
     0.0
     """
-    points = (
-        [i / (ts - 1) for i in range(ts)] if isinstance(ts, int) and ts > 1 else [] if isinstance(ts, int) else list(map(float, ts))
-    )
+    if isinstance(ts, Integral):
+        points = [i / (int(ts) - 1) for i in range(int(ts))] if ts > 1 else []
+    else:
+        points = [] if isinstance(ts, float) else list(map(float, ts))
     if len(points) < 2 or points[0] != 0 or points[-1] != 1 or not all(0 <= t <= 1 for t in points):
         raise ArgumentError("ts", "at least two points, or points from 0 to 1, both ends among them", repr(ts))
     batches = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if batches is None and any(_counts(m) for m in a.modules()):
-        warnings.warn("a network with batch norm: give inputs, or the barrier is that of stale statistics", stacklevel=2)
+        warnings.warn(
+            "a network with running statistics (batch norm): give inputs, or the barrier is that of stale statistics", stacklevel=2
+        )
     losses = []
     for t in points:
         model = _mixed([a, b], [1 - t, t]).eval()
@@ -144,7 +152,7 @@ def reestimate(model: nn.Module, batches: Iterable[Tensor]) -> None:
     >>> net[0].running_mean, net[0].running_var
     (tensor([2.]), tensor([2.]))
     """
-    norms = [cast(_BatchNorm, m) for m in model.modules() if _counts(m)]
+    norms = [cast(_NormBase, m) for m in model.modules() if _counts(m)]
     if not norms:
         return
     modes, momenta = {m: m.training for m in model.modules()}, [m.momentum for m in norms]
@@ -165,7 +173,7 @@ def reestimate(model: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 def _counts(module: nn.Module) -> bool:
-    return isinstance(module, _BatchNorm) and module.running_mean is not None
+    return isinstance(module, _NormBase) and module.running_mean is not None
 
 
 def _mixed(members: Sequence[Given], shares: Sequence[float]) -> Given:
@@ -174,8 +182,6 @@ def _mixed(members: Sequence[Given], shares: Sequence[float]) -> Given:
     tensors = [_tensors(m) for m in members]
     for i, other in enumerate(tensors[1:], 1):
         _agree(tensors[0], other, i)
-        if isinstance(first, nn.Module):
-            _same_fixed(first, cast(nn.Module, members[i]))
     mixed = {}
     for name, t in tensors[0].items():
         if t.is_floating_point() or t.is_complex():
@@ -216,14 +222,5 @@ def _agree(a: Mapping[str, Tensor], b: Mapping[str, Tensor], i: int) -> None:
         values = f"{name.removesuffix('mask')}values"
         if name.endswith(".mask") and values in a and values in b and not torch.equal(a[values], b[values].to(a[values].device)):
             raise ArgumentError("masks", f"one '{values}' in all networks", f"other fixed entries in number {i}")
-
-
-def _same_fixed(a: nn.Module, b: nn.Module) -> None:
-    """Refuse fixed gates that differ, and masks in one network alone."""
-    others = dict(b.named_modules())
-    for name, own in a.named_modules():
-        other = others.get(name)
-        if isinstance(own, (FixedEntries, FixedGate)) and type(other) is not type(own):
-            raise ArgumentError("masks", f"'{name}' as in the first network", type(other).__name__)
-        if isinstance(own, FixedGate) and isinstance(other, FixedGate) and not torch.equal(own.matrix, other.matrix):
-            raise ArgumentError("masks", f"one fixed gate '{name}' in all networks", "others")
+        if name.rpartition(".")[2].startswith("fixed_") and not torch.equal(a[name], b[name].to(a[name].device)):
+            raise ArgumentError("masks", f"one '{name}' in all networks, for it is fixed", f"another in number {i}")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -153,7 +154,7 @@ def test_convolutions_fix_entries_among_channels_and_positions():
 def test_gates_are_what_they_say_on_features_and_on_channels():
     x = torch.randn(5, 7, 4)
     gate = FixedGate(4, generator())
-    torch.testing.assert_close(gate(x), torch.sigmoid(x @ gate.matrix.T) * x)
+    torch.testing.assert_close(gate(x), torch.sigmoid(x @ gate.fixed_matrix.T) * x)
     images = torch.randn(2, 4, 3, 5)
     channels = FixedGate(4, generator(), axis=1)
     torch.testing.assert_close(channels(images), gate(images.movedim(1, -1)).movedim(-1, 1))
@@ -187,6 +188,10 @@ def test_all_masks_serve_a_network(mask):
         ("n_fix", lambda: asymmetrize(mlp(4, 3, 2), n_fix=3)),
         ("n_fix", lambda: asymmetrize(mlp(4, 3, 2), n_fix=[1, 2, 3])),
         ("n_fix", lambda: asymmetrize(mlp(4, 3, 2), n_fix=-1)),
+        ("n_fix", lambda: asymmetrize(mlp(4, 3, 2), n_fix=1.5)),
+        ("n_fix", lambda: asymmetrize(mlp(4, 3, 2), n_fix=math.nan)),
+        ("layers", lambda: asymmetrize(mlp(4, 3, 2), n_fix=1, layers="0")),
+        ("mask", lambda: asymmetrize(mlp(8, 64, 2), kappa=1e-60)),
         ("kappa", lambda: asymmetrize(mlp(4, 3, 2), kappa=-1.0)),
         ("kappa", lambda: asymmetrize(mlp(4, 3, 2), kappa=math.nan)),
         ("mask", lambda: asymmetrize(mlp(8, 64, 2), kappa=0.0)),
@@ -204,3 +209,57 @@ def test_what_cannot_be_fixed_is_refused(argument, call):
     with pytest.raises(ArgumentError) as caught:
         call()
     assert caught.value.argument == argument
+
+
+def test_gates_act_on_what_the_last_layer_gives():
+    signals = nn.Sequential(nn.Conv1d(3, 6, 3), nn.ReLU(), nn.Conv1d(6, 2, 3), nn.Flatten(), nn.Tanh())
+    asymmetrize(signals, "sigma", example=torch.zeros(1, 3, 10))
+    x = signals[0](torch.randn(4, 3, 10))
+    expected = torch.sigmoid(torch.einsum("ij,njt->nit", signals[1].fixed_matrix, x)) * x
+    torch.testing.assert_close(signals[1](x), expected)
+    torch.testing.assert_close(signals[1](x[0]), expected[0])
+    assert signals[4].fixed_matrix.shape == (12, 12)
+    grids = asymmetrize(nn.Sequential(nn.Linear(3, 6), nn.GELU(), nn.Linear(6, 2)), "sigma", example=torch.zeros(1, 4, 5, 3))
+    x = torch.randn(2, 4, 5, 6)
+    torch.testing.assert_close(grids[1](x), torch.sigmoid(x @ grids[1].fixed_matrix.T) * x)
+
+
+def test_an_activation_in_two_places_becomes_two_gates():
+    act = nn.ReLU()
+    net = asymmetrize(nn.Sequential(nn.Linear(3, 4), act, nn.Sequential(nn.Linear(4, 5), act), nn.Linear(5, 2)), "sigma")
+    gates = [m for m in net.modules() if isinstance(m, FixedGate)]
+    assert [len(g.fixed_matrix) for g in gates] == [4, 5]
+    assert not any(isinstance(m, nn.ReLU) for m in net.modules())
+
+
+class Twice(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.first, self.second, self.act = nn.Linear(3, 6), nn.Linear(6, width), nn.GELU()
+
+    def forward(self, x):
+        return self.act(self.second(self.act(self.first(x))))
+
+
+def test_an_activation_that_is_called_twice_has_one_width():
+    assert asymmetrize(Twice(6), "sigma").act.fixed_matrix.shape == (6, 6)
+    with pytest.raises(ArgumentError, match="6 and 5"):
+        asymmetrize(Twice(5), "sigma")
+
+
+def test_numbers_follow_the_names_of_layers():
+    net = asymmetrize(mlp(4, 6, 6, 2), n_fix=np.array([3, 1]), kappa=torch.tensor([1.0, 0.5]), layers=["4", "0"])
+    counts = {name.partition(".")[0]: (~t).sum(1) for name, t in fixed_parts(net).items() if name.endswith("mask")}
+    assert counts["4"].tolist() == [3] * 2
+    assert counts["0"].tolist() == [1] * 6
+    assert set(counts) == {"0", "4"}
+
+
+def test_shared_weights_are_left_as_they_are():
+    net = nn.ModuleDict({"words": nn.Embedding(7, 4), "head": nn.Linear(4, 7, bias=False), "inner": nn.Linear(4, 4)})
+    net["head"].weight = net["words"].weight
+    before = net["words"].weight.clone()
+    with pytest.raises(ArgumentError, match="'words'"):
+        asymmetrize(net, n_fix=1)
+    assert torch.equal(net["words"].weight, before)
+    assert trainable_parameters(asymmetrize(net, n_fix=1, layers=["inner"])) == 28 + 20 - 4

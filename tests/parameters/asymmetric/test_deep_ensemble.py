@@ -1,6 +1,7 @@
 """Ensembles: members as if trained alone, what they predict together, their curve and their mean."""
 
 import copy
+import dataclasses
 import itertools
 import pickle
 
@@ -14,6 +15,7 @@ from erlangen.parameters import DeepEnsemble, MoE, asymmetrize
 from erlangen.parameters.asymmetric import FixedEntries, FixedGate
 from erlangen.parameters.ensembles import Stack, expected_calibration_error
 from erlangen.parameters.ensembles.training import Recipe, train_stack
+from erlangen.parameters.matching.result import weights_of
 from erlangen.training import TrainingConfig, train
 from erlangen.training.randomness import seeded
 
@@ -159,7 +161,7 @@ def test_masks_are_shared_or_each_members_own():
     gates = [
         [m for m in member.modules() if isinstance(m, FixedGate)] for member in DeepEnsemble(plain, 2, kind="sigma").build_members()
     ]
-    assert torch.equal(gates[0][1].matrix, gates[1][1].matrix)
+    assert torch.equal(gates[0][1].fixed_matrix, gates[1][1].fixed_matrix)
 
 
 def test_an_ensemble_of_one_is_its_member():
@@ -376,3 +378,69 @@ def test_any_module_can_be_a_member(build):
     torch.testing.assert_close(ensemble.outputs(x), expected, rtol=1e-12, atol=1e-12)
     changed = [not torch.equal(a, b) for a, b in zip(before[1].parameters(), ensemble.members[1].parameters())]
     assert changed == [p.requires_grad for p in before[1].parameters()]
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return self.last(torch.tanh(self.second(torch.tanh(self.first(x)))))
+
+
+class Counting(nn.Module):
+    """Statistics of its own, written anew or in place, and a buffer that no state_dict holds."""
+
+    def __init__(self, in_place):
+        super().__init__()
+        self.layer, self.in_place = nn.Linear(6, 3), in_place
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("mean", torch.zeros(6))
+        self.register_buffer("signs", torch.randn(6).sign(), persistent=False)
+
+    def forward(self, x):
+        if self.training and self.in_place:
+            self.steps.add_(1)
+            self.mean.mul_(0.9).add_(x.mean(0), alpha=0.1)
+        elif self.training:
+            self.steps = self.steps + 1
+            self.mean = 0.9 * self.mean + 0.1 * x.mean(0)
+        return self.layer((x - self.mean) * self.signs)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [lambda: Tied().double(), lambda: Counting(True).double(), lambda: Counting(False).double()],
+    ids=["tied", "in place", "anew"],
+)
+def test_shared_weights_and_own_statistics_are_those_of_members_trained_alone(build, tmp_path):
+    x, y = classes(60)
+    ensemble = DeepEnsemble(build, 2, epochs=3, lr=0.01, batch_size=20, validation_fraction=0).fit(x, y)
+    config = TrainingConfig(steps=9, batch_size=20, lr=0.01, weight_decay=0.03, schedule="constant")
+    for member, alone, seed in zip(ensemble.members, ensemble.build_members(), ensemble.seeds):
+        train(
+            alone, (x, y), lambda m, a, b: nn.functional.cross_entropy(m(a), b), dataclasses.replace(config, seed=seed), quiet=True
+        )
+        for (name, t), (_, u) in zip(weights_of(member).items(), weights_of(alone).items(), strict=True):
+            torch.testing.assert_close(t, u, rtol=1e-10, atol=1e-12, msg=name)
+    if isinstance(ensemble.members[0], Tied):
+        assert all(m.first.weight is m.second.weight for m in ensemble.members)
+    else:
+        assert [int(m.steps) for m in ensemble.members] == [9, 9]
+    again = DeepEnsemble.load(ensemble.save(tmp_path / "members.safetensors"), build)
+    assert torch.equal(again.outputs(x), ensemble.outputs(x))
+
+
+def test_frames_and_truth_values_are_data():
+    pd = pytest.importorskip("pandas")
+    x, y = classes(60)
+    names = list("abcdef")
+    frame, series = pd.DataFrame(x.numpy(), columns=names), pd.Series((y == 0).numpy(), index=range(7, 67))
+    build = lambda: plain(out=2)  # noqa: E731
+    ours = DeepEnsemble(build, 2, epochs=2).fit(frame, series)
+    theirs = DeepEnsemble(build, 2, epochs=2).fit(x, (y == 0).long())
+    torch.testing.assert_close(ours.outputs(frame), theirs.outputs(x), rtol=1e-10, atol=1e-12)
+    with pytest.raises(ArgumentError, match="'x'"):
+        ours.predict(frame.assign(f="word"))

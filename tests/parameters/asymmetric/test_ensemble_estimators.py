@@ -46,3 +46,16 @@ def test_arguments_are_refused_in_fit_by_name(bad):
     with pytest.raises(ArgumentError) as caught:
         er.EnsembleRegressor(**{"size": 2, "epochs": 1, **bad}).fit(x, y)
     assert caught.value.argument == next(iter(bad))
+
+
+def test_constant_columns_and_targets():
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(60, 2))
+    constant = np.c_[x, np.full(60, 0.1), np.full(60, 1e6 + 0.1)]  # their means are rounded
+    model = er.EnsembleClassifier(2, hidden=(8,), epochs=3).fit(constant, x[:, 0] > 0)
+    moved = constant + np.array([0, 0, 0.1, 1])  # a tenth and one, not a tenth of a rounding error
+    np.testing.assert_allclose(model._standard(moved)[:, 2:], [[0.1, 1.0]] * 60, rtol=1e-6)
+    targets = np.c_[np.full(60, 0.1), x[:, 0]]
+    numbers = er.EnsembleRegressor(2, hidden=(8,), epochs=3).fit(x, targets).predict(x)
+    np.testing.assert_allclose(numbers[:, 0], 0.1, rtol=1e-14)
+    assert np.ptp(numbers[:, 1]) > 0.1

@@ -111,8 +111,9 @@ def test_masks_must_coincide():
     with pytest.raises(ArgumentError, match="fixed entries"):
         average([masked(0), masked(0, kappa=2.0)])
     gates = [asymmetrize(mlp(0), kind="sigma", seed=seed, example=torch.randn(2, 3).double()) for seed in range(2)]
-    with pytest.raises(ArgumentError, match="gate"):
-        interpolate(*gates, [0.5])
+    for given in (gates, [gate.state_dict() for gate in gates]):
+        with pytest.raises(ArgumentError, match="fixed_matrix"):
+            interpolate(*given, [0.5])
 
 
 def test_what_is_refused():
@@ -123,7 +124,10 @@ def test_what_is_refused():
         interpolate(a, nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2)), [0.5])
     with pytest.raises(ArgumentError, match=r"2\.weight"):
         interpolate(a.state_dict(), {k: v for k, v in a.state_dict().items() if k != "2.weight"}, [0.5])
-    for ts in (1, [0.0, 2.0, 1.0], [0.0, 0.5], []):
+    for ts in (0.5, [float("nan")], [0.0, float("inf")]):
+        with pytest.raises(ArgumentError, match="ts"):
+            interpolate(a, a, ts)
+    for ts in (1, 2.5, [0.0, 2.0, 1.0], [0.0, 0.5], []):
         with pytest.raises(ArgumentError, match="ts"):
             barrier(a, a, lambda net: 0.0, ts=ts)
     with pytest.raises(ArgumentError, match="loss"):

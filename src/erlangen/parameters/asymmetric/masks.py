@@ -43,8 +43,9 @@ def connection_mask(
     """
     if kind not in get_args(MaskKind):
         raise ArgumentError("mask", f"one of {', '.join(map(repr, get_args(MaskKind)))}", repr(kind))
-    if kind != "densest" and (n_fix != int(n_fix) or not 0 <= n_fix < inp):
+    if kind != "densest" and (isinstance(n_fix, bool) or not 0 <= n_fix < inp or n_fix != int(n_fix)):
         raise ArgumentError("n_fix", f"a whole number below the {inp} inputs of a layer", repr(n_fix))
+    n_fix = int(n_fix) if kind != "densest" else 0
     smallest, largest = {"densest": (0, inp), "bound_zeros": (n_fix, inp)}.get(kind, (n_fix, n_fix))
     if kind != "random_subsets" and not _enough(range(smallest, largest + 1), inp, out):
         count = sum(math.comb(inp, k) for k in range(smallest, largest + 1))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -13,9 +15,13 @@ from torch.nn.utils import parametrize
 from erlangen.errors import ArgumentError
 from erlangen.parameters.asymmetric.masks import MaskKind, collide, connection_mask
 from erlangen.parameters.check import example_of
+from erlangen.parameters.layers import CONVOLUTIONS
+from erlangen.training.modes import evaluating
 
 Module = TypeVar("Module", bound=nn.Module)
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+#: Layers that give features on the last axis.
+WEIGHTED = (nn.Linear, nn.Embedding, nn.LayerNorm, nn.MultiheadAttention)
 #: Activations that a fixed gate takes the place of.
 ACTIVATIONS = (
     nn.ReLU,
@@ -69,7 +75,7 @@ class FixedGate(nn.Module):
     """The activation ``x -> sigmoid(C x) x`` with a fixed random ``C``, that commutes with no permutation of the features.
 
     Args:
-        features: on the last axis (``axis=-1``), or on axis 1 of images.
+        features: on the last axis (``axis=-1``), or on that of channels (``-3`` of images).
         generator: of ``C``, which is standard normal.
         axis: of the features.
 
@@ -79,18 +85,18 @@ class FixedGate(nn.Module):
     torch.Size([3, 4])
     """
 
-    matrix: Tensor
+    fixed_matrix: Tensor
 
     def __init__(self, features: int, generator: torch.Generator | None = None, axis: int = -1) -> None:
         super().__init__()
         self.axis = axis
         matrix = torch.randn(features, features, generator=generator, dtype=torch.float64)
-        self.register_buffer("matrix", matrix.to(torch.get_default_dtype()))
+        self.register_buffer("fixed_matrix", matrix.to(torch.get_default_dtype()))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.axis == -1:
-            return torch.sigmoid(nn.functional.linear(x, self.matrix)) * x
-        return torch.sigmoid(nn.functional.linear(x.movedim(self.axis, -1), self.matrix)).movedim(-1, self.axis) * x
+            return torch.sigmoid(nn.functional.linear(x, self.fixed_matrix)) * x
+        return torch.sigmoid(nn.functional.linear(x.movedim(self.axis, -1), self.fixed_matrix)).movedim(-1, self.axis) * x
 
 
 def asymmetrize(
@@ -110,21 +116,24 @@ def asymmetrize(
     becomes a :class:`FixedGate`. Which entries and gates depends on ``seed`` alone, not on the process or the weights.
 
     Args:
-        module: with Linear or convolution layers, ``"sigma"``: with activation modules.
+        module: with Linear or convolution layers (transposed ones are left alone), ``"sigma"``: with activation modules.
         kind: see above.
-        n_fix: fixed entries of a row, or one number for each layer.
+        n_fix: fixed entries of a row, or one number for each layer, in the order of ``layers``.
         kappa: size of the fixed entries, or one for each layer.
         mask: which entries: see :func:`connection_mask`.
         seed: of masks, fixed entries and gates.
         layers: names of the layers (activations); by default all.
         values: fixed entries are ``kappa`` times standard normal ones, or all ``kappa``.
-        example: ``"sigma"``: an input, from which widths are read; guessed where the first layer tells it.
+        example: ``"sigma"``: an input, from which widths are read; guessed where the first layer tells it. Gates act on what the last
+            layer with weights before them gives: features of a Linear layer, channels of a convolution. An activation that stands in
+            two places has a gate of its own in each; one that is called twice has one gate.
 
     Returns:
         the module.
 
     Raises:
-        ArgumentError: nothing to change, ``n_fix`` not below the inputs of a layer, or rows that no random value tells apart.
+        ArgumentError: nothing to change, ``n_fix`` not below the inputs of a layer, rows that no random value tells apart, a weight
+            that another module has, too, or an activation that is called on different widths.
 
     Source: D. Lim, M. Putterman, R. Walters, H. Maron, S. Jegelka, "The empirical impact of neural parameter symmetries, or lack
     thereof", NeurIPS 2024, arXiv:2405.20231.
@@ -138,14 +147,13 @@ def asymmetrize(
     if values not in ("normal", "constant"):
         raise ArgumentError("values", "'normal' or 'constant'", repr(values))
     generator = torch.Generator().manual_seed(int(seed))
-    wanted: tuple[type[nn.Module], ...] = ACTIVATIONS if kind == "sigma" else LAYERS
-    found: dict[str, nn.Module] = {
-        name: m for name, m in module.named_modules() if isinstance(m, wanted) and (layers is None or name in layers)
-    }
+    if isinstance(layers, str):
+        raise ArgumentError("layers", "a list of names", repr(layers))
+    there = _activations(module) if kind == "sigma" else {n: m for n, m in module.named_modules() if isinstance(m, LAYERS)}
     for name in layers or ():
-        if name not in found:
-            there = [n for n, m in module.named_modules() if isinstance(m, wanted)]
+        if name not in there:
             raise ArgumentError("layers", f"names among {', '.join(there) or 'none'}", repr(name))
+    found = there if layers is None else {name: there[name] for name in layers}
     if not found:
         what = "activation modules" if kind == "sigma" else "Linear or convolution layers"
         raise ArgumentError("module", f"a module with {what}", type(module).__name__)
@@ -155,20 +163,25 @@ def asymmetrize(
     fixes, sizes = _each("n_fix", n_fix, len(found)), _each("kappa", kappa, len(found))
     made = {}
     for (name, layer), fix, size in zip(found.items(), fixes, sizes):
-        if parametrize.is_parametrized(layer, "weight"):
+        if "weight" not in layer._parameters:
             raise ArgumentError("module", "layers whose weight has no parametrisation yet", f"'{name}'")
+        if others := _others(module, layer):
+            raise ArgumentError(
+                "module", f"layers with weights of their own, or without '{name}' in layers", f"one shared with {others}"
+            )
         if not 0 <= size < math.inf:
             raise ArgumentError("kappa", "zero or a positive number", repr(size))
         weight: Tensor = layer.weight  # type: ignore[assignment]
         rows = weight.flatten(1)
-        chosen = connection_mask(mask, rows.shape[0], rows.shape[1], int(fix), generator)
-        if (size == 0 or values == "constant") and collide(chosen):
+        chosen = connection_mask(mask, rows.shape[0], rows.shape[1], fix, generator)
+        drawn = torch.randn(rows.shape, generator=generator, dtype=torch.float64) if values == "normal" else torch.ones(rows.shape)
+        fixed = FixedEntries(chosen, (size * drawn).to(weight.dtype))
+        if fix and collide(torch.cat([fixed.mask.double(), fixed.values.double()], 1)):
             hint = "Take mask='unique_subsets', or kappa > 0 and values='normal'"
             raise ArgumentError(
                 "mask", f"rows of '{name}' that differ, where fixed entries do not tell them apart", repr(mask), hint
             )
-        drawn = torch.randn(rows.shape, generator=generator, dtype=torch.float64) if values == "normal" else torch.ones(rows.shape)
-        made[name] = FixedEntries(chosen.view(weight.shape), (size * drawn).to(weight.dtype).view(weight.shape))
+        made[name] = FixedEntries(chosen.view(weight.shape), fixed.values.view(weight.shape))
     for name, fixed in made.items():
         layer = found[name]
         parametrize.register_parametrization(layer, "weight", fixed.to(layer.weight.device))  # type: ignore[arg-type]
@@ -204,6 +217,7 @@ def differing_parts(a: nn.Module, b: nn.Module) -> str:
 
 
 def _each(name: str, value: Any, count: int) -> list[Any]:
+    value = value.tolist() if isinstance(value, (Tensor, np.ndarray, np.generic)) else value
     if not isinstance(value, Sequence):
         return [value] * count
     if len(value) != count:
@@ -211,13 +225,39 @@ def _each(name: str, value: Any, count: int) -> list[Any]:
     return list(value)
 
 
+def _activations(module: nn.Module) -> dict[str, nn.Module]:
+    """The places where activations stand; one that stands in two has two names."""
+    return {
+        f"{path}.{name}".removeprefix("."): part
+        for path, parent in module.named_modules()
+        for name, part in parent._modules.items()
+        if isinstance(part, ACTIVATIONS)
+    }
+
+
+def _others(module: nn.Module, layer: nn.Module) -> str:
+    """The name of another module that has the weight of a layer; empty for none."""
+    others = ((n, m) for n, m in module.named_modules() if m is not layer)
+    return next((f"'{n}'" for n, m in others if any(p is layer.weight for p in m._parameters.values())), "")
+
+
 def _gates(module: nn.Module, found: dict[str, nn.Module], generator: torch.Generator, example: Any) -> None:
     """Put a gate in the place of each activation, as wide as what comes there when the module is run on an example."""
-    shapes: dict[str, tuple[int, ...]] = {}
+    for name, part in found.items():
+        _put(module, name, copy.deepcopy(part))  # so that one activation in two places is two
+    seen: dict[str, tuple[int, int]] = {}
+    axis, axes = -1, 0
+
+    def give(layer: nn.Module, _: Any, output: Any) -> None:
+        nonlocal axis, axes
+        axis, axes = (-len(layer.kernel_size) - 1, output.ndim) if isinstance(layer, CONVOLUTIONS) else (-1, 0)
 
     def look(name: str) -> Any:
         def hook(_: nn.Module, inputs: tuple[Tensor, ...], __: Any) -> None:
-            shapes[name] = tuple(inputs[0].shape)
+            shape = inputs[0].shape
+            own = axis if len(shape) == axes else -1  # flattened channels are features
+            if seen.setdefault(name, (shape[own], own)) != (shape[own], own):
+                raise ArgumentError("layers", f"one width wherever '{name}' is called", f"{seen[name][0]} and {shape[own]}")
 
         return hook
 
@@ -226,19 +266,20 @@ def _gates(module: nn.Module, found: dict[str, nn.Module], generator: torch.Gene
         args = tuple(a.to(like.device, like.dtype) if a.is_floating_point() else a.to(like.device) for a in example_of(module))
     else:
         args = example if isinstance(example, tuple) else (example,)
-    handles = [layer.register_forward_hook(look(name)) for name, layer in found.items()]
-    was = module.training
+    handles = [module.get_submodule(name).register_forward_hook(look(name)) for name in found]
+    handles += [m.register_forward_hook(give) for m in module.modules() if isinstance(m, (*WEIGHTED, *CONVOLUTIONS))]
     try:
-        with torch.no_grad():
-            module.eval()(*args)
+        with torch.no_grad(), evaluating(module):
+            module(*args)
     finally:
-        module.train(was)
         for handle in handles:
             handle.remove()
     for name in found:
-        if name not in shapes:
+        if name not in seen:
             raise ArgumentError("layers", "activations that the module uses", repr(name))
-        axis = 1 if len(shapes[name]) > 3 else -1
-        path, _, last = name.rpartition(".")
-        gate = FixedGate(shapes[name][axis], generator, axis)
-        setattr(module.get_submodule(path), last, gate.to(like.device, like.dtype))
+        _put(module, name, FixedGate(seen[name][0], generator, seen[name][1]).to(like.device, like.dtype))
+
+
+def _put(module: nn.Module, name: str, part: nn.Module) -> None:
+    path, _, last = name.rpartition(".")
+    setattr(module.get_submodule(path), last, part)

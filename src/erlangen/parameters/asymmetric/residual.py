@@ -95,7 +95,8 @@ def residual_symmetry_group(model: nn.Module, example: Any = None) -> ResidualSy
     spec = weight_spec(plain, example=args)
     for name, layer in plain.named_modules():
         if isinstance(layer, FixedGate):
-            fixed[f"{name}.matrix".removeprefix(".")] = (torch.zeros_like(layer.matrix, dtype=torch.bool), layer.matrix)
+            matrix = layer.fixed_matrix
+            fixed[f"{name}.fixed_matrix".removeprefix(".")] = (torch.zeros_like(matrix, dtype=torch.bool), matrix)
     pieces = [piece for name, (mask, values) in fixed.items() for piece in _pieces(spec, name, mask, values)]
     colours = _refined(spec.labels, pieces)
     above = {label: _classes(c) for label, c in colours.items()}

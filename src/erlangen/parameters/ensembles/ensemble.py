@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +20,7 @@ from erlangen.parameters.ensembles.curve import Combine, CurvePoint, Task, combi
 from erlangen.parameters.ensembles.stack import Stack
 from erlangen.parameters.ensembles.training import Recipe, Trained, stacked_outputs, train_stack
 from erlangen.parameters.interpolation import average
+from erlangen.parameters.matching.result import weights_of
 from erlangen.training.history import History
 from erlangen.training.modes import evaluating
 from erlangen.training.randomness import seeded
@@ -147,7 +149,7 @@ class DeepEnsemble:
         """Train all members.
 
         Args:
-            x: inputs ``[N, *shape]``, torch or NumPy.
+            x: inputs ``[N, *shape]``, torch, NumPy or a frame of numbers.
             y: classes ``[N]`` from 0 to C - 1, or numbers of the shape of the outputs (``[N]`` where a module gives one number).
             validation: inputs and targets for early stopping, in place of ``validation_fraction``.
             quiet: no progress bar.
@@ -216,12 +218,13 @@ class DeepEnsemble:
         return found.argmax(-1) if self._task == "classification" else found.squeeze(-1) if self._flat else found
 
     def score(self, x: Any, y: Any) -> float:
-        """Accuracy, or the coefficient of determination."""
+        """Accuracy, or the coefficient of determination, of several outputs that of all together (minus infinity for equal targets)."""
         found = combined(self.outputs(x), self._task, self.combine)
         y = _targets("y", y, len(found), found, self._task)
         if self._task == "classification":
             return float((found.argmax(-1) == y).double().mean())
-        return float(1 - (found - y).double().square().sum() / (y - y.mean(0)).double().square().sum())
+        found, y = found.double(), y.double()
+        return float(1 - (found - y).square().sum() / (y - y.mean(0)).square().sum())
 
     def curve(self, sizes: Sequence[int], x: Any = None, y: Any = None) -> list[CurvePoint]:
         """What is gained with the number of members, on data (by default those that were held out for early stopping).
@@ -282,7 +285,7 @@ class DeepEnsemble:
     def _rebuild(self, tensors: dict[str, Tensor]) -> None:
         """Members with these tensors, which have a member axis."""
         members = self.build_members()
-        own = {name: (len(members), *t.shape) for name, t in members[0].state_dict().items()}
+        own = {name: (len(members), *t.shape) for name, t in weights_of(members[0]).items()}
         if own != {name: tuple(t.shape) for name, t in tensors.items()}:
             raise ArgumentError("build", "the members that were saved", f"another architecture ({type(members[0]).__name__})")
         self._members = members
@@ -290,8 +293,8 @@ class DeepEnsemble:
 
     def _give(self, tensors: dict[str, Tensor]) -> None:
         for i, member in enumerate(self.members):
-            member.load_state_dict({name: t[i].clone() for name, t in tensors.items()}, assign=True)  # in their own precision
-            member.eval()
+            for name, t in weights_of(member.eval()).items():
+                t.data = tensors[name][i].clone()  # in their own precision; what is shared stays shared
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: members as tensors, since torch pickles no parametrised modules."""
@@ -304,8 +307,8 @@ class DeepEnsemble:
             self._rebuild(tensors)
 
     def _tensors(self) -> dict[str, Tensor]:
-        states = [member.state_dict() for member in self.members]
-        return {name: torch.stack([state[name] for state in states]) for name in states[0]}
+        states = [weights_of(member) for member in self.members]
+        return {name: torch.stack([state[name].detach() for state in states]) for name in states[0]}
 
     def __repr__(self) -> str:
         made = "" if self.kind is None else f", {self.kind}, masks {self.masks}"
@@ -322,7 +325,8 @@ def _squares(outputs: Tensor, y: Tensor) -> Tensor:
 
 def _tensor(name: str, value: Any) -> Tensor:
     try:
-        return torch.as_tensor(value)
+        framed = hasattr(value, "__array__") and not isinstance(value, (Tensor, np.ndarray))
+        return torch.as_tensor(np.array(value) if framed else value)
     except (TypeError, ValueError) as error:
         raise ArgumentError(name, "a tensor or an array of numbers", f"{type(value).__name__} ({error})") from None
 
@@ -353,6 +357,7 @@ def _inputs(name: str, x: Any, like: Tensor) -> Tensor:
 def _targets(name: str, y: Any, count: int, out: Tensor, task: Task) -> Tensor:
     """Targets that fit the outputs ``[1 or N, *out]``."""
     y = _tensor(name, y)
+    y = y.long() if y.dtype == torch.bool else y
     if task == "classification":
         if out.ndim != 2 or y.shape != (count,):
             raise ArgumentError(
@@ -360,7 +365,10 @@ def _targets(name: str, y: Any, count: int, out: Tensor, task: Task) -> Tensor:
             )
         if y.is_floating_point() or y.is_complex() or int(y.min()) < 0 or int(y.max()) >= out.shape[1]:
             raise ArgumentError(
-                name, f"whole numbers from 0 to {out.shape[1] - 1}, the outputs' classes", f"{y.unique()[:8].tolist()}"
+                name,
+                f"whole numbers from 0 to {out.shape[1] - 1}, the outputs' classes",
+                f"{y.unique()[:8].tolist()}",
+                "Give task='regression' if they are numbers to predict",
             )
         return y.to(out.device, torch.int64)
     shape = (count, *out.shape[1:])

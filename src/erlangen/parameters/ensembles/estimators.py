@@ -110,9 +110,8 @@ class _Ensemble(BaseEstimator):
 
 
 def _moments(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means and standard deviations, 1 for columns that do not vary."""
-    scale = columns.std(0)
-    return columns.mean(0), np.where(scale > 0, scale, 1.0)
+    """Means and standard deviations, 1 for columns that do not vary: their mean is rounded, so that their deviation need not be 0."""
+    return columns.mean(0), np.where(np.ptp(columns, axis=0) > 0, columns.std(0), 1.0)
 
 
 def _perceptron(widths: Sequence[int]) -> nn.Module:
@@ -151,8 +150,9 @@ class EnsembleRegressor(RegressorMixin, _Ensemble):
         y = np.asarray(y, dtype=np.float64)
         self._flat = y.ndim == 1
         y = y.reshape(len(y), -1)
-        self._target_mean, self._target_scale = _moments(y)
-        self._fit(X, torch.from_numpy((y - self._target_mean) / self._target_scale), y.shape[1])
+        self._target_mean, scale = _moments(y)
+        self._target_scale = np.where(np.ptp(y, axis=0) > 0, scale, 0.0)  # targets that do not vary are known
+        self._fit(X, torch.from_numpy((y - self._target_mean) / scale), y.shape[1])
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -12,23 +12,10 @@ from torch.nn.utils import parametrize
 
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.parameters.asymmetric import FixedEntries, FixedGate
+from erlangen.parameters.asymmetric.network import ACTIVATIONS
 
 #: Layers without weights that treat members as they treat samples.
-POINTWISE = (
-    nn.ReLU,
-    nn.LeakyReLU,
-    nn.ELU,
-    nn.SELU,
-    nn.CELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Mish,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.Softplus,
-    nn.Identity,
-    nn.Dropout,
-)
+POINTWISE = (*(kind for kind in ACTIVATIONS if kind is not nn.PReLU), nn.Identity, nn.Dropout)
 
 
 class Stack:
@@ -73,13 +60,18 @@ class Stack:
 
     def __call__(self, x: Tensor) -> Tensor:
         if self.layers is None or x.ndim != 3:
-            return torch.func.vmap(self._member, randomness="different")(self.parameters, self.buffers, x)
+            out, buffers = torch.func.vmap(self._member, randomness="different")(self.parameters, self.buffers, x)
+            self.buffers = {name: t.detach() for name, t in buffers.items()}
+            return out
         for name, layer in self.layers:
             x = self._layer(name, layer, x)
         return x
 
-    def _member(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
-        return functional_call(self.base, {**parameters, **buffers}, (x,))
+    def _member(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """What one member gives, and its buffers after that: ``functional_call`` writes new ones into the dict that it is given."""
+        own = {**parameters, **buffers}
+        out = functional_call(self.base, own, (x,))
+        return out, {name: own[name] for name in buffers}
 
     def _layer(self, name: str, layer: nn.Module, x: Tensor) -> Tensor:
         if isinstance(layer, nn.Linear):
@@ -91,7 +83,7 @@ class Stack:
             x = x if weight_of_norm is None else x * weight_of_norm.unsqueeze(1)
             return x if bias is None else x + bias.unsqueeze(1)
         if isinstance(layer, FixedGate):
-            return torch.sigmoid(torch.bmm(x, self.buffers[name + "matrix"].mT)) * x
+            return torch.sigmoid(torch.bmm(x, self.buffers[name + "fixed_matrix"].mT)) * x
         return layer(x)
 
     def _weight(self, name: str) -> Tensor:
