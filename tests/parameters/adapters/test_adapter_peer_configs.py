@@ -153,3 +153,21 @@ def test_a_file_that_does_not_fit_leaves_the_model_as_it_was(tmp_path):
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA", "r": "many", "target_modules": 5}')
     with pytest.raises(ArgumentError):
         model.load_adapter(tmp_path, "b")
+
+
+def test_a_config_without_a_scale_has_that_of_peft(tmp_path):
+    torch.manual_seed(0)
+    base = nn.Sequential(nn.Linear(3, 2))
+    theirs = blur(peft.get_peft_model(copy.deepcopy(base), peft.LoraConfig(r=2, target_modules=["0"])))
+    theirs.save_pretrained(tmp_path)
+    path = tmp_path / "adapter_config.json"
+    about = json.loads(path.read_text())
+    del about["lora_alpha"]
+    path.write_text(json.dumps(about))
+    x = torch.randn(4, 3)
+    torch.testing.assert_close(AdaptedModel.from_pretrained(copy.deepcopy(base), tmp_path)(x), theirs(x))
+
+
+def test_a_broken_regular_expression_is_named():
+    with pytest.raises(ArgumentError, match=r"target_modules.*regular expression"):
+        LoraConfig(target_modules="((")

@@ -99,6 +99,10 @@ class AdapterConfig:
             plain[name] = words if isinstance(words, str) else tuple(sorted(words) if isinstance(words, Set) else words)
             if not all(isinstance(word, str) for word in plain[name]):
                 raise ArgumentError(name, "names of modules", repr(words))
+            try:
+                re.compile(words if isinstance(words, str) else "")
+            except re.error as problem:
+                raise ArgumentError(name, f"a regular expression ({problem})", repr(words)) from None
         if self.layers_to_transform is not None and not isinstance(self.layers_to_transform, int):
             numbers = tuple(_whole("layers_to_transform", "numbers of blocks", 0, n) for n in self.layers_to_transform)
             plain["layers_to_transform"] = numbers

@@ -108,7 +108,7 @@ def read_config(folder: str | Path) -> AdapterConfig:
             hint = "Save it in peft with path_initial_model_for_weight_conversion"
             raise ArgumentError("folder", expected, f"init_lora_weights {start!r}, which changes them", hint)
         given.pop("method", None)
-        given["target_modules"] = given.get("target_modules", ())
+        given = {"lora_alpha": 8, "target_modules": ()} | given  # as peft reads a config without them
         made = DoraConfig if about.get("use_dora") else LoraConfig
     try:
         return made(**given)
