@@ -4,6 +4,7 @@ from erlangen.actions.axes import OnAxes
 from erlangen.actions.base import Action
 from erlangen.actions.clouds import AtomBatch
 from erlangen.actions.graphs import EdgeList, adjacency, graph, nodes
+from erlangen.actions.grid import GridArrays
 from erlangen.actions.images import Images
 from erlangen.actions.neighbours import neighbours
 from erlangen.actions.periodic import Fractional, PeriodicField, Shifts
@@ -16,6 +17,7 @@ __all__ = [
     "EdgeList",
     "Edges",
     "Fractional",
+    "GridArrays",
     "Images",
     "OnAxes",
     "PerDatum",

@@ -20,6 +20,7 @@ from erlangen.groups.finite import (
     multiplication_table,
 )
 from erlangen.groups.forms import OrbitInvariants, bilinear_forms, commutant, invariants_of, orbit_invariants
+from erlangen.groups.grid import GridSymmetries
 from erlangen.groups.integer import IntegerMatrixGroup
 from erlangen.groups.linear import SL, Affine, GLplus, Scalings
 from erlangen.groups.logarithm import matrix_log
@@ -66,6 +67,7 @@ __all__ = [
     "Element",
     "FiniteAbelian",
     "GLplus",
+    "GridSymmetries",
     "Group",
     "IntegerMatrixGroup",
     "InvariantForms",
