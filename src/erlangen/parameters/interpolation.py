@@ -8,13 +8,15 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.utils import parametrize
 
 from erlangen.errors import ArgumentError
+from erlangen.training.modes import evaluating
 
 #: A network, or its tensors by name.
 Weights: TypeAlias = nn.Module | Mapping[str, Tensor]
@@ -35,12 +37,12 @@ def interpolate(a: Given, b: Given, ts: Sequence[float] | Tensor) -> list[Given]
         modules (copies of ``a``), or dicts.
 
     Raises:
-        ArgumentError: points that are no finite numbers, tensors that differ in name or shape, or fixed parts that differ: masks and
-            entries of asymmetric networks, and whatever has a name with ``fixed_`` in front.
+        ArgumentError: points that are no finite numbers, modules of other classes, tensors that differ in name, shape or kind of number,
+            or fixed parts that differ: masks and entries of asymmetric networks, and whatever has a name with ``fixed_`` in front.
 
     >>> a, b = nn.Linear(2, 1), nn.Linear(2, 1)
     >>> _, half = interpolate(a, b, [0.0, 0.5])
-    >>> bool(torch.equal(half.weight, (a.weight + b.weight) / 2))
+    >>> bool(torch.allclose(half.weight, (a.weight + b.weight) / 2))
     True
     """
     points = [] if isinstance(ts, (float, int)) else list(map(float, ts))
@@ -101,7 +103,7 @@ def barrier(
         loss: of a network in evaluation mode, a number; called without gradients.
         ts: how many points, or the points, of which 0 and 1 are the first and the last.
         inputs: training inputs, or batches of them, on which the statistics of batch norm are taken anew at every point, the ends
-            included. Without them a network with batch norm is warned about: its barrier is that of stale statistics.
+            included (:func:`reestimate`). Without them a network with batch norm is warned about: its barrier is that of stale statistics.
 
     Raises:
         ArgumentError: a point outside of 0 to 1 or fewer than two, a loss that is no finite number at an end, or as for
@@ -115,9 +117,10 @@ def barrier(
     0.0
     """
     if isinstance(ts, Integral):
-        points = [i / (int(ts) - 1) for i in range(int(ts))] if ts > 1 else []
+        count = int(ts)
+        points = [i / (count - 1) for i in range(count)] if count > 1 else []
     else:
-        points = [] if isinstance(ts, float) else list(map(float, ts))
+        points = [] if isinstance(ts, (int, float)) else list(map(float, ts))
     if len(points) < 2 or points[0] != 0 or points[-1] != 1 or not all(0 <= t <= 1 for t in points):
         raise ArgumentError("ts", "at least two points, or points from 0 to 1, both ends among them", repr(ts))
     batches = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
@@ -143,9 +146,14 @@ def barrier(
 def reestimate(model: nn.Module, batches: Iterable[Tensor]) -> None:
     """Take the running statistics of a network's batch norms anew, in place, as the mean over batches.
 
+    Norms that the model does not reach on them keep the statistics that they have.
+
     Args:
         model: it comes out in the mode in which it was; dropout is off meanwhile.
-        batches: inputs; batches of equal size count alike.
+        batches: inputs; batches count alike, so they should be of equal size.
+
+    Raises:
+        ArgumentError: no batches, or one of a single value for each channel, which has no variance.
 
     >>> net = nn.Sequential(nn.BatchNorm1d(1))
     >>> reestimate(net, [torch.tensor([[1.0], [3.0]])])
@@ -153,23 +161,36 @@ def reestimate(model: nn.Module, batches: Iterable[Tensor]) -> None:
     (tensor([2.]), tensor([2.]))
     """
     norms = [cast(_NormBase, m) for m in model.modules() if _counts(m)]
+    batches = list(batches)
+    if not batches:
+        raise ArgumentError("inputs", "at least one batch", "none")
     if not norms:
         return
-    modes, momenta = {m: m.training for m in model.modules()}, [m.momentum for m in norms]
+    before = [(norm.momentum, {name: t.clone() for name, t in norm.named_buffers()}) for norm in norms]
+    calls = dict.fromkeys(norms, 0)
+
+    def count(norm: nn.Module, _: Any) -> None:
+        calls[cast(_NormBase, norm)] += 1
+        norm.momentum = 1 / calls[cast(_NormBase, norm)]  # so that the running mean is the plain mean of all batches
+
+    handles = [norm.register_forward_pre_hook(count) for norm in norms]
+    done = False
     try:
-        model.eval()
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # of torch: the plain mean of all batches
-            norm.train()
-        with torch.no_grad():
+        with evaluating(model), torch.no_grad():
+            for norm in norms:
+                norm.train()
             for x in batches:
                 model(x)
+        done = True
+    except ValueError as error:  # torch's, for one value of each channel
+        raise ArgumentError("inputs", "batches of which norms can take statistics", str(error)) from error
     finally:
-        for norm, momentum in zip(norms, momenta):
+        for handle in handles:
+            handle.remove()
+        for norm, (momentum, statistics) in zip(norms, before):
             norm.momentum = momentum
-        for module, mode in modes.items():
-            module.training = mode
+            if not done:
+                norm.load_state_dict({**norm.state_dict(), **statistics})
 
 
 def _counts(module: nn.Module) -> bool:
@@ -181,14 +202,16 @@ def _mixed(members: Sequence[Given], shares: Sequence[float]) -> Given:
     first = members[0]
     tensors = [_tensors(m) for m in members]
     for i, other in enumerate(tensors[1:], 1):
+        if name := unlike_part(first, members[i]):
+            raise ArgumentError("members", "modules of one architecture", f"another class of module at '{name}' in number {i}")
         _agree(tensors[0], other, i)
     mixed = {}
     for name, t in tensors[0].items():
         if t.is_floating_point() or t.is_complex():
             wide = t.dtype if t.dtype in (torch.float64, torch.complex64, torch.complex128) else torch.float32
             used = [(share, own[name].detach().to(t.device, wide)) for share, own in zip(shares, tensors) if share]
-            start = used[0][1]  # and differences from it: a mean of equals is exact
-            mixed[name] = (start + sum(share * (w - start) for share, w in used[1:])).to(t.dtype)
+            start = used[0][1]  # and differences from it: a mean of equals is exact, infinite ones (masks of attention) too
+            mixed[name] = sum((share * _change(w, start) for share, w in used[1:]), start).to(t.dtype)
         else:
             mixed[name] = t.detach().clone()
     if not isinstance(first, nn.Module):
@@ -198,6 +221,28 @@ def _mixed(members: Sequence[Given], shares: Sequence[float]) -> Given:
         for name, t in _tensors(model).items():
             t.copy_(mixed[name])
     return model
+
+
+def _change(to: Tensor, start: Tensor) -> Tensor:
+    return torch.where(to == start, torch.zeros_like(start), to - start)
+
+
+def unlike_part(a: Weights, b: Weights) -> str:
+    """The name of a part whose class differs in two modules, or that one of them lacks; empty where none does, and for tensors alone.
+
+    >>> unlike_part(nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.Sequential(nn.Linear(2, 2), nn.Tanh()))
+    '1'
+    """
+    if not isinstance(a, nn.Module) or not isinstance(b, nn.Module):
+        return ""
+    ours, theirs = [{name: _class(m) for name, m in model.named_modules()} for model in (a, b)]
+    return next((name or type(a).__name__ for name in [*ours, *theirs] if ours.get(name) != theirs.get(name)), "")
+
+
+def _class(module: nn.Module) -> str:
+    """By name: a class that was written down twice (in a notebook) is one."""
+    kind = parametrize.type_before_parametrizations(module)
+    return kind.__qualname__
 
 
 def _tensors(weights: Weights) -> dict[str, Tensor]:
@@ -215,6 +260,8 @@ def _agree(a: Mapping[str, Tensor], b: Mapping[str, Tensor], i: int) -> None:
             raise ArgumentError(
                 name, f"shape {tuple(a[name].shape)}, as in the first network", f"{tuple(b[name].shape)} in number {i}"
             )
+        if _kind(a[name]) != _kind(b[name]):
+            raise ArgumentError(name, f"{_kind(a[name])} numbers, as in the first network", f"{_kind(b[name])} ones in number {i}")
         if a[name].dtype == torch.bool and not torch.equal(a[name], b[name].to(a[name].device)):
             raise ArgumentError(
                 "masks", f"one '{name}' in all networks: what lies between two masks is none", f"another in number {i}"
@@ -224,3 +271,7 @@ def _agree(a: Mapping[str, Tensor], b: Mapping[str, Tensor], i: int) -> None:
             raise ArgumentError("masks", f"one '{values}' in all networks", f"other fixed entries in number {i}")
         if name.rpartition(".")[2].startswith("fixed_") and not torch.equal(a[name], b[name].to(a[name].device)):
             raise ArgumentError("masks", f"one '{name}' in all networks, for it is fixed", f"another in number {i}")
+
+
+def _kind(t: Tensor) -> str:
+    return "real" if t.is_floating_point() else "complex" if t.is_complex() else "whole"

@@ -99,6 +99,68 @@ def test_statistics_are_taken_anew():
     assert net[1].training
 
 
+def test_infinite_entries_that_agree_stay():
+    """Masks of attention are buffers with minus infinity, whose differences are no numbers."""
+
+    class Causal(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(4, 4)
+            self.register_buffer("causal", torch.full((5, 5), -torch.inf).triu(1))
+
+        def forward(self, x):
+            h = self.inner(x)
+            return (h @ h.mT + self.causal).softmax(-1) @ h
+
+    a, b = Causal(), Causal()
+    half = interpolate(a, b, [0.5])[0]
+    assert torch.equal(half.causal, a.causal)
+    assert torch.equal(average([a, b, Causal()]).causal, a.causal)
+    x = torch.randn(5, 4)
+    assert bool(half(x).isfinite().all())
+    found = barrier(a, b, lambda net: net(x).square().mean())
+    assert float(barrier(a, a, lambda net: net(x).square().mean())) == 0
+    assert found.losses[12] == half(x).square().mean().item()
+
+
+def test_norms_that_are_not_reached_keep_their_statistics():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.aside = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+
+        def forward(self, x):
+            return self.used(x)
+
+    net, x = Two(), torch.randn(30, 2)
+    net.aside.running_mean.fill_(3.0)
+    reestimate(net, [x])
+    assert net.aside.running_mean.tolist() == [3.0, 3.0]
+    torch.testing.assert_close(net.used.running_mean, x.mean(0))
+    torch.testing.assert_close(net.used.running_var, x.var(0))
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d(2), nn.InstanceNorm1d(2, track_running_stats=True)])
+def test_statistics_are_means_over_batches(norm):
+    """Those of instance norm, too, of which torch keeps no plain mean."""
+    net = nn.Sequential(norm)
+    batches = [torch.randn(6, 2, 9) + i for i in range(3)]
+    reestimate(net, batches)
+    torch.testing.assert_close(norm.running_mean, torch.stack([x.mean((0, 2)) for x in batches]).mean(0))
+    assert norm.momentum == 0.1
+
+
+def test_statistics_that_cannot_be_taken_are_refused_and_left():
+    net = nn.Sequential(nn.BatchNorm1d(2))
+    net[0].running_mean.fill_(3.0)
+    for batches in ([], [torch.randn(4, 2), torch.ones(1, 2)]):
+        with pytest.raises(ArgumentError, match="inputs"):
+            reestimate(net, batches)
+        with pytest.raises(ArgumentError, match="inputs"):
+            barrier(net, net, lambda model: model(torch.ones(1, 2)).sum(), inputs=batches)
+        assert net[0].running_mean.tolist() == [3.0, 3.0]
+
+
 def test_masks_must_coincide():
     def masked(seed, kappa=1.0):
         return asymmetrize(mlp(0), n_fix=1, kappa=kappa, seed=seed)
@@ -122,6 +184,11 @@ def test_what_is_refused():
         average([])
     with pytest.raises(ArgumentError, match="weight"):
         interpolate(a, nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2)), [0.5])
+    with pytest.raises(ArgumentError, match="class of module at '1'"):
+        interpolate(a, nn.Sequential(a[0], nn.ReLU(), a[2]), [0.5])
+    for other in (torch.ones(2, dtype=torch.int32), torch.ones(2) * 1j):
+        with pytest.raises(ArgumentError, match="'w'"):
+            interpolate({"w": torch.ones(2)}, {"w": other}, [0.5])
     with pytest.raises(ArgumentError, match=r"2\.weight"):
         interpolate(a.state_dict(), {k: v for k, v in a.state_dict().items() if k != "2.weight"}, [0.5])
     for ts in (0.5, [float("nan")], [0.0, float("inf")]):

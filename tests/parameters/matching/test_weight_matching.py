@@ -232,12 +232,88 @@ def test_asymmetric_networks_have_nothing_to_move():
     assert all(torch.equal(p, q) for p, q in zip(found.moved.parameters(), nets[1].parameters()))
 
 
+@pytest.mark.parametrize("name", list(MODELS))
+def test_a_network_is_matched_with_itself_by_standing_still(name):
+    torch.manual_seed(0)
+    make, x = MODELS[name]
+    net = awake(make())
+    more = torch.randint(11, (30, 5)) if name == "tied" else torch.randn(30, *x.shape[1:])
+    for found in (match_weights(net, net, example=x), match_activations(net, net, more)):
+        assert all(torch.equal(p, torch.arange(len(p))) for p in found.permutation)
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_what_is_moved_computes_the_same(name):
+    torch.manual_seed(0)
+    make, x = MODELS[name]
+    a, b = (awake(make(), seed).double() for seed in (1, 2))
+    x = x.double() if x.is_floating_point() else x
+    more = torch.randint(11, (30, 5)) if name == "tied" else torch.randn(30, *x.shape[1:], dtype=torch.float64)
+    with torch.no_grad():
+        for found in (match_weights(a, b, example=x), match_activations(a, b, more)):
+            torch.testing.assert_close(found.moved(x), b(x), rtol=0, atol=1e-12)
+
+
+def test_units_before_fixed_gates_stay():
+    nets = [asymmetrize(nn.Sequential(nn.Linear(4, 6), nn.GELU(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 2)), "sigma", layers=["1"])
+            for _ in range(2)]  # fmt: skip
+    for found in (match_weights(*nets), match_activations(*nets, torch.randn(40, 4))):
+        first, second = found.permutation
+        assert torch.equal(first, torch.arange(6))
+        assert not torch.equal(second, torch.arange(5))
+        assert torch.equal(found.moved[1].fixed_matrix, nets[1][1].fixed_matrix)
+
+
+class Summed(nn.Sequential):
+    """Units that are no set: each is added to the next."""
+
+    def forward(self, x):
+        return self[2](self[0](x).cumsum(-1).tanh())
+
+
+def few(act: nn.Module, kind: type[nn.Sequential] = nn.Sequential) -> nn.Module:
+    return kind(nn.Linear(4, 6), act, nn.Linear(6, 2))
+
+
+UNLIKE = {
+    "another activation": (few(nn.Tanh()), few(nn.PReLU(6)), "'1'"),
+    "another forward": (few(nn.Tanh()), few(nn.Tanh(), Summed), "Sequential"),
+    "more layers": (few(nn.Tanh()), nn.Sequential(*few(nn.Tanh()), nn.Linear(2, 2)), "'3'"),
+    "wider": (few(nn.Tanh()), nn.Sequential(nn.Linear(4, 7), nn.Tanh(), nn.Linear(7, 2)), "shape"),
+    "without bias": (few(nn.Tanh()), nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2, bias=False)), r"'2\.bias'"),
+    "other groups": (
+        *(nn.Sequential(nn.Linear(4, 6), nn.GroupNorm(n, 6), nn.Linear(6, 2)) for n in (2, 3)),
+        "kinds of axes",
+    ),
+    "other heads": (
+        *(nn.Sequential(nn.Linear(4, 12), nn.TransformerEncoderLayer(12, n, 8), nn.Linear(12, 2)) for n in (2, 3)),
+        "kinds of axes",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(UNLIKE))
+def test_networks_that_are_not_alike_are_refused(name):
+    """By the permutations of one the other would become another function."""
+    a, b, words = UNLIKE[name]
+    with pytest.raises(ArgumentError, match=words):
+        match_weights(a, b)
+    with pytest.raises(ArgumentError, match=words):
+        match_activations(a, b, torch.randn(9, 4))
+
+
 def test_what_is_refused():
     a, b = mlp(), mlp()
     with pytest.raises(ArgumentError, match="spec"):
         match_weights(a.state_dict(), b.state_dict())
-    with pytest.raises(ArgumentError, match="restarts"):
-        match_weights(a, b, restarts=0)
+    for restarts in (0, 1.5):
+        with pytest.raises(ArgumentError, match="restarts"):
+            match_weights(a, b, restarts=restarts)
+    spec = weight_spec(a)
+    with pytest.raises(ArgumentError, match="'scale' in b alone"):
+        match_weights(a.state_dict(), {**b.state_dict(), "scale": torch.ones(12)}, spec)
+    with pytest.raises(ArgumentError, match="'x'"):
+        match_activations(a, b, torch.full((3, 6), torch.nan))
     with pytest.raises(ArgumentError, match=r"0\.weight"):
         match_weights(a, nn.Sequential(nn.Linear(6, 13), *mlp()[1:]))
     with pytest.raises(ArgumentError, match="two samples"):

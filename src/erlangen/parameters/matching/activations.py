@@ -14,7 +14,16 @@ from erlangen.parameters.layers import CHANNELS, CONVOLUTIONS
 from erlangen.parameters.layout import Layout
 from erlangen.parameters.matching.descent import Pair
 from erlangen.parameters.matching.result import Match, moved_weights, weights_of
-from erlangen.parameters.matching.weights import compared, element, folded, searched, spec_of
+from erlangen.parameters.matching.weights import (
+    check_restarts,
+    compared,
+    element,
+    folded,
+    movable,
+    searched,
+    spec_of,
+    whole,
+)
 from erlangen.parameters.spec import WeightSpec
 
 NORMS = (nn.LayerNorm, nn.RMSNorm)
@@ -50,12 +59,14 @@ def match_activations(
     >>> all(torch.equal(v, w) for v, w in zip(found.moved.parameters(), a.parameters()))
     True
     """
-    if restarts < 1:
-        raise ArgumentError("restarts", "at least one start", repr(restarts))
+    check_restarts(restarts)
     args = x if isinstance(x, tuple) else (x,)
-    spec = spec_of(a, spec, tuple(t[:2] if isinstance(t, Tensor) and t.ndim > 1 else t for t in args))
+    if any(isinstance(t, Tensor) and t.is_floating_point() and not bool(t.isfinite().all()) for t in args):
+        raise ArgumentError("x", "inputs that are finite numbers", "infinite ones or NaN")
+    spec = spec_of(a, b, spec, tuple(t[:2] if isinstance(t, Tensor) and t.ndim > 1 else t for t in args))
     pairs = []
-    for (name, cut, of_a), (_, _, of_b) in zip(_activations(a, spec, args), _activations(b, spec, args)):
+    for (name, cut, of_a), (other, _, of_b) in zip(_activations(a, spec, args), _activations(b, spec, args), strict=True):
+        assert name == other
         if not (bool(torch.isfinite(of_a).all()) and bool(torch.isfinite(of_b).all())):
             raise ArgumentError("x", "inputs with finite activations", f"others in '{name}'")
         if len(of_a) < 2:
@@ -65,10 +76,11 @@ def match_activations(
         for part, ours, theirs in zip(layout.parts, *pieces):
             if part.labels:
                 pairs.append(_pair(part.labels, ours.flatten(0, 1), theirs.flatten(0, 1)))
-    seen = {label: n for label, n in spec.labels.items() if any(label in p.labels for p in pairs)}
+    free = movable(spec)
+    seen = {label: n for label, n in free.items() if any(label in p.labels for p in pairs)}
     best, history = searched(pairs, seen, restarts, seed)
-    source = {label: best.source.get(label, torch.arange(n)) for label, n in spec.labels.items()}
-    rest = {label: n for label, n in spec.labels.items() if label not in seen}
+    source = whole(spec, best.source)
+    rest = {label: n for label, n in free.items() if label not in seen}
     if rest:
         half = spec.apply_permutation(weights_of(b), element(source))
         others, _ = searched(folded(spec, compared(a, spec), weights_of(a), half), rest, restarts, seed)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TypeVar
 
 import torch
@@ -10,6 +12,8 @@ from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
+from erlangen.parameters.interpolation import unlike_part
+from erlangen.parameters.kinds import labels_of
 from erlangen.parameters.layers import CHANNELS
 from erlangen.parameters.matching.descent import Descent, Pair, profiles
 from erlangen.parameters.matching.result import Match, moved_weights, weights_of
@@ -32,7 +36,7 @@ def match_weights(
     What is found is a local optimum, the best of several starts: first from the units' sorted weights, then from the order in which
     ``b`` is, then from random permutations. What modules' normalisations hold (scales, shifts, running statistics) is moved along and not
     compared: units before a norm have no size of their own, and products of scales would sort units by these alone. In dicts of tensors
-    all but running statistics is compared.
+    all but running statistics is compared. Units that stand before fixed gates (:func:`asymmetrize`) stay where they are.
 
     Args:
         a, b: two modules of one architecture, or their tensors by name; left as they are.
@@ -45,7 +49,8 @@ def match_weights(
         the permutation, ``b`` moved by it, the inner product of the weights, and how it grew.
 
     Raises:
-        ArgumentError: no spec of dicts, tensors that do not fit the spec, weights that are no finite numbers, or no start.
+        ArgumentError: no spec of dicts, tensors that do not fit the spec, networks of other classes, tensors or symmetries, weights that
+            are no finite numbers, or no start.
 
     Source: S. Ainsworth, J. Hayase, S. Srinivasa, "Git Re-Basin", ICLR 2023, arXiv:2209.04836; any spec, the first guess and tensors
     with a label twice are ours.
@@ -58,14 +63,18 @@ def match_weights(
     >>> all(torch.equal(found.moved[name], w) for name, w in a.named_parameters())
     True
     """
-    if restarts < 1:
-        raise ArgumentError("restarts", "at least one start", repr(restarts))
-    spec = spec_of(a, spec, example)
+    check_restarts(restarts)
+    spec = spec_of(a, b, spec, example)
     pairs = folded(spec, compared(a, spec), weights_of(a), weights_of(b))
-    labels = dict(spec.labels)
-    best, history = searched(pairs, labels, restarts, seed)
-    sigma = element(best.source)
+    best, history = searched(pairs, movable(spec), restarts, seed)
+    sigma = element(whole(spec, best.source))
     return Match(sigma, moved_weights(b, spec, sigma), history[-1], tuple(history), spec)
+
+
+def check_restarts(restarts: int) -> None:
+    """Refuse a number of starts that is none."""
+    if isinstance(restarts, bool) or not isinstance(restarts, Integral) or restarts < 1:
+        raise ArgumentError("restarts", "a whole number of starts, at least 1", repr(restarts))
 
 
 def searched(pairs: Sequence[Pair], labels: dict[str, int], restarts: int, seed: int) -> tuple[Descent, list[float]]:
@@ -87,13 +96,44 @@ def searched(pairs: Sequence[Pair], labels: dict[str, int], restarts: int, seed:
     return best
 
 
-def spec_of(a: nn.Module | dict[str, Tensor], spec: WeightSpec | None, example: object) -> WeightSpec:
-    """The spec that is given, or that of a module."""
+def spec_of(a: Given, b: Given, spec: WeightSpec | None, example: object) -> WeightSpec:
+    """The spec that is given, or that of a module, which must be that of the other, too: else ``b`` would become another function."""
+    ours, theirs = weights_of(a), weights_of(b)
+    hint = "Networks that are alike in their tensors alone can be given as these, with a spec"
+    if name := unlike_part(a, b):
+        raise ArgumentError("b", "a network of the architecture of a", f"another class of module at '{name}'", hint)
+    if isinstance(a, nn.Module) == isinstance(b, nn.Module):
+        for name in [*ours, *theirs]:
+            if name not in ours or name not in theirs:
+                raise ArgumentError("b", "a network with the tensors of a", f"'{name}' in {'a' if name in ours else 'b'} alone")
     if spec is not None:
         return spec
     if not isinstance(a, nn.Module):
         raise ArgumentError("spec", "the WeightSpec of tensors by name", "None", "or give the modules")
-    return weight_spec(a, example=example)
+    spec = weight_spec(a, example=example)
+    for name, shape in spec.shapes.items():
+        if name in theirs and theirs[name].shape != shape:
+            raise ArgumentError("b", f"'{name}' of shape {shape}, as in a", f"{tuple(theirs[name].shape)}")
+    if isinstance(b, nn.Module):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are those of a
+            other = weight_spec(b, check=False, example=example)
+        for name, layout in spec.layouts.items():
+            if name not in other.layouts or (spec.axes[name], layout) != (other.axes[name], other.layouts[name]):
+                raise ArgumentError("b", "a network whose units can be permuted as those of a", f"other kinds of axes of '{name}'")
+    return spec
+
+
+def movable(spec: WeightSpec) -> dict[str, int]:
+    """Labels of the spec, without those of what is fixed (matrices of gates): moved, it would be another."""
+    fixed = [kinds for name, kinds in spec.axes.items() if name.rpartition(".")[2].startswith("fixed_")]
+    held = {label for kinds in fixed for kind in kinds for label in labels_of(kind)}
+    return {label: n for label, n in spec.labels.items() if label not in held}
+
+
+def whole(spec: WeightSpec, source: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Sources of all labels: those that were not searched for stay."""
+    return {label: source.get(label, torch.arange(n)) for label, n in spec.labels.items()}
 
 
 def compared(a: nn.Module | dict[str, Tensor], spec: WeightSpec) -> list[str]:
