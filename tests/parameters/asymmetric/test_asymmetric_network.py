@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ import torch
 from torch import nn
 
 from erlangen.errors import ArgumentError
-from erlangen.parameters import asymmetrize, trainable_parameters
+from erlangen.parameters import asymmetrize, residual_symmetry_group, trainable_parameters
 from erlangen.parameters.asymmetric import FixedEntries, FixedGate, collide, connection_mask
-from erlangen.parameters.asymmetric.network import differing_parts, fixed_parts
+from erlangen.parameters.asymmetric.network import GATED, differing_parts, fixed_parts
 
 KINDS = ("random_subsets", "unique_subsets", "bound_zeros", "densest")
 
@@ -200,6 +201,8 @@ def test_all_masks_serve_a_network(mask):
         ("mask", lambda: asymmetrize(mlp(4, 3, 2), mask="none")),
         ("layers", lambda: asymmetrize(mlp(4, 3, 2), layers=["1"])),
         ("module", lambda: asymmetrize(nn.ReLU())),
+        ("module", lambda: asymmetrize(nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.Linear(4, 2)))),
+        ("module", lambda: asymmetrize(nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.Linear(4, 2)), "sigma")),
         ("module", lambda: asymmetrize(nn.Linear(3, 2), "sigma")),
         ("module", lambda: asymmetrize(asymmetrize(mlp(4, 3, 2)))),
         ("mask", lambda: FixedEntries(torch.ones(2, 2), torch.ones(2, 2))),
@@ -263,3 +266,57 @@ def test_shared_weights_are_left_as_they_are():
         asymmetrize(net, n_fix=1)
     assert torch.equal(net["words"].weight, before)
     assert trainable_parameters(asymmetrize(net, n_fix=1, layers=["inner"])) == 28 + 20 - 4
+
+
+@pytest.mark.parametrize("act", [kind for kind in GATED if kind is not nn.Threshold])
+def test_all_activations_become_gates(act):
+    """One that stayed would leave its units all their permutations."""
+    net = asymmetrize(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), act(), nn.Linear(8, 2)), "sigma")
+    assert isinstance(net[3], FixedGate)
+    assert residual_symmetry_group(net).is_trivial
+
+
+def test_a_gate_in_the_place_of_an_output_is_warned_about():
+    def net():
+        return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1), nn.Sigmoid())
+
+    with pytest.warns(UserWarning, match=r"'3' \(Sigmoid\)"):
+        asymmetrize(net(), "sigma")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept = asymmetrize(net(), "sigma", layers=["1"])
+        asymmetrize(net()[:3], "sigma")
+    assert isinstance(kept[3], nn.Sigmoid)
+
+
+def test_a_refused_module_is_left_as_it_was():
+    net = Twice(5)
+    act = net.act
+    with pytest.raises(ArgumentError, match="6 and 5"):
+        asymmetrize(net, "sigma")
+    assert net.act is act
+    unused = nn.ModuleDict({"a": nn.Linear(3, 3), "act": nn.ReLU()})
+    unused.forward = lambda x: unused["a"](x)
+    act = unused["act"]
+    with pytest.raises(ArgumentError, match="uses"):
+        asymmetrize(unused, "sigma")
+    assert unused["act"] is act
+
+
+def test_gates_behind_features_on_the_last_axis():
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm, self.act, self.head = nn.Conv1d(2, 6, 3), nn.RMSNorm(6), nn.ReLU(), nn.Linear(6, 2)
+
+        def forward(self, x):
+            return self.head(self.act(self.norm(self.conv(x).mT)))
+
+    assert asymmetrize(Last(), "sigma", example=torch.zeros(2, 2, 9)).act.fixed_matrix.shape == (6, 6)
+
+
+def test_frozen_weights_have_no_fixed_entries_among_the_trained():
+    net = mlp(4, 3, 2)
+    net[0].requires_grad_(False)
+    asymmetrize(net, n_fix=1)
+    assert trainable_parameters(net) == sum(p.numel() for p in net[2].parameters()) - 2

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -15,28 +16,15 @@ from torch.nn.utils import parametrize
 from erlangen.errors import ArgumentError
 from erlangen.parameters.asymmetric.masks import MaskKind, collide, connection_mask
 from erlangen.parameters.check import example_of
-from erlangen.parameters.layers import CONVOLUTIONS
+from erlangen.parameters.layers import ACTIVATIONS, CONVOLUTIONS
 from erlangen.training.modes import evaluating
 
 Module = TypeVar("Module", bound=nn.Module)
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 #: Layers that give features on the last axis.
-WEIGHTED = (nn.Linear, nn.Embedding, nn.LayerNorm, nn.MultiheadAttention)
-#: Activations that a fixed gate takes the place of.
-ACTIVATIONS = (
-    nn.ReLU,
-    nn.LeakyReLU,
-    nn.PReLU,
-    nn.ELU,
-    nn.SELU,
-    nn.CELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Mish,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.Softplus,
-)
+WEIGHTED = (nn.Linear, nn.Bilinear, nn.Embedding, nn.LayerNorm, nn.RMSNorm, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
+#: What a fixed gate takes the place of.
+GATED = (*ACTIVATIONS, nn.PReLU)
 
 
 class FixedEntries(nn.Module):
@@ -131,9 +119,12 @@ def asymmetrize(
     Returns:
         the module.
 
+    Warns:
+        UserWarning: an activation with no weights behind it acts on what the module gives, whose range its gate changes.
+
     Raises:
-        ArgumentError: nothing to change, ``n_fix`` not below the inputs of a layer, rows that no random value tells apart, a weight
-            that another module has, too, or an activation that is called on different widths.
+        ArgumentError: nothing to change, weights without a shape (of lazy modules), ``n_fix`` not below the inputs of a layer, rows that
+            no random value tells apart, a weight that another module has, too, or an activation that is called on different widths.
 
     Source: D. Lim, M. Putterman, R. Walters, H. Maron, S. Jegelka, "The empirical impact of neural parameter symmetries, or lack
     thereof", NeurIPS 2024, arXiv:2405.20231.
@@ -149,7 +140,11 @@ def asymmetrize(
     generator = torch.Generator().manual_seed(int(seed))
     if isinstance(layers, str):
         raise ArgumentError("layers", "a list of names", repr(layers))
-    there = _activations(module) if kind == "sigma" else {n: m for n, m in module.named_modules() if isinstance(m, LAYERS)}
+    if lazy := [name for name, p in module.named_parameters() if isinstance(p, nn.UninitializedParameter)]:
+        raise ArgumentError("module", "weights with a shape", f"'{lazy[0]}' without one", "Call the module on a batch first")
+    there: dict[str, nn.Module] = (
+        _activations(module) if kind == "sigma" else {n: m for n, m in module.named_modules() if isinstance(m, LAYERS)}
+    )
     for name in layers or ():
         if name not in there:
             raise ArgumentError("layers", f"names among {', '.join(there) or 'none'}", repr(name))
@@ -194,8 +189,11 @@ def trainable_parameters(module: nn.Module) -> int:
     >>> trainable_parameters(asymmetrize(nn.Linear(4, 3), n_fix=1))
     12
     """
-    total = sum(p.numel() for p in module.parameters() if p.requires_grad)
-    return total - sum(int((~m.mask).sum()) for m in module.modules() if isinstance(m, FixedEntries))
+    chains = [m for m in module.modules() if isinstance(m, parametrize.ParametrizationList)]
+    fixed = [
+        m for chain in chains if all(p.requires_grad for p in chain.parameters()) for m in chain if isinstance(m, FixedEntries)
+    ]
+    return sum(p.numel() for p in module.parameters() if p.requires_grad) - sum(int((~m.mask).sum()) for m in fixed)
 
 
 def fixed_parts(module: nn.Module) -> dict[str, Tensor]:
@@ -231,7 +229,7 @@ def _activations(module: nn.Module) -> dict[str, nn.Module]:
         f"{path}.{name}".removeprefix("."): part
         for path, parent in module.named_modules()
         for name, part in parent._modules.items()
-        if isinstance(part, ACTIVATIONS)
+        if isinstance(part, GATED)
     }
 
 
@@ -243,14 +241,42 @@ def _others(module: nn.Module, layer: nn.Module) -> str:
 
 def _gates(module: nn.Module, found: dict[str, nn.Module], generator: torch.Generator, example: Any) -> None:
     """Put a gate in the place of each activation, as wide as what comes there when the module is run on an example."""
+    like = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
+    if example is None:
+        args = tuple(a.to(like.device, like.dtype) if a.is_floating_point() else a.to(like.device) for a in example_of(module))
+    else:
+        args = example if isinstance(example, tuple) else (example,)
     for name, part in found.items():
         _put(module, name, copy.deepcopy(part))  # so that one activation in two places is two
+    try:
+        seen, last = _widths(module, found, args)
+    except BaseException:
+        for name, part in found.items():
+            _put(module, name, part)
+        raise
+    for name in found:
+        _put(module, name, FixedGate(seen[name][0], generator, seen[name][1]).to(like.device, like.dtype))
+    for name in last:
+        warnings.warn(
+            f"'{name}' ({type(found[name]).__name__}) acts on what the module gives, and as a fixed gate changes its range: "
+            "name the others in layers= to leave it",
+            stacklevel=3,
+        )
+
+
+def _widths(module: nn.Module, names: Iterable[str], args: tuple[Any, ...]) -> tuple[dict[str, tuple[int, int]], list[str]]:
+    """Width and axis of what comes to each activation, and those behind which there are no weights."""
     seen: dict[str, tuple[int, int]] = {}
+    last: list[str] = []
     axis, axes = -1, 0
 
     def give(layer: nn.Module, _: Any, output: Any) -> None:
         nonlocal axis, axes
-        axis, axes = (-len(layer.kernel_size) - 1, output.ndim) if isinstance(layer, CONVOLUTIONS) else (-1, 0)
+        last.clear()
+        if isinstance(layer, CONVOLUTIONS):
+            axis, axes = -len(layer.kernel_size) - 1, output.ndim
+        elif isinstance(layer, WEIGHTED):
+            axis, axes = -1, 0
 
     def look(name: str) -> Any:
         def hook(_: nn.Module, inputs: tuple[Tensor, ...], __: Any) -> None:
@@ -258,26 +284,24 @@ def _gates(module: nn.Module, found: dict[str, nn.Module], generator: torch.Gene
             own = axis if len(shape) == axes else -1  # flattened channels are features
             if seen.setdefault(name, (shape[own], own)) != (shape[own], own):
                 raise ArgumentError("layers", f"one width wherever '{name}' is called", f"{seen[name][0]} and {shape[own]}")
+            last.append(name)
 
         return hook
 
-    like = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
-    if example is None:
-        args = tuple(a.to(like.device, like.dtype) if a.is_floating_point() else a.to(like.device) for a in example_of(module))
-    else:
-        args = example if isinstance(example, tuple) else (example,)
-    handles = [module.get_submodule(name).register_forward_hook(look(name)) for name in found]
-    handles += [m.register_forward_hook(give) for m in module.modules() if isinstance(m, (*WEIGHTED, *CONVOLUTIONS))]
+    handles = [module.get_submodule(name).register_forward_hook(look(name)) for name in names]
+    gated = [module.get_submodule(name) for name in names]
+    weighted = [m for m in module.modules() if m._parameters and not any(m is part for part in gated)]
+    handles += [m.register_forward_hook(give) for m in {*weighted, *(m for m in module.modules() if isinstance(m, WEIGHTED))}]
     try:
         with torch.no_grad(), evaluating(module):
             module(*args)
     finally:
         for handle in handles:
             handle.remove()
-    for name in found:
+    for name in names:
         if name not in seen:
             raise ArgumentError("layers", "activations that the module uses", repr(name))
-        _put(module, name, FixedGate(seen[name][0], generator, seen[name][1]).to(like.device, like.dtype))
+    return seen, list(dict.fromkeys(last))
 
 
 def _put(module: nn.Module, name: str, part: nn.Module) -> None:

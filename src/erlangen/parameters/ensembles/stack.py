@@ -12,10 +12,10 @@ from torch.nn.utils import parametrize
 
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.parameters.asymmetric import FixedEntries, FixedGate
-from erlangen.parameters.asymmetric.network import ACTIVATIONS
+from erlangen.parameters.layers import ACTIVATIONS
 
 #: Layers without weights that treat members as they treat samples.
-POINTWISE = (*(kind for kind in ACTIVATIONS if kind is not nn.PReLU), nn.Identity, nn.Dropout)
+POINTWISE = (*ACTIVATIONS, nn.Identity, nn.Dropout)
 
 
 class Stack:
