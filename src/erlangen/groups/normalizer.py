@@ -6,6 +6,7 @@ invariant, their orbit under :func:`letter_maps` is.
 
 from __future__ import annotations
 
+import csv
 import itertools
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from erlangen.groups.closure import close_objects
 from erlangen.groups.rational_maps import STANDARD_DENOMINATOR, compose, inverse_map
+from erlangen.groups.settings import TABLES
 
 #: No group has more renamings than P-1: the 1344 affine maps of eight inversion centres.
 LARGEST_ORDER = 2_000
@@ -60,17 +62,32 @@ def letter_maps(group: TabulatedGroup) -> tuple[tuple[int, ...], ...]:
     >>> ["".join(G.wyckoff_positions[i].letter for i in one) for one in letter_maps(G)]
     ['abcdefghijkl', 'bacdefgihjkl']
     """
-    if not group.is_standard:
-        return letter_maps(group.standard)
+    known = group.kind == "space"
+    generators = _renamings()[group.number] if known else found_letter_maps(group.standard)
+    identity = tuple(range(len(group.wyckoff_positions)))
+    closed = close_objects(identity, generators, _after, lambda one: one, LARGEST_ORDER)
+    assert closed is not None
+    return tuple(closed[0])
+
+
+def found_letter_maps(group: TabulatedGroup) -> list[tuple[int, ...]]:
+    """The renamings as they are found, of a group in its standard setting; :func:`letter_maps` reads what this found once."""
     maps = torch.cat([normalizer(group).elements(), _normalizing(group, _shears(group))])
     generic = torch.tensor([0.1234567, 0.2918273, 0.4471829], dtype=torch.float64)[: group.n]
     values = torch.stack([position.representative for position in group.wyckoff_positions]).to(torch.float64)
     points = values[..., :-1] @ generic + values[..., -1] / group.denominator
     moved = torch.einsum("gij,pj->gpi", maps[..., :-1].to(torch.float64), points) + maps[..., None, :, -1] / group.denominator
-    renamings = dict.fromkeys(map(tuple, group.position_index(moved, 1e-6).tolist()))
-    closed = close_objects(tuple(range(len(points))), list(renamings), _after, lambda one: one, LARGEST_ORDER)
-    assert closed is not None
-    return tuple(closed[0])
+    return list(dict.fromkeys(map(tuple, group.position_index(moved, 1e-6).tolist())))
+
+
+@lru_cache
+def _renamings() -> dict[int, list[tuple[int, ...]]]:
+    """A few renamings of each space group that generate all of them."""
+    table: dict[int, list[tuple[int, ...]]] = {number: [] for number in range(1, 231)}
+    with (TABLES / "space_group_renamings.csv").open(newline="") as file:
+        for number, order in list(csv.reader(file))[1:]:
+            table[int(number)].append(tuple(map(int, order.split())))
+    return table
 
 
 def _after(second: tuple[int, ...], first: tuple[int, ...]) -> tuple[int, ...]:

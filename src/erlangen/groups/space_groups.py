@@ -39,7 +39,7 @@ class TabulatedGroup(CrystallographicGroup):
     """What the groups of the two tables share."""
 
     #: "space" or "plane": which tables they are in.
-    _kind: str
+    kind: str
     number: int
     choice: str
     setting: Setting
@@ -65,7 +65,7 @@ class TabulatedGroup(CrystallographicGroup):
         """The Wyckoff positions in the order of their letters, from the most special ("a") to the general one."""
         from erlangen.groups.wyckoff import positions_of
 
-        return positions_of(self, self._kind)
+        return positions_of(self, self.kind)
 
     def position_index(self, x: Float[Tensor, "*batch n"], tolerance: float = 1e-4) -> Int[Tensor, "*batch"]:
         """Which of :attr:`wyckoff_positions` points belong to: the most special one with a place within the tolerance.
@@ -120,7 +120,7 @@ class SpaceGroup(TabulatedGroup):
     ['4a', '4b', '8c', '24d']
     """
 
-    _kind = "space"
+    kind = "space"
 
     def __init__(self, number: int, choice: str | None = None) -> None:
         rows = settings_of("space", number, 230)
@@ -158,7 +158,7 @@ class PlaneGroup(TabulatedGroup):
     (8, p6mm, 'rectangular')
     """
 
-    _kind = "plane"
+    kind = "plane"
 
     def __init__(self, number: int | str) -> None:
         if isinstance(number, str):

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from erlangen.groups import SpaceGroup
-from erlangen.groups.normalizer import letter_maps, normalizer
+from erlangen.groups.closure import close_objects
+from erlangen.groups.normalizer import found_letter_maps, letter_maps, normalizer
 from erlangen.groups.rational_maps import compose, inverse_map, modulo
 
 
@@ -62,3 +63,13 @@ def test_other_settings_have_the_same_renamings() -> None:
     N = normalizer(G)
     assert N.order == normalizer(SpaceGroup(166)).order // 3
     assert bool(N.contains(torch.cat([G.generators[..., :-1], G.generators[..., -1:] * N.denominator // G.denominator], -1)).all())
+
+
+@pytest.mark.parametrize("number", [2, 5, 12, 47, 62, 166, 194, 225, 227])
+def test_the_table_of_renamings_says_what_is_found(number: int) -> None:
+    G = SpaceGroup(number)
+    assert set(found_letter_maps(G)) <= set(letter_maps(G))
+    identity = letter_maps(G)[0]
+    closed = close_objects(identity, found_letter_maps(G), lambda g, f: tuple(g[i] for i in f), lambda one: one, 2_000)
+    assert closed is not None
+    assert set(closed[0]) == set(letter_maps(G))

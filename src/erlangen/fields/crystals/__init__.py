@@ -1,7 +1,35 @@
-"""Crystals: prototypes of structures (AFLOW; extra ``prototypes``), what an atom in them sees of its neighbours, bond order."""
+"""Crystals: structures, their symmetry and protostructures; real ones (ICSD, AFLOW); what an atom sees of its neighbours, bond order."""
 
+from erlangen.fields.crystals.composition import composition
+from erlangen.fields.crystals.crystal import Crystal, as_crystal
+from erlangen.fields.crystals.dataset import CrystalDataset
 from erlangen.fields.crystals.environments import Environments, environments
+from erlangen.fields.crystals.found import FoundSymmetry, SymmetryStudy, moyo_symmetry, spglib_symmetry, symmetry
+from erlangen.fields.crystals.icsd import icsd, icsd_clean, split_by, stored_protostructures
+from erlangen.fields.crystals.protostructure import Protostructure, WyckoffTable, wyckoff_table
 from erlangen.fields.crystals.prototypes import Prototype, prototypes
 from erlangen.fields.crystals.steinhardt import bond_order
 
-__all__ = ["Environments", "Prototype", "bond_order", "environments", "prototypes"]
+__all__ = [
+    "Crystal",
+    "CrystalDataset",
+    "Environments",
+    "FoundSymmetry",
+    "Protostructure",
+    "Prototype",
+    "SymmetryStudy",
+    "WyckoffTable",
+    "as_crystal",
+    "bond_order",
+    "composition",
+    "environments",
+    "icsd",
+    "icsd_clean",
+    "moyo_symmetry",
+    "prototypes",
+    "spglib_symmetry",
+    "split_by",
+    "stored_protostructures",
+    "symmetry",
+    "wyckoff_table",
+]

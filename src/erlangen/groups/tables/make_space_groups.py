@@ -148,5 +148,31 @@ def main() -> None:
                 write.writerow([number, position.letter, position.multiplicity, position.site_symm, representative])
 
 
+def renamings() -> None:
+    """Write a few renamings of the Wyckoff positions of each group that generate all of them."""
+    from erlangen.groups.closure import close_objects
+    from erlangen.groups.normalizer import LARGEST_ORDER, found_letter_maps
+    from erlangen.groups.space_groups import SpaceGroup
+
+    with (FOLDER / "space_group_renamings.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["number", "renaming"])
+        for number in range(1, 231):
+            group = SpaceGroup(number)
+            identity = tuple(range(len(group.wyckoff_positions)))
+            kept: list[tuple[int, ...]] = []
+            reached = {identity}
+            for one in found_letter_maps(group):
+                if one not in reached:
+                    kept.append(one)
+                    closed = close_objects(
+                        identity, kept, lambda second, first: tuple(second[i] for i in first), lambda x: x, LARGEST_ORDER
+                    )
+                    assert closed is not None
+                    reached = set(closed[0])
+            writer.writerows([number, " ".join(map(str, one))] for one in kept)
+
+
 if __name__ == "__main__":
     main()
+    renamings()
