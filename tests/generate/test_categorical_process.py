@@ -160,6 +160,29 @@ def test_actions_on_labels() -> None:
     )
 
 
+@pytest.mark.parametrize("transition", TRANSITIONS)
+def test_evidence_is_the_law_read_backwards(transition) -> None:
+    """And with it the posterior of an independent entry is Bayes' rule: the bound of its prior is its log-probability."""
+    process = Categorical(K, transition, T)
+    x_t, t = torch.arange(K).expand(3, K), torch.tensor([1, 7, T - 1])
+    evidence = process.evidence(x_t, t, dtype=F64)
+    for i, step in enumerate(t.tolist()):
+        torch.testing.assert_close(evidence[i].exp(), matrix(process, step, 0).T, rtol=1e-12, atol=1e-15)
+    prior = torch.tensor([0.5, 0.2, 0.1, 0.15, 0.05], dtype=F64)
+    x0, draws = torch.arange(K), 400
+    if float(process.m.min()) > 0:
+        data = x0.repeat(draws).unsqueeze(1)
+        total = process.prior_nats(data).double()
+        for step in range(T, 0, -1):
+            t, s = torch.full((len(data),), step), torch.full((len(data),), step - 1)
+            noisy, _ = process.noise(data, t, generator=generator(step))
+            total = total + process.step_nats(data, noisy, prior.log() + process.evidence(noisy, t, dtype=F64), t, s)
+        nats = total.view(draws, K)
+        # Exact posteriors make the chain of laws the chain itself: the bound is no bound then, and right in the mean.
+        error = (nats.mean(0) + prior.log()).abs() / (nats.std(0) / draws**0.5)
+        assert float(error.max()) < 4.5
+
+
 def test_losses() -> None:
     """Cross entropy by torch's own; T times a step of the bound by matrices, whose mean over t and x_t is the bound's."""
     x0, logits = torch.tensor([[1, 3]]), torch.randn(1, 2, K, dtype=F64, generator=generator())

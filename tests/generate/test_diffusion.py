@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy.stats import ks_2samp
 from torch import Tensor, nn
+from torch.utils.data import Dataset, TensorDataset
 
 from erlangen.errors import ArgumentError
 from erlangen.generate import Categorical, Diffusion, Gaussian, TimeFeatures, Together, WrappedNormal, geometric
@@ -242,6 +243,39 @@ def test_ragged_data_and_double_precision(tmp_path: Path) -> None:
     assert made["of"].tolist() == [0] * 2 + [1] * 5 + [2] * 3
     assert float(made["pos"][:2].mean(0).abs().max()) < 1e-12
     assert model.log_likelihood_bound(like, samples=3).nats.shape == (3,)
+
+
+class Batches(Dataset):
+    """Ragged classes, drawn anew whenever they are asked for."""
+
+    def __len__(self) -> int:
+        return 40
+
+    def __getitems__(self, index: list[int]) -> list[dict[str, Tensor]]:
+        of = torch.arange(len(index)).repeat_interleave(2)
+        return [{"pos": torch.randn(len(of), 3), "kind": torch.randint(2, (len(of),)), "of": of}]
+
+
+def test_data_sets_that_make_batches(tmp_path: Path) -> None:
+    """Twice the same bits, for batches are drawn by the random numbers of each step."""
+    process = Together(
+        {"pos": Gaussian(schedule=T, centred=True), "kind": Categorical(2, schedule=T)}, segments={"pos": "of", "kind": "of"}
+    )
+
+    def trained(steps: int, folder: Path) -> Diffusion:
+        torch.manual_seed(0)
+        model = Diffusion(process, Ragged())
+        settings = TrainingConfig(steps=steps, batch_size=8, checkpoint_every=3, schedule="constant", evaluate_every=2)
+        model.fit(Batches(), settings, validation=Batches(), checkpoint=folder, quiet=True)
+        return model
+
+    one, other = trained(6, tmp_path / "a"), trained(6, tmp_path / "b")
+    for a, b in zip(one.parameters(), other.parameters()):
+        assert torch.equal(a, b)
+    with pytest.raises(ArgumentError, match="data of its own"):
+        Diffusion(process, Ragged()).fit(Batches(), validation=0.5)
+    with pytest.raises(ArgumentError, match="__getitems__"):
+        Diffusion(process, Ragged()).fit(TensorDataset(torch.zeros(4, 2)))
 
 
 def test_files(tmp_path: Path) -> None:

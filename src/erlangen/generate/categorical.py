@@ -109,6 +109,23 @@ class Categorical(Process):
         start = torch.nn.functional.one_hot(x0, self.classes).to(dtype or torch.get_default_dtype())
         return _normalised(self._step(start, x_t, t, s, self.laid_out(x_t, rows)))
 
+    def evidence(self, x_t: Tensor, t: Tensor, *, rows: Rows | None = None, dtype: torch.dtype | None = None) -> Tensor:
+        """``log q(x_t | x_0)`` for each class ``x_0``, ``[..., K]``: minus infinity where the start is impossible.
+
+        The logits of an entry at step 0 given all that is seen are, by Bayes' rule, those given all but its own ``x_t``, and this.
+
+        >>> Categorical(3, transition=0, schedule=10).evidence(torch.tensor([[0, 2]]), torch.tensor([5])).exp()
+        tensor([[[1.0000, 0.3018, 0.3018],
+                 [0.0000, 0.0000, 0.6982]]])
+        """
+        rows, t = self.laid_out(x_t, rows), self.times(t, 0)
+        like = torch.empty(0, dtype=dtype or torch.get_default_dtype())
+        kept = rows.spread(at(self.kept, t), x_t).unsqueeze(-1)
+        fresh = (1 - kept) * self.m.to(x_t.device)[x_t].unsqueeze(-1)
+        # Logarithms in float64, of as many numbers as there are entries; what has K for each is only filled.
+        elsewhere, here = fresh.log().to(like.dtype), (fresh + kept).log().to(like.dtype)
+        return elsewhere.expand(*x_t.shape, self.classes).scatter(-1, x_t.unsqueeze(-1), here)
+
     def reverse(
         self,
         x_t: Tensor,

@@ -24,7 +24,7 @@ from erlangen.serialization import load_weights, save_weights
 from erlangen.training import History, TrainingConfig, train
 from erlangen.training.modes import evaluating
 
-Data = Tensor | Mapping[str, Tensor] | Sequence[Mapping[str, Any]]
+Data = Tensor | Mapping[str, Tensor] | Sequence[Mapping[str, Any]] | Dataset[Any]
 
 #: The one part of a process that is not a record.
 BARE = "x"
@@ -181,7 +181,8 @@ class Diffusion(nn.Module):
 
         Args:
             data: a tensor ``[n, ...]`` of a single process; a dict of dense tensors of one length; or a list of single data, dicts, which
-                :meth:`Together.collate` makes batches of (ragged parts without their segments).
+                :meth:`Together.collate` makes batches of (ragged parts without their segments); or a data set whose ``__getitems__``
+                makes one record of the data of the numbers it is asked for, ``[record]`` (with random changes of them, for instance).
             config: see :class:`~erlangen.training.TrainingConfig`.
             validation: data by whose loss the best weights are chosen (with the same noise at every evaluation), or what share of
                 ``data`` is taken for it, at random by the config's seed.
@@ -349,6 +350,12 @@ class Diffusion(nn.Module):
 
     def _training_data(self, data: Data, argument: str) -> tuple[list[str] | None, Any]:
         """Names of parts and their tensors; of a list of data no names, and a data set of them."""
+        if isinstance(data, Dataset):
+            fetch = getattr(data, "__getitems__", None)
+            if self.bare or fetch is None or not len(data):  # type: ignore[arg-type]
+                raise ArgumentError(argument, "a data set of records with `__getitems__`, not empty", type(data).__name__)
+            self._check(fetch([0])[0], argument)
+            return None, data
         if isinstance(data, Sequence) and not isinstance(data, Tensor | Mapping):
             if self.bare or not data or not all(isinstance(datum, Mapping) for datum in data):
                 raise ArgumentError(
@@ -395,6 +402,8 @@ def _of_record(guide: Callable[[Tensor, Tensor], Tensor]) -> Guide:
 
 def _split(data: Data, share: float, seed: int) -> tuple[Any, Any]:
     """Two parts, the second with about ``share`` of the data."""
+    if isinstance(data, Dataset):
+        raise ArgumentError("validation", "data of its own beside a data set", share)
     count = len(next(iter(data.values()))) if isinstance(data, Mapping) else len(data)
     held = round(share * count)
     if not 0 < held < count:
