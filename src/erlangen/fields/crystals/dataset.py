@@ -1,0 +1,144 @@
+"""`CrystalDataset`: many crystals of different sizes in flat arrays, with columns of what is known of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from erlangen.actions.ragged import to_dense
+from erlangen.errors import ArgumentError
+from erlangen.fields.crystals.composition import formula_of, reduced
+from erlangen.fields.crystals.crystal import Crystal, as_crystal
+
+
+class CrystalDataset:
+    """Crystals as one ragged batch.
+
+    Attributes:
+        cells: lattice vectors as rows, float64 ``[N, 3, 3]``, angstrom.
+        fractional: coordinates of all atoms, float64 ``[A, 3]``.
+        numbers: their atomic numbers, int64 ``[A]``.
+        offsets: where each crystal's atoms begin, int64 ``[N + 1]``, the last number is ``A``.
+        columns: name -> one value for each crystal; arrays or object arrays ``[N]``.
+
+    >>> salt = Crystal(5.64 * torch.eye(3) / 2 @ (1 - torch.eye(3)), torch.tensor([[0.0, 0, 0], [0.5, 0.5, 0.5]]), ["Na", "Cl"])
+    >>> data = CrystalDataset.from_structures([salt, salt], energy=[-3.4, -3.4])
+    >>> len(data), data[0], data[:1], data.columns["energy"].tolist()
+    (2, Crystal('NaCl', 2 atoms), CrystalDataset(1 crystal, 2 atoms; energy), [-3.4, -3.4])
+    >>> {name: tuple(part.shape) for name, part in data.padded().items()}
+    {'cell': (2, 3, 3), 'frac': (2, 2, 3), 'numbers': (2, 2), 'mask': (2, 2)}
+    """
+
+    def __init__(
+        self,
+        cells: Float[Tensor, "N 3 3"],
+        fractional: Float[Tensor, "A 3"],
+        numbers: Int[Tensor, " A"],
+        offsets: Int[Tensor, " N+1"],
+        columns: Mapping[str, Any] | None = None,
+    ) -> None:
+        if len(offsets) != len(cells) + 1 or len(fractional) != len(numbers) or int(offsets[-1]) != len(numbers):
+            got = f"{len(cells)} cells, {len(fractional)} places, {len(numbers)} elements, offsets to {int(offsets[-1])}"
+            raise ArgumentError("offsets", "where each crystal's atoms begin, and their number", got)
+        self.cells, self.fractional, self.numbers, self.offsets = cells, fractional, numbers, offsets
+        self.columns = {name: _column(name, values, len(cells)) for name, values in (columns or {}).items()}
+
+    @classmethod
+    def from_structures(cls, structures: Iterable[Any], **columns: Any) -> CrystalDataset:
+        """From crystals of ours, ASE's ``Atoms`` or pymatgen's ``Structure``; ``columns`` have a value for each.
+
+        Raises:
+            ArgumentError: no structures, one that is no crystal (the message says which), or a column of another length.
+        """
+        if isinstance(structures, CrystalDataset):
+            return structures
+        each = [as_crystal(one, f"structures[{i}]") for i, one in enumerate(structures)]
+        if not each:
+            raise ArgumentError("structures", "at least one crystal", "none")
+        counts = torch.tensor([0, *(len(one) for one in each)])
+        return cls(
+            torch.stack([one.cell for one in each]),
+            torch.cat([one.fractional for one in each]),
+            torch.cat([one.numbers for one in each]),
+            counts.cumsum(0),
+            columns,
+        )
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @property
+    def sizes(self) -> Int[Tensor, " N"]:
+        """Atoms of each crystal."""
+        return self.offsets.diff()
+
+    @property
+    def segment(self) -> Int[Tensor, " A"]:
+        """Which crystal each atom belongs to."""
+        return torch.repeat_interleave(torch.arange(len(self)), self.sizes)
+
+    @property
+    def volumes(self) -> Float[Tensor, " N"]:
+        """Of the cells, in cubic angstrom."""
+        return torch.linalg.det(self.cells).abs()
+
+    def formulas(self) -> list[str]:
+        """The reduced formula of each crystal."""
+        flat, offsets = self.numbers.tolist(), self.offsets.tolist()
+        known: dict[tuple[tuple[int, int], ...], str] = {}
+        made = []
+        for start, stop in zip(offsets, offsets[1:]):
+            counts: dict[int, int] = {}
+            for number in flat[start:stop]:
+                counts[number] = counts.get(number, 0) + 1
+            key = tuple(sorted(reduced(counts).items()))
+            if key not in known:
+                known[key] = formula_of(dict(key))
+            made.append(known[key])
+        return made
+
+    def __getitem__(self, which: Any) -> Any:
+        if isinstance(which, int | np.integer):
+            i = range(len(self))[which]
+            rows = slice(int(self.offsets[i]), int(self.offsets[i + 1]))
+            return Crystal(self.cells[i], self.fractional[rows], self.numbers[rows])
+        index = torch.arange(len(self))[torch.as_tensor(which) if not isinstance(which, slice) else which]
+        sizes = self.sizes[index]
+        offsets = torch.cat([torch.zeros(1, dtype=torch.int64), sizes.cumsum(0)])
+        inside = torch.arange(int(offsets[-1])) - torch.repeat_interleave(offsets[:-1], sizes)
+        atoms = torch.repeat_interleave(self.offsets[:-1][index], sizes) + inside
+        columns = {name: values[index.numpy()] for name, values in self.columns.items()}
+        return CrystalDataset(self.cells[index], self.fractional[atoms], self.numbers[atoms], offsets, columns)
+
+    def __iter__(self) -> Iterator[Crystal]:
+        return (self[i] for i in range(len(self)))
+
+    def padded(self) -> dict[str, Tensor]:
+        """``cell [N, 3, 3]``, ``frac [N, n, 3]``, ``numbers [N, n]`` and ``mask [N, n]``, 0 where there is no atom."""
+        if not len(self):
+            raise ArgumentError("dataset", "at least one crystal", "none")
+        frac, mask = to_dense(self.fractional, self.segment)
+        numbers, _ = to_dense(self.numbers, self.segment)
+        return {"cell": self.cells, "frac": frac, "numbers": numbers, "mask": mask}
+
+    def __repr__(self) -> str:
+        names = f"; {', '.join(self.columns)}" if self.columns else ""
+        return f"CrystalDataset({len(self)} crystal{'s' if len(self) != 1 else ''}, {len(self.numbers)} atoms{names})"
+
+
+def _column(name: str, values: Any, size: int) -> np.ndarray:
+    if isinstance(values, np.ndarray):
+        made = values
+    elif isinstance(values, Sequence) and values and isinstance(values[0], list | tuple | dict):
+        made = np.empty(len(values), dtype=object)
+        made[:] = values
+    else:
+        made = np.asarray(values)
+    if made.shape[:1] != (size,):
+        raise ArgumentError(name, f"one value for each of {size} crystals", f"shape {made.shape}")
+    return made
