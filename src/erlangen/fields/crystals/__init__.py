@@ -1,9 +1,11 @@
 """Crystals: structures, their symmetry and protostructures; real ones (ICSD, AFLOW); what an atom sees of its neighbours, bond order."""
 
 from erlangen.fields.crystals.composition import composition
+from erlangen.fields.crystals.conventional import Conventional, conventional
 from erlangen.fields.crystals.crystal import Crystal, as_crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
 from erlangen.fields.crystals.environments import Environments, environments
+from erlangen.fields.crystals.files import cif_text, read_crystal, read_crystals, write_crystals
 from erlangen.fields.crystals.found import FoundSymmetry, SymmetryStudy, moyo_symmetry, spglib_symmetry, symmetry
 from erlangen.fields.crystals.icsd import icsd, icsd_clean, split_by, stored_protostructures
 from erlangen.fields.crystals.protostructure import Protostructure, WyckoffTable, wyckoff_table
@@ -11,6 +13,7 @@ from erlangen.fields.crystals.prototypes import Prototype, prototypes
 from erlangen.fields.crystals.steinhardt import bond_order
 
 __all__ = [
+    "Conventional",
     "Crystal",
     "CrystalDataset",
     "Environments",
@@ -21,15 +24,20 @@ __all__ = [
     "WyckoffTable",
     "as_crystal",
     "bond_order",
+    "cif_text",
     "composition",
+    "conventional",
     "environments",
     "icsd",
     "icsd_clean",
     "moyo_symmetry",
     "prototypes",
+    "read_crystal",
+    "read_crystals",
     "spglib_symmetry",
     "split_by",
     "stored_protostructures",
     "symmetry",
+    "write_crystals",
     "wyckoff_table",
 ]
