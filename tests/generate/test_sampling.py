@@ -16,6 +16,7 @@ from erlangen.errors import ArgumentError
 from erlangen.generate import Categorical, Diffusion, Gaussian, Process, Together, WrappedNormal
 from erlangen.generate.bound import times
 from erlangen.generate.circle import score, wrapped
+from erlangen.generate.sampling import Way, sample
 from erlangen.groups import SpaceGroup
 from erlangen.nn import EGNN
 
@@ -330,3 +331,20 @@ def test_one_crystal_is_found_again(steps: int, eta: float) -> None:
         torch.empty(6, 4, 3, dtype=F64), steps=steps, eta=eta, generator=generator()
     )
     assert float(wrapped(made - x0).abs().max()) < 1e-10
+
+
+def test_a_corrector_after_each_step_back_does_not_follow_the_last() -> None:
+    """With a predictor-first order the data at the end are those of the step back, whatever the corrector's size."""
+    process = Together({"x": Gaussian(schedule=10)})
+    seen: list[int] = []
+
+    def predict(record: dict[str, Tensor], t: Tensor) -> dict[str, Tensor]:
+        seen.append(int(t[0]))
+        return {"x": torch.zeros_like(record["x"])}
+
+    for order, steps in (("corrector-first", [10, 10, 5, 5]), ("predictor-first", [10, 5, 5])):
+        seen.clear()
+        sample(process, predict, {"x": torch.zeros(3, 2)}, Way(steps=2, corrector=0.1, order=order))
+        assert seen == steps
+    with pytest.raises(ArgumentError, match="order"):
+        sample(process, predict, {"x": torch.zeros(3, 2)}, Way(steps=2, order="first"))

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from erlangen.errors import ArgumentError
 from erlangen.generate.bound import Bound, likelihood_bound
 from erlangen.generate.process import Process
-from erlangen.generate.sampling import Guide, Way, sample
+from erlangen.generate.sampling import Guide, Order, Way, sample
 from erlangen.generate.together import Batch, Together
 from erlangen.serialization import load_weights, save_weights
 from erlangen.training import History, TrainingConfig, train
@@ -242,6 +242,7 @@ class Diffusion(nn.Module):
         guide: Callable[[Any, Tensor], Tensor] | None = None,
         eta: float = 1.0,
         corrector: float | Mapping[str, float] = 0.0,
+        order: Order = "corrector-first",
         generator: torch.Generator | None = None,
     ) -> Any:
         """New data of the shape, dtype, device and context of ``like``; else its values count only with ``start`` or ``fixed``.
@@ -260,8 +261,9 @@ class Diffusion(nn.Module):
             guide: a function of a record (or tensor) and ``t`` that says how well each noisy datum is liked, a log-density ``[B]``;
                 its gradient is added to the scores of parts of real numbers (Dhariwal & Nichol, NeurIPS 2021, arXiv:2105.05233).
             eta: 1 is ancestral sampling; 0 a deterministic map of what the prior draws, DDIM. Categories are always drawn.
-            corrector: size of a Langevin step at every time before the step back, in units of the noise's variance there; a number, or
-                a dict by name. For a step ``gamma (sigma_t / sigma_1)^2`` give ``gamma / sigma_1^2``.
+            corrector: size of a Langevin step at every time, in units of the noise's variance there; a number, or a dict by name. For a
+                step ``gamma (sigma_t / sigma_1)^2`` give ``gamma / sigma_1^2``.
+            order: ``"corrector-first"`` takes it before each step back, ``"predictor-first"`` after it, where that does not end at 0.
             generator: source of randomness; numbers are drawn where it lives.
 
         Raises:
@@ -283,7 +285,7 @@ class Diffusion(nn.Module):
 
         if self.bare:
             fixed = None if fixed is None or fixed is False else {BARE: fixed}
-        way = Way(steps, start, fixed, _of_record(guide) if self.bare and guide is not None else guide, eta, corrector)
+        way = Way(steps, start, fixed, _of_record(guide) if self.bare and guide is not None else guide, eta, corrector, order)
         with evaluating(self):
             made = sample(self.process, predict, self._record(like, "like"), way, generator)
         return made[BARE] if self.bare else made

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from erlangen.generate.together import Batch, Together
 
 #: Data at steps ``t`` to the logarithm of how well each is liked, ``[B]``.
 Guide = Callable[[Batch, Tensor], Tensor]
+#: Whether a step of Langevin dynamics comes before each step back, or after it, at the time that it leads to (but not at 0).
+Order = Literal["corrector-first", "predictor-first"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Way:
         fixed: name -> ``True``, or which entries (bool, the part's leading axes) of ``like`` are known and held.
         guide: a log-density whose gradient is added to the scores.
         eta: how much fresh noise continuous parts take.
-        corrector: size of a Langevin step at every time before the step back; one number for all parts, or by name.
+        corrector: size of a Langevin step at every time; one number for all parts, or by name.
+        order: before the step back, or after it.
     """
 
     steps: int | None = None
@@ -39,6 +42,7 @@ class Way:
     guide: Guide | None = None
     eta: float = 1.0
     corrector: float | Mapping[str, float] = 0.0
+    order: Order = "corrector-first"
 
 
 def sample(process: Together, predict: Predict, like: Batch, way: Way, generator: torch.Generator | None = None) -> Batch:
@@ -49,6 +53,8 @@ def sample(process: Together, predict: Predict, like: Batch, way: Way, generator
         raise ArgumentError("start", f"a step from 1 to {process.steps}", repr(way.start))
     if not 0 <= way.eta <= 1:
         raise ArgumentError("eta", "a number from 0 to 1", repr(way.eta))
+    if way.order not in get_args(Order):
+        raise ArgumentError("order", " or ".join(map(repr, get_args(Order))), repr(way.order))
     grid = times(start, start if way.steps is None else way.steps)
     fixed, corrector = _fixed(process, like, way.fixed or {}), _corrector(process, way.corrector)
 
@@ -67,17 +73,23 @@ def sample(process: Together, predict: Predict, like: Batch, way: Way, generator
         predictions = predict(x, t)
         return predictions if way.guide is None else _steered(process, way.guide, x, predictions, t)
 
+    def corrected(x: Batch, step: int) -> Batch:
+        t = now(step)
+        predictions, rows = said(x, t), process.rows(x, size)
+        x = dict(x)
+        for name, each in corrector.items():
+            x[name] = process.parts[name].correct(x[name], predictions[name], t, each, rows=rows[name], generator=generator)
+        return held(x, step)
+
     x = process.prior(like, generator=generator) if way.start is None else process.noise(like, now(start), generator=generator)[0]
     x = held(x, start)
     for at, to in pairwise(grid):
+        if corrector and way.order == "corrector-first":
+            x = corrected(x, at)
         t = now(at)
-        if corrector:
-            predictions, rows = said(x, t), process.rows(x, size)
-            x = dict(x)
-            for name, each in corrector.items():
-                x[name] = process.parts[name].correct(x[name], predictions[name], t, each, rows=rows[name], generator=generator)
-            x = held(x, at)
         x = held(process.reverse(x, said(x, t), t, now(to), generator=generator, eta=way.eta), to)
+        if corrector and way.order == "predictor-first" and to:
+            x = corrected(x, to)
     return x
 
 

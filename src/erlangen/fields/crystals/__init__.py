@@ -4,18 +4,22 @@ from erlangen.fields.crystals.composition import composition
 from erlangen.fields.crystals.conventional import Conventional, conventional
 from erlangen.fields.crystals.crystal import Crystal, as_crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
+from erlangen.fields.crystals.diffcsp import DiffCSP
 from erlangen.fields.crystals.environments import Environments, environments
 from erlangen.fields.crystals.files import cif_text, read_crystal, read_crystals, write_crystals
 from erlangen.fields.crystals.found import FoundSymmetry, SymmetryStudy, moyo_symmetry, spglib_symmetry, symmetry
 from erlangen.fields.crystals.icsd import icsd, icsd_clean, split_by, stored_protostructures
+from erlangen.fields.crystals.niggli import niggli
 from erlangen.fields.crystals.protostructure import Protostructure, WyckoffTable, wyckoff_table
 from erlangen.fields.crystals.prototypes import Prototype, prototypes
 from erlangen.fields.crystals.steinhardt import bond_order
+from erlangen.fields.crystals.validity import smact14_valid, structure_valid
 
 __all__ = [
     "Conventional",
     "Crystal",
     "CrystalDataset",
+    "DiffCSP",
     "Environments",
     "FoundSymmetry",
     "Protostructure",
@@ -31,12 +35,15 @@ __all__ = [
     "icsd",
     "icsd_clean",
     "moyo_symmetry",
+    "niggli",
     "prototypes",
     "read_crystal",
     "read_crystals",
+    "smact14_valid",
     "spglib_symmetry",
     "split_by",
     "stored_protostructures",
+    "structure_valid",
     "symmetry",
     "write_crystals",
     "wyckoff_table",
