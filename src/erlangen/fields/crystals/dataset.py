@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -92,7 +93,7 @@ class CrystalDataset:
         flat, offsets = self.numbers.tolist(), self.offsets.tolist()
         known: dict[tuple[tuple[int, int], ...], str] = {}
         made = []
-        for start, stop in zip(offsets, offsets[1:]):
+        for start, stop in itertools.pairwise(offsets):
             counts: dict[int, int] = {}
             for number in flat[start:stop]:
                 counts[number] = counts.get(number, 0) + 1

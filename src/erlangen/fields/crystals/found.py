@@ -41,7 +41,7 @@ class FoundSymmetry:
     letters: tuple[str, ...]
     orbit: tuple[int, ...]
     linear: Float[Tensor, "3 3"]
-    shift: Float[Tensor, "3"]
+    shift: Float[Tensor, 3]
 
     @property
     def space_group(self) -> SpaceGroup:

@@ -93,7 +93,7 @@ def icsd_clean(max_atoms: int | None = None, *, quiet: bool = False) -> CrystalD
     data = icsd(quiet=quiet)
     formation, stability = data.columns["formation_energy"], data.columns["stability"]
     per_atom = (data.volumes / data.sizes).numpy()
-    kept = (-6 < formation) & (formation < 1) & (stability <= 0.1) & (4 < per_atom) & (per_atom < 60)
+    kept = (formation > -6) & (formation < 1) & (stability <= 0.1) & (per_atom > 4) & (per_atom < 60)
     seen: set[tuple[str, str]] = set()
     for i, key in enumerate(zip(data.formulas(), data.columns["prototype"].tolist())):
         if kept[i]:
