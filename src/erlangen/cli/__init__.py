@@ -1,4 +1,4 @@
-"""The command line: fit, discover, audit, adapt, expressivity, relu-dimension, run, zoo, list. Thin: each command is a few public calls.
+"""The command line: fit, discover, audit, adapt, expressivity, relu-dimension, crystals, run, zoo, list. Thin: each is a few calls.
 
 Nothing heavy is imported before a command is known, so that ``--help`` answers at once.
 """
@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 import tyro
 
-from erlangen.cli.commands import Adapt, Audit, Command, Discover, Expressivity, Fit, List, ReluDimension, Run, Zoo
+from erlangen.cli.commands import Adapt, Audit, Command, Crystals, Discover, Expressivity, Fit, List, ReluDimension, Run, Zoo
+from erlangen.cli.crystals import run_crystals
 from erlangen.cli.handlers import (
     run_adapt,
     run_audit,
@@ -50,10 +51,11 @@ def main(argv: list[str] | None = None) -> None:
             Adapt: run_adapt,
             List: run_list,
             Zoo: run_zoo,
+            Crystals: run_crystals,
             Expressivity: run_expressivity,
             ReluDimension: run_relu_dimension,
         }
-        flags |= flags_of(type(command.do if isinstance(command, Zoo) else command))
+        flags |= flags_of(type(getattr(command, "do", command)))  # of commands with commands of their own
         handlers[type(command)](command)
     except ErlangenError as error:
         _end(in_flags(str(error), flags))

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
+from erlangen.cli.crystals import Crystals
+
 #: What data can be taken for.
 Way = Literal["tokens", "images", "sets", "sequences", "graphs", "atoms", "weights"]
 
@@ -265,6 +267,7 @@ Command = (
     | Annotated[Adapt, arg(name="adapt")]
     | Annotated[Run, arg(name="run")]
     | Annotated[Zoo, arg(name="zoo")]
+    | Annotated[Crystals, arg(name="crystals")]
     | Annotated[Expressivity, arg(name="expressivity")]
     | Annotated[ReluDimension, arg(name="relu-dimension")]
     | Annotated[List, arg(name="list")]

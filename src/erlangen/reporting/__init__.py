@@ -4,6 +4,7 @@ A run returns an :class:`Outcome`; ``outcome.save(run_directory(name))`` keeps i
 HTML page.
 """
 
+from erlangen.reporting.bodies import Balls, balls
 from erlangen.reporting.claims import Claim, Claims, claim_from
 from erlangen.reporting.environment import peak_memory_mb, versions
 from erlangen.reporting.figures import Figure, Line, bars_with_error, heatmap, histogram, lines_with_band, scatter
@@ -17,6 +18,7 @@ from erlangen.reporting.plain import plain, to_json
 from erlangen.reporting.progress import progress
 
 __all__ = [
+    "Balls",
     "Claim",
     "Claims",
     "Figure",
@@ -27,6 +29,7 @@ __all__ = [
     "PlusMinus",
     "Section",
     "Table",
+    "balls",
     "bars_with_error",
     "check_folder",
     "claim_from",

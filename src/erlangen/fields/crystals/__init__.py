@@ -5,6 +5,7 @@ from erlangen.fields.crystals.conventional import Conventional, conventional
 from erlangen.fields.crystals.crystal import Crystal, as_crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
 from erlangen.fields.crystals.diffcsp import DiffCSP
+from erlangen.fields.crystals.drawing import draw
 from erlangen.fields.crystals.environments import Environments, environments
 from erlangen.fields.crystals.files import cif_text, read_crystal, read_crystals, write_crystals
 from erlangen.fields.crystals.found import FoundSymmetry, SymmetryStudy, moyo_symmetry, spglib_symmetry, symmetry
@@ -12,6 +13,7 @@ from erlangen.fields.crystals.icsd import icsd, icsd_clean, split_by, stored_pro
 from erlangen.fields.crystals.niggli import niggli
 from erlangen.fields.crystals.protostructure import Protostructure, WyckoffTable, wyckoff_table
 from erlangen.fields.crystals.prototypes import Prototype, prototypes
+from erlangen.fields.crystals.reports import symmetry_outcome
 from erlangen.fields.crystals.steinhardt import bond_order
 from erlangen.fields.crystals.validity import smact14_valid, structure_valid
 
@@ -31,6 +33,7 @@ __all__ = [
     "cif_text",
     "composition",
     "conventional",
+    "draw",
     "environments",
     "icsd",
     "icsd_clean",
@@ -45,6 +48,7 @@ __all__ = [
     "stored_protostructures",
     "structure_valid",
     "symmetry",
+    "symmetry_outcome",
     "write_crystals",
     "wyckoff_table",
 ]

@@ -16,6 +16,7 @@ from erlangen.fields.crystals.crystal import Crystal, as_crystal, cell_of
 from erlangen.fields.crystals.found import FoundSymmetry, spglib_symmetry
 from erlangen.fields.crystals.protostructure import Protostructure, to_primitive
 from erlangen.groups.space_groups import SpaceGroup
+from erlangen.groups.wyckoff import WyckoffPosition
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,7 @@ def conventional(structure: Any, symprec: float = 0.01, *, found: FoundSymmetry 
     places, numbers, letters = [], [], []
     for i in first:
         position = group.wyckoff_positions[_place(group, found.letters[i])]
-        places.append(onto(group, points[i], position.multiplicity))
+        places.append(_first(position, orbit_of(group, onto(group, points[i], position.multiplicity))))
         numbers.append(int(crystal.numbers[i]))
         letters.append(position.letter)
     return Conventional(found.protostructure, cell, torch.stack(places), torch.tensor(numbers), tuple(letters))
@@ -126,6 +127,13 @@ def orbit_of(group: SpaceGroup, point: Float[Tensor, 3], tolerance: float = 1e-6
     apart = images.unsqueeze(1) - images
     same = (apart - apart.round()).abs().amax(-1) < tolerance
     return images[same.to(torch.int8).argmax(1) == torch.arange(len(images))]
+
+
+def _first(position: WyckoffPosition, orbit: Float[Tensor, "m 3"]) -> Float[Tensor, 3]:
+    """The point of an orbit that the position's representative describes, as the tables name it."""
+    rows, shift = position.conditions[0]
+    off = (orbit - shift.to(orbit.dtype) / position.denominator) @ rows.to(orbit.dtype).mT
+    return orbit[(off - off.round()).abs().sum(-1).argmin()]
 
 
 def _place(group: SpaceGroup, letter: str) -> int:

@@ -175,6 +175,8 @@ def symmetry(structure: Any, tolerances: Sequence[float] = TOLERANCES) -> Symmet
     crystal = as_crystal(structure)
     if not len(tolerances) or list(tolerances) != sorted(set(tolerances)):
         raise ArgumentError("tolerances", "at least one tolerance, ascending", repr(tuple(tolerances)))
+    for tolerance in tolerances:
+        _check_tolerance(tolerance, "tolerances")
     rows = []
     for tolerance in tolerances:
         rows.append((tolerance, _said(spglib_symmetry, crystal, tolerance), _said(moyo_symmetry, crystal, tolerance)))
@@ -231,6 +233,6 @@ def _same(one: FoundSymmetry | str, other: FoundSymmetry | str) -> bool:
     return one.protostructure.canonical() == other.protostructure.canonical()
 
 
-def _check_tolerance(symprec: float) -> None:
+def _check_tolerance(symprec: float, argument: str = "symprec") -> None:
     if not isinstance(symprec, int | float) or not 0 < symprec < 2:
-        raise ArgumentError("symprec", "a positive tolerance in angstrom, below 2", repr(symprec))
+        raise ArgumentError(argument, "a positive tolerance in angstrom, below 2", repr(symprec))
