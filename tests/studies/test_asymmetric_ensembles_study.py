@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from erlangen.errors import ArgumentError
 from erlangen.studies.asymmetric_ensembles import STUDY, Config
+from erlangen.studies.asymmetric_ensembles.ensembles import _beyond
 from erlangen.studies.asymmetric_ensembles.gains import draws, improvement, scores, with_error
 from erlangen.testing import check_outcome
 
@@ -58,7 +61,18 @@ def test_standard_errors_are_those_of_theory() -> None:
     )
 
 
+def test_of_one_pair_there_is_no_standard_error_and_none_is_counted() -> None:
+    one = {"a": (0.25, math.nan), "b": (-0.125, math.nan)}
+    assert _beyond(one) == "a +0.25, b -0.125; of one pair each, without standard errors"
+    both = {"a": (-100.0, 20.0), "b": (0.5, 0.4)}
+    assert _beyond(both, " %") == "a -100 ± 20 %, b +0.50 ± 0.40 %; 1 of 2 beyond two standard errors"
+
+
 def test_what_is_refused() -> None:
-    for config, name in ((Config(members=1), "members"), (Config(tables=()), "tables")):
+    refused = (
+        (Config(members=1), "members"), (Config(tables=()), "tables"), (Config(pairs=0), "pairs"),
+        (Config(part="experts", seeds=1), "seeds"), (Config(part="experts", experts=()), "experts"),
+    )  # fmt: skip
+    for config, name in refused:
         with pytest.raises(ArgumentError, match=name):
             STUDY.run(config, quiet=True)

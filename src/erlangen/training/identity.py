@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from erlangen.training.batches import Samples
-from erlangen.training.config import TrainingConfig
 from erlangen.training.modes import evaluating
 from erlangen.training.randomness import random_step
 
@@ -26,8 +25,8 @@ SHARE = 1e-3
 _WITH_PARTS = (Tensor, np.ndarray, Dataset, int, list, tuple, Mapping)
 
 
-def identity(config: TrainingConfig, weights: dict[str, Tensor], data: Samples, validation: Samples | None) -> dict[str, Any]:
-    """What must agree between a checkpoint and the training that wants to continue it."""
+def identity(config: Any, weights: dict[str, Tensor], data: Samples, validation: Samples | None) -> dict[str, Any]:
+    """What must agree between a checkpoint and the training that wants to continue it; ``config`` is a dataclass of settings."""
     return {
         "config": dataclasses.asdict(config),
         "model": {name: [str(t.dtype), *t.shape] for name, t in weights.items() if ":" not in name},

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.errors import ArgumentError
 from erlangen.parameters import DeepEnsemble, MoE, asymmetrize
 from erlangen.parameters.asymmetric import FixedEntries, FixedGate
 from erlangen.parameters.ensembles import Stack, expected_calibration_error
@@ -330,8 +330,6 @@ def test_what_cannot_be_an_ensemble_is_refused():
         with pytest.raises(ArgumentError) as caught:
             call()
         assert caught.value.argument == argument, str(caught.value)
-    with pytest.raises(UnsupportedError, match="running statistics"):
-        Stack([nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))])
 
 
 def test_stopped_members_are_taken_out_of_the_stack():

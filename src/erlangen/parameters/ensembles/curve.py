@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import torch
@@ -58,10 +59,11 @@ def ensemble_curve(
         task, combine: see :class:`DeepEnsemble`.
     """
     members = len(outputs)
-    for size in sizes:
-        if isinstance(size, bool) or size != int(size) or not 1 <= size <= members:
-            raise ArgumentError("sizes", f"whole numbers from 1 to {members}", repr(size))
-    distances = torch.cdist(vectors.double(), vectors.double())
+    for size in [sizes] if isinstance(sizes, Real) else sizes:
+        if size is sizes or isinstance(size, bool) or size != int(size) or not 1 <= size <= members:
+            raise ArgumentError("sizes", f"a list of whole numbers from 1 to {members}", repr(size))
+    # Differences, not products: members that are alike are at distance 0.
+    distances = torch.cdist(vectors.double(), vectors.double(), compute_mode="donot_use_mm_for_euclid_dist")
     single = sum(score(o[None], y, task, combine) for o in outputs) / members
     return [_point(outputs, y, distances, int(size), single, task, combine) for size in sizes]
 
@@ -88,17 +90,23 @@ def _point(outputs: Tensor, y: Tensor, distances: Tensor, size: int, single: flo
 
 
 def combined(outputs: Tensor, task: Task, combine: Combine) -> Tensor:
-    """Probabilities ``[N, C]`` of an ensemble from outputs ``[M, N, C]``, or its numbers ``[N, *out]``."""
-    if task == "regression":
-        return outputs.mean(0)
-    return outputs.mean(0).softmax(-1) if combine == "logits" else outputs.softmax(-1).mean(0)
+    """Probabilities ``[N, C]`` of an ensemble from outputs ``[M, N, C]``, or its numbers ``[N, *out]``; in single precision or better."""
+    outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+    if task == "classification" and combine == "probs":
+        found = outputs.softmax(-1).mean(0)
+    else:
+        found = outputs.mean(0)
+        found = found.softmax(-1) if task == "classification" else found
+    if bool(found.isnan().any()):
+        raise ArgumentError("x", "inputs for which the members give numbers", "some for which they give NaN")
+    return found
 
 
 def score(outputs: Tensor, y: Tensor, task: Task, combine: Combine) -> float:
     """Accuracy, or the root mean squared error."""
     found = combined(outputs, task, combine)
     if task == "regression":
-        return float((found - y).double().square().mean().sqrt())
+        return float((found.double() - y.double()).square().mean().sqrt())
     return float((found.argmax(-1) == y).double().mean())
 
 

@@ -18,8 +18,8 @@ from erlangen.parameters.asymmetric import MaskKind, asymmetrize
 from erlangen.parameters.asymmetric.network import differing_parts, fixed_parts
 from erlangen.parameters.ensembles.curve import Combine, CurvePoint, Task, combined, ensemble_curve
 from erlangen.parameters.ensembles.stack import Stack
-from erlangen.parameters.ensembles.training import Recipe, Trained, stacked_outputs, train_stack
-from erlangen.parameters.interpolation import average
+from erlangen.parameters.ensembles.training import Recipe, Trained, stacked_outputs, train_stack, whole_number
+from erlangen.parameters.interpolation import average, unlike_part
 from erlangen.parameters.matching.result import weights_of
 from erlangen.training.history import History
 from erlangen.training.modes import evaluating
@@ -85,8 +85,7 @@ class DeepEnsemble:
     ) -> None:
         if not callable(build) or isinstance(build, nn.Module):
             raise ArgumentError("build", "a function that makes one module", type(build).__name__)
-        if isinstance(size, bool) or size != int(size) or size < 1:
-            raise ArgumentError("size", "a whole number, at least 1", repr(size))
+        self.size = whole_number("size", size, 1)
         for name, value, known in (
             ("masks", masks, get_args(Masks)),
             ("combine", combine, get_args(Combine)),
@@ -97,10 +96,10 @@ class DeepEnsemble:
                 raise ArgumentError(name, " or ".join(map(repr, known)), repr(value))
         if not 0 <= validation_fraction < 1:
             raise ArgumentError("validation_fraction", "a number from 0 to below 1", repr(validation_fraction))
-        self.build, self.size, self.masks, self.combine, self.task = build, int(size), masks, combine, task
+        self.build, self.masks, self.combine, self.task = build, masks, combine, task
         self.kind, self.n_fix, self.kappa, self.mask = kind, n_fix, kappa, mask
         self.recipe = Recipe(epochs, batch_size, lr, weight_decay, patience)
-        self.validation_fraction, self.restore_best, self.seed = validation_fraction, restore_best, int(seed)
+        self.validation_fraction, self.restore_best, self.seed = float(validation_fraction), bool(restore_best), int(seed)
         self.histories: list[History] = []
         self._members: list[nn.Module] | None = None
         self._trained: Trained | None = None
@@ -136,6 +135,11 @@ class DeepEnsemble:
                 seed_of_masks = self.seed if self.masks == "shared" else seed
                 asymmetrize(member, self.kind, self.n_fix, self.kappa, self.mask, seed_of_masks)
             made.append(member)
+            if name := unlike_part(made[0], member):
+                raise ArgumentError("build", "members of one architecture", f"another class of module at '{name}' in member {i}")
+            for (name, p), q in zip(member.named_parameters(), made[0].parameters()):
+                if p.requires_grad != q.requires_grad:
+                    raise ArgumentError("build", "members of which the same weights are trained", f"others: '{name}' of member {i}")
             if self.masks == "shared" and (name := differing_parts(made[0], member)):
                 raise ArgumentError(
                     "build", "members with the same fixed entries", f"'{name}' of member {i} differs", "Fix its seed"
@@ -145,17 +149,29 @@ class DeepEnsemble:
             raise ArgumentError("masks", "'shared' for a build whose members have the same fixed entries", repr(self.masks), hint)
         return made
 
-    def fit(self, x: Any, y: Any, *, validation: tuple[Any, Any] | None = None, quiet: bool = True) -> DeepEnsemble:
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        validation: tuple[Any, Any] | None = None,
+        checkpoint: str | Path | None = None,
+        quiet: bool = True,
+    ) -> DeepEnsemble:
         """Train all members.
 
         Args:
             x: inputs ``[N, *shape]``, torch, NumPy or a frame of numbers.
             y: classes ``[N]`` from 0 to C - 1, or numbers of the shape of the outputs (``[N]`` where a module gives one number).
             validation: inputs and targets for early stopping, in place of ``validation_fraction``.
+            checkpoint: a directory to keep the training's state in; one that was interrupted or killed goes on from there, to the same
+                bits (on the CPU), and one that is done is read.
             quiet: no progress bar.
 
         Raises:
-            ArgumentError: data of different lengths, empty, or not finite; targets that are no classes or do not fit the outputs.
+            ArgumentError: data of different lengths, empty, or not finite; targets that are no classes or do not fit the outputs; members
+                that differ in more than their weights; losses or weights that do not stay finite; a checkpoint of another training.
+            KeyboardInterrupt: on Ctrl-C; with a checkpoint after the epoch was finished and written.
         """
         from erlangen.reporting import progress
 
@@ -174,9 +190,20 @@ class DeepEnsemble:
             order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(self.seed)).to(inputs.device)
             held = (inputs[order[:count]], targets[order[:count]])
             inputs, targets = inputs[order[count:]], targets[order[count:]]
+        stack, loss = Stack(made), _squares if task == "regression" else _cross_entropy
+        _check_alike(stack, made, inputs[:2])
+        data, watched = [
+            None
+            if pair is None
+            else (pair[0], pair[1].to(torch.promote_types(out.dtype, torch.float32)))
+            if task == "regression"
+            else pair
+            for pair in ((inputs, targets), held)
+        ]
+        assert data is not None
+        directory = None if checkpoint is None else Path(checkpoint)
         with progress(self.recipe.epochs, f"training {self.size} members", quiet=quiet) as bar:
-            loss = _squares if task == "regression" else _cross_entropy
-            found = train_stack(Stack(made), self.seeds, (inputs, targets), loss, self.recipe, held, bar.advance)
+            found = train_stack(stack, self.seeds, data, loss, self.recipe, watched, bar.advance, directory)
         self._task, self._members, self._held, self.histories = task, made, held, found.histories
         self._trained = found
         self._flat = task == "regression" and y.ndim == 1
@@ -242,7 +269,7 @@ class DeepEnsemble:
             x, y = self._held
         outputs = self.outputs(x)
         targets = _targets("y", y, outputs.shape[1], outputs[0], self._task)
-        vectors = torch.stack([nn.utils.parameters_to_vector(m.parameters()).detach() for m in self.members])
+        vectors = torch.stack([torch.cat([_reals(p).flatten() for p in m.parameters()]) for m in self.members])
         return ensemble_curve(outputs, targets, vectors, sizes, self._task, self.combine)
 
     def average_weights(self) -> nn.Module:
@@ -261,8 +288,8 @@ class DeepEnsemble:
             | dataclasses.asdict(self.recipe)
             | {"task": self._task, "flat": self._flat}
         )
-        about |= {name: list(about[name]) for name in ("n_fix", "kappa") if isinstance(about[name], Sequence)}
-        return serialization.write_bytes(path, serialization.weights_bytes(self._tensors(), {ABOUT: json.dumps(about)}))
+        text = json.dumps(about, default=lambda v: v.tolist() if hasattr(v, "tolist") else list(v))  # arrays, and numbers of NumPy
+        return serialization.write_bytes(path, serialization.weights_bytes(self._tensors(), {ABOUT: text}))
 
     @classmethod
     def load(cls, path: str | Path, build: Callable[[], nn.Module]) -> DeepEnsemble:
@@ -316,11 +343,32 @@ class DeepEnsemble:
 
 
 def _cross_entropy(outputs: Tensor, y: Tensor) -> Tensor:
-    return nn.functional.cross_entropy(outputs, y, reduction="none")
+    wide = torch.promote_types(outputs.dtype, torch.float32)
+    return nn.functional.cross_entropy(outputs.to(wide), y, reduction="none")
 
 
 def _squares(outputs: Tensor, y: Tensor) -> Tensor:
-    return (outputs - y).square().flatten(1).mean(1)
+    return (outputs - y).square().flatten(1).mean(1)  # in the precision of y, single or better
+
+
+def _check_alike(stack: Stack, members: Sequence[nn.Module], x: Tensor) -> None:
+    """Refuse members that compute something else than the first one would with their weights: another rate, scale or branch."""
+    with seeded(0):
+        found = stacked_outputs(stack, x)
+    tolerance = 4 * torch.finfo(found.dtype).eps ** 0.5
+    for i, member in enumerate(members):
+        with seeded(0), torch.no_grad(), evaluating(member):
+            own, again = member(x.clone()), member(x.clone())
+        size = tolerance * float(own.abs().max())
+        if not torch.allclose(found[i], own, tolerance, size) and torch.allclose(
+            own, again, tolerance, size
+        ):  # if it draws nothing
+            raise ArgumentError("build", "members that differ in their weights alone", f"member {i}, which computes something else")
+
+
+def _reals(p: Tensor) -> Tensor:
+    p = p.detach()
+    return torch.view_as_real(p) if p.is_complex() else p
 
 
 def _tensor(name: str, value: Any) -> Tensor:
@@ -333,15 +381,16 @@ def _tensor(name: str, value: Any) -> Tensor:
 
 def _output(module: nn.Module, inputs: Tensor) -> Tensor:
     """What a module gives for the first input."""
+    some = inputs[:2].clone()  # two: of one, a norm over the batch has no statistics
     try:
-        with torch.no_grad(), evaluating(module):
-            out = module(inputs[:1])
-    except (RuntimeError, IndexError) as error:
+        with seeded(0), torch.no_grad(), evaluating(module):
+            out = module(some)
+    except (RuntimeError, IndexError, ValueError) as error:
         raise ArgumentError("x", "inputs that the modules take", f"shape {tuple(inputs.shape)} ({error})") from None
-    if not isinstance(out, Tensor) or out.ndim < 2 or len(out) != 1:
+    if not isinstance(out, Tensor) or out.ndim < 2 or len(out) != len(some):
         shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-        raise ArgumentError("build", "modules that give a tensor [N, *out] for N inputs", f"{shape} for one input")
-    return out
+        raise ArgumentError("build", "modules that give a tensor [N, *out] for N inputs", f"{shape} for {len(some)}")
+    return out[:1]
 
 
 def _inputs(name: str, x: Any, like: Tensor) -> Tensor:
@@ -355,7 +404,7 @@ def _inputs(name: str, x: Any, like: Tensor) -> Tensor:
 
 
 def _targets(name: str, y: Any, count: int, out: Tensor, task: Task) -> Tensor:
-    """Targets that fit the outputs ``[1 or N, *out]``."""
+    """Targets that fit the outputs ``[1 or N, *out]``: classes, or numbers in double precision."""
     y = _tensor(name, y)
     y = y.long() if y.dtype == torch.bool else y
     if task == "classification":
@@ -363,6 +412,8 @@ def _targets(name: str, y: Any, count: int, out: Tensor, task: Task) -> Tensor:
             raise ArgumentError(
                 name, f"classes [{count}] for outputs [{count}, C]", f"shape {tuple(y.shape)}, outputs {tuple(out.shape)}"
             )
+        if y.is_floating_point() and bool((y == y.round()).all()):  # classes as a table of numbers has them
+            y = y.long()
         if y.is_floating_point() or y.is_complex() or int(y.min()) < 0 or int(y.max()) >= out.shape[1]:
             raise ArgumentError(
                 name,
@@ -374,7 +425,9 @@ def _targets(name: str, y: Any, count: int, out: Tensor, task: Task) -> Tensor:
     shape = (count, *out.shape[1:])
     if y.shape != shape and not (shape[1:] == (1,) and y.shape == (count,)):
         raise ArgumentError(name, f"numbers of shape {shape}, as the outputs", f"shape {tuple(y.shape)}")
-    y = y.to(out.device, out.dtype).view(shape)
+    if y.is_complex():
+        raise ArgumentError(name, "real numbers", "complex ones")
+    y = y.to(out.device, torch.float64).view(shape)
     if not bool(y.isfinite().all()):
         raise ArgumentError(name, "finite numbers", "infinite ones or NaN")
     return y

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from numbers import Integral
 from typing import Any, Literal
@@ -68,8 +68,8 @@ class _Ensemble(BaseEstimator):
         self.random_state = random_state
 
     def _fit(self, X: np.ndarray, y: Tensor, out: int) -> None:
-        hidden = tuple(self.hidden)
-        if any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in hidden):
+        hidden = tuple(self.hidden) if isinstance(self.hidden, Iterable) else (self.hidden,)
+        if not isinstance(self.hidden, Iterable) or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in hidden):
             raise ArgumentError("hidden", "widths of hidden layers, at least 1", repr(self.hidden))
         if isinstance(self.n_fix, bool) or not isinstance(self.n_fix, Integral) or self.n_fix < 0:
             raise ArgumentError("n_fix", "a whole number, at least 0", repr(self.n_fix))
@@ -110,8 +110,14 @@ class _Ensemble(BaseEstimator):
 
 
 def _moments(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means and standard deviations, 1 for columns that do not vary: their mean is rounded, so that their deviation need not be 0."""
-    return columns.mean(0), np.where(np.ptp(columns, axis=0) > 0, columns.std(0), 1.0)
+    """Means and standard deviations, of numbers whose squares are none, too; infinite for columns that do not vary.
+
+    Divided by that, such a column is 0 whatever comes later: nothing was learned about it.
+    """
+    low, span = columns.min(0), np.ptp(columns, axis=0)
+    varies = span > 0
+    unit = (columns - low) / np.where(varies, span, 1.0)
+    return low + span * unit.mean(0), np.where(varies, span * unit.std(0), np.inf)
 
 
 def _perceptron(widths: Sequence[int]) -> nn.Module:
@@ -120,7 +126,7 @@ def _perceptron(widths: Sequence[int]) -> nn.Module:
 
 
 class EnsembleRegressor(RegressorMixin, _Ensemble):
-    """Numbers from rows of columns, as the mean of perceptrons; columns and targets are standardised.
+    """Numbers from rows of columns, as the mean of perceptrons; columns and targets are standardised, columns that never vary not used.
 
     Args:
         size: how many members.
@@ -151,7 +157,7 @@ class EnsembleRegressor(RegressorMixin, _Ensemble):
         self._flat = y.ndim == 1
         y = y.reshape(len(y), -1)
         self._target_mean, scale = _moments(y)
-        self._target_scale = np.where(np.ptp(y, axis=0) > 0, scale, 0.0)  # targets that do not vary are known
+        self._target_scale = np.where(np.isfinite(scale), scale, 0.0)  # targets that do not vary are known
         self._fit(X, torch.from_numpy((y - self._target_mean) / scale), y.shape[1])
         return self
 

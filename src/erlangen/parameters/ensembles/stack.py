@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import parametrize
 
-from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.errors import ArgumentError
 from erlangen.parameters.asymmetric import FixedEntries, FixedGate
 from erlangen.parameters.layers import ACTIVATIONS
 
@@ -22,14 +22,14 @@ class Stack:
     """Members as one network: ``[M, B, *shape] -> [M, B, *out]``, the first axis the members'.
 
     A sequence of Linear layers, activations, LayerNorm and dropout (fixed entries and gates, too) is one ``baddbmm`` for each layer;
-    any other module is mapped by ``torch.func.vmap``.
+    any other module is mapped by ``torch.func.vmap``. Modules that this cannot map (recurrent ones, running statistics of batch norm,
+    branches that depend on numbers) are run one after the other.
 
     Args:
         members: modules of one architecture; they are copied, the first one with its modes (``base``).
 
     Raises:
-        ArgumentError: members whose tensors differ in name or shape.
-        UnsupportedError: running statistics (batch norm), which would not be updated.
+        ArgumentError: members whose tensors differ in name, shape or precision.
 
     >>> stack = Stack([nn.Sequential(nn.Linear(2, 8), nn.GELU(), nn.Linear(8, 1)) for _ in range(3)])
     >>> stack(torch.zeros(3, 5, 2)).shape
@@ -37,17 +37,13 @@ class Stack:
     """
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
-        first = {name: tuple(t.shape) for name, t in members[0].state_dict().items()}
+        first = _tensors(members[0])
         for i, member in enumerate(members):
-            found = {name: tuple(t.shape) for name, t in member.state_dict().items()}
-            if found != first:
-                raise ArgumentError("build", "members of one architecture", f"{found} for member {i}, {first} for member 0")
-        for name, part in members[0].named_modules():
-            if getattr(part, "track_running_stats", False):
-                raise UnsupportedError(
-                    f"{name} ({type(part).__name__}) keeps running statistics, which stacked members cannot update; "
-                    "use LayerNorm or GroupNorm"
-                )
+            found = _tensors(member)
+            for name in [*first, *found]:
+                if first.get(name) != found.get(name):
+                    got = f"'{name}' {found.get(name, 'missing')} in member {i}, {first.get(name, 'missing')} in member 0"
+                    raise ArgumentError("build", "members of one architecture", got)
         self.size = len(members)
         self.base = copy.deepcopy(members[0])
         parameters, buffers = [dict(m.named_parameters()) for m in members], [dict(m.named_buffers()) for m in members]
@@ -57,15 +53,29 @@ class Stack:
         }
         self.buffers = {name: torch.stack([own[name] for own in buffers]) for name in buffers[0]}
         self.layers = _sequence(self.base)
+        #: Whether members are run one after the other.
+        self.looped = any(getattr(part, "track_running_stats", False) for part in self.base.modules())
 
     def __call__(self, x: Tensor) -> Tensor:
         if self.layers is None or x.ndim != 3:
-            out, buffers = torch.func.vmap(self._member, randomness="different")(self.parameters, self.buffers, x)
+            out, buffers = self._each(x)
             self.buffers = {name: t.detach() for name, t in buffers.items()}
             return out
         for name, layer in self.layers:
             x = self._layer(name, layer, x)
         return x
+
+    def _each(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Outputs and buffers of all members, mapped if that can be done."""
+        if not self.looped:
+            try:
+                return torch.func.vmap(self._member, randomness="different")(self.parameters, self.buffers, x)  # type: ignore[no-any-return]
+            except RuntimeError:  # of many kinds: what vmap cannot do, and what the module itself cannot, which is raised below
+                pass
+        rows = [{name: t[i] for name, t in of.items()} for of in (self.parameters, self.buffers) for i in range(self.size)]
+        found = [self._member(rows[i], rows[self.size + i], x[i]) for i in range(self.size)]
+        self.looped = True
+        return torch.stack([out for out, _ in found]), {name: torch.stack([own[name] for _, own in found]) for name in self.buffers}
 
     def _member(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """What one member gives, and its buffers after that: ``functional_call`` writes new ones into the dict that it is given."""
@@ -108,6 +118,16 @@ class Stack:
                 if isinstance(value, Tensor) and value.ndim and len(value) == before:
                     state[key] = value[rows]
         self.buffers = {name: t[rows] for name, t in self.buffers.items()}
+
+    def take(self, state: dict[str, Tensor], members: Sequence[int]) -> None:
+        """Go on with the weights that a :attr:`state` of all members has for those who are still here."""
+        rows = list(members)
+        for name, t in {**self.parameters, **self.buffers}.items():
+            t.data.copy_(state[name][rows])
+
+
+def _tensors(module: nn.Module) -> dict[str, str]:
+    return {name: f"{str(t.dtype).removeprefix('torch.')} {tuple(t.shape)}" for name, t in module.state_dict().items()}
 
 
 def _sequence(module: nn.Module) -> list[tuple[str, nn.Module]] | None:

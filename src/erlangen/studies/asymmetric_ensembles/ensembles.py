@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from erlangen.errors import ArgumentError
 from erlangen.parallel import run_jobs
-from erlangen.reporting import Claim, Line, PlusMinus, Section, Table, bars_with_error, lines_with_band, plain
+from erlangen.reporting import Claim, Line, PlusMinus, Section, Table, bars_with_error, format_number, lines_with_band, plain
 from erlangen.studies.asymmetric_ensembles.arms import FAMILIES, Arm, learn, score
 from erlangen.studies.asymmetric_ensembles.gains import draws, improvement, scores, with_error
 from erlangen.studies.asymmetric_ensembles.study import SOURCE, Config
@@ -72,6 +73,8 @@ def run(config: Config, quiet: bool) -> Part:
     """Train every family on every table."""
     if config.members < 2:
         raise ArgumentError("members", "at least 2", repr(config.members))
+    if config.pairs < 1:
+        raise ArgumentError("pairs", "at least 1", repr(config.pairs))
     if not config.tables:
         raise ArgumentError("tables", "at least one table", "none")
     widths = (64, 128, 256) if config.full else (config.width,)
@@ -184,11 +187,20 @@ def _claims_of_averages(every: list[Measured], most: int, scale: str) -> list[Cl
 
 
 def _beyond(differences: dict[str, tuple[float, float]], unit: str = "") -> str:
-    """The differences with their standard errors, and how many are more than two of these from zero."""
-    clear = sum(abs(d) > 2 * e for d, e in differences.values())
-    shown = ", ".join(f"{name} {d:+.2g} ± {e:.1g}{unit}" for name, (d, e) in differences.items()) if len(differences) <= 6 else ""
-    words = f"{clear} of {len(differences)} beyond two standard errors"
-    return f"{shown}; {words}" if shown else words
+    """The differences with their standard errors, and how many are more than two of these from zero.
+
+    Of a single repetition (one pair of members) there is no standard error, and nothing is counted.
+    """
+    known = [(d, e) for d, e in differences.values() if not math.isnan(e)]
+    clear = sum(abs(d) > 2 * e for d, e in known)
+    words = f"{clear} of {len(known)} beyond two standard errors" if known else "of one pair each, without standard errors"
+    if len(differences) > 6:
+        return words
+    shown = (
+        f"{name} {'+' * (d > 0)}{format_number(d) if math.isnan(e) else PlusMinus(d, e)}{unit}"
+        for name, (d, e) in differences.items()
+    )
+    return f"{', '.join(shown)}; {words}"
 
 
 def _scores(every: list[Measured], members: int) -> Section:
@@ -245,10 +257,21 @@ def _averages(every: list[Measured]) -> Section:
             two, walls = np.array(found["two"]), np.array(found["barrier"])
             spread = float(two.std(ddof=1) / len(two) ** 0.5) if len(two) > 1 else float("nan")
             single = m.arms[family]["last"]["curve"][0]["score"]
-            rows.append([m.name, family, way, single, PlusMinus(float(two.mean()), spread), float(walls.mean()), found["all"][0]])
+            mean = float(two.mean())
+            rows.append(
+                [
+                    m.name,
+                    family,
+                    way,
+                    single,
+                    PlusMinus(mean, spread) if len(two) > 1 else mean,
+                    float(walls.mean()),
+                    found["all"][0],
+                ]
+            )
             if m.task == "classification":
                 name = f"{family}, {way}"
-                values.setdefault(name, []).append(float(two.mean()))
+                values.setdefault(name, []).append(mean)
                 errors.setdefault(name, []).append(spread)
     columns = ["table", "members", "brought together", "one member", "mean of two", "barrier", "mean of all"]
     caption = (
@@ -261,6 +284,8 @@ def _averages(every: list[Measured]) -> Section:
         title = "Accuracy of the mean of two networks"
         figures = [
             bars_with_error(names, values, errors, title=title, y_label="accuracy", caption="± a standard error over pairs.")
+            if len(two) > 1
+            else bars_with_error(names, values, title=title, y_label="accuracy", caption="One pair of members each.")
         ]
     return Section("Averaged weights", [], [Table("Means of weights", columns, rows, caption)], figures)
 

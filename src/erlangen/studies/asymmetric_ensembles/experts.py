@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from erlangen.datasets import table
+from erlangen.errors import ArgumentError
 from erlangen.parallel import run_jobs
 from erlangen.parameters import DeepEnsemble, MoE, MoIE
 from erlangen.reporting import Claim, PlusMinus, Section, Table, bars_with_error, plain
@@ -98,6 +99,10 @@ def _module(job: Mixture, inp: int, out: int) -> nn.Module:
 
 def run(config: Config, quiet: bool) -> Part:
     """Train every mixture."""
+    if config.seeds < 2:
+        raise ArgumentError("seeds", "at least 2 trainings, for standard errors", repr(config.seeds))
+    if not config.experts:
+        raise ArgumentError("experts", "at least one number of experts", "none")
     jobs = [Mixture(SINGLE, 0, "softmax", config)]
     jobs += [Mixture(family, k, gate, config) for gate, k, family in itertools.product(GATES, config.experts, FAMILIES)]
     results = run_jobs(train_mixture, jobs, jobs=config.jobs, description="" if quiet else "mixtures of experts")
