@@ -199,3 +199,41 @@ def test_mixtures_with_other_draws_have_no_mean():
     for of in (lambda m: m, lambda m: m.state_dict()):
         with pytest.raises(ArgumentError, match="fixed_noise"):
             average([of(make(0)), of(make(1))])
+
+
+def test_kept_draws_come_near_the_mean_over_all_noise_as_one_over_the_root_of_their_number():
+    """The error that the docstring states: 0.05 for ten draws of four experts."""
+    x = torch.randn(8, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def error(samples):
+        off = []
+        for seed in range(40):
+            torch.manual_seed(seed)
+            few = Gate(5, 4, "gumbel", samples=samples, seed=seed).double().eval()
+            many = Gate(5, 4, "gumbel", samples=10_000, seed=99).double().eval()
+            many.linear.load_state_dict(few.linear.state_dict())
+            off.append((few(x) - many(x)).square().mean())
+        return torch.stack(off).mean().sqrt().item()
+
+    ten, hundreds = error(10), error(250)
+    assert ten == pytest.approx(0.05, rel=0.2)
+    assert ten / hundreds == pytest.approx(5, rel=0.3)
+
+
+@pytest.mark.parametrize("cls", [MoE, MoIE])
+@pytest.mark.parametrize("gate", ["softmax", "gumbel"])
+def test_batches_of_none_and_one_and_low_precision(cls, gate):
+    torch.manual_seed(0)
+    mixture = cls(5, 3, 4, 8, kind="w", gate=gate)
+    assert mixture(torch.randn(0, 5)).shape == (0, 3)
+    assert mixture(torch.randn(2, 0, 5)).shape == (2, 0, 3)
+    assert mixture(torch.randn(5)).shape == (3,)
+    mixture.eval()
+    x = torch.randn(20, 5)
+    for dtype, tolerance in ((torch.bfloat16, 0.02), (torch.float16, 0.005)):
+        low = copy.deepcopy(mixture).to(dtype)
+        torch.testing.assert_close(low(x.to(dtype)).float(), mixture(x), rtol=tolerance, atol=tolerance)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = mixture(x)
+    assert mixed.dtype == torch.bfloat16
+    torch.testing.assert_close(mixed.float(), mixture(x), rtol=0.02, atol=0.02)

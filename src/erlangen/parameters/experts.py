@@ -26,8 +26,10 @@ class Gate(nn.Module):
     """Weights of the experts, ``[N, d] -> [N, K]``, positive and with sum 1.
 
     ``"softmax"``: the softmax of a linear map. ``"gumbel"``: in training the softmax of ``(logits + noise) / tau`` with Gumbel noise for
-    each sample; in evaluation the mean of it over ``samples`` draws, which are drawn once and kept (``fixed_noise``), so that what is
-    predicted for one sample does not depend on the others.
+    each sample; in evaluation the mean of it over ``samples`` draws, as the source has it. These are drawn once and kept
+    (``fixed_noise``), so that what is predicted for one sample depends neither on the others nor on the call. For all samples they are
+    off the mean over all noise in a like direction, with 10 draws of 4 experts by about 0.05, and less as one over the root of their
+    number; a gate without this error, and without noise, is ``"softmax"``.
 
     Args:
         inp, experts: ``d`` and ``K``.
@@ -35,6 +37,8 @@ class Gate(nn.Module):
         tau: temperature of the Gumbel gate.
         samples: draws in evaluation.
         seed: of these draws.
+
+    Source: A. Chernov, O. Novitskij, arXiv:2502.17391; that draws are kept is ours.
 
     >>> Gate(3, 4)(torch.zeros(2, 3)).sum(-1).allclose(torch.ones(2))
     True

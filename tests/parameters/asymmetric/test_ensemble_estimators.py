@@ -40,7 +40,9 @@ def test_labels_are_kept_and_members_share_what_is_fixed():
     np.testing.assert_array_equal(again.predict_proba(x), model.predict_proba(x))
 
 
-@pytest.mark.parametrize("bad", [{"hidden": (0,)}, {"n_fix": -1}, {"size": 0}, {"masks": "own"}, {"kind": "v"}, {"patience": -1}])
+@pytest.mark.parametrize(
+    "bad", [{"hidden": (0,)}, {"hidden": 8}, {"n_fix": -1}, {"size": 0}, {"masks": "own"}, {"kind": "v"}, {"patience": -1}]
+)
 def test_arguments_are_refused_in_fit_by_name(bad):
     x, y = make_friedman1(30, random_state=0)
     with pytest.raises(ArgumentError) as caught:
@@ -53,9 +55,19 @@ def test_constant_columns_and_targets():
     x = generator.normal(size=(60, 2))
     constant = np.c_[x, np.full(60, 0.1), np.full(60, 1e6 + 0.1)]  # their means are rounded
     model = er.EnsembleClassifier(2, hidden=(8,), epochs=3).fit(constant, x[:, 0] > 0)
-    moved = constant + np.array([0, 0, 0.1, 1])  # a tenth and one, not a tenth of a rounding error
-    np.testing.assert_allclose(model._standard(moved)[:, 2:], [[0.1, 1.0]] * 60, rtol=1e-6)
+    moved = constant + np.array([0, 0, 0.1, 1])  # nothing was learned about these columns, so they change nothing
+    np.testing.assert_array_equal(model.predict_proba(moved), model.predict_proba(constant))
     targets = np.c_[np.full(60, 0.1), x[:, 0]]
     numbers = er.EnsembleRegressor(2, hidden=(8,), epochs=3).fit(x, targets).predict(x)
     np.testing.assert_allclose(numbers[:, 0], 0.1, rtol=1e-14)
     assert np.ptp(numbers[:, 1]) > 0.1
+
+
+@pytest.mark.parametrize(("columns", "target"), [(2.0**600, 2.0**600), (2.0**-600, 2.0**-600)])
+def test_units_whose_squares_are_no_numbers(columns, target):
+    """Powers of two, so that every number is the same up to its unit."""
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    y = x[:, 0] - x[:, 1]
+    model = er.EnsembleRegressor(2, hidden=(8,), epochs=5)
+    plain = model.fit(x, y).predict(x)
+    np.testing.assert_allclose(model.fit(columns * x, target * y).predict(columns * x) / target, plain, rtol=1e-12)

@@ -69,7 +69,9 @@ class _Ensemble(BaseEstimator):
 
     def _fit(self, X: np.ndarray, y: Tensor, out: int) -> None:
         hidden = tuple(self.hidden) if isinstance(self.hidden, Iterable) else (self.hidden,)
-        if not isinstance(self.hidden, Iterable) or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in hidden):
+        if not isinstance(self.hidden, Iterable) or any(
+            isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in hidden
+        ):
             raise ArgumentError("hidden", "widths of hidden layers, at least 1", repr(self.hidden))
         if isinstance(self.n_fix, bool) or not isinstance(self.n_fix, Integral) or self.n_fix < 0:
             raise ArgumentError("n_fix", "a whole number, at least 0", repr(self.n_fix))
