@@ -169,9 +169,10 @@ def reestimate(model: nn.Module, batches: Iterable[Tensor]) -> None:
     before = [(norm.momentum, {name: t.clone() for name, t in norm.named_buffers()}) for norm in norms]
     calls = dict.fromkeys(norms, 0)
 
-    def count(norm: nn.Module, _: Any) -> None:
-        calls[cast(_NormBase, norm)] += 1
-        norm.momentum = 1 / calls[cast(_NormBase, norm)]  # so that the running mean is the plain mean of all batches
+    def count(module: nn.Module, _: Any) -> None:
+        norm = cast(_NormBase, module)
+        calls[norm] += 1
+        norm.momentum = 1 / calls[norm]  # so that the running mean is the plain mean of all batches
 
     handles = [norm.register_forward_pre_hook(count) for norm in norms]
     done = False
@@ -235,14 +236,17 @@ def unlike_part(a: Weights, b: Weights) -> str:
     """
     if not isinstance(a, nn.Module) or not isinstance(b, nn.Module):
         return ""
-    ours, theirs = [{name: _class(m) for name, m in model.named_modules()} for model in (a, b)]
+    ours, theirs = classes(a), classes(b)
     return next((name or type(a).__name__ for name in [*ours, *theirs] if ours.get(name) != theirs.get(name)), "")
 
 
-def _class(module: nn.Module) -> str:
-    """By name: a class that was written down twice (in a notebook) is one."""
-    kind = parametrize.type_before_parametrizations(module)
-    return kind.__qualname__
+def classes(model: nn.Module) -> dict[str, str]:
+    """The classes of a module's parts, by name: one that was written down twice (in a notebook) is one.
+
+    >>> classes(nn.Sequential(nn.Linear(2, 2)))
+    {'': 'Sequential', '0': 'Linear'}
+    """
+    return {name: parametrize.type_before_parametrizations(m).__qualname__ for name, m in model.named_modules()}
 
 
 def _tensors(weights: Weights) -> dict[str, Tensor]:

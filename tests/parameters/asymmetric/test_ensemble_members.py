@@ -181,6 +181,24 @@ def test_settings_may_be_arrays_and_numbers_of_numpy(tmp_path):
         ensemble.curve(2, x, y)
 
 
+def test_a_file_knows_the_classes_of_its_members(tmp_path):
+    """Weights of the same shapes behind another activation would predict something else."""
+    x, y = data()
+    path = DeepEnsemble(plain, 2, kind="w", n_fix=1, epochs=1).fit(x, y).save(tmp_path / "e.safetensors")
+    with pytest.raises(ArgumentError, match="'1' of class ReLU, which was GELU"):
+        DeepEnsemble.load(path, lambda: plain(act=nn.ReLU))
+    with pytest.raises(ArgumentError, match="fitted"):
+        DeepEnsemble(plain, 2).save(tmp_path / "none.safetensors")
+
+
+def test_inputs_of_other_shapes_and_kinds_are_refused():
+    x, y = data()
+    with pytest.raises(ArgumentError, match="'validation'"):
+        DeepEnsemble(plain, 2).fit(x, y, validation=(x[:, :3], y))
+    with pytest.raises(ArgumentError, match="'x'"):
+        DeepEnsemble(plain, 2).fit({"a": x}, y)
+
+
 def test_complex_members_are_as_far_apart_as_their_weights():
     class Complex(nn.Module):
         def __init__(self):

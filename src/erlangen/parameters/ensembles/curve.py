@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Literal
 
 import torch
@@ -59,9 +58,12 @@ def ensemble_curve(
         task, combine: see :class:`DeepEnsemble`.
     """
     members = len(outputs)
-    for size in [sizes] if isinstance(sizes, Real) else sizes:
-        if size is sizes or isinstance(size, bool) or size != int(size) or not 1 <= size <= members:
-            raise ArgumentError("sizes", f"a list of whole numbers from 1 to {members}", repr(size))
+    expected = f"a list of whole numbers from 1 to {members}"
+    if not isinstance(sizes, Iterable):
+        raise ArgumentError("sizes", expected, repr(sizes))
+    for size in sizes:
+        if isinstance(size, bool) or size != int(size) or not 1 <= size <= members:
+            raise ArgumentError("sizes", expected, repr(size))
     # Differences, not products: members that are alike are at distance 0.
     distances = torch.cdist(vectors.double(), vectors.double(), compute_mode="donot_use_mm_for_euclid_dist")
     single = sum(score(o[None], y, task, combine) for o in outputs) / members

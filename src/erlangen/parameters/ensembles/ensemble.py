@@ -19,7 +19,7 @@ from erlangen.parameters.asymmetric.network import differing_parts, fixed_parts
 from erlangen.parameters.ensembles.curve import Combine, CurvePoint, Task, combined, ensemble_curve
 from erlangen.parameters.ensembles.stack import Stack
 from erlangen.parameters.ensembles.training import Recipe, Trained, stacked_outputs, train_stack, whole_number
-from erlangen.parameters.interpolation import average, unlike_part
+from erlangen.parameters.interpolation import average, classes, unlike_part
 from erlangen.parameters.matching.result import weights_of
 from erlangen.training.history import History
 from erlangen.training.modes import evaluating
@@ -185,6 +185,8 @@ class DeepEnsemble:
         held = None
         if validation is not None:
             inputs_held = _inputs("validation", validation[0], like)
+            if inputs_held.shape[1:] != inputs.shape[1:]:
+                raise ArgumentError("validation", f"inputs [N, *{tuple(inputs.shape[1:])}]", f"shape {tuple(inputs_held.shape)}")
             held = (inputs_held, _targets("validation", validation[1], len(inputs_held), out, task))
         elif (count := round(self.validation_fraction * len(inputs))) and count < len(inputs):
             order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(self.seed)).to(inputs.device)
@@ -281,12 +283,17 @@ class DeepEnsemble:
         return average(self.members)
 
     def save(self, path: str | Path) -> Path:
-        """Write members and settings to one safetensors file, without the data."""
+        """Write members and settings to one safetensors file, without the data.
+
+        Raises:
+            ArgumentError: before ``fit``.
+        """
+        parts = classes(self.members[0])
         names = ("size", "masks", "kind", "n_fix", "kappa", "mask", "combine", "validation_fraction", "restore_best", "seed")
         about = (
             {name: getattr(self, name) for name in names}
             | dataclasses.asdict(self.recipe)
-            | {"task": self._task, "flat": self._flat}
+            | {"task": self._task, "flat": self._flat, "classes": parts}
         )
         text = json.dumps(about, default=lambda v: v.tolist() if hasattr(v, "tolist") else list(v))  # arrays, and numbers of NumPy
         return serialization.write_bytes(path, serialization.weights_bytes(self._tensors(), {ABOUT: text}))
@@ -303,9 +310,14 @@ class DeepEnsemble:
             ArgumentError: a file that is damaged or of other members.
         """
         tensors, about = serialization.read_tensors(path, ABOUT, "path")
-        flat = about.pop("flat")
+        flat, parts = about.pop("flat"), about.pop("classes", None)  # which older files do not have
         ensemble = cls(build, **about)
         ensemble._rebuild(tensors)
+        own = classes(ensemble.members[0])
+        if parts is not None and parts != own:
+            name = next(name for name in [*parts, *own] if parts.get(name) != own.get(name))
+            got = f"'{name}' of class {own.get(name)}, which was {parts.get(name)}"
+            raise ArgumentError("build", "the members that were saved", got)
         ensemble._task, ensemble._flat = about["task"], flat
         return ensemble
 
@@ -375,7 +387,7 @@ def _tensor(name: str, value: Any) -> Tensor:
     try:
         framed = hasattr(value, "__array__") and not isinstance(value, (Tensor, np.ndarray))
         return torch.as_tensor(np.array(value) if framed else value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ArgumentError(name, "a tensor or an array of numbers", f"{type(value).__name__} ({error})") from None
 
 

@@ -69,9 +69,10 @@ def whole_number(name: str, value: Any, least: int) -> int:
     Raises:
         ArgumentError: it is none.
     """
-    if isinstance(value, bool) or not isinstance(value, Real) or not least <= value < math.inf or value != int(value):
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not (least <= number < math.inf and number.is_integer()):
         raise ArgumentError(name, f"a whole number, at least {least}", repr(value))
-    return int(value)
+    return int(number)
 
 
 @dataclass(frozen=True)
@@ -177,9 +178,9 @@ def train_stack(
                 _finite(losses, running, "a loss")
                 scores = None
                 if held is not None:
-                    values = validation_loss(stack, held, loss)
-                    _finite(values[None], running, "a validation loss")
-                    scores = (-values).tolist()
+                    watching = validation_loss(stack, held, loss)
+                    _finite(watching[None], running, "a validation loss")
+                    scores = (-watching).tolist()
             for name, t in stack.state.items():
                 if t.is_floating_point() and not bool(t.isfinite().all()) and bool(last[name].isfinite().all()):
                     _finite(t.reshape(len(t), -1).sum(1)[None], running, "weights")

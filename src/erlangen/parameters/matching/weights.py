@@ -98,14 +98,15 @@ def searched(pairs: Sequence[Pair], labels: dict[str, int], restarts: int, seed:
 
 def spec_of(a: Given, b: Given, spec: WeightSpec | None, example: object) -> WeightSpec:
     """The spec that is given, or that of a module, which must be that of the other, too: else ``b`` would become another function."""
-    ours, theirs = weights_of(a), weights_of(b)
+    ours: dict[str, Tensor] = weights_of(a)
+    theirs: dict[str, Tensor] = weights_of(b)
     hint = "Networks that are alike in their tensors alone can be given as these, with a spec"
     if name := unlike_part(a, b):
         raise ArgumentError("b", "a network of the architecture of a", f"another class of module at '{name}'", hint)
     if isinstance(a, nn.Module) == isinstance(b, nn.Module):
-        for name in [*ours, *theirs]:
-            if name not in ours or name not in theirs:
-                raise ArgumentError("b", "a network with the tensors of a", f"'{name}' in {'a' if name in ours else 'b'} alone")
+        for key in [*ours, *theirs]:
+            if key not in ours or key not in theirs:
+                raise ArgumentError("b", "a network with the tensors of a", f"'{key}' in {'a' if key in ours else 'b'} alone")
     if spec is not None:
         return spec
     if not isinstance(a, nn.Module):
