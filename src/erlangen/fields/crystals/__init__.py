@@ -16,6 +16,7 @@ from erlangen.fields.crystals.prototypes import Prototype, prototypes
 from erlangen.fields.crystals.reports import symmetry_outcome
 from erlangen.fields.crystals.steinhardt import bond_order
 from erlangen.fields.crystals.validity import smact14_valid, structure_valid
+from erlangen.fields.crystals.wyckoffdiff import WyckoffDiff, realise
 
 __all__ = [
     "Conventional",
@@ -27,6 +28,7 @@ __all__ = [
     "Protostructure",
     "Prototype",
     "SymmetryStudy",
+    "WyckoffDiff",
     "WyckoffTable",
     "as_crystal",
     "bond_order",
@@ -42,6 +44,7 @@ __all__ = [
     "prototypes",
     "read_crystal",
     "read_crystals",
+    "realise",
     "smact14_valid",
     "spglib_symmetry",
     "split_by",

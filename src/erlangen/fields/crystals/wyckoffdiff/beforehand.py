@@ -1,0 +1,110 @@
+"""What is known of a crystal's positions before it is looked at: how often each element stands on each position of each group.
+
+Smoothed towards the frequencies over all positions, as strongly as held-out crystals want it. By itself it is a model, that of independent
+positions; a network that starts from its logarithms has only to learn how positions depend on one another.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from erlangen.errors import ArgumentError
+from erlangen.fields.crystals.wyckoffdiff.relabelings import Relabelings, maps_of
+from erlangen.fields.crystals.wyckoffdiff.state import Batch, States, position_table
+
+#: Weights of the frequencies over all positions that are tried, in crystals.
+WEIGHTS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+
+
+class Frequencies(NamedTuple):
+    """Probabilities of what stands on positions.
+
+    Attributes:
+        points: of the element on each of the 616 points ``[616, E + 1]``, or on all alike ``[1, E + 1]``.
+        counts: of the count of each element on each other position, ``[1115, E, C + 1]`` or ``[1, E, C + 1]``.
+    """
+
+    points: Float[Tensor, "P K"]
+    counts: Float[Tensor, "P E K"]
+
+
+def frequencies(
+    states: States, most: int, relabelings: Relabelings | None, kind: Literal["positions", "pooled"] = "positions", seed: int = 0
+) -> Frequencies:
+    """The frequencies in some crystals.
+
+    Args:
+        states: the crystals.
+        most: ``C``.
+        relabelings: of their groups, to count each crystal in all its descriptions alike; None for the one it has.
+        kind: of each position, or pooled over all.
+        seed: of the two halves by which the smoothing is chosen.
+
+    Raises:
+        ArgumentError: another kind.
+    """
+    if kind not in ("positions", "pooled"):
+        raise ArgumentError("beforehand", "'positions' or 'pooled'", repr(kind))
+    halves = torch.randperm(len(states), generator=torch.Generator().manual_seed(seed)).chunk(2)
+    tables = [_tallies(states[half], most, relabelings) for half in halves] if len(states) > 1 else []
+    whole = _tallies(states[torch.arange(len(states))], most, relabelings)
+    made = []
+    for part in ("points", "counts"):
+        tally = whole[part]
+        if kind == "pooled" or not tables:
+            made.append(_pooled(tally))
+            continue
+        one, other = (table[part] for table in tables)
+        scores = {weight: float((other * _smoothed(one, weight).log()).sum()) for weight in WEIGHTS}
+        made.append(_smoothed(tally, max(scores, key=scores.__getitem__)))
+    return Frequencies(*(table.float() for table in made))
+
+
+def _tallies(batch: Batch, most: int, relabelings: Relabelings | None) -> dict[str, Tensor]:
+    """How often each class stands on each position."""
+    table, elements, one = position_table(), batch["counts"].shape[1], torch.ones((), dtype=torch.float64)
+    row = {name: table.row[batch["group"][batch[f"{name}_of"]], batch[f"{name}_at"]] for name in ("points", "counts")}
+    points = torch.zeros(int((table.dof == 0).sum()), elements + 1, dtype=torch.float64)
+    points.index_put_((row["points"], batch["points"]), one, accumulate=True)
+    counts = torch.zeros(int((table.dof > 0).sum()), elements, most + 1, dtype=torch.float64)
+    every = torch.arange(elements).expand_as(batch["counts"])
+    counts.index_put_((row["counts"].unsqueeze(1), every, batch["counts"]), one, accumulate=True)
+    if relabelings is not None:
+        for group in batch["group"].unique().tolist():
+            maps = maps_of(group)
+            for tally, kind in ((points, table.dof[group] == 0), (counts, table.dof[group] > 0)):
+                here = kind.nonzero().flatten()
+                tally[table.row[group, here]] = tally[table.row[group, maps[:, here]]].mean(0)
+    return {"points": points, "counts": counts}
+
+
+def _pooled(tally: Tensor) -> Tensor:
+    """Over all positions ``[1, ..., K]``, with half a case more of each class, for what was not seen may be."""
+    total = tally.sum(0, keepdim=True) + 0.5
+    return total / total.sum(-1, keepdim=True)
+
+
+def _smoothed(tally: Tensor, weight: float) -> Tensor:
+    return (tally + weight * _pooled(tally)) / (tally.sum(-1, keepdim=True) + weight)
+
+
+class Beforehand(nn.Module):
+    """The logarithms of frequencies, kept with the weights, at the positions of a batch.
+
+    Args:
+        known: the frequencies.
+    """
+
+    def __init__(self, known: Frequencies) -> None:
+        super().__init__()
+        self.register_buffer("points", known.points.log())
+        self.register_buffer("counts", known.counts.log())
+
+    def forward(self, name: str, group: Int[Tensor, " N"], at: Int[Tensor, " N"]) -> Tensor:
+        """Logits of a part, ``"points"`` or ``"counts"``, at positions of groups."""
+        values: Tensor = getattr(self, name)
+        return values if len(values) == 1 else values[position_table().row.to(at.device)[group, at]]
