@@ -1,7 +1,10 @@
 """Crystal structures by joint diffusion of lattice, coordinates and types of atoms."""
 
+from erlangen.fields.crystals.diffcsp.baselines import Retrieval, random_crystals
+from erlangen.fields.crystals.diffcsp.energy import Energy
 from erlangen.fields.crystals.diffcsp.model import DiffCSP, Settings
 from erlangen.fields.crystals.diffcsp.network import CSPNet
+from erlangen.fields.crystals.diffcsp.symmetric import SymmetricDiffCSP
 from erlangen.fields.crystals.diffcsp.trunk import TabulatedTrunk, Trunk
 
-__all__ = ["CSPNet", "DiffCSP", "Settings", "TabulatedTrunk", "Trunk"]
+__all__ = ["CSPNet", "DiffCSP", "Energy", "Retrieval", "Settings", "SymmetricDiffCSP", "TabulatedTrunk", "Trunk", "random_crystals"]

@@ -239,7 +239,7 @@ class DiffCSP:
                     raise ArgumentError(argument, f"a tensor {list(shape)}", repr(getattr(known, "shape", known)))
                 held[name] = known.to(self._dtype)
         way = {"steps": steps, "corrector": self._corrector(gamma), "order": order, "guide": guide}
-        return self._drawn(atoms, held, way, tabulated, batch_size, _source(seed, generator))
+        return self._drawn(atoms, held, way, tabulated, batch_size, source_of(seed, generator))
 
     def generate(
         self,
@@ -265,7 +265,7 @@ class DiffCSP:
             raise ArgumentError("n", "a positive number of crystals", repr(n))
         if not int(self.sizes.sum()):
             raise ArgumentError("n", "a model that was trained", "one that has seen no crystals")
-        source = _source(seed, generator)
+        source = source_of(seed, generator)
         sizes = torch.multinomial(self.sizes.double(), n, replacement=True, generator=source).tolist()
         way = {"steps": steps, "corrector": self._corrector(gamma), "order": order, "guide": guide}
         return self._drawn([[1] * size for size in sizes], {}, way, tabulated, batch_size, source)
@@ -290,7 +290,7 @@ class DiffCSP:
         Raises:
             ArgumentError: as for :meth:`fit`, or ``t0`` out of range.
         """
-        source = _source(seed, generator)
+        source = source_of(seed, generator)
         made = self.diffusion.sample(
             self.record(structures),
             start=t0,
@@ -407,7 +407,8 @@ def _each(given: Any) -> list[Any]:
     return list(given)
 
 
-def _source(seed: int | None, generator: torch.Generator | None) -> torch.Generator:
+def source_of(seed: int | None, generator: torch.Generator | None) -> torch.Generator:
+    """The source of randomness that is meant: one's own, a seeded one, or one that nobody knows."""
     if seed is not None and generator is not None:
         raise ArgumentError("seed", "a seed or a generator", "both")
     if generator is not None:

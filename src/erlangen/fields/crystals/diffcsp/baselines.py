@@ -1,0 +1,105 @@
+"""What a learned generator has to beat: a known crystal of the same stoichiometry with its elements exchanged, and chance."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from erlangen.errors import ArgumentError
+from erlangen.extras import engine
+from erlangen.fields.crystals.composition import NOBLE, composition, group_of
+from erlangen.fields.crystals.crystal import Crystal
+from erlangen.fields.crystals.dataset import CrystalDataset
+
+
+class Retrieval:
+    """Structure prediction by look-up: the known crystals whose elements are most like those asked for, with these put in their places.
+
+    A known crystal serves where its cell has as many atoms of as many elements each. Elements are alike where their period, group and
+    covalent radius are (each in units of its spread over the elements); the mean over atoms decides, with the best exchange of elements
+    that occur equally often. The cell is scaled to the sum of the cubes of the covalent radii.
+
+    Args:
+        known: crystals to look among.
+
+    Raises:
+        ArgumentError: there are none.
+
+    Source: the idea is as old as crystal chemistry; as a baseline of generators: Kusaba et al., "Crystal structure prediction with machine
+    learning-based element substitution", Comput. Mater. Sci. 211 (2022) 111496.
+
+    >>> salt = Crystal(5.64 * torch.eye(3) / 2 @ (1 - torch.eye(3)), torch.tensor([[0.0, 0, 0], [0.5, 0.5, 0.5]]), ["Na", "Cl"])
+    >>> Retrieval([salt]).predict("KBr")[0].formula, Retrieval([salt]).predict("K2Br")
+    ('KBr', [])
+    """
+
+    def __init__(self, known: CrystalDataset | Sequence[Any]) -> None:
+        self.known = CrystalDataset.from_structures(known)
+        self.table, self.radii = _elements()
+        self.of: dict[tuple[int, ...], list[tuple[int, dict[int, int]]]] = defaultdict(list)
+        flat, offsets = self.known.numbers.tolist(), self.known.offsets.tolist()
+        for i, (start, stop) in enumerate(itertools.pairwise(offsets)):
+            counts = Counter(flat[start:stop])
+            self.of[tuple(sorted(counts.values()))].append((i, counts))
+
+    def predict(self, formula: Any, n_samples: int = 1) -> list[Crystal]:
+        """The nearest known crystals with these elements, the nearest first; fewer, or none, where there are no more."""
+        wanted = composition(formula)
+        found = []
+        for i, counts in self.of.get(tuple(sorted(wanted.values())), []):
+            cost, exchange = self._exchange(counts, wanted)
+            found.append((cost, i, exchange))
+        found.sort(key=lambda one: one[:2])
+        return [self._made(i, exchange) for _, i, exchange in found[:n_samples]]
+
+    def _exchange(self, counts: dict[int, int], wanted: dict[int, int]) -> tuple[float, dict[int, int]]:
+        """The cheapest exchange of elements among those that occur equally often, and its cost for each atom."""
+        total = 0.0
+        exchange: dict[int, int] = {}
+        for count in set(wanted.values()):
+            old = [one for one, n in counts.items() if n == count]
+            new = [one for one, n in wanted.items() if n == count]
+            away = torch.cdist(self.table[old], self.table[new])
+            ways = itertools.permutations(range(len(new)))
+            best = min(ways, key=lambda way: float(away[range(len(old)), list(way)].sum()))
+            total += count * float(away[range(len(old)), list(best)].sum())
+            exchange |= {one: new[k] for one, k in zip(old, best)}
+        return total / sum(wanted.values()), exchange
+
+    def _made(self, i: int, exchange: dict[int, int]) -> Crystal:
+        crystal = self.known[i]
+        numbers = torch.tensor([exchange[one] for one in crystal.numbers.tolist()])
+        before, after = (float(self.radii[one].pow(3).sum()) for one in (crystal.numbers, numbers))
+        return Crystal(crystal.cell * (after / before) ** (1 / 3), crystal.fractional, numbers)
+
+
+def random_crystals(
+    formula: Any, known: CrystalDataset | Sequence[Any], n_samples: int, generator: torch.Generator
+) -> list[Crystal]:
+    """Atoms anywhere in the cells of known crystals of as many atoms, drawn at random.
+
+    Raises:
+        ArgumentError: there is no such cell.
+    """
+    data = CrystalDataset.from_structures(known)
+    numbers = [number for number, count in composition(formula).items() for _ in range(count)]
+    fitting = (data.sizes == len(numbers)).nonzero().flatten()
+    if not len(fitting):
+        raise ArgumentError("known", f"a crystal of {len(numbers)} atoms", "none")
+    chosen = fitting[torch.randint(len(fitting), (n_samples,), generator=generator)]
+    places = torch.rand(n_samples, len(numbers), 3, generator=generator, dtype=torch.float64)
+    return [Crystal(data.cells[i], frac, torch.tensor(numbers)) for i, frac in zip(chosen, places)]
+
+
+def _elements() -> tuple[Tensor, Tensor]:
+    """Period, group and covalent radius of the elements in units of their spread, and the radii in angstrom; row 0 is none."""
+    radii = torch.from_numpy(engine("crystals", "ase.data").covalent_radii.copy()).double()
+    places = [[1.0 + sum(z > noble for noble in NOBLE), float(group_of(z))] for z in range(1, len(radii))]
+    table = torch.cat([torch.tensor(places, dtype=torch.float64), radii[1:].unsqueeze(1)], 1)
+    table = table / table[:100].std(0)
+    return torch.cat([table.new_zeros(1, 3), table]), radii

@@ -1,0 +1,288 @@
+"""`SymmetricDiffCSP`: crystals with a given space group, symmetric by construction."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from erlangen.errors import ArgumentError
+from erlangen.fields.crystals.composition import composition as read_composition
+from erlangen.fields.crystals.conventional import conventional
+from erlangen.fields.crystals.crystal import Crystal, as_crystal
+from erlangen.fields.crystals.dataset import CrystalDataset
+from erlangen.fields.crystals.diffcsp.model import Settings, source_of
+from erlangen.fields.crystals.diffcsp.network import Embedding, mean
+from erlangen.fields.crystals.diffcsp.orbits import assignments, free_numbers, layout
+from erlangen.fields.crystals.diffcsp.record import check_elements
+from erlangen.fields.crystals.diffcsp.trunk import Trunk
+from erlangen.fields.crystals.lattice import from_log_polar
+from erlangen.fields.crystals.protostructure import Protostructure
+from erlangen.generate import Diffusion, Gaussian, Together, WrappedNormal, cosine
+from erlangen.serialization import read_json, write_json
+from erlangen.training import History, TrainingConfig
+
+
+class SymmetricCSPNet(nn.Module):
+    """What there is noise on the free numbers of symmetric crystals.
+
+    The trunk sees the primitive cell: all its atoms, where their orbits' free coordinates put them, the lattice's coordinates and inner
+    products. What it says of each atom's displacement is taken back to the free coordinates of its orbit, and averaged over the orbit.
+
+    Args:
+        width, layers, frequencies: of the :class:`Trunk`.
+    """
+
+    def __init__(self, width: int, layers: int, frequencies: int) -> None:
+        super().__init__()
+        self.trunk = Trunk(width, layers, frequencies, 6 + 6 + 9 + 1)
+        self.embed = Embedding(width, False)
+        self.lattice = nn.Linear(width, 6, bias=False)
+        self.frac = nn.Linear(width, 3, bias=False)
+
+    def forward(
+        self,
+        t: Int[Tensor, " B"],
+        k: Float[Tensor, "B 6"],
+        u: Float[Tensor, "B s 3"],
+        k_there: Bool[Tensor, "B 6"],
+        u_there: Bool[Tensor, "B s 3"],
+        k_middle: Float[Tensor, "B 6"],
+        k_spread: Float[Tensor, "B 6"],
+        basis: Float[Tensor, "B 3 3"],
+        linear: Float[Tensor, "B n 3 3"],
+        shift: Float[Tensor, "B n 3"],
+        back: Float[Tensor, "B n 3 3"],
+        orbit: Int[Tensor, "B n"],
+        numbers: Int[Tensor, "B n"],
+        mask: Bool[Tensor, "B n"],
+    ) -> dict[str, Tensor]:
+        """Of ``k`` and ``u``; see :func:`~erlangen.fields.crystals.diffcsp.orbits.layout` for what the rest is."""
+        own = u.gather(1, orbit.unsqueeze(-1).expand(-1, -1, 3))
+        frac = (own.unsqueeze(2) @ linear).squeeze(2) + shift
+        rows = basis @ from_log_polar(k_middle + k_spread * k)
+        metric = rows @ rows.mT
+        size = metric.diagonal(dim1=1, dim2=2).mean(1, keepdim=True)
+        cell = torch.cat([k, k_there.to(k), metric.flatten(1) / size, size.log()], 1)
+        h = self.trunk(self.embed(t, numbers, None), cell, frac, mask)
+        moved = (self.frac(h).unsqueeze(2) @ back).squeeze(2) * mask.unsqueeze(-1)
+        total = torch.zeros_like(u).scatter_add(1, orbit.unsqueeze(-1).expand(-1, -1, 3), moved)
+        count = torch.zeros_like(u[..., 0]).scatter_add(1, orbit, mask.to(u)).clamp(min=1)
+        return {"k": self.lattice(mean(h, mask)), "u": total / count.unsqueeze(-1)}
+
+
+class SymmetricDiffCSP:
+    """Crystals of a given space group and occupied Wyckoff positions, by diffusion of what these leave free.
+
+    Noise is put on the log-polar coordinates of the lattice that its family leaves free, and, wrapped, on the free coordinates of each
+    orbit: so all atoms of an orbit share their noise, and every crystal, noisy or made, has the group's symmetry to rounding. Training
+    crystals are made symmetric first (:func:`~erlangen.fields.crystals.conventional`). The network predicts the velocity of the lattice's
+    coordinates, not their noise as in the source: the way back then starts well whatever the network says.
+
+    Args:
+        width, layers, frequencies, steps, max_atoms, average: see :class:`Settings`.
+
+    Source: Jiao et al., "Space group constrained crystal generation", ICLR 2024, arXiv:2402.03992.
+
+    >>> salt = Crystal(5.64 * torch.eye(3) / 2 @ (1 - torch.eye(3)), torch.tensor([[0.0, 0, 0], [0.5, 0.5, 0.5]]), ["Na", "Cl"])
+    >>> model = SymmetricDiffCSP(width=16, layers=1, frequencies=4)
+    >>> history = model.fit([salt] * 4, TrainingConfig(steps=3), quiet=True)
+    >>> model.predict("AB_cF8_225_a_b:Br-K", steps=5, seed=0)
+    [Crystal('KBr', 2 atoms)]
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(**settings)
+        s = self.settings
+        if s != Settings(
+            width=s.width, layers=s.layers, frequencies=s.frequencies, steps=s.steps, max_atoms=s.max_atoms, average=s.average
+        ):
+            raise ArgumentError("settings", "width, layers, frequencies, steps, max_atoms and average", repr(settings))
+        parts = {"k": Gaussian(None, cosine(s.steps, smallest=1e-4), "velocity"), "u": WrappedNormal(schedule=s.steps)}
+        network = SymmetricCSPNet(s.width, s.layers, s.frequencies)
+        self.diffusion = Diffusion(Together(parts, masks={"k": "k_there", "u": "u_there"}), network, average=s.average)
+        #: Middle and spread of the lattice's coordinates in training, the last less a third of the logarithm of the atoms of the cell.
+        self.middle, self.spread = torch.zeros(6, dtype=torch.float64), torch.ones(6, dtype=torch.float64)
+
+    def fit(
+        self,
+        structures: CrystalDataset | Sequence[Any],
+        config: TrainingConfig | None = None,
+        *,
+        symprec: float = 0.01,
+        checkpoint: str | Path | None = None,
+        quiet: bool = False,
+    ) -> History:
+        """Learn from crystals; see :meth:`erlangen.generate.Diffusion.fit`.
+
+        Args:
+            structures: a :class:`CrystalDataset`, or crystals in a list (ours, ASE's, pymatgen's).
+            config: of the training.
+            symprec: how far atoms may be off their symmetric places, angstrom.
+            checkpoint: a folder; a training that was interrupted goes on from there.
+            quiet: no progress.
+
+        Raises:
+            ArgumentError: no crystals, too many atoms, elements beyond fermium, or a crystal in which no symmetry is found.
+        """
+        made = [conventional(one, symprec) for one in map(as_crystal, structures)]
+        if not made:
+            raise ArgumentError("structures", "at least one crystal", "none")
+        known = [free_numbers(one) for one in made]
+        protos = [one.protostructure for one in made]
+        self._check(protos, "structures")
+        k = torch.stack([one for one, _ in known])
+        k[:, 5] -= _sizes(protos)
+        free = torch.stack([layout(one)["lattice_free"] for one in protos])
+        count = free.sum(0).clamp(min=1)
+        self.middle = torch.where(free, k, 0).sum(0) / count
+        off = torch.where(free, k - self.middle, 0)
+        # A coordinate that never varies keeps the unit: then there is nothing to scale.
+        spread = (off.square().sum(0) / count).sqrt()
+        self.spread = torch.where(spread > 1e-3, spread, 1.0)
+        data = self.record(protos)
+        data["k"] = (off / self.spread).to(self._dtype)
+        for i, (_, u) in enumerate(known):
+            data["u"][i, : len(u)] = u.to(self._dtype)
+        return self.diffusion.fit(data, config, checkpoint=checkpoint, description="DiffCSP, symmetric", quiet=quiet)
+
+    def record(self, protos: Sequence[Protostructure]) -> dict[str, Tensor]:
+        """What is known of crystals before their free numbers are, padded; these are 0."""
+        each = [layout(one) for one in protos]
+        n, s = max(len(one["numbers"]) for one in each), max(len(one["free"]) for one in each)
+
+        def pad(name: str, length: int) -> Tensor:
+            rows = [one[name] for one in each]
+            made = rows[0].new_zeros(len(rows), length, *rows[0].shape[1:])
+            for i, row in enumerate(rows):
+                made[i, : len(row)] = row
+            return made.to(self._dtype) if made.is_floating_point() else made
+
+        free = torch.stack([one["lattice_free"] for one in each])
+        middle = torch.where(free, self.middle, torch.stack([one["lattice_fixed"] for one in each]))
+        middle[:, 5] += _sizes(protos)
+        return {
+            "k": torch.zeros(len(each), 6, dtype=self._dtype),
+            "u": torch.zeros(len(each), s, 3, dtype=self._dtype),
+            "k_there": free,
+            "u_there": pad("free", s),
+            "k_middle": middle.to(self._dtype),
+            "k_spread": self.spread.expand(len(each), 6).to(self._dtype),
+            "basis": torch.stack([one["basis"] for one in each]).to(self._dtype),
+            **{name: pad(name, n) for name in ("linear", "shift", "back", "orbit", "numbers")},
+            "mask": torch.arange(n) < torch.tensor([len(one["numbers"]) for one in each]).unsqueeze(1),
+        }
+
+    def predict(
+        self,
+        what: Any,
+        n_samples: int = 1,
+        *,
+        spacegroup: int | None = None,
+        steps: int = 200,
+        gamma: float = 1e-5,
+        batch_size: int = 256,
+        seed: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> list[Crystal]:
+        """Crystals of a protostructure, or of a composition in a space group.
+
+        Args:
+            what: a :class:`Protostructure` or its label; or, with ``spacegroup``, the atoms of one primitive cell as for
+                :meth:`DiffCSP.predict`: each sample then has them on positions drawn from all ways to place them
+                (:func:`~erlangen.fields.crystals.diffcsp.orbits.assignments`).
+            n_samples: how many.
+            spacegroup: 1 to 230, for compositions.
+            steps, gamma, batch_size, seed, generator: see :meth:`DiffCSP.predict`.
+
+        Returns:
+            crystals in primitive cells, with the group's symmetry to rounding.
+
+        Raises:
+            ArgumentError: neither a protostructure nor a composition with a group; atoms that the group cannot place; too many.
+        """
+        if not isinstance(n_samples, int) or n_samples < 1:
+            raise ArgumentError("n_samples", "a positive number of crystals", repr(n_samples))
+        source = source_of(seed, generator)
+        if spacegroup is None:
+            if not isinstance(what, Protostructure) and not (isinstance(what, str) and "_" in what):
+                raise ArgumentError("spacegroup", "a space group for a composition", f"None for {what!r}")
+            protos = [what if isinstance(what, Protostructure) else Protostructure.from_label(what)] * n_samples
+        else:
+            ways = assignments(read_composition(what), spacegroup)
+            protos = [ways[i] for i in torch.randint(len(ways), (n_samples,), generator=source).tolist()]
+        self._check(protos, "what")
+        made: list[Crystal] = []
+        sigma = float(self.diffusion.process.parts["u"].sigma[1])  # type: ignore[attr-defined]
+        for start in range(0, n_samples, batch_size):
+            chosen = protos[start : start + batch_size]
+            corrector = {"u": gamma / sigma**2} if gamma else {}
+            got = self.diffusion.sample(self.record(chosen), steps=steps, corrector=corrector, generator=source)
+            made += [self._placed(proto, k.double(), u.double()) for proto, k, u in zip(chosen, got["k"], got["u"])]
+        return made
+
+    def _placed(self, proto: Protostructure, k: Tensor, u: Tensor) -> Crystal:
+        facts = layout(proto)
+        own = self.middle + self.spread * k
+        own[5] += _sizes([proto])[0]
+        # Fixed coordinates to the last bit, whatever the precision of the network.
+        cell = from_log_polar(torch.where(facts["lattice_free"], own, facts["lattice_fixed"]))
+        free = facts["free"]
+        return proto.place(cell, u[: len(free)][free])
+
+    def _check(self, protos: Sequence[Protostructure], argument: str) -> None:
+        most = self.settings.max_atoms
+        for proto in protos:
+            if proto.n_atoms() > most:
+                raise ArgumentError(
+                    argument, f"at most {most} atoms in a primitive cell (max_atoms)", f"{proto.n_atoms()}: {proto!r}"
+                )
+            check_elements(proto.counts, argument)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.diffusion.parameters()).dtype
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write ``model.safetensors`` and ``model.json`` into a folder."""
+        folder = Path(folder)
+        self.diffusion.save(folder / "model.safetensors")
+        about = {"symmetric_diffcsp": asdict(self.settings), "middle": self.middle.tolist(), "spread": self.spread.tolist()}
+        write_json(folder / "model.json", about)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> SymmetricDiffCSP:
+        """The model that :meth:`save` wrote.
+
+        Raises:
+            ArgumentError: there is none, or its files are damaged.
+        """
+        path = Path(folder) / "model.json"
+        if not path.is_file():
+            raise ArgumentError("folder", "a folder with a saved SymmetricDiffCSP", repr(str(folder)))
+        about = read_json(path, "folder")
+        try:
+            model = cls(**about["symmetric_diffcsp"])
+            middle, spread = (torch.tensor(about[name], dtype=torch.float64).reshape(6) for name in ("middle", "spread"))
+        except (KeyError, TypeError, ValueError, RuntimeError) as problem:
+            expected = "a folder with a saved SymmetricDiffCSP"
+            raise ArgumentError("folder", expected, f"'{path}', which is damaged ({problem})") from None
+        model.middle, model.spread = middle, spread
+        model.diffusion.load(path.with_name("model.safetensors"))
+        return model
+
+    def __repr__(self) -> str:
+        s = self.settings
+        return f"SymmetricDiffCSP(width={s.width}, layers={s.layers}, frequencies={s.frequencies})"
+
+
+def _sizes(protos: Sequence[Protostructure]) -> Float[Tensor, " B"]:
+    """What the number of atoms of the conventional cell adds to the coordinate of its size."""
+    return torch.tensor([one.n_atoms(primitive=False) for one in protos], dtype=torch.float64).log() / 3
