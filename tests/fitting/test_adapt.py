@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from erlangen.cli import main
-from erlangen.data import Texts
+from erlangen.data import Texts, read_texts
 from erlangen.errors import ArgumentError
 from erlangen.fitting.adapting import AdaptConfig, adapt, load_adapted, load_text_model
 from erlangen.fitting.adapting.goal import Goal, mean_with_error
@@ -249,6 +249,20 @@ def test_bad_texts_name_what_is_wrong():
         parts_of(rare, None, TINY)
     with pytest.raises(ArgumentError, match="argument 'test'"):
         parts_of(greetings(), rare, TINY)
+    alike = Texts("alike", greetings(60).texts, torch.arange(60.0))
+    with pytest.raises(ArgumentError, match="3 for all 12 to test"):
+        parts_of(alike, Texts("one", greetings(12).texts, torch.full((12,), 3.0)), TINY)  # whose R2 is no number
+
+
+def test_numbers_that_are_none_are_left_out_with_a_word(tmp_path):
+    """They were a class of their own, and all the numbers with them classes."""
+    file = tmp_path / "numbers.csv"
+    rows = [f"text {i},{'nan' if i == 3 else 'NaN' if i == 8 else i / 7}" for i in range(60)]
+    file.write_text("\n".join(["text,y", *rows]))
+    with pytest.warns(UserWarning, match="2 of 60 rows .* the first in line 5"):
+        texts = read_texts(file)
+    assert not texts.classes
+    assert len(texts) == 58
 
 
 def test_the_command(folders, tmp_path, capsys, monkeypatch):

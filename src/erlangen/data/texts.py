@@ -108,11 +108,12 @@ def read_texts(
     goal = _column("target", target, TARGET_NAMES, header, path.name)
     if at == goal:
         raise ArgumentError("target", "another column than that of the texts", repr(header[goal]))
-    whole = [(line, row) for line, row in rows if row[at].strip() and row[goal].strip() not in MISSING]
+    missing = (*MISSING, "nan", "NaN", "NAN")  # as NumPy, R and others write them: no class of that name
+    whole = [(line, row) for line, row in rows if row[at].strip() and row[goal].strip() not in missing]
     if not whole:
         raise ArgumentError("data", f"rows of '{path.name}' with a text and a target", "none")
     if len(whole) < len(rows):
-        left = next(line for line, row in rows if not row[at].strip() or row[goal].strip() in MISSING)
+        left = next(line for line, row in rows if not row[at].strip() or row[goal].strip() in missing)
         said = f"{len(rows) - len(whole)} of {len(rows)} rows of '{path.name}' have no text or no target and are left out"
         warnings.warn(f"{said}, the first in line {left}", stacklevel=2)
     texts, cells = tuple(row[at].strip() for _, row in whole), [row[goal].strip() for _, row in whole]

@@ -121,7 +121,7 @@ def parts_of(data: Texts, test: Texts | None, config: AdaptConfig) -> tuple[Text
     """The texts to train, to choose by and to test.
 
     Raises:
-        ArgumentError: too few, a class that training texts do not have, or other classes.
+        ArgumentError: too few, a class that training texts do not have, numbers that are all alike in a part, or other classes.
     """
     if test is not None and test.classes != data.classes:
         raise ArgumentError(
@@ -133,6 +133,10 @@ def parts_of(data: Texts, test: Texts | None, config: AdaptConfig) -> tuple[Text
     if len(train) < FEWEST or min(len(held), len(test)) < 2:
         got = f"{len(train)}, {len(held)} to choose by, {len(test)} to test"
         raise ArgumentError("data", f"at least {FEWEST} training texts, 2 to choose by and 2 to test", got)
+    for part, what in ((train, "to train"), (held, "to choose by"), (test, "to test")):
+        if not data.classes and not bool((part.target != part.target[0]).any()):
+            got = f"{float(part.target[0]):g} for all {len(part)} {what}"
+            raise ArgumentError("target", "numbers that differ among the texts of each part", got, "Copies of a text stay together")
     missing = [c for i, c in enumerate(data.classes) if not bool((train.target == i).any())]
     if missing:
         raise ArgumentError("target", "some training texts of every class", f"none of '{missing[0]}'")
