@@ -212,3 +212,13 @@ def test_fixed_entries_beside_another_parametrisation_are_refused():
     nn.utils.parametrizations.spectral_norm(net[0])
     with pytest.raises(ArgumentError, match="model"):
         residual_symmetry_group(net)
+
+
+def test_a_single_neuron_can_be_scaled():
+    """It has nothing to be exchanged with, so no label, and is free all the same."""
+    net = nn.Sequential(nn.Linear(3, 1), nn.ReLU(), nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 2))
+    found = residual_symmetry_group(net)
+    assert {name: s.tolist() for name, s in found.scalings.items()} == {"0": [True], "2": [True] * 4}
+    assert not residual_symmetry_group(nn.Sequential(nn.Linear(3, 1), nn.ReLU(), nn.Linear(1, 2))).is_trivial
+    fixed = asymmetrize(nn.Sequential(nn.Linear(3, 1), nn.ReLU(), nn.Linear(1, 2)), n_fix=1, layers=["0"])
+    assert residual_symmetry_group(fixed).is_trivial

@@ -39,8 +39,9 @@ class ResidualSymmetry:
         exact: no other permutation of the spec remains. Otherwise ones that move several classes at once may; together there are
             ``at_most`` so many.
         at_most: bound of the order by colour refinement.
-        scalings: for each label which neurons may be scaled by a positive number (and what follows by its inverse); ``None``: the model
-            is no sequence of Linear layers and ReLU (LeakyReLU, PReLU), and scalings were not looked for.
+        scalings: for each label (of a layer of one neuron, which has no label, for the layer) which neurons may be scaled by a positive
+            number, and what follows by its inverse; ``None``: the model is no sequence of Linear layers and ReLU (LeakyReLU, PReLU), and
+            scalings were not looked for.
     """
 
     spec: WeightSpec
@@ -247,8 +248,7 @@ def _scalings(model: nn.Module, spec: WeightSpec, fixed: Mapping[str, tuple[Tens
     found = {}
     for name, row, column in zip(names, held, held[1:]):
         label = spec.axes[f"{name}.weight"][0]
-        if isinstance(label, str):
-            found[label] = ~row.any(1) & ~column.any(0)
+        found[label if isinstance(label, str) else name] = ~row.any(1) & ~column.any(0)
     return found
 
 
