@@ -109,7 +109,13 @@ SYSTEMS = (
         "reps",
         "works, with the reason, a counterexample and the nearest choice",
     ),
-    System(15, "DiffCSP", "crystal structure prediction by equivariant diffusion", "fields/crystals"),
+    System(
+        15,
+        "DiffCSP",
+        "crystal structure prediction by equivariant diffusion",
+        "fields/crystals",
+        "works: compositions, generation, given space groups, guidance; real crystals beside look-up and chance",
+    ),
     System(
         16,
         "geometric algebra attention",

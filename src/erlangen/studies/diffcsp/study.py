@@ -38,7 +38,7 @@ class Config:
 
     atoms: int = 5
     """Atoms of the primitive cell."""
-    steps: int = 4000
+    steps: int = 3000
     """Training steps; ablations, and the model beside them, have a third."""
     width: int = 64
     """Features of an atom."""
