@@ -34,6 +34,18 @@ def test_ensembles_run_and_report_every_arm() -> None:
             assert arm["last"]["gain"][0] == pytest.approx(arm["last"]["curve"][-1]["improvement"], rel=1e-4)
 
 
+@pytest.mark.parametrize("members", [2, 3])
+def test_the_largest_ensemble_is_that_of_all_members(members: int) -> None:
+    """Also where their number is no power of two."""
+    config = Config(tables=("digits",), members=members, width=16, epochs=3, pairs=1, jobs=1)
+    outcome = STUDY.run(config, quiet=True)
+    assert check_outcome(STUDY, outcome)
+    for arm in (found for found in outcome.metrics["digits"].values() if isinstance(found, dict)):
+        assert [p["size"] for p in arm["last"]["curve"]] == list(range(1, members + 1))
+        assert arm["last"]["gain"][0] == pytest.approx(arm["last"]["curve"][-1]["improvement"], rel=1e-4)
+    assert f"an ensemble of {members} is" in outcome.answer
+
+
 def test_experts_run() -> None:
     config = Config(part="experts", width=8, epochs=2, experts=(2,), seeds=2, jobs=1)
     outcome = STUDY.run(config, quiet=True)

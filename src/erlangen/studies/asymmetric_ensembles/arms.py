@@ -100,7 +100,7 @@ def _ensemble(arm: Arm, data: TableSplit, family: Family) -> dict[str, Any]:
         seed=config.seed,
     ).fit(data.train[0], target(data.train[1]), validation=(data.validation[0], target(data.validation[1])))
     x, y = data.test
-    sizes = [2**k for k in range(ensemble.size.bit_length())]
+    sizes = sorted({*(2**k for k in range(ensemble.size.bit_length())), ensemble.size})
     found: dict[str, Any] = {
         "table": arm.table, "family": family, "width": arm.width, "task": data.task, "sizes": sizes,
         "epochs": float(np.mean([len(h.losses) for h in ensemble.histories])) / max(1, len(data.train[1]) // 256),

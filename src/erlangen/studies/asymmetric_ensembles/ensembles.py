@@ -205,6 +205,7 @@ def _beyond(differences: dict[str, tuple[float, float]], unit: str = "") -> str:
 
 def _scores(every: list[Measured], members: int) -> Section:
     rows = []
+    sizes = sorted({1, 2, members})
     for m in every:
         for family in FAMILIES:
             arm = m.arms[family]
@@ -212,13 +213,12 @@ def _scores(every: list[Measured], members: int) -> Section:
                 curve = arm[kept]["curve"]
                 gain = with_error(m.gain(family, kept))
                 rows.append(
-                    [m.name, family, kept, *(p["score"] for p in (curve[0], curve[1], curve[-1])), PlusMinus(*gain),
+                    [m.name, family, kept, *(p["score"] for p in curve if p["size"] in sizes), PlusMinus(*gain),
                      curve[-1]["disagreement"], *(curve[-1][key] if m.task == "classification" else "" for key in ("nll", "ece"))]
                 )  # fmt: skip
-        rows.append([m.name, "boosted trees", "", score(m.boosted["errors"], m.task), *[""] * 6])
-    columns = [
-        "table", "members", "weights", "one", "two", str(members), f"gain of {members}, %", "disagreement", "NLL", "calibration error",
-    ]  # fmt: skip
+        rows.append([m.name, "boosted trees", "", score(m.boosted["errors"], m.task), *[""] * (len(sizes) + 3)])
+    shown = [{1: "one", 2: "two"}.get(size, str(size)) for size in sizes]
+    columns = ["table", "members", "weights", *shown, f"gain of {members}, %", "disagreement", "NLL", "calibration error"]
     caption = (
         "Accuracy, for diamonds the RMSE of the logarithm of the price. Gains relative to the members' mean, ± a standard error over "
         "test rows drawn anew. Disagreement: share of pairs that name different classes; of diamonds the members' spread."
@@ -233,7 +233,7 @@ def _curves(every: list[Measured]) -> Section:
         lines: dict[str, Line] = {}
         for family in FAMILIES:
             arm = m.arms[family]
-            lines[family] = Line(arm["sizes"][1:], [p["improvement"] for p in arm["last"]["curve"][1:]])
+            lines[family] = Line(arm["sizes"], [p["improvement"] for p in arm["last"]["curve"]])
         figures.append(
             lines_with_band(
                 lines, title=f"What an ensemble gains on {m.name}", x_label="members", y_label="better than one member, %",
