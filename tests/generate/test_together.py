@@ -75,6 +75,9 @@ def test_collating_and_averaging() -> None:
     counts = {"cell": torch.tensor([9, 9]), "frac": torch.tensor([6, 9]), "kind": torch.tensor([2, 3])}
     mean = sum(parts[name] * counts[name] for name in parts) / sum(counts.values())
     torch.testing.assert_close(pooled.loss(said, target, x_t, torch.tensor([5, 15])), mean, check_dtype=False)
+    summed = Together(process.parts, segments=process.segments, average="none")
+    total = mean * sum(counts.values())
+    torch.testing.assert_close(summed.loss(said, target, x_t, torch.tensor([5, 15])), total, check_dtype=False)
 
 
 def test_data_without_rows_count() -> None:

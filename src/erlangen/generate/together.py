@@ -31,8 +31,8 @@ class Together:
         segments: name of a ragged part or context ``[N, ...]`` -> name of its segment in the record, int64 ``[N]`` from 0 up.
         masks: name of a dense part -> name of its mask in the record, bool ``[B, n]`` or of more of its leading axes.
         weights: of the parts' losses; 1 where none is given.
-        average: what a datum's loss is: the weighted sum of the means over its ``"parts"``, or the weighted mean over all its
-            ``"entries"``.
+        average: what a datum's loss is: the weighted sum of the means over its ``"parts"``, the weighted mean over all its ``"entries"``,
+            or, of ``"none"``, the weighted sum over all its entries, so that data with more of them weigh more.
 
     Raises:
         ArgumentError: no parts, of different numbers of steps, or names that are none of a part.
@@ -52,7 +52,7 @@ class Together:
         segments: Mapping[str, str] | None = None,
         masks: Mapping[str, str] | None = None,
         weights: Mapping[str, float] | None = None,
-        average: Literal["parts", "entries"] = "parts",
+        average: Literal["parts", "entries", "none"] = "parts",
     ) -> None:
         if not parts or not all(isinstance(name, str) and isinstance(process, Process) for name, process in parts.items()):
             raise ArgumentError("parts", "a process for at least one name", repr(parts))
@@ -61,8 +61,8 @@ class Together:
             raise ArgumentError("parts", "processes of as many steps, for they share the time", steps)
         if not all(0 <= weight < math.inf for weight in (weights or {}).values()):
             raise ArgumentError("weights", "finite numbers that are not negative", repr(weights))
-        if average not in ("parts", "entries"):
-            raise ArgumentError("average", "'parts' or 'entries'", repr(average))
+        if average not in ("parts", "entries", "none"):
+            raise ArgumentError("average", "'parts', 'entries' or 'none'", repr(average))
         self.parts = dict(parts)
         self.segments, self.masks, self.weights = dict(segments or {}), dict(masks or {}), dict(weights or {})
         for argument, named in (("masks", self.masks), ("weights", self.weights)):
@@ -192,6 +192,8 @@ class Together:
         for name, rows in self.rows(x_t).items():
             each = self.parts[name].loss(predictions[name], targets[name], x_t[name], t, rows=rows)
             totals[name], counts[name] = self.weights.get(name, 1.0) * rows.total(each), rows.count(each)
+        if self.average == "none":
+            return sum(totals.values())  # type: ignore[return-value]
         if self.average == "entries":
             return sum(totals.values()) / sum(counts.values()).clamp(min=1)  # type: ignore[union-attr, return-value]
         return sum(totals[name] / counts[name].clamp(min=1) for name in totals)  # type: ignore[return-value]

@@ -50,13 +50,15 @@ class WyckoffDiff:
         elements: ``E``: atomic numbers 1 to this are known.
         most: ``C``: so many orbits of one element on a position at most.
         steps: ``T``.
-        hidden, layers, width, attention, rank: of :class:`WyckoffGNN`.
+        hidden, layers, width, attention, norm, rank: of :class:`WyckoffGNN`.
         beforehand: ``"positions"``, or ``"pooled"`` for the frequencies over all positions, the source's scale of knowledge.
         evidence: whether an entry's own noisy value enters by Bayes' rule.
         relabel: whether a crystal is learnt in a description drawn anew each time.
         invariant: average over all descriptions in every call; exact, and as many times as slow.
         condition: whether a number of each crystal is learnt with (``fit(values=...)``), to ask for.
         cross_entropy, bound: weights of the losses of :class:`~erlangen.generate.Categorical`.
+        normalised: the loss of a crystal is the mean over its entries, as the source's; else their sum, minus its log-probability, so that
+            groups of many positions are not learnt last.
         average: of the running average of the weights, see :class:`~erlangen.generate.Diffusion`.
         seed: of the first weights.
 
@@ -85,6 +87,7 @@ class WyckoffDiff:
         layers: int = 3,
         width: int | None = None,
         attention: Sequence[int] = (24,),
+        norm: bool = False,
         rank: int | None = None,
         beforehand: Literal["positions", "pooled"] = "positions",
         evidence: bool = True,
@@ -93,6 +96,7 @@ class WyckoffDiff:
         condition: bool = False,
         cross_entropy: float = 1.0,
         bound: float = 0.0,
+        normalised: bool = True,
         average: float = 0.999,
         seed: int = 0,
     ) -> None:
@@ -111,6 +115,7 @@ class WyckoffDiff:
             "layers": layers,
             "width": width,
             "attention": list(attention),
+            "norm": norm,
             "rank": rank,
             "beforehand": beforehand,
             "evidence": evidence,
@@ -119,6 +124,7 @@ class WyckoffDiff:
             "condition": condition,
             "cross_entropy": cross_entropy,
             "bound": bound,
+            "normalised": normalised,
             "average": average,
             "seed": seed,
         }
@@ -157,7 +163,8 @@ class WyckoffDiff:
         Args:
             structures: protostructures; or crystals, ASE Atoms, pymatgen Structures or a ``CrystalDataset``, whose groups and positions
                 are found first.
-            config: see :class:`~erlangen.training.TrainingConfig`. The losses are 100 times the mean over a crystal's entries.
+            config: see :class:`~erlangen.training.TrainingConfig`. Normalised losses are 100 times the mean over a crystal's
+                entries.
             values: of the condition, one for each crystal.
             validation: crystals of the same kinds by whose loss the best weights are chosen.
             checkpoint: a directory; see :func:`erlangen.training.train`.
@@ -212,7 +219,7 @@ class WyckoffDiff:
         }
 
     def _network(self) -> WyckoffGNN:
-        names = ("elements", "most", "steps", "hidden", "layers", "width", "attention", "rank")
+        names = ("elements", "most", "steps", "hidden", "layers", "width", "attention", "norm", "rank")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.settings["seed"])
             return WyckoffGNN(**{name: self.settings[name] for name in names})
@@ -231,7 +238,10 @@ class WyckoffDiff:
             evidence=self.settings["evidence"],
             condition=self.settings["hidden"] if self.settings["condition"] else None,
         )
-        process = Together(processes, segments=SEGMENTS, weights=dict.fromkeys(processes, SCALE), average="entries")
+        if self.settings["normalised"]:
+            process = Together(processes, segments=SEGMENTS, weights=dict.fromkeys(processes, SCALE), average="entries")
+        else:
+            process = Together(processes, segments=SEGMENTS, average="none")
         condition = ("value",) if self.settings["condition"] else ()
         return Diffusion(process, posterior, condition=condition, average=self.settings["average"])
 

@@ -36,6 +36,7 @@ class WyckoffGNN(nn.Module):
         context: features of a node's context.
         width: of hidden layers; ``2 (hidden + context)`` as the source by default.
         attention: widths of the hidden layers of pairs; the source's are ``(2 (H + 16), 2 (H + 16))``.
+        norm: features are normalised before each round and each head, which the source's are not.
         rank: the head of counts gives each element so many numbers, which a matrix turns into logits; by default all of them.
 
     Raises:
@@ -59,6 +60,7 @@ class WyckoffGNN(nn.Module):
         context: int = 16,
         width: int | None = None,
         attention: Sequence[int] = (24,),
+        norm: bool = False,
         rank: int | None = None,
     ) -> None:
         super().__init__()
@@ -75,7 +77,8 @@ class WyckoffGNN(nn.Module):
         self.counts = nn.Linear(elements, hidden)
         kinds = {"dof": 4, "letter": POSITIONS, "group": GROUPS, "time": steps + 1, "multiplicity": MULTIPLICITIES}
         self.context = nn.ModuleDict({name: nn.Embedding(number, context) for name, number in kinds.items()})
-        self.layers = nn.ModuleList([_Round(hidden, context, width, attention) for _ in range(layers)])
+        self.layers = nn.ModuleList([_Round(hidden, context, width, attention, norm) for _ in range(layers)])
+        self.norm = nn.LayerNorm(hidden) if norm else nn.Identity()
         self.head_points = mlp(hidden, width, width, elements + 1)
         per_element = most + 1 if rank is None else rank
         self.head_counts = mlp(hidden, width, width, elements * per_element)
@@ -137,6 +140,7 @@ class WyckoffGNN(nn.Module):
         pairs = Pairs(of, at, len(group))
         for each in self.layers:
             h = each(h, context, pairs)
+        h = self.norm(h)
         on_points, on_counts = self.head_points(h[: len(points)]), self.head_counts(h[len(points) :])
         on_counts = on_counts.view(len(counts), self.elements, on_counts.shape[-1] // self.elements)
         return {"points": on_points, "counts": on_counts if self.from_rank is None else self.from_rank(on_counts)}
@@ -173,15 +177,16 @@ class Pairs:
 class _Round(nn.Module):
     """One round of attention."""
 
-    def __init__(self, hidden: int, context: int, width: int, attention: Sequence[int]) -> None:
+    def __init__(self, hidden: int, context: int, width: int, attention: Sequence[int], norm: bool) -> None:
         super().__init__()
         first = attention[0]
+        self.norm = nn.LayerNorm(hidden) if norm else nn.Identity()
         self.left, self.right = nn.Linear(hidden + context, first), nn.Linear(hidden + context, first, bias=False)
         self.score = nn.Sequential(nn.SiLU(), *_hidden(attention), nn.Linear(attention[-1], 1))
         self.message = mlp(hidden + context, width, width, hidden)
 
     def forward(self, h: Tensor, context: Tensor, pairs: Pairs) -> Tensor:
-        y = torch.cat([h, context], -1)
+        y = torch.cat([self.norm(h), context], -1)
         scores = self.score(self.left(y)[pairs.left] + self.right(y)[pairs.right]).squeeze(-1)
         return nn.functional.silu(h + pairs.mixed(scores, self.message(y)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -250,6 +251,11 @@ def _calculator(calculator: Any) -> Any:
         return calculator
     if calculator != "chgnet":
         raise ArgumentError("calculator", "'chgnet', a calculator of ASE, or None", repr(calculator))
+    return _chgnet()
+
+
+@lru_cache(maxsize=1)
+def _chgnet() -> Any:
     # By default CHGNet gives atoms without neighbours an energy, and prints that it is likely wrong.
     return engine("chgnet", "chgnet.model.dynamics").CHGNetCalculator(use_device="cpu", on_isolated_atoms="error")
 

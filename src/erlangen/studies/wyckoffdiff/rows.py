@@ -1,0 +1,202 @@
+"""The data, the models and the rows of the table."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from erlangen.errors import ArgumentError
+from erlangen.fields.crystals import CrystalDataset, Protostructure, icsd_clean, spglib_symmetry, split_by, stored_protostructures
+from erlangen.fields.crystals.wyckoffdiff import (
+    EnergyEncoder,
+    Judge,
+    ProtostructureMetrics,
+    Realisation,
+    WyckoffDiff,
+    atomic_volumes,
+    independent_positions,
+    known_crystals,
+    other_elements,
+    realise,
+)
+from erlangen.fields.crystals.wyckoffdiff.beforehand import Frequencies, frequencies
+from erlangen.fields.crystals.wyckoffdiff.relabelings import Descriptions, Relabelings
+from erlangen.fields.crystals.wyckoffdiff.state import GROUPS, States, encode, position_table
+from erlangen.training import TrainingConfig, steps_within
+
+
+@dataclass(frozen=True)
+class Crystals:
+    """Real crystals, parted by their reduced formulas.
+
+    Attributes:
+        training, validation, test: protostructures.
+        energies: of formation of the training crystals, eV per atom.
+        test_energies: of the test crystals.
+        data: the training crystals themselves.
+        disagreement: of a few hundred of them, the share in which spglib finds another group than the file states.
+    """
+
+    training: list[Protostructure]
+    validation: list[Protostructure]
+    test: list[Protostructure]
+    energies: torch.Tensor
+    test_energies: torch.Tensor
+    data: CrystalDataset
+    disagreement: float
+
+
+def crystals(config: Any, quiet: bool) -> Crystals:
+    """The cleaned crystals with at most so many orbits of one element on a position."""
+    most, looked_at, seed = config.most, config.looked_at, config.seed
+    data = icsd_clean(quiet=quiet)
+    if config.crystals:
+        data = data[torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[: config.crystals]]
+    every = stored_protostructures(data)
+    few = torch.tensor([max(count for _, _, count in one.sites) <= most for one in every])
+    data, every = data[few], [one for one, kept in zip(every, few.tolist()) if kept]
+    parts = split_by(data.formulas(), (0.8, 0.1, 0.1), seed)
+    training, validation, test = ([every[i] for i in part.tolist()] for part in parts)
+    energies = torch.as_tensor(data.columns["formation_energy"])
+    some = torch.randperm(len(training), generator=torch.Generator().manual_seed(seed))[:looked_at].tolist()
+    learnt = data[parts[0]]
+    other = sum(_group(learnt, i) != training[i].space_group for i in some)
+    return Crystals(training, validation, test, energies[parts[0]], energies[parts[2]], learnt, other / max(1, len(some)))
+
+
+def _group(data: CrystalDataset, i: int) -> int:
+    try:
+        return spglib_symmetry(data[i], 0.01).number
+    except ArgumentError:
+        return 0
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A trained model.
+
+    Attributes:
+        model: itself.
+        steps, seconds: of training, CPU.
+        sampling: CPU seconds for the samples.
+        generated: the samples.
+        nats: the bound on the log-probability of test crystals given their groups, mean over them.
+    """
+
+    model: WyckoffDiff
+    steps: int
+    seconds: float
+    sampling: float
+    generated: list[Protostructure | None]
+    nats: float
+
+
+def learn(config: Any, found: Crystals, seed: int, quiet: bool, **options: Any) -> Learnt:
+    """A model trained for the CPU time, and what it generates."""
+    settings = {
+        "elements": 94,
+        "most": config.most,
+        "steps": config.noise_steps,
+        "hidden": config.hidden,
+        "width": config.width,
+        "rank": config.rank or None,
+        "norm": True,
+        "normalised": False,
+        "seed": seed,
+    }
+    training = TrainingConfig(batch_size=config.batch, lr=config.lr, clip=5.0, weight_decay=0.0, warmup=20, seed=seed)
+    states = States(encode(found.training, 94, config.most))
+    relabelings = Relabelings(states.group.unique().tolist())
+    trial = WyckoffDiff(**{**settings, **options})
+    trial.fit(found.training, replace(training, steps=1), quiet=True)
+
+    def loss(model: Any, record: dict[str, torch.Tensor]) -> torch.Tensor:
+        return model.loss({name: part[0] for name, part in record.items()})
+
+    steps = steps_within(config.seconds, trial.diffusion, Descriptions(states, relabelings), loss, training, trial=10)
+    model = WyckoffDiff(**{**settings, **options})
+    started = time.process_time()
+    model.fit(found.training, replace(training, steps=steps), quiet=quiet)
+    seconds = time.process_time() - started
+    started = time.process_time()
+    generated = model.sample(config.samples, generator=torch.Generator().manual_seed(seed))
+    sampling = time.process_time() - started
+    judged = found.test[: config.bounded]
+    bound = model.log_likelihood_bound(judged, samples=8, generator=torch.Generator().manual_seed(seed))
+    return Learnt(model, steps, seconds, sampling, generated, float(bound.nats.mean()))
+
+
+@dataclass(frozen=True)
+class Independent:
+    """The model of independent positions.
+
+    Attributes:
+        groups: how often each occurs.
+        known: frequencies of the letters as they are.
+        nats: mean log-probability of test crystals given their groups, in the letters that they have.
+        spread_nats: the same where all descriptions of a crystal are alike, as they are for the networks.
+    """
+
+    groups: torch.Tensor
+    known: Frequencies
+    nats: float
+    spread_nats: float
+
+
+def independent(config: Any, found: Crystals) -> Independent:
+    """Independent positions, as often as in training crystals of the group."""
+    states = States(encode(found.training, 94, config.most))
+    groups = torch.bincount(states.group, minlength=GROUPS).double() / len(states)
+    known = [frequencies(states, config.most, which) for which in (None, Relabelings(states.group.unique().tolist()))]
+    batch, row = encode(found.test[: config.bounded], 94, config.most), position_table().row
+    nats = [0.0, 0.0]
+    for i, tables in enumerate(known):
+        for name, table in (("points", tables.points), ("counts", tables.counts)):
+            at = table.double().log()[row[batch["group"][batch[f"{name}_of"]], batch[f"{name}_at"]]]
+            nats[i] += float(at.gather(-1, batch[name].unsqueeze(-1)).sum()) / len(batch["group"])
+    return Independent(groups, known[0], *nats)
+
+
+def judged(
+    judge: Judge, make: Callable[[torch.Generator], list[Protostructure | None]], draws: int, seed: int
+) -> list[ProtostructureMetrics]:
+    """The metrics of several sets drawn anew."""
+    return [judge(make(torch.Generator().manual_seed(1000 * seed + i))) for i in range(draws)]
+
+
+def baselines(config: Any, found: Crystals, judge: Judge, alone: Independent) -> dict[str, list[ProtostructureMetrics]]:
+    """Rows of what is simpler than a network."""
+    n = config.samples
+    return {
+        "training crystals (floor)": judged(judge, lambda g: known_crystals(n, found.training, g), config.draws, config.seed),
+        "independent positions": judged(
+            judge, lambda g: independent_positions(n, alone.groups, alone.known, g), config.draws, config.seed
+        ),
+        "training prototypes, other elements": judged(
+            judge, lambda g: other_elements(n, found.training, g), config.draws, config.seed
+        ),
+    }
+
+
+def encoder_of(config: Any, found: Crystals, quiet: bool) -> tuple[EnergyEncoder, float, float]:
+    """The encoder, its error on test crystals, and that of the mean (eV per atom)."""
+    encoder = EnergyEncoder(found.training, found.energies, steps=config.encoder_steps, seed=config.seed, quiet=quiet)
+    error = float((encoder.energies(found.test) - found.test_energies).abs().mean())
+    return encoder, error, float((found.test_energies - found.energies.mean()).abs().mean())
+
+
+def realised(config: Any, found: Crystals, generated: list[Protostructure | None]) -> tuple[list[Realisation], float]:
+    """The first samples with few enough atoms as crystals, relaxed by CHGNet; CPU seconds."""
+    small = [one for one in generated if one is not None and one.n_atoms() <= config.atoms][: config.realised]
+    volumes = atomic_volumes(found.data)
+    usual = statistics.mean(volumes.values())
+    volumes = {number: max(volumes.get(number, usual), 1.0) for number in range(1, 95)}
+    generator = torch.Generator().manual_seed(config.seed)
+    started = time.process_time()
+    made = [realise(one, 1, "chgnet", volumes=volumes, steps=config.relaxation, generator=generator) for one in small]
+    return made, time.process_time() - started
