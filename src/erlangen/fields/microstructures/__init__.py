@@ -7,8 +7,10 @@ from erlangen.fields.microstructures.bounds import Bounds, bounds_conductivity, 
 from erlangen.fields.microstructures.conductivity import conductivity_brackets, effective_conductivity
 from erlangen.fields.microstructures.correlation import direct_two_point, phase_pairs, soft_two_point, two_point
 from erlangen.fields.microstructures.factors import factor_roots
+from erlangen.fields.microstructures.mates import find_mate
 from erlangen.fields.microstructures.operations import apply_kernels, coalesce, extend, kernel_extend, product, tile, transform
 from erlangen.fields.microstructures.pair import Pair, load_pair
+from erlangen.fields.microstructures.points import Moved, Points, congruent, homometric, homometric_mate, structure_factors
 from erlangen.fields.microstructures.recipe import Recipe
 from erlangen.fields.microstructures.relations import Difference, Move, canonical, equivalent, related, relation_group
 from erlangen.fields.microstructures.search import Root, RootSearch, search_roots
@@ -20,7 +22,9 @@ __all__ = [
     "Difference",
     "Invariants",
     "Move",
+    "Moved",
     "Pair",
+    "Points",
     "Recipe",
     "Root",
     "RootSearch",
@@ -32,12 +36,16 @@ __all__ = [
     "canonical",
     "coalesce",
     "conductivity_brackets",
+    "congruent",
     "direct_two_point",
     "distinguished",
     "effective_conductivity",
     "equivalent",
     "extend",
     "factor_roots",
+    "find_mate",
+    "homometric",
+    "homometric_mate",
     "invariants",
     "isotropic",
     "kernel_extend",
@@ -49,6 +57,7 @@ __all__ = [
     "relation_group",
     "search_roots",
     "soft_two_point",
+    "structure_factors",
     "tile",
     "transform",
     "two_point",

@@ -45,11 +45,8 @@ def bounds_conductivity(S: Any, k: Sequence[float] | Float[np.ndarray, "n D D"])
     values = np.asarray(k, np.float64)
     if values.ndim == 1:
         check_conductivities(values, len(v))
-        return Bounds(
-            float(1 / (v @ (1 / values))),
-            *(_hs(values, v, k0, dimension) for k0 in (values.min(), values.max())),
-            float(v @ values),
-        )
+        lower, upper = (_hs(values, v, k0, dimension) for k0 in (values.min(), values.max()))
+        return Bounds(float(1 / (v @ (1 / values))), lower, upper, float(v @ values))
     if values.shape != (len(v), dimension, dimension) or not _positive(values):
         raise ArgumentError(
             "k", f"{len(v)} positive numbers or symmetric positive [{dimension}, {dimension}] matrices", f"{values.shape}"

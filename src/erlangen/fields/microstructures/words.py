@@ -59,20 +59,31 @@ class Words:
 
     def step(self, words: np.ndarray, axis: int) -> np.ndarray:
         """The translates ``x[p + e]`` by one site along an axis."""
-        (up, near), (down, far) = self._steps[axis]
+        return self.jump(words, axis, 1)
+
+    def jump(self, words: np.ndarray, axis: int, steps: int) -> np.ndarray:
+        """The translates ``x[p + steps e]`` along an axis."""
+        if self.sizes[axis] == 1:
+            return words
+        (up, near), (down, far) = self._jumps[axis][steps]
         return ((words << up) & near) | ((words >> down) & far)
 
     @cached_property
-    def _steps(self) -> list[tuple[tuple[np.uint64, np.uint64], tuple[np.uint64, np.uint64]]]:
+    def _jumps(self) -> list[list[tuple[tuple[np.uint64, np.uint64], tuple[np.uint64, np.uint64]]]]:
+        """For each axis and number of steps: how far bits go up and down, and where those are that did."""
         places = np.arange(self.sites).reshape(self.sizes)
-        full, made = (1 << self.bits) - 1, []
+        full, every = (1 << self.bits) - 1, (1 << self.sites * self.bits) - 1
+        made = []
         for axis, size in enumerate(self.sizes):
             stride = math.prod(self.sizes[axis + 1 :]) * self.bits
-            last = np.take(places, [size - 1], axis).reshape(-1).tolist()
-            far = sum(full << self._place(i) for i in last)
-            near = ((1 << self.sites * self.bits) - 1) ^ far
-            up = stride % 64 if size > 1 else 0
-            made.append(((np.uint64(up), np.uint64(near)), (np.uint64(stride * (size - 1) % 64), np.uint64(far))))
+            jumps = []
+            for steps in range(size):
+                wrapped = np.take(places, range(size - steps, size), axis).reshape(-1).tolist()
+                far = sum(full << self._place(i) for i in wrapped)
+                # A shift by 64 is none: where nothing wraps nothing is taken from it.
+                down = stride * (size - steps) if steps else 0
+                jumps.append(((np.uint64(stride * steps), np.uint64(every ^ far)), (np.uint64(down), np.uint64(far))))
+            made.append(jumps)
         return made
 
     def translates(self, words: np.ndarray) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
