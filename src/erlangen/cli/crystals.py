@@ -1,13 +1,16 @@
-"""``erlangen crystals symmetry|convert``: the commands, their flags, and what they do."""
+"""``erlangen crystals symmetry|convert|predict``: the commands, their flags, and what they do."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg, subcommand
+
+if TYPE_CHECKING:
+    from erlangen.fields.crystals import Crystal
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,51 @@ class CrystalsConvert:
 
 
 @dataclass(frozen=True)
+class CrystalsPredict:
+    """Crystal structures of a composition, by diffusion (DiffCSP). The first time a model is trained on real crystals and kept: hours."""
+
+    formula: Positional[str]
+    """The atoms of one primitive cell: BaTiO3, Ti2O4."""
+    n: int = 20
+    """Crystals to make."""
+    model: Path | None = None
+    """A folder with a saved model, or where one shall be trained and kept; by default in the user's cache."""
+    train_steps: int = 20_000
+    """Steps of the training, if there is one. Ctrl-C stops it; the same command goes on."""
+    steps: int = 200
+    """Strides of the sampler."""
+    gamma: float = 1e-5
+    """Size of the corrector's steps; 0 for none, in half the time."""
+    symprec: float = 0.1
+    """How far atoms may be off for the space groups that are shown, in angstrom."""
+    seed: int = 0
+    """Seed of the crystals."""
+    out: Path | None = None
+    """Write them to this file (.cif, .extxyz)."""
+    json: bool = False
+    """Print JSON."""
+    quiet: bool = False
+    """No progress and no table."""
+
+
+@dataclass(frozen=True)
 class Crystals:
-    """Crystals: the symmetry of one, and their files."""
+    """Crystals: the symmetry of one, their files, and structures of a composition."""
 
     do: Annotated[
-        Annotated[CrystalsSymmetry, subcommand(name="symmetry")] | Annotated[CrystalsConvert, subcommand(name="convert")],
+        Annotated[CrystalsSymmetry, subcommand(name="symmetry")]
+        | Annotated[CrystalsConvert, subcommand(name="convert")]
+        | Annotated[CrystalsPredict, subcommand(name="predict")],
         arg(name=""),
     ]
 
 
 def run_crystals(args: Crystals) -> None:
-    """``erlangen crystals symmetry|convert``."""
+    """``erlangen crystals symmetry|convert|predict``."""
     if isinstance(args.do, CrystalsConvert):
         _convert(args.do)
+    elif isinstance(args.do, CrystalsPredict):
+        _predict(args.do)
     else:
         _symmetry(args.do)
 
@@ -99,3 +134,60 @@ def _symmetry(args: CrystalsSymmetry) -> None:
     if written is not None:
         print(f"written: {written}")
     print(f"report: {path}")
+
+
+def _predict(args: CrystalsPredict) -> None:
+    from erlangen.fields import crystals
+    from erlangen.fields.crystals.diffcsp import model_folder, trained
+
+    crystals.composition(args.formula, "formula")
+    folder = model_folder(args.train_steps) if args.model is None else args.model
+    if not (folder / "model.json").is_file() and not args.quiet:
+        print(
+            f"there is no model in {folder} yet: one is trained on crystals of the ICSD and kept there. Ctrl-C stops; run this again"
+        )
+    model = trained(folder, steps=args.train_steps, quiet=args.quiet)
+    made = model.predict(args.formula, args.n, steps=args.steps, gamma=args.gamma, seed=args.seed)
+    rows = [_described(one, args.symprec) for one in made]
+    written = None if args.out is None else crystals.write_crystals(args.out, made, symprec=None)
+    if args.json:
+        print(json.dumps({"model": str(folder), "crystals": rows, "written": None if written is None else str(written)}, indent=2))
+        return
+    sound = sum(bool(row["valid"]) for row in rows)
+    print(
+        f"{len(made)} crystal{'s' if len(made) != 1 else ''} of {made[0].formula}, {sound} without overlapping atoms; not relaxed"
+    )
+    if not args.quiet:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table()
+        for head in ("", "space group", "a, b, c", "alpha, beta, gamma", "volume per atom", "valid"):
+            table.add_column(head)
+        for i, row in enumerate(rows, 1):
+            lengths, angles = (", ".join(f"{one:.{d}f}" for one in row[name]) for name, d in (("lengths", 3), ("angles", 1)))
+            table.add_row(
+                str(i), row["space_group"], lengths, angles, f"{row['volume_per_atom']:.2f}", "yes" if row["valid"] else "no"
+            )
+        Console().print(table)
+    if written is not None:
+        print(f"written: {written}")
+
+
+def _described(crystal: Crystal, symprec: float) -> dict[str, Any]:
+    """What is told of one crystal."""
+    from erlangen.errors import ArgumentError
+    from erlangen.fields import crystals
+
+    try:
+        group = str(crystals.spglib_symmetry(crystal, symprec).space_group)
+    except ArgumentError:  # no symmetry is found where atoms lie on each other
+        group = "none found"
+    lengths, angles = crystal.lengths_angles()
+    return {
+        "space_group": group,
+        "lengths": list(lengths),
+        "angles": list(angles),
+        "volume_per_atom": crystal.volume / len(crystal),
+        "valid": crystals.structure_valid(crystal),
+    }
