@@ -27,7 +27,8 @@ def interpolate(a: Given, b: Given, ts: Sequence[float] | Tensor) -> list[Given]
     """The networks ``(1 - t) a + t b`` for each ``t``.
 
     Floating-point parameters and buffers are mixed; counters and other integers are those of ``a``. Running statistics of batch norm are
-    mixed, too, which is not what they would be on data: see :func:`barrier` and :func:`reestimate`.
+    mixed, too, which is not what they would be on data: see :func:`barrier` and :func:`reestimate`. So are the singular vectors that
+    ``spectral_norm`` keeps, with a warning.
 
     Args:
         a, b: two modules of one architecture, or their ``state_dict``s.
@@ -217,6 +218,17 @@ def _mixed(members: Sequence[Given], shares: Sequence[float]) -> Given:
             mixed[name] = t.detach().clone()
     if not isinstance(first, nn.Module):
         return cast(Given, mixed)
+    held = [
+        name[:-2]
+        for name, t in mixed.items()
+        if name.endswith("_u") and f"{name[:-1]}v" in mixed and not torch.equal(t, tensors[0][name])
+    ]
+    if held and sum(share != 0 for share in shares) > 1:
+        warnings.warn(
+            f"the singular vectors that spectral_norm keeps ('{held[0]}') are mixed, and are not those of the mixed weights: "
+            "call the network in training mode some times before it is evaluated",
+            stacklevel=3,
+        )
     model = copy.deepcopy(first)
     with torch.no_grad():
         for name, t in _tensors(model).items():

@@ -1,5 +1,7 @@
 """Lines between networks, means and barriers."""
 
+import warnings
+
 import pytest
 import torch
 from residual_networks import awake, resnet20
@@ -148,6 +150,16 @@ def test_statistics_are_means_over_batches(norm):
     reestimate(net, batches)
     torch.testing.assert_close(norm.running_mean, torch.stack([x.mean((0, 2)) for x in batches]).mean(0))
     assert norm.momentum == 0.1
+
+
+def test_kept_singular_vectors_are_warned_about():
+    a, b = (nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(3, 3))) for _ in range(2))
+    with pytest.warns(UserWarning, match="spectral_norm"):
+        interpolate(a, b, [0.5])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        interpolate(a, a, [0.5])
+        interpolate(a, b, [0.0, 1.0])
 
 
 def test_statistics_that_cannot_be_taken_are_refused_and_left():
