@@ -1,4 +1,4 @@
-"""``erlangen crystals symmetry|convert|predict``: the commands, their flags, and what they do."""
+"""``erlangen crystals symmetry|generate|predict|convert``: the commands, their flags, and what they do."""
 
 from __future__ import annotations
 
@@ -74,25 +74,92 @@ class CrystalsPredict:
 
 
 @dataclass(frozen=True)
+class CrystalsGenerate:
+    """New crystals of a space group: which elements stand where by diffusion, then coordinates and a cell; a file, and a report."""
+
+    space_group: int | None = None
+    """1 to 230; by default groups occur as often as among real crystals."""
+    n: int = 20
+    """How many."""
+    out: Path = Path("crystals.cif")
+    """The file to write: .cif or .extxyz."""
+    elements: str = ""
+    """The only elements that may occur, e.g. "Ba Ti O"."""
+    max_atoms: int = 60
+    """Atoms in the primitive cell at most."""
+    novel: bool = False
+    """Leave out what real crystals of the training data have."""
+    relax: bool = False
+    """Relax each under its symmetry with CHGNet (needs the extra chgnet; seconds for each)."""
+    tries: int = 4
+    """Cells and coordinates that are tried for each, of which the best is taken."""
+    model: Path | None = None
+    """A model saved by WyckoffDiff; by default one that is trained on the ICSD by the first call (minutes) and kept."""
+    runs: Path = Path("runs")
+    """Where reports are kept: RUNS/NAME/DATE."""
+    seed: int = 0
+    """Seed of everything random."""
+    quiet: bool = False
+    """No progress: only the answer, and where file and report are."""
+
+
+@dataclass(frozen=True)
 class Crystals:
-    """Crystals: the symmetry of one, their files, and structures of a composition."""
+    """Crystals: the symmetry of one, new ones, structures of a composition, and their files."""
 
     do: Annotated[
         Annotated[CrystalsSymmetry, subcommand(name="symmetry")]
-        | Annotated[CrystalsConvert, subcommand(name="convert")]
-        | Annotated[CrystalsPredict, subcommand(name="predict")],
+        | Annotated[CrystalsGenerate, subcommand(name="generate")]
+        | Annotated[CrystalsPredict, subcommand(name="predict")]
+        | Annotated[CrystalsConvert, subcommand(name="convert")],
         arg(name=""),
     ]
 
 
 def run_crystals(args: Crystals) -> None:
-    """``erlangen crystals symmetry|convert|predict``."""
-    if isinstance(args.do, CrystalsConvert):
-        _convert(args.do)
-    elif isinstance(args.do, CrystalsPredict):
-        _predict(args.do)
+    """``erlangen crystals symmetry|generate|predict|convert``."""
+    do = args.do
+    if isinstance(do, CrystalsConvert):
+        _convert(do)
+    elif isinstance(do, CrystalsPredict):
+        _predict(do)
+    elif isinstance(do, CrystalsGenerate):
+        _generate(do)
     else:
-        _symmetry(args.do)
+        _symmetry(do)
+
+
+def _generate(args: CrystalsGenerate) -> None:
+    import dataclasses
+
+    from erlangen.errors import ArgumentError
+    from erlangen.fields import crystals
+    from erlangen.fields.crystals.wyckoffdiff import WyckoffDiff
+    from erlangen.reporting import check_folder, run_directory
+
+    check_folder(args.runs, "runs")
+    check_folder(args.out.parent, "out")
+    if args.out.suffix.lower() not in (".cif", ".extxyz"):
+        raise ArgumentError("out", "a file whose name ends with .cif or .extxyz", repr(str(args.out)))
+    model = crystals.wyckoff_model(quiet=args.quiet) if args.model is None else WyckoffDiff.load(args.model)
+    made = crystals.generate(
+        args.n,
+        args.space_group,
+        elements=args.elements.replace(",", " ").split() or None,
+        max_atoms=args.max_atoms,
+        model=model,
+        calculator="chgnet" if args.relax else None,
+        n_tries=args.tries,
+        novel=args.novel,
+        seed=args.seed,
+        quiet=args.quiet,
+    )
+    outcome = crystals.generated_outcome(made, dataclasses.asdict(args))
+    print(outcome.answer)
+    if made.crystals:
+        each = [crystals.conventional(one.crystal, 1e-3) for one in made.crystals]
+        print(f"written: {crystals.write_crystals(args.out, each)}")
+    print(f"report: {outcome.save(run_directory('crystals-generate', args.runs))}")
 
 
 def _convert(args: CrystalsConvert) -> None:

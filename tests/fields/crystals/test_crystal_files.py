@@ -146,3 +146,15 @@ def test_what_is_refused(tmp_path: Path) -> None:
     molecule.write_text("1\n\nH 0 0 0\n")
     with pytest.raises(ArgumentError, match="pbc"):
         read_crystals(molecule)
+
+
+def test_orbits_of_a_supercell_are_not_split() -> None:
+    perovskite = Protostructure.from_label("AB3C_cP5_221_a_c_b:Ba-O-Ti")
+    one = perovskite.place(4 * torch.eye(3), torch.zeros(0))
+    shift = torch.tensor([0.0, 0, 0.5])
+    half = one.fractional * torch.tensor([1.0, 1.0, 0.5])
+    double = Crystal(one.cell * torch.tensor([[1.0], [1.0], [2.0]]), torch.cat([half, half + shift]), one.numbers.repeat(2))
+    found = spglib_symmetry(double)
+    assert found.protostructure.canonical() == perovskite
+    assert len(set(found.orbit)) == 3
+    assert len(conventional(double).primitive) == 5

@@ -9,11 +9,12 @@ from erlangen.fields.crystals.drawing import draw
 from erlangen.fields.crystals.environments import Environments, environments
 from erlangen.fields.crystals.files import cif_text, read_crystal, read_crystals, write_crystals
 from erlangen.fields.crystals.found import FoundSymmetry, SymmetryStudy, moyo_symmetry, spglib_symmetry, symmetry
+from erlangen.fields.crystals.generating import Generated, generate, wyckoff_model
 from erlangen.fields.crystals.icsd import icsd, icsd_clean, split_by, stored_protostructures
 from erlangen.fields.crystals.niggli import niggli
 from erlangen.fields.crystals.protostructure import Protostructure, WyckoffTable, wyckoff_table
 from erlangen.fields.crystals.prototypes import Prototype, prototypes
-from erlangen.fields.crystals.reports import symmetry_outcome
+from erlangen.fields.crystals.reports import generated_outcome, symmetry_outcome
 from erlangen.fields.crystals.steinhardt import bond_order
 from erlangen.fields.crystals.validity import smact14_valid, structure_valid
 from erlangen.fields.crystals.wyckoffdiff import WyckoffDiff, realise
@@ -25,6 +26,7 @@ __all__ = [
     "DiffCSP",
     "Environments",
     "FoundSymmetry",
+    "Generated",
     "Protostructure",
     "Prototype",
     "SymmetryStudy",
@@ -37,6 +39,8 @@ __all__ = [
     "conventional",
     "draw",
     "environments",
+    "generate",
+    "generated_outcome",
     "icsd",
     "icsd_clean",
     "moyo_symmetry",
@@ -53,5 +57,6 @@ __all__ = [
     "symmetry",
     "symmetry_outcome",
     "write_crystals",
+    "wyckoff_model",
     "wyckoff_table",
 ]

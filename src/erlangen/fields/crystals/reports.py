@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from erlangen.fields.crystals.composition import SYMBOLS
 from erlangen.fields.crystals.conventional import Conventional, conventional
 from erlangen.fields.crystals.drawing import draw
 from erlangen.fields.crystals.found import FoundSymmetry, SymmetryStudy
-from erlangen.reporting import KeyNumber, Outcome, Section, Table
+from erlangen.fields.crystals.generating import Generated
+from erlangen.fields.crystals.validity import smact14_valid
+from erlangen.groups.space_groups import SpaceGroup
+from erlangen.reporting import KeyNumber, Outcome, Section, Table, histogram
 
+#: Rows of the table of generated crystals.
+MOST_ROWS = 50
 GLOSSARY = {
     "Wyckoff position": "the points of a space group that are alike: those of one position have the same symmetry, and as many images",
     "tolerance": "how far an atom may be from where symmetry wants it and still count as there",
@@ -71,6 +79,72 @@ def symmetry_outcome(study: SymmetryStudy, tolerance: float = 0.01, source: str 
         key_numbers=numbers,
         glossary=GLOSSARY,
     )
+
+
+def generated_outcome(made: Generated, config: Mapping[str, Any]) -> Outcome:
+    """The report of :func:`~erlangen.fields.crystals.generate`: what was kept, why samples were not, drawings of the first six."""
+    each = made.crystals
+    valid = sum(smact14_valid(one.crystal.composition) for one in each)
+    group = config.get("space_group")
+    what = f"space group {wanted_name(group)}" if group else "space groups as often as among real crystals"
+    relaxed = any(one.energy is not None for one in each)
+    answer = (
+        f"{len(each)} of {made.asked} crystals wanted with {what}, from {made.drawn} samples; in each of them spglib finds the group "
+        f"that was asked for. {valid} have charges that can balance; {made.known} have a protostructure that real crystals have. "
+        + ("They were relaxed under their symmetry; that does not make them stable." if relaxed else "None was relaxed.")
+    )
+    numbers = [
+        KeyNumber("crystals", len(each), note=f"of {made.asked} wanted"),
+        KeyNumber("samples drawn", made.drawn),
+        KeyNumber("charges can balance", valid, note="SMACT, oxidation states of 2014"),
+        KeyNumber("protostructures of the ICSD", made.known, note="the others are new to the model"),
+    ]
+    rows = [
+        [
+            one.crystal.formula,
+            f"{one.protostructure.group} ({one.protostructure.space_group})",
+            one.protostructure.canonical().label(),
+            len(one.crystal),
+            one.crystal.volume / len(one.crystal),
+            one.closest,
+            one.energy,
+        ]
+        for one in each[:MOST_ROWS]
+    ]
+    heads = ["formula", "space group", "protostructure", "atoms", "angstrom^3 an atom", "closest pair", "eV an atom"]
+    caption = "Closest pair: its distance over the sum of the covalent radii." + (
+        f" The first {MOST_ROWS} of {len(each)}." if len(each) > MOST_ROWS else ""
+    )
+    sections = []
+    if each:
+        sections.append(Section("Drawings", figures=[draw(conventional(one.crystal, 1e-3)) for one in each[:6]]))
+        sections.append(Section("The crystals", tables=[Table("Crystals that were kept", heads, rows, caption)]))
+        sizes = {"atoms": [len(one.crystal) for one in each]}
+        figure = histogram(sizes, title="Atoms in the primitive cell", x_label="atoms", y_label="share of crystals")
+        sections.append(Section("Sizes", figures=[figure]))
+    reasons = [[reason, count] for reason, count in sorted(made.rejected.items(), key=lambda one: -one[1])]
+    if reasons:
+        sections.append(Section("What was not kept", tables=[Table("Samples that were not kept", ["reason", "samples"], reasons)]))
+    metrics = {"kept": len(each), "asked": made.asked, "drawn": made.drawn, "valid": valid, "known": made.known}
+    return Outcome(
+        name="crystals-generate",
+        title=f"Crystals with {what}",
+        config=dict(config),
+        metrics={**metrics, "rejected": made.rejected, "labels": [one.protostructure.canonical().label() for one in each]},
+        sections=sections,
+        answer=answer,
+        key_numbers=numbers,
+        glossary=GLOSSARY,
+    )
+
+
+def wanted_name(number: int) -> str:
+    """A space group with its number.
+
+    >>> wanted_name(225)
+    'Fm-3m (No. 225)'
+    """
+    return f"{SpaceGroup(number)} (No. {number})"
 
 
 def _handed(made: Conventional) -> str:

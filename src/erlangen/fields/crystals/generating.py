@@ -1,0 +1,171 @@
+"""Crystals of a wanted space group: protostructures by WyckoffDiff, realised, and kept where engines find the group that was asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from erlangen.data.packaged import cache_folder
+from erlangen.errors import ArgumentError
+from erlangen.fields.crystals.composition import atomic_number
+from erlangen.fields.crystals.icsd import icsd_clean, stored_protostructures
+from erlangen.fields.crystals.protostructure import Protostructure, wyckoff_table
+from erlangen.fields.crystals.wyckoffdiff import Realisation, WyckoffDiff, atomic_volumes, realise
+from erlangen.reporting import progress
+from erlangen.training import TrainingConfig
+
+#: What the model that is kept was made with; another number in the name whenever these change.
+MODEL, MOST, STEPS = "wyckoffdiff-icsd-1", 8, 4000
+#: So many samples are drawn for each crystal that is wanted before it is said that they do not come.
+DRAWS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Generated:
+    """What :func:`generate` made.
+
+    Attributes:
+        crystals: those that were kept.
+        asked: how many were wanted.
+        rejected: samples that were not kept, and why: reason -> how many.
+        known: how many of those kept have a protostructure that is in the training data.
+    """
+
+    crystals: tuple[Realisation, ...]
+    asked: int
+    rejected: dict[str, int]
+    known: int
+
+    @property
+    def drawn(self) -> int:
+        """All samples."""
+        return len(self.crystals) + sum(self.rejected.values())
+
+    def __repr__(self) -> str:
+        return f"Generated({len(self.crystals)} of {self.asked} crystals, from {self.drawn} samples)"
+
+
+def known_protostructures(*, quiet: bool = False) -> list[Protostructure]:
+    """Those of the clean ICSD crystals with at most eight orbits of an element on a position: what the kept model learnt from."""
+    every = stored_protostructures(icsd_clean(quiet=quiet))
+    return [one for one in every if max(count for _, _, count in one.sites) <= MOST]
+
+
+def wyckoff_model(folder: str | Path | None = None, *, steps: int = STEPS, quiet: bool = False) -> WyckoffDiff:
+    """The WyckoffDiff of 26 231 real crystals: kept in the user's cache folder, trained there by the first call.
+
+    That takes five minutes or so on two cores. A training that was interrupted goes on where it was.
+
+    Args:
+        folder: where it is kept, instead of the cache folder.
+        steps: of the training, where there is one.
+        quiet: no progress.
+    """
+    place = cache_folder() / "models" if folder is None else Path(folder)
+    path = place / f"{MODEL}{'' if steps == STEPS else f'-{steps}'}.safetensors"
+    if path.is_file():
+        return WyckoffDiff.load(path)
+    if not quiet:
+        print(f"No model yet: one is trained on crystals of the ICSD, once (minutes), and kept as {path}")
+    torch.manual_seed(0)
+    model = WyckoffDiff("zeros", elements=94, most=MOST, steps=100, hidden=128)
+    config = TrainingConfig(steps=steps, batch_size=128, lr=2e-3, weight_decay=0.0, clip=5.0, warmup=20)
+    model.fit(known_protostructures(quiet=quiet), config, checkpoint=path.with_suffix(".training"), quiet=quiet)
+    model.save(path)
+    return model
+
+
+def generate(
+    n: int,
+    space_group: int | None = None,
+    *,
+    elements: Sequence[str | int] | None = None,
+    max_atoms: int = 60,
+    model: WyckoffDiff | None = None,
+    calculator: Any = None,
+    n_tries: int = 4,
+    novel: bool = False,
+    seed: int = 0,
+    quiet: bool = False,
+) -> Generated:
+    """New crystals: samples of the model, realised; kept are distinct ones in which spglib finds the group that was asked for.
+
+    What is made is a guess at what might exist: without a calculator nothing was relaxed, and with one nothing says that it is stable.
+
+    Args:
+        n: how many are wanted.
+        space_group: of all of them; by default groups are drawn as often as they occur among real crystals.
+        elements: the only ones that may occur.
+        max_atoms: in the primitive cell; larger samples are left out.
+        model: by default :func:`wyckoff_model`.
+        calculator, n_tries: of :func:`~erlangen.fields.crystals.wyckoffdiff.realise`.
+        novel: leave out protostructures of the training data.
+        seed: of the samples; the same crystals come again, one after another.
+        quiet: no progress.
+
+    Raises:
+        ArgumentError: numbers out of range, an unknown element, or ``max_atoms`` smaller than any crystal of the group.
+    """
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+        raise ArgumentError("n", "a positive whole number", repr(n))
+    if space_group is not None:
+        table = wyckoff_table(space_group)
+        least = int(table.multiplicities.min()) // table.centring
+        if max_atoms < least:
+            raise ArgumentError("max_atoms", f"at least {least}, the fewest that space group {space_group} has", repr(max_atoms))
+    numbers = None if elements is None else [atomic_number(one, "elements") for one in elements]
+    model = wyckoff_model(quiet=quiet) if model is None else model
+    learnt, volumes = _real(quiet)
+    kept: list[Realisation] = []
+    seen: set[Protostructure] = set()
+    rejected: Counter[str] = Counter()
+    with progress(n, "crystals", quiet=quiet) as bar:
+        for batch in range(DRAWS):
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + batch)
+            for sample in model.sample(max(n, 16), space_group=space_group, elements=numbers, generator=generator):
+                reason = _reason(sample, seen, learnt, max_atoms, novel)
+                if reason is None and sample is not None:
+                    made = realise(sample, n_tries, calculator, volumes=volumes, generator=generator)
+                    reason = None if made.symmetry == "kept" else f"another space group once realised ({made.symmetry})"
+                    seen.add(sample.canonical())
+                if reason is not None:
+                    rejected[reason] += 1
+                    continue
+                kept.append(made)
+                bar.advance()
+                if len(kept) == n:
+                    return _result(kept, n, rejected, learnt)
+    return _result(kept, n, rejected, learnt)
+
+
+@lru_cache(maxsize=1)
+def _real(quiet: bool) -> tuple[frozenset[Protostructure], dict[int, float]]:
+    """The canonical protostructures of the training data, and the volumes of atoms in real crystals."""
+    return frozenset(one.canonical() for one in known_protostructures(quiet=quiet)), atomic_volumes(icsd_clean(20, quiet=quiet))
+
+
+def _result(kept: list[Realisation], n: int, rejected: Counter[str], learnt: Set[Protostructure]) -> Generated:
+    known = sum(one.protostructure.canonical() in learnt for one in kept)
+    return Generated(tuple(kept), n, dict(rejected), known)
+
+
+def _reason(
+    sample: Protostructure | None, seen: Set[Protostructure], learnt: Set[Protostructure], max_atoms: int, novel: bool
+) -> str | None:
+    """Why a sample is not kept."""
+    if sample is None:
+        return "without an atom"
+    if sample.n_atoms() > max_atoms:
+        return f"more than {max_atoms} atoms"
+    canonical = sample.canonical()
+    if canonical in seen:
+        return "a protostructure that was there before"
+    if novel and canonical in learnt:
+        return "a protostructure of the training data"
+    return None
