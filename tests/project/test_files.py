@@ -140,6 +140,7 @@ def test_python_on_pages_is_python() -> None:
                 "asymmetric-networks",
                 "adapters",
                 "materials",
+                "crystal-structure-prediction",
                 "ponita",
                 "fourier-operators",
                 "lie-convolution",
