@@ -1,4 +1,4 @@
-"""Draw what the guide to crystal structure prediction shows: `python docs/draw_crystal_prediction.py` writes docs/images/crystal-prediction.svg."""
+"""Draw what the guide shows of crystal prediction: `python docs/draw_crystal_prediction.py` writes docs/images/crystal-prediction.svg."""
 
 from __future__ import annotations
 
