@@ -209,3 +209,26 @@ def test_story_9_parameters(tmp_path):
     ensemble = DeepEnsemble(build, size=16, masks="shared").fit(x, y)
     assert len(ensemble.members) == 16
     assert ensemble.predict_proba(x).shape == (200, 2)
+
+
+def test_story_10_crystals_and_microstructures():
+    import erlangen as er
+    from erlangen.fields import crystals
+    from erlangen.fields import microstructures as micro
+    from erlangen.training import TrainingConfig
+
+    Fm3m = er.groups.SpaceGroup(225)
+    assert [f"{one.multiplicity}{one.letter}" for one in Fm3m.wyckoff_positions][:3] == ["4a", "4b", "8c"]
+    proto = crystals.Protostructure.from_label("AB3C_cP5_221_a_c_b:Ba-O-Ti")
+    assert proto.composition == {"Ba": 1, "O": 3, "Ti": 1}
+    few = TrainingConfig(steps=3)
+    dataset = crystals.icsd_clean(5, quiet=True)[:24]
+    structures = list(dataset)
+    made = crystals.WyckoffDiff(base="zeros", hidden=16).fit(structures, few, quiet=True).sample(100, space_group=225, steps=5)
+    assert len(made) == 100
+    assert {one.space_group for one in made if one is not None} == {225}
+    predicted = crystals.DiffCSP(width=16, layers=1).fit(dataset, few, quiet=True).predict("BaTiO3", n_samples=20, steps=5)
+    assert [one.formula for one in predicted] == ["BaTiO3"] * 20
+    a, b = micro.factor_roots((64, 64), n_phases=3, seed=0)
+    assert micro.equivalent(a, b)
+    assert not micro.related(a, b)

@@ -44,6 +44,8 @@ class Energy(nn.Module):
         self.trunk = Trunk(width, layers or settings.layers, frequencies or settings.frequencies, 9)
         self.embed = Embedding(width, model.noisy_types)
         self.head = nn.Linear(width, 1)
+        #: Of the last training.
+        self.history: History | None = None
         self.centre: Tensor
         self.spread: Tensor
         self.register_buffer("centre", torch.zeros(()))
@@ -70,8 +72,8 @@ class Energy(nn.Module):
         *,
         checkpoint: str | None = None,
         quiet: bool = False,
-    ) -> History:
-        """Learn a value of each crystal, at all steps of the noise.
+    ) -> Energy:
+        """Learn a value of each crystal, at all steps of the noise. Returns the module; :attr:`history` says how it went.
 
         Raises:
             ArgumentError: other numbers of values than of crystals, or values that are not finite.
@@ -93,7 +95,8 @@ class Energy(nn.Module):
             x_t, _ = process.noise(record, t)
             return ((energy(t=t, **x_t) - wanted) / energy.spread).abs().mean()
 
-        return train(self, (*data.values(), target), loss, config, checkpoint=checkpoint, description="energy", quiet=quiet)
+        self.history = train(self, (*data.values(), target), loss, config, checkpoint=checkpoint, description="energy", quiet=quiet)
+        return self
 
     def guide(self, weight: float, target: float | None = None) -> Callable[[dict[str, Tensor], Tensor], Tensor]:
         """For ``predict`` and ``generate``: minus ``weight`` times the property, or its squared distance from a ``target``."""

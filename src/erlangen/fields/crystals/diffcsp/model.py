@@ -89,7 +89,7 @@ class DiffCSP:
     >>> from erlangen.training import TrainingConfig
     >>> salt = Crystal(5.64 * torch.eye(3) / 2 @ (1 - torch.eye(3)), torch.tensor([[0.0, 0, 0], [0.5, 0.5, 0.5]]), ["Na", "Cl"])
     >>> model = DiffCSP(width=16, layers=1, frequencies=4)
-    >>> history = model.fit([salt] * 8, TrainingConfig(steps=5), quiet=True)
+    >>> model = model.fit([salt] * 8, TrainingConfig(steps=5), quiet=True)
     >>> model.predict("NaCl", 2, steps=10, seed=0)
     [Crystal('NaCl', 2 atoms), Crystal('NaCl', 2 atoms)]
     """
@@ -113,6 +113,8 @@ class DiffCSP:
             fourier=s.fourier,
             chirality=s.chirality,
         )
+        #: Of the last training.
+        self.history: History | None = None
         self.diffusion = Diffusion(Together(parts, masks=masks, weights=weights), network, average=s.average)
         self.sizes = torch.zeros(s.max_atoms + 1, dtype=torch.int64)
 
@@ -126,8 +128,8 @@ class DiffCSP:
         validation: CrystalDataset | Sequence[Any] | float | None = None,
         checkpoint: str | Path | None = None,
         quiet: bool = False,
-    ) -> History:
-        """Learn from crystals; see :meth:`erlangen.generate.Diffusion.fit`.
+    ) -> DiffCSP:
+        """Learn from crystals; see :meth:`erlangen.generate.Diffusion.fit`. Returns the model; :attr:`history` says how it went.
 
         Args:
             structures: a :class:`CrystalDataset`, or crystals in a list (ours, ASE's, pymatgen's).
@@ -143,7 +145,8 @@ class DiffCSP:
         held = validation if validation is None or isinstance(validation, int | float) else self.record(validation, "validation")
         self.sizes = torch.bincount(data.sizes, minlength=self.settings.max_atoms + 1)
         learn = record(data, self.noisy_types, self._dtype)
-        return self.diffusion.fit(learn, config, validation=held, checkpoint=checkpoint, description="DiffCSP", quiet=quiet)
+        self.history = self.diffusion.fit(learn, config, validation=held, checkpoint=checkpoint, description="DiffCSP", quiet=quiet)
+        return self
 
     @property
     def noisy_types(self) -> bool:

@@ -92,7 +92,7 @@ class SymmetricDiffCSP:
 
     >>> salt = Crystal(5.64 * torch.eye(3) / 2 @ (1 - torch.eye(3)), torch.tensor([[0.0, 0, 0], [0.5, 0.5, 0.5]]), ["Na", "Cl"])
     >>> model = SymmetricDiffCSP(width=16, layers=1, frequencies=4)
-    >>> history = model.fit([salt] * 4, TrainingConfig(steps=3), quiet=True)
+    >>> model = model.fit([salt] * 4, TrainingConfig(steps=3), quiet=True)
     >>> model.predict("AB_cF8_225_a_b:Br-K", steps=5, seed=0)
     [Crystal('KBr', 2 atoms)]
     """
@@ -106,6 +106,8 @@ class SymmetricDiffCSP:
             raise ArgumentError("settings", "width, layers, frequencies, steps, max_atoms and average", repr(settings))
         parts = {"k": Gaussian(None, cosine(s.steps, smallest=1e-4), "velocity"), "u": WrappedNormal(schedule=s.steps)}
         network = SymmetricCSPNet(s.width, s.layers, s.frequencies)
+        #: Of the last training.
+        self.history: History | None = None
         self.diffusion = Diffusion(Together(parts, masks={"k": "k_there", "u": "u_there"}), network, average=s.average)
         #: Middle and spread of the lattice's coordinates in training, the last less a third of the logarithm of the atoms of the cell.
         self.middle, self.spread = torch.zeros(6, dtype=torch.float64), torch.ones(6, dtype=torch.float64)
@@ -118,8 +120,8 @@ class SymmetricDiffCSP:
         symprec: float = 0.01,
         checkpoint: str | Path | None = None,
         quiet: bool = False,
-    ) -> History:
-        """Learn from crystals; see :meth:`erlangen.generate.Diffusion.fit`.
+    ) -> SymmetricDiffCSP:
+        """Learn from crystals; see :meth:`erlangen.generate.Diffusion.fit`. Returns the model; :attr:`history` says how it went.
 
         Args:
             structures: a :class:`CrystalDataset`, or crystals in a list (ours, ASE's, pymatgen's).
@@ -150,7 +152,8 @@ class SymmetricDiffCSP:
         data["k"] = (off / self.spread).to(self._dtype)
         for i, (_, u) in enumerate(known):
             data["u"][i, : len(u)] = u.to(self._dtype)
-        return self.diffusion.fit(data, config, checkpoint=checkpoint, description="DiffCSP, symmetric", quiet=quiet)
+        self.history = self.diffusion.fit(data, config, checkpoint=checkpoint, description="DiffCSP, symmetric", quiet=quiet)
+        return self
 
     def record(self, protos: Sequence[Protostructure]) -> dict[str, Tensor]:
         """What is known of crystals before their free numbers are, padded; these are 0."""

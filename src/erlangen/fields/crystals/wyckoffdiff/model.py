@@ -70,7 +70,7 @@ class WyckoffDiff:
     >>> from erlangen.fields.crystals import Protostructure
     >>> salt = [Protostructure.from_wyckoffs(225, [("a", x), ("b", y)]) for x in ("Na", "K") for y in ("Cl", "Br")]
     >>> model = WyckoffDiff(steps=20, hidden=16)
-    >>> history = model.fit(salt, TrainingConfig(steps=10), quiet=True)
+    >>> model = model.fit(salt, TrainingConfig(steps=10), quiet=True)
     >>> made = model.sample(5, elements=("Na", "Cl"), generator=torch.Generator().manual_seed(0))
     >>> len(made), {one.space_group for one in made if one}
     (5, {225})
@@ -130,6 +130,8 @@ class WyckoffDiff:
         }
         self._network()  # refuses sizes
         self._diffusion: Diffusion | None = None
+        #: Of the last training.
+        self.history: History | None = None
         #: How often each space group occurred in the training data, ``[231]``.
         self.space_groups: Float[Tensor, " 231"] = torch.zeros(GROUPS, dtype=torch.float64)
         #: Mean and deviation of the values of the condition.
@@ -157,8 +159,8 @@ class WyckoffDiff:
         validation: Any = None,
         checkpoint: str | Path | None = None,
         quiet: bool = False,
-    ) -> History:
-        """Learn from crystals; a second call begins anew.
+    ) -> WyckoffDiff:
+        """Learn from crystals; a second call begins anew. Returns the model; :attr:`history` says how it went.
 
         Args:
             structures: protostructures; or crystals, ASE Atoms, pymatgen Structures or a ``CrystalDataset``, whose groups and positions
@@ -186,7 +188,7 @@ class WyckoffDiff:
         self.space_groups = torch.bincount(states.group, minlength=GROUPS).double() / len(states)
         known = frequencies(states, self.settings["most"], relabelings, self.settings["beforehand"], self.settings["seed"])
         self._diffusion = self._built(known, self._bases(states))
-        return self._diffusion.fit(
+        self.history = self._diffusion.fit(
             Descriptions(states, relabelings, context),
             config,
             validation=None if held is None else Descriptions(held, None),
@@ -194,6 +196,7 @@ class WyckoffDiff:
             description="WyckoffDiff",
             quiet=quiet,
         )
+        return self
 
     def _values(self, values: Any, count: int) -> Batch:
         if (values is not None) != self.settings["condition"]:
