@@ -1,4 +1,4 @@
-"""Draw what the guide to protostructures shows: `python docs/draw_wyckoff.py` writes docs/images/wyckoff-crystals.svg (some minutes).
+"""Draw what the guide to protostructures shows: `python docs/draw_wyckoff.py` writes docs/images/wyckoff-crystals.svg (a minute of CPU).
 
 A model learns the real crystals for a short time and generates some of five groups; the first of each that SMACT can balance is
 realised and relaxed.
@@ -32,14 +32,14 @@ def made() -> list[Realisation]:
     few = torch.tensor([max(count for _, _, count in one.sites) <= 4 for one in crystals])
     data, crystals = data[few], [one for one, kept in zip(crystals, few.tolist()) if kept]
     model = WyckoffDiff(most=4, steps=100, hidden=128, width=128, norm=True, normalised=False)
-    model.fit(crystals, TrainingConfig(steps=1500, batch_size=128, lr=2e-3, clip=5.0, weight_decay=0.0, warmup=20))
+    model.fit(crystals, TrainingConfig(steps=400, batch_size=128, lr=2e-3, clip=5.0, weight_decay=0.0, warmup=20))
     generator, known, volumes = torch.Generator().manual_seed(0), set(crystals), atomic_volumes(data)
     chosen = []
     for group in GROUPS:
-        samples = model.sample(60, space_group=group, steps=50, generator=generator)
+        samples = model.sample(60, space_group=group, steps=25, generator=generator)
         new = [one for one in samples if one is not None and not known & set(one.equivalents()) and one.n_atoms() <= 12]
         balanced = [one for one in new if 2 <= len(one.counts) <= 4 and smact14_valid(one.composition)]
-        chosen.append(realise(balanced[0], 2, "chgnet", volumes=volumes, steps=40, generator=generator))
+        chosen.append(realise(balanced[0], 1, "chgnet", volumes=volumes, steps=40, generator=generator))
     return chosen
 
 

@@ -49,7 +49,13 @@ SYSTEMS = (
         "works on any torch model, beside LoRA and DoRA; peft's files; `erlangen adapt`",
     ),
     System(2, "SARD", "symmetry-aware robot design with structured subgroups", "fields/robots"),
-    System(3, "WyckoffDiff", "diffusion over crystal symmetry descriptions", "fields/crystals"),
+    System(
+        3,
+        "WyckoffDiff",
+        "diffusion over crystal symmetry descriptions",
+        "fields/crystals",
+        "works on real crystals: three bases, group and elements given, realised under symmetry, judged beside baselines",
+    ),
     System(
         4,
         "GWL",

@@ -18,8 +18,8 @@ from erlangen.studies.wyckoffdiff.rows import Learnt
 SOURCE = "Ekström Kelvinius, Andersson, Parackal, Qian, Armiento & Lindsten 2025, arXiv:2502.06485"
 FLOOR, ALONE, TEMPLATES = "training crystals (floor)", "independent positions", "training prototypes, other elements"
 #: What the models of a comparison differ in.
-BASES = {"uniform base": {"base": "uniform"}, "marginal base": {"base": "marginal"}}
-PARTS = {
+BASES: dict[str, dict[str, Any]] = {"uniform base": {"base": "uniform"}, "marginal base": {"base": "marginal"}}
+PARTS: dict[str, dict[str, Any]] = {
     "frequencies pooled": {"beforehand": "pooled"},
     "without an entry's own evidence": {"evidence": False},
     "as the source: pooled, without evidence, features and losses as they are": {
@@ -310,7 +310,7 @@ def _table(
         "empty",
     ]
     cells = [[name, *(repeated([getattr(one, what) for one in found]) for what in names)] for name, found in table.items()]
-    models = [
+    models: list[list[Any]] = [
         [name, repeated([one.nats for one in found]), found[0].steps, found[0].seconds, found[0].sampling]
         for name, found in learnt.items()
     ]
