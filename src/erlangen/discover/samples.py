@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -65,6 +65,29 @@ class Samples:
         """The samples at ``index``."""
         labels = None if self.labels is None else self.labels[index]
         return Samples(self.x[index], self.y[index], self.scalars[index], labels, self.classes)
+
+    def in_common_classes(self, fewest: int) -> Tensor:
+        """``[N]``: which samples are of classes of at least ``fewest``; all, where fewer than two classes are so common."""
+        if self.labels is None:
+            return torch.ones(len(self), dtype=torch.bool)
+        labels = self.labels.cpu()
+        common = torch.bincount(labels, minlength=self.classes) >= fewest
+        return common[labels] if int(common.sum()) > 1 else torch.ones_like(labels, dtype=torch.bool)
+
+    def of_common_classes(self, fewest: int) -> Samples:
+        """Without the samples of classes of fewer than ``fewest``, where two others remain; labels count the classes that are left.
+
+        >>> data = samples_of(torch.randn(7, 2), torch.tensor([0, 0, 1, 2, 2, 2, 0]))
+        >>> data.of_common_classes(2).labels.tolist()
+        [0, 0, 1, 1, 1, 0]
+        """
+        common = self.in_common_classes(fewest)
+        if bool(common.all()):
+            return self
+        kept = self.subset(common.nonzero()[:, 0].to(self.x.device))
+        assert kept.labels is not None
+        there, labels = torch.unique(kept.labels, return_inverse=True)
+        return replace(kept, labels=labels, classes=len(there))
 
     def thinned(self) -> Samples:
         """As many of them as the discoverers look at, drawn with a fixed seed; all, in their order, where they are few."""

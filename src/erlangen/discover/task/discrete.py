@@ -20,7 +20,7 @@ from erlangen.discover.task.discrete_moves import Move, component_moves, permute
 from erlangen.discover.task.discrete_names import permutations_named, signed_named
 from erlangen.discover.task.held_out import ERRORS, HeldOut, Told
 from erlangen.discover.task.predictor import GOOD
-from erlangen.discover.task.symmetries import FEWEST, LEAST_EXPLAINED, MOST, target_values, varying
+from erlangen.discover.task.symmetries import FEWEST, FEWEST_OF_CLASS, LEAST_EXPLAINED, MOST, target_values, varying
 from erlangen.errors import UnsupportedError
 from erlangen.groups.base import Group
 from erlangen.groups.matrix import MatrixGroup
@@ -172,7 +172,7 @@ def discrete_symmetries(
     'S_3 of tokens x Z_2 of components'
     """
     started = time.perf_counter()
-    data = samples_of(x, y, target)
+    data = samples_of(x, y, target).of_common_classes(FEWEST_OF_CLASS)
     tokens, values = data.x.double().cpu(), target_values(data).cpu()
     T, n = tokens.shape[1:]
     kinds = distinct(tokens)

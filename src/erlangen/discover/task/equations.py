@@ -43,6 +43,10 @@ class Slopes:
     weights: Tensor
     shares: Tensor
 
+    def along(self, many: int) -> Slopes:
+        """In the first ``many`` components of the tokens: the others stay."""
+        return replace(self, x=self.x[..., :many], mean=self.mean[..., :many], each=self.each[..., :many])
+
 
 def slopes_of(predictor: Predictor, x: Float[Tensor, "N T n"]) -> Slopes:
     """Ask every member at the data."""
@@ -52,7 +56,9 @@ def slopes_of(predictor: Predictor, x: Float[Tensor, "N T n"]) -> Slopes:
     mean = torch.einsum("e,e...->...", shares, each)
     length = mean.square().sum((1, 2, 3))
     apart = torch.einsum("e,e...->...", shares, (each - mean).square()).sum((1, 2, 3))
-    weights = 1 / (length + length.median() + DISTRUST * apart).clamp_min(1e-300)
+    # Far from the step between two classes there is no slope, and no direction: such samples say nothing.
+    typical = length.mean() if predictor.labels else length.median()
+    weights = 1 / (length + typical + DISTRUST * apart).clamp_min(1e-300)
     return Slopes(x, torch.einsum("e,e...->...", shares, torch.stack(values)), mean, each, weights, shares)
 
 

@@ -123,6 +123,7 @@ class Chosen:
         # A feature moves along with the kinds that it is made of.
         moves = view.gradient(torch.randn(2, len(index), 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
         made_of = torch.stack([(moves[:, :, kinds == kind] != 0).flatten(2).any(2).any(0) for kind in kinds.unique()], 1)
+        self.degree = view.degree
         self.power = torch.unique(torch.cat([view.power[:, None], made_of.long()], 1), dim=0, return_inverse=True)[1]
 
     def _seen(self, x: Tensor) -> Tensor:
@@ -151,6 +152,7 @@ class EachKind:
         self._shapes = shapes
         self._views = [view(part) for part in self._apart(x)]
         self.power = torch.cat([own.power for own in self._views])
+        self.degree = torch.cat([own.degree for own in self._views])
 
     def _apart(self, x: Tensor) -> list[Tensor]:
         rows = x[..., 0].split([tokens * n for tokens, n in self._shapes], 1)

@@ -22,10 +22,12 @@ from erlangen.discover.task.equations import Law, Slopes, gap_interval, slopes_o
 from erlangen.discover.task.imposed import imposed
 from erlangen.discover.task.kinds import JointCoordinates, KindTokens, kind_tokens, kind_views
 from erlangen.discover.task.kinds_settled import idealised_kinds, settled_kinds
+from erlangen.discover.task.on_quadrics import leaves_quadric
 from erlangen.discover.task.predictor import fit_predictor, splits
 from erlangen.discover.task.settled import FARTHEST
 from erlangen.discover.task.symmetries import (
     FEWEST,
+    FEWEST_OF_CLASS,
     LEAST_EXPLAINED,
     MOST,
     NEAR,
@@ -33,7 +35,6 @@ from erlangen.discover.task.symmetries import (
     TEST,
     affordable,
     idle_directions,
-    leaves_quadric,
     set_apart,
     target_values,
     unscaled,
@@ -100,6 +101,8 @@ def kinds_symmetries(
     data = samples_of(tokens.embedded(), y, target)
     if data.labels is None and not data.scalars.shape[1]:
         raise ArgumentError("y", "numbers or class labels", f"{target or 'shape'} {tuple(torch.as_tensor(y).shape)}")
+    common = data.in_common_classes(FEWEST_OF_CLASS)
+    tokens, data = tokens.subset(common), data.of_common_classes(FEWEST_OF_CLASS)
     values = target_values(data).cpu()
     return replace(_found(tokens, values, data.labels is not None, law, affine, seed), seconds=time.perf_counter() - started)
 
@@ -179,7 +182,7 @@ def _found(tokens: KindTokens, values: Tensor, classes: bool, law: bool | None, 
     test, rest = everything[:kept_back], everything[kept_back:]
     split = splits(same, rest, seed)
     z = inside.embedded()
-    predictor = fit_predictor(z, t, split, seed, BUDGET, views=kind_views(inside))
+    predictor = fit_predictor(z, t, split, seed, BUDGET, views=kind_views(inside), labels=classes)
     error = float((predictor(z[test]).clamp(t[rest].amin(0), t[rest].amax(0)) - t[test]).square().mean())
     if error > 1 - LEAST_EXPLAINED:
         return none(f"no predictor explains the target: held-out R² {1 - error:.2f}")

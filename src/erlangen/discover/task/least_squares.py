@@ -13,9 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.discover.task.index_network import IndexNetwork
+from erlangen.discover.task.modulated_network import ModulatedNetwork
 
 #: Steps at most, and steps without progress on the validation data after which a fit ends.
 STEPS, PATIENCE = 150, 25
+#: Strengths of the damping that a step tries, and the first one, whose scale nobody knows.
+TRIALS, FIRST_TRIALS = 8, 24
 #: Steps before the evidence is asked.
 WARM_UP = 3
 
@@ -29,7 +32,7 @@ class Fitted:
 
 
 def fit_by_evidence(
-    network: IndexNetwork,
+    network: IndexNetwork | ModulatedNetwork,
     phi: Float[Tensor, "N P"],
     y: Float[Tensor, "N m"],
     phi_val: Float[Tensor, "V P"],
@@ -50,7 +53,7 @@ def fit_by_evidence(
         slope = precision * (J.mT @ (out - y).reshape(-1)) + decay[prior] * weights
         now = precision * squares + float((decay[prior] * weights * weights).sum())
         moved = False
-        for _ in range(8):
+        for _ in range(TRIALS if step > 1 else FIRST_TRIALS):
             damped = normal.clone()
             damped.diagonal().add_(decay[prior] + damping)
             factor, failed = torch.linalg.cholesky_ex(damped)
@@ -83,4 +86,6 @@ def fit_by_evidence(
             free = max(count - float(known.sum()), 0.05 * count)
             precision = min(max(free / max(squares, 1e-14), 1e-2), 1e8)
     network.weights = kept
+    if step == 1:  # where it began is as good as it gets
+        best = float((network(phi_val) - y_val).square().mean())
     return Fitted(best, step)

@@ -13,6 +13,7 @@ from torch import Tensor
 from erlangen.data.distinct import arranged, boundary
 from erlangen.discover.task.index_network import IndexNetwork
 from erlangen.discover.task.least_squares import STEPS, fit_by_evidence
+from erlangen.discover.task.modulated_network import ModulatedNetwork
 from erlangen.discover.task.polynomial_model import PolynomialModel
 from erlangen.discover.task.views import View, views_of
 
@@ -26,6 +27,8 @@ CHEAP, AGAIN = 1 / 60, 2
 OVERHEAD = 2e7
 #: A squared error, as a part of the target's variance, below which nothing is gained by a better fit.
 GOOD = 1e-7
+#: The same of class labels: a step that parts them has a place and a direction, and how steep it is nobody knows.
+GOOD_LABELS = 1e-5
 #: Errors within this factor are alike; when the three smallest are so after so many rounds, the search ends.
 ALIKE, SOME_ROUNDS = 1.25, 8
 #: Members of the predictor at most; their errors are at most this multiple of the smallest.
@@ -48,12 +51,22 @@ def splits(kinds: Tensor, rest: Tensor, seed: int) -> Callable[[int], tuple[Tens
 
 
 class Family(NamedTuple):
-    """Networks on monomials of up to ``degree``: so many indices, so many units on top, with or without a tanh on the indices."""
+    """Networks on monomials of up to ``degree``: so many indices, so many units on top, with or without a tanh on the indices; or monomials
+    of up to the degree ``carried`` times functions of the indices."""
 
     degree: int
     indices: int
     hidden: int
     squash: bool = False
+    carried: int = 0
+
+    @property
+    def about(self) -> str:
+        """In words."""
+        if self.squash:
+            return "a perceptron"
+        indices = f"{self.indices} polynomial ind{'ices' if self.indices > 1 else 'ex'} of degree {self.degree}"
+        return f"polynomials of degree {self.carried} carried by functions of {indices}" if self.carried else indices
 
 
 FAMILIES = (
@@ -68,7 +81,14 @@ FAMILIES = (
     Family(3, 3, 12),
 )
 #: For several outputs, which have more invariants and covariants between them.
-WIDE = (Family(2, 2, 12), Family(2, 6, 16), Family(1, 12, 12, squash=True))
+WIDE = (
+    Family(2, 1, 3, carried=1),
+    Family(2, 2, 12),
+    Family(2, 2, 6, carried=1),
+    Family(2, 6, 16),
+    Family(1, 12, 12, squash=True),
+    Family(2, 1, 2, carried=2),
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +96,7 @@ class Member:
     """One fitted model: what it sees, and its squared error on validation data, as a part of the target's variance."""
 
     view: View
-    model: IndexNetwork | PolynomialModel
+    model: IndexNetwork | ModulatedNetwork | PolynomialModel
     error: float
     about: str
     family: Family | None = None
@@ -95,10 +115,17 @@ class Predictor:
     Attributes:
         members: best first.
         tried: how many models were fitted.
+        labels: whether it predicts class labels, which are steps.
     """
 
     members: tuple[Member, ...]
     tried: int
+    labels: bool = False
+
+    @property
+    def good(self) -> float:
+        """A squared error below which members are alike."""
+        return GOOD_LABELS if self.labels else GOOD
 
     @property
     def error(self) -> float:
@@ -108,7 +135,7 @@ class Predictor:
     @property
     def shares(self) -> Float[Tensor, " E"]:
         """How much each member counts: inversely to its error."""
-        shares = torch.tensor([1 / max(member.error, GOOD) for member in self.members], dtype=torch.float64)
+        shares = torch.tensor([1 / max(member.error, self.good) for member in self.members], dtype=torch.float64)
         return shares / shares.sum()
 
     def __call__(self, x: Float[Tensor, "N T n"]) -> Float[Tensor, "N m"]:
@@ -124,6 +151,7 @@ def fit_predictor(
     budget: float = BUDGET,
     families: tuple[Family, ...] | None = None,
     views: Sequence[tuple[str, int, View]] | None = None,
+    labels: bool = False,
 ) -> Predictor:
     """Fit each family once, then the best ones again until errors are as good as none or the budget is used.
 
@@ -135,8 +163,10 @@ def fit_predictor(
         budget: multiplications.
         families: to choose from; by default all that suit the target.
         views: what models see of the tokens, each with a name and the degree of its monomials; by default all that suit the data's size.
+        labels: whether targets are class labels.
     """
-    search = _Search(x, y, split, seed, budget, families or (FAMILIES if y.shape[1] == 1 else WIDE), views or views_of(x))
+    good = GOOD_LABELS if labels else GOOD
+    search = _Search(x, y, split, seed, budget, families or (FAMILIES if y.shape[1] == 1 else WIDE), views or views_of(x), good)
     kinds = search.kinds
     for number in range(ROUNDS):
         if number >= FIRST_ROUNDS:
@@ -145,8 +175,8 @@ def fit_predictor(
             kinds = search.promising()
         search.round(number, kinds)
     found = sorted(search.found, key=lambda member: member.error)
-    kept = [member for member in found if member.error <= max(NEARLY * found[0].error, GOOD)][:MEMBERS]
-    return Predictor(tuple(kept), len(found))
+    kept = [member for member in found if member.error <= max(NEARLY * found[0].error, good)][:MEMBERS]
+    return Predictor(tuple(kept), len(found), labels)
 
 
 class _Search:
@@ -161,8 +191,9 @@ class _Search:
         budget: float,
         families: tuple[Family, ...],
         views: Sequence[tuple[str, int, View]],
+        good: float,
     ) -> None:
-        self.y, self.split, self.seed = y, split, seed
+        self.y, self.split, self.seed, self.good = y, split, seed, good
         self.families = families
         self.budget = budget if y.shape[1] == 1 else 2 * budget
         self.views = views
@@ -182,7 +213,7 @@ class _Search:
         """Whether several models are as good as a model can be, or after a few rounds alike: what is left is noise."""
         third = sorted(member.error for member in self.found)[2:3]
         best = min(member.error for member in self.found)
-        return bool(third) and third[0] <= max(GOOD, ALIKE * best if rounds >= SOME_ROUNDS else 0.0)
+        return bool(third) and third[0] <= max(self.good, ALIKE * best if rounds >= SOME_ROUNDS else 0.0)
 
     def promising(self) -> list[tuple[int, Family]]:
         """The two kinds with the smallest errors, and all cheap ones several times."""
@@ -203,8 +234,13 @@ class _Search:
             name, _, view = self.views[place]
             phi = self.seen[place]
             rng = torch.Generator().manual_seed(1000003 * self.seed + len(self.found))
-            hidden = family.hidden + 2 * (y.shape[1] - 1)
-            network = IndexNetwork(phi.shape[1], view.power, family.indices, hidden, y.shape[1], family.squash, rng)
+            network: IndexNetwork | ModulatedNetwork
+            if family.carried:
+                carried = view.degree <= family.carried
+                network = ModulatedNetwork(view.power, carried, family.indices, family.hidden, y.shape[1], rng)
+            else:
+                hidden = family.hidden + 2 * (y.shape[1] - 1)
+                network = IndexNetwork(phi.shape[1], view.power, family.indices, hidden, y.shape[1], family.squash, rng)
             size = len(network.weights)
             step = len(fit) * y.shape[1] * size**2 + size**3 + OVERHEAD
             expected = self.costs.get(kind, STEPS / 2 * step)
@@ -214,5 +250,4 @@ class _Search:
             self.costs[kind] = done.steps * step
             self.spent += done.steps * step
             self.errors.setdefault(kind, []).append(done.error)
-            what = "a perceptron" if family.squash else f"{family.indices} polynomial indices of degree {family.degree}"
-            self.found.append(Member(view, network, done.error, f"{what} in {name}", family))
+            self.found.append(Member(view, network, done.error, f"{family.about} in {name}", family))

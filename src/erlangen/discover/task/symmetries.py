@@ -14,13 +14,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from erlangen.data.distinct import arranged, boundary, distinct
-from erlangen.discover.quadric import fit_quadric
 from erlangen.discover.samples import Samples, Target, samples_of
 from erlangen.discover.task.active import active_directions
 from erlangen.discover.task.answer import NEGLIGIBLE, ROUGH, TaskSymmetries, gaps, left_open
+from erlangen.discover.task.components import Among, standard, two_valued
 from erlangen.discover.task.coordinates import ROUNDING, Coordinates
 from erlangen.discover.task.equations import Law, Spectrum, gap_interval, slopes_of, spectrum_of
-from erlangen.discover.task.imposed import imposed
+from erlangen.discover.task.imposed import DEARER, imposed
+from erlangen.discover.task.on_quadrics import leaves_quadric, on_quadric
 from erlangen.discover.task.predictor import Predictor, fit_predictor, splits
 from erlangen.discover.task.settled import exact_algebra, on_axes
 from erlangen.errors import ArgumentError
@@ -29,6 +30,8 @@ from erlangen.parallel import one_thread
 
 #: Fewer different samples tell nothing; of more than the second number, so many are drawn.
 FEWEST, MOST = 64, 1500
+#: Of classes with fewer samples, parts of the data have none.
+FEWEST_OF_CLASS = 8
 #: Share of the samples that is looked at: those whose tokens lie nearest to the mean.
 NEAR = 0.97
 #: Tokens of more components have too many directions to ask about; of columns, those that the task listens to are looked for first.
@@ -43,8 +46,6 @@ LEAST_EXPLAINED = 0.3
 OUTWEIGHED = 0.1
 #: Draws of held-out data on which it must help to impose what is only approximate.
 SPLITS = 5
-#: Moves that go off a quadric by more than this part of their length leave it.
-OFF = 0.1
 #: A component that slopes no further than this part of the mean one does not matter.
 IDLE = 0.02
 #: Idle directions with no more than this part, squared, off some coordinate axes are those.
@@ -99,8 +100,11 @@ def task_symmetries(
 def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool = True, seed: int = 0) -> TaskSymmetries:
     """:func:`task_symmetries` of samples that have been looked at."""
     started = time.perf_counter()
+    data = data.of_common_classes(FEWEST_OF_CLASS)
     tokens, values = data.x.double().cpu(), target_values(data).cpu()
     n = tokens.shape[2]
+    held = torch.zeros(n, dtype=torch.bool) if data.y.shape[1] else two_valued(tokens)
+    many = n - int(held.sum())
     kinds = distinct(tokens)
     count = int(kinds.max()) + 1
     idle = torch.zeros(0, n, dtype=torch.float64)
@@ -127,25 +131,30 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
 
     if count < FEWEST:
         return none(f"{count} different samples; {FEWEST} are needed")
-    if n > WIDEST and (tokens.shape[1] > 1 or data.y.shape[1]):
+    if many > WIDEST and (tokens.shape[1] > 1 or data.y.shape[1]):
         return none(
-            f"tokens of {n} components have {n * (n + 1)} directions to ask about; name a group (or tokens of at most {WIDEST})"
+            f"tokens of {many} components have {many * (many + 1)} directions to ask about; name a group (or tokens of at most {WIDEST})"
         )
     if not bool(varying(values).any()):
         return none("the target is constant")
-    if n > WIDEST:
+    if many > WIDEST:
         return _of_active(data, tokens[:, 0], values, kinds, law, affine, seed, started, none)
     if len(tokens) > MOST:
         kept = arranged(kinds, torch.Generator().manual_seed(seed))[:MOST]
         tokens, values = tokens[kept], values[kept]
         kinds = distinct(tokens)
-    padded = bool((tokens.abs().amax(-1) == 0).any())
-    coordinates = Coordinates(tokens, affine and not padded)
+    if not many:
+        return none("all components take two values alone, and no move stays among these")
+    # Between two values there is no slope: what takes no others stays where it is, and tells predictors what it is.
+    moving, context = tokens[..., ~held], tokens[..., held]
+    padded = bool((moving.abs().amax(-1) == 0).any())
+    coordinates = Coordinates(moving, affine and not padded)
     if not coordinates.dim:
         return none("the tokens are constant")
-    z = coordinates.inside(tokens)
+    inside = coordinates.inside(moving)
+    z = torch.cat([inside, standard(context)], -1)
     # The farthest samples are few and steep: a predictor spends itself on them.
-    reach = z.square().sum(-1).amax(1)
+    reach = inside.square().sum(-1).amax(1)
     near = reach <= reach.quantile(NEAR)
     z, values, kinds = z[near], values[near], distinct(tokens[near])
     if data.y.shape[1]:
@@ -168,21 +177,23 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     test, rest = everything[:kept_back], everything[kept_back:]
 
     split = splits(kinds, rest, seed)
-    predictor = fit_predictor(z, t, split, seed)
+    predictor = fit_predictor(z, t, split, seed, labels=data.labels is not None)
     # A target beyond those that were seen is no better a guess.
     error = float((predictor(z[test]).clamp(t[rest].amin(0), t[rest].amax(0)) - t[test]).square().mean())
     if error > 1 - LEAST_EXPLAINED:
         return none(f"no predictor explains the target: held-out R² {1 - error:.2f}", None, predictor)
-    slopes = slopes_of(predictor, z)
+    slopes = slopes_of(predictor, z).along(coordinates.dim)
     spectrum = spectrum_of(slopes, along, coordinates.affine)
     idle = idle_directions(slopes.mean, slopes.weights)
+    among = Among(~held)
+    scale = torch.where(held, tokens.flatten(0, 1).std(0), among.vectors(coordinates.scale))
     if len(idle):
         whole = len(idle) == coordinates.dim
-        idle = _on_axes(idle @ coordinates.back, coordinates.scale)
+        idle = among.vectors(_on_axes(idle @ coordinates.back, coordinates.scale))
         if along == "vector" or whole:
             many = f"{len(idle)} direction{'s' if len(idle) > 1 else ''}"
             return none(f"the task does not depend on {many} of the tokens: leave them away", spectrum, predictor)
-        return _lifted(data, idle, coordinates.scale, law, affine, seed, started)
+        return _lifted(data, idle, scale, held, law, affine, seed, started)
     k = set_apart(spectrum.violations)
     if not k and float(spectrum.violations[-1]) <= NEGLIGIBLE:
         return none("all affine moves are followed by a law of the target, so none is told from another", spectrum, predictor)
@@ -198,20 +209,25 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
             f"{k} directions are set apart, but they are no algebra (nearest one: {way:.0f} degrees off)", spectrum, predictor
         )
     algebra = on_axes(closed, coordinates, lambda candidate: spectrum.of(candidate.flatten(1)) <= allowed)
-    if leaves_quadric(algebra.generators, tokens):
+    kept = on_quadric(algebra.generators, moving)
+    # Off a quadric, slopes are the predictor's own: what held-out data say of staying on it comes next.
+    if kept is not None and spectrum.of(coordinates.into(kept).flatten(1)) <= max(allowed, OUTWEIGHED):
+        algebra = affine_algebra(kept, algebra.units, algebra.origin)
+    if leaves_quadric(algebra.generators, moving):
         return none(f"{algebra.name} was set apart, but its moves leave the quadric that the tokens lie on", spectrum, predictor)
-    evidence, laws = imposed(predictor, z, t, coordinates.into(algebra.generators), along, split, seed)
+    of_z = Among(torch.arange(z.shape[2]) < coordinates.dim)
+    moves = of_z.generators(coordinates.into(algebra.generators))
+    free = of_z.generators(torch.ones(1, coordinates.dim, coordinates.dim + coordinates.affine, dtype=z.dtype))[0]
+    evidence, laws = imposed(predictor, z, t, moves, along, split, seed, free)
     # What a rough predictor has not learned may break what it keeps; a better one that learns from moved data was only prejudiced.
     violation, apart = float(spectrum.violations[k - 1]), float(spectrum.noise[k - 1])
-    unseen = violation <= left_open(apart) or (violation <= OUTWEIGHED and evidence.error <= evidence.free)
+    costs_nothing = violation <= OUTWEIGHED or evidence.error <= DEARER * evidence.free
+    unseen = (violation <= left_open(apart) and costs_nothing) or (violation <= OUTWEIGHED and evidence.error <= evidence.free)
     exact = error <= ROUGH and unseen
     gain = None
     if not exact and error <= ROUGH and evidence.error < evidence.free:
         # A violation is seen: what counts is whether learning from moved data helps all the same, on other held-out data, too.
-        others = [
-            imposed(predictor, z, t, coordinates.into(algebra.generators), along, partial(_other, split, r), seed + r)[0]
-            for r in range(1, SPLITS)
-        ]
+        others = [imposed(predictor, z, t, moves, along, partial(_other, split, r), seed + r, free)[0] for r in range(1, SPLITS)]
         gains = torch.tensor([each.free - each.error for each in (evidence, *others)])
         gain = float(gains.mean()), float(gains.std()) / SPLITS**0.5
     if not evidence:
@@ -220,10 +236,15 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
         laws = None
     elif laws is not None:
         laws = unscaled(laws, values.mean(0), spread)
+    raw, reason = coordinates.out(span), f"{k} directions are set apart by a gap"
+    if bool(held.any()):
+        raw = among.generators(raw)
+        algebra = affine_algebra(among.generators(algebra.generators), scale, among.vectors(algebra.origin))
+        reason += f"; {int(held.sum())} of {n} components take two values alone and stay"
     return TaskSymmetries(
         algebra,
         laws,
-        coordinates.out(span),
+        raw,
         spectrum.violations,
         spectrum.noise,
         error,
@@ -231,7 +252,7 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
         gap_interval(slopes, along, coordinates.affine, k, seed),
         exact,
         idle,
-        f"{k} directions are set apart by a gap",
+        reason,
         predictor.members[0].about,
         time.perf_counter() - started,
         gain,
@@ -251,19 +272,6 @@ def target_values(data: Samples) -> Tensor:
     if not data.scalars.shape[1]:
         raise ArgumentError("y", "a target: its symmetries are asked about", "none")
     return data.scalars.double()
-
-
-def leaves_quadric(generators: Float[Tensor, "k n c"], tokens: Float[Tensor, "N T n"]) -> bool:
-    """Whether tokens lie on a quadric, off which a predictor says nothing of the task, and are moved off it."""
-    n = tokens.shape[2]
-    points = tokens.flatten(0, 1)
-    if n < 2 or len(points) <= n * (n + 1) or not (quadric := fit_quadric(points)):
-        return False
-    normals = points @ quadric.form
-    normals = normals / normals.norm(dim=1, keepdim=True).clamp_min(1e-300)
-    moved = torch.einsum("kij,pj->kpi", generators[..., :n], points) + generators[:, None, :, n]
-    off = torch.einsum("kpi,pi->kp", moved, normals).norm(dim=1)
-    return bool((off > OFF * moved.flatten(1).norm(dim=1)).any())
 
 
 def affordable(seen: float, noise: float) -> float:
@@ -323,7 +331,7 @@ def _of_active(
         )
     alike = torch.ones(n, dtype=torch.float64)
     idle = _on_axes(torch.linalg.svd(found.directions, full_matrices=True).Vh[many:], alike)
-    inside = _lifted(data, idle, alike, law, affine, seed, started)
+    inside = _lifted(data, idle, alike, torch.zeros(n, dtype=torch.bool), law, affine, seed, started)
     also = f"searched among the {many} direction{'s' if many > 1 else ''} of {n} columns that the task listens to, and no others"
     return replace(inside, reason=f"{inside.reason}; {also}")
 
@@ -332,13 +340,15 @@ def _lifted(
     data: Samples,
     idle: Float[Tensor, "r n"],
     scale: Float[Tensor, " n"],
+    held: Tensor,
     law: bool | None,
     affine: bool,
     seed: int,
     started: float,
 ) -> TaskSymmetries:
-    """The symmetries of what matters, as moves of all that leave idle directions alone."""
-    across = torch.linalg.svd(idle / scale, full_matrices=True).Vh[len(idle) :]
+    """The symmetries of what matters, as moves of all that leave idle directions alone; components that are ``held`` stay apart."""
+    across = Among(~held).vectors(torch.linalg.svd((idle / scale)[:, ~held], full_matrices=True).Vh[len(idle) :])
+    across = torch.cat([across, torch.eye(len(held), dtype=across.dtype)[held]])
     rest, back = across / scale, across * scale
     if bool((idle.abs().amax(1) == 1).all()):
         rest = back = torch.eye(idle.shape[1], dtype=idle.dtype)[idle.abs().sum(0) == 0]

@@ -23,6 +23,10 @@ class View(Protocol):
     def power(self) -> Tensor:
         """Of each feature, a number for its kind: features of one kind share a prior."""
 
+    @property
+    def degree(self) -> Tensor:
+        """Of each feature, the degree of what it is made of, from one on."""
+
     def __call__(self, x: Float[Tensor, "N T n"]) -> Float[Tensor, "N P"]: ...
 
     def gradient(self, x: Float[Tensor, "N T n"]) -> Float[Tensor, "N P T n"]: ...
@@ -43,6 +47,7 @@ class Mixed:
         self._mixing = mixing
         self._monomials = Polynomials(self._seen(x), degree)
         self.power = self._monomials.power
+        self.degree = self.power + 1
 
     def _seen(self, x: Tensor) -> Tensor:
         return (x if self._mixing is None else self._mixing @ x).flatten(1)
@@ -61,6 +66,7 @@ class Averaged:
     def __init__(self, x: Float[Tensor, "N T n"], degree: int) -> None:
         self._monomials = Polynomials(x.flatten(0, 1), degree)
         self.power = self._monomials.power
+        self.degree = self.power + 1
         self._mean, self._spread = torch.zeros(()), torch.ones(())
         raw = self(x)
         spread = raw.std(0)
@@ -90,4 +96,6 @@ def views_of(x: Float[Tensor, "N T n"]) -> list[tuple[str, int, View]]:
     ]
     if mixing is not None:
         found += [("means over tokens", degree, Averaged(x, degree)) for degree in (2, 3) if count(n, degree) <= FEATURES]
+        mean = mixing[-1:]
+        found += [("the mean of all tokens", degree, Mixed(x, mean, degree)) for degree in (2, 3) if count(n, degree) <= FEATURES]
     return found
