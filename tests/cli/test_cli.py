@@ -108,6 +108,13 @@ def test_fit_on_a_file_writes_the_run(tmp_path, capsys):
     assert report.is_file()
     assert "holds" in out
     assert json.loads((report.parent / "claims.json").read_text())
+    code, out, err = call(capsys, "audit", report.parent, "--data", data, "--report", tmp_path / "a.html", "--elements", "4")
+    assert code == 0, err
+    assert "under SO(2)" in out
+    assert "equivariance: holds" in out
+    code, _, err = call(capsys, "audit", "m.py:f", "--data", data, "--report", tmp_path / "a.html")
+    assert code == 2
+    assert "argument --group: expected the name of a group" in err
 
 
 def test_discover_reads_tokens_of_a_table(tmp_path, capsys):

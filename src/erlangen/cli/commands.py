@@ -83,8 +83,8 @@ class Audit:
     """FILE.py:FACTORY, a Python file and the function in it that builds the module; or the directory of a fit."""
     data: Path
     """A file or folder with the inputs, as for `fit`."""
-    group: str
-    """The group, e.g. "SO(3)", "D4" for pictures, "E(3) x S(9)" for structures of at most nine atoms."""
+    group: str | None = None
+    """The group, e.g. "SO(3)", "D4" for pictures, "E(3) x S(9)" for structures of at most nine atoms; by default that of the fit."""
     weights: Path | None = None
     """Weights in a .safetensors file."""
     inp: str = "vector"

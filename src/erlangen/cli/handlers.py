@@ -98,6 +98,7 @@ def run_audit(args: Audit) -> None:
     from erlangen.equivariance.error import call_model
     from erlangen.fitting import load_fitted
     from erlangen.fitting.kinds import actions_of
+    from erlangen.fitting.store import imposed_on
     from erlangen.groups import DirectProduct
     from erlangen.groups.names import parse_group
     from erlangen.measure import audit
@@ -108,16 +109,21 @@ def run_audit(args: Audit) -> None:
     if not is_main():
         return
     check_folder(args.report.parent, "report")
-    group = parse_group(args.group)
+    is_fit, vector = Path(args.model).is_dir(), args.out == "vector"
+    if args.group is not None:
+        group = parse_group(args.group)
+    elif is_fit:
+        group, vector = imposed_on(args.model)
+    else:
+        raise ArgumentError("group", "the name of a group, which a Python file does not tell", "none")
     dtype = torch.float64 if args.float64 else torch.float32
-    is_fit = Path(args.model).is_dir()
     model = load_fitted(args.model).to(dtype) if is_fit else build_model(args.model, args.weights, dtype).eval()
     data = read(args.data, tokens=args.tokens, as_=args.as_, inputs_only=True)
-    if isinstance(data, DataSet) and not isinstance(group, DirectProduct):
+    if args.group is not None and isinstance(data, DataSet) and not isinstance(group, DirectProduct):
         x: Any = data.x
         inp, out = (action_named(group, name, argument) for argument, name in (("inp", args.inp), ("out", args.out)))
     else:
-        x, inp, out = actions_of(data, group, vector=args.out == "vector")
+        x, inp, out = actions_of(data, group, vector=vector)
     x = optree.tree_map(lambda part: part.to(dtype) if part.is_floating_point() else part, x)
     shapes = ", ".join(str(tuple(part.shape)) for part in optree.tree_leaves(x))
     with explained(Path(args.model.rpartition(":")[0]), f"a module that takes data of shape {shapes}"), torch.no_grad():

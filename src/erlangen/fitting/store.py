@@ -87,6 +87,21 @@ def load_fitted(directory: str | Path, which: Literal["model", "companion"] = "m
     return model.eval()
 
 
+def imposed_on(directory: str | Path) -> tuple[Group, bool]:
+    """The group that the model of a directory was symmetrized with, and whether predictions are vectors that move along.
+
+    Raises:
+        ArgumentError: the directory does not hold a model, or one without a group.
+    """
+    path = Path(directory) / "model.json"
+    if not path.is_file():
+        raise ArgumentError("directory", "a directory with model.json and model.safetensors", directory)
+    about = read_json(path, "directory")
+    if about["group"] is None:
+        raise ArgumentError("group", "a name, for this model was fitted without a group", "none")
+    return group_from_dict(about["group"]), kind_from_dict(about["kind"]).vector
+
+
 def _companion(path: Path) -> Boosted:
     about = read_json(path, "directory")
     group = None if about["group"] is None else group_from_dict(about["group"])
