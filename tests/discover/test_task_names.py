@@ -151,3 +151,12 @@ def test_names_of_matrices():
     assert linear_name(block).name == "sl(2) ⋉ R^2"
     assert linear_name(torch.diag(torch.tensor([1.0, -(2.0**0.5)], dtype=F64))[None]).name == "a scaling"
     assert linear_name(eye).name == "dilation"
+
+
+def test_scalings_of_two_directions_hidden_in_many_columns():
+    """Rounding makes pairs of the many zero eigenvalues complex."""
+    rng = torch.Generator().manual_seed(0)
+    rows = torch.linalg.qr(torch.randn(60, 4, generator=rng, dtype=torch.float64)).Q.mT
+    mixed = torch.randn(4, 4, generator=rng, dtype=torch.float64)
+    inside = mixed @ torch.diag(torch.tensor([2.0, 1.0, 0.0, 0.0], dtype=torch.float64)) @ torch.linalg.inv(mixed)
+    assert affine_algebra((rows.mT @ inside @ rows)[None]).name.startswith("scaling (2,1,0,")

@@ -136,9 +136,11 @@ def _scalings(linear: Float[Tensor, "l n n"]) -> LinearName | None:
     else:
         generic = torch.randn(l, generator=torch.Generator().manual_seed(0), dtype=linear.dtype)
         values, vectors = torch.linalg.eig(torch.einsum("l,lij->ij", generic, linear))
-        if float(values.imag.abs().max()) > ZERO * float(values.abs().max()) or float(torch.linalg.cond(vectors)) > 1e6:
+        # Of a pair that only rounding makes complex, the real and the imaginary part span the same plane.
+        basis = torch.where(values.imag < 0, vectors.imag, vectors.real)
+        if float(values.imag.abs().max()) > ZERO * float(values.abs().max()) or float(torch.linalg.cond(basis)) > 1e6:
             return None
-        inside = torch.linalg.solve(vectors.real, linear @ vectors.real)
+        inside = torch.linalg.solve(basis, linear @ basis)
         weights = inside.diagonal(dim1=1, dim2=2)
         if float((inside - torch.diag_embed(weights)).abs().max()) > ZERO * float(inside.abs().max()):
             return None
