@@ -104,7 +104,7 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     tokens, values = data.x.double().cpu(), target_values(data).cpu()
     n = tokens.shape[2]
     held = torch.zeros(n, dtype=torch.bool) if data.y.shape[1] else two_valued(tokens)
-    many = n - int(held.sum())
+    asked = n - int(held.sum())
     kinds = distinct(tokens)
     count = int(kinds.max()) + 1
     idle = torch.zeros(0, n, dtype=torch.float64)
@@ -131,19 +131,20 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
 
     if count < FEWEST:
         return none(f"{count} different samples; {FEWEST} are needed")
-    if many > WIDEST and (tokens.shape[1] > 1 or data.y.shape[1]):
+    if asked > WIDEST and (tokens.shape[1] > 1 or data.y.shape[1]):
         return none(
-            f"tokens of {many} components have {many * (many + 1)} directions to ask about; name a group (or tokens of at most {WIDEST})"
+            f"tokens of {asked} components have {asked * (asked + 1)} directions to ask about; name a group "
+            f"(or tokens of at most {WIDEST})"
         )
     if not bool(varying(values).any()):
         return none("the target is constant")
-    if many > WIDEST:
+    if asked > WIDEST:
         return _of_active(data, tokens[:, 0], values, kinds, law, affine, seed, started, none)
     if len(tokens) > MOST:
         kept = arranged(kinds, torch.Generator().manual_seed(seed))[:MOST]
         tokens, values = tokens[kept], values[kept]
         kinds = distinct(tokens)
-    if not many:
+    if not asked:
         return none("all components take two values alone, and no move stays among these")
     # Between two values there is no slope: what takes no others stays where it is, and tells predictors what it is.
     moving, context = tokens[..., ~held], tokens[..., held]
@@ -209,10 +210,10 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
             f"{k} directions are set apart, but they are no algebra (nearest one: {way:.0f} degrees off)", spectrum, predictor
         )
     algebra = on_axes(closed, coordinates, lambda candidate: spectrum.of(candidate.flatten(1)) <= allowed)
-    kept = on_quadric(algebra.generators, moving)
+    onto = on_quadric(algebra.generators, moving)
     # Off a quadric, slopes are the predictor's own: what held-out data say of staying on it comes next.
-    if kept is not None and spectrum.of(coordinates.into(kept).flatten(1)) <= max(allowed, OUTWEIGHED):
-        algebra = affine_algebra(kept, algebra.units, algebra.origin)
+    if onto is not None and spectrum.of(coordinates.into(onto).flatten(1)) <= max(allowed, OUTWEIGHED):
+        algebra = affine_algebra(onto, algebra.units, algebra.origin)
     if leaves_quadric(algebra.generators, moving):
         return none(f"{algebra.name} was set apart, but its moves leave the quadric that the tokens lie on", spectrum, predictor)
     of_z = Among(torch.arange(z.shape[2]) < coordinates.dim)
