@@ -89,8 +89,8 @@ class IndexNetwork:
         ]
         return y, torch.cat([part.reshape(N, m, -1) for part in parts], -1).reshape(N * m, -1)
 
-    def input_jacobian(self, phi: Float[Tensor, "N P"], gradient: Float[Tensor, "N P D"]) -> tuple[Tensor, Tensor]:
-        """Outputs ``[N, m]`` and their derivative ``[N, m, D]`` by the variables behind the features."""
+    def input_jacobian(self, phi: Float[Tensor, "N P"], gradient: Float[Tensor, "N P *D"]) -> tuple[Tensor, Tensor]:
+        """Outputs ``[N, m]`` and their derivative ``[N, m, *D]`` by the variables behind the features."""
         y, u, h = self._layers(phi)
         lower = self._back(u, h)[1]
-        return y, (lower @ self._parts()[0].mT) @ gradient
+        return y, torch.einsum("nmp,np...->nm...", lower @ self._parts()[0].mT, gradient)

@@ -56,7 +56,7 @@ class ModulatedNetwork:
 
     def __call__(self, phi: Float[Tensor, "N P"]) -> Float[Tensor, "N m"]:
         _, _, f, v = self._layers(phi)
-        return _outer(f, v) @ self._parts()[4].flatten(0, 1)
+        return outer(f, v) @ self._parts()[4].flatten(0, 1)
 
     def _back(self, h: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """The outputs' derivatives by the arguments of the tanh ``[N, m, H]`` and by the indices ``[N, m, K]``."""
@@ -70,7 +70,7 @@ class ModulatedNetwork:
         """Outputs ``[N, m]`` and their derivative by the weights ``[N m, weights]``."""
         u, h, f, v = self._layers(phi)
         upper, lower = self._back(h, v)
-        g = _outer(f, v)
+        g = outer(f, v)
         y = g @ self._parts()[4].flatten(0, 1)
         N, m = y.shape
         eye = torch.eye(m, dtype=y.dtype)
@@ -83,14 +83,15 @@ class ModulatedNetwork:
         ]
         return y, torch.cat([part.reshape(N, m, -1) for part in parts], -1).reshape(N * m, -1)
 
-    def input_jacobian(self, phi: Float[Tensor, "N P"], gradient: Float[Tensor, "N P D"]) -> tuple[Tensor, Tensor]:
-        """Outputs ``[N, m]`` and their derivative ``[N, m, D]`` by the variables behind the features."""
+    def input_jacobian(self, phi: Float[Tensor, "N P"], gradient: Float[Tensor, "N P *D"]) -> tuple[Tensor, Tensor]:
+        """Outputs ``[N, m]`` and their derivative ``[N, m, *D]`` by the variables behind the features."""
         _, h, f, v = self._layers(phi)
         w1, w3 = self._parts()[0], self._parts()[4]
         slope = self._back(h, v)[1] @ w1.mT
         slope[..., self._carried] += torch.einsum("nf,fvm->nmv", f, w3)[..., 1:]
-        return _outer(f, v) @ w3.flatten(0, 1), slope @ gradient
+        return outer(f, v) @ w3.flatten(0, 1), torch.einsum("nmp,np...->nm...", slope, gradient)
 
 
-def _outer(f: Tensor, v: Tensor) -> Float[Tensor, "N FV"]:
+def outer(f: Tensor, v: Tensor) -> Float[Tensor, "N FV"]:
+    """All products, in the order of the last weights."""
     return (f[:, :, None] * v[:, None, :]).flatten(1)

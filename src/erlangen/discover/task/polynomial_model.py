@@ -35,6 +35,6 @@ class PolynomialModel:
     def __call__(self, phi: Float[Tensor, "N P"]) -> Float[Tensor, "N m"]:
         return phi @ self._weights + self._shift
 
-    def input_jacobian(self, phi: Float[Tensor, "N P"], gradient: Float[Tensor, "N P D"]) -> tuple[Tensor, Tensor]:
-        """Outputs ``[N, m]`` and their derivative ``[N, m, D]`` by the variables behind the features."""
-        return self(phi), self._weights.mT @ gradient
+    def input_jacobian(self, phi: Float[Tensor, "N P"], gradient: Float[Tensor, "N P *D"]) -> tuple[Tensor, Tensor]:
+        """Outputs ``[N, m]`` and their derivative ``[N, m, *D]`` by the variables behind the features."""
+        return self(phi), torch.einsum("pm,np...->nm...", self._weights, gradient)

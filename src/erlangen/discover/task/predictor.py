@@ -14,6 +14,7 @@ from erlangen.data.distinct import arranged, boundary
 from erlangen.discover.task.index_network import IndexNetwork
 from erlangen.discover.task.least_squares import STEPS, fit_by_evidence
 from erlangen.discover.task.modulated_network import ModulatedNetwork
+from erlangen.discover.task.pair_network import PairNetwork, Pairs
 from erlangen.discover.task.polynomial_model import PolynomialModel
 from erlangen.discover.task.views import View, views_of
 
@@ -52,13 +53,14 @@ def splits(kinds: Tensor, rest: Tensor, seed: int) -> Callable[[int], tuple[Tens
 
 class Family(NamedTuple):
     """Networks on monomials of up to ``degree``: so many indices, so many units on top, with or without a tanh on the indices; or monomials
-    of up to the degree ``carried`` times functions of the indices."""
+    of up to the degree ``carried`` times functions of the indices, of all tokens or summed over ``pairs`` of them."""
 
     degree: int
     indices: int
     hidden: int
     squash: bool = False
     carried: int = 0
+    pairs: bool = False
 
     @property
     def about(self) -> str:
@@ -89,13 +91,15 @@ WIDE = (
     Family(1, 12, 12, squash=True),
     Family(2, 1, 2, carried=2),
 )
+#: For a vector on each token, beside those.
+ON_TOKENS = tuple(Family(2, indices, hidden, carried=1, pairs=True) for indices, hidden in ((1, 8), (2, 8), (1, 12), (1, 4)))
 
 
 @dataclass(frozen=True)
 class Member:
     """One fitted model: what it sees, and its squared error on validation data, as a part of the target's variance."""
 
-    view: View
+    view: View | Pairs
     model: IndexNetwork | ModulatedNetwork | PolynomialModel
     error: float
     about: str
@@ -103,9 +107,7 @@ class Member:
 
     def jacobian(self, x: Float[Tensor, "N T n"]) -> tuple[Tensor, Tensor]:
         """Predictions ``[N, m]`` and their derivatives ``[N, m, T, n]``."""
-        slope = self.view.gradient(x)
-        y, J = self.model.input_jacobian(self.view(x), slope.flatten(2))
-        return y, J.unflatten(2, x.shape[1:])
+        return self.model.input_jacobian(self.view(x), self.view.gradient(x))
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def fit_predictor(
     families: tuple[Family, ...] | None = None,
     views: Sequence[tuple[str, int, View]] | None = None,
     labels: bool = False,
+    on_tokens: bool = False,
 ) -> Predictor:
     """Fit each family once, then the best ones again until errors are as good as none or the budget is used.
 
@@ -164,9 +167,14 @@ def fit_predictor(
         families: to choose from; by default all that suit the target.
         views: what models see of the tokens, each with a name and the degree of its monomials; by default all that suit the data's size.
         labels: whether targets are class labels.
+        on_tokens: whether targets are a vector on each token.
     """
     good = GOOD_LABELS if labels else GOOD
-    search = _Search(x, y, split, seed, budget, families or (FAMILIES if y.shape[1] == 1 else WIDE), views or views_of(x), good)
+    families = families or (FAMILIES if y.shape[1] == 1 else WIDE)
+    seen: list[tuple[str, int, View | Pairs]] = list(views or views_of(x))
+    if on_tokens and Pairs.fits(x, 2):
+        families, seen = ON_TOKENS + families, [*seen, ("each token with each other one", 2, Pairs(x, 2))]
+    search = _Search(x, y, split, seed, budget, families, seen, good)
     kinds = search.kinds
     for number in range(ROUNDS):
         if number >= FIRST_ROUNDS:
@@ -190,7 +198,7 @@ class _Search:
         seed: int,
         budget: float,
         families: tuple[Family, ...],
-        views: Sequence[tuple[str, int, View]],
+        views: Sequence[tuple[str, int, View | Pairs]],
         good: float,
     ) -> None:
         self.y, self.split, self.seed, self.good = y, split, seed, good
@@ -201,8 +209,8 @@ class _Search:
         self.kinds = [
             (number, family)
             for family in self.families
-            for number, (_, degree, _) in enumerate(self.views)
-            if family.degree == degree
+            for number, (_, degree, view) in enumerate(self.views)
+            if family.degree == degree and family.pairs == isinstance(view, Pairs)
         ]
         self.found: list[Member] = []
         self.errors: dict[tuple[int, Family], list[float]] = {}
@@ -211,9 +219,8 @@ class _Search:
 
     def done(self, rounds: int) -> bool:
         """Whether several models are as good as a model can be, or after a few rounds alike: what is left is noise."""
-        third = sorted(member.error for member in self.found)[2:3]
-        best = min(member.error for member in self.found)
-        return bool(third) and third[0] <= max(self.good, ALIKE * best if rounds >= SOME_ROUNDS else 0.0)
+        best, third = sorted(member.error for member in self.found)[:3:2] if len(self.found) > 2 else (0.0, float("inf"))
+        return third <= max(self.good, ALIKE * best if rounds >= SOME_ROUNDS else 0.0)
 
     def promising(self) -> list[tuple[int, Family]]:
         """The two kinds with the smallest errors, and all cheap ones several times."""
@@ -221,23 +228,26 @@ class _Search:
         return kinds[:2] + AGAIN * [kind for kind in kinds if self.costs[kind] <= CHEAP * self.budget]
 
     def round(self, number: int, kinds: list[tuple[int, Family]]) -> None:
-        """Fit one model of each kind on one split, and in the first rounds a polynomial on every view."""
+        """Fit one model of each kind on one split, and in the first rounds a polynomial on every view; less, once that is good."""
         fit, validate = self.split(number)
         y = self.y
         if number < FIRST_ROUNDS:
             for phi, (name, degree, view) in zip(self.seen, self.views):
-                if phi.shape[1] < len(fit):
+                if not isinstance(view, Pairs) and phi.shape[1] < len(fit):
                     model = PolynomialModel(phi[fit], y[fit], phi[validate], y[validate])
                     self.found.append(Member(view, model, model.error, f"polynomials of degree {degree} in {name}"))
         for kind in kinds:
+            if self.done(0):
+                return
             place, family = kind
             name, _, view = self.views[place]
             phi = self.seen[place]
             rng = torch.Generator().manual_seed(1000003 * self.seed + len(self.found))
             network: IndexNetwork | ModulatedNetwork
             if family.carried:
-                carried = view.degree <= family.carried
-                network = ModulatedNetwork(view.power, carried, family.indices, family.hidden, y.shape[1], rng)
+                carried, outputs = view.degree <= family.carried, y.shape[1] // (phi.shape[1] if family.pairs else 1)
+                kind_of_network = PairNetwork if family.pairs else ModulatedNetwork
+                network = kind_of_network(view.power, carried, family.indices, family.hidden, outputs, rng)
             else:
                 hidden = family.hidden + 2 * (y.shape[1] - 1)
                 network = IndexNetwork(phi.shape[1], view.power, family.indices, hidden, y.shape[1], family.squash, rng)

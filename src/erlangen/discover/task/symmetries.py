@@ -178,7 +178,8 @@ def task_symmetries_of(data: Samples, *, law: bool | None = None, affine: bool =
     test, rest = everything[:kept_back], everything[kept_back:]
 
     split = splits(kinds, rest, seed)
-    predictor = fit_predictor(z, t, split, seed, labels=data.labels is not None)
+    on_tokens = data.y.shape[1] == tokens.shape[1]
+    predictor = fit_predictor(z, t, split, seed, labels=data.labels is not None, on_tokens=on_tokens)
     # A target beyond those that were seen is no better a guess.
     error = float((predictor(z[test]).clamp(t[rest].amin(0), t[rest].amax(0)) - t[test]).square().mean())
     if error > 1 - LEAST_EXPLAINED:
