@@ -1,4 +1,6 @@
-"""The command line: fit, discover, audit, adapt, expressivity, relu-dimension, crystals, run, zoo, list. Thin: each is a few calls.
+"""The command line: fit, discover, audit, adapt, expressivity, relu-dimension, crystals, microstructures, run, zoo, list.
+
+Thin: each is a few calls.
 
 Nothing heavy is imported before a command is known, so that ``--help`` answers at once.
 """
@@ -11,7 +13,20 @@ from typing import Any, NoReturn
 
 import tyro
 
-from erlangen.cli.commands import Adapt, Audit, Command, Crystals, Discover, Expressivity, Fit, List, ReluDimension, Run, Zoo
+from erlangen.cli.commands import (
+    Adapt,
+    Audit,
+    Command,
+    Crystals,
+    Discover,
+    Expressivity,
+    Fit,
+    List,
+    Microstructures,
+    ReluDimension,
+    Run,
+    Zoo,
+)
 from erlangen.cli.crystals import run_crystals
 from erlangen.cli.handlers import (
     run_adapt,
@@ -23,6 +38,7 @@ from erlangen.cli.handlers import (
     run_relu_dimension,
     run_study,
 )
+from erlangen.cli.microstructures import run_microstructures
 from erlangen.cli.words import continued, flags_of, in_flags
 from erlangen.cli.zoo import run_zoo
 from erlangen.errors import ErlangenError
@@ -52,6 +68,7 @@ def main(argv: list[str] | None = None) -> None:
             List: run_list,
             Zoo: run_zoo,
             Crystals: run_crystals,
+            Microstructures: run_microstructures,
             Expressivity: run_expressivity,
             ReluDimension: run_relu_dimension,
         }

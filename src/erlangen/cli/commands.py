@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg, subcommand
 
 from erlangen.cli.crystals import Crystals
+from erlangen.cli.microstructures import Microstructures
 
 #: What data can be taken for.
 Way = Literal["tokens", "images", "sets", "sequences", "graphs", "atoms", "weights"]
@@ -268,6 +269,7 @@ Command = (
     | Annotated[Run, arg(name="run")]
     | Annotated[Zoo, arg(name="zoo")]
     | Annotated[Crystals, arg(name="crystals")]
+    | Annotated[Microstructures, arg(name="microstructures")]
     | Annotated[Expressivity, arg(name="expressivity")]
     | Annotated[ReluDimension, arg(name="relu-dimension")]
     | Annotated[List, arg(name="list")]

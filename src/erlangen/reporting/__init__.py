@@ -16,6 +16,7 @@ from erlangen.reporting.parts import KeyNumber, Matrix, Section, Table
 from erlangen.reporting.pictures import pictures
 from erlangen.reporting.plain import plain, to_json
 from erlangen.reporting.progress import progress
+from erlangen.reporting.voxels import voxels
 
 __all__ = [
     "Balls",
@@ -48,4 +49,5 @@ __all__ = [
     "scatter",
     "to_json",
     "versions",
+    "voxels",
 ]

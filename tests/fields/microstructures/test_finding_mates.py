@@ -33,11 +33,11 @@ def test_a_motif_that_overlaps_by_chance_is_fitted_exactly():
     motif = np.array([[0, 0], [0, 1], [1, 0], [3, 1]])
     for _ in range(2):
         S, free = np.full((16, 16), 2), np.ones((16, 16), bool)
-        for _ in range(16):
+        for _ in range(12):
             points = (rng.integers(16, size=2) + motif) % 16
             if free[tuple(points.T)].all():
                 S[tuple(points.T)], free[tuple(points.T)] = 1, False
-        assert (S == 1).sum() > 30
+        assert (S == 1).sum() > 25
         factors = next(f for f in common_factors(S) if f is not None and len(f.motif) == 4)
         again = np.full(S.shape, 2)
         for offset in factors.motif:

@@ -15,7 +15,7 @@ from erlangen.fields.microstructures.recipe import Recipe
 from erlangen.fields.microstructures.relations import Difference, Move, canonical, equivalent, related, relation_group
 from erlangen.fields.microstructures.search import Root, RootSearch, search_roots
 from erlangen.fields.microstructures.spectra import Invariants, bispectrum, distinguished, invariants
-from erlangen.fields.microstructures.structure import as_structure, phase_counts
+from erlangen.fields.microstructures.structure import as_structure, phase_counts, read_structure
 
 __all__ = [
     "Bounds",
@@ -53,6 +53,7 @@ __all__ = [
     "phase_counts",
     "phase_pairs",
     "product",
+    "read_structure",
     "related",
     "relation_group",
     "search_roots",

@@ -71,7 +71,7 @@ def find_mate(
     >>> found.witness.b.tolist(), found.witness.origin
     ([1, 1, 2, 1, 2, 2, 2, 1, 2, 2, 2, 2], {'found by': 'automorphisms', 'linear': [[5]]})
     >>> print(find_mate([1, 1, 2, 1, 2, 2, 2, 2]))
-    does not hold: it has a mate (exhaustive, 23 tried; tried: exchange of phases 0, automorphisms 2, motifs 0, enumeration 21)
+    does not hold: it has a mate (exhaustive, 26 tried; tried: exchange of phases 0, automorphisms 3, motifs 2, enumeration 21)
     """
     array = as_structure(S)
     relation_group(array.shape, relations)
@@ -237,8 +237,8 @@ def _coarser(array: np.ndarray) -> Iterator[tuple[str, np.ndarray, Callable[[np.
     if len(others) and len(counts) > 1:
         apart = [math.gcd(size, *(others[:, a] - others[0, a]).tolist()) for a, size in enumerate(array.shape)]
         if max(apart) > 1:
-            start = [int(others[0, a]) % z for a, z in enumerate(apart)]
-            lattice = tuple(slice(s, None, z) for s, z in zip(start, apart))
+            first = [int(others[0, a]) % z for a, z in enumerate(apart)]
+            lattice = tuple(slice(s, None, z) for s, z in zip(first, apart))
             coarse = array[lattice]
 
             def set_apart(mate: np.ndarray) -> np.ndarray:

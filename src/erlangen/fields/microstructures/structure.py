@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,3 +77,23 @@ def phase_counts(S: Any) -> tuple[int, ...]:
     (2, 1, 3)
     """
     return tuple(np.bincount(as_structure(S).reshape(-1))[1:].tolist())
+
+
+def read_structure(path: str | os.PathLike[str], argument: str = "path") -> np.ndarray:
+    """The structure that a ``.npy`` file holds; nothing is unpickled.
+
+    Raises:
+        ArgumentError: it is no such file, or holds no structure.
+
+    >>> import tempfile
+    >>> np.save(name := tempfile.mkdtemp() + "/S.npy", [[1, 2], [2, 2]])
+    >>> read_structure(name).shape
+    (2, 2)
+    """
+    if not Path(path).is_file() or Path(path).suffix != ".npy":
+        raise ArgumentError(argument, "an existing .npy file", f"'{path}'")
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as problem:
+        raise ArgumentError(argument, "a .npy file with an array of integers", f"'{path}' ({problem})") from None
+    return as_structure(array, argument)

@@ -1,0 +1,153 @@
+"""Reports: what was found of one structure or of two, with pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from erlangen.fields.microstructures.bounds import Bounds, bounds_conductivity, volume_fractions
+from erlangen.fields.microstructures.conductivity import effective_conductivity
+from erlangen.fields.microstructures.correlation import phase_pairs, two_point
+from erlangen.fields.microstructures.spectra import distinguished
+from erlangen.fields.microstructures.structure import phase_counts
+from erlangen.reporting import Figure, KeyNumber, Outcome, Section, Table, heatmap, pictures, voxels
+from erlangen.verdict import Verdict
+
+GLOSSARY = {
+    "two-point correlation": "how often phase b stands at p + r where phase a stands at p, for every shift r, counted periodically",
+    "mate": "a structure with the same two-point correlations that no symmetry named takes to the first",
+    "bispectrum": "a product of three Fourier components that shifts leave alone; it sees the phases that correlations lose",
+    "motif": "a set of sites of which a structure is made by copies",
+}
+
+
+def draw(structures: Mapping[str, np.ndarray], title: str, caption: str = "") -> Figure:
+    """Structures side by side: up to two axes as pictures, three as cubes without the commonest phase; of more a slice."""
+    arrays = dict(structures)
+    first = next(iter(arrays.values()))
+    if first.ndim > 3:
+        arrays = {name: array.reshape(*array.shape[:3], -1)[..., 0] for name, array in arrays.items()}
+        caption = f"{caption} Of {first.ndim} axes, the first three at 0 of the others.".strip()
+    if first.ndim >= 3:
+        ground = int(np.bincount(first.reshape(-1)).argmax())
+        return voxels(arrays, title=title, ground=ground, caption=f"{caption} Phase {ground} is not drawn.".strip())
+    rows = {name: [np.atleast_2d(array).astype(float)] for name, array in arrays.items()}
+    return pictures(rows, [""], title=title, colour_label="phase", caption=caption)
+
+
+def mate_outcome(S: np.ndarray, verdict: Verdict, config: Mapping[str, Any], seconds: float) -> Outcome:
+    """The report of :func:`find_mate`."""
+    metrics: dict[str, Any] = {"verdict": verdict.as_dict(), "sites": list(phase_counts(S))}
+    if not verdict:
+        proved = "It has no mate: all structures with these numbers of sites were gone through."
+        answer = proved if verdict.how == "exhaustive" else "No mate was found; that proves nothing."
+        sections = [
+            Section(
+                "What was tried", [f"{verdict.reason[:1].upper()}{verdict.reason[1:]}."], figures=[draw({"S": S}, "The structure")]
+            )
+        ]
+        return Outcome("microstructures-mate", "Is it known by its two-point correlations?", config, metrics=metrics, sections=sections,
+                       seconds=seconds, answer=answer, glossary=GLOSSARY)  # fmt: skip
+    pair = verdict.witness
+    told = distinguished(pair.a, pair.b)
+    metrics |= {"origin": dict(pair.origin), "bispectra": told.as_dict()}
+    sections = [
+        Section(
+            "The mate",
+            [
+                f"All {len(phase_pairs(int(S.max())))} independent correlations agree at all {S.size} shifts, as whole numbers; "
+                "no relation takes one structure to the other.",
+                f"Found by: {pair.origin['found by']}. " + "; ".join(f"{k} {v}" for k, v in pair.origin.items() if k != "found by"),
+            ],
+            figures=[draw({"the structure": pair.a, "its mate": pair.b}, "Two structures with the same two-point correlations")],
+        ),
+        Section(
+            "What tells them apart",
+            ["Third-order statistics do: the bispectrum is complete for signals whose spectrum vanishes nowhere."],
+            tables=[
+                Table(
+                    "Relative differences",
+                    ["", "largest"],
+                    [["bispectra", told["bispectra"]], ["power spectra", told["power spectra"]]],
+                )
+            ],
+        ),
+    ]
+    answer = f"It has a mate, {verdict.reason}: the same two-point correlations, and another structure."
+    numbers = [KeyNumber("cases tried", verdict.tried), KeyNumber("bispectra differ by", told["bispectra"])]
+    return Outcome("microstructures-mate", "It is not known by its two-point correlations", config, metrics=metrics, sections=sections,
+                   seconds=seconds, answer=answer, glossary=GLOSSARY, key_numbers=numbers)  # fmt: skip
+
+
+def check_outcome(a: np.ndarray, b: np.ndarray, same: Verdict, relation: Verdict, config: Mapping[str, Any]) -> Outcome:
+    """The report of :func:`equivalent` and :func:`related`."""
+    if same and relation:
+        answer = f"They are one structure: {relation.reason}."
+    elif same:
+        answer = "They are mates: the same two-point correlations, and not related."
+    else:
+        answer = f"Their two-point correlations differ: {same.reason}."
+    figures = [draw({"A": a, "B": b}, "The two structures")]
+    if not same and a.max() == b.max() and a.ndim == 2 and max(a.shape) <= 48:
+        difference = two_point(a)[0] - two_point(b)[0]
+        if difference.any():
+            figures.append(
+                heatmap(difference.astype(float), title="Difference of the first correlation", x_label="shift", y_label="shift")
+            )
+    metrics = {"equivalent": same.as_dict(), "related": relation.as_dict()}
+    if same.witness is not None:
+        metrics["differs at"] = same.witness._asdict()
+    if relation:
+        metrics["related by"] = {"linear": relation.witness.linear, "shift": relation.witness.shift}
+    rows = [[v.claim, "yes" if v else "no", v.how, v.reason] for v in (same, relation)]
+    sections = [Section("Answers", tables=[Table("Exact", ["question", "answer", "how", "why"], rows)], figures=figures)]
+    return Outcome("microstructures-check", "Are two structures told apart by two-point correlations?", config, metrics=metrics,
+                   sections=sections, answer=answer, glossary=GLOSSARY)  # fmt: skip
+
+
+def conductivity_outcome(S: np.ndarray, k: Sequence[float], refine: int, method: Any, config: Mapping[str, Any]) -> Outcome:
+    """The report of :func:`effective_conductivity`, with the bounds beside it."""
+    found = bounds_conductivity(S, k)
+    K = effective_conductivity(S, k, refine, method)
+    axes = [f"axis {i}" for i in range(S.ndim)]
+    sections = [
+        _bounds_section(found, S),
+        Section(
+            "Effective conductivity",
+            [f"Bilinear elements, {refine} along each edge of a site: an upper bound that falls with finer elements."],
+            tables=[Table("K", ["", *axes], [[name, *row] for name, row in zip(axes, K.tolist())])],
+        ),
+    ]
+    metrics = {"K": K.tolist(), "bounds": found._asdict()}
+    told = ", ".join(f"{value:.6g}" for value in np.diag(K))
+    answer = f"Along the axes {told}; between {found.reuss:.6g} (Reuss) and {found.voigt:.6g} (Voigt)."
+    return Outcome("microstructures-keff", "Effective conductivity", config, metrics=metrics, sections=sections, answer=answer,
+                   glossary=GLOSSARY)  # fmt: skip
+
+
+def bounds_outcome(S: np.ndarray, k: Sequence[float], config: Mapping[str, Any]) -> Outcome:
+    """The report of :func:`bounds_conductivity`."""
+    found = bounds_conductivity(S, k)
+    answer = (
+        f"Between {found.reuss:.9g} and {found.voigt:.9g}; if isotropic, between {found.hs_lower:.9g} and {found.hs_upper:.9g}."
+    )
+    return Outcome("microstructures-bounds", "Bounds on the effective conductivity", config, metrics={"bounds": found._asdict()},
+                   sections=[_bounds_section(found, S)], answer=answer, glossary=GLOSSARY)  # fmt: skip
+
+
+def _bounds_section(found: Bounds, S: np.ndarray) -> Section:
+    rows = [
+        ["Reuss", found.reuss],
+        ["Hashin-Shtrikman, lower", found.hs_lower],
+        ["Hashin-Shtrikman, upper", found.hs_upper],
+        ["Voigt", found.voigt],
+    ]
+    fractions = ", ".join(f"{v:.4g}" for v in volume_fractions(S))
+    return Section(
+        "Bounds",
+        [f"They know the volume fractions ({fractions}) alone, and those of Hashin and Shtrikman that the structure is isotropic."],
+        tables=[Table("Bounds", ["", "k"], rows)],
+        figures=[draw({"S": S}, "The structure")],
+    )

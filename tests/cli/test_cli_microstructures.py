@@ -1,0 +1,116 @@
+"""``erlangen microstructures`` as a user meets it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from erlangen.cli import main
+from erlangen.errors import ArgumentError
+from erlangen.fields import microstructures as micro
+from erlangen.reporting import voxels
+
+
+def call(capsys, *args):
+    code = 0
+    try:
+        main([str(a) for a in args])
+    except SystemExit as stop:
+        code = stop.code or 0
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+@pytest.fixture
+def files(tmp_path):
+    a, b = micro.search_roots((4, 3), (5,)).roots[0].members
+    pair = micro.factor_roots((9, 8, 8), seed=0)
+    for name, S in {
+        "a": a,
+        "b": b,
+        "rolled": np.roll(a, 1, 0),
+        "cube": pair.a,
+        "alone": np.array([1, 1, 2, 2, 2]),
+        "real": np.ones(3),
+    }.items():
+        np.save(tmp_path / f"{name}.npy", S)
+    return tmp_path
+
+
+def test_mates_are_found_and_written(files, capsys):
+    for name in ("a", "cube"):
+        code, out, _ = call(capsys, "microstructures", "mate", files / f"{name}.npy", "--out", files / "runs", "--json")
+        assert code == 0
+        told = json.loads(out)
+        assert told["verdict"]["holds"]
+        folder = files / "runs" / "microstructures-mate"
+        mate = np.load(sorted(folder.iterdir())[-1] / "mate.npy")
+        assert micro.equivalent(micro.read_structure(files / f"{name}.npy"), mate)
+    page = (sorted(folder.iterdir())[-1] / "report.html").read_text()
+    assert "mesh3d" in page
+    code, out, _ = call(capsys, "microstructures", "mate", files / "alone.npy", "--out", files / "runs", "--quiet")
+    assert code == 0
+    assert "It has no mate" in out
+
+
+def test_a_stopped_search_says_how_to_go_on(files, capsys, monkeypatch):
+    from erlangen.fields.microstructures import mates
+
+    real = mates._matching
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mates, "_matching", stop)
+    code, _, err = call(capsys, "microstructures", "mate", files / "a.npy", "--out", files / "runs", "--quiet")
+    assert code == 130
+    words = err.split("continue with: ")[1].split()
+    assert words[-2] == "--resume"
+    monkeypatch.setattr(mates, "_matching", real)
+    code, out, _ = call(capsys, *words[1:])
+    assert code == 0
+    assert "It has a mate, found by enumeration" in out
+
+
+def test_checks_bounds_and_conductivities(files, capsys):
+    for other, said in (("b", "They are mates"), ("rolled", "one structure")):
+        code, out, _ = call(capsys, "microstructures", "check", files / "a.npy", files / f"{other}.npy", "--out", files / "runs")
+        assert code == 0
+        assert said in out
+    code, out, _ = call(capsys, "microstructures", "bounds", files / "a.npy", "--k", 10, 1, "--out", files / "runs")
+    assert "Between 1.6 and 4.75" in out
+    code, out, _ = call(capsys, "microstructures", "keff", files / "a.npy", "--k", 10, 1, "--out", files / "runs", "--json")
+    assert json.loads(out)["K"][0][0] == pytest.approx(2.98387956, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("mate", "real.npy"), "PATH: expected an array of integer labels"),
+        (("mate", "none.npy"), "PATH: expected an existing .npy file"),
+        (("check", "a.npy", "alone.npy"), "B: expected the shape of a"),
+        (("keff", "a.npy", "--k", "10"), "--k: expected 2 positive numbers"),
+        (("keff", "a.npy", "--k", "1", "2", "--refine", "0"), "--refine: expected at least 1"),
+    ],
+)
+def test_bad_input_is_one_line(files, capsys, monkeypatch, words, said):
+    monkeypatch.chdir(files)
+    code, _, err = call(capsys, "microstructures", *words, "--out", files / "runs")
+    assert code == 2
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_faces_of_cubes_enclose_their_sites():
+    rng = np.random.default_rng(0)
+    S = rng.integers(1, 4, (4, 3, 5))
+    figure = voxels({"S": S}, title="cubes", ground=3)
+    for label, mesh in zip((1, 2), figure.plotly_figure.data):
+        corners = np.stack([mesh.x, mesh.y, mesh.z], 1).astype(float)
+        tri = corners[np.stack([mesh.i, mesh.j, mesh.k], 1)]
+        area = np.linalg.norm(np.cross(tri[:, 1] - tri[:, 0], tri[:, 2] - tri[:, 0]), axis=1).sum() / 2
+        mask = np.pad(np.equal(S, label), 1)
+        assert area == sum(np.abs(np.diff(mask.astype(int), axis=axis)).sum() for axis in range(3))
+    assert "first 20" in voxels({"S": np.tile(S, (8, 1, 1))}, title="long", ground=3).caption
+    with pytest.raises(ArgumentError, match="'grids'"):
+        voxels({}, title="none", ground=1)
