@@ -179,6 +179,13 @@ def test_predictions_are_of_their_compositions_and_repeat():
     assert all(one.is_right_handed for one in made)
 
 
+@pytest.mark.parametrize(("batch_size", "pairs"), [(2, 10**6), (100, 60)])
+def test_crystals_come_in_order_however_many_are_made_at_once(batch_size, pairs, monkeypatch):
+    monkeypatch.setattr("erlangen.fields.crystals.diffcsp.model.PAIRS", pairs)
+    made = small().predict(["BaTiO3", "CsCl", "TiO2"], 2, steps=3, batch_size=batch_size, seed=0)
+    assert [one.formula for one in made] == ["BaTiO3"] * 2 + ["CsCl"] * 2 + ["TiO2"] * 2
+
+
 def test_tables_give_the_same_crystals():
     model = small(width=32, layers=2, frequencies=16)
     one, other = (model.predict("BaTiO3", 2, steps=10, tabulated=tabulated, seed=0) for tabulated in (False, True))
@@ -204,9 +211,9 @@ def test_what_is_known_is_held():
     assert not torch.allclose(made[0].fractional, made[1].fractional)
     places = torch.tensor([[0.1, 0.2, 0.3], [0.6, 0.7, 0.8]])
     made = model.predict("CsCl", 2, steps=5, fractional=places, seed=0)
-    for one in made:
-        held = one.fractional if torch.allclose(one.fractional, places.double(), atol=1e-6) else (-one.fractional) % 1
-        assert torch.allclose(held, places.double(), atol=1e-6)
+    assert all(torch.allclose(one.fractional, places.double(), atol=1e-6) for one in made)
+    left = cell * torch.tensor([[-1.0], [1], [1]])
+    assert torch.allclose(model.predict("CsCl", steps=5, lattice=left, seed=0)[0].cell, left.double(), atol=1e-6)
     with pytest.raises(ArgumentError, match="fractional"):
         model.predict("CsCl", fractional=torch.zeros(3, 3))
     with pytest.raises(ArgumentError, match="lattice"):

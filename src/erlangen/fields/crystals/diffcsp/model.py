@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,8 @@ Guide = Callable[[dict[str, Tensor], Tensor], Tensor]
 
 #: How often a cell without volume is drawn anew.
 TRIES = 10
+#: Pairs of atoms at once while sampling: some hundred megabytes for each layer of 256 features.
+PAIRS = 120_000
 
 
 @dataclass(frozen=True)
@@ -173,12 +175,12 @@ class DiffCSP:
     @torch.no_grad()
     def losses(self, structures: CrystalDataset | Sequence[Any], *, repeats: int = 1, seed: int = 0) -> dict[str, float]:
         """The mean squared error of each part, 1 where nothing is known of it; at random steps, ``repeats`` for each crystal."""
-        rng, data = torch.Generator().manual_seed(seed), self.record(structures)
+        rng, data = torch.Generator().manual_seed(seed), self._here(self.record(structures))
         process, totals = self.diffusion.process, dict.fromkeys(self.diffusion.process.parts, 0.0)
         rows = process.rows(data)
         with evaluating(self.diffusion):
             for _ in range(repeats):
-                t = torch.randint(1, process.steps + 1, (process.size(data),), generator=rng)
+                t = torch.randint(1, process.steps + 1, (process.size(data),), generator=rng).to(self._device)
                 x_t, targets = process.noise(data, t, generator=rng)
                 said = self.diffusion(x_t, t)
                 for name, part in process.parts.items():
@@ -218,11 +220,12 @@ class DiffCSP:
             fractional: coordinates ``[n, 3]``, known and held; atoms are in the order of the composition.
             guide: a log-density of noisy records whose gradient is followed; see :class:`Energy`.
             tabulated: read the network's waves from tables; see :class:`TabulatedTrunk`.
-            batch_size: crystals at once.
+            batch_size: crystals at once, at most; large ones are fewer, for their pairs of atoms fill the memory.
             seed, generator: source of randomness; one of them.
 
         Returns:
-            ``n_samples`` crystals for each composition, one after another, in right-handed cells.
+            ``n_samples`` crystals for each composition, one after another, in right-handed cells; with something held in the cells as
+            they came, of either hand, for what is held must stay.
 
         Raises:
             ArgumentError: a composition that cannot be read or is too large; a model whose types are noisy; what is held does not fit.
@@ -295,14 +298,14 @@ class DiffCSP:
         """
         source = source_of(seed, generator)
         made = self.diffusion.sample(
-            self.record(structures),
+            self._here(self.record(structures)),
             start=t0,
             steps=steps,
             corrector=self._corrector(gamma),
             guide=guide,
             generator=source,
         )
-        found = crystals(made)
+        found = crystals({name: part.cpu() for name, part in made.items()})
         if None in found:
             raise ArgumentError(
                 "t0", "an earlier step", f"{t0}, from which structure {found.index(None)} came back without a volume"
@@ -322,13 +325,11 @@ class DiffCSP:
         found: list[Crystal | None] = [None] * len(atoms)
         for _ in range(TRIES):
             missing = sorted((i for i, one in enumerate(found) if one is None), key=lambda i: len(atoms[i]))
-            for start in range(0, len(missing), batch_size):
-                chosen = missing[start : start + batch_size]
+            for chosen in _batches(missing, [len(one) for one in atoms], batch_size):
                 like = empty([atoms[i] for i in chosen], self.noisy_types, self._dtype)
                 like |= {name: known.expand(len(chosen), *known.shape).clone() for name, known in held.items()}
-                like = {name: part.to(self._device) for name, part in like.items()}
-                made = model.sample(like, fixed=dict.fromkeys(held, True), generator=generator, **way)
-                for i, one in zip(chosen, crystals({name: part.cpu() for name, part in made.items()})):
+                made = model.sample(self._here(like), fixed=dict.fromkeys(held, True), generator=generator, **way)
+                for i, one in zip(chosen, crystals({name: part.cpu() for name, part in made.items()}, as_is=bool(held))):
                     found[i] = one
             if None not in found:
                 return [one for one in found if one is not None]
@@ -358,6 +359,9 @@ class DiffCSP:
     @property
     def _dtype(self) -> torch.dtype:
         return next(self.diffusion.parameters()).dtype
+
+    def _here(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: part.to(self._device) for name, part in data.items()}
 
     @property
     def _device(self) -> torch.device:
@@ -397,6 +401,18 @@ class DiffCSP:
     def __repr__(self) -> str:
         s = self.settings
         return f"DiffCSP({s.task!r}, width={s.width}, layers={s.layers}, frequencies={s.frequencies})"
+
+
+def _batches(chosen: Sequence[int], sizes: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Crystals in the order of their sizes, so many at once that their pairs of atoms fit into memory."""
+    batch: list[int] = []
+    for i in chosen:
+        if batch and (len(batch) >= most or (len(batch) + 1) * sizes[i] ** 2 > PAIRS):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
 
 
 def _each(given: Any) -> list[Any]:

@@ -42,8 +42,8 @@ def kinds(numbers: Tensor, mask: Tensor, types: bool, dtype: torch.dtype) -> dic
     return {"types": torch.where(mask.unsqueeze(-1), one_hot, 0)}
 
 
-def crystals(made: dict[str, Tensor]) -> list[Crystal | None]:
-    """The crystals of a record, in right-handed cells; ``None`` for a cell without volume."""
+def crystals(made: dict[str, Tensor], as_is: bool = False) -> list[Crystal | None]:
+    """The crystals of a record, in right-handed cells unless ``as_is``; ``None`` for a cell without volume."""
     numbers = made["numbers"] if "numbers" in made else made["types"].argmax(-1) + 1
     found: list[Crystal | None] = []
     for cell, frac, number, there in zip(made["lattice"].double(), made["frac"].double(), numbers, made["mask"]):
@@ -51,7 +51,8 @@ def crystals(made: dict[str, Tensor]) -> list[Crystal | None]:
         if not (bool(cell.isfinite().all()) and volume > max(SMALLEST, 10 * FLAT * box) and bool(frac.isfinite().all())):
             found.append(None)
         else:
-            found.append(Crystal(cell, frac[there], number[there]).right_handed())
+            one = Crystal(cell, frac[there], number[there])
+            found.append(one if as_is else one.right_handed())
     return found
 
 
