@@ -428,6 +428,22 @@ def test_calibration_keeps_the_spread():
     assert float(seen["y"].std() / seen["h"].std()) == pytest.approx(1, abs=1e-12)
 
 
+@pytest.mark.parametrize("spoil", [lambda pos, x, vec: (pos[:0], x[:0], vec[:0]), lambda pos, x, vec: (pos, x * float("nan"), vec)])
+def test_calibration_refuses_a_batch_that_says_nothing(spoil):
+    net, (pos, x, vec) = net_of(), cloud()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    with pytest.raises(ArgumentError, match="'inputs': expected a batch of several nodes"):
+        net.calibrate(*spoil(pos, x, vec))
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert not any(bool(block.conv.calibrated) for block in net.blocks)
+
+
+@pytest.mark.parametrize("scale", [-1.0, float("nan"), True])
+def test_a_layer_scale_is_not_negative(scale):
+    with pytest.raises(ArgumentError, match="layer_scale"):
+        PONITA(1, 8, 1, 1, layer_scale=scale)
+
+
 def test_autocast_vmap_and_strides():
     net, (pos, x, vec) = net_of().float(), (part.float() for part in cloud())
     s, v = net(pos, x, vec)

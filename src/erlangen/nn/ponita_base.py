@@ -58,6 +58,8 @@ class PointNetwork(nn.Module):
             raise ArgumentError(side, "at least one scalar or vector that comes in and one that goes out", 0)
         if radius is not None and (isinstance(radius, bool) or not isinstance(radius, (int, float)) or not radius > 0):
             raise ArgumentError("radius", "a positive length, or None", repr(radius))
+        if layer_scale is not None and (isinstance(layer_scale, bool) or not 0 <= layer_scale < float("inf")):
+            raise ArgumentError("layer_scale", "a number from 0 up, or None", repr(layer_scale))
         if dim not in (2, 3):
             raise ArgumentError("dim", "2 or 3", repr(dim))
         if task not in get_args(Task):
@@ -144,12 +146,20 @@ class PointNetwork(nn.Module):
 
         Args:
             inputs, options: of :meth:`forward`, a typical batch. Where sums go over many neighbours, networks start too steep without.
+
+        Raises:
+            ArgumentError: a batch whose features do not vary or are not finite; the kernels stay as they were.
         """
         convolutions = [module for module in self.modules() if isinstance(module, Convolution)]
+        before = [{name: value.detach().clone() for name, value in conv.state_dict().items()} for conv in convolutions]
         try:
             for conv in convolutions:
                 conv.calibrating = True
             self(*inputs, **options)
+        except BaseException:
+            for conv, state in zip(convolutions, before):
+                conv.load_state_dict(state)
+            raise
         finally:
             for conv in convolutions:
                 conv.calibrating = False

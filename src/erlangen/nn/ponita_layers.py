@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from erlangen.errors import ArgumentError
+
 
 class Neighbourhood(Protocol):
     """How a convolution sums. A kernel is a linear map of the basis functions, which all layers share."""
@@ -194,10 +196,15 @@ class Convolution(nn.Module):
 
 
 def _rescale(kernel: nn.Linear, after: Tensor, before: Tensor) -> Tensor:
-    """Scale a kernel such that its results spread as what it was applied to; the results."""
+    """Scale a kernel such that its results spread as what it was applied to; the results.
+
+    Raises:
+        ArgumentError: one of them does not vary, or is not finite.
+    """
     factor = before.std() / after.std()
     if not bool(factor.isfinite() & (factor > 0)):
-        return after
+        got = f"features that spread by {float(before.std()):.3g}, and by {float(after.std()):.3g} behind a convolution"
+        raise ArgumentError("inputs", "a batch of several nodes with neighbours, whose features are finite and vary", got)
     kernel.weight.mul_(factor)
     return after * factor
 
