@@ -170,6 +170,28 @@ def test_files_and_repetition(tmp_path: Path, options: dict) -> None:
         WyckoffDiff.load(tmp_path / "none.safetensors")
 
 
+def test_a_killed_fit_ends_with_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Descriptions are drawn by the random numbers of each step."""
+    settings = TrainingConfig(steps=10, batch_size=4, checkpoint_every=3)
+    whole, killed = WyckoffDiff(**SMALL), WyckoffDiff(**SMALL)
+    whole.fit(CRYSTALS, settings, quiet=True)
+    plain, calls = Diffusion.loss, []
+
+    def loss(self: Diffusion, *data, **options) -> Tensor:
+        calls.append(None)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return plain(self, *data, **options)
+
+    monkeypatch.setattr(Diffusion, "loss", loss)
+    with pytest.raises(KeyboardInterrupt):
+        killed.fit(CRYSTALS, settings, checkpoint=tmp_path, quiet=True)
+    monkeypatch.undo()
+    killed.fit(CRYSTALS, settings, checkpoint=tmp_path, quiet=True)
+    for name, weights in whole.diffusion.state_dict().items():
+        assert torch.equal(killed.diffusion.state_dict()[name], weights), name
+
+
 def test_a_condition_is_learnt() -> None:
     """Sodium chloride has the value 1, potassium chloride -1; asked for one of them, that one comes."""
     data = [Protostructure.from_wyckoffs(225, [("a", x), ("b", "Cl")]) for x in ("Na", "K")] * 32
