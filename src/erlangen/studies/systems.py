@@ -92,7 +92,13 @@ SYSTEMS = (
         "works: plane groups, the cube, space and time; typed fields; flows to learn from",
     ),
     System(9, "white-dwarf binaries", "orientations of gravitational-wave binaries", "fields/binaries"),
-    System(10, "EQ2PC", "different structures with identical two-point correlation", "fields/microstructures"),
+    System(
+        10,
+        "EQ2PC",
+        "different structures with identical two-point correlation",
+        "fields/microstructures",
+        "works: exact on any grid and relations; finds or excludes mates; homometric crystals; `erlangen microstructures`",
+    ),
     System(
         11,
         "frame averaging",

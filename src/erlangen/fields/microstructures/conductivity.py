@@ -14,8 +14,9 @@ from erlangen.errors import ArgumentError, ErlangenError
 from erlangen.fields.microstructures.bounds import check_conductivities
 from erlangen.fields.microstructures.structure import as_structure
 
-#: From so many nodes on, or in three dimensions, conjugate gradients are faster than a sparse factorisation.
-DIRECT = 1 << 17
+#: Up to so many nodes a sparse factorisation is faster than conjugate gradients, and in two dimensions up to the second number where
+#: conductivities differ by more than the third, which gradients take many steps for.
+SMALL, LARGE, CONTRAST = 1 << 12, 1 << 17, 1e3
 #: Residual of conjugate gradients, relative to the load's.
 TOLERANCE = 1e-11
 ITERATIONS = 5000
@@ -53,7 +54,8 @@ def effective_conductivity(
     field = values[array - 1]
     for axis in range(array.ndim):
         field = field.repeat(refine, axis)
-    direct = method == "direct" or (method == "auto" and field.ndim < 3 and field.size <= DIRECT)
+    most = LARGE if values.max() > CONTRAST * values.min() else SMALL
+    direct = method == "direct" or (method == "auto" and field.ndim < 3 and field.size <= most)
     element, corners = _element(field.ndim)
     # The load of a unit gradient along each axis: what the element matrix makes of that coordinate.
     loads = np.stack([-_scattered(field, element @ corners[:, d], corners) for d in range(field.ndim)])

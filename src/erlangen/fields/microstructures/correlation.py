@@ -61,10 +61,7 @@ def two_point(
     products = np.stack([pick[a - 1].conj() * pick[b - 1] for a, b in wanted], len(batch)) if wanted else hats[..., :0, :]
     if not wanted:  # one phase: nothing is free
         return like(S, np.zeros((*batch, 0, *shape), np.float64 if normalise else np.int64))
-    numbers = fft.irfftn(products, s=shape, axes=axes)
-    whole = np.rint(numbers)
-    if np.abs(numbers - whole).max() > ROUNDING:
-        unsupported(f"a grid of shape {shape}", "counts that can be rounded for certain", "use a smaller one")
+    whole = _whole(fft.irfftn(products, s=shape, axes=axes))
     return like(S, whole / np.prod(shape) if normalise else whole.astype(np.int64))
 
 
@@ -82,6 +79,29 @@ def _transforms(S: Any, dims: int | None) -> tuple[int, tuple[int, ...], np.ndar
     axes = tuple(range(-dims, 0))
     masks = array[(..., None, *(slice(None),) * dims)] == np.arange(1, n).reshape(-1, *(1,) * dims)
     return n, axes, fft.rfftn(masks.astype(np.float64), axes=axes), batch, shape
+
+
+def two_point_difference(a: np.ndarray, b: np.ndarray) -> Int[np.ndarray, "pairs ..."]:
+    """``two_point(a) - two_point(b)`` of structures of one shape with the same phases, by one transform back instead of two."""
+    n, axes = int(a.max()), tuple(range(-a.ndim, 0))
+    phases = np.arange(1, n).reshape(-1, *(1,) * a.ndim)
+    f, g = (fft.rfftn((x == phases).astype(np.float64), axes=axes) for x in (a, b))
+    if not (wanted := phase_pairs(n)):
+        return np.zeros((0, *a.shape), np.int64)
+    products = np.stack([f[p - 1].conj() * f[q - 1] - g[p - 1].conj() * g[q - 1] for p, q in wanted])
+    return _whole(fft.irfftn(products, s=a.shape, axes=axes)).astype(np.int64)
+
+
+def _whole(numbers: np.ndarray) -> np.ndarray:
+    """Counts that came out of a Fourier transform, rounded.
+
+    Raises:
+        UnsupportedError: one is too far from whole.
+    """
+    whole = np.rint(numbers)
+    if np.abs(numbers - whole).max() > ROUNDING:
+        unsupported(f"a grid of shape {numbers.shape[1:]}", "counts that can be rounded for certain", "use a smaller one")
+    return whole
 
 
 def soft_two_point(indicators: Float[Tensor, "*batch n ..."], dims: int) -> Float[Tensor, "*batch n n ..."]:

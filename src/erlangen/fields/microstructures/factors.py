@@ -97,10 +97,16 @@ def _place(sizes: tuple[int, ...], motif: np.ndarray, count: int, rng: np.random
     differences = (motif[:, None] - motif[None]).reshape(-1, len(sizes))
     placed = []
     for _ in range(count):
-        room = np.flatnonzero(free)
-        if not len(room):
-            return None
-        point = np.array(np.unravel_index(rng.choice(room), sizes))
+        # Points at random are mostly free; where they are not, one of those that are.
+        draws = rng.integers(sizes, size=(16, len(sizes)))
+        hits = np.flatnonzero(free[tuple(draws.T)])
+        if len(hits):
+            point = draws[hits[0]]
+        else:
+            room = np.flatnonzero(free)
+            if not len(room):
+                return None
+            point = np.array(np.unravel_index(rng.choice(room), sizes))
         placed.append(point)
         free[tuple(((point + differences) % sizes).T)] = False
     return np.stack(placed)

@@ -1,0 +1,117 @@
+"""How many classes of structures share their correlations, and how long it takes to know."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from erlangen.fields import microstructures as micro
+from erlangen.reporting import progress
+
+#: Rings by translations and inversion: orbits, correlations, shared, not explained by an exchange of phases. Those of Z_12 are the
+#: musicians' set classes and Z-relations (A. Forte, The Structure of Atonal Music, 1973).
+RINGS = {
+    (8, 4): (8, 7, 1, 0),
+    (12, 4): (29, 28, 1, 1),
+    (12, 5): (38, 35, 3, 3),
+    (12, 6): (50, 35, 15, 0),
+    (16, 8): (440, 254, 180, 3),
+}
+#: Grids by translations and reflections of axes: sizes, counts, and what the official code took to its first pair, in seconds.
+GRIDS = [((12,), (5,), 0.44), ((4, 3), (5,), 1.4), ((4, 3), (3, 2), 14.5), ((2, 3, 4), (5,), 34.2)]
+MORE = [((4, 3), (4,)), ((4, 3), (6,)), ((4, 4), (6,)), ((5, 5), (8,)), ((3, 3, 3), (6,))]
+FULL = [((5, 5), (12,)), ((3, 3, 3), (13,)), ((20,), (10,)), ((24,), (8,))]
+
+
+class Row(NamedTuple):
+    """One search.
+
+    Attributes:
+        sizes, counts, relations: what was searched.
+        found: orbits, correlations, shared, unexplained.
+        of_representatives: correlations when one structure of each orbit is looked at alone.
+        structures: how many there are.
+        seconds: of the search; ``official``: to the first pair, as its notebooks print.
+    """
+
+    sizes: tuple[int, ...]
+    counts: tuple[int, ...]
+    relations: str
+    found: tuple[int, int, int, int]
+    of_representatives: int
+    structures: int
+    seconds: float
+    official: float | None
+
+
+def count(full: bool, quiet: bool) -> list[Row]:
+    """Search all of the table."""
+    jobs: list[tuple[tuple[int, ...], tuple[int, ...], str, float | None]] = [((n,), (k,), "inversion", None) for n, k in RINGS]
+    jobs += [(sizes, counts, "axis-reflections", seconds) for sizes, counts, seconds in GRIDS]
+    jobs += [(sizes, counts, "axis-reflections", None) for sizes, counts in [*MORE, *(FULL if full else [])]]
+    rows = []
+    micro.search_roots((2, 2), (2,))  # what the first call loads is no search
+    with progress(len(jobs), "searches", quiet) as bar:
+        for sizes, counts, relations, official in jobs:
+            started = time.perf_counter()
+            found = micro.search_roots(sizes, counts, relations, max_results=1)
+            seconds = time.perf_counter() - started
+            C = micro.two_point(found.representatives, dims=len(sizes))
+            distinct = len(np.unique(C.reshape(len(C), -1), axis=0))
+            rows.append(Row(sizes, counts, relations, found.row, distinct, found.structures, seconds, official))
+            bar.advance()
+    return rows
+
+
+class Child(NamedTuple):
+    """A pair that a recipe made.
+
+    Attributes:
+        shape: of both.
+        phases: how many.
+        equivalent, related: the exact answers.
+        made, checked: seconds.
+    """
+
+    shape: tuple[int, ...]
+    phases: int
+    equivalent: bool
+    related: bool
+    made: float
+    checked: float
+
+
+def children(seed: int) -> list[Child]:
+    """Recipes of three levels to 256 x 256 sites and to 48^3, and a pair by factors of each size."""
+    rng = np.random.default_rng(seed)
+    ring = micro.Pair(*micro.search_roots((16,), (6,), "inversion").roots[0].members[:2])
+    block = micro.Pair(*micro.search_roots((2, 3, 4), (5,)).roots[0].members[:2])
+    grid = micro.Pair(*micro.search_roots((4, 4), (6,)).roots[0].members[:2])
+
+    def kernel(*shape: int) -> np.ndarray:
+        made = rng.integers(0, 2, shape)
+        made[(0,) * len(shape)] = 1
+        return made
+
+    recipes: list[tuple[micro.Pair, list[tuple[str, Any]]]] = [
+        (grid, [("kernel-extend", [kernel(4, 4)]), ("kernel-extend", [kernel(4, 4), kernel(4, 4)]), ("kernel-extend", [kernel(4, 4)]),
+                ("coalesce", [[2, 3]])]),
+        (block, [("kernel-extend", [kernel(6, 4, 3)]), ("kernel-extend", [kernel(4, 2, 2)]), ("tile", [1, 2, 2])]),
+        (ring, [("extend", [2, 4]), ("coalesce", [[1, 3]]), ("kernel-extend", [kernel(8, 64)])]),
+    ]  # fmt: skip
+    makers: list[Callable[[], micro.Pair]] = [partial(root.child, micro.Recipe(steps)) for root, steps in recipes]
+    makers += [partial(micro.factor_roots, (256, 256), 3, seed=seed), partial(micro.factor_roots, (64, 64, 64), seed=seed)]
+    found = []
+    for make in makers:
+        started = time.perf_counter()
+        pair = make()
+        between = time.perf_counter()
+        same = bool(micro.equivalent(*pair))
+        checked = time.perf_counter() - between
+        related = bool(micro.related(*pair))
+        found.append(Child(pair.a.shape, int(pair.a.max()), same, related, between - started, checked))
+    return found

@@ -1,0 +1,36 @@
+"""The study of structures with one two-point correlation: its parts on small sizes, and the whole."""
+
+import numpy as np
+import pytest
+
+from erlangen.fields import microstructures as micro
+from erlangen.studies.eq2pc import STUDY, Config
+from erlangen.studies.eq2pc.properties import annealed, expansion, regression
+
+
+def test_annealing_ends_on_what_has_the_correlations():
+    root = micro.search_roots((4, 3), (5,)).roots[0].members
+    found = annealed(root, 8, 800, 0)
+    assert found.neither == 0
+    assert found.original + found.mate == 8
+    assert found.residual == 0
+    stuck = annealed(np.stack(list(micro.factor_roots((12, 12), seed=0))), 1, 20, 0)
+    assert stuck.residual > 0
+
+
+def test_no_prediction_from_correlations_beats_the_floor():
+    found = regression((4, 4), 6, 0, True)
+    assert found.second >= found.floor > 0
+    assert found.structures == 511
+    assert found.judged > 20
+
+
+def test_differences_of_third_order():
+    root = micro.search_roots((4, 3), (5,)).roots[0].members
+    assert np.allclose([value for _, value in expansion(root)], [0.0116, 0.0136, 0.0148, 0.0155, 0.0159], atol=6e-5)
+
+
+@pytest.mark.slow
+def test_the_study_keeps_its_contract(checked):
+    outcome = checked(STUDY, Config(crystals=2, samples=10))
+    assert outcome.claims.holds
