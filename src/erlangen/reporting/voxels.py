@@ -57,7 +57,7 @@ def voxels(grids: Mapping[str, Any], *, title: str, ground: int, caption: str = 
             seen.add(label)
     hidden = {"showticklabels": False, "title": {"text": ""}, "showbackground": False}
     figure.update_scenes(aspectmode="data", xaxis=hidden, yaxis=hidden, zaxis=hidden)
-    figure.update_layout(template=house_template(), autosize=True, height=420)
+    figure.update_layout(template=house_template(), autosize=True, height=440, legend={"y": -0.02, "yanchor": "top"})
     return Figure(title, figure, caption, alt or f"{len(arrays)} grids of cubes: {title}")
 
 

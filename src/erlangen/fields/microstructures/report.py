@@ -33,8 +33,8 @@ def draw(structures: Mapping[str, np.ndarray], title: str, caption: str = "") ->
     if first.ndim >= 3:
         ground = int(np.bincount(first.reshape(-1)).argmax())
         return voxels(arrays, title=title, ground=ground, caption=f"{caption} Phase {ground} is not drawn.".strip())
-    rows = {name: [np.atleast_2d(array).astype(float)] for name, array in arrays.items()}
-    return pictures(rows, [""], title=title, colour_label="phase", caption=caption)
+    row = [np.atleast_2d(array).astype(float) for array in arrays.values()]
+    return pictures({"phases": row}, list(arrays), title=title, colour_label="phase", caption=caption)
 
 
 def mate_outcome(S: np.ndarray, verdict: Verdict, config: Mapping[str, Any], seconds: float) -> Outcome:

@@ -11,7 +11,7 @@ from erlangen.errors import ErlangenError
 from erlangen.fields import microstructures as micro
 from erlangen.fields.microstructures.report import GLOSSARY, draw
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claim, Claims, KeyNumber, Line, Outcome, Section, Table, lines_with_band
+from erlangen.reporting import Claim, Claims, KeyNumber, Line, Outcome, Section, Table, lines_with_band, plain
 from erlangen.studies.base import Study
 from erlangen.studies.eq2pc.bixbyites import Bixbyite, bixbyites
 from erlangen.studies.eq2pc.counting import RINGS, Child, Row, children, count
@@ -70,11 +70,11 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     )
     return Outcome(
         name="eq2pc", title="Different structures with one two-point correlation", config=config, claims=Claims(claims), left_out=left_out,
-        metrics={
+        metrics=plain({
             "searches": [r._asdict() for r in rows], "children": [c._asdict() for c in made], "expansion": orders,
             "conductivities": [h._asdict() for h in homogenised], "annealing": {k: w._asdict() for k, w in walks.items()},
             "regression": learned._asdict(), "bixbyites": [b._asdict() for b in crystals],
-        },
+        }),
         sections=_sections(rows, made, root, homogenised, orders, walks, learned, crystals), seconds=time.perf_counter() - started,
         answer=f"Two-point correlations do not determine a structure: at contrast 100 two that share them differ {ratio:.2g}-fold in "
         "their conductivity along one axis.",
@@ -97,8 +97,8 @@ def _counting_claims(rows: list[Row], made: list[Child]) -> list[Claim]:
         Claim("classes of rings are as many as known", len(RINGS), good, good == len(RINGS), key="rings",
               scale=", ".join(f"Z_{n}, {k} sites" for n, k in RINGS), source="set classes and Z-relations of music theory"),
         Claim("reflections of axes: pairs are missed when one structure of each orbit is compared alone", None,
-              four.found[1] - four.of_representatives, four.found[1] < four.of_representatives, key="reflections",
-              scale="4 x 3, 6 sites: distinct correlations up to relations, less those of representatives",
+              four.of_representatives - four.found[1], four.found[1] < four.of_representatives, key="reflections",
+              scale="4 x 3, 6 sites: classes with mates that are missed",
               note="a structure may share its correlations with a mirror image of another only"),
         Claim("all classes are known at least 20 times sooner than the official search has its first pair", 20.0, slowest, slowest >= 20,
               key="speed", scale="the four cases of the official notebooks; their printed times, another machine", source=SOURCE),
@@ -191,6 +191,7 @@ def _sections(
     shapes = [["x".join(map(str, c.shape)), c.phases, said[c.equivalent], said[c.related], c.made, c.checked] for c in made]
     difference = lines_with_band(
         {"difference over the cube": line}, title="Differences of mates at small contrast", log_x=True,
+        caption="The largest difference of both conductivities over the cube of the contrast less one: it tends to a number.",
         x_label="contrast less one", y_label="largest difference / (contrast less one)^3",
     )  # fmt: skip
     along = ["contrast", "elements", "first, axis 0", "axis 1", "second, axis 0", "axis 1"]
@@ -206,7 +207,16 @@ def _sections(
     found = [
         Section("How many classes", [COUNTED], tables=[Table("Searches", heads, searches)]),
         Section("Children", tables=[Table("Made", ["shape", "phases", "equivalent", "related", "made, s", "checked, s"], shapes)]),
-        Section("Properties", figures=[draw({"first": root[0], "second": root[1]}, "The 4 x 3 root"), difference], tables=tables),
+        Section(
+            "Properties",
+            figures=[
+                draw(
+                    {"first": root[0], "second": root[1]}, "The 4 x 3 root", "Two structures with the same two-point correlations."
+                ),
+                difference,
+            ],
+            tables=tables,
+        ),
     ]
     if crystals:
         columns = ["compound", "|F| differ by", "nearest, A", "of the mate, A", "energy, eV/atom", "of the mate, eV/atom"]
