@@ -59,16 +59,17 @@ class Retrieval:
 
     def _exchange(self, counts: dict[int, int], wanted: dict[int, int]) -> tuple[float, dict[int, int]]:
         """The cheapest exchange of elements among those that occur equally often, and its cost for each atom."""
+        from scipy.optimize import linear_sum_assignment
+
         total = 0.0
         exchange: dict[int, int] = {}
         for count in set(wanted.values()):
             old = [one for one, n in counts.items() if n == count]
             new = [one for one, n in wanted.items() if n == count]
             away = torch.cdist(self.table[old], self.table[new])
-            ways = itertools.permutations(range(len(new)))
-            best = min(ways, key=lambda way: float(away[range(len(old)), list(way)].sum()))
-            total += count * float(away[range(len(old)), list(best)].sum())
-            exchange |= {one: new[k] for one, k in zip(old, best)}
+            rows, columns = linear_sum_assignment(away.numpy())
+            total += count * float(away[rows, columns].sum())
+            exchange |= {old[row]: new[column] for row, column in zip(rows, columns)}
         return total / sum(wanted.values()), exchange
 
     def _made(self, i: int, exchange: dict[int, int]) -> Crystal:
