@@ -54,6 +54,12 @@ def _phase_space(samples: int = 450) -> tuple[Tensor, Tensor]:
     return _random(samples, 2, 3, seed=1), _random(samples, 2, 3, seed=2)
 
 
+@pytest.fixture
+def small_budget(monkeypatch):
+    """For searches that nothing but their budget ends, and that find the same with less."""
+    monkeypatch.setattr(sys.modules[kinds_symmetries.__module__], "BUDGET", 2e10)
+
+
 def test_translations_move_positions_only_and_rotations_positions_and_velocities_alike():
     q, v = _phase_space()
     apart = q[:, 0] - q[:, 1]
@@ -82,7 +88,7 @@ def test_without_coupling_velocities_turn_by_themselves():
     assert [group for group, _ in found.algebra.factor_motions()] == [SE(3), SO(3)]
 
 
-def test_two_particles_in_unrelated_frames_in_hidden_bases():
+def test_two_particles_in_unrelated_frames_in_hidden_bases(small_budget):
     a, b, first, second = _random(500, 2, 3, seed=3), _random(500, 2, 3, seed=4), _basis(5), _basis(6)
     y = (a[:, 0] * a[:, 1]).sum(-1) + torch.tanh((b[:, 0] * b[:, 1]).sum(-1)) + 0.2 * a[:, 0].square().sum(-1)
     found = task_symmetries(torch.cat([a @ first.mT, b @ second.mT], 1), y, kinds=[0, 0, 1, 1])
@@ -124,9 +130,7 @@ def test_targets_that_move_along_have_a_law():
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
-def test_tasks_without_symmetry_have_none(noise, monkeypatch):
-    # Nothing ends a search for what is not there but its budget; a rougher predictor is told no less.
-    monkeypatch.setattr(sys.modules[kinds_symmetries.__module__], "BUDGET", 2e10)
+def test_tasks_without_symmetry_have_none(noise, small_budget):
     a, b = _random(400, 1, 2, seed=11), _random(400, 1, 2, seed=12)
     flat = torch.cat([a, b], 1).flatten(1)
     y = torch.sin(1.3 * flat @ _random(4, 8, seed=13) / 2 + _random(8, seed=14)).sum(1) + 0.3 * flat.square() @ _random(4, seed=15)
