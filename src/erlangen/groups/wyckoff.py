@@ -64,14 +64,26 @@ class WyckoffPosition:
 
     @cached_property
     @torch.inference_mode(False)  # what is kept must serve training too
-    def representatives(self) -> Int[Tensor, "m n k"]:
-        """One map for each point of the orbit, the representative first; in units of ``1 / denominator``, taken into [0, 1)."""
+    def _points(self) -> tuple[Int[Tensor, "m n k"], Int[Tensor, "m n k"]]:
+        """Of each point of the orbit its map and the first element that takes the representative to it."""
         unit = self.denominator // self.group.denominator
         every = self.group.elements()
-        every[..., -1] *= unit
-        images = modulo(compose(every, self.representative), self.denominator)
+        scaled = every.clone()
+        scaled[..., -1] *= unit
+        images = modulo(compose(scaled, self.representative), self.denominator)
         first = {tuple(one.flatten().tolist()): i for i, one in reversed(list(enumerate(images)))}
-        return images[sorted(first.values())]
+        kept = sorted(first.values())
+        return images[kept], every[kept]
+
+    @property
+    def representatives(self) -> Int[Tensor, "m n k"]:
+        """One map for each point of the orbit, the representative first; in units of ``1 / denominator``, taken into [0, 1)."""
+        return self._points[0]
+
+    @property
+    def cosets(self) -> Int[Tensor, "m n k"]:
+        """The elements of the group that take the representative to each of :attr:`representatives`, the identity first."""
+        return self._points[1]
 
     @cached_property
     @torch.inference_mode(False)  # what is kept must serve training too

@@ -46,8 +46,8 @@ class Conventional:
     def crystal(self) -> Crystal:
         """All atoms of the conventional cell, orbit by orbit."""
         points, numbers = [], []
-        for point, number in zip(self.asymmetric, self.numbers.tolist()):
-            orbit = orbit_of(self.group, point)
+        for point, number, letter in zip(self.asymmetric, self.numbers.tolist(), self.letters):
+            orbit = orbit_of(position_of(self.group, letter), point)
             points.append(orbit)
             numbers += [number] * len(orbit)
         return Crystal(self.cell, torch.cat(points), torch.tensor(numbers))
@@ -63,6 +63,8 @@ class Conventional:
 
 def conventional(structure: Any, symprec: float = 0.01, *, found: FoundSymmetry | None = None) -> Conventional:
     """The crystal that is symmetric to rounding and nearest to the given one: lattice and atoms are averaged over the group.
+
+    All atoms of an orbit count alike in the average, those of a supercell too.
 
     Mirror images stay apart: P3_121 stays P3_121, whatever the hand of the given basis.
 
@@ -92,52 +94,57 @@ def conventional(structure: Any, symprec: float = 0.01, *, found: FoundSymmetry 
     angles = [float(torch.rad2deg(torch.arccos(unit[i, j]))) for i, j in ((1, 2), (0, 2), (0, 1))]
     cell = cell_of(lengths.tolist(), [_right(angle) for angle in angles])
     points = into_cell(crystal.fractional @ found.linear.mT + found.shift)
+    belongs = torch.tensor(found.orbit)
     first = list(dict.fromkeys(found.orbit))
-    places, numbers, letters = [], [], []
-    for i in first:
-        position = group.wyckoff_positions[_place(group, found.letters[i])]
-        places.append(_first(position, orbit_of(group, onto(group, points[i], position.multiplicity))))
-        numbers.append(int(crystal.numbers[i]))
-        letters.append(position.letter)
-    return Conventional(found.protostructure, cell, torch.stack(places), torch.tensor(numbers), tuple(letters))
+    positions = [position_of(group, found.letters[i]) for i in first]
+    places = [averaged(position, points[belongs == i], cell) for i, position in zip(first, positions)]
+    letters = tuple(position.letter for position in positions)
+    return Conventional(found.protostructure, cell, torch.stack(places), crystal.numbers[first], letters)
 
 
-def onto(group: SpaceGroup, point: Float[Tensor, 3], multiplicity: int) -> Float[Tensor, 3]:
-    """The nearest point whose orbit has so many points: the mean of the images that lie near it.
-
-    Raises:
-        ArgumentError: as many images do not come together.
-    """
-    count = group.order // multiplicity
-    every = group.elements()
-    images = every[..., :-1].to(point.dtype) @ point + every[..., -1].to(point.dtype) / group.denominator
-    apart = images - point
+def averaged(position: WyckoffPosition, points: Float[Tensor, "n 3"], cell: Float[Tensor, "3 3"]) -> Float[Tensor, 3]:
+    """The point on a position's representative whose orbit is nearest to points (fractions), which belong to one orbit of it."""
+    start = onto(position, points[0], cell)
+    linear, orbit = position.cosets[..., :-1].to(points.dtype), orbit_of(position, start)
+    apart = points.unsqueeze(1) - orbit
     apart = apart - apart.round()
-    near = apart.norm(dim=-1).argsort()[:count]
-    moved = point + apart[near].mean(0)
-    if len(orbit_of(group, moved)) != multiplicity:
-        raise ArgumentError("structure", f"atoms near positions of {multiplicity} points of {group}", f"one at {point.tolist()}")
-    return into_cell(moved)
+    near = (apart @ cell).norm(dim=-1).argmin(1)
+    # What each point is off by, taken to the representative.
+    off = torch.linalg.solve(linear[near], apart[torch.arange(len(points)), near].unsqueeze(-1)).squeeze(-1)
+    away, rows = off.mean(0), position.conditions[0][0].to(points.dtype)
+    return into_cell(start + away - _across(rows, rows @ away, cell))
 
 
-def orbit_of(group: SpaceGroup, point: Float[Tensor, 3], tolerance: float = 1e-6) -> Float[Tensor, "m 3"]:
-    """The points of an orbit in the cell, fractions, the point first; images nearer than the tolerance are one."""
-    every = group.elements()
-    images = into_cell(every[..., :-1].to(point.dtype) @ point + every[..., -1].to(point.dtype) / group.denominator)
-    apart = images.unsqueeze(1) - images
-    same = (apart - apart.round()).abs().amax(-1) < tolerance
-    return images[same.to(torch.int8).argmax(1) == torch.arange(len(images))]
+def onto(position: WyckoffPosition, point: Float[Tensor, 3], cell: Float[Tensor, "3 3"]) -> Float[Tensor, 3]:
+    """The point of a position that is nearest in space, taken to the position's representative by the group."""
+    best, least = point, float("inf")
+    for (kernel, shift), coset in zip(position.conditions, position.cosets):
+        rows = kernel.to(point.dtype)
+        off = rows @ (point - shift.to(point.dtype) / position.denominator)
+        moved = _across(rows, off - off.round(), cell)
+        if (distance := float((moved @ cell).norm())) < least - 1e-9:
+            translation = coset[:, -1].to(point.dtype) / position.group.denominator
+            best, least = torch.linalg.solve(coset[:, :-1].to(point.dtype), point - moved - translation), distance
+    return into_cell(best)
 
 
-def _first(position: WyckoffPosition, orbit: Float[Tensor, "m 3"]) -> Float[Tensor, 3]:
-    """The point of an orbit that the position's representative describes, as the tables name it."""
-    rows, shift = position.conditions[0]
-    off = (orbit - shift.to(orbit.dtype) / position.denominator) @ rows.to(orbit.dtype).mT
-    return orbit[(off - off.round()).abs().sum(-1).argmin()]
+def orbit_of(position: WyckoffPosition, point: Float[Tensor, 3]) -> Float[Tensor, "m 3"]:
+    """The points of an orbit in the cell, fractions, from the one on the position's representative, which comes first."""
+    cosets = position.cosets
+    return into_cell(cosets[..., :-1].to(point.dtype) @ point + cosets[..., -1].to(point.dtype) / position.group.denominator)
 
 
-def _place(group: SpaceGroup, letter: str) -> int:
-    return next(i for i, one in enumerate(group.wyckoff_positions) if one.letter == letter)
+def position_of(group: SpaceGroup, letter: str) -> WyckoffPosition:
+    """The position with a letter."""
+    return next(one for one in group.wyckoff_positions if one.letter == letter)
+
+
+def _across(rows: Float[Tensor, "r 3"], values: Float[Tensor, " r"], cell: Float[Tensor, "3 3"]) -> Float[Tensor, 3]:
+    """The shortest displacement in space (fractions) on which the rows have these values."""
+    if not len(rows):
+        return torch.zeros(3, dtype=cell.dtype)
+    raised = torch.linalg.solve(cell @ cell.mT, rows.mT)
+    return raised @ torch.linalg.solve(rows @ raised, values)
 
 
 def _right(angle: float) -> float:

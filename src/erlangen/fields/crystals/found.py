@@ -97,9 +97,10 @@ def moyo_symmetry(structure: Any, symprec: float = 0.01) -> FoundSymmetry:
     except Exception as problem:  # moyopy raises what its core reports
         raise ArgumentError("structure", _finding(symprec), f"none ({problem})", _HINT) from None
     version = importlib.metadata.version("moyopy")
-    return _found(
-        f"moyopy {version}", symprec, crystal, data.number, data.wyckoffs, data.orbits, data.std_linear, data.std_origin_shift
-    )
+    # moyopy tells the map of the bases, (a, b, c)_standard = (a, b, c) P about an origin in the given cell: coordinates go by its inverse.
+    linear = np.linalg.inv(np.array(data.std_linear, dtype=np.float64))
+    shift = -linear @ np.array(data.std_origin_shift, dtype=np.float64)
+    return _found(f"moyopy {version}", symprec, crystal, data.number, data.wyckoffs, data.orbits, linear, shift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,11 +210,7 @@ def _found(
     proto = Protostructure.from_wyckoffs(int(number), [(*site, count) for site, count in sites.items()])
     matrix = torch.as_tensor(np.array(linear, dtype=np.float64))
     # The conventional cell holds as many atoms as the given one, times the ratio of volumes.
-    ratio = 1 / abs(float(torch.linalg.det(matrix)))
-    if (
-        abs(sum(proto.counts.values()) - len(crystal) / ratio) > 0.01
-        and abs(sum(proto.counts.values()) - len(crystal) * ratio) > 0.01
-    ):
+    if abs(sum(proto.counts.values()) - len(crystal) / abs(float(torch.linalg.det(matrix)))) > 0.01:
         got = f"{name} counts orbits of {proto.counts} atoms in {len(crystal)} of the cell"
         raise ArgumentError("structure", _finding(symprec), got, _HINT)
     origin = torch.as_tensor(np.array(shift, dtype=np.float64))
