@@ -4,7 +4,7 @@ from erlangen.actions.axes import OnAxes
 from erlangen.actions.base import Action
 from erlangen.actions.clouds import AtomBatch
 from erlangen.actions.graphs import EdgeList, adjacency, graph, nodes
-from erlangen.actions.grid import GridArrays
+from erlangen.actions.grid import GridArrays, GridShifts
 from erlangen.actions.images import Images
 from erlangen.actions.neighbours import neighbours
 from erlangen.actions.periodic import Fractional, PeriodicField, Shifts
@@ -18,6 +18,7 @@ __all__ = [
     "Edges",
     "Fractional",
     "GridArrays",
+    "GridShifts",
     "Images",
     "OnAxes",
     "PerDatum",

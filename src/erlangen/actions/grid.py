@@ -93,6 +93,34 @@ class GridArrays(Action):
         return f"GridArrays({self.group})"
 
 
+class GridShifts(GridArrays):
+    """Arrays ``[*batch, *sizes]`` over the differences of points, such as correlations: ``p -> M p + t`` moves ``r`` to ``M r``.
+
+    >>> import torch
+    >>> act = GridShifts(GridSymmetries((4,), "inversion"))
+    >>> act.act(torch.tensor([[1, 2, 3, 0], [1, 0, 3, 2]]), torch.tensor([5, 6, 7, 8])).tolist()
+    [[5, 6, 7, 8], [5, 8, 7, 6]]
+    """
+
+    group: GridSymmetries
+
+    def __init__(self, group: GridSymmetries) -> None:
+        if not isinstance(group, GridSymmetries):
+            raise ArgumentError("group", "a GridSymmetries, whose elements have linear parts", repr(group))
+        super().__init__(group)
+
+    def act(self, g: Element, x: Tensor) -> Tensor:
+        linear, shift = self.group.parts(g)
+        return super().act(self.group.element(linear, torch.zeros_like(shift)), x)
+
+    def representative(self, x: Any) -> tuple[Tensor, Element]:
+        """The orbit's first member and an element that moves ``x`` to it."""
+        return Action.representative(self, x)
+
+    def __repr__(self) -> str:
+        return f"GridShifts({self.group})"
+
+
 def translate_ranks(array: np.ndarray) -> np.ndarray:
     """For each point ``t`` the place of the translate ``p -> array[p + t]`` among all of them, read in row-major order.
 

@@ -141,6 +141,14 @@ def test_any_permutation_group_may_be_the_relation():
     assert micro.search_roots(12, (4,), "automorphisms").shared == 0
 
 
+def test_the_smallest_searches():
+    assert micro.search_roots(12, (12,)).row == (1, 1, 0, 0)
+    assert micro.search_roots(1, (1,)).row == (1, 1, 0, 0)
+    assert micro.search_roots((2, 1), (1,)).row == (1, 1, 0, 0)
+    assert micro.search_roots(5, (1, 1, 1, 1, 1), "translations").orbits == 24
+    assert not micro.find_mate([1, 1, 1])
+
+
 def test_words_hold_structures():
     rng = np.random.default_rng(0)
     for sizes, n in (((3, 4), 2), ((2, 3, 2), 3), ((5,), 5), ((1, 6), 4), ((7, 9), 2)):

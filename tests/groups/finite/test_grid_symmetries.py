@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import erlangen as er
-from erlangen.actions.grid import GridArrays, translate_ranks
+from erlangen.actions.grid import GridArrays, GridShifts, translate_ranks
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups import GridSymmetries, PermutationGroup
 from erlangen.groups.grid import automorphisms
@@ -19,6 +19,7 @@ def test_a_group_and_its_action(sizes, linear):
     G = GridSymmetries(sizes, linear)
     er.testing.check_group(G)
     er.testing.check_action(GridArrays(G))
+    er.testing.check_action(GridShifts(G))
     assert len(G.elements().unique(dim=0)) == G.order
     assert PermutationGroup(list(G.generators)).order == G.order  # by Schreier and Sims
 
@@ -85,5 +86,7 @@ def test_what_is_no_grid_is_refused():
         automorphisms((64, 64))
     with pytest.raises(ArgumentError, match="'sizes'"):
         GridArrays(er.Symmetric(5))
+    with pytest.raises(ArgumentError, match="'group'"):
+        GridShifts(er.Symmetric(5))
     with pytest.raises(ArgumentError, match="a grid of 5 points"):
         GridArrays(er.Symmetric(5), (2, 3))

@@ -53,14 +53,14 @@ def two_point(
     """
     n, axes, hats, batch, shape = _transforms(S, dims)
     wanted = phase_pairs(n, pairs)
+    if not wanted:  # one phase: nothing is free
+        return like(S, np.zeros((*batch, 0, *shape), np.float64 if normalise else np.int64))
     if pairs == "all":
         last = -hats.sum(len(batch), keepdims=True)
         last[(..., *(0,) * len(shape))] += np.prod(shape)
         hats = np.concatenate([hats, last], len(batch))
     pick = np.moveaxis(hats, len(batch), 0)
-    products = np.stack([pick[a - 1].conj() * pick[b - 1] for a, b in wanted], len(batch)) if wanted else hats[..., :0, :]
-    if not wanted:  # one phase: nothing is free
-        return like(S, np.zeros((*batch, 0, *shape), np.float64 if normalise else np.int64))
+    products = np.stack([pick[a - 1].conj() * pick[b - 1] for a, b in wanted], len(batch))
     whole = _whole(fft.irfftn(products, s=shape, axes=axes))
     return like(S, whole / np.prod(shape) if normalise else whole.astype(np.int64))
 

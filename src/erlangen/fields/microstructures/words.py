@@ -192,6 +192,9 @@ def all_words(sizes: tuple[int, ...], counts: Sequence[int]) -> tuple[int, Itera
     def extend(taken: np.ndarray, made: np.ndarray, rest: list[int]) -> Iterator[np.ndarray]:
         """Give the sites that are free to the phases that are left; the last takes all."""
         full = np.uint64((1 << n) - 1)
+        if not rest:  # one phase everywhere
+            yield made
+            return
         if len(rest) == 1:
             yield made | fields(~taken & full, rest[0])
             return
