@@ -24,9 +24,9 @@ from erlangen.fields.crystals.wyckoffdiff import (
     other_elements,
     realise,
 )
-from erlangen.fields.crystals.wyckoffdiff.beforehand import Frequencies, frequencies
+from erlangen.fields.crystals.wyckoffdiff.beforehand import frequencies
 from erlangen.fields.crystals.wyckoffdiff.relabelings import Descriptions, Relabelings
-from erlangen.fields.crystals.wyckoffdiff.state import GROUPS, States, encode, position_table
+from erlangen.fields.crystals.wyckoffdiff.state import States, encode, position_table
 from erlangen.training import TrainingConfig, steps_within
 
 
@@ -131,35 +131,21 @@ def learn(config: Any, found: Crystals, seed: int, quiet: bool, **options: Any) 
     return Learnt(model, steps, seconds, sampling, generated, float(bound.nats.mean()))
 
 
-@dataclass(frozen=True)
-class Independent:
-    """The model of independent positions.
+def independent_nats(config: Any, found: Crystals) -> tuple[float, float]:
+    """Mean log-probability of test crystals given their groups if all entries were independent, by smoothed frequencies.
 
-    Attributes:
-        groups: how often each occurs.
-        known: frequencies of the letters as they are.
-        nats: mean log-probability of test crystals given their groups, in the letters that they have.
-        spread_nats: the same where all descriptions of a crystal are alike, as they are for the networks.
+    First in the letters that they have, then with all descriptions of a crystal alike, as they are for the networks.
     """
-
-    groups: torch.Tensor
-    known: Frequencies
-    nats: float
-    spread_nats: float
-
-
-def independent(config: Any, found: Crystals) -> Independent:
-    """Independent positions, as often as in training crystals of the group."""
     states = States(encode(found.training, 94, config.most))
-    groups = torch.bincount(states.group, minlength=GROUPS).double() / len(states)
-    known = [frequencies(states, config.most, which) for which in (None, Relabelings(states.group.unique().tolist()))]
     batch, row = encode(found.test[: config.bounded], 94, config.most), position_table().row
-    nats = [0.0, 0.0]
-    for i, tables in enumerate(known):
-        for name, table in (("points", tables.points), ("counts", tables.counts)):
+    nats = []
+    for relabelings in (None, Relabelings(states.group.unique().tolist())):
+        known, total = frequencies(states, config.most, relabelings), 0.0
+        for name, table in (("points", known.points), ("counts", known.counts)):
             at = table.double().log()[row[batch["group"][batch[f"{name}_of"]], batch[f"{name}_at"]]]
-            nats[i] += float(at.gather(-1, batch[name].unsqueeze(-1)).sum()) / len(batch["group"])
-    return Independent(groups, known[0], *nats)
+            total += float(at.gather(-1, batch[name].unsqueeze(-1)).sum()) / len(batch["group"])
+        nats.append(total)
+    return nats[0], nats[1]
 
 
 def judged(
@@ -169,14 +155,12 @@ def judged(
     return [judge(make(torch.Generator().manual_seed(1000 * seed + i))) for i in range(draws)]
 
 
-def baselines(config: Any, found: Crystals, judge: Judge, alone: Independent) -> dict[str, list[ProtostructureMetrics]]:
+def baselines(config: Any, found: Crystals, judge: Judge) -> dict[str, list[ProtostructureMetrics]]:
     """Rows of what is simpler than a network."""
     n = config.samples
     return {
         "training crystals (floor)": judged(judge, lambda g: known_crystals(n, found.training, g), config.draws, config.seed),
-        "independent positions": judged(
-            judge, lambda g: independent_positions(n, alone.groups, alone.known, g), config.draws, config.seed
-        ),
+        "independent positions": judged(judge, lambda g: independent_positions(n, found.training, g), config.draws, config.seed),
         "training prototypes, other elements": judged(
             judge, lambda g: other_elements(n, found.training, g), config.draws, config.seed
         ),

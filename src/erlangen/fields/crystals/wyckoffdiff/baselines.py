@@ -5,34 +5,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.crystals.protostructure import Protostructure
-from erlangen.fields.crystals.wyckoffdiff.beforehand import Frequencies
-from erlangen.fields.crystals.wyckoffdiff.state import decode, position_table, vacant
+from erlangen.fields.crystals.wyckoffdiff.state import position_table
 
 
 def independent_positions(
-    n: int, space_groups: Tensor, known: Frequencies, generator: torch.Generator | None = None
+    n: int, training: Sequence[Protostructure], generator: torch.Generator | None = None
 ) -> list[Protostructure | None]:
-    """What stands on each position drawn by itself, as often as in crystals of that group.
+    """What stands on each position copied from a training crystal of the group, from another one for each position.
+
+    Groups are drawn as often as they occur. Crystals of a group that occurs once are copies of its one crystal.
 
     Args:
         n: how many.
-        space_groups: how often each group occurs, ``[231]``.
-        known: see :func:`erlangen.fields.crystals.wyckoffdiff.beforehand.frequencies`; without renamings these are the letters as they are.
+        training: crystals.
         generator: source of randomness.
+
+    Raises:
+        ArgumentError: no crystals.
     """
-    groups = torch.multinomial(space_groups, n, replacement=True, generator=generator)
-    batch, row = vacant(groups, known.counts.shape[1]), position_table().row
-    for name, table in (("points", known.points), ("counts", known.counts)):
-        chances = table[
-            row[groups[batch[f"{name}_of"]], batch[f"{name}_at"]] if len(table) > 1 else torch.zeros_like(batch[f"{name}_at"])
-        ]
-        u = torch.rand(*chances.shape[:-1], 1, generator=generator, dtype=chances.dtype)
-        batch[name] = (chances.cumsum(-1) < u * chances.sum(-1, keepdim=True)).sum(-1).clamp(max=chances.shape[-1] - 1)
-    return decode(batch)
+    if not len(training):
+        raise ArgumentError("training", "at least one crystal", "none")
+    of_group: dict[int, list[Protostructure]] = {}
+    for one in training:
+        of_group.setdefault(one.space_group, []).append(one)
+    number = position_table().number
+    made: list[Protostructure | None] = []
+    for i in torch.randint(len(training), (n,), generator=generator).tolist():
+        group = training[i].space_group
+        same = of_group[group]
+        chosen = torch.randint(len(same), (int(number[group]),), generator=generator).tolist()
+        sites = [site for at, k in enumerate(chosen) for site in same[k].sites if site[0] == at]
+        made.append(Protostructure(group, tuple(sites)) if sites else None)
+    return made
 
 
 def other_elements(
