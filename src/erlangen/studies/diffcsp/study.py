@@ -161,7 +161,8 @@ def _outcome(
             apart(THIRD, NO_PRODUCT) >= 2,
             baseline=first(THIRD),
             scale=thirds,
-            note=f"without waves {first(NO_WAVES):.3f}, {apart(NO_WAVES, NO_PRODUCT):.1f} standard errors more; the lattice losses {formula[NO_PRODUCT].lattice:.2f} and "
+            note=f"without waves {first(NO_WAVES):.3f}, {apart(NO_WAVES, NO_PRODUCT):.1f} standard errors more; "
+            f"the lattice losses {formula[NO_PRODUCT].lattice:.2f} and "
             f"{formula[THIRD].lattice:.2f} do not tell it",
             source=SOURCE,
             key="inner-product",
