@@ -3,8 +3,11 @@
 import pytest
 import torch
 
-from erlangen.fields.crystals import Crystal, Protostructure, conventional, moyo_symmetry, spglib_symmetry
+from erlangen.actions.periodic import into_cell
+from erlangen.errors import ArgumentError
+from erlangen.fields.crystals import Crystal, Protostructure, conventional, moyo_symmetry, read_crystal, spglib_symmetry
 from erlangen.fields.crystals.wyckoffdiff.realise import random_lattice
+from erlangen.groups import SpaceGroup
 
 DOUBLE = torch.float64
 
@@ -52,3 +55,55 @@ def test_all_atoms_of_an_orbit_are_averaged() -> None:
     assert made.group.number == 225
     place = float(made.crystal.fractional[made.crystal.numbers == 17].amax())
     assert min(abs(place - x) for x in (0.2402, 0.7598, 0.2598, 0.7402)) < 1e-9
+
+
+HEAD = "data_x\n" + "".join(f"_cell_length_{a} 5.640(5)\n" for a in "abc")
+RIGHT = "".join(f"_cell_angle_{a} 90\n" for a in ("alpha", "beta", "gamma"))
+INVERSION = "loop_\n_symmetry_equiv_pos_as_xyz\n'x,y,z'\n'-X,-Y,-Z'\n"
+
+
+def cif(tmp_path, symmetry: str, *rows: str, columns: str = "label type_symbol fract_x fract_y fract_z", angles: str = RIGHT):
+    path = tmp_path / "a@1.cif"
+    path.write_text(
+        HEAD + angles + symmetry + "loop_\n" + "".join(f"_atom_site_{one}\n" for one in columns.split()) + "\n".join(rows) + "\n"
+    )
+    return path
+
+
+def test_elements_of_cif_files(tmp_path) -> None:
+    read = read_crystal(cif(tmp_path, INVERSION, "D1 D 0.1 0.2 0.3", "NA1 NA 0.4 0.2(1) 0.3", "Cl1 CL1- 0.5 0.5 0.5"))
+    assert read.composition == {"H": 2, "Na": 2, "Cl": 1}
+    labels = "label fract_x fract_y fract_z"
+    assert read_crystal(cif(tmp_path, INVERSION, "OW1 0.1 0.2 0.3", "Ca1 0 0 0", columns=labels)).composition == {"O": 2, "Ca": 1}
+    for row, what in (("NA1 0.1 0.2 0.3", "Na or N"), ("Wat 0.1 0.2 0.3", "elements"), ("Na1 ? ? ?", "coordinates of every atom")):
+        with pytest.raises(ArgumentError, match=what):
+            read_crystal(cif(tmp_path, INVERSION, row, columns=labels))
+    with pytest.raises(ArgumentError, match="sites of one element each"):
+        read_crystal(cif(tmp_path, INVERSION, "Na1 Na 0.1 0.2 0.3", "K1 K 0.9 0.8 0.7"))
+
+
+def test_groups_of_cif_files_without_operations(tmp_path) -> None:
+    def with_symbol(symbol: str, angles: str = RIGHT) -> Crystal:
+        return read_crystal(
+            cif(tmp_path, f"_symmetry_space_group_name_H-M '{symbol}'\n", "Na1 Na 0.125 0.125 0.125", angles=angles)
+        )
+
+    with pytest.raises(ArgumentError, match="choice of origin"):
+        with_symbol("F d -3 m")
+    assert [len(with_symbol(name)) for name in ("F d -3 m :1", "F d -3 m :2", "F d -3 m Z", "Fm3m")] == [16, 8, 8, 32]
+    oblique = "_cell_angle_alpha 90\n_cell_angle_beta 100\n_cell_angle_gamma 90\n"
+    group = SpaceGroup(14, "b2")
+    expected = into_cell(group.elements()[..., :-1].double().sum(-1) / 8 + group.elements()[..., -1].double() / group.denominator)
+    read = with_symbol("P 21/n", oblique).fractional
+    assert float((read.unsqueeze(1) - expected).abs().amax(-1).amin(1).max()) < 1e-12
+    with pytest.raises(ArgumentError, match="one setting that the cell fits"):
+        with_symbol("F m -3 m", oblique)
+
+
+@pytest.mark.parametrize("third", ["0.333 0.666", "0.333 0.667", "0.3333 0.6667", "0.33333 0.66667"])
+def test_thirds_with_few_digits_are_one_atom(tmp_path, third: str) -> None:
+    group = SpaceGroup(194)
+    operations = "loop_\n_symmetry_equiv_pos_as_xyz\n" + "".join(f"'{group.operation(g)}'\n" for g in group.elements())
+    read = read_crystal(cif(tmp_path, operations, f"Mg1 Mg {third} 0.25", angles=RIGHT.replace("gamma 90", "gamma 120")))
+    assert len(read) == 2
+    assert sorted(read.fractional.flatten().tolist()) == pytest.approx([1 / 4, 1 / 3, 1 / 3, 2 / 3, 2 / 3, 3 / 4], abs=1e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from erlangen.errors import ArgumentError
 from erlangen.extras import engine
+from erlangen.fields.crystals.cif_reading import read_cif
 from erlangen.fields.crystals.composition import SYMBOLS, formula_of, reduced
 from erlangen.fields.crystals.conventional import Conventional, conventional
 from erlangen.fields.crystals.crystal import Crystal, as_crystal
@@ -28,9 +30,13 @@ def read_crystals(path: str | Path) -> list[Crystal]:
     path = Path(path)
     if not path.is_file():
         raise ArgumentError("path", "a file of crystals", repr(str(path)))
+    if path.suffix.lower() == ".cif":
+        if not (crystals := read_cif(path)):
+            raise ArgumentError("path", "at least one crystal", f"none in '{path.name}'")
+        return crystals
     io = engine("crystals", "ase.io")
     try:
-        found = io.read(path, index=":")
+        found = io.read(path, index=":", do_not_split_by_at_sign=True)
     except Exception as problem:  # ASE's readers raise whatever they meet
         raise ArgumentError("path", "a file of crystals that ASE reads", f"'{path.name}' ({problem})") from problem
     if not found:
@@ -58,7 +64,7 @@ def read_crystal(path: str | Path) -> Crystal:
     return found[0]
 
 
-def write_crystals(path: str | Path, structures: Iterable[Any], *, symprec: float | None = 1e-3) -> Path:
+def write_crystals(path: str | Path, structures: Iterable[Any] | Any, *, symprec: float | None = 1e-3) -> Path:
     """Write crystals to one file, by the ending of its name: ``.cif``, ``.vasp`` or ``.poscar`` (one crystal), ``.extxyz``.
 
     A CIF says the space group: the crystal is written in its conventional cell, with the group's operations and one atom of each orbit.
@@ -67,14 +73,19 @@ def write_crystals(path: str | Path, structures: Iterable[Any], *, symprec: floa
 
     Args:
         path: the file; it is written whole or not at all.
-        structures: crystals of ours, ASE's or pymatgen's; or :class:`~erlangen.fields.crystals.Conventional` ones.
+        structures: crystals of ours, ASE's or pymatgen's, one or several; or :class:`~erlangen.fields.crystals.Conventional` ones.
         symprec: by which the symmetry is found that a CIF says, angstrom; ``None`` writes all atoms, with the group P1.
 
     Raises:
         ArgumentError: another ending, no crystals, several for a POSCAR, or no symmetry is found.
     """
     path = Path(path)
-    each = list(structures) if not isinstance(structures, Crystal | Conventional) else [structures]
+    one = (
+        isinstance(structures, Crystal | Conventional)
+        or hasattr(structures, "get_scaled_positions")
+        or hasattr(structures, "lattice")
+    )
+    each = [structures] if one else list(structures)
     form = WRITTEN.get(path.suffix.lower()) or ("poscar" if path.name.upper().startswith(("POSCAR", "CONTCAR")) else None)
     if form is None:
         raise ArgumentError("path", f"a file whose name ends with one of {', '.join(WRITTEN)}", repr(path.name))
@@ -146,7 +157,7 @@ def _block(
     lengths, angles = crystal.lengths_angles()
     counts = crystal.counts
     units = math.gcd(*counts.values())
-    lines = [f"data_{name}", f"_chemical_formula_structural {formula_of(reduced(counts))}"]
+    lines = [f"data_{re.sub(r'[^!-~]+', '_', name)}", f"_chemical_formula_structural {formula_of(reduced(counts))}"]
     lines.append(
         "_chemical_formula_sum '" + " ".join(f"{SYMBOLS[n]}{counts[n]}" for n in sorted(counts, key=lambda n: SYMBOLS[n])) + "'"
     )
