@@ -5,7 +5,17 @@ import torch
 
 from erlangen.actions.periodic import into_cell
 from erlangen.errors import ArgumentError
-from erlangen.fields.crystals import Crystal, Protostructure, conventional, moyo_symmetry, read_crystal, spglib_symmetry
+from erlangen.fields.crystals import (
+    Crystal,
+    CrystalDataset,
+    Protostructure,
+    composition,
+    conventional,
+    draw,
+    moyo_symmetry,
+    read_crystal,
+    spglib_symmetry,
+)
 from erlangen.fields.crystals.wyckoffdiff.realise import random_lattice
 from erlangen.groups import SpaceGroup
 
@@ -107,3 +117,37 @@ def test_thirds_with_few_digits_are_one_atom(tmp_path, third: str) -> None:
     read = read_crystal(cif(tmp_path, operations, f"Mg1 Mg {third} 0.25", angles=RIGHT.replace("gamma 90", "gamma 120")))
     assert len(read) == 2
     assert sorted(read.fractional.flatten().tolist()) == pytest.approx([1 / 4, 1 / 3, 1 / 3, 2 / 3, 2 / 3, 3 / 4], abs=1e-12)
+
+
+def test_numbers_are_taken_exactly_and_are_the_crystals_own() -> None:
+    cell = torch.diag(torch.tensor([3.99, 3.99, 3.99], dtype=DOUBLE))
+    listed = Crystal([[3.99, 0, 0], [0, 3.99, 0], [0, 0, 3.99]], [[0.1, 0.2, 0.3]], ["Na"])  # type: ignore[arg-type]
+    assert torch.equal(listed.cell, cell)
+    assert listed.fractional.tolist() == [[0.1, 0.2, 0.3]]
+    crystal = Crystal(cell, torch.zeros(1, 3), ["D"])  # type: ignore[arg-type]
+    cell[0, 0] = 100.0
+    assert crystal.volume == pytest.approx(3.99**3)
+    assert crystal.formula == "H"
+    assert composition("D2O") == {1: 2, 8: 1}
+    with pytest.raises(ArgumentError, match="whole numbers"):
+        composition({"O": 2.00004, "Ti": 1})
+
+
+def test_crystals_are_chosen_by_every_kind_of_index() -> None:
+    each = [Crystal(torch.eye(3) * 4, torch.zeros(1, 3), torch.tensor([number])) for number in (8, 118, 26)]
+    data = CrystalDataset.from_structures(each, place=[0, 1, 2])
+    for which, expected in (([], []), ([-1, 0], [2, 0]), ([True, False, True], [0, 2]), (slice(None, None, -1), [2, 1, 0])):
+        assert data[which].columns["place"].tolist() == expected
+    assert data[torch.tensor(1)].symbols == ["Og"]
+    for wrong in ([True, False], [3], 1.5, "place", [[0, 1]]):
+        with pytest.raises(IndexError):
+            data[wrong]
+    assert CrystalDataset.from_structures(data, energy=[1.0, 2.0, 3.0]).columns["energy"].tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(ArgumentError, match="ascending"):
+        CrystalDataset(data.cells, data.fractional, data.numbers, torch.tensor([0, 2, 1, 3]))
+    assert draw(each[1]).title == "Og, 1 atom in the cell"
+
+
+def test_labels_name_each_element_once() -> None:
+    with pytest.raises(ArgumentError, match="each element once"):
+        Protostructure.from_label("AB_cF8_225_a_b:Na-Na")

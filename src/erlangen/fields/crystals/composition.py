@@ -30,7 +30,7 @@ _TOKEN = re.compile(r"([A-Z][a-z]?)|([(\[])|([)\]])|(\d+(?:\.\d+)?)|\s+")
 
 
 def atomic_number(element: Any, argument: str = "element") -> int:
-    """The atomic number of a symbol, or of itself.
+    """The atomic number of a symbol, or of itself; deuterium and tritium, D and T, are hydrogen.
 
     Raises:
         ArgumentError: there is no such element.
@@ -40,6 +40,8 @@ def atomic_number(element: Any, argument: str = "element") -> int:
     """
     if isinstance(element, str) and element in NUMBERS:
         return NUMBERS[element]
+    if isinstance(element, str) and element in ("D", "T"):
+        return 1
     if isinstance(element, int | np.integer) and not isinstance(element, bool) and 1 <= element < len(SYMBOLS):
         return int(element)
     raise ArgumentError(argument, "the symbol of an element, or an atomic number from 1 to 118", repr(element))
@@ -141,9 +143,11 @@ def group_of(number: int) -> int:
 
 def _amount(amount: Any, argument: str) -> Fraction:
     try:
-        return Fraction(float(amount)).limit_denominator(10_000)
+        exact = Fraction(float(amount))
     except (TypeError, ValueError, OverflowError):
         raise ArgumentError(argument, "finite numbers of atoms", repr(amount)) from None
+    near = exact.limit_denominator(10_000)  # thirds, as floating-point numbers write them
+    return near if abs(near - exact) < Fraction(1, 10**8) else exact
 
 
 def _parsed(text: str, argument: str) -> dict[int, Fraction]:

@@ -43,7 +43,9 @@ class Crystal:
     numbers: Int[Tensor, " n"]
 
     def __post_init__(self) -> None:
-        cell, fractional = (torch.as_tensor(x).detach().to("cpu", torch.float64) for x in (self.cell, self.fractional))
+        cell, fractional = (
+            torch.as_tensor(x, dtype=torch.float64, device="cpu").detach().clone() for x in (self.cell, self.fractional)
+        )
         if cell.shape != (3, 3) or not bool(cell.isfinite().all()):
             raise ArgumentError("cell", "three finite lattice vectors as rows, [3, 3]", _shown(cell))
         if abs(float(torch.linalg.det(cell))) <= FLAT * float(cell.norm(dim=1).prod()):
@@ -160,6 +162,9 @@ def as_crystal(structure: Any, argument: str = "structure") -> Crystal:
     if hasattr(structure, "lattice") and hasattr(structure, "frac_coords"):
         if not structure.is_ordered:
             raise ArgumentError(argument, "sites of one element each", f"a disordered structure, {structure.formula}")
+        if not all(structure.lattice.pbc):
+            got = f"pbc {list(map(bool, structure.lattice.pbc))}"
+            raise ArgumentError(argument, "atoms that repeat in all three directions", got)
         numbers = torch.tensor([site.specie.Z for site in structure])
         return Crystal(torch.tensor(structure.lattice.matrix.copy()), torch.tensor(structure.frac_coords.copy()), numbers)
     raise ArgumentError(argument, "a Crystal, ASE's Atoms or pymatgen's Structure", type(structure).__name__)

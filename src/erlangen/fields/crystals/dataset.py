@@ -46,7 +46,11 @@ class CrystalDataset:
         if len(offsets) != len(cells) + 1 or len(fractional) != len(numbers) or int(offsets[-1]) != len(numbers):
             got = f"{len(cells)} cells, {len(fractional)} places, {len(numbers)} elements, offsets to {int(offsets[-1])}"
             raise ArgumentError("offsets", "where each crystal's atoms begin, and their number", got)
-        self.cells, self.fractional, self.numbers, self.offsets = cells, fractional, numbers, offsets
+        if int(offsets[0]) != 0 or bool((offsets.diff() < 1).any()):
+            raise ArgumentError(
+                "offsets", "ascending numbers from 0, one atom at least in each crystal", repr(offsets.tolist()[:10])
+            )
+        self.cells, self.fractional, self.numbers, self.offsets = cells.double(), fractional.double(), numbers, offsets
         self.columns = {name: _column(name, values, len(cells)) for name, values in (columns or {}).items()}
 
     @classmethod
@@ -57,7 +61,8 @@ class CrystalDataset:
             ArgumentError: no structures, one that is no crystal (the message says which), or a column of another length.
         """
         if isinstance(structures, CrystalDataset):
-            return structures
+            each_column = {**structures.columns, **columns}
+            return cls(structures.cells, structures.fractional, structures.numbers, structures.offsets, each_column)
         each = [as_crystal(one, f"structures[{i}]") for i, one in enumerate(structures)]
         if not each:
             raise ArgumentError("structures", "at least one crystal", "none")
@@ -104,11 +109,22 @@ class CrystalDataset:
         return made
 
     def __getitem__(self, which: Any) -> Any:
-        if isinstance(which, int | np.integer):
+        if isinstance(which, int | np.integer) and not isinstance(which, bool):
             i = range(len(self))[which]
             rows = slice(int(self.offsets[i]), int(self.offsets[i + 1]))
             return Crystal(self.cells[i], self.fractional[rows], self.numbers[rows])
-        index = torch.arange(len(self))[torch.as_tensor(which) if not isinstance(which, slice) else which]
+        try:
+            asked = which if isinstance(which, slice) else np.asarray(which)
+            if isinstance(asked, np.ndarray) and not asked.size and asked.dtype != bool:
+                asked = asked.astype(np.int64)
+            chosen = np.arange(len(self))[asked]
+        except (IndexError, TypeError, ValueError) as problem:
+            raise IndexError(f"crystals are chosen by numbers, a mask or a slice, of {len(self)}: {problem}") from None
+        if chosen.ndim == 0:
+            return self[int(chosen)]
+        if chosen.ndim != 1:
+            raise IndexError(f"crystals are chosen by one list of numbers or one mask, not by an array of {chosen.ndim} dimensions")
+        index = torch.from_numpy(chosen.copy())
         sizes = self.sizes[index]
         offsets = torch.cat([torch.zeros(1, dtype=torch.int64), sizes.cumsum(0)])
         inside = torch.arange(int(offsets[-1])) - torch.repeat_interleave(offsets[:-1], sizes)

@@ -118,7 +118,7 @@ def split_by(groups: Sequence[str], fractions: Sequence[float] = (0.8, 0.1, 0.1)
     >>> [part.tolist() for part in split_by(["NaCl", "TiO2", "TiO2", "ZnS"], (0.5, 0.5), seed=1)]
     [[0, 1, 2], [3]]
     """
-    if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
+    if not all(one >= 0 for one in fractions) or not abs(sum(fractions) - 1) <= 1e-9:
         raise ArgumentError("fractions", "numbers that are not negative and add to 1", repr(tuple(fractions)))
     names = sorted(set(map(str, groups)))
     order = np.random.default_rng(seed).permutation(len(names))

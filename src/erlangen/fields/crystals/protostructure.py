@@ -106,6 +106,7 @@ class Protostructure:
                 who = ", ".join(f"{n} x {SYMBOLS[e]}" for (p, e), n in counts.items() if p == position)
                 where = f"position {table.letters[position]} of space group {self.space_group}, which has no free coordinate"
                 raise ArgumentError("sites", f"one element, once, on {where}", who)
+        object.__setattr__(self, "space_group", int(self.space_group))
         object.__setattr__(self, "sites", tuple(sorted((p, e, n) for (p, e), n in counts.items())))
 
     # ---- ways in ----
@@ -160,6 +161,8 @@ class Protostructure:
                     number = ""
             if number or not letters:
                 raise ArgumentError("label", shape, repr(label))
+        if len(set(elements)) != len(elements):
+            raise ArgumentError("label", "each element once", repr(label))
         made = cls.from_wyckoffs(int(parts[2]), sites)
         amounts = [made._amount(atomic_number(element, "label")) for element in elements]
         expected = (anonymous(amounts), {made.pearson("conventional"), made.pearson("aflow")})
