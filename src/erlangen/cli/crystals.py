@@ -157,7 +157,7 @@ def _generate(args: CrystalsGenerate) -> None:
     outcome = crystals.generated_outcome(made, dataclasses.asdict(args))
     print(outcome.answer)
     if made.crystals:
-        each = [crystals.conventional(one.crystal, 1e-3) for one in made.crystals]
+        each = [crystals.conventional(one.crystal) for one in made.crystals]
         print(f"written: {crystals.write_crystals(args.out, each)}")
     print(f"report: {outcome.save(run_directory('crystals-generate', args.runs))}")
 

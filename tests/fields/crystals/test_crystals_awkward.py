@@ -12,6 +12,7 @@ from erlangen.fields.crystals import (
     composition,
     conventional,
     draw,
+    generating,
     moyo_symmetry,
     read_crystal,
     spglib_symmetry,
@@ -151,3 +152,16 @@ def test_crystals_are_chosen_by_every_kind_of_index() -> None:
 def test_labels_name_each_element_once() -> None:
     with pytest.raises(ArgumentError, match="each element once"):
         Protostructure.from_label("AB_cF8_225_a_b:Na-Na")
+
+
+def test_samples_of_elements_without_a_volume_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    polonium, iron = (Protostructure.from_wyckoffs(221, [("a", element)]) for element in ("Po", "Fe"))
+
+    class Model:
+        def sample(self, n: int, **_: object) -> list[Protostructure]:
+            return [polonium, iron]
+
+    monkeypatch.setattr(generating, "_real", lambda quiet: (frozenset(), {26: 12.0}))
+    made = generating.generate(1, 221, model=Model(), n_tries=1, quiet=True)  # type: ignore[arg-type]
+    assert [one.crystal.formula for one in made.crystals] == ["Fe"]
+    assert made.rejected == {"an element whose atoms have no known volume": 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -129,7 +129,7 @@ def generate(
         for batch in range(DRAWS):
             generator = torch.Generator().manual_seed(seed * 1_000_003 + batch)
             for sample in model.sample(max(n, 16), space_group=space_group, elements=numbers, generator=generator):
-                reason = _reason(sample, seen, learnt, max_atoms, novel)
+                reason = _reason(sample, seen, learnt, volumes, max_atoms, novel)
                 if reason is None and sample is not None:
                     made = realise(sample, n_tries, calculator, volumes=volumes, generator=generator)
                     reason = None if made.symmetry == "kept" else f"another space group once realised ({made.symmetry})"
@@ -156,13 +156,20 @@ def _result(kept: list[Realisation], n: int, rejected: Counter[str], learnt: Set
 
 
 def _reason(
-    sample: Protostructure | None, seen: Set[Protostructure], learnt: Set[Protostructure], max_atoms: int, novel: bool
+    sample: Protostructure | None,
+    seen: Set[Protostructure],
+    learnt: Set[Protostructure],
+    volumes: Mapping[int, float],
+    max_atoms: int,
+    novel: bool,
 ) -> str | None:
     """Why a sample is not kept."""
     if sample is None:
         return "without an atom"
     if sample.n_atoms() > max_atoms:
         return f"more than {max_atoms} atoms"
+    if not all(volumes.get(element, 0) > 0 for element in sample.counts):
+        return "an element whose atoms have no known volume"
     canonical = sample.canonical()
     if canonical in seen:
         return "a protostructure that was there before"

@@ -117,7 +117,7 @@ def generated_outcome(made: Generated, config: Mapping[str, Any]) -> Outcome:
     )
     sections = []
     if each:
-        sections.append(Section("Drawings", figures=[draw(conventional(one.crystal, 1e-3)) for one in each[:6]]))
+        sections.append(Section("Drawings", figures=[draw(conventional(one.crystal)) for one in each[:6]]))
         sections.append(Section("The crystals", tables=[Table("Crystals that were kept", heads, rows, caption)]))
         sizes = {"atoms": [len(one.crystal) for one in each]}
         figure = histogram(sizes, title="Atoms in the primitive cell", x_label="atoms", y_label="share of crystals")
