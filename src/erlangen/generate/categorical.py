@@ -115,8 +115,8 @@ class Categorical(Process):
         The logits of an entry at step 0 given all that is seen are, by Bayes' rule, those given all but its own ``x_t``, and this.
 
         >>> Categorical(3, transition=0, schedule=10).evidence(torch.tensor([[0, 2]]), torch.tensor([5])).exp()
-        tensor([[[1.0000, 0.3018, 0.3018],
-                 [0.0000, 0.0000, 0.6982]]])
+        tensor([[[1.0000, 0.2973, 0.2973],
+                 [0.0000, 0.0000, 0.7027]]])
         """
         rows, t = self.laid_out(x_t, rows), self.times(t, 0)
         like = torch.empty(0, dtype=dtype or torch.get_default_dtype())
