@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -181,7 +182,19 @@ def _ase(path: Path) -> list[Any]:
         raise ArgumentError("data", "a file of structures that ASE reads", f"'{path.name}' ({problem})") from problem
     if not found:
         raise ArgumentError("data", "at least one structure", f"none in '{path.name}'")
+    if path.suffix.lower() == ".cif":
+        _check_symbols(path)
     return found
+
+
+def _check_symbols(path: Path) -> None:
+    """Raise where a CIF writes an element in capitals, of which ASE (3.29) drops the second letter: NA becomes nitrogen."""
+    known, cif = engine("molecules", "ase.data").atomic_numbers, engine("molecules", "ase.io.cif")
+    for block in cif.parse_cif(str(path)):
+        for symbol in block.get("_atom_site_type_symbol") or block.get("_atom_site_label") or ():
+            if (match := re.match(r"[A-Z][A-Z]", str(symbol))) and match[0].title() in known:
+                hint = f"Write {match[0].title()}, or read it with erlangen.fields.crystals.read_crystals, which takes both"
+                raise ArgumentError("data", "symbols of elements such as Na", f"{symbol!r} in '{path.name}'", hint)
 
 
 def _rdkit(path: Path) -> list[Any]:
