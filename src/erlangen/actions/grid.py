@@ -65,7 +65,7 @@ class GridArrays(Action):
         if x.is_floating_point() or x.is_complex() or x.ndim != len(self.sizes):
             return super().representative(x)
         array = x.cpu().numpy()
-        if isinstance(self.group, GridSymmetries):
+        if isinstance(self.group, GridSymmetries) and self.group.sizes == self.sizes:
             g = self._least_by_ranks(self.group, array)
         else:
             every = self.group.elements()

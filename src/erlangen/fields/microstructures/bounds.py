@@ -42,7 +42,7 @@ def bounds_conductivity(S: Any, k: Sequence[float] | Float[np.ndarray, "n D D"])
     2.0
     """
     v, dimension = volume_fractions(S), as_structure(S).ndim
-    values = np.asarray(k, np.float64)
+    values = as_numbers(k)
     if values.ndim == 1:
         check_conductivities(values, len(v))
         lower, upper = (_hs(values, v, k0, dimension) for k0 in (values.min(), values.max()))
@@ -103,6 +103,14 @@ def volume_fractions(S: Any) -> Float[np.ndarray, " n"]:
     """The share of each phase."""
     array = as_structure(S)
     return np.bincount(array.reshape(-1))[1:] / array.size
+
+
+def as_numbers(k: Any) -> np.ndarray:
+    """Conductivities as a float64 array, of which nothing but that is asked."""
+    try:
+        return np.asarray(k, np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError("k", "positive numbers, one for each phase", repr(k)) from None
 
 
 def check_conductivities(values: np.ndarray, n: int) -> None:

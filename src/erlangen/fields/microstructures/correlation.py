@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.fields.microstructures.structure import as_labels, as_structure, like
 
-#: How far from whole a count may come out of the Fourier transform.
+#: How far from whole a count may come out of the Fourier transform, and a sum of squared counts.
 ROUNDING = 0.25
 
 
@@ -69,7 +70,7 @@ def _transforms(S: Any, dims: int | None) -> tuple[int, tuple[int, ...], np.ndar
     """The number of phases, the grid's axes, the transforms ``[*batch, n - 1, *half]``, the batch's and the grid's shape."""
     array = as_labels(S, "S")
     dims = array.ndim if dims is None else dims
-    if not 1 <= dims <= array.ndim:
+    if not isinstance(dims, (int, np.integer)) or not 1 <= dims <= array.ndim:
         raise ArgumentError("dims", f"a number of axes from 1 to {array.ndim}, those of S", repr(dims))
     batch, shape = array.shape[: array.ndim - dims], array.shape[array.ndim - dims :]
     n = int(array.max())
@@ -81,15 +82,25 @@ def _transforms(S: Any, dims: int | None) -> tuple[int, tuple[int, ...], np.ndar
     return n, axes, fft.rfftn(masks.astype(np.float64), axes=axes), batch, shape
 
 
-def two_point_difference(a: np.ndarray, b: np.ndarray) -> Int[np.ndarray, "pairs ..."]:
-    """``two_point(a) - two_point(b)`` of structures of one shape with the same phases, by one transform back instead of two."""
-    n, axes = int(a.max()), tuple(range(-a.ndim, 0))
-    phases = np.arange(1, n).reshape(-1, *(1,) * a.ndim)
-    f, g = (fft.rfftn((x == phases).astype(np.float64), axes=axes) for x in (a, b))
-    if not (wanted := phase_pairs(n)):
-        return np.zeros((0, *a.shape), np.int64)
-    products = np.stack([f[p - 1].conj() * f[q - 1] - g[p - 1].conj() * g[q - 1] for p, q in wanted])
-    return _whole(fft.irfftn(products, s=a.shape, axes=axes)).astype(np.int64)
+def two_point_differences(
+    a: np.ndarray, b: np.ndarray, pairs: Sequence[tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    """How many counts ``[*P]`` more ``a`` has than ``b``, of one shape, for each pair of phases; pairs without a difference are left out.
+
+    Whether a difference vanishes is seen without a transform back: by Parseval the squares of its transform sum to ``N`` times those of
+    whole numbers, to 0 or to at least ``N``.
+    """
+    axes = tuple(range(a.ndim))
+    hats = {
+        p: [fft.rfftn((x == p).astype(np.float64), axes=axes) for x in (a, b)] for p in sorted({p for pair in pairs for p in pair})
+    }
+    for p, q in pairs:
+        (f, g), (f_q, g_q) = hats[p], hats[q]
+        difference = f.conj() * f_q - g.conj() * g_q
+        # Half of the spectrum has at least half of the sum.
+        if np.vdot(difference, difference).real < ROUNDING * a.size / 2:
+            continue
+        yield (p, q), _whole(fft.irfftn(difference[None], s=a.shape, axes=tuple(axis + 1 for axis in axes)))[0].astype(np.int64)
 
 
 def _whole(numbers: np.ndarray) -> np.ndarray:

@@ -32,6 +32,8 @@ from erlangen.verdict import Verdict
 LARGEST_ENUMERATION = 200_000_000
 #: Automorphisms times sites that are tried.
 LARGEST_TRIAL = 20_000_000
+#: Phases whose correlations sort out automorphisms.
+MOST_PHASES = 8
 #: Seconds between two notes of how far an enumeration is.
 BETWEEN = 5.0
 
@@ -77,9 +79,13 @@ def find_mate(
     relation_group(array.shape, relations)
     state = _State(array, relations, checkpoint)
     claim = "it has a mate"
+    if array.max() == 1:
+        return Verdict(False, claim, "exhaustive", tried=1, reason="of one phase there is one structure")
     kept = state.kept.get("mate")
     if kept is not None:
-        pair = Pair(array, np.array(kept["structure"]), kept["origin"])
+        pair = Pair(array, as_structure(kept["structure"], "checkpoint"), kept["origin"])
+        if not _is_mate(array, pair.b, relations):
+            raise ArgumentError("checkpoint", "a file whose mate is one", f"'{checkpoint}'")
         return Verdict(True, claim, "exact", tried=state.tried, witness=pair, reason=_by(pair))
     for name, way in _ways(array, largest, state, quiet):
         if name in state.kept["done"]:
@@ -119,7 +125,8 @@ class _State:
 
     def __init__(self, array: np.ndarray, relations: Any, path: Path | None) -> None:
         self.path = path
-        text = repr((array.shape, array.tobytes(), str(relations)))
+        group = relations.generators.tolist() if isinstance(relations, PermutationGroup) else relations
+        text = repr((array.shape, array.tobytes(), str(relations), group))
         self.kept: dict[str, Any] = {"search": hashlib.sha256(text.encode()).hexdigest(), "done": [], "tried": {}}
         if path is not None and path.is_file():
             kept = read_json(path, "checkpoint")
@@ -186,7 +193,8 @@ def _automorphisms(array: np.ndarray) -> Candidates:
     if len(linear) * array.size > LARGEST_TRIAL:
         return
     group, still = GridSymmetries(array.shape), torch.zeros(array.ndim, dtype=torch.int64)
-    C = two_point(array).reshape(-1, array.size)
+    # Of many phases the last are one here: what keeps all correlations keeps these, and is checked with all.
+    C = two_point(np.minimum(array, MOST_PHASES)).reshape(-1, array.size)
     for matrix in linear[1:]:
         move = group.element(matrix, still).numpy()
         keeps = np.array_equal(C[:, move], C)
@@ -270,7 +278,7 @@ def _enumerations(
     counts = phase_counts(array)
     try:
         words = Words(array.shape, len(counts))
-        if not largest or len(counts) < 2:
+        if not largest:
             return []
         check_size(array.shape, counts, largest)
     except ArgumentError:

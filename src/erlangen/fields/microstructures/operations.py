@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -134,7 +135,11 @@ def coalesce(S: Any, groups: Sequence[Sequence[int]]) -> Any:
     """
     array = as_structure(S)
     n = int(array.max())
-    named = [int(a) for group in groups for a in group]
+    try:
+        groups = [[operator.index(a) for a in group] for group in groups]
+    except TypeError:
+        raise ArgumentError("groups", f"groups of phases 1 .. {n}", repr(groups)) from None
+    named = [a for group in groups for a in group]
     if not all(len(group) for group in groups) or len(set(named)) != len(named) or any(not 1 <= a <= n for a in named):
         raise ArgumentError("groups", f"groups of phases 1 .. {n}, each phase in one group at most", repr(groups))
     rest = [a for a in range(1, n + 1) if a not in named]
@@ -155,7 +160,10 @@ def transform(S: Any, linear: Any) -> Any:
     array([1, 3, 2, 3, 3])
     """
     array = as_structure(S)
-    matrix = torch.as_tensor(np.asarray(linear, np.int64))[None]
+    given = np.asarray(linear)
+    if given.dtype.kind not in "iu":
+        raise ArgumentError("linear", f"an integer matrix [{array.ndim}, {array.ndim}]", f"{given.dtype} {given.shape}")
+    matrix = torch.as_tensor(given.astype(np.int64))[None]
     group = GridSymmetries(array.shape, matrix)
     move = group.element(matrix[0], torch.zeros(array.ndim, dtype=torch.int64)).numpy()
     made = np.empty(array.size, np.int64)

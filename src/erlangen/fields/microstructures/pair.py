@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from erlangen.errors import ArgumentError
 from erlangen.extras import engine
 from erlangen.fields.microstructures.recipe import Recipe
 from erlangen.fields.microstructures.structure import both
+from erlangen.reporting import plain
 from erlangen.serialization import write_bytes
 
 
@@ -62,7 +64,7 @@ class Pair:
         >>> load_pair(pair.save(tempfile.mkdtemp() + "/pair.npz")).origin
         {'from': 'a doctest'}
         """
-        about = json.dumps({"origin": dict(self.origin), "recipe": self.recipe.to_json()})
+        about = json.dumps({"origin": plain(dict(self.origin)), "recipe": self.recipe.to_json()})
         buffer, ending = io.BytesIO(), Path(path).suffix
         if ending == ".npz":
             np.savez_compressed(buffer, a=self.a, b=self.b, about=np.array(about))
@@ -82,6 +84,8 @@ def load_pair(path: str | os.PathLike[str]) -> Pair:
     Raises:
         ArgumentError: it is none.
     """
+    if not Path(path).is_file():
+        raise ArgumentError("path", "an existing file", f"'{path}'")
     try:
         if Path(path).suffix == ".h5":
             with engine("hdf", "h5py").File(path, "r") as file:
@@ -90,7 +94,7 @@ def load_pair(path: str | os.PathLike[str]) -> Pair:
             with np.load(path, allow_pickle=False) as file:
                 a, b, about = file["a"], file["b"], json.loads(str(file["about"]))
         return Pair(a, b, about["origin"], Recipe.from_json(about["recipe"]))
-    except (KeyError, ValueError, TypeError, AttributeError) as problem:
+    except (KeyError, ValueError, TypeError, AttributeError, OSError, EOFError, BadZipFile) as problem:
         if isinstance(problem, ArgumentError):
             raise
         raise ArgumentError("path", "a file that Pair.save wrote", f"'{path}' ({problem})") from None

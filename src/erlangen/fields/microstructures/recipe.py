@@ -87,6 +87,8 @@ def _step(step: Any) -> tuple[str, Any]:
 
 def _integers(value: Any) -> Any:
     """Nested tuples of integers."""
+    if isinstance(value, np.ndarray) and value.dtype == bool:  # a kernel
+        value = value.astype(np.int64)
     if isinstance(value, np.ndarray) or hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from erlangen.actions import GridArrays
 from erlangen.errors import ArgumentError
-from erlangen.fields.microstructures.correlation import phase_pairs, two_point_difference
+from erlangen.fields.microstructures.correlation import phase_pairs, two_point_differences
 from erlangen.fields.microstructures.structure import as_structure, both, like
 from erlangen.groups import GridSymmetries, PermutationGroup
 from erlangen.verdict import Verdict
@@ -52,38 +54,45 @@ def equivalent(a: Any, b: Any, *, tol: int = 0) -> Verdict:
 
     Args:
         a, b: structures ``[*P]``.
-        tol: the largest difference of counts that is let pass.
+        tol: the largest difference of counts that is let pass, for any pair of phases.
 
     Returns:
         an exact verdict; where it does not hold, its witness is a :class:`Difference`.
 
     Raises:
-        ArgumentError: they are no structures of one shape.
+        ArgumentError: they are no structures of one shape, or ``tol`` is no whole number from 0.
 
     >>> bool(equivalent([1, 1, 2, 2, 1, 2, 1, 2, 2, 2, 2, 2], [1, 1, 2, 1, 2, 2, 2, 1, 2, 2, 2, 2]))
     True
     """
     first, second = both(a, b)
-    claim = "both structures have the same two-point correlations"
-    counts = [np.bincount(x.reshape(-1), minlength=max(first.max(), second.max()) + 1)[1:] for x in (first, second)]
+    if isinstance(tol, bool) or not isinstance(tol, (int, np.integer)) or tol < 0:
+        raise ArgumentError("tol", "a whole number from 0", repr(tol))
+    claim = "both structures have the same two-point correlations" + (f", but for differences up to {tol}" if tol else "")
+    n = int(max(first.max(), second.max()))
+    counts = [np.bincount(x.reshape(-1), minlength=n + 1)[1:] for x in (first, second)]
     sites = np.abs(counts[0] - counts[1])
-    if first.max() != second.max() or sites.max() > tol:
+    if sites.max() > tol:
         c = int(sites.argmax())
         witness = Difference((c + 1, c + 1), (), int(counts[0][c]), int(counts[1][c]))
         return Verdict(
             False, claim, "exact", witness=witness, reason=f"phase {c + 1} has {witness.first} and {witness.second} sites"
         )
-    difference = two_point_difference(first, second)
-    gap = np.abs(difference)
-    if not gap.size or gap.max() <= tol:
-        return Verdict(True, claim, "exact", tried=gap.size, numbers={"largest difference": float(gap.max(initial=0))})
-    where = np.unravel_index(int(gap.argmax()), gap.shape)
-    phases, shift = phase_pairs(int(first.max()))[where[0]], tuple(int(s) for s in where[1:])
-    count = _count(first, phases, shift)
-    found = Difference(phases, shift, count, count - int(difference[where]))
+    # Equal independent correlations make all equal; where some may differ, those that follow from them may differ more.
+    pairs = [(p, q) for p in range(1, n + 1) for q in range(p, n + 1)] if tol else phase_pairs(n)
+    largest, tried = 0, len(pairs) * first.size
+    for phases, difference in two_point_differences(first, second, pairs):
+        where = np.unravel_index(int(np.abs(difference).argmax()), difference.shape)
+        if abs(int(difference[where])) > largest:
+            largest, shift, worst, more = abs(int(difference[where])), tuple(int(s) for s in where), phases, int(difference[where])
+    numbers = {"largest difference": float(largest)}
+    if largest <= tol:
+        return Verdict(True, claim, "exact", tried=tried, numbers=numbers)
+    count = _count(first, worst, shift)
+    found = Difference(worst, shift, count, count - more)
     return Verdict(
-        False, claim, "exact", tried=gap.size, numbers={"largest difference": float(gap.max())}, witness=found,
-        reason=f"phase {phases[1]} stands {shift} from phase {phases[0]} {found.first} times and {found.second} times",
+        False, claim, "exact", tried=tried, numbers=numbers, witness=found,
+        reason=f"phase {worst[1]} stands {shift} from phase {worst[0]} {found.first} times and {found.second} times",
     )  # fmt: skip
 
 
@@ -119,9 +128,12 @@ def relation_group(P: Any, relations: str | PermutationGroup = DEFAULT) -> Permu
         raise ArgumentError("relations", f"a permutation group of {shifts.n} points, or a name", repr(relations))
     if isinstance(relations, GridSymmetries) and relations.sizes == shifts.sizes:
         return relations
-    if bool(relations.contains(shifts.generators).all()):
+    inside = bool(relations.contains(shifts.generators).all())
+    if inside and not isinstance(relations, GridSymmetries):
         return relations
-    return PermutationGroup([*shifts.generators, *relations.generators], name=f"{relations} with translations")
+    # The symmetries of a grid with other sides are permutations here, and nothing more.
+    generators = [*([] if inside else shifts.generators), *relations.generators]
+    return PermutationGroup(generators, name=f"{relations}" if inside else f"{relations} with translations")
 
 
 def related(a: Any, b: Any, relations: str | PermutationGroup = DEFAULT) -> Verdict:
@@ -172,11 +184,10 @@ def _matched(group: GridSymmetries, a: np.ndarray, b: np.ndarray) -> tuple[Move 
     rarest = int(counts.argmin()) + 1
     sizes, budget, tried = np.array(a.shape), 50 * a.size, 0
     sites, places = np.argwhere(a == rarest), np.argwhere(b == rarest)
-    every = np.concatenate([sites, np.argwhere(a != rarest)])
     for linear in group.linear.numpy():
         shifts = (places - linear @ sites[0]) % sizes
         tried += len(shifts)
-        for site in every:
+        for site in itertools.chain(sites, _points(a != rarest)):
             seen = b[tuple(((linear @ site + shifts) % sizes).T)]
             budget -= len(shifts)
             shifts = shifts[seen == a[tuple(site)]]
@@ -188,6 +199,11 @@ def _matched(group: GridSymmetries, a: np.ndarray, b: np.ndarray) -> tuple[Move 
             move = group.element(torch.from_numpy(linear), torch.from_numpy(shifts[0]))
             return Move(move, linear.tolist(), shifts[0].tolist()), tried
     return None, tried
+
+
+def _points(mask: np.ndarray) -> Iterator[np.ndarray]:
+    """Where a mask is set; nothing is looked for before the first is asked for."""
+    yield from np.argwhere(mask)
 
 
 def canonical(S: Any, relations: str | PermutationGroup = DEFAULT) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from erlangen.fields.microstructures.bounds import Bounds, bounds_conductivity, volume_fractions
 from erlangen.fields.microstructures.conductivity import effective_conductivity
-from erlangen.fields.microstructures.correlation import phase_pairs, two_point
+from erlangen.fields.microstructures.correlation import phase_pairs, two_point_differences
 from erlangen.fields.microstructures.spectra import distinguished
 from erlangen.fields.microstructures.structure import phase_counts
 from erlangen.reporting import Figure, KeyNumber, Outcome, Section, Table, heatmap, pictures, voxels
@@ -89,13 +90,13 @@ def check_outcome(a: np.ndarray, b: np.ndarray, same: Verdict, relation: Verdict
         answer = "They are mates: the same two-point correlations, and not related."
     else:
         answer = f"Their two-point correlations differ: {same.reason}."
+        if relation:
+            answer += f" Yet a relation takes one to the other: {relation.reason}."
     figures = [draw({"A": a, "B": b}, "The two structures")]
     if not same and a.max() == b.max() and a.ndim == 2 and max(a.shape) <= 48:
-        difference = two_point(a)[0] - two_point(b)[0]
-        if difference.any():
-            figures.append(
-                heatmap(difference.astype(float), title="Difference of the first correlation", x_label="shift", y_label="shift")
-            )
+        for (p, q), difference in itertools.islice(two_point_differences(a, b, phase_pairs(int(a.max()))), 1):
+            title = f"Difference of the correlations of phases {p} and {q}"
+            figures.append(heatmap(difference.astype(float), title=title, x_label="shift", y_label="shift"))
     metrics = {"equivalent": same.as_dict(), "related": relation.as_dict()}
     if same.witness is not None:
         metrics["differs at"] = same.witness._asdict()

@@ -223,10 +223,21 @@ def all_words(sizes: tuple[int, ...], counts: Sequence[int]) -> tuple[int, Itera
 def _subsets(n: int, k: int) -> Iterator[np.ndarray]:
     """All ``k`` of ``n`` bits as masks, at most a chunk at a time, in a fixed order."""
     low = n // 2
-    of_low, of_high = (np.arange(1 << bits, dtype=np.uint64) for bits in (low, n - low))
-    count_low, count_high = np.bitwise_count(of_low), np.bitwise_count(of_high)
     for j in range(max(0, k - (n - low)), min(low, k) + 1):
-        lower, upper = of_low[count_low == j], of_high[count_high == k - j] << np.uint64(low)
+        lower, upper = _of_weight(low, j), _of_weight(n - low, k - j) << np.uint64(low)
         piece = max(1, CHUNK // len(lower))
         for i in range(0, len(upper), piece):
             yield (upper[i : i + piece, None] | lower).reshape(-1)
+
+
+def _of_weight(n: int, k: int) -> np.ndarray:
+    """All masks of ``n`` bits with ``k`` set, ascending."""
+    if n <= 16:
+        every = np.arange(1 << n, dtype=np.uint64)
+        return every[np.bitwise_count(every) == k]
+    low = n // 2
+    halves = [
+        (_of_weight(n - low, k - j)[:, None] << np.uint64(low) | _of_weight(low, j)).reshape(-1)
+        for j in range(max(0, k - (n - low)), min(low, k) + 1)
+    ]
+    return np.sort(np.concatenate(halves))
