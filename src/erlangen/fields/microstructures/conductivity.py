@@ -119,9 +119,9 @@ def _uniform(sizes: tuple[int, ...]) -> np.ndarray:
         angle = 2 * np.pi * np.arange(size // 2 + 1 if axis == len(sizes) - 1 else size) / size
         shape = [-1 if other == axis else 1 for other in range(len(sizes))]
         parts.append(((4 * np.sin(angle / 2) ** 2).reshape(shape), ((2 + np.cos(angle)) / 3).reshape(shape)))
-    symbol = sum(
-        math.prod(slope if other == axis else mass for other, (slope, mass) in enumerate(parts)) for axis in range(len(sizes))
-    )
+    symbol = np.zeros((*sizes[:-1], sizes[-1] // 2 + 1))
+    for axis in range(len(sizes)):
+        symbol += math.prod(slope if other == axis else mass for other, (slope, mass) in enumerate(parts))
     symbol[(0,) * len(sizes)] = np.inf
     return 1 / symbol
 
