@@ -19,6 +19,8 @@ from erlangen.reporting.figures import (
 
 #: Height of a picture in pixels of the page, and most numbers along a side that are kept of it.
 SIDE, MOST = 120, 48
+#: Largest whole number for which each has a tick.
+MOST_TICKS = 6
 
 
 def pictures(
@@ -88,6 +90,8 @@ def pictures(
         figure.update_xaxes(title_text=plain_text(label), row=len(fields), col=j)
     light, dark = (DIVERGING, DIVERGING_DARK) if signed else (SEQUENTIAL, SEQUENTIAL_DARK)
     bar = {"title": {"text": plain_text(colour_label), "side": "right"}, "thickness": 10, "outlinewidth": 0, "nticks": 5}
+    if bound <= MOST_TICKS and all(bool((field == field.round()).all()) for row in fields for field in row):
+        bar |= {"dtick": 1}  # between whole numbers there is nothing
     figure.update_layout(
         template=house_template(),
         autosize=True,

@@ -1,4 +1,4 @@
-"""`voxels`: labelled grids in three dimensions, side by side: the sites of some labels as cubes, to be turned."""
+"""`voxels`: labelled grids in three dimensions, one below the other: the sites of some labels as cubes, to be turned."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ MOST = 20
 def voxels(grids: Mapping[str, Any], *, title: str, ground: int, caption: str = "", alt: str = "") -> Figure:
     """Integer arrays ``[m, n, k]`` as cubes: all labels but one, which is left transparent.
 
+    They stand one below the other, so that each has the width of the page, which on a phone is small.
     Of grids of more than 20 sites a side the first 20 are drawn, and the caption says so.
 
     Args:
-        grids: arrays by name, drawn side by side.
+        grids: arrays by name, drawn from top to bottom.
         ground: the label that is not drawn.
 
     Raises:
@@ -41,10 +42,14 @@ def voxels(grids: Mapping[str, Any], *, title: str, ground: int, caption: str = 
     if max(max(a.shape) for a in arrays.values()) > MOST:
         caption = f"{caption} The first {MOST} sites along each axis are drawn.".strip()
     figure = make_subplots(
-        rows=1, cols=len(arrays), specs=[[{"type": "scene"}] * len(arrays)], subplot_titles=[plain_text(name) for name in arrays]
+        rows=len(arrays),
+        cols=1,
+        specs=[[{"type": "scene"}]] * len(arrays),
+        vertical_spacing=0.06,
+        subplot_titles=[plain_text(name) for name in arrays],
     )
     seen: set[int] = set()
-    for column, array in enumerate(arrays.values(), start=1):
+    for row, array in enumerate(arrays.values(), start=1):
         part = array[:MOST, :MOST, :MOST]
         for label in (int(v) for v in np.unique(part) if v != ground):
             corners, triangles = _faces(part == label)
@@ -52,12 +57,14 @@ def voxels(grids: Mapping[str, Any], *, title: str, ground: int, caption: str = 
             i, j, k = triangles.T
             figure.add_mesh3d(
                 x=x, y=y, z=z, i=i, j=j, k=k, color=PALETTE[(label - 1) % len(PALETTE)], flatshading=True, name=f"phase {label}",
-                showlegend=label not in seen, legendgroup=str(label), hoverinfo="name", row=1, col=column,
+                showlegend=label not in seen, legendgroup=str(label), hoverinfo="name", row=row, col=1,
             )  # fmt: skip
             seen.add(label)
     hidden = {"showticklabels": False, "title": {"text": ""}, "showbackground": False}
     figure.update_scenes(aspectmode="data", xaxis=hidden, yaxis=hidden, zaxis=hidden)
-    figure.update_layout(template=house_template(), autosize=True, height=440, legend={"y": -0.02, "yanchor": "top"})
+    figure.update_layout(
+        template=house_template(), autosize=True, height=120 + 320 * len(arrays), legend={"y": -0.02, "yanchor": "top"}
+    )
     return Figure(title, figure, caption, alt or f"{len(arrays)} grids of cubes: {title}")
 
 

@@ -61,7 +61,7 @@ def common_factors(S: np.ndarray) -> Iterator[Factors | None]:
     """
     S = as_structure(S)
     n = int(S.max())
-    auto = [two_point(np.where(S == a, 1, 2))[0] for a in range(1, n + 1)] if n > 1 else []
+    auto = [two_point(np.where(np.equal(S, a), 1, 2))[0] for a in range(1, n + 1)] if n > 1 else []
     counts = np.bincount(S.reshape(-1))[1:]
     covered = _Budget(COVERED)
     for ground in sorted(range(1, n + 1), key=lambda a: -counts[a - 1]):

@@ -58,7 +58,7 @@ def mate_outcome(S: np.ndarray, verdict: Verdict, config: Mapping[str, Any], sec
         Section(
             "The mate",
             [
-                f"All {len(phase_pairs(int(S.max())))} independent correlations agree at all {S.size} shifts, as whole numbers; "
+                f"The correlations of all {len(phase_pairs(int(S.max()), 'all'))} pairs of phases agree at each of {S.size} shifts; "
                 "no relation takes one structure to the other.",
                 f"Found by: {pair.origin['found by']}. " + "; ".join(f"{k} {v}" for k, v in pair.origin.items() if k != "found by"),
             ],
@@ -113,12 +113,14 @@ def conductivity_outcome(S: np.ndarray, k: Sequence[float], refine: int, method:
     found = bounds_conductivity(S, k)
     K = effective_conductivity(S, k, refine, method)
     axes = [f"axis {i}" for i in range(S.ndim)]
+    # Rounding of what symmetry makes 0.
+    shown = np.where(np.abs(K) < 1e-12 * np.abs(K).max(), 0.0, K)
     sections = [
         _bounds_section(found, S),
         Section(
             "Effective conductivity",
             [f"Bilinear elements, {refine} along each edge of a site: an upper bound that falls with finer elements."],
-            tables=[Table("K", ["", *axes], [[name, *row] for name, row in zip(axes, K.tolist())])],
+            tables=[Table("K", ["", *axes], [[name, *row] for name, row in zip(axes, shown.tolist())])],
         ),
     ]
     metrics = {"K": K.tolist(), "bounds": found._asdict()}
