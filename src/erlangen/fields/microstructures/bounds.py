@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, ErlangenError
 from erlangen.fields.microstructures.structure import as_structure
 
 
@@ -124,12 +124,19 @@ def _hs(k: np.ndarray, v: np.ndarray, k0: float, dimension: int) -> float:
 
 
 def _comparison(k: np.ndarray, v: np.ndarray, k0: np.ndarray, polarisation: np.ndarray) -> np.ndarray:
-    stiff = np.linalg.inv(polarisation)
-    return k0 - stiff + np.linalg.inv(np.tensordot(v, np.linalg.inv(k - k0 + stiff), 1))
+    stiff = _inverse(polarisation)
+    return k0 - stiff + _inverse(np.tensordot(v, _inverse(k - k0 + stiff), 1))
 
 
 def _inverse_mean(k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return np.linalg.inv(np.tensordot(v, np.linalg.inv(k), 1))
+    return _inverse(np.tensordot(v, _inverse(k), 1))
+
+
+def _inverse(matrices: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.inv(matrices)
+    except np.linalg.LinAlgError:
+        raise ErlangenError("the contrast of the phases is beyond double precision; use a smaller one") from None
 
 
 def _positive(matrices: np.ndarray) -> bool:
