@@ -17,7 +17,6 @@ import torch
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.fields.microstructures.common_factor import common_factors
 from erlangen.fields.microstructures.correlation import two_point
-from erlangen.fields.microstructures.operations import transform
 from erlangen.fields.microstructures.pair import Pair
 from erlangen.fields.microstructures.relations import DEFAULT, canonical, equivalent, related, relation_group
 from erlangen.fields.microstructures.search import check_size
@@ -195,10 +194,15 @@ def _automorphisms(array: np.ndarray) -> Candidates:
     group, still = GridSymmetries(array.shape), torch.zeros(array.ndim, dtype=torch.int64)
     # Of many phases the last are one here: what keeps all correlations keeps these, and is checked with all.
     C = two_point(np.minimum(array, MOST_PHASES)).reshape(-1, array.size)
+    seen = {hashlib.sha256(array.tobytes()).digest()}  # what repeats itself many automorphisms move alike
     for matrix in linear[1:]:
         move = group.element(matrix, still).numpy()
-        keeps = np.array_equal(C[:, move], C)
-        yield (transform(array, matrix.numpy()) if keeps else None), {"linear": matrix.tolist()}
+        made = np.empty(array.shape, np.int64)
+        made.reshape(-1)[move] = array.reshape(-1)
+        digest = hashlib.sha256(made.tobytes()).digest()
+        fresh = digest not in seen and np.array_equal(C[:, move], C)
+        seen.add(digest)
+        yield (made if fresh else None), {"linear": matrix.tolist()}
 
 
 def _motifs(array: np.ndarray) -> Candidates:
