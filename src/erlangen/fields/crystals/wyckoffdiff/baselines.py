@@ -73,5 +73,5 @@ def known_crystals(
         ArgumentError: fewer than ``n``.
     """
     if n > len(training):
-        raise ArgumentError("n", f"at most {len(training)}, the training crystals", n)
+        raise ArgumentError("n", f"at most {len(training)}, the training crystals", repr(n))
     return [training[i] for i in torch.randperm(len(training), generator=generator)[:n].tolist()]

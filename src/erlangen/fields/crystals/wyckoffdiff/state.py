@@ -111,10 +111,10 @@ def encode(crystals: Sequence[Protostructure], elements: int, most: int) -> Batc
     sites = torch.tensor([(i, *site) for i, one in enumerate(crystals) for site in one.sites])
     of, at, element, count = sites.unbind(1)
     if int(element.max()) > elements:
-        raise ArgumentError("elements", f"at least {int(element.max())}, for there is an atom of it", elements)
+        raise ArgumentError("elements", f"at least {int(element.max())}, for there is an atom of it", repr(elements))
     if int(count.max()) > most:
         expected = f"at least {int(count.max())}, for so many orbits of one element share a position"
-        raise ArgumentError("most", expected, most, "Give a larger `most`")
+        raise ArgumentError("most", expected, repr(most), "Give a larger `most`")
     point = position_table().dof[batch["group"][of], at] == 0
     batch["points"][_row_of(batch, "points")[of[point], at[point]]] = element[point]
     batch["counts"][_row_of(batch, "counts")[of[~point], at[~point]], element[~point] - 1] = count[~point]
