@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from erlangen.fields.crystals.composition import SYMBOLS
-from erlangen.fields.crystals.conventional import Conventional, conventional
+from erlangen.fields.crystals.conventional import Conventional, conventional, position_of
 from erlangen.fields.crystals.drawing import draw
 from erlangen.fields.crystals.found import FoundSymmetry, SymmetryStudy
 from erlangen.fields.crystals.generating import Generated
@@ -162,7 +162,7 @@ def _handed(made: Conventional) -> str:
 def _positions(made: Conventional) -> Table:
     rows = []
     for number, place, letter in zip(made.numbers.tolist(), made.asymmetric.tolist(), made.letters):
-        position = next(one for one in made.group.wyckoff_positions if one.letter == letter)
+        position = position_of(made.group, letter)
         where = ", ".join(f"{v:.5f}" for v in place)
         rows.append([SYMBOLS[number], f"{position.multiplicity}{letter}", position.site_symmetry, position.text, where])
     return Table(
