@@ -54,17 +54,43 @@ def test_convert_mirrors_nothing(quartz: Path, tmp_path: Path, capsys: pytest.Ca
         assert crystals.spglib_symmetry(crystals.read_crystal(tmp_path / name)).number == 152
 
 
+def test_one_of_several_crystals(quartz: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    one = crystals.read_crystal(quartz)
+    cubic = crystals.Crystal(4.0 * torch.eye(3), torch.zeros(1, 3), ["Po"])
+    double = crystals.Crystal(torch.diag(torch.tensor([4.0, 4, 8])), torch.tensor([[0, 0, 0], [0, 0, 0.5]]), ["Po", "Po"])
+    crystals.write_crystals(tmp_path / "several.extxyz", [one, cubic, double])
+    for index, group in ((0, "P3_121"), (1, "Pm-3m"), (2, "Pm-3m")):
+        main(["crystals", "symmetry", str(tmp_path / "several.extxyz"), "--index", str(index), "--out", str(tmp_path / "runs")])
+        said = capfd.readouterr()
+        assert f"has space group {group} " in said.out
+        assert not said.err  # engines say nothing of supercells
+    with pytest.raises(SystemExit):
+        main(["crystals", "symmetry", str(tmp_path / "several.extxyz")])
+    assert "Say which: --index 0 is the first" in capfd.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["crystals", "convert", str(tmp_path / "several.extxyz"), str(tmp_path / "x.vasp")])
+    assert "argument TO: expected a file of several crystals" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["symmetry", "nowhere.cif"], "PATH: expected a file of crystals; got 'nowhere.cif'"),
         (["symmetry", "QUARTZ", "--tolerance", "5"], "below 2; got 5.0"),
-        (["convert", "QUARTZ", "x.pdf"], "ends with one of"),
+        (["symmetry", "QUARTZ", "--tolerance", "0"], "argument --tolerance: expected a positive tolerance"),
+        (["symmetry", "QUARTZ", "--tolerances", "0"], "argument --tolerances: expected a positive tolerance"),
+        (["symmetry", "QUARTZ", "--write", "x.pdf"], "argument --write: expected a file whose name ends with one of"),
+        (["symmetry", "QUARTZ", "--index", "1"], "argument --index: expected 0 to 0"),
+        (["convert", "QUARTZ", "x.pdf"], "argument TO: expected a file whose name ends with one of"),
+        (["convert", "QUARTZ", "QUARTZ/x.cif"], "argument TO: expected a folder that can be written to"),
+        (["convert", "QUARTZ", "x.cif", "--symprec", "-1"], "argument --symprec: expected a positive tolerance"),
+        (["predict", "NaCl", "--out", "x.pdf"], "argument --out: expected a file whose name ends with one of"),
+        (["predict", "NaCl", "--out", "x.vasp", "--n", "2"], "argument --out: expected a file of several crystals"),
     ],
 )
 def test_what_is_refused(words: list[str], said: str, quartz: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        main(["crystals", *(str(quartz) if word == "QUARTZ" else word for word in words)])
+        main(["crystals", *(word.replace("QUARTZ", str(quartz)) for word in words)])
     assert stop.value.code == 2
     error = capsys.readouterr().err
     assert said in error

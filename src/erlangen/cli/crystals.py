@@ -18,7 +18,9 @@ class CrystalsSymmetry:
     """Space group and Wyckoff positions of a crystal, by two engines and at several tolerances, with a report."""
 
     path: Positional[Path]
-    """A file of one crystal: .cif, POSCAR, .extxyz, or another that ASE reads."""
+    """A file: .cif, POSCAR, .extxyz, or another that ASE reads."""
+    index: int | None = None
+    """Which crystal of the file, from 0, where it has several."""
     tolerance: float = 0.01
     """How far atoms may be off, in angstrom; the answer is for this one."""
     tolerances: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 3e-2, 0.1)
@@ -162,21 +164,46 @@ def _generate(args: CrystalsGenerate) -> None:
     print(f"report: {outcome.save(run_directory('crystals-generate', args.runs))}")
 
 
+def _check_file(path: Path | None, argument: str, n: int = 1) -> None:
+    """Whether crystals can be written to a file, before they are computed.
+
+    Raises:
+        ArgumentError: its name tells no format, it holds one crystal and there are several, or its folder cannot be written to.
+    """
+    from erlangen.errors import ArgumentError
+    from erlangen.fields.crystals.files import file_format
+    from erlangen.reporting import check_folder
+
+    if path is None:
+        return
+    if file_format(path, argument) == "poscar" and n != 1:
+        raise ArgumentError(argument, "a file of several crystals, .cif or .extxyz", f"{str(path)!r} for {n}")
+    check_folder(path.parent, argument)
+
+
 def _convert(args: CrystalsConvert) -> None:
     from erlangen.fields import crystals
+    from erlangen.fields.crystals.found import check_tolerance
 
+    _check_file(args.to, "to")
+    if args.symprec:
+        check_tolerance(args.symprec)
     found = crystals.read_crystals(args.path)
+    _check_file(args.to, "to", len(found))
     path = crystals.write_crystals(args.to, found, symprec=args.symprec or None)
     print(f"{len(found)} crystal{'s' if len(found) != 1 else ''}: {path}")
 
 
 def _symmetry(args: CrystalsSymmetry) -> None:
     from erlangen.fields import crystals
+    from erlangen.fields.crystals.found import check_tolerance
     from erlangen.reporting import check_folder, run_directory
 
     check_folder(args.out, "out")
+    check_tolerance(args.tolerance, "tolerance")
+    _check_file(args.write, "write")
     tolerances = sorted({*args.tolerances, args.tolerance})
-    study = crystals.symmetry(crystals.read_crystal(args.path), tolerances)
+    study = crystals.symmetry(crystals.read_crystal(args.path, args.index), tolerances)
     outcome = crystals.symmetry_outcome(study, args.tolerance, source=args.path.name)
     written = None
     if args.write is not None:
@@ -208,6 +235,7 @@ def _predict(args: CrystalsPredict) -> None:
     from erlangen.fields.crystals.diffcsp import model_folder, trained
 
     crystals.composition(args.formula, "formula")
+    _check_file(args.out, "out", args.n)
     folder = model_folder(args.train_steps) if args.model is None else args.model
     if not (folder / "model.json").is_file() and not args.quiet:
         print(

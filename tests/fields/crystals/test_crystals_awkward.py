@@ -111,6 +111,51 @@ def test_groups_of_cif_files_without_operations(tmp_path) -> None:
         with_symbol("F m -3 m", oblique)
 
 
+SALT = ("Na1 Na 0 0 0", "Cl1 Cl 0.5 0.5 0.5")
+
+
+@pytest.mark.parametrize(
+    "symmetry",
+    [
+        "_space_group.name_H-M_alt 'F m -3 m'\n",
+        "_space_group.IT_number 225\n",
+        "_symmetry.space_group_name_H-M 'F m -3 m'\n",
+        "_space_group_name_H-M 'F m -3 m'\n",
+        "_space_group_name_H-M_full 'F 4/m -3 2/m'\n",
+    ],
+)
+def test_symmetry_by_every_name_it_has(tmp_path, symmetry: str) -> None:
+    assert len(read_crystal(cif(tmp_path, symmetry, *SALT))) == 8
+
+
+def test_symmetry_that_is_not_read_is_not_left_out(tmp_path) -> None:
+    magnetic = "_space_group_magn.name_BNS 'F m -3 m'\nloop_\n_space_group_symop_magn_operation.xyz\nx,y,z,+1\n-x,-y,-z,-1\n"
+    for symmetry in (magnetic, "_space_group_ssg_name 'F m -3 m(00g)'\n"):
+        with pytest.raises(ArgumentError, match="expected operations.*only _space_group"):
+            read_crystal(cif(tmp_path, symmetry, *SALT))
+    for symmetry in ("", "_symmetry_cell_setting cubic\n", "_space_group_name_H-M_alt ?\n_space_group_id 1\n"):
+        assert len(read_crystal(cif(tmp_path, symmetry, *SALT))) == 2  # the file's atoms are all
+    with pytest.raises(ArgumentError, match="fractional coordinates; got Cartesian"):
+        read_crystal(cif(tmp_path, "", *SALT, columns="label type_symbol Cartn_x Cartn_y Cartn_z"))
+
+
+def test_comments_and_dots_of_cif_files(tmp_path) -> None:
+    path = cif(tmp_path, "_symmetry_space_group_name_H-M 'F m -3 m' # 225\n_publ_text\n;\n# it's no comment\n;\n", *SALT)
+    text = path.read_text()
+    for before, after in (
+        ("_atom_site_label", "_atom_site_label #<-- of the site"),
+        ("_cell_length_a 5.640(5)", "_cell_length_a 5.640(5) # angstrom"),
+        ("loop_", "loop_ # 'atoms'"),
+        ("Na1 Na", "# sites\nNa1# Na"),
+        ("data_x", "\ufeffdata_x#1"),
+        ("_atom_site_", "_atom_site."),
+        ("_cell_", "_cell."),
+    ):
+        assert before in text
+        path.write_text(text.replace(before, after), encoding="utf-8")
+        assert len(read_crystal(path)) == 8
+
+
 @pytest.mark.parametrize("third", ["0.333 0.666", "0.333 0.667", "0.3333 0.6667", "0.33333 0.66667"])
 def test_thirds_with_few_digits_are_one_atom(tmp_path, third: str) -> None:
     group = SpaceGroup(194)

@@ -1,6 +1,8 @@
 """Metrics of generated crystals against cases known by hand."""
 
 import math
+import signal
+import threading
 import time
 
 import numpy as np
@@ -76,6 +78,38 @@ def test_slow_pairs_are_stopped(monkeypatch):
     assert math.isnan(matcher.distance(salt(), salt()))
     assert matcher.stopped == 1
     assert time.monotonic() - started < 4
+
+
+def test_where_no_pair_can_be_stopped_a_warning_says_so():
+    matcher, found = Matcher(), []
+
+    def work():
+        with pytest.warns(UserWarning, match="cannot be stopped after 10 seconds outside the main thread"):
+            found.append(matcher.distance(salt(), salt()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [pytest.approx(0, abs=1e-9)]
+    for seconds in (0, -1.0, math.nan, "ten"):
+        with pytest.raises(ArgumentError, match="seconds"):
+            Matcher(seconds=seconds)
+    assert Matcher(seconds=math.inf).same(salt(), salt())
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="a system without timers")
+def test_the_users_own_timer_goes_on():
+    rung = []
+    kept = signal.signal(signal.SIGALRM, lambda *_: rung.append(True))
+    before = signal.setitimer(signal.ITIMER_REAL, 600)
+    try:
+        Matcher().distance(salt(), salt())
+        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 600
+        signal.raise_signal(signal.SIGALRM)
+        assert rung == [True]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *before)
+        signal.signal(signal.SIGALRM, kept)
 
 
 def test_numbers_of_predictions_are_checked():

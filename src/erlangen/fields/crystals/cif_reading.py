@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,25 @@ from erlangen.groups.space_groups import SpaceGroup
 
 #: Images of an atom are one atom on a special position if they are nearer than its digits tell, between these bounds in angstrom.
 SAME = (1e-3, 0.05)
+#: What stands between blanks: a value in quotes, a comment, or anything else.
+TOKEN = re.compile(r"""'.*?'(?!\S)|".*?"(?!\S)|\#.*|\S+""")
 #: By how much of its longest edge a cell may miss what its group wants; files have three digits and more.
 FITS = 1e-2
-OPERATIONS = ("_space_group_symop_operation_xyz", "_space_group_symop.operation_xyz", "_symmetry_equiv_pos_as_xyz")
+#: Names are small and without dots here: dictionaries of another style write _cell.length_a and _space_group.IT_number.
+OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
 HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
-SYMBOLS = ("_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_ref")
+SYMBOLS = (
+    "_space_group_name_h-m_alt",
+    "_symmetry_space_group_name_h-m",
+    "_space_group_name_h-m_ref",
+    "_space_group_name_h-m",
+    "_space_group_name_h-m_full",
+    "_symmetry_space_group_name_h-m_full",
+)
 NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
+#: How names begin that say something of symmetry, and those of them that say nothing of which atoms there are.
+SYMMETRY = ("_symmetry_", "_space_group")
+LATTICE = ("_symmetry_cell_setting", "_space_group_crystal_system", "_space_group_bravais_type", "_space_group_laue_class")
 
 
 def read_cif(path: Path) -> list[Crystal]:
@@ -40,26 +54,48 @@ def read_cif(path: Path) -> list[Crystal]:
 
     Raises:
         ArgumentError: the file is none, or lacks a coordinate; an unknown element, a shared or partly filled site; a symbol with two
-            possible origins or settings; operations that the cell does not keep.
+            possible origins or settings; operations that the cell does not keep; symmetry in words that are not read, as of magnetic CIFs.
     """
     try:
-        with path.open(encoding="utf-8", errors="replace") as stream:
-            blocks = list(engine("crystals", "ase.io.cif").parse_cif(stream))
+        text = _without_comments(path.read_text(encoding="utf-8-sig", errors="replace"))
+        blocks = [
+            (block.name, {name.replace(".", "_"): block[name] for name in block})
+            for block in engine("crystals", "ase.io.cif").parse_cif(StringIO(text))
+        ]
     except Exception as problem:  # ASE's parser raises whatever it meets
         raise ArgumentError("path", "a CIF", f"'{path.name}' ({problem})") from problem
     return [
-        _crystal(block, f"block '{block.name}' of '{path.name}'")
-        for block in blocks
-        if "_cell_length_a" in block and "_atom_site_fract_x" in block
+        _crystal(block, f"block '{name}' of '{path.name}'")
+        for name, block in blocks
+        if "_cell_length_a" in block and any(f"_atom_site_{axes}_x" in block for axes in ("fract", "cartn"))
     ]
 
 
-def _crystal(block: Any, where: str) -> Crystal:
+def _without_comments(text: str) -> str:
+    """A CIF without comments, of which ASE's parser knows only some.
+
+    >>> _without_comments("_cell_length_a 5.4 # angstrom\\n_chemical_name 'a # b' # two")
+    "_cell_length_a 5.4 \\n_chemical_name 'a # b' "
+    """
+    lines, inside = [], False
+    for line in text.splitlines():
+        if line.startswith(";"):
+            inside = not inside
+        if not inside:
+            start = next((token.start() for token in TOKEN.finditer(line) if token[0].startswith("#")), len(line))
+            line = line[:start]
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _crystal(block: Mapping[str, Any], where: str) -> Crystal:
     lengths = [_number(block.get(f"_cell_length_{axis}"), "lengths of the cell", where) for axis in "abc"]
     angles = [_number(block.get(f"_cell_angle_{axis}"), "angles of the cell", where) for axis in ("alpha", "beta", "gamma")]
     cell = cell_of(lengths, angles)
     columns = {name: _column(block.get(f"_atom_site_{name}")) for name in ("label", "type_symbol", "occupancy", "calc_flag")}
     axes = [_column(block.get(f"_atom_site_fract_{axis}")) for axis in "xyz"]
+    if not axes[0]:
+        raise ArgumentError("path", "fractional coordinates", f"Cartesian ones alone in {where}")
     sites, numbers = [], []
     for i in range(len(axes[0])):
         one = {name: values[i] if i < len(values) else None for name, values in columns.items()}
@@ -118,7 +154,7 @@ def _reach(site: Sequence[float], cell: Tensor) -> float:
     return min(max(low, 2 * 10.0 ** -min(digits, default=12) * float(edges.max())), high, 0.01 * float(edges.min()))
 
 
-def _group(block: Any, cell: Tensor, where: str) -> CrystallographicGroup:
+def _group(block: Mapping[str, Any], cell: Tensor, where: str) -> CrystallographicGroup:
     texts = next((_column(block.get(tag)) for tag in OPERATIONS if tag in block), [])
     texts = [_operation(str(text)) for text in texts if not _unknown(text)]
     if texts:
@@ -137,6 +173,9 @@ def _group(block: Any, cell: Tensor, where: str) -> CrystallographicGroup:
         next((block[tag] for tag in tags if not _unknown(block.get(tag))), None) for tags in (HALL, SYMBOLS, NUMBER)
     )
     if hall is None and symbol is None and number is None:
+        if other := [name for name, value in block.items() if name.startswith(SYMMETRY) and _says(name, value)]:
+            hint = "Write the operations as _space_group_symop_operation_xyz"
+            raise ArgumentError("path", "operations, or a symbol of the tables of space groups", f"only {other[0]} in {where}", hint)
         return CrystallographicGroup(["x,y,z"])
     what = f"no operations, and {hall or symbol or f'number {number}'} in {where}"
     rows = _meant(hall, symbol, number)
@@ -229,6 +268,11 @@ def _number(value: Any, what: str, where: str) -> float:
     if not math.isfinite(made):
         raise ArgumentError("path", what, f"{value!r} in {where}")
     return made
+
+
+def _says(name: str, value: Any) -> bool:
+    """Whether a name that begins as those of symmetry do tells which operations there are."""
+    return name not in LATTICE and not name.endswith("id") and any(not _unknown(one) for one in _column(value))
 
 
 def _unknown(value: Any) -> bool:

@@ -52,15 +52,24 @@ def read_crystals(path: str | Path) -> list[Crystal]:
     return [as_crystal(one, f"structure {i} of '{path.name}'") for i, one in enumerate(found)]
 
 
-def read_crystal(path: str | Path) -> Crystal:
-    """The one crystal of a file; see :func:`read_crystals`.
+def read_crystal(path: str | Path, index: int | None = None) -> Crystal:
+    """One crystal of a file; see :func:`read_crystals`.
+
+    Args:
+        path: the file.
+        index: which of several, from 0; by default there must be one.
 
     Raises:
-        ArgumentError: there are several.
+        ArgumentError: there are several and ``index`` says none, or there are fewer.
     """
     found = read_crystals(path)
+    if index is not None:
+        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(found):
+            raise ArgumentError("index", f"0 to {len(found) - 1}, a crystal of '{Path(path).name}'", repr(index))
+        return found[index]
     if len(found) != 1:
-        raise ArgumentError("path", "a file of one crystal", f"{len(found)} in '{Path(path).name}'")
+        hint = "Say which: index=0 is the first"
+        raise ArgumentError("path", "a file of one crystal", f"{len(found)} in '{Path(path).name}'", hint)
     return found[0]
 
 
@@ -86,9 +95,7 @@ def write_crystals(path: str | Path, structures: Iterable[Any] | Any, *, symprec
         or hasattr(structures, "lattice")
     )
     each = [structures] if one else list(structures)
-    form = WRITTEN.get(path.suffix.lower()) or ("poscar" if path.name.upper().startswith(("POSCAR", "CONTCAR")) else None)
-    if form is None:
-        raise ArgumentError("path", f"a file whose name ends with one of {', '.join(WRITTEN)}", repr(path.name))
+    form = file_format(path)
     if not each:
         raise ArgumentError("structures", "at least one crystal", "none")
     if form == "cif":
@@ -101,6 +108,22 @@ def write_crystals(path: str | Path, structures: Iterable[Any] | Any, *, symprec
             raise ArgumentError("structures", "one crystal for a POSCAR", f"{len(crystals)}")
         text = poscar_text(crystals[0]) if form == "poscar" else _extxyz(crystals)
     return write_bytes(path, text.encode())
+
+
+def file_format(path: str | Path, argument: str = "path") -> str:
+    """Which format a file is written in: ``"cif"``, ``"poscar"`` or ``"extxyz"``.
+
+    Raises:
+        ArgumentError: its name tells none.
+
+    >>> file_format("new.cif"), file_format("POSCAR")
+    ('cif', 'poscar')
+    """
+    path = Path(path)
+    form = WRITTEN.get(path.suffix.lower()) or ("poscar" if path.name.upper().startswith(("POSCAR", "CONTCAR")) else None)
+    if form is None:
+        raise ArgumentError(argument, f"a file whose name ends with one of {', '.join(WRITTEN)}", repr(path.name))
+    return form
 
 
 def cif_text(structure: Any, *, symprec: float | None = 1e-3, name: str = "crystal") -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +73,7 @@ def spglib_symmetry(structure: Any, symprec: float = 0.01) -> FoundSymmetry:
         ArgumentError: spglib finds nothing (atoms on each other, or a tolerance too coarse for them).
     """
     crystal = as_crystal(structure)
-    _check_tolerance(symprec)
+    check_tolerance(symprec)
     spglib = engine("crystals", "spglib")
     cell = (crystal.cell.numpy(), crystal.fractional.numpy(), crystal.numbers.numpy())
     data = _asked(spglib, cell, symprec, 0)
@@ -89,11 +91,12 @@ def moyo_symmetry(structure: Any, symprec: float = 0.01) -> FoundSymmetry:
         ArgumentError: moyopy finds nothing.
     """
     crystal = as_crystal(structure)
-    _check_tolerance(symprec)
+    check_tolerance(symprec)
     moyopy = engine("crystals", "moyopy")
     cell = moyopy.Cell(basis=crystal.cell.tolist(), positions=crystal.fractional.tolist(), numbers=crystal.numbers.tolist())
     try:
-        data = moyopy.MoyoDataset(cell, symprec=symprec, setting=moyopy.Setting.standard())
+        with _unwarned():
+            data = moyopy.MoyoDataset(cell, symprec=symprec, setting=moyopy.Setting.standard())
     except Exception as problem:  # moyopy raises what its core reports
         raise ArgumentError("structure", _finding(symprec), f"none ({problem})", _HINT) from None
     version = importlib.metadata.version("moyopy")
@@ -101,6 +104,21 @@ def moyo_symmetry(structure: Any, symprec: float = 0.01) -> FoundSymmetry:
     linear = np.linalg.inv(np.array(data.std_linear, dtype=np.float64))
     shift = -linear @ np.array(data.std_origin_shift, dtype=np.float64)
     return _found(f"moyopy {version}", symprec, crystal, data.number, data.wyckoffs, data.orbits, linear, shift)
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Without moyopy's warning that a supercell lacks operations of the crystal: what is asked for is the crystal's."""
+
+    def other(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Omitted")
+
+    logger = logging.getLogger("moyo")
+    logger.addFilter(other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(other)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +195,7 @@ def symmetry(structure: Any, tolerances: Sequence[float] = TOLERANCES) -> Symmet
     if not len(tolerances) or list(tolerances) != sorted(set(tolerances)):
         raise ArgumentError("tolerances", "at least one tolerance, ascending", repr(tuple(tolerances)))
     for tolerance in tolerances:
-        _check_tolerance(tolerance, "tolerances")
+        check_tolerance(tolerance, "tolerances")
     rows = []
     for tolerance in tolerances:
         rows.append((tolerance, _said(spglib_symmetry, crystal, tolerance), _said(moyo_symmetry, crystal, tolerance)))
@@ -230,6 +248,11 @@ def _same(one: FoundSymmetry | str, other: FoundSymmetry | str) -> bool:
     return one.protostructure.canonical() == other.protostructure.canonical()
 
 
-def _check_tolerance(symprec: float, argument: str = "symprec") -> None:
+def check_tolerance(symprec: float, argument: str = "symprec") -> None:
+    """A tolerance in angstrom.
+
+    Raises:
+        ArgumentError: it is not positive, or too large for any crystal.
+    """
     if not isinstance(symprec, int | float) or not 0 < symprec < 2:
         raise ArgumentError(argument, "a positive tolerance in angstrom, below 2", repr(symprec))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import signal
 import threading
+import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +31,8 @@ class Matcher:
 
     Args:
         sites, lengths, angles: its tolerances ``stol``, ``ltol`` and ``angle_tol``.
-        seconds: for a pair; then it counts as no match. Only in the main thread can a pair be stopped; in others there is no limit.
+        seconds: for a pair; then it counts as no match. Only the main thread, of systems with timers, can stop a pair; elsewhere there is no
+            limit, and a warning says so. ``math.inf``: none is wanted.
 
     Attributes:
         stopped: how many pairs took too long.
@@ -42,6 +45,8 @@ class Matcher:
     stopped: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.seconds, int | float) or not self.seconds > 0:
+            raise ArgumentError("seconds", "a positive number of seconds", repr(self.seconds))
         matcher = engine("crystals", "pymatgen.analysis.structure_matcher").StructureMatcher
         self._matcher = matcher(stol=self.sites, ltol=self.lengths, angle_tol=self.angles)
 
@@ -170,18 +175,24 @@ def _fractions(crystal: Crystal) -> list[tuple[int, float]]:
 
 @contextmanager
 def _limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError after so many seconds, in the main thread of systems that have timers."""
+    """Raise TimeoutError after so many seconds, in the main thread of systems that have timers; a timer that runs already goes on after it."""
+    if math.isinf(seconds):
+        yield
+        return
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        warnings.warn(f"a pair of crystals cannot be stopped after {seconds:g} seconds outside the main thread", stacklevel=5)
         yield
         return
 
     def stop(number: int, frame: Any) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before, started = signal.signal(signal.SIGALRM, stop), time.monotonic()
+    left, every = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - started), 1e-3), every)
