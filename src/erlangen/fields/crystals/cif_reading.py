@@ -175,7 +175,9 @@ def _group(block: Mapping[str, Any], cell: Tensor, where: str) -> Crystallograph
     if hall is None and symbol is None and number is None:
         if other := [name for name, value in block.items() if name.startswith(SYMMETRY) and _says(name, value)]:
             hint = "Write the operations as _space_group_symop_operation_xyz"
-            raise ArgumentError("path", "operations, or a symbol of the tables of space groups", f"only {other[0]} in {where}", hint)
+            raise ArgumentError(
+                "path", "operations, or a symbol of the tables of space groups", f"only {other[0]} in {where}", hint
+            )
         return CrystallographicGroup(["x,y,z"])
     what = f"no operations, and {hall or symbol or f'number {number}'} in {where}"
     rows = _meant(hall, symbol, number)

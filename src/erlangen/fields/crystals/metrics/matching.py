@@ -31,8 +31,8 @@ class Matcher:
 
     Args:
         sites, lengths, angles: its tolerances ``stol``, ``ltol`` and ``angle_tol``.
-        seconds: for a pair; then it counts as no match. Only the main thread, of systems with timers, can stop a pair; elsewhere there is no
-            limit, and a warning says so. ``math.inf``: none is wanted.
+        seconds: for a pair; then it counts as no match. Only the main thread, of systems with timers, can stop a pair; elsewhere there is
+            no limit, and a warning says so. ``math.inf``: none is wanted.
 
     Attributes:
         stopped: how many pairs took too long.
@@ -175,7 +175,7 @@ def _fractions(crystal: Crystal) -> list[tuple[int, float]]:
 
 @contextmanager
 def _limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError after so many seconds, in the main thread of systems that have timers; a timer that runs already goes on after it."""
+    """Raise TimeoutError after so many seconds, in the main thread of systems that have timers; a timer that runs goes on after it."""
     if math.isinf(seconds):
         yield
         return
