@@ -11,6 +11,8 @@ from erlangen.reporting.figures import Figure, Line, bars_with_error, heatmap, h
 from erlangen.reporting.folders import check_folder, run_directory
 from erlangen.reporting.formatting import PlusMinus, format_number, format_value, repeated
 from erlangen.reporting.graphs import layered_graph
+from erlangen.reporting.meshes import Surface, meshes
+from erlangen.reporting.moving import moving
 from erlangen.reporting.outcome import Outcome
 from erlangen.reporting.parts import KeyNumber, Matrix, Section, Table
 from erlangen.reporting.pictures import pictures
@@ -29,6 +31,7 @@ __all__ = [
     "Outcome",
     "PlusMinus",
     "Section",
+    "Surface",
     "Table",
     "balls",
     "bars_with_error",
@@ -40,6 +43,8 @@ __all__ = [
     "histogram",
     "layered_graph",
     "lines_with_band",
+    "meshes",
+    "moving",
     "peak_memory_mb",
     "pictures",
     "plain",

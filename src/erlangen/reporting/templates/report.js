@@ -49,7 +49,7 @@
     for (const [path, value] of Object.entries(theme(layout, dark.matches))) set(layout, path, value);
     const spreads = figure.data.flatMap((trace, i) => (trace.error_y && !trace.error_y.color ? [i] : []));
     for (const i of spreads) figure.data[i].error_y.color = ink();
-    Plotly.newPlot(place, figure.data, layout, config);
+    Plotly.newPlot(place, figure.data, layout, config).then(() => figure.frames && Plotly.addFrames(place, figure.frames));
     plots.push([place, layout, spreads]);
   }
 
