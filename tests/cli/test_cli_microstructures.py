@@ -34,6 +34,7 @@ def files(tmp_path):
         "real": np.ones(3),
     }.items():
         np.save(tmp_path / f"{name}.npy", S)
+    micro.Pair(a, b).save(tmp_path / "pair.npz")
     return tmp_path
 
 
@@ -83,9 +84,57 @@ def test_checks_bounds_and_conductivities(files, capsys):
     assert json.loads(out)["K"][0][0] == pytest.approx(2.98387956, abs=1e-7)
 
 
+def test_all_of_a_grid_and_children(files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    code, out, _ = call(capsys, "microstructures", "search", 4, 3, "--counts", 5, "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert [told[name] for name in ("structures", "orbits", "correlations", "shared", "unexplained")] == [792, 25, 24, 1, 1]
+    (folder,) = (files / "runs" / "microstructures-search").iterdir()
+    with np.load(folder / "members.npz") as members:
+        assert members["class_1"].shape == (2, 4, 3)
+    recipe = [["kernel-extend", [[[1, 0], [1, 1]]]], ["tile", [2, 1, 2]]]
+    (files / "recipe.json").write_text(json.dumps(recipe))
+    for given in (json.dumps(recipe), "recipe.json"):
+        code, out, err = call(
+            capsys, "microstructures", "child", folder / "pair-1.npz", "--recipe", given, "--write", "child.vtk"
+        )
+        assert (code, err) == (0, "")
+        assert "The children (16 x 6 x 2) are mates" in out
+    child = micro.load_pair(sorted((files / "runs" / "microstructures-child").iterdir())[-1] / "pair.npz")
+    assert child.a.shape == (16, 6, 2)
+    assert micro.equivalent(*child)
+    assert not micro.related(*child)
+    assert child.origin["found by"] == "search"
+    assert "DIMENSIONS 17 7 3" in (files / "child.vtk").read_text()
+    # Nothing is believed: a pair of no mates, and children that are one structure.
+    micro.Pair(np.array([1, 1, 2, 2]), np.array([1, 2, 1, 2])).save("none.npz")
+    code, out, _ = call(capsys, "microstructures", "child", "none.npz", "--recipe", '[["tile", [2]]]')
+    assert "The pair are no mates" in out
+    assert "Nor have the children" in out
+    code, out, _ = call(capsys, "microstructures", "child", folder / "pair-1.npz", "--recipe", '[["coalesce", [[1, 2]]]]')
+    assert "are one structure" in out
+    code, out, _ = call(capsys, "microstructures", "search", 11, "--counts", 4, "--quiet", "--relations", "inversion")
+    assert "none has a mate" in out
+    code, out, _ = call(capsys, "microstructures", "search", 12, "--counts", 6, "--relations", "inversion")
+    assert "15 of these are shared by unrelated structures. An exchange of phases explains all of that." in out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("search", "4", "0", "--counts", "3"), "argument SIZES: expected"),
+        (("search", "--counts", "3"), "argument SIZES: expected"),
+        (("search", "9", "9", "--counts", "30"), "argument SIZES: expected"),
+        (("search", "4", "3", "--counts", "13"), "argument --counts: expected positive numbers of sites"),
+        (("search", "4", "3", "--counts", "5", "--max-results", "0"), "argument --max-results: expected at least 1"),
+        (("child", "a.npy", "--recipe", "[]"), "argument PATH: expected a file that Pair.save wrote"),
+        (("child", "pair.npz", "--recipe", "nothing.json"), "argument --recipe: expected the JSON of a recipe"),
+        (("child", "pair.npz", "--recipe", "[1]"), "argument --recipe: expected pairs of a name"),
+        (("child", "pair.npz", "--recipe", '[["tile", [0, 1]]]'), "argument --recipe: expected"),
+        (("child", "pair.npz", "--recipe", '[["tile", 2]]'), "argument --recipe: expected"),
+        (("child", "pair.npz", "--recipe", '[["product", [1, 1.5]]]'), "argument --recipe: expected values made of integers"),
+        (("child", "pair.npz", "--recipe", "[]", "--write", "x.png"), "argument --write: expected a file that ends in"),
         (("mate", "real.npy"), "PATH: expected an array of integer labels"),
         (("mate", "none.npy"), "PATH: expected an existing .npy file"),
         (("check", "a.npy", "alone.npy"), "B: expected the shape of a"),

@@ -351,3 +351,11 @@ def test_the_action_and_the_words_have_one_canonical_form():
     found = micro.search_roots((4, 3), (3, 2))
     for S in found.representatives[::20]:
         assert np.array_equal(act.representative(torch.from_numpy(S))[0].numpy(), S)
+
+
+def test_factors_beyond_the_axes_add_axes_behind():
+    S = np.array([[1, 2, 2], [2, 1, 2]])
+    assert np.array_equal(micro.tile(S, (2, 1, 2)), np.stack([np.tile(S, (2, 1))] * 2, axis=-1))
+    assert micro.tile(S, (2, 1, 2)).shape == micro.extend(S, (2, 1, 2)).shape == (4, 3, 2)
+    with pytest.raises(ArgumentError, match="'times'"):
+        micro.tile(S, (2,))

@@ -32,8 +32,7 @@ def extend(S: Any, z: Sequence[int]) -> Any:
     >>> extend([1, 2, 1], (2,))
     array([1, 3, 2, 3, 1, 3])
     """
-    array, z = as_structure(S), _factors(z, S)
-    array = array.reshape(*array.shape, *(1,) * (len(z) - array.ndim))
+    array, z = _with_axes(S, z, "z")
     made = np.full([p * f for p, f in zip(array.shape, z)], array.max() + 1)
     made[tuple(slice(None, None, f) for f in z)] = array
     return like(S, made)
@@ -172,12 +171,15 @@ def transform(S: Any, linear: Any) -> Any:
 
 
 def tile(S: Any, times: Sequence[int]) -> Any:
-    """A supercell: the structure repeated along each axis.
+    """A supercell: the structure repeated along each axis; more numbers than axes add axes behind, as :func:`extend` does.
 
     >>> tile([1, 2], (2,))
     array([1, 2, 1, 2])
+    >>> tile([1, 2], (1, 3))
+    array([[1, 1, 1],
+           [2, 2, 2]])
     """
-    return like(S, np.tile(as_structure(S), _factors(times, S)))
+    return like(S, np.tile(*_with_axes(S, times, "times")))
 
 
 def product(S: Any, T: Any) -> Any:
@@ -199,11 +201,12 @@ def product(S: Any, T: Any) -> Any:
     return like(S, pairs.reshape(*first.shape, *second.shape))
 
 
-def _factors(z: Sequence[int], S: Any) -> tuple[int, ...]:
-    found, dimension = check_sizes(z, "z"), as_structure(S).ndim
-    if len(found) < dimension:
-        raise ArgumentError("z", f"at least {dimension} factors, one for each axis", repr(found))
-    return found
+def _with_axes(S: Any, z: Sequence[int], argument: str) -> tuple[np.ndarray, tuple[int, ...]]:
+    """A structure with as many axes as there are factors, those that are added last, and the factors."""
+    array, found = as_structure(S), check_sizes(z, argument)
+    if len(found) < array.ndim:
+        raise ArgumentError(argument, f"at least {array.ndim} factors, one for each axis", repr(found))
+    return array.reshape(*array.shape, *(1,) * (len(found) - array.ndim)), found
 
 
 def _kernels(kernels: Sequence[Any], dimension: int | None) -> list[np.ndarray]:

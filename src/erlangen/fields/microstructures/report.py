@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ import numpy as np
 from erlangen.fields.microstructures.bounds import Bounds, bounds_conductivity, volume_fractions
 from erlangen.fields.microstructures.conductivity import effective_conductivity
 from erlangen.fields.microstructures.correlation import phase_pairs, two_point_differences
+from erlangen.fields.microstructures.pair import Pair
+from erlangen.fields.microstructures.relations import equivalent, related
+from erlangen.fields.microstructures.search import RootSearch
 from erlangen.fields.microstructures.spectra import distinguished
 from erlangen.fields.microstructures.structure import phase_counts
 from erlangen.reporting import Figure, KeyNumber, Outcome, Section, Table, heatmap, pictures, voxels
@@ -22,6 +26,16 @@ GLOSSARY = {
     "bispectrum": "a product of three Fourier components that shifts leave alone; it sees the phases that correlations lose",
     "motif": "a set of sites of which a structure is made by copies",
 }
+
+#: Classes that are drawn, and structures of each.
+MOST_CLASSES, MOST_MEMBERS = 6, 4
+NOTES = (
+    "with these numbers of sites",
+    "structures up to relations",
+    "different ones, up to relations",
+    "of these, that unrelated structures have",
+    "of these, that no exchange of phases explains",
+)
 
 
 def draw(structures: Mapping[str, np.ndarray], title: str, caption: str = "") -> Figure:
@@ -106,6 +120,75 @@ def check_outcome(a: np.ndarray, b: np.ndarray, same: Verdict, relation: Verdict
     sections = [Section("Answers", tables=[Table("Exact", ["question", "answer", "how", "why"], rows)], figures=figures)]
     return Outcome("microstructures-check", "Are two structures told apart by two-point correlations?", config, metrics=metrics,
                    sections=sections, answer=answer, glossary=GLOSSARY)  # fmt: skip
+
+
+def search_outcome(found: RootSearch, config: Mapping[str, Any], seconds: float) -> Outcome:
+    """The report of :func:`search_roots`."""
+    grid, sites = " x ".join(map(str, found.sizes)), ", ".join(map(str, found.counts))
+    answer = f"{found.structures} structures on {grid} points, {sites} of each phase, are {found.orbits} up to relations, and have "
+    if found.shared:
+        share = "one of these is" if found.shared == 1 else f"{found.shared} of these are"
+        answer += f"{found.correlations} different two-point correlations: {share} shared by unrelated structures. "
+        answer += (
+            "An exchange of phases explains all of that."
+            if not found.unexplained
+            else f"No exchange of phases explains {found.unexplained} of that."
+        )
+    else:
+        answer += "as many different two-point correlations: none has a mate."
+    sections = []
+    if found.roots:
+        rows = [
+            [f"{i}", len(root.members), "yes" if root.phase_swap else "no"] for i, root in enumerate(found.roots, start=1)
+        ]
+        heads = ["class", "unrelated structures", "explained by an exchange of phases"]
+        kept = Table(f"{len(rows)} classes", heads, rows, "Structures of a class have the same two-point correlations as they stand.")
+        figures = [
+            draw({f"{m}": S for m, S in enumerate(root.members[:MOST_MEMBERS], start=1)}, f"Class {i}")
+            for i, root in enumerate(found.roots[:MOST_CLASSES], start=1)
+        ]
+        drawn = f"The first {MOST_CLASSES} classes. " if len(found.roots) > MOST_CLASSES else ""
+        drawn += f"Of each at most {MOST_MEMBERS} structures." if any(len(r.members) > MOST_MEMBERS for r in found.roots) else ""
+        sections = [Section("Classes", tables=[kept]), Section("Structures", [drawn] if drawn else [], figures=figures)]
+    names = ("structures", "orbits", "correlations", "shared", "unexplained")
+    metrics = {name: getattr(found, name) for name in names} | {"members": [len(root.members) for root in found.roots]}
+    numbers = [KeyNumber(name, metrics[name], note=note) for name, note in zip(names, NOTES)]
+    return Outcome("microstructures-search", "Structures that two-point correlations do not tell apart", config, metrics=metrics,
+                   sections=sections, seconds=seconds, answer=answer, glossary=GLOSSARY, key_numbers=numbers)  # fmt: skip
+
+
+def child_outcome(pair: Pair, child: Pair, relations: str, config: Mapping[str, Any]) -> Outcome:
+    """The report of :meth:`Pair.child`: whether both pairs are mates, by the exact checks."""
+    each = {"the pair": pair, "the children": child}
+    same = {name: equivalent(one.a, one.b) for name, one in each.items()}
+    relation = {name: related(one.a, one.b, relations) for name, one in each.items()}
+    shape = " x ".join(map(str, child.a.shape))
+    if not same["the pair"]:
+        answer = f"The pair are no mates: {same['the pair'].reason}. "
+        answer += "The children have" if same["the children"] else "Nor have the children"
+        answer += " the same two-point correlations."
+    elif relation["the children"]:
+        answer = f"The children ({shape}) have the same two-point correlations, but are one structure: {relation['the children'].reason}."
+    else:
+        answer = f"The children ({shape}) are mates: the same two-point correlations, and not related."
+    rows = [
+        [name, " x ".join(map(str, one.a.shape)), ", ".join(map(str, phase_counts(one.a))), "yes" if same[name] else "no",
+         "yes" if relation[name] else "no"]
+        for name, one in each.items()
+    ]  # fmt: skip
+    heads = ["", "grid", "sites of each phase", "same correlations", "related"]
+    steps = [[i, name, json.dumps(value)] for i, (name, value) in enumerate(child.recipe.steps, start=1)]
+    tables = [Table("Exact", heads, rows), Table("The recipe, from the roots on", ["step", "operation", "values"], steps)]
+    figures = [draw({"A": one.a, "B": one.b}, f"{name[:1].upper()}{name[1:]}") for name, one in each.items()]
+    metrics = {
+        "shape": list(child.a.shape),
+        "equivalent": same["the children"].as_dict(),
+        "related": relation["the children"].as_dict(),
+        "recipe": child.recipe.steps,
+        "origin": dict(child.origin),
+    }
+    return Outcome("microstructures-child", "Children of two structures", config, metrics=metrics,
+                   sections=[Section("Answers", tables=tables, figures=figures)], answer=answer, glossary=GLOSSARY)  # fmt: skip
 
 
 def conductivity_outcome(S: np.ndarray, k: Sequence[float], refine: int, method: Any, config: Mapping[str, Any]) -> Outcome:
