@@ -96,9 +96,7 @@ def test_all_of_a_grid_and_children(files, capsys, monkeypatch):
     recipe = [["kernel-extend", [[[1, 0], [1, 1]]]], ["tile", [2, 1, 2]]]
     (files / "recipe.json").write_text(json.dumps(recipe))
     for given in (json.dumps(recipe), "recipe.json"):
-        code, out, err = call(
-            capsys, "microstructures", "child", folder / "pair-1.npz", "--recipe", given, "--write", "child.vtk"
-        )
+        code, out, err = call(capsys, "microstructures", "child", folder / "pair-1.npz", "--recipe", given, "--write", "child.vtk")
         assert (code, err) == (0, "")
         assert "The children (16 x 6 x 2) are mates" in out
     child = micro.load_pair(sorted((files / "runs" / "microstructures-child").iterdir())[-1] / "pair.npz")

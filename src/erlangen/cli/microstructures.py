@@ -217,7 +217,8 @@ def _search(args: MicroSearch) -> None:
     outcome = report.search_outcome(found, _config(args), time.perf_counter() - started)
     origin = {"found by": "search", "sizes": found.sizes, "counts": found.counts, "relations": args.relations}
     pairs = {
-        f"pair-{i}.npz": micro.Pair(root.members[0], root.members[1], {**origin, "class": i}).save for i, root in enumerate(found.roots, start=1)
+        f"pair-{i}.npz": micro.Pair(root.members[0], root.members[1], {**origin, "class": i}).save
+        for i, root in enumerate(found.roots, start=1)
     }
 
     def members(path: Path) -> None:

@@ -138,11 +138,11 @@ def search_outcome(found: RootSearch, config: Mapping[str, Any], seconds: float)
         answer += "as many different two-point correlations: none has a mate."
     sections = []
     if found.roots:
-        rows = [
-            [f"{i}", len(root.members), "yes" if root.phase_swap else "no"] for i, root in enumerate(found.roots, start=1)
-        ]
+        rows = [[f"{i}", len(root.members), "yes" if root.phase_swap else "no"] for i, root in enumerate(found.roots, start=1)]
         heads = ["class", "unrelated structures", "explained by an exchange of phases"]
-        kept = Table(f"{len(rows)} classes", heads, rows, "Structures of a class have the same two-point correlations as they stand.")
+        kept = Table(
+            f"{len(rows)} classes", heads, rows, "Structures of a class have the same two-point correlations as they stand."
+        )
         figures = [
             draw({f"{m}": S for m, S in enumerate(root.members[:MOST_MEMBERS], start=1)}, f"Class {i}")
             for i, root in enumerate(found.roots[:MOST_CLASSES], start=1)
