@@ -112,7 +112,9 @@ class TetMesh:
             raise ArgumentError("vertices", f"positions {tuple(self.vertices.shape)}", f"shape {tuple(vertices.shape)}")
         turned = _edges(vertices, self.tets).det() < 0
         if bool(turned.any()):
-            raise ArgumentError("vertices", "positions that invert no tetrahedron", f"one that inverts tetrahedron {_first(turned)}")
+            raise ArgumentError(
+                "vertices", "positions that invert no tetrahedron", f"one that inverts tetrahedron {_first(turned)}"
+            )
         return TetMesh(vertices, self.tets)
 
     def edges(self) -> Float[Tensor, "m 3 3"]:

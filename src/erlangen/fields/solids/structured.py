@@ -16,8 +16,8 @@ from erlangen.fields.solids.mesh import TetMesh
 def box(size: Sequence[float], cells: Sequence[int], origin: Sequence[float] = (0.0, 0.0, 0.0)) -> TetMesh:
     """A box of equal cells, each cut into the six tetrahedra around its long diagonal (H. W. Kuhn, 1960).
 
-    All cells are cut alike, so that neighbours fit; the diagonals all point one way, so that **the mesh has fewer symmetries than the box**:
-    use :func:`mirrored` where symmetry matters.
+    All cells are cut alike, so that neighbours fit; the diagonals all point one way, so that **the mesh has fewer symmetries
+    than the box**: use :func:`mirrored` where symmetry matters.
 
     Args:
         size: along x, y, z, in metres.
@@ -89,7 +89,9 @@ def mirrored(half: TetMesh, normal: Sequence[float] = (1.0, 0.0, 0.0)) -> TetMes
     on = height.abs() <= near
     if bool((height > near).any()) and bool((height < -near).any()):
         at = int(height.abs().where(height.sign() != height.sum().sign(), 0).argmax())
-        raise ArgumentError("half", "a body on one side of the plane", f"a vertex beyond it, vertex {at} at {float(height[at])!r} m")
+        raise ArgumentError(
+            "half", "a body on one side of the plane", f"a vertex beyond it, vertex {at} at {float(height[at])!r} m"
+        )
     if not bool(on.any()):
         raise ArgumentError("half", "a body that touches the plane", f"one {float(height.abs().min())!r} m away from it")
     vertices = half.vertices - torch.where(on, height, 0.0).unsqueeze(1) * unit
