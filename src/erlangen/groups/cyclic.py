@@ -173,3 +173,18 @@ class Dihedral(_Polygon):
         from erlangen.reps.finite import DihedralIrrep
 
         return self.scalar if label == (0,) else DihedralIrrep(self, *label)
+
+    @cached_property
+    @torch.inference_mode(False)  # what is kept must serve training too
+    def plane(self) -> Rep:
+        """The plane in which the polygon lies, corner 0 on the first axis: rotations by ``2 pi k / n``, ``(0, 1)`` is ``diag(1, -1)``.
+
+        Irreducible for ``n > 2``; a sum of two lines for the groups of order 2 and 4.
+
+        >>> Dihedral(2).plane(Dihedral(2).element(1, 0))
+        tensor([[-1.,  0.],
+                [ 0., -1.]], dtype=torch.float64)
+        """
+        if self.corners == 1:
+            return self.scalar + self.irrep("flip")
+        return self.irrep(1) if self.corners > 2 else self.irrep("turn") + self.irrep("turn-flip")
