@@ -15,7 +15,18 @@ from erlangen.groups import generated, subgroup_lattice
 
 D = torch.float64
 #: Number of legs to subgroups and lines of the lattice.
-COUNTS = {3: (6, 8), 4: (10, 15), 5: (8, 12), 6: (16, 33), 7: (10, 16), 8: (19, 32), 9: (16, 27), 10: (22, 49), 11: (14, 24), 12: (34, 80)}
+COUNTS = {
+    3: (6, 8),
+    4: (10, 15),
+    5: (8, 12),
+    6: (16, 33),
+    7: (10, 16),
+    8: (19, 32),
+    9: (16, 27),
+    10: (22, 49),
+    11: (14, 24),
+    12: (34, 80),
+}
 #: Free numbers of one scalar and one horizontal vector of all legs.
 DIMS = {
     4: {
@@ -50,7 +61,10 @@ def test_the_lattice_has_the_known_subgroups_and_lines(n: int) -> None:
     # The names say which elements: turns by multiples of d, reflections i -> l - i modulo d.
     named = {f"H_{d}": {(d * i, 0) for i in range(n // d)} for d in range(1, n + 1) if n % d == 0}
     named |= {
-        f"H_{d}_{m}": named[f"H_{d}"] | {(m + d * i, 1) for i in range(n // d)} for d in range(1, n + 1) if n % d == 0 for m in range(d)
+        f"H_{d}_{m}": named[f"H_{d}"] | {(m + d * i, 1) for i in range(n // d)}
+        for d in range(1, n + 1)
+        if n % d == 0
+        for m in range(d)
     }
     assert set(named) == set(lattice.names)
     for name, members in named.items():
@@ -85,12 +99,18 @@ def test_reflections_are_those_of_the_formula_and_the_axis_may_lie_between_legs(
         space = RadialSpace(n)
         for k in range(n):
             c, s = math.cos(2 * math.pi * k / n), math.sin(2 * math.pi * k / n)
-            assert torch.allclose(space.plane.matrix(space.group.element(k, 0)), torch.tensor([[c, -s], [s, c]], dtype=D), atol=1e-14)
-            assert torch.allclose(space.plane.matrix(space.group.element(k, 1)), torch.tensor([[c, s], [s, -c]], dtype=D), atol=1e-14)
+            assert torch.allclose(
+                space.plane.matrix(space.group.element(k, 0)), torch.tensor([[c, -s], [s, c]], dtype=D), atol=1e-14
+            )
+            assert torch.allclose(
+                space.plane.matrix(space.group.element(k, 1)), torch.tensor([[c, s], [s, -c]], dtype=D), atol=1e-14
+            )
     between = RadialSpace(4, x_axis_index=1)
     assert between.angles[:2].tolist() == pytest.approx([-math.pi / 4, math.pi / 4])
     # The mirror at the x axis exchanges legs 0 and 1.
-    assert torch.allclose(between.plane.matrix(between.group.element(1, 1)), torch.diag(torch.tensor([1.0, -1.0], dtype=D)), atol=1e-15)
+    assert torch.allclose(
+        between.plane.matrix(between.group.element(1, 1)), torch.diag(torch.tensor([1.0, -1.0], dtype=D)), atol=1e-15
+    )
     assert between.leg_permutation(between.group.element(1, 1)).tolist() == [1, 0, 3, 2]
 
 
@@ -107,7 +127,9 @@ def test_dimensions_are_the_known_ones_by_formula_and_by_rank(n: int, index: int
         assert P.dim == torch.linalg.matrix_rank(matrix) == 3 * (4 * dims[0] + dims[1])
 
 
-@pytest.mark.parametrize("space", [RadialSpace(1), RadialSpace(2, 1), RadialSpace(3), RadialSpace(4), RadialSpace(6, 1, 1)], ids=repr)
+@pytest.mark.parametrize(
+    "space", [RadialSpace(1), RadialSpace(2, 1), RadialSpace(3), RadialSpace(4), RadialSpace(6, 1, 1)], ids=repr
+)
 def test_projectors_keep_their_laws(space: RadialSpace) -> None:
     x, y = (space.random(5, 2, generator=draw(i), dtype=D) for i in (0, 1))
     x[..., 5], y[..., 5] = x[..., 5] / 400, y[..., 5] / 400  # numbers of one size, so that 1e-12 means something for all
@@ -251,7 +273,13 @@ def test_numbers_of_legs_are_linked_where_the_matrices_are_the_same(a: int, b: i
 def test_what_is_no_design_or_no_subgroup_is_refused() -> None:
     space = RadialSpace(4)
     design = space.random(generator=draw())
-    for options in ({"n_legs": 0}, {"n_legs": 2.5}, {"n_legs": 3, "depth": 5}, {"n_legs": 3, "depth": 0}, {"n_legs": 3, "x_axis_index": 0.5}):
+    for options in (
+        {"n_legs": 0},
+        {"n_legs": 2.5},
+        {"n_legs": 3, "depth": 5},
+        {"n_legs": 3, "depth": 0},
+        {"n_legs": 3, "x_axis_index": 0.5},
+    ):
         with pytest.raises(ArgumentError, match=f"'{list(options)[-1]}'"):
             RadialSpace(**options)
     with pytest.raises(ArgumentError, match=r"'subgroup'.*H_2_0.*K_3.*'H_3'"):

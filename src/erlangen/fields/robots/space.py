@@ -157,8 +157,8 @@ class RadialSpace:
         """The design with what cannot be built mended, by rules that the group does not notice: a symmetric design stays symmetric.
 
         Scalars are clamped to their boxes, horizontal offsets to the disc of radius 0.5 m, which all turns keep inside the box. A bone
-        shorter than its gap and 5 cm is made that long: away from a point on the inner side of its joint, so that a bone of length zero, the
-        average of opposite ones, points outward along its leg, and one that is nearly so nearly there.
+        shorter than its gap and 5 cm is made that long: away from a point on the inner side of its joint, so that a bone of length zero,
+        the average of opposite ones, points outward along its leg, and one that is nearly so nearly there.
 
         Raises:
             ArgumentError: another shape, or NaN or infinity in the design.
