@@ -141,7 +141,12 @@ def test_loads_and_supports_say_what_is_wrong():
         Loads(masses=torch.tensor([1.0, -1.0]))
     with pytest.raises(ArgumentError, match="'forces'.*8 vertices"):
         Loads(forces=torch.zeros(3, 3)).fits(8)
-    for bad, message in (([0, 9], "9 at index 1"), ([0, 1], "2 of part 0"), (torch.ones(8, dtype=torch.bool), "all fixed"), ([], "none")):
+    for bad, message in (
+        ([0, 9], "9 at index 1"),
+        ([0, 1], "2 of part 0"),
+        (torch.ones(8, dtype=torch.bool), "all fixed"),
+        ([], "none"),
+    ):
         with pytest.raises(ArgumentError, match=message):
             as_supports(torch.as_tensor(bad, dtype=None if len(bad) else torch.int64), mesh)
     two = TetMesh(torch.cat([mesh.vertices, mesh.vertices + torch.tensor([0.0, 0, 2])]), torch.cat([mesh.tets, mesh.tets + 8]))
