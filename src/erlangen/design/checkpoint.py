@@ -11,6 +11,7 @@ import optree
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from erlangen.design.designs import differences
 from erlangen.design.result import Epoch
 from erlangen.design.states import State
 from erlangen.errors import ArgumentError
@@ -56,10 +57,9 @@ def read(directory: Path, walk: _Walk, described: dict[str, Any]) -> None:
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ArgumentError("directory", "a search that was kept here", f"{path} ({error})") from None
-    kept = meta["described"]
-    differs = [f"{name} {kept.get(name)!r}, not {value!r}" for name, value in described.items() if kept.get(name) != value]
+    differs = differences(meta["described"], described)
     if differs:
-        raise ArgumentError("directory", "the same search as now", f"one with {'; '.join(differs)}", "use another directory")
+        raise ArgumentError("directory", "the same search as now", f"one with {differs}", "use another directory")
     tree = optree.tree_structure(walk.design)
     for what in ("design", "best_design"):
         setattr(walk, what, optree.tree_unflatten(tree, [tensors[f"{what}.{i}"] for i in range(tree.num_leaves)]))

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optree
 import torch
-from torch import Tensor
 
 from erlangen.design import checkpoint
+from erlangen.design.designs import checked, seed_from, shapes_of
 from erlangen.design.result import Epoch, SearchResult
 from erlangen.design.states import Key, State, States
 from erlangen.errors import ArgumentError
@@ -174,7 +173,7 @@ class SubgroupSearch:
             "rate": self.rate,
             "up_to_conjugacy": self.states.up_to_conjugacy,
             "seed": self.seed,
-            "shapes": [[list(t.shape), str(t.dtype)] for t in optree.tree_leaves(design)],
+            "shapes": shapes_of(design),
         }
 
 
@@ -197,7 +196,7 @@ class _Walk:
     top: float = -math.inf
 
     def __post_init__(self) -> None:
-        self.design = _checked(self.design, None, "design")
+        self.design = checked(self.design, None, "design")
         self.best, self.best_design = self.state, self.design
 
     def price(self) -> int:
@@ -223,11 +222,11 @@ class _Walk:
         """Train under the first of some states, then evaluate under all."""
         search, number = self.search, len(self.epochs)
         states, here = search.states, candidates[0]
-        trial = _Trial(self.design, states.symmetrizer(here), f"training under {states.name(here)}", _seed(search.seed, number, 0))
+        trial = _Trial(self.design, states.symmetrizer(here), f"training under {states.name(here)}", seed_from(search.seed, number, 0))
         (raw,) = run_jobs(_Training(search.train), [trial])
-        self.design = _checked(raw, self.design, "train")
+        self.design = checked(raw, self.design, "train")
         trials = [
-            _Trial(self.design, states.symmetrizer(s), f"evaluation under {states.name(s)}", _seed(search.seed, number, 1 + r))
+            _Trial(self.design, states.symmetrizer(s), f"evaluation under {states.name(s)}", seed_from(search.seed, number, 1 + r))
             for s in candidates
             for r in range(search.repeats)
         ]
@@ -338,25 +337,3 @@ class _Alone:
         for _ in range(self.epochs):
             walk.learn([at.state])
         return walk
-
-
-def _seed(*numbers: int) -> int:
-    """A seed that follows from others."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
-
-
-def _checked(design: Any, like: Any, argument: str) -> Any:
-    """The design without gradients, after a look at its shapes and numbers."""
-    leaves, tree = optree.tree_flatten(design, none_is_leaf=True)
-    if not leaves or not all(isinstance(t, Tensor) for t in leaves):
-        what = ", ".join(sorted({type(t).__name__ for t in leaves})) or "nothing"
-        raise ArgumentError(argument, "a tensor, or a dict or tuple of tensors, as the design", what)
-    if like is not None:
-        others, other = optree.tree_flatten(like, none_is_leaf=True)
-        shapes, wanted = ([(tuple(t.shape), str(t.dtype)) for t in found] for found in (leaves, others))
-        if tree != other or shapes != wanted:
-            raise ArgumentError(argument, f"a function whose value is a design like that given, of {wanted}", f"one of {shapes}")
-    for t in leaves:
-        if t.is_floating_point() and not bool(torch.isfinite(t).all()):
-            raise ArgumentError(argument, "finite numbers in the design", "NaN or infinity")
-    return optree.tree_unflatten(tree, [t.detach().clone() for t in leaves])

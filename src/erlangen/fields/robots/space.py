@@ -136,6 +136,12 @@ class RadialSpace:
 
     # ---- designs ----
 
+    @property
+    def scale(self) -> Float[Tensor, " 6"]:
+        """Half the width of each box, float64: the unit of a change of a design, as :func:`erlangen.design.evolve` takes it."""
+        low, high = (torch.tensor(box, dtype=torch.float64) for box in (LOWER, UPPER))
+        return (high - low) / 2
+
     def from_raw(self, raw: Float[Tensor, "*batch n d 6"]) -> Float[Tensor, "*batch n d 6"]:
         """Any numbers, of which ``[-1, 1]`` is enough, as designs in the boxes: the middle and ``sin(pi raw / 2)`` half widths.
 

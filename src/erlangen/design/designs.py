@@ -1,0 +1,52 @@
+"""Designs as pytrees of tensors: looked at before they are used, named on disk; and seeds that follow from others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import optree
+import torch
+from torch import Tensor
+
+from erlangen.errors import ArgumentError
+
+
+def seed_from(*numbers: int) -> int:
+    """A seed that follows from others.
+
+    >>> seed_from(0, 1) == seed_from(0, 1), seed_from(0, 1) == seed_from(1, 0)
+    (True, False)
+    """
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def checked(design: Any, like: Any, argument: str) -> Any:
+    """A copy of a design without gradients, after a look at its shapes and numbers.
+
+    Raises:
+        ArgumentError: naming ``argument``: no tensors, other ones than in ``like`` (where that is given), or NaN or infinity.
+    """
+    leaves, tree = optree.tree_flatten(design, none_is_leaf=True)
+    if not leaves or not all(isinstance(t, Tensor) for t in leaves):
+        what = ", ".join(sorted({type(t).__name__ for t in leaves})) or "nothing"
+        raise ArgumentError(argument, "a tensor, or a dict or tuple of tensors, as the design", what)
+    if like is not None:
+        others, other = optree.tree_flatten(like, none_is_leaf=True)
+        shapes, wanted = ([(tuple(t.shape), str(t.dtype)) for t in found] for found in (leaves, others))
+        if tree != other or shapes != wanted:
+            raise ArgumentError(argument, f"a function whose value is a design like that given, of {wanted}", f"one of {shapes}")
+    for t in leaves:
+        if t.is_floating_point() and not bool(torch.isfinite(t).all()):
+            raise ArgumentError(argument, "finite numbers in the design", "NaN or infinity")
+    return optree.tree_unflatten(tree, [t.detach().clone() for t in leaves])
+
+
+def shapes_of(design: Any) -> list[list[Any]]:
+    """The shape and type of each tensor, as JSON."""
+    return [[list(t.shape), str(t.dtype)] for t in optree.tree_leaves(design)]
+
+
+def differences(kept: dict[str, Any], now: dict[str, Any]) -> str:
+    """In which settings what was kept differs from what is wanted now; empty where in none."""
+    return "; ".join(f"{name} {kept.get(name)!r}, not {value!r}" for name, value in now.items() if kept.get(name) != value)
