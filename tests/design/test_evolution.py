@@ -182,12 +182,19 @@ def test_what_cannot_be_evolved_is_refused() -> None:
     for options, named in (
         ({"generations": 0}, "generations"), ({"generations": 2.0}, "generations"), ({"population": 7}, "even"),
         ({"population": 0}, "population"), ({"sigma": 0.0}, "sigma"), ({"sigma": float("inf")}, "sigma"), ({"rate": -1.0}, "rate"),
-        ({"scale": torch.ones(3)}, "scale"), ({"scale": 0.0}, "scale"), ({"scale": {"a": 1.0}}, "scale"), ({"scale": float("nan")}, "scale"),
+        ({"scale": torch.ones(3)}, "scale"), ({"scale": 0.0}, "scale"), ({"scale": {"a": 1.0}}, "scale"),
+        ({"scale": float("nan")}, "scale"),
         ({"project": lambda x: x[:2]}, "project"),
     ):  # fmt: skip
         with pytest.raises(ArgumentError, match=named):
             evolve(bowl, x, **{"generations": 2, **options})
-    for start in (torch.zeros(4, dtype=torch.int64), torch.full((4,), torch.nan), [1.0, 2.0], {}, torch.zeros(2, dtype=torch.complex64)):
+    for start in (
+        torch.zeros(4, dtype=torch.int64),
+        torch.full((4,), torch.nan),
+        [1.0, 2.0],
+        {},
+        torch.zeros(2, dtype=torch.complex64),
+    ):
         with pytest.raises(ArgumentError, match="'start'"):
             evolve(bowl, start, generations=2)
     for value in (1.0, torch.zeros(3), None, "no", torch.zeros(24, 1)):

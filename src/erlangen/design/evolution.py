@@ -147,7 +147,14 @@ def evolve(
             raise ArgumentError("start", "floating-point numbers, which can be changed a little", leaf.dtype)
     sizes = _sizes(scale, start)
     kept = zlib.crc32(b"".join(size.to("cpu", torch.float64).numpy().tobytes() for size in sizes))
-    settings = {"population": population, "sigma": sigma, "rate": rate, "checksum of scale": kept, "seed": seed, "shapes": shapes_of(start)}
+    settings = {
+        "population": population,
+        "sigma": sigma,
+        "rate": rate,
+        "checksum of scale": kept,
+        "seed": seed,
+        "shapes": shapes_of(start),
+    }
     here = resume
     if here is None and path is not None and Path(path).exists():
         here = Evolution.load(path, start)
@@ -251,7 +258,9 @@ def _values(found: Any, count: int) -> Tensor:
     except (TypeError, ValueError, RuntimeError):
         raise ArgumentError("evaluate", f"a function whose value is {count} numbers", type(found).__name__) from None
     if tuple(values.shape) != (count,):
-        raise ArgumentError("evaluate", f"a function whose value is {count} numbers, one for each design", f"shape {tuple(values.shape)}")
+        raise ArgumentError(
+            "evaluate", f"a function whose value is {count} numbers, one for each design", f"shape {tuple(values.shape)}"
+        )
     if not bool(torch.isfinite(values).all()):
         hint = "a design that fails should have a low value, which only counts by its rank"
         raise ArgumentError("evaluate", "a function whose values are finite", f"{values[~torch.isfinite(values)][0]}", hint)
@@ -269,7 +278,9 @@ def _sizes(scale: Any, design: Any) -> list[Tensor]:
             sizes.append(size.expand(leaf.shape))
     except (ValueError, TypeError, RuntimeError):
         shapes = [tuple(t.shape) for t in leaves]
-        raise ArgumentError("scale", f"a number, or numbers or tensors that broadcast to the design's {shapes}", repr(scale)) from None
+        raise ArgumentError(
+            "scale", f"a number, or numbers or tensors that broadcast to the design's {shapes}", repr(scale)
+        ) from None
     if not all(bool(((s > 0) & torch.isfinite(s)).all()) for s in sizes):
         raise ArgumentError("scale", "positive numbers", repr(scale))
     return sizes

@@ -222,7 +222,9 @@ class _Walk:
         """Train under the first of some states, then evaluate under all."""
         search, number = self.search, len(self.epochs)
         states, here = search.states, candidates[0]
-        trial = _Trial(self.design, states.symmetrizer(here), f"training under {states.name(here)}", seed_from(search.seed, number, 0))
+        trial = _Trial(
+            self.design, states.symmetrizer(here), f"training under {states.name(here)}", seed_from(search.seed, number, 0)
+        )
         (raw,) = run_jobs(_Training(search.train), [trial])
         self.design = checked(raw, self.design, "train")
         trials = [
