@@ -158,6 +158,9 @@ def test_faces_of_cubes_enclose_their_sites():
         area = np.linalg.norm(np.cross(tri[:, 1] - tri[:, 0], tri[:, 2] - tri[:, 0]), axis=1).sum() / 2
         mask = np.pad(np.equal(S, label), 1)
         assert area == sum(np.abs(np.diff(mask.astype(int), axis=axis)).sum() for axis in range(3))
+    scene = figure.plotly_figure.layout.scene
+    assert (scene.aspectratio.x, scene.aspectratio.y, scene.aspectratio.z) == (4 / 5, 3 / 5, 1)  # a long grid stays in the frame
+    assert scene.xaxis.range == (0, 4)
     assert "first 20" in voxels({"S": np.tile(S, (8, 1, 1))}, title="long", ground=3).caption
     with pytest.raises(ArgumentError, match="'grids'"):
         voxels({}, title="none", ground=1)

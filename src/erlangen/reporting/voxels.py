@@ -60,8 +60,11 @@ def voxels(grids: Mapping[str, Any], *, title: str, ground: int, caption: str = 
                 showlegend=label not in seen, legendgroup=str(label), hoverinfo="name", row=row, col=1,
             )  # fmt: skip
             seen.add(label)
-    hidden = {"showticklabels": False, "title": {"text": ""}, "showbackground": False}
-    figure.update_scenes(aspectmode="data", xaxis=hidden, yaxis=hidden, zaxis=hidden)
+        # The whole grid, its longest side as long as the frame is wide: a long one would stand out of the frame, a gap would be left out.
+        hidden = {"showticklabels": False, "title": {"text": ""}, "showbackground": False}
+        axes = {f"{axis}axis": {**hidden, "range": [0, size]} for axis, size in zip("xyz", part.shape)}
+        ratio = {axis: size / max(part.shape) for axis, size in zip("xyz", part.shape)}
+        figure.update_scenes(aspectmode="manual", aspectratio=ratio, **axes, row=row, col=1)
     figure.update_layout(
         template=house_template(), autosize=True, height=120 + 320 * len(arrays), legend={"y": -0.02, "yanchor": "top"}
     )

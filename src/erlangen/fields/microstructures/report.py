@@ -24,6 +24,7 @@ GLOSSARY = {
     "two-point correlation": "how often phase b stands at p + r where phase a stands at p, for every shift r, counted periodically",
     "mate": "a structure with the same two-point correlations that no symmetry named takes to the first",
     "bispectrum": "a product of three Fourier components that shifts leave alone; it sees the phases that correlations lose",
+    "relations": "symmetries of the grid that make no other structure of one: shifts, and those that were named",
     "motif": "a set of sites of which a structure is made by copies",
 }
 
@@ -125,14 +126,16 @@ def check_outcome(a: np.ndarray, b: np.ndarray, same: Verdict, relation: Verdict
 def search_outcome(found: RootSearch, config: Mapping[str, Any], seconds: float) -> Outcome:
     """The report of :func:`search_roots`."""
     grid, sites = " x ".join(map(str, found.sizes)), ", ".join(map(str, found.counts))
-    answer = f"{found.structures} structures on {grid} points, {sites} of each phase, are {found.orbits} up to relations, and have "
+    answer = f"{found.structures:,} structures on {grid} points, {sites} of each phase, are {found.orbits:,} up to relations, and have "
     if found.shared:
-        share = "one of these is" if found.shared == 1 else f"{found.shared} of these are"
-        answer += f"{found.correlations} different two-point correlations: {share} shared by unrelated structures. "
+        share = "one of these is" if found.shared == 1 else f"{found.shared:,} of these are"
+        answer += f"{found.correlations:,} different two-point correlations: {share} shared by unrelated structures. "
         answer += (
             "An exchange of phases explains all of that."
             if not found.unexplained
-            else f"No exchange of phases explains {found.unexplained} of that."
+            else "No exchange of phases explains that."
+            if found.unexplained == found.shared
+            else f"An exchange of phases explains {found.shared - found.unexplained:,} of them."
         )
     else:
         answer += "as many different two-point correlations: none has a mate."
