@@ -142,10 +142,20 @@ def test_what_is_refused(tmp_path: Path) -> None:
     shared.write_text(head + "_occupancy\n" + atoms.replace(" 1\n", " 0.5\n"))
     with pytest.raises(ArgumentError, match="all of them filled"):
         read_crystals(shared)
+    import ase.io
+
+    with pytest.raises(ArgumentError, match="all of them filled"):
+        spglib_symmetry(ase.io.read(shared))  # ASE's atoms tell in a note alone that sites are half empty
     molecule = tmp_path / "molecule.xyz"
     molecule.write_text("1\n\nH 0 0 0\n")
     with pytest.raises(ArgumentError, match="pbc"):
         read_crystals(molecule)
+
+
+def test_what_holds_a_crystal_is_one() -> None:
+    made = conventional(general(152), 1e-3)
+    assert as_crystal(made) is made.crystal
+    assert spglib_symmetry(made, 1e-5).protostructure.canonical() == made.protostructure.canonical()
 
 
 def test_orbits_of_a_supercell_are_not_split() -> None:

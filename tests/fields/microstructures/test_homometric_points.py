@@ -93,6 +93,18 @@ def test_crystals_of_other_kinds_come_back_as_they_are():
         micro.homometric_mate(plain, IA3, [99])
 
 
+def test_sites_that_several_elements_share_are_refused():
+    structures = pytest.importorskip("pymatgen.core")
+    shared = structures.Structure(structures.Lattice.cubic(4), [{"Na": 0.5, "K": 0.5}, "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    atoms = pytest.importorskip("ase").Atoms("NaCl", scaled_positions=[[0, 0, 0], [0.5] * 3], cell=[4, 4, 4], pbc=True)
+    atoms.info["occupancy"] = {"0": {"Na": 0.5, "K": 0.5}, "1": {"Cl": 1.0}}
+    for crystal in (shared, atoms):
+        with pytest.raises(ArgumentError, match="all of them filled"):
+            micro.homometric_mate(crystal, SpaceGroup(221))
+        with pytest.raises(ArgumentError, match="all of them filled"):
+            micro.congruent(crystal, crystal)
+
+
 def test_rings_as_point_sets():
     a, b = ({0, 1, 4, 6}, {0, 1, 3, 7})
     x, y = (np.array([[p / 12] for p in sorted(s)]) for s in (a, b))

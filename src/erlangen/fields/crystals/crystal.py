@@ -144,19 +144,24 @@ class Crystal:
 
 
 def as_crystal(structure: Any, argument: str = "structure") -> Crystal:
-    """A crystal from one of ours, from ASE's ``Atoms``, or from pymatgen's ``Structure``.
+    """A crystal from one of ours, from ASE's ``Atoms``, from pymatgen's ``Structure``, or from what holds one as its ``crystal``.
 
     Raises:
         ArgumentError: another kind of object, atoms that do not repeat in all three directions, or sites that are disordered.
     """
-    if isinstance(structure, Crystal):
-        return structure
+    inner = getattr(structure, "crystal", structure)
+    if isinstance(inner, Crystal):
+        return inner
     if hasattr(structure, "get_scaled_positions") and hasattr(structure, "pbc"):
         if not all(structure.pbc):
             hint = "Set atoms.pbc = True if it is a crystal; ASE's Atoms are not periodic unless they say so"
             raise ArgumentError(
                 argument, "atoms that repeat in all three directions", f"pbc {list(map(bool, structure.pbc))}", hint
             )
+        # ASE keeps the first element of a shared site, and says so in a note alone.
+        for site in (structure.info.get("occupancy") or {}).values():
+            if len(site) != 1 or not math.isclose(sum(site.values()), 1, abs_tol=1e-3):
+                raise ArgumentError(argument, "sites of one element each, all of them filled", repr(dict(site)))
         cell = torch.tensor(structure.cell.array.copy())
         return Crystal(cell, torch.tensor(structure.get_scaled_positions(wrap=False)), torch.tensor(structure.numbers.copy()))
     if hasattr(structure, "lattice") and hasattr(structure, "frac_coords"):

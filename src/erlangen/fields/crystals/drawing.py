@@ -29,7 +29,7 @@ def draw(structure: Any, title: str = "", caption: str = "") -> Figure:
     >>> draw(salt).title
     'NaCl, 2 atoms in the cell'
     """
-    crystal = structure.crystal if isinstance(structure, Conventional) else as_crystal(structure)
+    crystal = as_crystal(structure)
     colours, radii = engine("crystals", "ase.data.colors").jmol_colors, engine("crystals", "ase.data").covalent_radii
     fractional, numbers = _on_all_faces(crystal)
     points = fractional @ crystal.cell

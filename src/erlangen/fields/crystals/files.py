@@ -41,14 +41,6 @@ def read_crystals(path: str | Path) -> list[Crystal]:
         raise ArgumentError("path", "a file of crystals that ASE reads", f"'{path.name}' ({problem})") from problem
     if not found:
         raise ArgumentError("path", "at least one crystal", f"none in '{path.name}'")
-    for i, one in enumerate(found):
-        # ASE keeps the first element of a shared site, and says so in a note alone.
-        shared = one.info.get("occupancy") or {}
-        partial = [site for site in shared.values() if len(site) != 1 or not math.isclose(sum(site.values()), 1, abs_tol=1e-3)]
-        if partial:
-            raise ArgumentError(
-                "path", "sites of one element each, all of them filled", f"{partial[0]} in structure {i} of '{path.name}'"
-            )
     return [as_crystal(one, f"structure {i} of '{path.name}'") for i, one in enumerate(found)]
 
 
@@ -101,9 +93,7 @@ def write_crystals(path: str | Path, structures: Iterable[Any] | Any, *, symprec
     if form == "cif":
         text = "\n".join(cif_text(one, symprec=symprec, name=_name(one, i)) for i, one in enumerate(each))
     else:
-        crystals = [
-            one.crystal if isinstance(one, Conventional) else as_crystal(one, f"structures[{i}]") for i, one in enumerate(each)
-        ]
+        crystals = [as_crystal(one, f"structures[{i}]") for i, one in enumerate(each)]
         if form == "poscar" and len(crystals) != 1:
             raise ArgumentError("structures", "one crystal for a POSCAR", f"{len(crystals)}")
         text = poscar_text(crystals[0]) if form == "poscar" else _extxyz(crystals)
@@ -215,5 +205,4 @@ def _spaced(symbol: str) -> str:
 
 
 def _name(structure: Any, i: int) -> str:
-    crystal = structure.crystal if isinstance(structure, Conventional) else as_crystal(structure, f"structures[{i}]")
-    return f"{crystal.formula}_{i + 1}"
+    return f"{as_crystal(structure, f'structures[{i}]').formula}_{i + 1}"

@@ -277,8 +277,12 @@ def as_points(crystal: Any, argument: str = "crystal") -> Points:
     """A crystal of any kind in plain arrays.
 
     Raises:
-        ArgumentError: it is none.
+        ArgumentError: it is none, or has sites that several elements share or that are not filled.
     """
+    shared = (getattr(crystal, "info", None) or {}).get("occupancy") or {}  # ASE keeps the first element of a shared site
+    partial = [site for site in shared.values() if len(site) != 1 or abs(sum(site.values()) - 1) > 1e-3]
+    if partial or getattr(crystal, "is_ordered", True) is False:
+        raise ArgumentError(argument, "sites of one element each, all of them filled", repr(partial[0] if partial else crystal.formula))
     if all(hasattr(crystal, name) for name in ("cell", "fractional", "numbers")):
         found = crystal.cell, crystal.fractional, crystal.numbers
     elif hasattr(crystal, "get_scaled_positions"):
