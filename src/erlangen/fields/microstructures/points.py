@@ -282,7 +282,9 @@ def as_points(crystal: Any, argument: str = "crystal") -> Points:
     shared = (getattr(crystal, "info", None) or {}).get("occupancy") or {}  # ASE keeps the first element of a shared site
     partial = [site for site in shared.values() if len(site) != 1 or abs(sum(site.values()) - 1) > 1e-3]
     if partial or getattr(crystal, "is_ordered", True) is False:
-        raise ArgumentError(argument, "sites of one element each, all of them filled", repr(partial[0] if partial else crystal.formula))
+        raise ArgumentError(
+            argument, "sites of one element each, all of them filled", repr(partial[0] if partial else crystal.formula)
+        )
     if all(hasattr(crystal, name) for name in ("cell", "fractional", "numbers")):
         found = crystal.cell, crystal.fractional, crystal.numbers
     elif hasattr(crystal, "get_scaled_positions"):

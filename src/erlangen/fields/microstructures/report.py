@@ -126,7 +126,9 @@ def check_outcome(a: np.ndarray, b: np.ndarray, same: Verdict, relation: Verdict
 def search_outcome(found: RootSearch, config: Mapping[str, Any], seconds: float) -> Outcome:
     """The report of :func:`search_roots`."""
     grid, sites = " x ".join(map(str, found.sizes)), ", ".join(map(str, found.counts))
-    answer = f"{found.structures:,} structures on {grid} points, {sites} of each phase, are {found.orbits:,} up to relations, and have "
+    answer = (
+        f"{found.structures:,} structures on {grid} points, {sites} of each phase, are {found.orbits:,} up to relations, and have "
+    )
     if found.shared:
         share = "one of these is" if found.shared == 1 else f"{found.shared:,} of these are"
         answer += f"{found.correlations:,} different two-point correlations: {share} shared by unrelated structures. "
