@@ -74,7 +74,7 @@ def composition(formula: Any, argument: str = "composition") -> dict[int, int]:
             amounts[number] = amounts.get(number, Fraction(0)) + _amount(amount, argument)
     elif callable(getattr(formula, "get_el_amt_dict", None)):
         return composition(formula.get_el_amt_dict(), argument)
-    elif isinstance(formula, Sequence | np.ndarray | torch.Tensor):
+    elif isinstance(formula, Sequence | np.ndarray | torch.Tensor) and not isinstance(formula, bytes | bytearray | memoryview):
         each = formula.tolist() if hasattr(formula, "tolist") else formula
         counted = Counter(atomic_number(one, argument) for one in each)
         amounts = {element: Fraction(count) for element, count in counted.items()}
@@ -174,7 +174,8 @@ def _parsed(text: str, argument: str) -> dict[int, Fraction]:
             _add(levels[-1], last, 1)
         elif number:
             if not last:
-                raise ArgumentError(argument, "numbers behind elements or brackets", repr(text))
+                hint = "For several formula units multiply: 'Ti2O4', or '(TiO2)2'"
+                raise ArgumentError(argument, "numbers behind elements or brackets", repr(text), hint)
             _add(levels[-1], last, Fraction(number) - 1)
             last = {}
     if len(levels) > 1:

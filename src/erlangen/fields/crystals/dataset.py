@@ -60,6 +60,11 @@ class CrystalDataset:
         Raises:
             ArgumentError: no structures, one that is no crystal (the message says which), or a column of another length.
         """
+        if isinstance(structures, Crystal) or hasattr(structures, "get_scaled_positions") or hasattr(structures, "frac_coords"):
+            hint = "Of one crystal make a list: [crystal]"
+            raise ArgumentError("structures", "several crystals, in a list", f"one {type(structures).__name__}", hint)
+        if not isinstance(structures, Iterable):
+            raise ArgumentError("structures", "crystals, in a list", type(structures).__name__)
         if isinstance(structures, CrystalDataset):
             each_column = {**structures.columns, **columns}
             return cls(structures.cells, structures.fractional, structures.numbers, structures.offsets, each_column)
@@ -74,6 +79,68 @@ class CrystalDataset:
             counts.cumsum(0),
             columns,
         )
+
+    @classmethod
+    def from_flat(
+        cls,
+        cells: Float[Tensor, "N 3 3"],
+        fractional: Float[Tensor, "A 3"],
+        numbers: Int[Tensor, " A"],
+        *,
+        num_atoms: Int[Tensor, " N"] | None = None,
+        batch: Int[Tensor, " A"] | None = None,
+        **columns: Any,
+    ) -> CrystalDataset:
+        """From arrays of all atoms one after another, as graph libraries have them: how many atoms each crystal has, or whose each is.
+
+        Args:
+            cells: lattice vectors as rows, angstrom.
+            fractional: coordinates, of any cell.
+            numbers: atomic numbers.
+            num_atoms: of each crystal; or
+            batch: the number of the crystal that each atom belongs to, ascending from 0.
+            columns: a value for each crystal.
+
+        Raises:
+            ArgumentError: neither or both; shapes that do not fit; atoms out of order; a crystal that :class:`Crystal` refuses.
+
+        >>> flat = CrystalDataset.from_flat(
+        ...     4 * torch.eye(3).expand(2, 3, 3), torch.rand(3, 3), torch.tensor([55, 17, 84]), batch=torch.tensor([0, 0, 1]))
+        >>> flat, {name: tuple(part.shape) for name, part in flat.flat().items()}
+        (CrystalDataset(2 crystals, 3 atoms), {'cells': (2, 3, 3), 'fractional': (3, 3), 'numbers': (3,), 'num_atoms': (2,), 'batch': (3,)})
+        """
+        cells, fractional, numbers = (torch.as_tensor(one).detach().cpu() for one in (cells, fractional, numbers))
+        if (num_atoms is None) == (batch is None):
+            raise ArgumentError("num_atoms", "num_atoms or batch, one of them", "neither" if batch is None else "both")
+        if cells.ndim != 3 or fractional.ndim != 2 or numbers.ndim != 1 or len(fractional) != len(numbers):
+            got = f"cells {tuple(cells.shape)}, fractional {tuple(fractional.shape)}, numbers {tuple(numbers.shape)}"
+            raise ArgumentError("fractional", "cells [N, 3, 3], fractional [A, 3] and numbers [A]", got)
+        name, given = ("num_atoms", num_atoms) if batch is None else ("batch", batch)
+        counts = torch.as_tensor(given).detach().cpu()
+        if counts.ndim != 1 or counts.is_floating_point() or counts.dtype == torch.bool:
+            raise ArgumentError(name, "whole numbers in one row", f"{counts.dtype} {tuple(counts.shape)}")
+        counts = counts.long()
+        if batch is not None:
+            if len(counts) != len(numbers) or bool((counts.diff() < 0).any()) or not bool(((counts >= 0) & (counts < len(cells))).all()):
+                expected = f"for each of {len(numbers)} atoms its crystal, ascending, below {len(cells)}"
+                raise ArgumentError(name, expected, f"{len(counts)} numbers: {counts[:10].tolist()}")
+            counts = torch.bincount(counts, minlength=len(cells))
+        if len(counts) != len(cells) or int(counts.sum()) != len(numbers) or bool((counts < 1).any()):
+            expected = f"at least one atom for each of {len(cells)} crystals, {len(numbers)} in all"
+            raise ArgumentError(name, expected, f"{counts.tolist()[:10]}, {int(counts.sum())} in all")
+        offsets = [0, *counts.cumsum(0).tolist()]
+        each = (slice(a, b) for a, b in itertools.pairwise(offsets))
+        return cls.from_structures((Crystal(cell, fractional[rows], numbers[rows]) for cell, rows in zip(cells, each)), **columns)
+
+    def flat(self) -> dict[str, Tensor]:
+        """``cells [N, 3, 3]``, ``fractional [A, 3]``, ``numbers [A]``, ``num_atoms [N]`` and ``batch [A]``: what :meth:`from_flat` takes."""
+        return {
+            "cells": self.cells,
+            "fractional": self.fractional,
+            "numbers": self.numbers,
+            "num_atoms": self.sizes,
+            "batch": self.segment,
+        }
 
     def __len__(self) -> int:
         return len(self.cells)

@@ -3,69 +3,48 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from erlangen.errors import ArgumentError, ErlangenError
-from erlangen.fields.crystals.composition import composition as read_composition
 from erlangen.fields.crystals.crystal import Crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
-from erlangen.fields.crystals.diffcsp.network import CSPNet
-from erlangen.fields.crystals.diffcsp.record import check_elements, crystals, empty, record
+from erlangen.fields.crystals.diffcsp import folders
+from erlangen.fields.crystals.diffcsp.along import along
+from erlangen.fields.crystals.diffcsp.asked import (
+    atoms_of,
+    check_elements,
+    corrector_of,
+    count,
+    held_of,
+    source_of,
+    warn_of_strangers,
+)
+from erlangen.fields.crystals.diffcsp.batches import BySize, cut, pieces
+from erlangen.fields.crystals.diffcsp.network import ELEMENTS, CSPNet
+from erlangen.fields.crystals.diffcsp.orbits import protostructures
+from erlangen.fields.crystals.diffcsp.record import crystals, empty, has_volume, record
+from erlangen.fields.crystals.diffcsp.settings import Settings
 from erlangen.fields.crystals.niggli import niggli
+from erlangen.fields.crystals.protostructure import Protostructure
 from erlangen.generate import Diffusion, Gaussian, Together, WrappedNormal, cosine
 from erlangen.generate.sampling import Order
 from erlangen.groups import O
-from erlangen.serialization import read_json, write_json
 from erlangen.training import History, TrainingConfig
 from erlangen.training.modes import evaluating
 
-Task = Literal["csp", "generate"]
 #: A log-density of noisy records at steps ``t``: what is liked.
 Guide = Callable[[dict[str, Tensor], Tensor], Tensor]
 
 #: How often a cell without volume is drawn anew.
 TRIES = 10
-#: Pairs of atoms at once while sampling: some hundred megabytes for each layer of 256 features.
-PAIRS = 120_000
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What decides a model.
-
-    Attributes:
-        task: ``"csp"``: compositions are given. ``"generate"``: types of atoms are noisy, too, as one-hot vectors.
-        width, layers, frequencies: of the network; the source has 512, 6 and 128.
-        steps: of the chain of noise.
-        wrapped: ``False`` puts normal noise on coordinates as if they were no angles: an ablation.
-        inner_product, fourier, chirality: see :class:`CSPNet`.
-        max_atoms: in a cell.
-        average: how much of the running average of weights is kept at every step; 0 for none.
-    """
-
-    task: Task = "csp"
-    width: int = 256
-    layers: int = 4
-    frequencies: int = 64
-    steps: int = 1000
-    wrapped: bool = True
-    inner_product: bool = True
-    fourier: bool = True
-    chirality: bool = False
-    max_atoms: int = 52
-    average: float = 0.999
-
-    def __post_init__(self) -> None:
-        if self.task not in ("csp", "generate"):
-            raise ArgumentError("task", "'csp' or 'generate'", repr(self.task))
-        if not isinstance(self.max_atoms, int) or self.max_atoms < 1:
-            raise ArgumentError("max_atoms", "a positive number of atoms", repr(self.max_atoms))
+#: Records whose padding makes more than this share of all pairs of atoms are trained on in batches of one size.
+PADDED = 1.2
 
 
 class DiffCSP:
@@ -85,6 +64,7 @@ class DiffCSP:
         settings: those.
         diffusion: the :class:`~erlangen.generate.Diffusion` of lattice, coordinates and types.
         sizes: how many training crystals there were of each number of atoms, ``[max_atoms + 1]``.
+        elements: how many training atoms there were of each element, ``[101]``.
 
     Source: Jiao et al., "Crystal structure prediction by joint equivariant diffusion", NeurIPS 2023, arXiv:2309.04475.
 
@@ -119,6 +99,7 @@ class DiffCSP:
         self.history: History | None = None
         self.diffusion = Diffusion(Together(parts, masks=masks, weights=weights), network, average=s.average)
         self.sizes = torch.zeros(s.max_atoms + 1, dtype=torch.int64)
+        self.elements = torch.zeros(ELEMENTS + 1, dtype=torch.int64)
 
     # ---- learning ----
 
@@ -144,11 +125,29 @@ class DiffCSP:
             ArgumentError: no crystals, too many atoms, or elements beyond fermium.
         """
         data = self.prepared(structures)
-        held = validation if validation is None or isinstance(validation, int | float) else self.record(validation, "validation")
-        self.sizes = torch.bincount(data.sizes, minlength=self.settings.max_atoms + 1)
         learn = record(data, self.noisy_types, self._dtype)
-        self.history = self.diffusion.fit(learn, config, validation=held, checkpoint=checkpoint, description="DiffCSP", quiet=quiet)
+        held: Any = validation
+        if validation is not None and not isinstance(validation, int | float):
+            held = self.record(validation, "validation")
+        config = config or TrainingConfig()
+        together: Any = learn
+        if (held is None or isinstance(held, dict)) and self._is_ragged(data):
+            # One window is a batch; with several processes each takes its own.
+            world = int(os.environ.get("WORLD_SIZE", "1"))
+            together = BySize(learn, max(1, config.batch_size // world))
+            held = None if held is None else BySize(held, config.batch_size, shuffled=False)
+            config = replace(config, batch_size=min(world, len(together)))
+        self.history = self.diffusion.fit(
+            together, config, validation=held, checkpoint=checkpoint, description="DiffCSP", quiet=quiet
+        )
+        self.sizes = torch.bincount(data.sizes, minlength=self.settings.max_atoms + 1)
+        self.elements = torch.bincount(data.numbers, minlength=ELEMENTS + 1)
         return self
+
+    @staticmethod
+    def _is_ragged(data: CrystalDataset) -> bool:
+        """Whether much of a batch of all sizes would be padding."""
+        return int(data.sizes.max()) ** 2 > PADDED * float(data.sizes.double().square().mean())
 
     @property
     def noisy_types(self) -> bool:
@@ -175,14 +174,19 @@ class DiffCSP:
     @torch.no_grad()
     def losses(self, structures: CrystalDataset | Sequence[Any], *, repeats: int = 1, seed: int = 0) -> dict[str, float]:
         """The mean squared error of each part, 1 where nothing is known of it; at random steps, ``repeats`` for each crystal."""
-        rng, data = torch.Generator().manual_seed(seed), self._here(self.record(structures))
+        count("repeats", repeats, "repeats")
+        rng, data = source_of(seed, None), self._here(self.record(structures))
         process, totals = self.diffusion.process, dict.fromkeys(self.diffusion.process.parts, 0.0)
         rows = process.rows(data)
+        sizes = data["mask"].sum(1).tolist()
         with evaluating(self.diffusion):
             for _ in range(repeats):
-                t = torch.randint(1, process.steps + 1, (process.size(data),), generator=rng).to(self._device)
+                t = torch.randint(1, process.steps + 1, (len(sizes),), generator=rng).to(self._device)
                 x_t, targets = process.noise(data, t, generator=rng)
-                said = self.diffusion(x_t, t)
+                said = {name: torch.zeros_like(targets[name]) for name in process.parts}
+                for chosen in pieces(sorted(range(len(sizes)), key=sizes.__getitem__), sizes, len(sizes)):
+                    for name, part in self.diffusion(cut({name: x[chosen] for name, x in x_t.items()}), t[chosen]).items():
+                        said[name][chosen, : part.shape[1]] = part
                 for name, part in process.parts.items():
                     each = part.loss(said[name], targets[name], x_t[name], t, rows=rows[name])
                     totals[name] += float(each.sum() / rows[name].count(each).sum()) / repeats
@@ -198,8 +202,9 @@ class DiffCSP:
         steps: int = 200,
         gamma: float = 1e-5,
         order: Order = "corrector-first",
-        lattice: Tensor | None = None,
-        fractional: Tensor | None = None,
+        lattice: Any = None,
+        fractional: Any = None,
+        spacegroup: int | None = None,
         guide: Guide | None = None,
         tabulated: bool = False,
         batch_size: int = 256,
@@ -218,6 +223,9 @@ class DiffCSP:
             order: ``"corrector-first"`` is that of the source's code, ``"predictor-first"`` of its text.
             lattice: rows in angstrom, known and held.
             fractional: coordinates ``[n, 3]``, known and held; atoms are in the order of the composition.
+            spacegroup: 1 to 230: crystals with this symmetry, to rounding. The atoms are put on its Wyckoff positions, for each crystal in
+                one of all ways at random, and only what these leave free is drawn (:mod:`erlangen.fields.crystals.diffcsp.along`). The
+                composition may then be a :class:`Protostructure` or its label, too, and cells are primitive, not reduced.
             guide: a log-density of noisy records whose gradient is followed; see :class:`Energy`.
             tabulated: read the network's waves from tables; see :class:`TabulatedTrunk`.
             batch_size: crystals at once, at most; large ones are fewer, for their pairs of atoms fill the memory.
@@ -228,24 +236,33 @@ class DiffCSP:
             they came, of either hand, for what is held must stay.
 
         Raises:
-            ArgumentError: a composition that cannot be read or is too large; a model whose types are noisy; what is held does not fit.
+            ArgumentError: a composition that cannot be read or is too large; a model whose types are noisy; what is held does not fit; a
+                space group that cannot place the atoms.
+            UserWarning: elements or numbers of atoms that were not in the training.
         """
         if self.noisy_types:
             raise ArgumentError("composition", "a model of task 'csp'", "one of task 'generate', which draws its compositions")
-        if not isinstance(n_samples, int) or n_samples < 1:
-            raise ArgumentError("n_samples", "a positive number of crystals", repr(n_samples))
-        atoms = [self._atoms(one) for one in _each(composition) for _ in range(n_samples)]
-        held: dict[str, Tensor] = {}
-        for name, known, shape in (("lattice", lattice, (3, 3)), ("frac", fractional, (len(atoms[0]), 3))):
-            if known is not None:
-                if len({len(one) for one in atoms}) > 1 and name == "frac":
-                    raise ArgumentError("fractional", "compositions with one number of atoms", "several")
-                if not isinstance(known, Tensor) or known.shape != shape:
-                    argument = "lattice" if name == "lattice" else "fractional"
-                    raise ArgumentError(argument, f"a tensor {list(shape)}", repr(getattr(known, "shape", known)))
-                held[name] = known.to(self._dtype)
+        n_samples = count("n_samples", n_samples)
+        source = source_of(seed, generator)
         way = {"steps": steps, "corrector": self._corrector(gamma), "order": order, "guide": guide}
-        return self._drawn(atoms, held, way, tabulated, batch_size, source_of(seed, generator))
+        if spacegroup is not None or isinstance(composition, Protostructure):
+            if lattice is not None or fractional is not None:
+                raise ArgumentError("spacegroup", "nothing held (lattice, fractional) beside it", repr(spacegroup))
+            protos = protostructures(composition, n_samples, spacegroup, self.settings.max_atoms, source)
+            self._warn(*([*one.counts] for one in protos), sizes=[one.n_atoms() for one in protos])
+            return along(self._sampler(tabulated), protos, way, count("batch_size", batch_size), source)
+        atoms = [one for one in atoms_of(composition, self.settings.max_atoms) for _ in range(n_samples)]
+        self._warn(*atoms, sizes=map(len, atoms))
+        held: dict[str, Tensor] = {}
+        if lattice is not None:
+            held["lattice"] = held_of("lattice", lattice, (3, 3))
+            if not has_volume(held["lattice"]):
+                raise ArgumentError("lattice", "rows that span a volume, above 0.1 cubic angstrom", repr(held["lattice"].tolist()))
+        if fractional is not None:
+            if len({len(one) for one in atoms}) > 1:
+                raise ArgumentError("fractional", "compositions with one number of atoms", "several")
+            held["frac"] = held_of("fractional", fractional, (len(atoms[0]), 3))
+        return self._drawn(atoms, held, way, tabulated, batch_size, source)
 
     def generate(
         self,
@@ -267,8 +284,7 @@ class DiffCSP:
         """
         if not self.noisy_types:
             raise ArgumentError("n", "a model of task 'generate'", "one of task 'csp': it wants compositions, see predict")
-        if not isinstance(n, int) or n < 1:
-            raise ArgumentError("n", "a positive number of crystals", repr(n))
+        n = count("n", n)
         if not int(self.sizes.sum()):
             raise ArgumentError("n", "a model that was trained", "one that has seen no crystals")
         source = source_of(seed, generator)
@@ -284,6 +300,7 @@ class DiffCSP:
         steps: int | None = None,
         gamma: float = 1e-5,
         guide: Guide | None = None,
+        batch_size: int = 256,
         seed: int | None = None,
         generator: torch.Generator | None = None,
     ) -> list[Crystal]:
@@ -297,15 +314,17 @@ class DiffCSP:
             ArgumentError: as for :meth:`fit`, or ``t0`` out of range.
         """
         source = source_of(seed, generator)
-        made = self.diffusion.sample(
-            self._here(self.record(structures)),
-            start=t0,
-            steps=steps,
-            corrector=self._corrector(gamma),
-            guide=guide,
-            generator=source,
-        )
-        found = crystals({name: part.cpu() for name, part in made.items()})
+        if not isinstance(t0, int) or isinstance(t0, bool) or not 1 <= t0 <= self.settings.steps:
+            raise ArgumentError("t0", f"a step from 1 to {self.settings.steps}", repr(t0))
+        data = self.record(structures)
+        way = {"start": t0, "steps": steps, "corrector": self._corrector(gamma), "guide": guide}
+        sizes = data["mask"].sum(1).tolist()
+        found: list[Crystal | None] = [None] * len(sizes)
+        for chosen in pieces(sorted(range(len(sizes)), key=sizes.__getitem__), sizes, count("batch_size", batch_size)):
+            some = self._here(cut({name: part[chosen] for name, part in data.items()}))
+            made = self.diffusion.sample(some, generator=source, **way)
+            for i, one in zip(chosen, crystals({name: part.cpu() for name, part in made.items()})):
+                found[i] = one
         if None in found:
             raise ArgumentError(
                 "t0", "an earlier step", f"{t0}, from which structure {found.index(None)} came back without a volume"
@@ -321,40 +340,37 @@ class DiffCSP:
         batch_size: int,
         generator: torch.Generator,
     ) -> list[Crystal]:
-        model = self._tabulated() if tabulated else self.diffusion
+        model, most = self._sampler(tabulated), count("batch_size", batch_size)
         found: list[Crystal | None] = [None] * len(atoms)
         for _ in range(TRIES):
             missing = sorted((i for i, one in enumerate(found) if one is None), key=lambda i: len(atoms[i]))
-            for chosen in _batches(missing, [len(one) for one in atoms], batch_size):
+            for chosen in pieces(missing, [len(one) for one in atoms], most):
                 like = empty([atoms[i] for i in chosen], self.noisy_types, self._dtype)
-                like |= {name: known.expand(len(chosen), *known.shape).clone() for name, known in held.items()}
+                exact = {name: known.expand(len(chosen), *known.shape) for name, known in held.items()}
+                like |= {name: known.to(self._dtype) for name, known in exact.items()}
                 made = model.sample(self._here(like), fixed=dict.fromkeys(held, True), generator=generator, **way)
-                for i, one in zip(chosen, crystals({name: part.cpu() for name, part in made.items()}, as_is=bool(held))):
+                # What is held comes back in double precision, whatever that of the network.
+                for i, one in zip(chosen, crystals({name: part.cpu() for name, part in made.items()} | exact, as_is=bool(held))):
                     found[i] = one
             if None not in found:
                 return [one for one in found if one is not None]
         raise ErlangenError(f"{found.count(None)} of {len(found)} cells had no volume, {TRIES} times: train the model for longer")
 
-    def _tabulated(self) -> Diffusion:
+    def _sampler(self, tabulated: bool) -> Diffusion:
+        """What samples: the model itself, or one with tables instead of waves."""
+        if not tabulated:
+            return self.diffusion
+        if not self.settings.fourier:
+            raise ArgumentError("tabulated", "False for a model without waves (fourier=False)", "True")
         diffusion = self.diffusion
         network = diffusion.network if diffusion.averaged is None or not int(diffusion._updates) else diffusion.averaged
         return Diffusion(diffusion.process, network.tabulated(), average=0.0)  # type: ignore[operator]
 
-    def _corrector(self, gamma: float) -> dict[str, float]:
-        if not gamma:
-            return {}
-        process = self.diffusion.process.parts["frac"]
-        if not isinstance(process, WrappedNormal):
-            return {"frac": gamma}
-        return {"frac": gamma / float(process.sigma[1]) ** 2}
+    def _corrector(self, gamma: float) -> Mapping[str, float]:
+        return corrector_of(self.diffusion.process.parts["frac"], "frac", gamma)
 
-    def _atoms(self, one: Any) -> list[int]:
-        counts = read_composition(one)
-        total, most = sum(counts.values()), self.settings.max_atoms
-        if total > most:
-            raise ArgumentError("composition", f"at most {most} atoms in a cell (max_atoms)", f"{total}, {one!r}")
-        check_elements(counts, "composition")
-        return [number for number, count in counts.items() for _ in range(count)]
+    def _warn(self, *atoms: Sequence[int], sizes: Iterable[int]) -> None:
+        warn_of_strangers((number for one in atoms for number in one), sizes, self.elements, self.sizes)
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -371,68 +387,28 @@ class DiffCSP:
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``model.safetensors`` and ``model.json`` into a folder."""
-        folder = Path(folder)
-        self.diffusion.save(folder / "model.safetensors")
-        write_json(folder / "model.json", {"diffcsp": asdict(self.settings), "sizes": self.sizes.tolist()})
-        return folder
+        about = {"diffcsp": asdict(self.settings), "sizes": self.sizes.tolist(), "elements": self.elements.tolist()}
+        return folders.write(folder, self.diffusion, about)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> DiffCSP:
-        """The model that :meth:`save` wrote.
+        """The model that :meth:`save` wrote, in the same precision.
 
         Raises:
             ArgumentError: there is none, or its files are damaged.
         """
-        path = Path(folder) / "model.json"
-        if not path.is_file():
-            raise ArgumentError("folder", "a folder with a saved DiffCSP (model.json, model.safetensors)", repr(str(folder)))
-        about = read_json(path, "folder")
-        try:
+
+        def made(about: Mapping[str, Any]) -> DiffCSP:
             model = cls(**about["diffcsp"])
-            sizes = torch.tensor(about["sizes"], dtype=torch.int64)
-        except (KeyError, TypeError, ValueError) as problem:
-            raise ArgumentError("folder", "a folder with a saved DiffCSP", f"'{path}', which is damaged ({problem})") from None
-        if sizes.shape != model.sizes.shape:
-            raise ArgumentError("folder", f"numbers of crystals of 0 to {len(model.sizes) - 1} atoms", f"{tuple(sizes.shape)}")
-        model.sizes = sizes
-        model.diffusion.load(path.with_name("model.safetensors"))
-        return model
+            for name in ("sizes", "elements"):
+                counts = torch.tensor(about[name], dtype=torch.int64)
+                if counts.shape != getattr(model, name).shape:
+                    raise ValueError(f"{name}: {len(getattr(model, name))} numbers are expected, not {tuple(counts.shape)}")
+                setattr(model, name, counts)
+            return model
+
+        return folders.read(folder, "diffcsp", "DiffCSP", made, lambda model: model.diffusion)
 
     def __repr__(self) -> str:
         s = self.settings
         return f"DiffCSP({s.task!r}, width={s.width}, layers={s.layers}, frequencies={s.frequencies})"
-
-
-def _batches(chosen: Sequence[int], sizes: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Crystals in the order of their sizes, so many at once that their pairs of atoms fit into memory."""
-    batch: list[int] = []
-    for i in chosen:
-        if batch and (len(batch) >= most or (len(batch) + 1) * sizes[i] ** 2 > PAIRS):
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
-
-
-def _each(given: Any) -> list[Any]:
-    """The compositions of a list of them; one composition may be a list itself, of elements."""
-    if not isinstance(given, list | tuple):
-        return [given]
-    if not given:
-        raise ArgumentError("composition", "at least one", "none")
-    if all(isinstance(one, int) for one in given):
-        return [given]
-    return list(given)
-
-
-def source_of(seed: int | None, generator: torch.Generator | None) -> torch.Generator:
-    """The source of randomness that is meant: one's own, a seeded one, or one that nobody knows."""
-    if seed is not None and generator is not None:
-        raise ArgumentError("seed", "a seed or a generator", "both")
-    if generator is not None:
-        return generator
-    made = torch.Generator()
-    if seed is None:
-        made.seed()
-    return made if seed is None else made.manual_seed(seed)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from erlangen.actions.ragged import to_dense
 from erlangen.errors import ArgumentError
 from erlangen.fields.crystals.diffcsp.trunk import TabulatedTrunk, Trunk
 from erlangen.generate import TimeFeatures
@@ -71,6 +72,7 @@ class CSPNet(nn.Module):
         types: Float[Tensor, "B n 100"] | None = None,
     ) -> dict[str, Tensor]:
         """What there is noise on each part."""
+        _check_numbers(numbers, mask)
         shown = lattice @ lattice.mT if self.inner_product else lattice
         cell = shown.flatten(1)
         if self.chirality:
@@ -81,6 +83,29 @@ class CSPNet(nn.Module):
         if self.types is not None:
             said["types"] = self.types(h)
         return said
+
+    def flat(
+        self,
+        lattice: Float[Tensor, "B 3 3"],
+        frac: Float[Tensor, "A 3"],
+        t: Int[Tensor, " B"],
+        batch: Int[Tensor, " A"],
+        numbers: Int[Tensor, " A"] | None = None,
+        types: Float[Tensor, "A 100"] | None = None,
+    ) -> dict[str, Tensor]:
+        """The same of atoms one after another, as graph libraries have them; ``batch``, ascending, says whose each is.
+
+        >>> net = CSPNet(16, 1, 4)
+        >>> said = net.flat(torch.randn(2, 3, 3), torch.rand(5, 3), torch.tensor([3, 9]), torch.tensor([0, 0, 0, 1, 1]), torch.arange(1, 6))
+        >>> said["lattice"].shape, said["frac"].shape
+        (torch.Size([2, 3, 3]), torch.Size([5, 3]))
+        """
+        if bool((batch.diff() < 0).any()) or not torch.equal(batch.unique(), torch.arange(len(lattice), device=batch.device)):
+            raise ArgumentError("batch", f"the numbers of {len(lattice)} crystals, ascending, none without atoms", repr(batch.tolist()[:10]))
+        padded, mask = to_dense(frac, batch)
+        kinds = {name: to_dense(part, batch)[0] for name, part in (("numbers", numbers), ("types", types)) if part is not None}
+        said = self(lattice, padded, t, mask, **kinds)
+        return {name: part if name == "lattice" else part[mask] for name, part in said.items()}
 
     def tabulated(self) -> CSPNet:
         """The same network with its waves tabulated, for sampling; see :class:`TabulatedTrunk`. Weights are shared."""
@@ -102,8 +127,19 @@ class Embedding(nn.Module):
         if given is None:
             raise ArgumentError("types" if noisy else "numbers", "what the atoms are", "None")
         if not noisy:
-            given = (given - 1).clamp(min=0)  # there is 0 where a mask says that there is nothing
+            given = (given - 1).clamp(0, ELEMENTS - 1)  # there is 0 where a mask says that there is nothing
         return self.join(self.kinds(given)) + self.join_time(self.time(t)).unsqueeze(1)  # type: ignore[no-any-return]
+
+
+def _check_numbers(numbers: Tensor | None, mask: Tensor | None) -> None:
+    """Raise ArgumentError for atomic numbers that the network does not know, where there are atoms."""
+    if numbers is None or torch.compiler.is_compiling():
+        return
+    strange = (numbers < 1) | (numbers > ELEMENTS)
+    if mask is not None:
+        strange = strange & mask
+    if bool(strange.any()):
+        raise ArgumentError("numbers", f"atomic numbers from 1 to {ELEMENTS}", repr(numbers[strange].unique().tolist()[:10]))
 
 
 def mean(h: Float[Tensor, "B n H"], mask: Bool[Tensor, "B n"] | None) -> Float[Tensor, "B H"]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from numbers import Integral
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from erlangen.actions.periodic import into_cell
 from erlangen.errors import ArgumentError
+from erlangen.fields.crystals.composition import SYMBOLS
 from erlangen.fields.crystals.conventional import Conventional
+from erlangen.fields.crystals.diffcsp.asked import atoms_of, check_elements
 from erlangen.fields.crystals.lattice import family, log_polar
 from erlangen.fields.crystals.protostructure import PRIMITIVE, Protostructure, wyckoff_table
 from erlangen.groups import SpaceGroup, WyckoffPosition
@@ -106,9 +111,68 @@ def assignments(counts: Mapping[int, int], space_group: int) -> list[Protostruct
 
     found = list(itertools.islice(all_of(sorted(counts), frozenset()), MOST + 1))
     if not found or len(found) > MOST:
-        got = f"{'none' if not found else f'more than {MOST}'} of {dict(counts)} in space group {space_group}"
+        atoms = ", ".join(f"{count} {SYMBOLS[number]}" for number, count in counts.items())
+        got = f"{'none' if not found else f'more than {MOST}'} for {atoms} in space group {space_group}"
         raise ArgumentError("spacegroup", "a group with ways to put these atoms of a primitive cell on its positions", got)
     return [Protostructure(space_group, sites) for sites in found]
+
+
+def protostructures(what: Any, n: int, space_group: Any, most: int, generator: torch.Generator) -> list[Protostructure]:
+    """What crystals of a protostructure, or of one or several compositions in a space group, shall be: ``n`` of each.
+
+    Args:
+        what: a :class:`Protostructure` or its label; or compositions of primitive cells, each of whose crystals then has its atoms on
+            positions drawn from all :func:`assignments`.
+        n: how many of each.
+        space_group: of compositions; of a protostructure its own, or None.
+        most: atoms of a primitive cell.
+        generator: source of randomness.
+
+    Raises:
+        ArgumentError: neither a protostructure nor a composition with a group; another group than the protostructure's; atoms that the
+            group cannot place; too many, or of elements that no network knows.
+    """
+    if space_group is not None and (
+        not isinstance(space_group, Integral) or isinstance(space_group, bool) or not 1 <= space_group <= 230
+    ):
+        raise ArgumentError("spacegroup", "the number of a space group, 1 to 230", repr(space_group))
+    if isinstance(what, Protostructure) or (isinstance(what, str) and "_" in what):
+        proto = what if isinstance(what, Protostructure) else Protostructure.from_label(what)
+        if space_group is not None and proto.space_group != space_group:
+            raise ArgumentError("spacegroup", f"{proto.space_group}, that of {proto!r}, or None", repr(space_group))
+        check_size([proto], most, "composition")
+        return [proto] * n
+    if space_group is None:
+        raise ArgumentError("spacegroup", "a space group for a composition", f"None for {what!r}")
+    chosen = []
+    for atoms in atoms_of(what, most):
+        ways = assignments(Counter(atoms), int(space_group))
+        chosen += [ways[i] for i in torch.randint(len(ways), (n,), generator=generator).tolist()]
+    return chosen
+
+
+def over_orbits(
+    moved: Float[Tensor, "B n 3"],
+    back: Float[Tensor, "B n 3 3"],
+    orbit: Int[Tensor, "B n"],
+    mask: Bool[Tensor, "B n"],
+    like: Float[Tensor, "B s 3"],
+) -> Float[Tensor, "B s 3"]:
+    """What is said of each atom's displacement, taken back to the free coordinates of its orbit and averaged over it."""
+    own = (moved.unsqueeze(2) @ back).squeeze(2) * mask.unsqueeze(-1)
+    total = torch.zeros_like(like).scatter_add(1, orbit.unsqueeze(-1).expand(-1, -1, 3), own)
+    number = torch.zeros_like(like[..., 0]).scatter_add(1, orbit, mask.to(like)).clamp(min=1)
+    return total / number.unsqueeze(-1)
+
+
+def check_size(protos: Sequence[Protostructure], most: int, argument: str) -> None:
+    """Raise ArgumentError for primitive cells of more than ``most`` atoms, or elements that no network knows."""
+    for proto in protos:
+        if proto.n_atoms() > most:
+            raise ArgumentError(
+                argument, f"at most {most} atoms in a primitive cell (max_atoms)", f"{proto.n_atoms()}: {proto!r}"
+            )
+        check_elements(proto.counts, argument)
 
 
 @lru_cache(maxsize=4096)

@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from erlangen.errors import ArgumentError
-from erlangen.fields.crystals.composition import SYMBOLS
 from erlangen.fields.crystals.crystal import FLAT, Crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
 from erlangen.fields.crystals.diffcsp.network import ELEMENTS
@@ -47,8 +45,7 @@ def crystals(made: dict[str, Tensor], as_is: bool = False) -> list[Crystal | Non
     numbers = made["numbers"] if "numbers" in made else made["types"].argmax(-1) + 1
     found: list[Crystal | None] = []
     for cell, frac, number, there in zip(made["lattice"].double(), made["frac"].double(), numbers, made["mask"]):
-        box, volume = float(cell.norm(dim=1).prod()), abs(float(torch.linalg.det(cell)))
-        if not (bool(cell.isfinite().all()) and volume > max(SMALLEST, 10 * FLAT * box) and bool(frac.isfinite().all())):
+        if not has_volume(cell) or not bool(frac.isfinite().all()):
             found.append(None)
         else:
             one = Crystal(cell, frac[there], number[there])
@@ -56,8 +53,9 @@ def crystals(made: dict[str, Tensor], as_is: bool = False) -> list[Crystal | Non
     return found
 
 
-def check_elements(numbers: Any, argument: str) -> None:
-    """Raise ArgumentError for elements beyond those that the network knows."""
-    heaviest = max(numbers)
-    if heaviest > ELEMENTS:
-        raise ArgumentError(argument, f"elements up to {SYMBOLS[ELEMENTS]} ({ELEMENTS})", f"{SYMBOLS[heaviest]} ({heaviest})")
+def has_volume(cell: Tensor) -> bool:
+    """Whether a lattice can be that of a crystal."""
+    if not bool(cell.isfinite().all()):
+        return False
+    box, volume = float(cell.norm(dim=1).prod()), abs(float(torch.linalg.det(cell)))
+    return volume > max(SMALLEST, 10 * FLAT * box)

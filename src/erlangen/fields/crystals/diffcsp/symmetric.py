@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,24 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
-from erlangen.fields.crystals.composition import composition as read_composition
 from erlangen.fields.crystals.conventional import conventional
 from erlangen.fields.crystals.crystal import Crystal, as_crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
-from erlangen.fields.crystals.diffcsp.model import Settings, source_of
-from erlangen.fields.crystals.diffcsp.network import Embedding, mean
-from erlangen.fields.crystals.diffcsp.orbits import assignments, free_numbers, layout
-from erlangen.fields.crystals.diffcsp.record import check_elements
+from erlangen.fields.crystals.diffcsp import folders
+from erlangen.fields.crystals.diffcsp.asked import corrector_of, count, source_of, warn_of_strangers
+from erlangen.fields.crystals.diffcsp.batches import pieces
+from erlangen.fields.crystals.diffcsp.network import ELEMENTS, Embedding, mean
+from erlangen.fields.crystals.diffcsp.orbits import check_size, free_numbers, layout, over_orbits, protostructures
+from erlangen.fields.crystals.diffcsp.settings import Settings
 from erlangen.fields.crystals.diffcsp.trunk import Trunk
 from erlangen.fields.crystals.lattice import from_log_polar
 from erlangen.fields.crystals.protostructure import Protostructure
 from erlangen.generate import Diffusion, Gaussian, Together, WrappedNormal, cosine
-from erlangen.serialization import read_json, write_json
 from erlangen.training import History, TrainingConfig
+
+
+#: Settings that this model has.
+OWN = ("width", "layers", "frequencies", "steps", "max_atoms", "average")
 
 
 class SymmetricCSPNet(nn.Module):
@@ -71,10 +75,7 @@ class SymmetricCSPNet(nn.Module):
         size = metric.diagonal(dim1=1, dim2=2).mean(1, keepdim=True)
         cell = torch.cat([k, k_there.to(k), metric.flatten(1) / size, size.log()], 1)
         h = self.trunk(self.embed(t, numbers, None), cell, frac, mask)
-        moved = (self.frac(h).unsqueeze(2) @ back).squeeze(2) * mask.unsqueeze(-1)
-        total = torch.zeros_like(u).scatter_add(1, orbit.unsqueeze(-1).expand(-1, -1, 3), moved)
-        count = torch.zeros_like(u[..., 0]).scatter_add(1, orbit, mask.to(u)).clamp(min=1)
-        return {"k": self.lattice(mean(h, mask)), "u": total / count.unsqueeze(-1)}
+        return {"k": self.lattice(mean(h, mask)), "u": over_orbits(self.frac(h), back, orbit, mask, u)}
 
 
 class SymmetricDiffCSP:
@@ -100,16 +101,16 @@ class SymmetricDiffCSP:
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
         s = self.settings
-        if s != Settings(
-            width=s.width, layers=s.layers, frequencies=s.frequencies, steps=s.steps, max_atoms=s.max_atoms, average=s.average
-        ):
-            raise ArgumentError("settings", "width, layers, frequencies, steps, max_atoms and average", repr(settings))
+        if s != Settings(**{name: getattr(s, name) for name in OWN}):
+            raise ArgumentError("settings", ", ".join(OWN), repr(settings))
         parts = {"k": Gaussian(None, cosine(s.steps, smallest=1e-4), "velocity"), "u": WrappedNormal(schedule=s.steps)}
         network = SymmetricCSPNet(s.width, s.layers, s.frequencies)
         #: Of the last training.
         self.history: History | None = None
         self.diffusion = Diffusion(Together(parts, masks={"k": "k_there", "u": "u_there"}), network, average=s.average)
         #: Middle and spread of the lattice's coordinates in training, the last less a third of the logarithm of the atoms of the cell.
+        #: How many training atoms there were of each element.
+        self.elements = torch.zeros(ELEMENTS + 1, dtype=torch.int64)
         self.middle, self.spread = torch.zeros(6, dtype=torch.float64), torch.ones(6, dtype=torch.float64)
 
     def fit(
@@ -133,12 +134,11 @@ class SymmetricDiffCSP:
         Raises:
             ArgumentError: no crystals, too many atoms, elements beyond fermium, or a crystal in which no symmetry is found.
         """
-        made = [conventional(one, symprec) for one in map(as_crystal, structures)]
-        if not made:
-            raise ArgumentError("structures", "at least one crystal", "none")
+        crystals = CrystalDataset.from_structures(structures)
+        made = [conventional(one, symprec) for one in crystals]
         known = [free_numbers(one) for one in made]
         protos = [one.protostructure for one in made]
-        self._check(protos, "structures")
+        check_size(protos, self.settings.max_atoms, "structures")
         k = torch.stack([one for one, _ in known])
         k[:, 5] -= _sizes(protos)
         free = torch.stack([layout(one)["lattice_free"] for one in protos])
@@ -153,6 +153,7 @@ class SymmetricDiffCSP:
         for i, (_, u) in enumerate(known):
             data["u"][i, : len(u)] = u.to(self._dtype)
         self.history = self.diffusion.fit(data, config, checkpoint=checkpoint, description="DiffCSP, symmetric", quiet=quiet)
+        self.elements = torch.bincount(crystals.numbers, minlength=ELEMENTS + 1)
         return self
 
     def record(self, protos: Sequence[Protostructure]) -> dict[str, Tensor]:
@@ -197,10 +198,10 @@ class SymmetricDiffCSP:
         """Crystals of a protostructure, or of a composition in a space group.
 
         Args:
-            what: a :class:`Protostructure` or its label; or, with ``spacegroup``, the atoms of one primitive cell as for
-                :meth:`DiffCSP.predict`: each sample then has them on positions drawn from all ways to place them
+            what: a :class:`Protostructure` or its label; or, with ``spacegroup``, the atoms of one primitive cell, or of several in a list,
+                as for :meth:`DiffCSP.predict`: each sample then has them on positions drawn from all ways to place them
                 (:func:`~erlangen.fields.crystals.diffcsp.orbits.assignments`).
-            n_samples: how many.
+            n_samples: how many of each.
             spacegroup: 1 to 230, for compositions.
             steps, gamma, batch_size, seed, generator: see :meth:`DiffCSP.predict`.
 
@@ -209,26 +210,20 @@ class SymmetricDiffCSP:
 
         Raises:
             ArgumentError: neither a protostructure nor a composition with a group; atoms that the group cannot place; too many.
+            UserWarning: elements that were not in the training.
         """
-        if not isinstance(n_samples, int) or n_samples < 1:
-            raise ArgumentError("n_samples", "a positive number of crystals", repr(n_samples))
         source = source_of(seed, generator)
-        if spacegroup is None:
-            if not isinstance(what, Protostructure) and not (isinstance(what, str) and "_" in what):
-                raise ArgumentError("spacegroup", "a space group for a composition", f"None for {what!r}")
-            protos = [what if isinstance(what, Protostructure) else Protostructure.from_label(what)] * n_samples
-        else:
-            ways = assignments(read_composition(what), spacegroup)
-            protos = [ways[i] for i in torch.randint(len(ways), (n_samples,), generator=source).tolist()]
-        self._check(protos, "what")
-        made: list[Crystal] = []
-        sigma = float(self.diffusion.process.parts["u"].sigma[1])  # type: ignore[attr-defined]
-        for start in range(0, n_samples, batch_size):
-            chosen = protos[start : start + batch_size]
-            corrector = {"u": gamma / sigma**2} if gamma else {}
-            got = self.diffusion.sample(self.record(chosen), steps=steps, corrector=corrector, generator=source)
-            made += [self._placed(proto, k.double(), u.double()) for proto, k, u in zip(chosen, got["k"], got["u"])]
-        return made
+        protos = protostructures(what, count("n_samples", n_samples), spacegroup, self.settings.max_atoms, source)
+        warn_of_strangers({element for one in protos for element in one.counts}, (), self.elements, self.elements)
+        corrector = corrector_of(self.diffusion.process.parts["u"], "u", gamma)
+        made: list[Crystal | None] = [None] * len(protos)
+        sizes = [one.n_atoms() for one in protos]
+        for chosen in pieces(sorted(range(len(protos)), key=sizes.__getitem__), sizes, count("batch_size", batch_size)):
+            like = {name: part.to(self._device) for name, part in self.record([protos[i] for i in chosen]).items()}
+            got = self.diffusion.sample(like, steps=steps, corrector=corrector, generator=source)
+            for i, k, u in zip(chosen, got["k"].cpu().double(), got["u"].cpu().double()):
+                made[i] = self._placed(protos[i], k, u)
+        return [one for one in made if one is not None]
 
     def _placed(self, proto: Protostructure, k: Tensor, u: Tensor) -> Crystal:
         facts = layout(proto)
@@ -239,47 +234,38 @@ class SymmetricDiffCSP:
         free = facts["free"]
         return proto.place(cell, u[: len(free)][free])
 
-    def _check(self, protos: Sequence[Protostructure], argument: str) -> None:
-        most = self.settings.max_atoms
-        for proto in protos:
-            if proto.n_atoms() > most:
-                raise ArgumentError(
-                    argument, f"at most {most} atoms in a primitive cell (max_atoms)", f"{proto.n_atoms()}: {proto!r}"
-                )
-            check_elements(proto.counts, argument)
-
     @property
     def _dtype(self) -> torch.dtype:
         return next(self.diffusion.parameters()).dtype
 
+    @property
+    def _device(self) -> torch.device:
+        return next(self.diffusion.parameters()).device
+
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``model.safetensors`` and ``model.json`` into a folder."""
-        folder = Path(folder)
-        self.diffusion.save(folder / "model.safetensors")
-        about = {"symmetric_diffcsp": asdict(self.settings), "middle": self.middle.tolist(), "spread": self.spread.tolist()}
-        write_json(folder / "model.json", about)
-        return folder
+        about = {
+            "symmetric_diffcsp": asdict(self.settings),
+            **{name: getattr(self, name).tolist() for name in ("middle", "spread", "elements")},
+        }
+        return folders.write(folder, self.diffusion, about)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> SymmetricDiffCSP:
-        """The model that :meth:`save` wrote.
+        """The model that :meth:`save` wrote, in the same precision.
 
         Raises:
             ArgumentError: there is none, or its files are damaged.
         """
-        path = Path(folder) / "model.json"
-        if not path.is_file():
-            raise ArgumentError("folder", "a folder with a saved SymmetricDiffCSP", repr(str(folder)))
-        about = read_json(path, "folder")
-        try:
-            model = cls(**about["symmetric_diffcsp"])
-            middle, spread = (torch.tensor(about[name], dtype=torch.float64).reshape(6) for name in ("middle", "spread"))
-        except (KeyError, TypeError, ValueError, RuntimeError) as problem:
-            expected = "a folder with a saved SymmetricDiffCSP"
-            raise ArgumentError("folder", expected, f"'{path}', which is damaged ({problem})") from None
-        model.middle, model.spread = middle, spread
-        model.diffusion.load(path.with_name("model.safetensors"))
-        return model
+
+        def made(about: Mapping[str, Any]) -> SymmetricDiffCSP:
+            given = about["symmetric_diffcsp"]
+            model = cls(**{name: given[name] for name in OWN})
+            model.middle, model.spread = (torch.tensor(about[name], dtype=torch.float64).reshape(6) for name in ("middle", "spread"))
+            model.elements = torch.tensor(about["elements"], dtype=torch.int64).reshape(ELEMENTS + 1)
+            return model
+
+        return folders.read(folder, "symmetric_diffcsp", "SymmetricDiffCSP", made, lambda model: model.diffusion)
 
     def __repr__(self) -> str:
         s = self.settings

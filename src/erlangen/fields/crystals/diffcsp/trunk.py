@@ -62,6 +62,10 @@ class Trunk(nn.Module):
         mask: Bool[Tensor, "B n"] | None = None,
     ) -> Float[Tensor, "B n H"]:
         """Features after all layers, normed; those of atoms outside of the ``mask`` mean nothing and reach no other."""
+        if not frac.shape[1]:
+            raise ArgumentError("frac", "at least one atom", f"shape {tuple(frac.shape)}")
+        if mask is not None:  # whatever stands where there is no atom
+            frac = frac.masked_fill(~mask.unsqueeze(-1), 0.0)
         bases = self.bases(frac)
         share = h.new_full((1, 1, h.shape[1]), 1 / h.shape[1]) if mask is None else _shares(mask, h)
         for index, layer in enumerate(self.layers):

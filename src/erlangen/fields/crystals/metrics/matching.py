@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from erlangen.fields.crystals.validity import smact14_valid, structure_valid
 
 #: How far sites may be apart, in units of the cube root of the volume per atom; lengths of cells, relative; angles in degrees.
 SITES, LENGTHS, ANGLES = 0.5, 0.3, 10.0
+#: Cubic angstrom for an atom below which cells are no crystals, and pymatgen may take all memory.
+SMALL = 0.1
 
 
 @dataclass
@@ -56,7 +59,7 @@ class Matcher:
             return math.nan
         try:
             with _limit(self.seconds):
-                found = self._matcher.get_rms_dist(a.to_pymatgen(), b.to_pymatgen())
+                found = self._matcher.get_rms_dist(_of_size(a).to_pymatgen(), _of_size(b).to_pymatgen())
         except TimeoutError:
             self.stopped += 1
             return math.nan
@@ -113,6 +116,9 @@ class Matched:
         return float(np.mean(np.where(np.isnan(self.best), self.sites, self.best)))
 
     def _least(self, k: int | None, valid: str | None) -> np.ndarray:
+        there = self.distances.shape[1]
+        if k is not None and (not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= there):
+            raise ArgumentError("k", f"a number of predictions from 1 to {there}", repr(k))
         distances = self.distances[:, :k]
         if valid is not None:
             if valid not in ("prediction", "both"):
@@ -165,6 +171,12 @@ def csp(pred: Sequence[Any], ref: Sequence[Any], *, seconds: float = 10.0) -> Ma
                 if i != j:  # own predictions are known
                     best[i] = np.fmin.reduce([best[i], *(matcher.distance(one, truth[i]) for one in made[j])])
     return Matched(distances, valid, reference_valid, best, matcher.stopped, matcher.sites)
+
+
+def _of_size(crystal: Crystal) -> Crystal:
+    """A crystal far too small for one, blown up: the matcher scales volumes anyway, but looks for primitive cells with a fixed tolerance."""
+    each = crystal.volume / len(crystal)
+    return crystal if each > SMALL else Crystal(crystal.cell * (10 / each) ** (1 / 3), crystal.fractional, crystal.numbers)
 
 
 def _fractions(crystal: Crystal) -> list[tuple[int, float]]:
