@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
-
-if TYPE_CHECKING:
-    from erlangen.fields.crystals import Crystal
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,10 @@ class CrystalsConvert:
 
 @dataclass(frozen=True)
 class CrystalsPredict:
-    """Crystal structures of a composition, by diffusion (DiffCSP). The first time a model is trained on real crystals and kept: hours."""
+    """Crystal structures of a composition, by diffusion (DiffCSP) and by look-up, with a report.
+
+    The first time a model is trained on real crystals of as many atoms and kept: some minutes. Ctrl-C stops it, the same command goes on.
+    """
 
     formula: Positional[str]
     """The atoms of one primitive cell: BaTiO3, Ti2O4."""
@@ -57,8 +57,13 @@ class CrystalsPredict:
     """Crystals to make."""
     model: Path | None = None
     """A folder with a saved model, or where one shall be trained and kept; by default in the user's cache."""
-    train_steps: int = 20_000
-    """Steps of the training, if there is one. Ctrl-C stops it; the same command goes on."""
+    train_steps: int = 6000
+    """Steps of the training, if there is one; more are better, and slower."""
+    space_group: int | None = None
+    """1 to 230: structures with this symmetry, exactly."""
+    rank: Literal["auto", "energy", "relax", "none"] = "auto"
+    """Order by CHGNet's energies of the structures as they are (energy), or after each is relaxed (relax: seconds each; both need the extra
+    chgnet), or not at all (none); auto: by energy where CHGNet is installed."""
     steps: int = 200
     """Strides of the sampler."""
     gamma: float = 1e-5
@@ -68,7 +73,9 @@ class CrystalsPredict:
     seed: int = 0
     """Seed of the crystals."""
     out: Path | None = None
-    """Write them to this file (.cif, .extxyz)."""
+    """Write those that are kept to this file (.cif, .extxyz), and the look-up's to another beside it (-look-up)."""
+    runs: Path = Path("runs")
+    """Where reports are kept: RUNS/NAME/DATE."""
     json: bool = False
     """Print JSON."""
     quiet: bool = False
@@ -231,58 +238,80 @@ def _symmetry(args: CrystalsSymmetry) -> None:
 
 
 def _predict(args: CrystalsPredict) -> None:
-    from erlangen.fields import crystals
-    from erlangen.fields.crystals.diffcsp import model_folder, trained
+    import dataclasses
 
-    crystals.composition(args.formula, "formula")
+    from erlangen.errors import StorageError
+    from erlangen.fields import crystals
+    from erlangen.fields.crystals import diffcsp
+    from erlangen.fields.crystals.diffcsp.orbits import assignments
+    from erlangen.fields.crystals.found import check_tolerance
+    from erlangen.reporting import check_folder, run_directory
+
+    counts = crystals.composition(args.formula, "formula")
+    check_tolerance(args.symprec)
+    check_folder(args.runs, "runs")
+    beside = None if args.out is None else args.out.with_stem(f"{args.out.stem}-look-up")
     _check_file(args.out, "out", args.n)
-    folder = model_folder(args.train_steps) if args.model is None else args.model
-    if not (folder / "model.json").is_file() and not args.quiet:
+    if args.space_group is not None:  # before anything is trained
+        assignments(counts, args.space_group)
+    atoms = sum(counts.values())
+    folder = diffcsp.model_folder(atoms, args.train_steps) if args.model is None else args.model
+    quiet = args.quiet or args.json
+    if not (folder / "model.json").is_file() and not quiet:
         print(
-            f"there is no model in {folder} yet: one is trained on crystals of the ICSD and kept there. Ctrl-C stops; run this again"
+            f"There is no model in {folder} yet: one is trained on crystals of the ICSD with {atoms} atoms in the cell and kept there. "
+            "Ctrl-C stops; the same command goes on."
         )
-    model = trained(folder, steps=args.train_steps, quiet=args.quiet)
-    made = model.predict(args.formula, args.n, steps=args.steps, gamma=args.gamma, seed=args.seed)
-    rows = [_described(one, args.symprec) for one in made]
-    written = None if args.out is None else crystals.write_crystals(args.out, made, symprec=None)
-    if args.json:
-        print(json.dumps({"model": str(folder), "crystals": rows, "written": None if written is None else str(written)}, indent=2))
-        return
-    sound = sum(bool(row["valid"]) for row in rows)
-    print(
-        f"{len(made)} crystal{'s' if len(made) != 1 else ''} of {made[0].formula}, {sound} without overlapping atoms; not relaxed"
+    model = diffcsp.trained(atoms, folder, steps=args.train_steps, quiet=quiet)
+    try:
+        known = crystals.icsd_clean(quiet=quiet)
+    except StorageError as problem:
+        known = None
+        if not quiet:
+            print(f"no look-up: {problem}")
+    found = diffcsp.predicted(
+        model,
+        counts,
+        args.n,
+        known=known,
+        spacegroup=args.space_group,
+        rank=args.rank,
+        symprec=args.symprec,
+        seed=args.seed,
+        quiet=quiet,
+        steps=args.steps,
+        gamma=args.gamma,
     )
+    outcome = diffcsp.predicted_outcome(found, dataclasses.asdict(args) | {"model": str(folder)}, diffcsp.held_out(folder))
+    written = [
+        str(crystals.write_crystals(path, [one.crystal for one in part], symprec=None))
+        for path, part in ((args.out, found.made), (beside, found.looked_up))
+        if path is not None and part
+    ]
+    report = outcome.save(run_directory("crystals-predict", args.runs))
+    if args.json:
+        print(json.dumps({**outcome.metrics, "model": str(folder), "written": written, "report": str(report)}, indent=2))
+        return
+    print(outcome.answer)
     if not args.quiet:
         from rich.console import Console
-        from rich.table import Table
+        from rich.table import Table as Rows
 
-        table = Table()
-        for head in ("", "space group", "a, b, c", "alpha, beta, gamma", "volume per atom", "valid"):
-            table.add_column(head)
-        for i, row in enumerate(rows, 1):
-            lengths, angles = (", ".join(f"{one:.{d}f}" for one in row[name]) for name, d in (("lengths", 3), ("angles", 1)))
-            table.add_row(
-                str(i), row["space_group"], lengths, angles, f"{row['volume_per_atom']:.2f}", "yes" if row["valid"] else "no"
-            )
-        Console().print(table)
-    if written is not None:
-        print(f"written: {written}")
+        for part in outcome.sections:
+            for told in part.tables:
+                table = Rows(title=told.title, title_justify="left")
+                for head in told.columns:
+                    table.add_column(head)
+                for row in told.rows:
+                    table.add_row(*(_cell(one) for one in row))
+                Console().print(table)
+        print("\n".join(outcome.sections[0].paragraphs[1:]))
+    for path in written:
+        print(f"written: {path}")
+    print(f"report: {report}")
 
 
-def _described(crystal: Crystal, symprec: float) -> dict[str, Any]:
-    """What is told of one crystal."""
-    from erlangen.errors import ArgumentError
-    from erlangen.fields import crystals
-
-    try:
-        group = str(crystals.spglib_symmetry(crystal, symprec).space_group)
-    except ArgumentError:  # no symmetry is found where atoms lie on each other
-        group = "none found"
-    lengths, angles = crystal.lengths_angles()
-    return {
-        "space_group": group,
-        "lengths": list(lengths),
-        "angles": list(angles),
-        "volume_per_atom": crystal.volume / len(crystal),
-        "valid": crystals.structure_valid(crystal),
-    }
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ from erlangen.fields.crystals.diffcsp import DiffCSP, Energy, Retrieval, random_
 from erlangen.training import TrainingConfig
 
 F64 = torch.float64
+pytestmark = pytest.mark.filterwarnings("ignore:the model has not been trained")
 
 
 def salt(a="Na", b="Cl", edge=5.64):

@@ -12,6 +12,7 @@ from erlangen.groups import SpaceGroup
 from erlangen.training import TrainingConfig
 
 F64 = torch.float64
+pytestmark = pytest.mark.filterwarnings("ignore:the model has not been trained")
 #: Groups of all crystal systems and centrings, with positions of all kinds.
 CASES = (
     (1, (("a", "Na"), ("a", "Cl"))),

@@ -121,7 +121,11 @@ class CrystalDataset:
             raise ArgumentError(name, "whole numbers in one row", f"{counts.dtype} {tuple(counts.shape)}")
         counts = counts.long()
         if batch is not None:
-            if len(counts) != len(numbers) or bool((counts.diff() < 0).any()) or not bool(((counts >= 0) & (counts < len(cells))).all()):
+            if (
+                len(counts) != len(numbers)
+                or bool((counts.diff() < 0).any())
+                or not bool(((counts >= 0) & (counts < len(cells))).all())
+            ):
                 expected = f"for each of {len(numbers)} atoms its crystal, ascending, below {len(cells)}"
                 raise ArgumentError(name, expected, f"{len(counts)} numbers: {counts[:10].tolist()}")
             counts = torch.bincount(counts, minlength=len(cells))
@@ -133,7 +137,7 @@ class CrystalDataset:
         return cls.from_structures((Crystal(cell, fractional[rows], numbers[rows]) for cell, rows in zip(cells, each)), **columns)
 
     def flat(self) -> dict[str, Tensor]:
-        """``cells [N, 3, 3]``, ``fractional [A, 3]``, ``numbers [A]``, ``num_atoms [N]`` and ``batch [A]``: what :meth:`from_flat` takes."""
+        """``cells [N, 3, 3]``, ``fractional [A, 3]``, ``numbers [A]``, ``num_atoms [N]`` and ``batch [A]``, as for :meth:`from_flat`."""
         return {
             "cells": self.cells,
             "fractional": self.fractional,

@@ -36,10 +36,13 @@ def niggli(structures: Any) -> CrystalDataset:
     [3.0, 4.0, 5.0]
     """
     data = CrystalDataset.from_structures(structures)
-    spglib = engine("crystals", "spglib")
+    spglib, reduction = engine("crystals", "spglib"), engine("crystals", "ase.geometry")
     made = []
     for i, cell in enumerate(data.cells.numpy()):
+        # spglib gives up on very skewed cells: those are shortened first.
         found = spglib.niggli_reduce(cell)
+        if found is None:
+            found = spglib.niggli_reduce(reduction.minkowski_reduce(cell)[0])
         if found is None:
             raise ArgumentError("structures", "cells that can be reduced", f"number {i}, with rows {cell.tolist()}")
         made.append(torch.from_numpy(found.copy()))

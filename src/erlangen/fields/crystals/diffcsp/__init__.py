@@ -1,24 +1,32 @@
 """Crystal structures by joint diffusion of lattice, coordinates and types of atoms."""
 
-from erlangen.fields.crystals.diffcsp.baselines import Retrieval, random_crystals
+from erlangen.fields.crystals.diffcsp.baselines import LookedUp, Retrieval, random_crystals
 from erlangen.fields.crystals.diffcsp.energy import Energy
 from erlangen.fields.crystals.diffcsp.model import DiffCSP
 from erlangen.fields.crystals.diffcsp.network import CSPNet
+from erlangen.fields.crystals.diffcsp.predicted import Predicted, predicted
+from erlangen.fields.crystals.diffcsp.report import predicted_outcome
 from erlangen.fields.crystals.diffcsp.settings import Settings
 from erlangen.fields.crystals.diffcsp.symmetric import SymmetricDiffCSP
-from erlangen.fields.crystals.diffcsp.trained import model_folder, trained
+from erlangen.fields.crystals.diffcsp.trained import HeldOut, held_out, model_folder, trained
 from erlangen.fields.crystals.diffcsp.trunk import TabulatedTrunk, Trunk
 
 __all__ = [
     "CSPNet",
     "DiffCSP",
     "Energy",
+    "HeldOut",
+    "LookedUp",
+    "Predicted",
     "Retrieval",
     "Settings",
     "SymmetricDiffCSP",
     "TabulatedTrunk",
     "Trunk",
+    "held_out",
     "model_folder",
+    "predicted",
+    "predicted_outcome",
     "random_crystals",
     "trained",
 ]

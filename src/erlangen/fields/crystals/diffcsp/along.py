@@ -29,7 +29,9 @@ from erlangen.generate import Diffusion, Together
 LEAST, MOST = 0.1, 1e4
 
 
-def along(model: Diffusion, protos: Sequence[Protostructure], way: Mapping[str, Any], batch_size: int, generator: Any) -> list[Crystal]:
+def along(
+    model: Diffusion, protos: Sequence[Protostructure], way: Mapping[str, Any], batch_size: int, generator: Any
+) -> list[Crystal]:
     """A crystal of each protostructure, in its primitive cell.
 
     Args:
@@ -45,7 +47,7 @@ def along(model: Diffusion, protos: Sequence[Protostructure], way: Mapping[str, 
     guide = way.get("guide")
     own = {
         **way,
-        "corrector": {"u": size for size in way["corrector"].values()},
+        "corrector": {"u": way["corrector"]["frac"]} if way["corrector"] else {},
         "guide": None if guide is None else lambda record, t: guide(network.crystals(record), t),
     }
     like = next(model.parameters())
@@ -70,7 +72,7 @@ class AlongOrbits(nn.Module):
     def __init__(self, model: Diffusion) -> None:
         super().__init__()
         self.model = model
-        self.kept = model.process.parts["lattice"].kept
+        self.kept: Tensor = model.process.parts["lattice"].kept  # type: ignore[attr-defined]
 
     def crystals(self, x: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The record of all atoms."""
@@ -79,7 +81,12 @@ class AlongOrbits(nn.Module):
         return {"lattice": x["lattice"], "frac": frac, "mask": x["mask"], "numbers": x["numbers"]}
 
     def forward(
-        self, t: Int[Tensor, " B"], lattice: Float[Tensor, "B 3 3"], u: Float[Tensor, "B s 3"], u_there: Bool[Tensor, "B s 3"], **x: Tensor
+        self,
+        t: Int[Tensor, " B"],
+        lattice: Float[Tensor, "B 3 3"],
+        u: Float[Tensor, "B s 3"],
+        u_there: Bool[Tensor, "B s 3"],
+        **x: Tensor,
     ) -> dict[str, Tensor]:
         """What there is noise on both."""
         said = self.model(self.crystals({"lattice": lattice, "u": u, **x}), t)
@@ -88,7 +95,7 @@ class AlongOrbits(nn.Module):
         guess = (exact - (1 - kept).sqrt() * said["lattice"].double()) / kept.sqrt()
         start = symmetric_lattice(guess, x["basis"].double(), x["lattice_free"], x["lattice_fixed"].double())
         noise = (exact - kept.sqrt() * start) / (1 - kept).sqrt()
-        return {"lattice": noise.to(lattice), "u": over_orbits(said["frac"], x["back"], x["orbit"], x["mask"], u)}
+        return {"lattice": noise.to(lattice), "u": over_orbits(said["frac"].to(u), x["back"], x["orbit"], x["mask"], u)}
 
 
 def symmetric_lattice(

@@ -112,7 +112,7 @@ def source_of(seed: Any, generator: torch.Generator | None) -> torch.Generator:
     if seed is None:
         made.seed()
         return made
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or not -(2**63) <= seed < 2**63:
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or not -(2**63) <= int(seed) < 2**63:
         raise ArgumentError("seed", "a whole number of 64 bits", repr(seed))
     return made.manual_seed(int(seed))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,9 +13,29 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.extras import engine
-from erlangen.fields.crystals.composition import NOBLE, composition, group_of
+from erlangen.fields.crystals.composition import NOBLE, SYMBOLS, composition, group_of
 from erlangen.fields.crystals.crystal import Crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
+from erlangen.fields.crystals.diffcsp.asked import count as count_of
+
+#: The last element with a covalent radius, curium; ASE gives those behind it a number that means none.
+LAST = 96
+
+
+@dataclass(frozen=True, eq=False)
+class LookedUp:
+    """A known crystal with other elements in its places.
+
+    Attributes:
+        crystal: it, scaled to its elements.
+        known: the number of the known crystal, and ``formula``, its own.
+        apart: how unlike the elements are that were exchanged, the mean over atoms; 0 for the known crystal itself.
+    """
+
+    crystal: Crystal
+    known: int
+    formula: str
+    apart: float
 
 
 class Retrieval:
@@ -48,14 +69,31 @@ class Retrieval:
             self.of[tuple(sorted(counts.values()))].append((i, counts))
 
     def predict(self, formula: Any, n_samples: int = 1) -> list[Crystal]:
-        """The nearest known crystals with these elements, the nearest first; fewer, or none, where there are no more."""
+        """The nearest known crystals with these elements, the nearest first; fewer, or none, where there are no more.
+
+        Raises:
+            ArgumentError: as for :meth:`nearest`.
+        """
+        return [one.crystal for one in self.nearest(formula, n_samples)]
+
+    def nearest(self, formula: Any, n: int = 1) -> list[LookedUp]:
+        """The same, with what they were made of.
+
+        Raises:
+            ArgumentError: a composition that cannot be read, ``n`` below 1, or an element without a known covalent radius.
+        """
         wanted = composition(formula)
+        n = count_of("n", n)
+        if unknown := [SYMBOLS[one] for one in wanted if one > LAST]:
+            raise ArgumentError("formula", "elements with a known covalent radius", ", ".join(unknown))
         found = []
         for i, counts in self.of.get(tuple(sorted(wanted.values())), []):
+            if max(counts) > LAST:
+                continue
             cost, exchange = self._exchange(counts, wanted)
             found.append((cost, i, exchange))
         found.sort(key=lambda one: one[:2])
-        return [self._made(i, exchange) for _, i, exchange in found[:n_samples]]
+        return [self._made(cost, i, exchange) for cost, i, exchange in found[:n]]
 
     def _exchange(self, counts: dict[int, int], wanted: dict[int, int]) -> tuple[float, dict[int, int]]:
         """The cheapest exchange of elements among those that occur equally often, and its cost for each atom."""
@@ -72,11 +110,12 @@ class Retrieval:
             exchange |= {old[row]: new[column] for row, column in zip(rows, columns)}
         return total / sum(wanted.values()), exchange
 
-    def _made(self, i: int, exchange: dict[int, int]) -> Crystal:
+    def _made(self, cost: float, i: int, exchange: dict[int, int]) -> LookedUp:
         crystal = self.known[i]
         numbers = torch.tensor([exchange[one] for one in crystal.numbers.tolist()])
         before, after = (float(self.radii[one].pow(3).sum()) for one in (crystal.numbers, numbers))
-        return Crystal(crystal.cell * (after / before) ** (1 / 3), crystal.fractional, numbers)
+        made = Crystal(crystal.cell * (after / before) ** (1 / 3), crystal.fractional, numbers)
+        return LookedUp(made, i, crystal.formula, cost)
 
 
 def random_crystals(
@@ -88,6 +127,7 @@ def random_crystals(
         ArgumentError: there is no such cell.
     """
     data = CrystalDataset.from_structures(known)
+    n_samples = count_of("n_samples", n_samples)
     numbers = [number for number, count in composition(formula).items() for _ in range(count)]
     fitting = (data.sizes == len(numbers)).nonzero().flatten()
     if not len(fitting):

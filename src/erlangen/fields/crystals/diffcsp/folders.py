@@ -24,7 +24,9 @@ def write(folder: Any, diffusion: Diffusion, about: dict[str, Any]) -> Path:
     return place
 
 
-def read(folder: Any, key: str, name: str, made: Callable[[dict[str, Any]], Model], diffusion: Callable[[Model], Diffusion]) -> Model:
+def read(
+    folder: Any, key: str, name: str, made: Callable[[dict[str, Any]], Model], diffusion: Callable[[Model], Diffusion]
+) -> Model:
     """The model that :func:`write` kept, in the precision of its weights.
 
     Args:
@@ -43,7 +45,9 @@ def read(folder: Any, key: str, name: str, made: Callable[[dict[str, Any]], Mode
         raise ArgumentError("folder", expected, repr(str(folder)))
     about = read_json(place / "model.json", "folder")
     if key not in about:
-        raise ArgumentError("folder", expected, f"{str(folder)!r}, which holds another kind of model: {', '.join(sorted(about)[:3])}")
+        raise ArgumentError(
+            "folder", expected, f"{str(folder)!r}, which holds another kind of model: {', '.join(sorted(about)[:3])}"
+        )
     try:
         model = made(about)
     except (KeyError, TypeError, ValueError, RuntimeError) as problem:

@@ -27,11 +27,10 @@ from erlangen.fields.crystals.diffcsp.asked import (
 )
 from erlangen.fields.crystals.diffcsp.batches import BySize, cut, pieces
 from erlangen.fields.crystals.diffcsp.network import ELEMENTS, CSPNet
-from erlangen.fields.crystals.diffcsp.orbits import protostructures
+from erlangen.fields.crystals.diffcsp.orbits import is_protostructure, protostructures
 from erlangen.fields.crystals.diffcsp.record import crystals, empty, has_volume, record
 from erlangen.fields.crystals.diffcsp.settings import Settings
 from erlangen.fields.crystals.niggli import niggli
-from erlangen.fields.crystals.protostructure import Protostructure
 from erlangen.generate import Diffusion, Gaussian, Together, WrappedNormal, cosine
 from erlangen.generate.sampling import Order
 from erlangen.groups import O
@@ -245,7 +244,7 @@ class DiffCSP:
         n_samples = count("n_samples", n_samples)
         source = source_of(seed, generator)
         way = {"steps": steps, "corrector": self._corrector(gamma), "order": order, "guide": guide}
-        if spacegroup is not None or isinstance(composition, Protostructure):
+        if spacegroup is not None or is_protostructure(composition):
             if lattice is not None or fractional is not None:
                 raise ArgumentError("spacegroup", "nothing held (lattice, fractional) beside it", repr(spacegroup))
             protos = protostructures(composition, n_samples, spacegroup, self.settings.max_atoms, source)
@@ -317,7 +316,7 @@ class DiffCSP:
         if not isinstance(t0, int) or isinstance(t0, bool) or not 1 <= t0 <= self.settings.steps:
             raise ArgumentError("t0", f"a step from 1 to {self.settings.steps}", repr(t0))
         data = self.record(structures)
-        way = {"start": t0, "steps": steps, "corrector": self._corrector(gamma), "guide": guide}
+        way: dict[str, Any] = {"start": t0, "steps": steps, "corrector": self._corrector(gamma), "guide": guide}
         sizes = data["mask"].sum(1).tolist()
         found: list[Crystal | None] = [None] * len(sizes)
         for chosen in pieces(sorted(range(len(sizes)), key=sizes.__getitem__), sizes, count("batch_size", batch_size)):

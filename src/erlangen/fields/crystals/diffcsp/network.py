@@ -101,7 +101,9 @@ class CSPNet(nn.Module):
         (torch.Size([2, 3, 3]), torch.Size([5, 3]))
         """
         if bool((batch.diff() < 0).any()) or not torch.equal(batch.unique(), torch.arange(len(lattice), device=batch.device)):
-            raise ArgumentError("batch", f"the numbers of {len(lattice)} crystals, ascending, none without atoms", repr(batch.tolist()[:10]))
+            raise ArgumentError(
+                "batch", f"the numbers of {len(lattice)} crystals, ascending, none without atoms", repr(batch.tolist()[:10])
+            )
         padded, mask = to_dense(frac, batch)
         kinds = {name: to_dense(part, batch)[0] for name, part in (("numbers", numbers), ("types", types)) if part is not None}
         said = self(lattice, padded, t, mask, **kinds)

@@ -132,11 +132,9 @@ def protostructures(what: Any, n: int, space_group: Any, most: int, generator: t
         ArgumentError: neither a protostructure nor a composition with a group; another group than the protostructure's; atoms that the
             group cannot place; too many, or of elements that no network knows.
     """
-    if space_group is not None and (
-        not isinstance(space_group, Integral) or isinstance(space_group, bool) or not 1 <= space_group <= 230
-    ):
+    if space_group is not None and not _is_group(space_group):
         raise ArgumentError("spacegroup", "the number of a space group, 1 to 230", repr(space_group))
-    if isinstance(what, Protostructure) or (isinstance(what, str) and "_" in what):
+    if is_protostructure(what):
         proto = what if isinstance(what, Protostructure) else Protostructure.from_label(what)
         if space_group is not None and proto.space_group != space_group:
             raise ArgumentError("spacegroup", f"{proto.space_group}, that of {proto!r}, or None", repr(space_group))
@@ -165,13 +163,20 @@ def over_orbits(
     return total / number.unsqueeze(-1)
 
 
+def _is_group(number: Any) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool) and 1 <= int(number) <= 230
+
+
+def is_protostructure(what: Any) -> bool:
+    """Whether it is a protostructure, or means to be the label of one: in formulas there are no underscores."""
+    return isinstance(what, Protostructure) or (isinstance(what, str) and "_" in what)
+
+
 def check_size(protos: Sequence[Protostructure], most: int, argument: str) -> None:
     """Raise ArgumentError for primitive cells of more than ``most`` atoms, or elements that no network knows."""
     for proto in protos:
         if proto.n_atoms() > most:
-            raise ArgumentError(
-                argument, f"at most {most} atoms in a primitive cell (max_atoms)", f"{proto.n_atoms()}: {proto!r}"
-            )
+            raise ArgumentError(argument, f"at most {most} atoms in a primitive cell (max_atoms)", f"{proto.n_atoms()}: {proto!r}")
         check_elements(proto.counts, argument)
 
 

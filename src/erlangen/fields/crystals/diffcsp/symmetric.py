@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.crystals.conventional import conventional
-from erlangen.fields.crystals.crystal import Crystal, as_crystal
+from erlangen.fields.crystals.crystal import Crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
 from erlangen.fields.crystals.diffcsp import folders
 from erlangen.fields.crystals.diffcsp.asked import corrector_of, count, source_of, warn_of_strangers
@@ -27,7 +27,6 @@ from erlangen.fields.crystals.lattice import from_log_polar
 from erlangen.fields.crystals.protostructure import Protostructure
 from erlangen.generate import Diffusion, Gaussian, Together, WrappedNormal, cosine
 from erlangen.training import History, TrainingConfig
-
 
 #: Settings that this model has.
 OWN = ("width", "layers", "frequencies", "steps", "max_atoms", "average")
@@ -261,7 +260,9 @@ class SymmetricDiffCSP:
         def made(about: Mapping[str, Any]) -> SymmetricDiffCSP:
             given = about["symmetric_diffcsp"]
             model = cls(**{name: given[name] for name in OWN})
-            model.middle, model.spread = (torch.tensor(about[name], dtype=torch.float64).reshape(6) for name in ("middle", "spread"))
+            model.middle, model.spread = (
+                torch.tensor(about[name], dtype=torch.float64).reshape(6) for name in ("middle", "spread")
+            )
             model.elements = torch.tensor(about["elements"], dtype=torch.int64).reshape(ELEMENTS + 1)
             return model
 

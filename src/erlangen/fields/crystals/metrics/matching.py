@@ -174,7 +174,7 @@ def csp(pred: Sequence[Any], ref: Sequence[Any], *, seconds: float = 10.0) -> Ma
 
 
 def _of_size(crystal: Crystal) -> Crystal:
-    """A crystal far too small for one, blown up: the matcher scales volumes anyway, but looks for primitive cells with a fixed tolerance."""
+    """A crystal far too small for one, blown up: volumes are scaled anyway, but primitive cells are sought with a fixed tolerance."""
     each = crystal.volume / len(crystal)
     return crystal if each > SMALL else Crystal(crystal.cell * (10 / each) ** (1 / 3), crystal.fractional, crystal.numbers)
 

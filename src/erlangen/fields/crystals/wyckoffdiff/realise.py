@@ -147,6 +147,23 @@ def relax(structure: Any, calculator: Any, *, steps: int = 50, force: float = 0.
     return as_crystal(atoms), energy
 
 
+def energy(structure: Any, calculator: Any) -> float:
+    """The energy of a crystal as it is, eV per atom (extra ``crystals``).
+
+    Args:
+        structure: as for :func:`relax`.
+        calculator: ``"chgnet"``, or any of ASE.
+
+    Raises:
+        ArgumentError: no crystal, or no calculator.
+    """
+    atoms, asked = as_crystal(structure).to_ase(), _calculator(calculator)
+    if asked is None:
+        raise ArgumentError("calculator", "'chgnet' or a calculator of ASE", "None")
+    atoms.calc = asked
+    return float(atoms.get_potential_energy()) / len(atoms)
+
+
 def atomic_volumes(data: CrystalDataset) -> dict[int, float]:
     """The volume of an atom of each element, cubic angstrom, that fits the cells of a data set best (non-negative least squares).
 
