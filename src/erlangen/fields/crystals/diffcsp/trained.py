@@ -68,8 +68,8 @@ def trained(
     """The model that is kept in a folder, or, the first time, one that is trained on the ICSD's cells of so many atoms and kept there.
 
     Where the ICSD has fewer than 500, cells of the nearest numbers of atoms are taken, too. Training may be stopped and goes on where it
-    was when it is asked for again. One formula in ten is not shown; :func:`held_out` tells how many of these the model finds, and how many a
-    look-up of known crystals does.
+    was when it is asked for again. One formula in ten is not shown; :func:`held_out` tells how many of these the model finds, and how
+    many a look-up of known crystals does.
 
     Args:
         atoms: of the primitive cell, at most 52.
