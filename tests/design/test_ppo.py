@@ -196,8 +196,8 @@ def test_gymnasium_s_own_environments() -> None:
         assert agent.history[-1].episodes == 4
         assert math.isfinite(agent.history[-1].mean_return)
         assert env.single_action_space.contains(agent.act(np.zeros(3, np.float32)))
+    off = {"autoreset_mode": gymnasium.vector.AutoresetMode.DISABLED}
     with pytest.raises(ArgumentError, match="autoreset"):
-        off = {"autoreset_mode": gymnasium.vector.AutoresetMode.DISABLED}
         PPO(gymnasium.make_vec("Pendulum-v1", num_envs=2, vectorization_mode="sync", vector_kwargs=off))
     with pytest.raises(ArgumentError, match="box of actions"):
         PPO(gymnasium.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync"))

@@ -269,11 +269,12 @@ class PPO:
         for name in ("observation", "after", "reward"):
             if not bool(torch.isfinite(rows[name]).all()):
                 what = "rewards" if name == "reward" else "observations"
-                raise ArgumentError("env", f"an environment with finite {what}", "NaN or infinity", "end such episodes, with a penalty")
+                raise ArgumentError(
+                    "env", f"an environment with finite {what}", "NaN or infinity", "end such episodes, with a penalty"
+                )
         shape = rows["reward"].shape
         now, then = (
-            self.returns.restored(self.value(rows[name].flatten(0, 1))).view(shape).double()
-            for name in ("observation", "after")
+            self.returns.restored(self.value(rows[name].flatten(0, 1))).view(shape).double() for name in ("observation", "after")
         )
         advantage = advantages(rows["reward"], now, then, rows["ended"], rows["cut"], self.discount, self.trace)
         real_steps = rows["counts"].flatten()
