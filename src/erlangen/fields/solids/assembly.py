@@ -35,10 +35,13 @@ class Elements:
     x: Float[Tensor, "n 3"]
     tets: Int[Tensor, "m 4"]
     material: Material
+    #: A symmetric plastic stretch an element, ``[m, 3, 3]``: its rest shape is the stretched one of ``X``, fitting its neighbours or not.
+    stretch: Tensor | None = None
 
     @cached_property
     def _geometry(self) -> tuple[Tensor, Tensor]:
-        return shape_gradients(self.X, self.tets)
+        G, V = shape_gradients(self.X, self.tets)
+        return (G, V) if self.stretch is None else (G @ torch.linalg.inv(self.stretch), V * self.stretch.det())
 
     @property
     def G(self) -> Float[Tensor, "m 4 3"]:
