@@ -74,7 +74,9 @@ class RestShape:
 
         It starts unloaded and goes downhill, and so ends in a stable equilibrium.
         """
-        return settle(self.system, self.mesh.vertices, self.mesh.vertices.clone(), stability=True, tolerance=tolerance, max_steps=max_steps)
+        return settle(
+            self.system, self.mesh.vertices, self.mesh.vertices.clone(), stability=True, tolerance=tolerance, max_steps=max_steps
+        )
 
     @cached_property
     def matching(self) -> tuple[float, float]:
@@ -89,7 +91,9 @@ class RestShape:
             f"residual {self.residual:.2g} N after {self.steps} steps; rho g L / E = {self.system.softness():.3g}",
         ]
         if self.status == "failed":
-            lines.append(f"a rest shape was found for {100 * self.reached:.3g} % of the loads only: this body is too soft for its weight")
+            lines.append(
+                f"a rest shape was found for {100 * self.reached:.3g} % of the loads only: this body is too soft for its weight"
+            )
         return "\n".join(lines + ([] if self.stability is None else self.stability.lines()))
 
 

@@ -59,10 +59,16 @@ class Stability:
 
     def lines(self) -> list[str]:
         """For a report."""
-        kind = f"its mode is {self.mode_type} under {self.symmetry.order} symmetries" if self.symmetry.order > 1 else "no symmetry to break"
+        kind = (
+            f"its mode is {self.mode_type} under {self.symmetry.order} symmetries"
+            if self.symmetry.order > 1
+            else "no symmetry to break"
+        )
         lines = [f"lowest eigenvalue {self.lambda_min:.4g} N/m ({self.negative} negative); {kind}"]
         if self.negative:
-            lines.append(f"it buckles or topples: E above about {self.critical_E:.3g} Pa, thicker parts or more supports would hold it")
+            lines.append(
+                f"it buckles or topples: E above about {self.critical_E:.3g} Pa, thicker parts or more supports would hold it"
+            )
         return lines
 
 

@@ -261,8 +261,6 @@ class MeshSymmetry:
         return {name: float(self.project(name, u).square().sum()) / total for name, *_ in self.characters}
 
 
-
-
 def _images(mesh: TetMesh, matrices: Tensor, centre: Tensor, near: float | None = None) -> Tensor:
     near = 1e-7 * float(mesh.size().norm()) if near is None else near
     x = (mesh.vertices - centre).numpy()
