@@ -1,0 +1,101 @@
+"""Colloids under computer-made interactions: delayed feedback, its exact laws, crystals at wish, and what measures them.
+
+Lengths in particle diameters, energies in kT, times in diameter^2 / D, unless you say otherwise.
+"""
+
+from erlangen.fields.colloids.boxes import Box, Circle, Open, Periodic, Trap
+from erlangen.fields.colloids.dynamics import BrownianDynamics
+from erlangen.fields.colloids.exact import (
+    annular_rotational_diffusion,
+    annular_speed,
+    effective_diffusion,
+    green_function,
+    hold_effective_diffusion,
+    hold_increment_variance,
+    msd_active_brownian,
+    msd_delayed_harmonic,
+    trap_variance,
+)
+from erlangen.fields.colloids.measuring import (
+    Displacements,
+    autocorrelation,
+    direct_mean_square_displacement,
+    headings,
+    mean_square_displacement,
+    rotational_diffusion,
+    speed,
+    velocity_correlation,
+)
+from erlangen.fields.colloids.order import (
+    Bonds,
+    Cutoff,
+    Nearest,
+    Neighbours,
+    Voronoi,
+    bond_order,
+    clusters,
+    mean_order,
+    pair_distribution,
+    structure_factor,
+)
+from erlangen.fields.colloids.potentials import WCA, Annular, Harmonic, Hill, Potential, Ring, Sum, Table, rings
+from erlangen.fields.colloids.programs import Bias, BondAngle, Coordination, Landscape, ManyBody, Program, Shell, Template, Timing
+from erlangen.fields.colloids.trajectories import Trajectory, freud_box, freud_points, load_trajectory
+
+__all__ = [
+    "WCA",
+    "Annular",
+    "Bias",
+    "BondAngle",
+    "Bonds",
+    "Box",
+    "BrownianDynamics",
+    "Circle",
+    "Coordination",
+    "Cutoff",
+    "Displacements",
+    "Harmonic",
+    "Hill",
+    "Landscape",
+    "ManyBody",
+    "Nearest",
+    "Neighbours",
+    "Open",
+    "Periodic",
+    "Potential",
+    "Program",
+    "Ring",
+    "Shell",
+    "Sum",
+    "Table",
+    "Template",
+    "Timing",
+    "Trajectory",
+    "Trap",
+    "Voronoi",
+    "annular_rotational_diffusion",
+    "annular_speed",
+    "autocorrelation",
+    "bond_order",
+    "clusters",
+    "direct_mean_square_displacement",
+    "effective_diffusion",
+    "freud_box",
+    "freud_points",
+    "green_function",
+    "headings",
+    "hold_effective_diffusion",
+    "hold_increment_variance",
+    "load_trajectory",
+    "mean_order",
+    "mean_square_displacement",
+    "msd_active_brownian",
+    "msd_delayed_harmonic",
+    "pair_distribution",
+    "rings",
+    "rotational_diffusion",
+    "speed",
+    "structure_factor",
+    "trap_variance",
+    "velocity_correlation",
+]

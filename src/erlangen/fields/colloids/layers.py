@@ -1,0 +1,119 @@
+"""Layers: what shares one picture and one timing, and its forces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from erlangen.fields.colloids.boxes import Box
+from erlangen.fields.colloids.neighbours import NeighbourList
+from erlangen.fields.colloids.potentials import Potential, Sum
+from erlangen.fields.colloids.programs import Landscape, ManyBody
+
+#: The skin of neighbour lists, beside the range; chosen by time, results do not depend on it.
+SKIN = 0.35
+
+
+@dataclass(frozen=True)
+class Step:
+    """A timing in steps; 0 stands for none."""
+
+    delay: int
+    hold: int
+    frame: int
+
+    @property
+    def instant(self) -> bool:
+        """Whether present positions are seen."""
+        return not (self.delay or self.hold or self.frame)
+
+    @property
+    def back(self) -> int:
+        """How many steps one looks back."""
+        return self.delay + max(0, self.frame - 1)
+
+
+@dataclass(eq=False)
+class Layer:
+    """Everything that acts about the centres of one measurement.
+
+    Attributes:
+        own, cross, many, landscapes: what acts.
+        kept, seen: the picture in use and the step it was taken at.
+    """
+
+    steps: Step
+    error: float
+    own: list[Potential] = field(default_factory=list)
+    cross: list[Potential] = field(default_factory=list)
+    many: list[ManyBody] = field(default_factory=list)
+    landscapes: list[Landscape] = field(default_factory=list)
+    kept: Tensor | None = None
+    seen: int = -1
+    near: NeighbourList | None = None
+    near_many: NeighbourList | None = None
+
+    def centre(self, k: int, x: Tensor, ring: list[Tensor], camera: torch.Generator, trial: bool) -> Tensor:
+        """Where the landscape's centres are at step ``k``, particles being at ``x``; a trial step leaves nothing behind."""
+        if self.steps.instant and not self.error:
+            return x
+        steps = self.steps
+        if self.kept is not None and ((steps.hold and k % steps.hold) or (trial and (steps.hold or steps.frame or self.error))):
+            return self.kept
+        taken = k - steps.delay
+        if steps.frame:
+            taken -= taken % steps.frame
+        taken = max(taken, 0)
+        if taken == self.seen and self.kept is not None:
+            return self.kept
+        picture = x if taken == k else ring[taken % len(ring)]
+        if self.error:
+            picture = picture + self.error * torch.randn(picture.shape, generator=camera, dtype=picture.dtype)
+        if not trial:
+            self.kept, self.seen = picture, taken
+        return picture
+
+    def force(self, x: Tensor, c: Tensor, box: Box, batch: int, n: int, differentiable: bool) -> Tensor:
+        """``[dim, batch * n]``."""
+        total = pull(_together(self.own), x - c) if self.own else torch.zeros_like(x)
+        if self.cross:
+            potential = _together(self.cross)
+            if self.near is None:
+                self.near = NeighbourList(
+                    potential.range, batch, n, box, SKIN * min(potential.range, 2.0), half=self.steps.instant and not self.error
+                )
+            i, j = self.near.pairs(x, c)
+            d = _chosen(x, self.near.places[0]) - _chosen(c, self.near.places[1])
+            force = pull(potential, d if self.near.shift is None else d - self.near.shift)
+            total = total.index_add(1, i, force)
+            if self.near.half:
+                total = total.index_add(1, j, -force)
+        if self.many:
+            if self.near_many is None:
+                reach = max(one.range for one in self.many)
+                self.near_many = NeighbourList(reach, batch, n, box, SKIN * min(reach, 2.0))
+            pairs = self.near_many.pairs(c, c)
+            for many in self.many:
+                total = total + many.force(c, pairs, box, differentiable)
+        for landscape in self.landscapes:
+            shape = (x.shape[0], batch, n)
+            r, history = (one.view(shape).permute(1, 2, 0) for one in (x, c))
+            total = total + landscape.force(r, history, differentiable).permute(2, 0, 1).reshape(x.shape)
+        return total
+
+
+def pull(potential: Potential, d: Tensor) -> Tensor:
+    """The force on particles that are ``d`` away from the centre, ``[dim, *n]``."""
+    rho = (d * d).sum(0).clamp_min(1e-36).sqrt()
+    return d * (potential.slope(rho) / -rho)
+
+
+def _chosen(x: Tensor, places: Tensor) -> Tensor:
+    """Columns of ``x`` by their places in the flattened tensor, which is several times faster than by columns."""
+    return x.reshape(-1).index_select(0, places).view(x.shape[0], -1)
+
+
+def _together(potentials: list[Potential]) -> Potential:
+    return potentials[0] if len(potentials) == 1 else Sum(potentials)
