@@ -58,18 +58,50 @@ def test_every_subgroup_is_found_where_it_is_hidden(group) -> None:
         assert torch.allclose(result.design, result.symmetrizer(result.design), rtol=0, atol=1e-12)
 
 
-def test_under_noise_the_optimum_is_reached_in_few_moves() -> None:
+def reached(result, name: str) -> int | None:
+    """How many evaluations there were when a state was first trained."""
+    return next((epoch.evaluations for epoch in result.history if epoch.state == name), None)
+
+
+@pytest.mark.parametrize("seeds", [20, pytest.param(100, marks=pytest.mark.slow)])
+def test_under_noise_the_optimum_is_reached_in_few_moves_and_sooner_than_without_the_lattice(seeds: int) -> None:
     group = Dihedral(6)
     lattice, height = subgroup_lattice(group), 3
-    reached = 0
-    for seed in range(20):
+    found, structured, unstructured = 0, [], []
+    for seed in range(seeds):
         place = int(torch.randint(len(lattice.subgroups), (1,), generator=torch.Generator().manual_seed(seed)))
+        name = lattice.names[place]
         task = Hidden(group.regular, lattice.subgroups[place], seed, noise=0.01)
         search = task.search(lattice, group.regular, tolerance=0.1, soft_steps=1, rate=0.5, seed=seed)
-        result = search.run(task.start, budget=150)
-        assert moves(result) <= 2 * height
-        reached += result.name == lattice.names[place]
-    assert reached >= 19
+        result = search.run(task.start, budget=120)
+        found += result.name == name and moves(result) <= 2 * height
+        structured.append(reached(result, name) or 120)
+        unstructured.append(reached(search.run(task.start, budget=120, how="unstructured"), name) or 120)
+    assert found >= 0.95 * seeds
+    assert sum(structured) < sum(unstructured)
+
+
+def test_baselines_without_the_lattice_use_the_whole_budget_and_go_on_to_the_bit(tmp_path) -> None:
+    for how, price in (("unstructured", 3), ("bandit", 1)):
+        task, search = make()
+        whole = search.run(task.start, budget=81, how=how)
+        assert whole.how == how
+        assert 81 - 2 * price < whole.evaluations <= 81
+        for budget in (10, 81):
+            part = make()[1].run(task.start, budget=budget, how=how, directory=tmp_path / how)
+        assert part.as_dict() == whole.as_dict()
+        assert {len(epoch.seen) for epoch in whole.history} == {price}
+        assert whole.name == "H_2_1"
+        with pytest.raises(ArgumentError, match=f"how '{how}', not 'structured'"):
+            make()[1].run(task.start, budget=81, directory=tmp_path / how)
+    states = [epoch.state for epoch in whole.history]
+    lattice = subgroup_lattice(Dihedral(6))
+    assert set(states[: len(lattice.subgroups)]) == set(lattice.names)  # a bandit first tries everything
+    often = max(set(states), key=states.count)
+    values = whole.values_of_subgroups()
+    assert values[often] >= max(values.values()) - 0.1
+    with pytest.raises(ArgumentError, match="'how'.*'bandit'"):
+        search.run(task.start, budget=81, how="random")
 
 
 def test_exhaustive_and_fixed_baselines() -> None:

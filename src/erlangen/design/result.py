@@ -42,7 +42,7 @@ class SearchResult:
     """What a search found.
 
     Attributes:
-        how: ``"search"``, ``"fixed"`` or ``"exhaustive"``.
+        how: ``"structured"``, ``"unstructured"``, ``"bandit"``, ``"fixed"`` or ``"exhaustive"``.
         states: the lattice with its soft states.
         best: the state that was trained to the best value; of equally good ones the most symmetric.
         value: that value.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import optree
 import torch
@@ -23,6 +25,10 @@ from erlangen.reporting import progress
 #: Of one design with a symmetrizer: how good it is, and the design that training makes of it.
 Evaluate = Callable[[Any, torch.nn.Module, int], float]
 Train = Callable[[Any, torch.nn.Module, int], Any]
+#: How a search chooses what to look at next.
+How = Literal["structured", "unstructured", "bandit"]
+#: So many random subgroups does an unstructured search look at in each epoch.
+DRAWN = 2
 
 
 class SubgroupSearch:
@@ -105,6 +111,7 @@ class SubgroupSearch:
         design: Any,
         *,
         budget: int,
+        how: How = "structured",
         patience: int = 3,
         directory: str | Path | None = None,
         jobs: int = 1,
@@ -116,7 +123,11 @@ class SubgroupSearch:
         Args:
             design: where to start; a tensor or a pytree of tensors.
             budget: how many evaluations there may be; the epoch that would exceed it is not begun.
-            patience: end when so many epochs in a row have neither moved nor improved by more than the tolerance.
+            how: ``"structured"``, by steps through the lattice. Two baselines know nothing of it: ``"unstructured"`` compares the present
+                subgroup with two random ones in each epoch; ``"bandit"`` trains and evaluates one subgroup in each, first each once, then
+                that of the highest upper confidence bound (UCB1, for values between the least and the largest seen). Both use the whole
+                budget.
+            patience: a structured search ends when so many epochs in a row have neither moved nor improved by more than the tolerance.
             directory: keep the whole state there after each epoch, and go on from what is there, to the bit; ``design`` is then not looked
                 at but for its shapes. That ``evaluate`` and ``train`` are still the same is for the caller to see to.
             jobs, backend: workers for the evaluations of one epoch; see :func:`erlangen.parallel.run_jobs`.
@@ -129,20 +140,23 @@ class SubgroupSearch:
         """
         if not isinstance(patience, int) or patience < 1:
             raise ArgumentError("patience", "a positive number of epochs", repr(patience))
-        walk = _Walk(self, design, self.start)
+        if how not in get_args(How):
+            raise ArgumentError("how", f"one of {', '.join(map(repr, get_args(How)))}", repr(how))
+        walk = _Walk(self, design, self.start, how)
+        described = {"how": how, **self.described(design)}
         if directory is not None:
-            checkpoint.read(Path(directory), walk, self.described(design))
+            checkpoint.read(Path(directory), walk, described)
         if not walk.epochs and walk.price() > budget:
             raise ArgumentError("budget", f"at least {walk.price()} evaluations, for one epoch", repr(budget))
         with progress(budget, "search over subgroups", quiet=quiet) as bar:
             bar.advance(walk.evaluations)
-            while walk.stays < patience and walk.evaluations + walk.price() <= budget:
+            while (how != "structured" or walk.stays < patience) and walk.evaluations + walk.price() <= budget:
                 before = walk.evaluations
                 walk.step(jobs, backend)
                 if directory is not None:
-                    checkpoint.write(Path(directory), walk, self.described(design))
+                    checkpoint.write(Path(directory), walk, described)
                 bar.advance(walk.evaluations - before, value=walk.epochs[-1].value, at=walk.epochs[-1].state)
-        return walk.result("search")
+        return walk.result(how)
 
     def fixed(self, design: Any, subgroup: str, *, epochs: int) -> SearchResult:
         """The baseline of one subgroup: as many epochs of training under it, evaluated after each. ``"1"`` or ``"H_n"`` is no symmetry."""
@@ -184,6 +198,7 @@ class _Walk:
     search: SubgroupSearch
     design: Any
     state: State
+    how: How = "structured"
     stays: int = 0
     evaluations: int = 0
     reference: float = -math.inf
@@ -201,22 +216,45 @@ class _Walk:
 
     def price(self) -> int:
         """How many evaluations the next epoch takes."""
-        return self.search.repeats * (1 + len(self.search.states.neighbours(self.state)))
+        return self.search.repeats * len(self.candidates())
+
+    def candidates(self) -> list[State]:
+        """What the next epoch evaluates, first the state that it trains."""
+        states = self.search.states
+        if self.how == "structured":
+            return [self.state, *states.neighbours(self.state)]
+        every = states.all_exact()
+        draw = random.Random(seed_from(self.search.seed, len(self.epochs), 2**16))
+        if self.how == "bandit":
+            return [self._tried(every, draw)]
+        others = [s for s in every if states.key(s) != states.key(self.state)]
+        return [self.state, *draw.sample(others, min(DRAWN, len(others)))]
 
     def step(self, jobs: int, backend: Backend) -> None:
         """One epoch: train, evaluate here and around, move."""
-        states, key = self.search.states, self.search.states.key
-        around = states.neighbours(self.state)
-        self.learn([self.state, *around], jobs, backend)
-        here, value = self.state, self.values[key(self.state)]
-        # What neighbours are compared with is not below what was reached before: many small losses would add up.
-        top = max([value, *(self.values[key(s)] for s in around), *(self.values[k] for k in self.trained)])
-        self.state = self._chosen([here, *around], top)
+        key, candidates = self.search.states.key, self.candidates()
+        self.learn(candidates, jobs, backend)
+        here, value = candidates[0], self.values[key(candidates[0])]
+        # What others are compared with is not below what was reached before: many small losses would add up.
+        top = max(*(self.values[key(s)] for s in candidates), *(self.values[k] for k in self.trained))
+        self.state = self._chosen(candidates, top)
         improved = value > self.reference + self.search.tolerance
         if self.state != here:
             self.stays, self.reference = 0, -math.inf
         else:
             self.stays, self.reference = (0, value) if improved else (self.stays + 1, self.reference)
+
+    def _tried(self, every: list[State], draw: random.Random) -> State:
+        """The arm that a bandit pulls: one that was not yet, else that of the highest upper confidence bound."""
+        states = self.search.states
+        pulls = Counter(epoch.state for epoch in self.epochs)
+        fresh = [s for s in every if not pulls[states.name(s)]]
+        if fresh:
+            return draw.choice(fresh)
+        values = [self.values[states.key(s)] for s in every]
+        width = max(values) - min(values)
+        bounds = [v + width * math.sqrt(2 * math.log(len(self.epochs)) / pulls[states.name(s)]) for s, v in zip(every, values)]
+        return every[bounds.index(max(bounds))]
 
     def learn(self, candidates: Sequence[State], jobs: int = 1, backend: Backend = "loky") -> None:
         """Train under the first of some states, then evaluate under all."""
