@@ -67,6 +67,49 @@ def test_classes_under_reflections_against_brute_force(sizes, counts, row, of_re
     assert (len(set(orbit_of.values())), len(sets), sum(len(s) > 1 for s in sets)) == found.row[:3]
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 8, 9, 12, 16])
+def test_words_of_many_phases_count_as_arrays_do(n):
+    rng = np.random.default_rng(n)
+    sizes = (16,) if n > 8 else (3, 6)
+    words = Words(sizes, n)
+    N = math.prod(sizes)
+    S = np.stack([rng.permutation(np.concatenate([np.arange(1, n + 1), rng.integers(1, n + 1, N - n)])) for _ in range(20)])
+    S = S.reshape(-1, *sizes)
+    packed = words.pack(S)
+    assert np.array_equal(words.unpack(packed), S)
+    for a in range(1, n + 1):
+        mask = np.where(words.phase(packed, a)[:, None] >> np.array([words._place(i) for i in range(N)], np.uint64) & np.uint64(1), 1, 0)
+        assert np.array_equal(mask.reshape(S.shape), S == a)
+    labels = rng.permutation(n) + 1
+    assert np.array_equal(words.unpack(words.relabel(packed, labels.tolist())), labels[S - 1])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "counts", "relations"),
+    [((7,), (2, 1, 1, 1, 2), "inversion"), ((2, 4), (2, 2, 2, 1, 1), "axis-reflections"), ((6,), (1,) * 6, "translations")],
+)
+def test_classes_of_many_phases_against_brute_force(sizes, counts, relations):
+    found = micro.search_roots(sizes, counts, relations, phase_swap=True)
+    every = sorted(set(itertools.permutations(np.repeat(np.arange(1, len(counts) + 1), counts).tolist())))
+    moves = [move.numpy() for move in micro.relation_group(sizes, relations).elements()]
+    sets: dict[bytes, set[tuple[int, ...]]] = {}
+    for S in every:
+        orbit = min(tuple(np.array(S)[move].tolist()) for move in moves)
+        sets.setdefault(micro.direct_two_point(np.reshape(S, sizes)).tobytes(), set()).add(orbit)
+    orbits = set().union(*sets.values())
+    classes = {frozenset(one) for one in sets.values()}
+    assert found.row[:3] == (len(orbits), len(classes), sum(len(one) > 1 for one in classes))
+
+
+def test_mates_of_five_phases_are_mates():
+    found = micro.search_roots(12, (4, 2, 2, 2, 2), max_results=20)
+    assert found.row == (52170, 52056, 114, 78)
+    for root in found:
+        assert micro.equivalent(*root.members[:2])
+        assert not micro.related(*root.members[:2])
+    assert micro.find_mate(found.roots[0].members[0])
+
+
 def test_burnside_counts_the_orbits():
     for sizes, counts, relations in (
         ((5, 3), (4,), "point-group"),
@@ -351,6 +394,13 @@ def test_the_action_and_the_words_have_one_canonical_form():
     found = micro.search_roots((4, 3), (3, 2))
     for S in found.representatives[::20]:
         assert np.array_equal(act.representative(torch.from_numpy(S))[0].numpy(), S)
+
+
+def test_negative_numbers_of_results_are_refused():
+    for name in ("max_results", "seed"):
+        for value in (-1, 1.5, True):
+            with pytest.raises(ArgumentError, match=name):
+                micro.search_roots(12, (5,), **{name: value})
 
 
 def test_factors_beyond_the_axes_add_axes_behind():

@@ -299,9 +299,11 @@ def _enumerate(array: np.ndarray, words: Words, counts: tuple[int, ...], state: 
     with progress(total, "structures with these numbers of sites", quiet) as bar:
         for chunk in chunks:
             bar.advance(len(chunk))
-            if skipped < done:
-                skipped += len(chunk)
+            seen = min(len(chunk), done - skipped)
+            skipped += seen
+            if seen == len(chunk):
                 continue
+            chunk = chunk[seen:]
             found = _matching(words, chunk, wanted)
             yield None, {"count": len(chunk)}
             for mate in words.unpack(np.unique(words.least_translate(found))):

@@ -98,7 +98,7 @@ def search_roots(
         quiet: show no progress.
 
     Raises:
-        ArgumentError: counts do not fit the grid, or there are too many structures to go through.
+        ArgumentError: counts do not fit the grid, there are too many structures to go through, or ``max_results`` or ``seed`` is negative.
 
     >>> found = search_roots(12, (4,), "inversion")
     >>> found.row
@@ -108,6 +108,9 @@ def search_roots(
     """
     sizes = check_sizes((P,) if isinstance(P, (int, np.integer)) else P, "P")
     wanted = all_counts(sizes, counts)
+    for name, value in (("max_results", max_results), ("seed", seed)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0):
+            raise ArgumentError(name, "a whole number from 0 up", repr(value))
     check_size(sizes, wanted)
     words = Words(sizes, len(wanted))
     group = relation_group(sizes, relations)

@@ -141,9 +141,10 @@ class Words:
         """Where a phase stands: the lowest bit of each of its sites."""
         low = sum(1 << self._place(i) for i in range(self.sites))
         differ = words ^ np.uint64(low * (a - 1))
-        for bit in range(1, self.bits):
-            differ = differ | (differ >> np.uint64(bit))
-        return ~differ & np.uint64(low)
+        other = differ
+        for bit in range(1, self.bits):  # of the site alone: what was gathered already would bring in the next one's
+            other = other | (differ >> np.uint64(bit))
+        return ~other & np.uint64(low)
 
     @cached_property
     def half(self) -> set[tuple[int, ...]]:
@@ -217,7 +218,21 @@ def all_words(sizes: tuple[int, ...], counts: Sequence[int]) -> tuple[int, Itera
             mask = below | np.uint64(1 << (n - 1))
             yield from extend(mask, fields(mask, order[0]), order[1:])
 
-    return total, every()
+    return total, _gathered(every())
+
+
+def _gathered(chunks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same words in larger chunks: many phases leave few to a choice, and each chunk costs what its correlations do."""
+    waiting: list[np.ndarray] = []
+    held = 0
+    for chunk in chunks:
+        waiting.append(chunk)
+        held += len(chunk)
+        if held >= CHUNK // 4:
+            yield np.concatenate(waiting)
+            waiting, held = [], 0
+    if waiting:
+        yield np.concatenate(waiting)
 
 
 def _subsets(n: int, k: int) -> Iterator[np.ndarray]:
