@@ -78,8 +78,10 @@ def test_words_of_many_phases_count_as_arrays_do(n):
     packed = words.pack(S)
     assert np.array_equal(words.unpack(packed), S)
     for a in range(1, n + 1):
-        mask = np.where(words.phase(packed, a)[:, None] >> np.array([words._place(i) for i in range(N)], np.uint64) & np.uint64(1), 1, 0)
-        assert np.array_equal(mask.reshape(S.shape), S == a)
+        mask = np.where(
+            words.phase(packed, a)[:, None] >> np.array([words._place(i) for i in range(N)], np.uint64) & np.uint64(1), 1, 0
+        )
+        assert np.array_equal(mask.reshape(S.shape), a == S)
     labels = rng.permutation(n) + 1
     assert np.array_equal(words.unpack(words.relabel(packed, labels.tolist())), labels[S - 1])
 
