@@ -27,7 +27,7 @@ class Epoch:
         state: the name of the state that was trained.
         value: its value afterwards.
         seen: the values of that state and of its neighbours, by name.
-        evaluations: how many there were so far.
+        evaluations: how many there were so far, trainings by what they cost.
     """
 
     number: int

@@ -26,7 +26,7 @@ from erlangen.reporting import progress
 Evaluate = Callable[[Any, torch.nn.Module, int], float]
 Train = Callable[[Any, torch.nn.Module, int], Any]
 #: How a search chooses what to look at next.
-How = Literal["structured", "unstructured", "bandit"]
+How = Literal["structured", "unstructured", "bandit", "fixed"]
 #: So many random subgroups does an unstructured search look at in each epoch.
 DRAWN = 2
 
@@ -58,6 +58,7 @@ class SubgroupSearch:
         rate: how much of a new value is taken, the rest being that of earlier epochs; the source has 0.2. 1: values are those of the
             present design, which earlier values of a design in training are not.
         up_to_conjugacy: whether conjugate subgroups count as one, which is right where nothing in the problem has a direction.
+        training_cost: how many evaluations a training counts for in the budget.
         seed: every other seed follows from it.
 
     Source: H. Dong, J. Zhang, T. Wang, C. Zhang, "Symmetry-aware robot design with structured subgroups", ICML 2023, arXiv:2306.00036.
@@ -87,6 +88,7 @@ class SubgroupSearch:
         repeats: int = 1,
         rate: float = 1.0,
         up_to_conjugacy: bool = False,
+        training_cost: int = 0,
         seed: int = 0,
     ) -> None:
         if not tolerance >= 0:
@@ -95,6 +97,9 @@ class SubgroupSearch:
             raise ArgumentError("repeats", "a positive number", repr(repeats))
         if not 0 < rate <= 1:
             raise ArgumentError("rate", "a number above 0, at most 1", repr(rate))
+        if not isinstance(training_cost, int) or training_cost < 0:
+            raise ArgumentError("training_cost", "a number of evaluations, not negative", repr(training_cost))
+        self.training_cost = training_cost
         self.states = States(lattice, action, soft_steps, up_to_conjugacy)
         self.evaluate, self.train, self.tolerance, self.repeats, self.rate, self.seed = (
             evaluate,
@@ -122,11 +127,11 @@ class SubgroupSearch:
 
         Args:
             design: where to start; a tensor or a pytree of tensors.
-            budget: how many evaluations there may be; the epoch that would exceed it is not begun.
+            budget: how many evaluations there may be, trainings by ``training_cost``; the epoch that would exceed it is not begun.
             how: ``"structured"``, by steps through the lattice. Two baselines know nothing of it: ``"unstructured"`` compares the present
                 subgroup with two random ones in each epoch; ``"bandit"`` trains and evaluates one subgroup in each, first each once, then
-                that of the highest upper confidence bound (UCB1, for values between the least and the largest seen). Both use the whole
-                budget.
+                that of the highest upper confidence bound (UCB1, for values between the least and the largest seen). ``"fixed"``
+                trains under ``start`` alone. All three use the whole budget.
             patience: a structured search ends when so many epochs in a row have neither moved nor improved by more than the tolerance.
             directory: keep the whole state there after each epoch, and go on from what is there, to the bit; ``design`` is then not looked
                 at but for its shapes. That ``evaluate`` and ``train`` are still the same is for the caller to see to.
@@ -186,6 +191,7 @@ class SubgroupSearch:
             "repeats": self.repeats,
             "rate": self.rate,
             "up_to_conjugacy": self.states.up_to_conjugacy,
+            "training_cost": self.training_cost,
             "seed": self.seed,
             "shapes": shapes_of(design),
         }
@@ -216,13 +222,15 @@ class _Walk:
 
     def price(self) -> int:
         """How many evaluations the next epoch takes."""
-        return self.search.repeats * len(self.candidates())
+        return self.search.training_cost + self.search.repeats * len(self.candidates())
 
     def candidates(self) -> list[State]:
         """What the next epoch evaluates, first the state that it trains."""
         states = self.search.states
         if self.how == "structured":
             return [self.state, *states.neighbours(self.state)]
+        if self.how == "fixed":
+            return [self.state]
         every = states.all_exact()
         draw = random.Random(seed_from(self.search.seed, len(self.epochs), 2**16))
         if self.how == "bandit":
@@ -271,7 +279,7 @@ class _Walk:
             for r in range(search.repeats)
         ]
         found = torch.tensor(run_jobs(_Evaluation(search.evaluate), trials, jobs=jobs, backend=backend), dtype=torch.float64)
-        self.evaluations += len(trials)
+        self.evaluations += len(trials) + search.training_cost
         seen: dict[str, float] = {}
         for s, new in zip(candidates, found.view(len(candidates), -1).mean(1).tolist()):
             before = self.values.get(states.key(s), new)
