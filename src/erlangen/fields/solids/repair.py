@@ -283,11 +283,11 @@ def _least_area(points: np.ndarray, names: np.ndarray) -> np.ndarray:
     for gap in range(2, n):
         for i in range(n - gap):
             k = i + gap
-            j = np.arange(i + 1, k)
-            area = np.linalg.norm(np.cross(points[j] - points[i], points[k] - points[i]), axis=1)
-            total = cost[i, j] + cost[j, k] + area
+            between = np.arange(i + 1, k)
+            area = np.linalg.norm(np.cross(points[between] - points[i], points[k] - points[i]), axis=1)
+            total = cost[i, between] + cost[between, k] + area
             best = int(total.argmin())
-            cost[i, k], cut[i, k] = total[best], j[best]
+            cost[i, k], cut[i, k] = total[best], between[best]
     triangles, todo = [], [(0, n - 1)]
     while todo:
         i, k = todo.pop()
