@@ -24,7 +24,9 @@ def test_surfaces_come_back(tmp_path, ball, suffix, error):
     back = read_surface(path, None if suffix == "3mf" else "mm")
     assert len(back.vertices) == len(ball.vertices)
     assert back.volume == pytest.approx(ball.volume, rel=1e-4 if error > 1e-10 else 1e-12)
-    assert float(torch.cdist(back.vertices, ball.vertices, compute_mode="donot_use_mm_for_euclid_dist").min(1).values.max()) <= error
+    assert (
+        float(torch.cdist(back.vertices, ball.vertices, compute_mode="donot_use_mm_for_euclid_dist").min(1).values.max()) <= error
+    )
     assert list(tmp_path.iterdir()) == [path]
 
 

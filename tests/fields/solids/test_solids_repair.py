@@ -80,7 +80,9 @@ def test_repeated_and_degenerate_triangles_go():
 
 def test_what_cannot_be_mended_is_named_and_can_be_wrapped():
     """Three walls at one edge enclose no volume; a surface with a large gap gets a new one around it."""
-    fin = TriMesh(torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1]]), torch.tensor([[0, 1, 2], [0, 1, 3], [0, 1, 4]]))
+    fin = TriMesh(
+        torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1]]), torch.tensor([[0, 1, 2], [0, 1, 3], [0, 1, 4]])
+    )
     assert examine(fin).first_non_manifold == (0, 1)
     with pytest.raises(ArgumentError, match="'surface'.*non-manifold edge.*0 and 1"):
         tetrahedralize(fin)

@@ -4,34 +4,52 @@ Units are SI: metres, kilograms, seconds, pascals. z points up.
 """
 
 from erlangen.fields.solids.equilibrium import Equilibrium, solve_static
+from erlangen.fields.solids.files import boundary, read_surface, read_tets, write_surface, write_tets
 from erlangen.fields.solids.loads import Loads, lumped_masses, supports, traction
 from erlangen.fields.solids.material import CorotatedLinear, CustomMaterial, Material, NeoHookean, StVenantKirchhoff
 from erlangen.fields.solids.mesh import TetMesh
+from erlangen.fields.solids.remesh import simplify, wrap
+from erlangen.fields.solids.repair import Examined, Repaired, examine, repair
 from erlangen.fields.solids.rest import RestShape, rest_shape
 from erlangen.fields.solids.stability import Stability
 from erlangen.fields.solids.structured import beam, box, column, mirrored
+from erlangen.fields.solids.surface import TriMesh
 from erlangen.fields.solids.symmetry import MeshSymmetry, VectorFields
+from erlangen.fields.solids.tetrahedra import tetrahedralize
 
 __all__ = [
     "CorotatedLinear",
     "CustomMaterial",
     "Equilibrium",
+    "Examined",
     "Loads",
     "Material",
     "MeshSymmetry",
     "NeoHookean",
+    "Repaired",
     "RestShape",
     "StVenantKirchhoff",
     "Stability",
     "TetMesh",
+    "TriMesh",
     "VectorFields",
     "beam",
+    "boundary",
     "box",
     "column",
+    "examine",
     "lumped_masses",
     "mirrored",
+    "read_surface",
+    "read_tets",
+    "repair",
     "rest_shape",
+    "simplify",
     "solve_static",
     "supports",
+    "tetrahedralize",
     "traction",
+    "wrap",
+    "write_surface",
+    "write_tets",
 ]

@@ -46,7 +46,9 @@ def read_surface(path: str | os.PathLike[str], units: Units | None = None) -> Tr
         mesh = loaded.to_mesh() if hasattr(loaded, "to_mesh") else loaded
     except Exception as problem:
         # Readers of a dozen formats fail in as many ways on a file that is none.
-        raise ArgumentError("path", f"a readable {file.suffix} file", repr(str(path)), f"{type(problem).__name__}: {problem}") from None
+        raise ArgumentError(
+            "path", f"a readable {file.suffix} file", repr(str(path)), f"{type(problem).__name__}: {problem}"
+        ) from None
     faces = getattr(mesh, "faces", None)
     if faces is None or not len(faces):
         raise ArgumentError("path", "a file with triangles", f"none in {str(path)!r}")
@@ -147,7 +149,9 @@ def write_tets(
         points,
         [("tetra", tets)],
         point_data={k: _array(v) for k, v in (point_data or {}).items()} if kept else None,
-        cell_data={k: [_array(v)] for k, v in (cell_data or {}).items()} if kept else {name: [np.ones(len(tets), np.int32)] for name in ("gmsh:physical", "gmsh:geometrical")},
+        cell_data={k: [_array(v)] for k, v in (cell_data or {}).items()}
+        if kept
+        else {name: [np.ones(len(tets), np.int32)] for name in ("gmsh:physical", "gmsh:geometrical")},
     )
     return _in_one_step(target, lambda part: made.write(part, file_format="gmsh22" if kind == "gmsh" else kind))
 

@@ -105,7 +105,9 @@ def simplify(surface: TriMesh, triangles: int) -> TriMesh:
     if best is None:
         raise ArgumentError("triangles", "a number to which the surface can be simplified", repr(triangles))
     out = best.to_mesh64()
-    return TriMesh(torch.from_numpy(np.array(out.vert_properties[:, :3])), torch.from_numpy(np.array(out.tri_verts).astype(np.int64)))
+    return TriMesh(
+        torch.from_numpy(np.array(out.vert_properties[:, :3])), torch.from_numpy(np.array(out.tri_verts).astype(np.int64))
+    )
 
 
 def _sampled(corners: np.ndarray, step: float) -> np.ndarray:

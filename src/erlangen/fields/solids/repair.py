@@ -71,9 +71,15 @@ class Examined:
         if self.degenerate:
             said.append(f"{_many(self.degenerate, 'triangle')} with a vertex twice")
         if self.repeated:
-            said.append(f"{_many(self.repeated, 'triangle')} that are there twice" if self.repeated > 1 else "a triangle that is there twice")
+            said.append(
+                f"{_many(self.repeated, 'triangle')} that are there twice"
+                if self.repeated > 1
+                else "a triangle that is there twice"
+            )
         if self.non_manifold:
-            said.append(f"{_many(self.non_manifold, 'non-manifold edge')}, the first between vertices {_pair(self.first_non_manifold)}")
+            said.append(
+                f"{_many(self.non_manifold, 'non-manifold edge')}, the first between vertices {_pair(self.first_non_manifold)}"
+            )
         if self.open_edges:
             loops = _many(self.holes, "hole") if self.holes else "gaps"
             said.append(f"{loops} ({_many(self.open_edges, 'open edge')}, the first between vertices {_pair(self.first_open)})")
@@ -305,7 +311,9 @@ def _put_together(surface: TriMesh, done: list[str]) -> TriMesh:
     volumes = np.array([part.volume for part in parts])
     largest = np.abs(volumes).max()
     if not largest > 0:
-        raise ArgumentError("surface", "one that encloses a volume", f"{_many(len(surface.triangles), 'triangle')} that enclose none")
+        raise ArgumentError(
+            "surface", "one that encloses a volume", f"{_many(len(surface.triangles), 'triangle')} that enclose none"
+        )
     kept = [i for i, volume in enumerate(volumes) if abs(volume) > DEBRIS * largest]
     if len(kept) < len(parts):
         done.append(f"left out {_many(len(parts) - len(kept), 'part')} with less than {DEBRIS:g} of the volume")
@@ -343,7 +351,9 @@ def _united(parts: list[TriMesh]) -> TriMesh | None:
     if whole is None or whole.is_empty():
         return None
     out = whole.to_mesh64()
-    return TriMesh(torch.from_numpy(np.array(out.vert_properties[:, :3])), torch.from_numpy(np.array(out.tri_verts).astype(np.int64)))
+    return TriMesh(
+        torch.from_numpy(np.array(out.vert_properties[:, :3])), torch.from_numpy(np.array(out.tri_verts).astype(np.int64))
+    )
 
 
 def _joined_parts(parts: list[TriMesh]) -> TriMesh:

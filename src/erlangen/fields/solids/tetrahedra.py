@@ -127,7 +127,9 @@ def _half(surface: TriMesh, normal: Sequence[float]) -> TriMesh:
     body = manifold.Manifold(manifold.Mesh64(surface.vertices.numpy(), surface.triangles.numpy().astype(np.uint64)))
     if body.status() != manifold.Error.NoError:
         found = examine(surface)
-        raise ArgumentError("surface", "a closed surface", "; ".join(found.faults) or str(body.status()), "solids.repair mends what it can")
+        raise ArgumentError(
+            "surface", "a closed surface", "; ".join(found.faults) or str(body.status()), "solids.repair mends what it can"
+        )
     made = body.trim_by_plane(tuple(unit.tolist()), 0.0).to_mesh64()
     if not len(made.tri_verts):
         raise ArgumentError("mirror", "a plane through the origin that cuts the surface", f"the normal {list(normal)!r}")
