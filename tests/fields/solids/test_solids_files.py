@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-trimesh = pytest.importorskip("trimesh")
+pytest.importorskip("trimesh")
 pytest.importorskip("meshio")
+
+import trimesh
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.solids import TetMesh, box

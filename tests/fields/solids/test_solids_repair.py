@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-trimesh = pytest.importorskip("trimesh")
+pytest.importorskip("trimesh")
 pytest.importorskip("manifold3d")
 pytest.importorskip("tetgen")
+
+import trimesh
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.solids.remesh import isosurface, simplify, wrap

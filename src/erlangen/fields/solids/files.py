@@ -97,8 +97,8 @@ def is_tetrahedra(path: str | os.PathLike[str]) -> bool:
 def write_surface(mesh: TriMesh | TetMesh, path: str | os.PathLike[str], units: Units = "mm") -> Path:
     """Write a surface, or the surface of tetrahedra, for printing (extra ``solids``): STL, OBJ, PLY, 3MF or OFF, in one step.
 
-    A 3MF file is always in millimetres, and says so; the others are in ``units`` and cannot say it. OBJ, 3MF and OFF keep all digits; STL and PLY
-    are single precision by their format.
+    A 3MF file is always in millimetres, and says so; the others are in ``units`` and cannot say it. OBJ, 3MF and OFF keep all digits;
+    STL and PLY are single precision by their format.
 
     Raises:
         ArgumentError: another suffix.

@@ -39,8 +39,9 @@ def isosurface(values: np.ndarray, spacing: float, origin: np.ndarray) -> TriMes
 def wrap(surface: TriMesh, cells: int = 40) -> TriMesh:
     """A new closed surface around triangles that may have holes, cross, or be there twice (extra ``solids``).
 
-    A point is inside where the surface goes round it more than half a time (the winding number of Jacobson et al. 2013, which gaps change little),
-    and the new surface is where a signed distance on a grid vanishes. Details smaller than two cells of the grid are lost, thin walls too.
+    A point is inside where the surface goes round it more than half a time (the winding number of Jacobson et al. 2013, which gaps
+    change little), and the new surface is where a signed distance on a grid vanishes. Details smaller than two cells of the grid are
+    lost, thin walls too.
 
     Args:
         surface: any triangles that go round something.

@@ -151,9 +151,9 @@ def examine(surface: TriMesh, crossings: bool = True) -> Examined:
 def repair(surface: TriMesh) -> Repaired:
     """Mend what can be mended (extra ``solids``), and say what was done; what cannot is left, and is in ``after``.
 
-    Vertices that nearly coincide are joined where there are gaps, triangles that are degenerate or there twice are dropped, triangles turned the
-    same way round, holes of up to 200 edges filled with the triangles of least area (a large one in a curved place becomes flat), debris is left
-    out, parts turned outside out, and parts that pass through one another united (manifold3d). Cavities stay.
+    Vertices that nearly coincide are joined where there are gaps, triangles that are degenerate or there twice are dropped, triangles
+    turned the same way round, holes of up to 200 edges filled with the triangles of least area (a large one in a curved place becomes
+    flat), debris is left out, parts turned outside out, and parts that pass through one another united (manifold3d). Cavities stay.
 
     Raises:
         ArgumentError: nothing with a volume remains.
@@ -237,7 +237,7 @@ def _filled(surface: TriMesh, done: list[str]) -> TriMesh:
 
 
 def _open_loops(points: np.ndarray, faces: np.ndarray) -> list[np.ndarray]:
-    """Closed walks along open edges, the hole on the left. Where holes meet in a vertex, the walk crosses the gap, not the triangles there."""
+    """Closed walks along open edges, the hole on the left; where holes meet in a vertex, over the gap, not over the triangles there."""
     half = {(int(a), int(b)): int(c) for f in faces for a, b, c in ((f[0], f[1], f[2]), (f[1], f[2], f[0]), (f[2], f[0], f[1]))}
     leaving: dict[int, list[int]] = {}
     for a, b in half:

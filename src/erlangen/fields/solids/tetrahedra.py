@@ -38,12 +38,13 @@ def tetrahedralize(
     The surface's triangles become faces of tetrahedra. The result is the same for the same surface: tetgen is deterministic.
 
     Args:
-        surface: closed, nowhere through itself: see :func:`~erlangen.fields.solids.repair`. Cavities (inner parts that are inside out) stay empty.
+        surface: closed, nowhere through itself: see :func:`~erlangen.fields.solids.repair`. Cavities (inner parts that are inside out)
+            stay empty.
         size: length of edge, in metres, that tetrahedra should not exceed by much; by default so that there are about 8000, or more where
             the surface's triangles ask for it.
         quality: radius of the circumscribed ball over the shortest edge, at most; 1.2 to 2.
-        mirror: normal ``[3]`` of a mirror plane through the origin. One half is meshed, reflected and welded: the mesh is then **exactly** invariant,
-            which no mesh of the whole is. The other half of the surface is not looked at.
+        mirror: normal ``[3]`` of a mirror plane through the origin. One half is meshed, reflected and welded: the mesh is then
+            **exactly** invariant, which no mesh of the whole is. The other half of the surface is not looked at.
         cache: keep the mesh in the user's cache folder by the surface's content, and read it from there.
 
     Returns:
