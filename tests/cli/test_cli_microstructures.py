@@ -159,7 +159,8 @@ def test_faces_of_cubes_enclose_their_sites():
         mask = np.pad(np.equal(S, label), 1)
         assert area == sum(np.abs(np.diff(mask.astype(int), axis=axis)).sum() for axis in range(3))
     scene = figure.plotly_figure.layout.scene
-    assert (scene.aspectratio.x, scene.aspectratio.y, scene.aspectratio.z) == (4 / 5, 3 / 5, 1)  # a long grid stays in the frame
+    sides = np.array([scene.aspectratio.x, scene.aspectratio.y, scene.aspectratio.z])
+    np.testing.assert_allclose(sides, 1.4 * np.array([4, 3, 5]) / np.sqrt(50))  # a long grid stays in the frame
     assert scene.xaxis.range == (0, 4)
     assert "first 20" in voxels({"S": np.tile(S, (8, 1, 1))}, title="long", ground=3).caption
     with pytest.raises(ArgumentError, match="'grids'"):

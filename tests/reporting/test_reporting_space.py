@@ -55,8 +55,23 @@ def test_frames_keep_their_traces_and_axes_hold_all_of_them():
     # One length on all axes: the box's sides are as long as their ranges.
     spans = [np.diff(figure.layout.scene[f"{axis}axis"].range)[0] for axis in "xyz"]
     sides = [figure.layout.scene.aspectratio[axis] for axis in "xyz"]
-    np.testing.assert_allclose(np.divide(spans, sides), 4.0)
+    np.testing.assert_allclose(np.divide(spans, sides), np.linalg.norm(spans) / np.sqrt(3))
     assert [step.label for step in figure.layout.sliders[0].steps] == ["0 s", "1 s", "2 s"]
+
+
+@pytest.mark.parametrize("end", [[30.0, 0.1, 0.2], [1.0, 1.0, 1.0], [0.0, 0.0, 2.0], [5.0, 5.0, 0.0]])
+def test_what_is_long_or_flat_stays_in_the_frame(end):
+    figures = [balls({"a": Balls([[0.0, 0, 0], end], "#123456")}, title="two points")]
+    if np.count_nonzero(end) > 1:
+        corners = np.array([[0.0, 0, 0], [end[0], 0, 0], end])
+        figures.append(meshes({"a": Surface(corners, np.array([[0, 1, 2]]))}, title="a triangle"))
+    for figure in figures:
+        scene = figure.plotly_figure.layout.scene
+        sides = [scene.aspectratio[axis] for axis in "xyz"]
+        assert np.linalg.norm(sides) == pytest.approx(np.sqrt(3))  # as of a cube, which fits
+        spans = [np.diff(scene[f"{axis}axis"].range)[0] for axis in "xyz"]
+        np.testing.assert_allclose(np.divide(spans, sides), np.divide(spans, sides)[0])
+        assert all(low < 0 and high > one for (low, high), one in zip((scene[f"{axis}axis"].range for axis in "xyz"), end))
 
 
 def test_labels_are_plain_text_and_cannot_leave_the_data_block():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -84,13 +85,37 @@ def balls(
             "xaxis": hidden,
             "yaxis": hidden,
             "zaxis": hidden,
-            "aspectmode": "data",
             "bgcolor": "rgba(0,0,0,0)",
             "camera": {"projection": {"type": "orthographic"}, "eye": {"x": 1.4, "y": -1.6, "z": 0.9}},
         },
         showlegend=len(kinds) > 1,
     )
+    whole_in_frame(figure, figure.data)
     return Figure(title, figure, caption, alt or f"Drawing in space: {title}")
+
+
+def extents(traces: Sequence[Any], axes: str) -> list[tuple[float, float]]:
+    """The least and the largest finite coordinate of all traces, for each axis."""
+    import numpy as np
+
+    ranges = []
+    for axis in axes:
+        lists = [np.asarray(t[axis], dtype=object).reshape(-1) for t in traces if t[axis] is not None]
+        values = np.array([v for part in lists for v in part if v is not None], dtype=float)
+        values = values[np.isfinite(values)]
+        ranges.append((float(values.min()), float(values.max())) if len(values) else (0.0, 1.0))
+    return ranges
+
+
+def whole_in_frame(figure: Any, traces: Sequence[Any]) -> None:
+    """One scale for all directions, at which nothing leaves the frame, however long and thin: the box's diagonal is a cube's."""
+    ranges = extents(traces, "xyz")
+    widest = max(high - low for low, high in ranges) or 1.0
+    bounds = [(low - 0.03 * widest, high + 0.03 * widest) for low, high in ranges]
+    diagonal = math.dist(*zip(*bounds))
+    scene: dict[str, Any] = {f"{axis}axis": {"range": list(bound)} for axis, bound in zip("xyz", bounds, strict=True)}
+    ratio = {axis: math.sqrt(3) * (high - low) / diagonal for axis, (low, high) in zip("xyz", bounds, strict=True)}
+    figure.update_layout(scene={**scene, "aspectmode": "manual", "aspectratio": ratio})
 
 
 def _segments(segments: Sequence[Any]) -> dict[str, list[float | None]]:

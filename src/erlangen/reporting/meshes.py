@@ -62,7 +62,7 @@ def meshes(
     import numpy as np
     import plotly.graph_objects as go
 
-    from erlangen.reporting.bodies import EDGES, _segments
+    from erlangen.reporting.bodies import EDGES, _segments, whole_in_frame
 
     checked = {name: _checked(name, surface) for name, surface in surfaces.items()}
     if not checked:
@@ -105,12 +105,12 @@ def meshes(
             "xaxis": hidden,
             "yaxis": hidden,
             "zaxis": hidden,
-            "aspectmode": "data",
             "bgcolor": "rgba(0,0,0,0)",
             "camera": {"projection": {"type": "orthographic"}, "eye": {"x": 1.4, "y": -1.6, "z": 0.9}},
         },
         legend={"y": -0.02, "yanchor": "top"},
     )
+    whole_in_frame(figure, figure.data)
     return Figure(title, figure, caption, alt or f"Surfaces in space: {title}")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from erlangen.errors import ArgumentError
+from erlangen.reporting.bodies import extents, whole_in_frame
 from erlangen.reporting.figures import Figure, plain_text
 
 #: Frames of one drawing, at most.
@@ -111,22 +112,10 @@ def moving(
 
 def _fix_axes(figure: Any, traces: Sequence[Any], in_space: bool) -> None:
     """Ranges that hold all frames; in space with one scale for all directions."""
-    import numpy as np
-
-    ranges = []
-    for axis in "xyz" if in_space else "xy":
-        lists = [np.asarray(t[axis], dtype=object).reshape(-1) for t in traces if t[axis] is not None]
-        values = np.array([v for part in lists for v in part if v is not None], dtype=float)
-        values = values[np.isfinite(values)]
-        low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-        ranges.append((low, high))
-    widest = max(high - low for low, high in ranges) or 1.0
     if in_space:
-        bounds = [(low - 0.03 * widest, high + 0.03 * widest) for low, high in ranges]
-        scene = {f"{axis}axis": {"range": list(bound)} for axis, bound in zip("xyz", bounds, strict=True)}
-        ratio = {axis: (high - low) / widest for axis, (low, high) in zip("xyz", bounds, strict=True)}
-        figure.update_layout(scene={**scene, "aspectmode": "manual", "aspectratio": ratio})
+        whole_in_frame(figure, traces)
         return
+    ranges = extents(traces, "xy")
     for axis, (low, high) in zip("xy", ranges, strict=True):
         if figure.layout[f"{axis}axis"].range is None:
             margin = 0.05 * ((high - low) or 1.0)

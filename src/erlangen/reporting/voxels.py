@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from erlangen.reporting.figures import PALETTE, Figure, house_template, plain_te
 
 #: Sites along a side that are drawn, at most.
 MOST = 20
+#: Of a grid, in units of the frame: what is near to the eye looks larger, and fits still.
+DIAGONAL = 1.4
 
 
 def voxels(grids: Mapping[str, Any], *, title: str, ground: int, caption: str = "", alt: str = "") -> Figure:
@@ -60,10 +63,10 @@ def voxels(grids: Mapping[str, Any], *, title: str, ground: int, caption: str = 
                 showlegend=label not in seen, legendgroup=str(label), hoverinfo="name", row=row, col=1,
             )  # fmt: skip
             seen.add(label)
-        # The whole grid, its longest side as long as the frame is wide: a long one would stand out of the frame, a gap would be left out.
+        # The whole grid, its diagonal of one length that fits: a long one would stand out of the frame, a gap would be left out.
         hidden = {"showticklabels": False, "title": {"text": ""}, "showbackground": False}
         axes = {f"{axis}axis": {**hidden, "range": [0, size]} for axis, size in zip("xyz", part.shape)}
-        ratio = {axis: size / max(part.shape) for axis, size in zip("xyz", part.shape)}
+        ratio = {axis: DIAGONAL * size / math.hypot(*part.shape) for axis, size in zip("xyz", part.shape)}
         figure.update_scenes(aspectmode="manual", aspectratio=ratio, **axes, row=row, col=1)
     figure.update_layout(
         template=house_template(), autosize=True, height=120 + 320 * len(arrays), legend={"y": -0.02, "yanchor": "top"}
