@@ -107,7 +107,7 @@ class CrystalsGenerate:
     runs: Path = Path("runs")
     """Where reports are kept: RUNS/NAME/DATE."""
     seed: int = 0
-    """Seed of everything random."""
+    """Seed of everything random. Ctrl-C stops; the same command goes on."""
     quiet: bool = False
     """No progress: only the answer, and where file and report are."""
 
@@ -151,6 +151,7 @@ def _generate(args: CrystalsGenerate) -> None:
     if args.out.suffix.lower() not in (".cif", ".extxyz"):
         raise ArgumentError("out", "a file whose name ends with .cif or .extxyz", repr(str(args.out)))
     model = crystals.wyckoff_model(quiet=args.quiet) if args.model is None else WyckoffDiff.load(args.model)
+    unfinished = args.out.with_name(f"{args.out.name}.unfinished.json")
     made = crystals.generate(
         args.n,
         args.space_group,
@@ -161,6 +162,7 @@ def _generate(args: CrystalsGenerate) -> None:
         n_tries=args.tries,
         novel=args.novel,
         seed=args.seed,
+        checkpoint=unfinished,
         quiet=args.quiet,
     )
     outcome = crystals.generated_outcome(made, dataclasses.asdict(args))
@@ -169,6 +171,7 @@ def _generate(args: CrystalsGenerate) -> None:
         each = [crystals.conventional(one.crystal) for one in made.crystals]
         print(f"written: {crystals.write_crystals(args.out, each)}")
     print(f"report: {outcome.save(run_directory('crystals-generate', args.runs))}")
+    unfinished.unlink(missing_ok=True)
 
 
 def _check_file(path: Path | None, argument: str, n: int = 1) -> None:

@@ -10,8 +10,9 @@ import torch
 from erlangen.cli import main
 from erlangen.errors import ArgumentError
 from erlangen.fields import crystals
+from erlangen.fields.crystals import generating
 from erlangen.fields.crystals.generating import known_protostructures
-from erlangen.fields.crystals.wyckoffdiff import WyckoffDiff
+from erlangen.fields.crystals.wyckoffdiff import WyckoffDiff, atomic_volumes
 from erlangen.training import TrainingConfig
 
 
@@ -54,6 +55,51 @@ def test_what_is_left_out_is_counted(model: WyckoffDiff) -> None:
     assert made.known == 0 or "a protostructure of the training data" in novel.rejected
 
 
+def test_what_was_interrupted_goes_on(model: WyckoffDiff, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Realisations that are there are not made again, and all are the same to the last bit; another call's file is refused."""
+    whole = crystals.generate(4, 62, model=model, max_atoms=30, seed=2, quiet=True)
+    path, plain, made = tmp_path / "made.json", generating.realise, []
+
+    def interrupted(*arguments, **options):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(plain(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(generating, "realise", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        crystals.generate(4, 62, model=model, max_atoms=30, seed=2, checkpoint=path, quiet=True)
+    again = []
+    monkeypatch.setattr(generating, "realise", lambda *a, **o: again.append(plain(*a, **o)) or again[-1])
+    resumed = crystals.generate(4, 62, model=model, max_atoms=30, seed=2, checkpoint=path, quiet=True)
+    assert len(again) == 4 + sum("once realised" in reason for reason in whole.rejected for _ in range(whole.rejected[reason])) - 2
+    assert resumed.rejected == whole.rejected
+    for one, other in zip(whole.crystals, resumed.crystals, strict=True):
+        assert one.protostructure == other.protostructure
+        assert torch.equal(one.crystal.cell, other.crystal.cell)
+        assert torch.equal(one.crystal.fractional, other.crystal.fractional)
+        assert torch.equal(one.crystal.numbers, other.crystal.numbers)
+        names = ("energy", "closest", "found", "symmetry", "failed")
+        assert [getattr(one, name) for name in names] == [getattr(other, name) for name in names]
+    with pytest.raises(ArgumentError, match="of another seed") as error:
+        crystals.generate(4, 62, model=model, max_atoms=30, seed=3, checkpoint=path, quiet=True)
+    assert error.value.argument == "checkpoint"
+    path.write_text("{}")
+    with pytest.raises(ArgumentError, match="realised samples"):
+        crystals.generate(4, 62, model=model, max_atoms=30, seed=2, checkpoint=path, quiet=True)
+
+
+def test_the_database_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, plain = [], generating.icsd_clean
+    monkeypatch.setattr(generating, "icsd_clean", lambda *a, **o: reads.append(1) or plain(*a, **o))
+    generating._read.cache_clear()
+    first = known_protostructures(quiet=True)
+    assert known_protostructures(quiet=False) == first
+    assert generating._real(False)[1] == generating._real(True)[1]
+    assert len(reads) == 1
+    assert generating._real(True)[1] == atomic_volumes(plain(20, quiet=True))
+
+
 def test_at_the_prompt(model: WyckoffDiff, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights = model.save(tmp_path / "model.safetensors")
     out = tmp_path / "out.cif"
@@ -63,6 +109,7 @@ def test_at_the_prompt(model: WyckoffDiff, tmp_path: Path, capsys: pytest.Captur
     assert "3 of 3 crystals wanted with space group P6_3/mmc (No. 194)" in said
     assert f"written: {out}" in said
     assert [crystals.spglib_symmetry(one, 1e-3).number for one in crystals.read_crystals(out)] == [194] * 3
+    assert [one.name for one in tmp_path.iterdir() if "unfinished" in one.name] == []
     (report,) = (tmp_path / "runs").rglob("report.html")
     assert "Crystals that were kept" in report.read_text()
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from erlangen.errors import ArgumentError
-from erlangen.fields.crystals import Protostructure, spglib_symmetry, wyckoff_table
+from erlangen.fields.crystals import Crystal, Protostructure, spglib_symmetry, wyckoff_table
 from erlangen.fields.crystals.wyckoffdiff import realise, relax
 from erlangen.fields.crystals.wyckoffdiff.realise import closest, random_lattice
 from erlangen.groups import SpaceGroup
@@ -59,6 +59,26 @@ def test_atoms_are_apart() -> None:
     roomy = realise(SALT, 1, volumes={11: 100.0, 17: 100.0})
     assert roomy.crystal.volume == pytest.approx(200.0)
     assert roomy.closest == 1.0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_closest_pair_is_that_of_ase(seed: int) -> None:
+    """In cells of any shape and either hand, one atom and many, also where atoms coincide or only images touch."""
+    neighbours = pytest.importorskip("ase.neighborlist")
+    data = pytest.importorskip("ase.data")
+    g = generator(seed)
+    n = (1, 2, 5, 40)[seed % 4]
+    cell = torch.randn(3, 3, generator=g, dtype=torch.float64)
+    while float(torch.linalg.det(cell).abs()) < 0.2:
+        cell = torch.randn(3, 3, generator=g, dtype=torch.float64)
+    cell = cell * (3.0, 6.0, 12.0)[seed // 4]
+    fractional = torch.rand(n, 3, generator=g, dtype=torch.float64)
+    fractional[-1] = fractional[0] if seed == 7 else fractional[-1]
+    crystal = Crystal(cell, fractional, torch.randint(1, 95, (n,), generator=g))
+    radii = data.covalent_radii[crystal.numbers.numpy()]
+    i, j, d = neighbours.neighbor_list("ijd", crystal.to_ase(), radii)
+    least = min(1.0, *(d / (radii[i] + radii[j])), 1.0)
+    assert closest(crystal) == pytest.approx(least, abs=1e-12)
 
 
 def test_relaxed_with_a_calculator_of_ase() -> None:

@@ -11,11 +11,13 @@ from typing import Any
 
 import torch
 
+from erlangen.data import package_file
 from erlangen.data.packaged import cache_folder
 from erlangen.errors import ArgumentError
 from erlangen.fields.crystals.composition import atomic_number
-from erlangen.fields.crystals.icsd import icsd_clean, stored_protostructures
+from erlangen.fields.crystals.icsd import MEMBER, PACKAGE, icsd_clean, stored_protostructures
 from erlangen.fields.crystals.protostructure import Protostructure, wyckoff_table
+from erlangen.fields.crystals.resuming import Journal
 from erlangen.fields.crystals.wyckoffdiff import Realisation, WyckoffDiff, atomic_volumes, realise
 from erlangen.reporting import progress
 from erlangen.training import TrainingConfig
@@ -53,8 +55,7 @@ class Generated:
 
 def known_protostructures(*, quiet: bool = False) -> list[Protostructure]:
     """Those of the clean ICSD crystals with at most eight orbits of an element on a position: what the kept model learnt from."""
-    every = stored_protostructures(icsd_clean(quiet=quiet))
-    return [one for one in every if max(count for _, _, count in one.sites) <= MOST]
+    return list(_real(quiet)[0])
 
 
 def wyckoff_model(folder: str | Path | None = None, *, steps: int = STEPS, quiet: bool = False) -> WyckoffDiff:
@@ -92,6 +93,7 @@ def generate(
     n_tries: int = 4,
     novel: bool = False,
     seed: int = 0,
+    checkpoint: str | Path | None = None,
     quiet: bool = False,
 ) -> Generated:
     """New crystals: samples of the model, realised; kept are distinct ones in which spglib finds the group that was asked for.
@@ -107,10 +109,12 @@ def generate(
         calculator, n_tries: of :func:`~erlangen.fields.crystals.wyckoffdiff.realise`.
         novel: leave out protostructures of the training data.
         seed: of the samples; the same crystals come again, one after another.
+        checkpoint: a file in which each crystal is kept once it is realised: the same call goes on where it was interrupted.
         quiet: no progress.
 
     Raises:
-        ArgumentError: numbers out of range, an unknown element, or ``max_atoms`` smaller than any crystal of the group.
+        ArgumentError: numbers out of range, an unknown element, ``max_atoms`` smaller than any crystal of the group, or a checkpoint of
+            another call.
     """
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise ArgumentError("n", "a positive whole number", repr(n))
@@ -121,21 +125,32 @@ def generate(
             raise ArgumentError("max_atoms", f"at least {least}, the fewest that space group {space_group} has", repr(max_atoms))
     numbers = None if elements is None else [atomic_number(one, "elements") for one in elements]
     model = wyckoff_model(quiet=quiet) if model is None else model
-    learnt, volumes = _real(quiet)
+    learnt, volumes = _learnt(quiet), _real(quiet)[1]
+    settings = {"n": n, "space_group": space_group, "elements": numbers, "max_atoms": max_atoms, "novel": novel, "n_tries": n_tries}
+    settings |= {"calculator": calculator if isinstance(calculator, str | None) else type(calculator).__name__, "seed": seed}
+    journal = Journal(checkpoint, {**settings, "model": model.digest()} if checkpoint is not None else settings)
     kept: list[Realisation] = []
     seen: set[Protostructure] = set()
     rejected: Counter[str] = Counter()
+    count = max(n, 16)
     with progress(n, "crystals", quiet=quiet) as bar:
         for batch in range(DRAWS):
             generator = torch.Generator().manual_seed(seed * 1_000_003 + batch)
-            for sample in model.sample(max(n, 16), space_group=space_group, elements=numbers, generator=generator):
-                reason = _reason(sample, seen, learnt, volumes, max_atoms, novel)
+            samples = model.sample(count, space_group=space_group, elements=numbers, generator=generator)
+            seeds = torch.randint(2**62, (count,), generator=generator).tolist()  # each sample's own: none depends on others
+            for i, sample in enumerate(samples):
+                reason, made = _reason(sample, seen, learnt, volumes, max_atoms, novel), None
                 if reason is None and sample is not None:
-                    made = realise(sample, n_tries, calculator, volumes=volumes, generator=generator)
+                    number = batch * count + i
+                    made = journal.get(number)
+                    if made is None:
+                        own = torch.Generator().manual_seed(seeds[i])
+                        made = realise(sample, n_tries, calculator, volumes=volumes, generator=own)
+                        journal.add(number, made)
                     reason = None if made.symmetry == "kept" else f"another space group once realised ({made.symmetry})"
                     seen.add(sample.canonical())
-                if reason is not None:
-                    rejected[reason] += 1
+                if reason is not None or made is None:
+                    rejected[str(reason)] += 1
                     continue
                 kept.append(made)
                 bar.advance()
@@ -144,10 +159,29 @@ def generate(
     return _result(kept, n, rejected, learnt)
 
 
+def _real(quiet: bool) -> tuple[tuple[Protostructure, ...], dict[int, float]]:
+    """The protostructures of the training data, and the volumes of atoms in real crystals of at most 20."""
+    package_file(PACKAGE, MEMBER, quiet=quiet)  # the one part that shows progress
+    return _read()
+
+
 @lru_cache(maxsize=1)
-def _real(quiet: bool) -> tuple[frozenset[Protostructure], dict[int, float]]:
-    """The canonical protostructures of the training data, and the volumes of atoms in real crystals."""
-    return frozenset(one.canonical() for one in known_protostructures(quiet=quiet)), atomic_volumes(icsd_clean(20, quiet=quiet))
+def _read() -> tuple[tuple[Protostructure, ...], dict[int, float]]:
+    data = icsd_clean(quiet=True)
+    every = stored_protostructures(data)
+    known = tuple(one for one in every if max(count for _, _, count in one.sites) <= MOST)
+    return known, atomic_volumes(data[data.sizes <= 20])
+
+
+def _learnt(quiet: bool) -> frozenset[Protostructure]:
+    """The training data in their canonical descriptions."""
+    _real(quiet)
+    return _canonical()
+
+
+@lru_cache(maxsize=1)
+def _canonical() -> frozenset[Protostructure]:
+    return frozenset(one.canonical() for one in _read()[0])
 
 
 def _result(kept: list[Realisation], n: int, rejected: Counter[str], learnt: Set[Protostructure]) -> Generated:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from erlangen.extras import engine
 from erlangen.fields.crystals.composition import SYMBOLS, composition, reduced
 from erlangen.fields.crystals.crystal import as_crystal
+from erlangen.fields.crystals.images import images_within
 
 #: Pairs of atoms closer than this, in angstrom, overlap; cells of a smaller volume, in cubic angstrom, are none.
 CLOSEST, SMALLEST = 0.5, 0.1
@@ -62,12 +62,7 @@ def structure_valid(structure: Any, closest: float = CLOSEST, smallest: float = 
     crystal = as_crystal(structure)
     if crystal.volume <= smallest:
         return False
-    # With the difference in [-1/2, 1/2], an image within reach is at most so many cells away along each axis: reach over the distance
-    # of the cell's faces, and one half.
-    heights = 1 / torch.linalg.inv(crystal.cell).norm(dim=0)
-    reach = [math.floor(closest / float(height) + 0.5 + 1e-9) for height in heights]
-    axes = [torch.arange(-most, most + 1, dtype=torch.float64) for most in reach]
-    images = torch.cartesian_prod(*axes) @ crystal.cell
+    images = images_within(crystal.cell, closest)
     i, j = torch.triu_indices(len(crystal), len(crystal), 1)
     d = crystal.fractional[j] - crystal.fractional[i]
     apart = (d - d.round()) @ crystal.cell

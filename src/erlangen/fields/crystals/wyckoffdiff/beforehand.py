@@ -1,7 +1,8 @@
 """What is known of a crystal's positions before it is looked at: how often each element stands on each position of each group.
 
-Smoothed towards the frequencies over all positions, as strongly as held-out crystals want it. By itself it is a model, that of independent
-positions; a network that starts from its logarithms has only to learn how positions depend on one another.
+Positions are many and crystals of most groups few, so frequencies are smoothed, as strongly as held-out crystals want it: what occupies a
+position towards how often it is occupied times how common each element is, and that towards the mean of all positions. By itself it is a
+model, that of independent entries; a network that starts from its logarithms has only to learn how entries depend on one another.
 """
 
 from __future__ import annotations
@@ -49,19 +50,20 @@ def frequencies(
     """
     if kind not in ("positions", "pooled"):
         raise ArgumentError("beforehand", "'positions' or 'pooled'", repr(kind))
-    halves = torch.randperm(len(states), generator=torch.Generator().manual_seed(seed)).chunk(2)
-    tables = [_tallies(states[half], most, relabelings) for half in halves] if len(states) > 1 else []
     whole = _tallies(states[torch.arange(len(states))], most, relabelings)
+    smoothed = {"points": _smoothed_points, "counts": _smoothed_counts}
+    if kind == "pooled" or len(states) < 2:
+        return Frequencies(*(_pooled(whole[part]).float() for part in smoothed))
+    halves = torch.randperm(len(states), generator=torch.Generator().manual_seed(seed)).chunk(2)
+    one, other = (_tallies(states[half], most, relabelings) for half in halves)
     made = []
-    for part in ("points", "counts"):
-        tally = whole[part]
-        if kind == "pooled" or not tables:
-            made.append(_pooled(tally))
-            continue
-        one, other = (table[part] for table in tables)
-        scores = {weight: float((other * _smoothed(one, weight).log()).sum()) for weight in WEIGHTS}
-        made.append(_smoothed(tally, max(scores, key=scores.__getitem__)))
-    return Frequencies(*(table.float() for table in made))
+    for part, smooth in smoothed.items():
+        weights = [WEIGHTS[len(WEIGHTS) // 2]] * (2 if part == "points" else 3)
+        for i in 2 * list(range(len(weights))):  # one after another, twice: all together they are too many
+            tried = {value: smooth(one[part], *weights[:i], value, *weights[i + 1 :]) for value in WEIGHTS}
+            weights[i] = max(WEIGHTS, key=lambda value, tried=tried, part=part: float((other[part] * tried[value].log()).sum()))
+        made.append(smooth(whole[part], *weights).float())
+    return Frequencies(*made)
 
 
 def _tallies(batch: Batch, most: int, relabelings: Relabelings | None) -> dict[str, Tensor]:
@@ -88,8 +90,24 @@ def _pooled(tally: Tensor) -> Tensor:
     return total / total.sum(-1, keepdim=True)
 
 
-def _smoothed(tally: Tensor, weight: float) -> Tensor:
-    return (tally + weight * _pooled(tally)) / (tally.sum(-1, keepdim=True) + weight)
+def _smoothed_points(tally: Tensor, occupied: float, kinds: float) -> Tensor:
+    """Whether a point is occupied, with the mean of all as ``occupied`` crystals more; by what, with the shares of all as ``kinds`` more."""
+    pooled, filled = _pooled(tally), tally[:, 1:].sum(1, keepdim=True)
+    share = (filled + occupied * (1 - pooled[:, :1])) / (tally.sum(1, keepdim=True) + occupied)
+    elements = (tally[:, 1:] + kinds * pooled[:, 1:] / (1 - pooled[:, :1])) / (filled + kinds)
+    return torch.cat([1 - share, share * elements], 1)
+
+
+def _smoothed_counts(tally: Tensor, occupied: float, kinds: float, orbits: float) -> Tensor:
+    """How many elements a position has; which, with ``kinds`` crystals more; how many orbits of each, with ``orbits`` cases more."""
+    there, crystals = tally[..., 1:].sum(2), tally[:, :1].sum(2)
+    number, common = there.sum(1, keepdim=True), there.sum(0) + 0.5
+    mean = (number + occupied * common.sum() / (crystals.sum() + 1)) / (crystals + occupied)
+    share = (there + kinds * (mean * common / common.sum()).clamp(max=0.5)) / (crystals + kinds)
+    usual = tally[..., 1:].sum((0, 1)) + 0.5
+    here = (tally[..., 1:].sum(1) + orbits * usual / usual.sum()) / (number + orbits)
+    each = (tally[..., 1:] + orbits * here.unsqueeze(1)) / (there + orbits).unsqueeze(2)
+    return torch.cat([1 - share.unsqueeze(2), share.unsqueeze(2) * each], 2)
 
 
 class Beforehand(nn.Module):

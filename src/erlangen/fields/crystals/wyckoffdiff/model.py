@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -50,10 +51,11 @@ class WyckoffDiff:
         elements: ``E``: atomic numbers 1 to this are known.
         most: ``C``: so many orbits of one element on a position at most.
         steps: ``T``.
-        hidden, layers, width, attention, norm, rank: of :class:`WyckoffGNN`.
+        hidden, layers, width, attention, norm, rank, company: of :class:`WyckoffGNN`.
         beforehand: ``"positions"``, or ``"pooled"`` for the frequencies over all positions, the source's scale of knowledge.
         evidence: whether an entry's own noisy value enters by Bayes' rule.
-        relabel: whether a crystal is learnt in a description drawn anew each time.
+        relabel: whether a crystal is learnt in a description drawn anew each time; ``"canonical"`` takes its canonical one, so that
+            nothing has to be learnt twice; False the one that it has.
         invariant: average over all descriptions in every call; exact, and as many times as slow.
         condition: whether a number of each crystal is learnt with (``fit(values=...)``), to ask for.
         cross_entropy, bound: weights of the losses of :class:`~erlangen.generate.Categorical`.
@@ -89,9 +91,10 @@ class WyckoffDiff:
         attention: Sequence[int] = (24,),
         norm: bool = False,
         rank: int | None = None,
+        company: bool = False,
         beforehand: Literal["positions", "pooled"] = "positions",
         evidence: bool = True,
-        relabel: bool = True,
+        relabel: bool | Literal["canonical"] = True,
         invariant: bool = False,
         condition: bool = False,
         cross_entropy: float = 1.0,
@@ -106,6 +109,8 @@ class WyckoffDiff:
             raise ArgumentError("elements", "a number from 1 to 118", repr(elements))
         if beforehand not in ("positions", "pooled"):
             raise ArgumentError("beforehand", "'positions' or 'pooled'", repr(beforehand))
+        if relabel not in (True, False, "canonical"):
+            raise ArgumentError("relabel", "True, False or 'canonical'", repr(relabel))
         self.settings: dict[str, Any] = {
             "base": base,
             "elements": elements,
@@ -117,6 +122,7 @@ class WyckoffDiff:
             "attention": list(attention),
             "norm": norm,
             "rank": rank,
+            "company": company,
             "beforehand": beforehand,
             "evidence": evidence,
             "relabel": relabel,
@@ -176,15 +182,15 @@ class WyckoffDiff:
             ArgumentError: no crystals, an element beyond ``elements``, more than ``most`` orbits of one element on a position, values
                 without a condition or the other way round.
         """
-        states = States(encode(protostructures(structures), self.settings["elements"], self.settings["most"]))
+        states = States(self._encoded(structures))
         held = None
         if validation is not None:
             if self.settings["condition"]:
                 raise ArgumentError("validation", "none of a model with a condition", "validation data without values")
-            held = States(encode(protostructures(validation), self.settings["elements"], self.settings["most"]))
+            held = States(self._encoded(validation))
         context = self._values(values, len(states))
         present = states.group.unique().tolist() + ([] if held is None else held.group.unique().tolist())
-        relabelings = Relabelings(present) if self.settings["relabel"] else None
+        relabelings = Relabelings(present) if self.settings["relabel"] is True else None
         self.space_groups = torch.bincount(states.group, minlength=GROUPS).double() / len(states)
         known = frequencies(states, self.settings["most"], relabelings, self.settings["beforehand"], self.settings["seed"])
         self._diffusion = self._built(known, self._bases(states))
@@ -197,6 +203,12 @@ class WyckoffDiff:
             quiet=quiet,
         )
         return self
+
+    def _encoded(self, structures: Any) -> Batch:
+        crystals = protostructures(structures)
+        if self.settings["relabel"] == "canonical":
+            crystals = [one.canonical() for one in crystals]
+        return encode(crystals, self.settings["elements"], self.settings["most"])
 
     def _values(self, values: Any, count: int) -> Batch:
         if (values is not None) != self.settings["condition"]:
@@ -222,7 +234,7 @@ class WyckoffDiff:
         }
 
     def _network(self) -> WyckoffGNN:
-        names = ("elements", "most", "steps", "hidden", "layers", "width", "attention", "norm", "rank")
+        names = ("elements", "most", "steps", "hidden", "layers", "width", "attention", "norm", "rank", "company")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.settings["seed"])
             return WyckoffGNN(**{name: self.settings[name] for name in names})
@@ -305,11 +317,12 @@ class WyckoffDiff:
     def log_likelihood_bound(
         self, structures: Any, *, steps: int | None = None, samples: int | None = None, generator: torch.Generator | None = None
     ) -> Bound:
-        """A bound on the log-probability of what stands on the positions of each crystal, given its group, in the description it has.
+        """A bound on the log-probability of what stands on the positions of each crystal, given its group, in the description it has
+        (in the canonical one of a model that learns these).
 
         See :meth:`erlangen.generate.Diffusion.log_likelihood_bound`.
         """
-        data = encode(protostructures(structures), self.settings["elements"], self.settings["most"])
+        data = self._encoded(structures)
         if self.settings["condition"]:
             unsupported(self, "bound without the values of its condition", "use one without")
         return self.diffusion.log_likelihood_bound(data, steps=steps, samples=samples, generator=generator)
@@ -342,13 +355,20 @@ class WyckoffDiff:
 
     # ---- files ----
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the model as one safetensors file, in one step."""
+    def _bytes(self) -> bytes:
         tensors = {f"diffusion.{name}": t for name, t in self.diffusion.state_dict().items()}
         parts = self.diffusion.process.parts
         tensors |= {f"base.{name}": parts[name].m for name in (POINTS, COUNTS)}  # type: ignore[attr-defined]
         tensors |= {"space_groups": self.space_groups, "values": self.values}
-        return write_bytes(path, weights_bytes(tensors, {KEY: json.dumps(self.settings, sort_keys=True)}))
+        return weights_bytes(tensors, {KEY: json.dumps(self.settings, sort_keys=True)})
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the model as one safetensors file, in one step."""
+        return write_bytes(path, self._bytes())
+
+    def digest(self) -> str:
+        """Of all that a file of the model holds: models of one digest make the same samples."""
+        return hashlib.sha256(self._bytes()).hexdigest()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> WyckoffDiff:

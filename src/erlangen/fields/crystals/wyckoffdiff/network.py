@@ -37,7 +37,10 @@ class WyckoffGNN(nn.Module):
         width: of hidden layers; ``2 (hidden + context)`` as the source by default.
         attention: widths of the hidden layers of pairs; the source's are ``(2 (H + 16), 2 (H + 16))``.
         norm: features are normalised before each round and each head, which the source's are not.
-        rank: the head of counts gives each element so many numbers, which a matrix turns into logits; by default all of them.
+        rank: the head of counts gives each element so many numbers, which a matrix turns into logits; by default all of them. The first
+            of them starts as whether the element is there, the next as powers of how many orbits more than one.
+        company: beside the head, each element that is seen adds to the logits of all others, wherever they stand in the crystal, and
+            on the same position: a table of pairs, which is learnt faster than layers learn it. The source has none.
 
     Raises:
         ArgumentError: a size that is not positive.
@@ -62,6 +65,7 @@ class WyckoffGNN(nn.Module):
         attention: Sequence[int] = (24,),
         norm: bool = False,
         rank: int | None = None,
+        company: bool = False,
     ) -> None:
         super().__init__()
         width = 2 * (hidden + context) if width is None else width
@@ -83,6 +87,7 @@ class WyckoffGNN(nn.Module):
         per_element = most + 1 if rank is None else rank
         self.head_counts = mlp(hidden, width, width, elements * per_element)
         self.from_rank = None if rank is None else nn.Linear(rank, most + 1, bias=False)
+        self.company = nn.ModuleList([nn.Linear(elements, elements, bias=False) for _ in range(2)]) if company else None
         self._start()
 
     @torch.no_grad()
@@ -99,6 +104,12 @@ class WyckoffGNN(nn.Module):
             last = head[-1]
             assert isinstance(last, nn.Linear)
             last.weight.zero_()
+        for table in self.company or []:
+            table.weight.zero_()  # type: ignore[operator, union-attr]
+        if self.from_rank is not None:
+            more = (torch.arange(self.most + 1.0) - 1) / max(1, self.most - 1)
+            for power, column in enumerate(self.from_rank.weight.unbind(1)):
+                column.copy_(torch.where(more < 0, 0.0, more**power))
 
     def forward(
         self,
@@ -143,7 +154,18 @@ class WyckoffGNN(nn.Module):
         h = self.norm(h)
         on_points, on_counts = self.head_points(h[: len(points)]), self.head_counts(h[len(points) :])
         on_counts = on_counts.view(len(counts), self.elements, on_counts.shape[-1] // self.elements)
-        return {"points": on_points, "counts": on_counts if self.from_rank is None else self.from_rank(on_counts)}
+        on_counts = on_counts if self.from_rank is None else self.from_rank(on_counts)
+        if self.company is not None:
+            far, near = self.company
+            here = (counts > 0).to(h.dtype)
+            there = here.new_zeros(len(group), self.elements + 1)
+            there = there.index_put((points_of, points), here.new_ones(len(points)))[:, 1:]
+            there = there.index_add(0, counts_of, here).clamp(max=1.0)
+            others = far(there)
+            on_points = torch.cat([on_points[:, :1], on_points[:, 1:] + others[points_of]], 1)
+            seen = (others[counts_of] + near(here)).unsqueeze(2)
+            on_counts = torch.cat([on_counts[..., :1], on_counts[..., 1:] + seen], 2)
+        return {"points": on_points, "counts": on_counts}
 
 
 class Pairs:

@@ -19,12 +19,15 @@ from erlangen.fields.crystals.composition import SYMBOLS
 from erlangen.fields.crystals.crystal import Crystal, as_crystal, cell_of
 from erlangen.fields.crystals.dataset import CrystalDataset
 from erlangen.fields.crystals.found import spglib_symmetry
+from erlangen.fields.crystals.images import images_within
 from erlangen.fields.crystals.protostructure import Protostructure
 
 #: Tolerances at which the symmetry is looked for again, angstrom.
 TOLERANCES = (0.1, 0.01)
 #: Draws of coordinates and lattices for each try, of which the one with atoms farthest apart is taken.
 DRAWS = 30
+#: Distances that are looked at in one go.
+PAIRS = 300_000
 KEPT, RAISED, LOWERED, CHANGED = "kept", "raised", "lowered", "changed"
 
 
@@ -184,11 +187,16 @@ def atomic_volumes(data: CrystalDataset) -> dict[int, float]:
 
 def closest(crystal: Crystal) -> float:
     """The least distance of two atoms (images too) over the sum of their covalent radii; 1 where none is nearer than that."""
-    neighbours = engine("crystals", "ase.neighborlist")
-    atoms = crystal.to_ase()
-    radii = _radii("covalent_radii")[crystal.numbers.numpy()]
-    i, j, d = neighbours.neighbor_list("ijd", atoms, radii)
-    return float((d / (radii[i] + radii[j])).min()) if len(d) else 1.0
+    radii = torch.from_numpy(_radii("covalent_radii"))[crystal.numbers]
+    images = images_within(crystal.cell, 2 * float(radii.max()))
+    i, j = torch.triu_indices(len(crystal), len(crystal))
+    least = 1.0
+    for first, second in zip(i.split(PAIRS // len(images) + 1), j.split(PAIRS // len(images) + 1)):
+        d = crystal.fractional[second] - crystal.fractional[first]
+        far = ((d - d.round()) @ crystal.cell).unsqueeze(1).add(images).norm(dim=2)
+        far[first == second, len(images) // 2] = torch.inf  # the cell in the middle is an atom's own
+        least = min(least, float((far.amin(1) / (radii[first] + radii[second])).min()))
+    return least
 
 
 def random_lattice(system: str, volume: float, generator: torch.Generator | None = None) -> Float[Tensor, "3 3"]:
