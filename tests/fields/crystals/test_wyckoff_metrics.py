@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -120,10 +122,28 @@ def test_what_is_new_and_what_is_valid() -> None:
     assert (found.fwd, found.fwd_features) == (None, None)
     assert found.elements == pytest.approx(16 / 7)
     assert found.atoms == 8
-    with pytest.raises(ArgumentError, match="at least two"):
-        judge([None, other])
+    with pytest.raises(ArgumentError, match="at least one"):
+        judge([])
     with pytest.raises(ArgumentError, match="training"):
         Judge([], PEROVSKITES)
+
+
+def test_too_few_have_no_distance() -> None:
+    """Shares of what was asked for are numbers all the same; what needs crystals that there are not is none, and says so."""
+    encoder = EnergyEncoder(HALIDES, torch.arange(len(HALIDES)).double(), steps=2, quiet=True)
+    judge = Judge(HALIDES, PEROVSKITES, encoder)
+    empty = judge([None] * 3)
+    assert (empty.requested, empty.empty, empty.unique, empty.novel, empty.new_prototype, empty.valid) == (3, 1, 0, 0, 0, 0)
+    for name in ("elements", "atoms", "space_group_tv", "space_group_js", "fwd", "fwd_features"):
+        assert math.isnan(getattr(empty, name)), name
+    single = judge([None, HALIDES[0]])
+    assert (single.empty, single.unique, single.novel, single.elements, single.space_group_tv) == (0.5, 0.5, 0, 2, 1)
+    assert math.isnan(single.fwd)
+    assert math.isnan(single.fwd_features)
+    twice = judge([PEROVSKITES[0]] * 2)  # no spread, but a mean
+    assert 0 < twice.fwd < math.inf
+    assert twice.unique == 0.5
+    assert math.isnan(Judge(HALIDES, PEROVSKITES[:1], encoder)(PEROVSKITES[:3]).fwd)
 
 
 def test_distances_of_space_groups() -> None:

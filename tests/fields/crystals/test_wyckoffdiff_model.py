@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -113,7 +114,7 @@ def test_two_states_are_learnt(beforehand: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("base", BASES)
 def test_eight_crystals_are_learnt_by_heart(base: str) -> None:
-    model = WyckoffDiff(base, steps=20, hidden=64, relabel=False, average=0.99)
+    model = WyckoffDiff(base, steps=20, hidden=64, relabel=False, average=0.99, norm=True, normalised=False)
     model.fit(CRYSTALS * 8, TrainingConfig(steps=800, batch_size=64, lr=4e-3, clip=5.0, weight_decay=0.0), quiet=True)
     for crystal in CRYSTALS:
         made = model.sample(50, space_group=crystal.space_group, generator=generator())
@@ -137,6 +138,52 @@ def test_frequencies_are_where_learning_starts() -> None:
     assert first == pytest.approx(float(at[0, 11]), abs=0.04)
 
 
+def test_one_crystal_says_what_it_can() -> None:
+    """Nothing but the one crystal was seen: its positions are occupied about as often, whatever else there could be."""
+    for data, number in (([CRYSTALS[0]], 2), ([Protostructure.from_wyckoffs(1, [("a", "O", 3), ("a", "H", 2)])], 2)):
+        for kind in ("positions", "pooled"):
+            known = frequencies(States(encode(data, 94, 8)), 8, None, kind)
+            for table in known:
+                torch.testing.assert_close(table.sum(-1), torch.ones(table.shape[:-1]))
+                assert float(table.min()) > 0
+        known = frequencies(States(encode(data, 94, 8)), 8, None)
+        group = torch.tensor([data[0].space_group])
+        like = vacant(group, 94)
+        at = {name: Beforehand(known)(name, group[like[f"{name}_of"]], like[f"{name}_at"]).exp() for name in ("points", "counts")}
+        expected = float((1 - at["points"][:, 0]).sum() + (1 - at["counts"][..., 0]).sum())
+        assert number * 0.6 < expected < number * 1.6
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("said", [0.0, 1.0])
+def test_bound_beside_the_exact_law(base: str, said: float) -> None:
+    """Of a chain of five steps on one count, whose law is a product of five matrices: equal where nothing is left to be learnt."""
+    data = [Protostructure.from_wyckoffs(1, [("a", "H", count)]) for count in (1, 1, 1, 2)] * 10
+    model = WyckoffDiff(base, elements=1, most=2, steps=5, hidden=8, layers=1, average=0, relabel=False)
+    with torch.random.fork_rng():
+        model.fit(data, TrainingConfig(steps=1, lr=1e-12), quiet=True)
+        head = model.diffusion.network.network.head_counts[-1]
+        nn.init.normal_(head.weight, std=max(said, 1e-12), generator=generator(1))
+    diffusion, process = model.diffusion, model.diffusion.process.parts["counts"]
+    like = vacant(torch.ones(3, dtype=torch.int64), 1) | {"counts": torch.arange(3).unsqueeze(1)}
+    law = process.m.clone()
+    with torch.no_grad():
+        for t in range(5, 0, -1):
+            now = torch.full((3,), t)
+            logits = diffusion.eval()._predict(like, now)["counts"]
+            back = process.law(logits.double(), like["counts"], now, now - 1)
+            law = law @ back.squeeze(1)
+    assert float(law.sum()) == pytest.approx(1.0, abs=1e-12)
+    copies = 6000
+    bound = model.log_likelihood_bound([data[0]] * copies + [data[3]] * copies, generator=generator())
+    for part, exact in zip(bound.nats.split(copies), law[1:].log().tolist(), strict=True):
+        error = 4 * float(part.std()) / copies**0.5
+        if said:
+            assert float(part.mean()) < exact + error
+        else:
+            assert float(part.mean()) == pytest.approx(exact, abs=error + 1e-6)
+
+
 @pytest.mark.parametrize("base", BASES)
 def test_what_is_asked_for(base: str) -> None:
     model = fitted(base)
@@ -147,6 +194,8 @@ def test_what_is_asked_for(base: str) -> None:
     made = [one for one in model.sample(60, elements=("O", 22), generator=generator()) if one]
     assert made
     assert {element for one in made for element in one.counts} <= {8, 22}
+    for number in (np.int64(225), torch.tensor(225)):
+        assert {one.space_group for one in model.sample(5, space_group=number, generator=generator()) if one} <= {225}
     fewer = model.sample(10, steps=5, generator=generator())
     assert len(fewer) == 10
     bound = model.log_likelihood_bound(CRYSTALS, generator=generator())
@@ -204,6 +253,35 @@ def test_a_condition_is_learnt() -> None:
     assert 50 < sum(one is not None and (0, 11, 1) in one.sites for one in free) < 150
 
 
+def test_other_precisions(tmp_path: Path) -> None:
+    """A default of float64 holds everywhere, and a file keeps its precision whatever the default is when it is read."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = WyckoffDiff(**SMALL, condition=True, company=True, rank=2)
+        model.fit(CRYSTALS, TrainingConfig(steps=2), values=list(range(8)), quiet=True)
+        made = model.sample(6, value=2.0, guidance=2.0, generator=generator())
+        path = model.save(tmp_path / "model.safetensors")
+        torch.set_default_dtype(torch.float32)
+        again = WyckoffDiff.load(path)
+        torch.set_default_dtype(torch.float64)  # random numbers are drawn in the default precision
+        assert again.sample(6, value=2.0, guidance=2.0, generator=generator()) == made
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {weights.dtype for weights in again.diffusion.parameters()} == {torch.float64}
+    for name, weights in model.diffusion.network.network.state_dict().items():
+        assert torch.equal(again.diffusion.network.network.state_dict()[name], weights)
+
+
+def test_canonical_descriptions_are_learnt() -> None:
+    """All descriptions of a crystal are one to such a model."""
+    others = CRYSTALS[0].equivalents()
+    assert len(others) > 1
+    models = [fitted(crystals=[each] * 4, relabel="canonical") for each in others[:2]]
+    assert models[0].digest() == models[1].digest()
+    bounds = [models[0].log_likelihood_bound([each], generator=generator()).nats for each in others[:2]]
+    assert torch.equal(*bounds)
+
+
 def test_structures_are_read() -> None:
     salt = Crystal(5.64 * torch.eye(3) / 2 @ (1 - torch.eye(3)), torch.tensor([[0.0, 0, 0], [0.5, 0.5, 0.5]]), ["Na", "Cl"])
     for data in ([salt, salt.to_ase(), salt.to_pymatgen()], CrystalDataset.from_structures([salt, salt])):
@@ -229,6 +307,9 @@ def test_structures_are_read() -> None:
         (lambda: fitted().sample(3, elements=()), "elements"),
         (lambda: fitted().sample(3, elements=(118,)), "elements"),
         (lambda: fitted().sample(3, value=1.0), "value"),
+        (lambda: fitted().sample(3, space_group="225"), "space_group"),  # type: ignore[arg-type]
+        (lambda: fitted().sample(3, space_group=True), "space_group"),
+        (lambda: WyckoffDiff(relabel="all"), "relabel"),  # type: ignore[arg-type]
         (lambda: fitted().sample(3, steps=21), "steps"),
         (lambda: WyckoffDiff(**SMALL).fit(CRYSTALS, values=[0.0] * 8), "values"),
         (lambda: WyckoffDiff(**SMALL, condition=True).fit(CRYSTALS), "values"),

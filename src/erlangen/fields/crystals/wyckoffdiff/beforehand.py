@@ -53,7 +53,8 @@ def frequencies(
     whole = _tallies(states[torch.arange(len(states))], most, relabelings)
     smoothed = {"points": _smoothed_points, "counts": _smoothed_counts}
     if kind == "pooled" or len(states) < 2:
-        return Frequencies(*(_pooled(whole[part]).float() for part in smoothed))
+        many = {part: tally.sum(0, keepdim=True) if kind == "pooled" else tally for part, tally in whole.items()}
+        return Frequencies(_smoothed_points(many["points"]).float(), _smoothed_counts(many["counts"]).float())
     halves = torch.randperm(len(states), generator=torch.Generator().manual_seed(seed)).chunk(2)
     one, other = (_tallies(states[half], most, relabelings) for half in halves)
     made = []
@@ -84,27 +85,21 @@ def _tallies(batch: Batch, most: int, relabelings: Relabelings | None) -> dict[s
     return {"points": points, "counts": counts}
 
 
-def _pooled(tally: Tensor) -> Tensor:
-    """Over all positions ``[1, ..., K]``, with half a case more of each class, for what was not seen may be."""
-    total = tally.sum(0, keepdim=True) + 0.5
-    return total / total.sum(-1, keepdim=True)
-
-
-def _smoothed_points(tally: Tensor, occupied: float, kinds: float) -> Tensor:
+def _smoothed_points(tally: Tensor, occupied: float = 1.0, kinds: float = 1.0) -> Tensor:
     """Whether a point is occupied, with the mean of all as ``occupied`` crystals more; by what, with the shares of all as ``kinds`` more."""
-    pooled, filled = _pooled(tally), tally[:, 1:].sum(1, keepdim=True)
-    share = (filled + occupied * (1 - pooled[:, :1])) / (tally.sum(1, keepdim=True) + occupied)
-    elements = (tally[:, 1:] + kinds * pooled[:, 1:] / (1 - pooled[:, :1])) / (filled + kinds)
+    filled, crystals = tally[:, 1:].sum(1, keepdim=True), tally.sum(1, keepdim=True)
+    common = tally[:, 1:].sum(0) + 0.5  # what was not seen may be
+    share = (filled + occupied * (filled.sum() + 0.5) / (crystals.sum() + 1)) / (crystals + occupied)
+    elements = (tally[:, 1:] + kinds * common / common.sum()) / (filled + kinds)
     return torch.cat([1 - share, share * elements], 1)
 
 
-def _smoothed_counts(tally: Tensor, occupied: float, kinds: float, orbits: float) -> Tensor:
+def _smoothed_counts(tally: Tensor, occupied: float = 1.0, kinds: float = 1.0, orbits: float = 1.0) -> Tensor:
     """How many elements a position has; which, with ``kinds`` crystals more; how many orbits of each, with ``orbits`` cases more."""
-    there, crystals = tally[..., 1:].sum(2), tally[:, :1].sum(2)
-    number, common = there.sum(1, keepdim=True), there.sum(0) + 0.5
-    mean = (number + occupied * common.sum() / (crystals.sum() + 1)) / (crystals + occupied)
+    there, crystals = tally[..., 1:].sum(2), tally[:, 0].sum(1, keepdim=True)
+    number, common, usual = there.sum(1, keepdim=True), there.sum(0) + 0.5, tally[..., 1:].sum((0, 1)) + 0.5
+    mean = (number + occupied * (number.sum() + 0.5) / (crystals.sum() + 1)) / (crystals + occupied)
     share = (there + kinds * (mean * common / common.sum()).clamp(max=0.5)) / (crystals + kinds)
-    usual = tally[..., 1:].sum((0, 1)) + 0.5
     here = (tally[..., 1:].sum(1) + orbits * usual / usual.sum()) / (number + orbits)
     each = (tally[..., 1:] + orbits * here.unsqueeze(1)) / (there + orbits).unsqueeze(2)
     return torch.cat([1 - share.unsqueeze(2), share.unsqueeze(2) * each], 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,10 +28,11 @@ class ProtostructureMetrics:
         novel: share that does not occur in the training data in any description.
         new_prototype: share whose prototype does not.
         valid: share with a composition that SMACT (oxidation states of 2014) can balance.
-        elements, atoms: mean number of elements, median number of atoms in the conventional cell, of what is not empty.
+        elements, atoms: mean number of elements, median number of atoms in the conventional cell, of what is not empty; NaN where all is.
         space_group_tv, space_group_js: distances of the histogram of groups to the reference's: total variation, and the Jensen-Shannon
-            divergence in nats.
-        fwd, fwd_features: Fréchet distances to the reference in the encoder's features, and in those that it is given; None without one.
+            divergence in nats; NaN where all is empty.
+        fwd, fwd_features: Fréchet distances to the reference in the encoder's features, and in those that it is given; None without one,
+            NaN of fewer than two that are not empty, which have no spread.
     """
 
     requested: int
@@ -73,13 +75,14 @@ class Judge:
         """The metrics of generated protostructures, None in the place of each empty one.
 
         Raises:
-            ArgumentError: none were generated, or not two with an atom.
+            ArgumentError: none were generated.
         """
         made, n = [one.canonical() for one in generated if one is not None], len(generated)
-        if len(made) < 2:
-            raise ArgumentError("generated", "at least two protostructures with atoms", f"{len(made)} of {n}")
-        tv, js = space_group_distances((one.space_group for one in made), (one.space_group for one in self.reference))
-        encoder = self.encoder
+        if not n:
+            raise ArgumentError("generated", "at least one protostructure, None in the place of an empty one", "none")
+        tv = js = math.nan
+        if made:
+            tv, js = space_group_distances((one.space_group for one in made), (one.space_group for one in self.reference))
         return ProtostructureMetrics(
             requested=n,
             empty=1 - len(made) / n,
@@ -87,13 +90,18 @@ class Judge:
             novel=sum(one not in self._known for one in made) / n,
             new_prototype=sum(one.prototype() not in self._prototypes for one in made) / n,
             valid=sum(smact14_valid(one.composition) for one in made) / n,
-            elements=statistics.mean(len(one.counts) for one in made),
-            atoms=statistics.median(one.n_atoms(primitive=False) for one in made),
+            elements=statistics.mean(len(one.counts) for one in made) if made else math.nan,
+            atoms=statistics.median(one.n_atoms(primitive=False) for one in made) if made else math.nan,
             space_group_tv=tv,
             space_group_js=js,
-            fwd=None if encoder is None else encoder.distance(made, self.reference),
-            fwd_features=None if encoder is None else encoder.distance(made, self.reference, trained=False),
+            fwd=self._distance(made),
+            fwd_features=self._distance(made, trained=False),
         )
+
+    def _distance(self, made: Sequence[Protostructure], trained: bool = True) -> float | None:
+        if self.encoder is None:
+            return None
+        return self.encoder.distance(made, self.reference, trained) if min(len(made), len(self.reference)) > 1 else math.nan
 
 
 def space_group_distances(groups: Iterable[int], reference: Iterable[int]) -> tuple[float, float]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -219,7 +221,7 @@ class WyckoffDiff:
         if numbers.shape != (count,) or not bool(numbers.isfinite().all()) or count < 2 or float(numbers.std()) == 0:
             raise ArgumentError("values", f"{count} finite numbers that differ", f"shape {tuple(numbers.shape)}")
         self.values = torch.stack([numbers.mean(), numbers.std()])
-        return {"value": ((numbers - self.values[0]) / self.values[1]).float()}
+        return {"value": ((numbers - self.values[0]) / self.values[1]).to(torch.get_default_dtype())}
 
     def _bases(self, states: States) -> dict[str, Tensor]:
         """What noise redraws from, ``[E + 1]`` and ``[C + 1]``."""
@@ -295,10 +297,12 @@ class WyckoffDiff:
         if value is not None and not self.settings["condition"]:
             raise ArgumentError("value", "none for a model without a condition", repr(value))
         diffusion = self.diffusion
-        if space_group is None or not isinstance(space_group, int):
+        if value is not None and not math.isfinite(value):
+            raise ArgumentError("value", "a finite number", repr(value))
+        if (number := _number(space_group)) is None:
             groups = torch.multinomial(self._chances(space_group), n, replacement=True, generator=generator)
         else:
-            groups = torch.full((n,), space_group)
+            groups = torch.full((n,), number)
         allowed = self._allowed(elements)
         made: list[Protostructure | None] = []
         for some in groups.split(batch):
@@ -331,7 +335,10 @@ class WyckoffDiff:
         """Of groups 0 to 230."""
         if space_group is None:
             return self.space_groups
-        given = torch.as_tensor(space_group, dtype=torch.float64)
+        try:
+            given = torch.as_tensor(space_group, dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError):
+            raise ArgumentError("space_group", "a number from 1 to 230, or 230 probabilities", repr(space_group)) from None
         if given.shape != (GROUPS - 1,) or not bool((given >= 0).all()) or abs(float(given.sum()) - 1) > 1e-6:
             raise ArgumentError(
                 "space_group",
@@ -386,7 +393,9 @@ class WyckoffDiff:
             bases = {name: tensors.pop(f"base.{name}") for name in (POINTS, COUNTS)}
             state = {name.removeprefix("diffusion."): t for name, t in tensors.items()}
             known = Frequencies(*(state[f"network.beforehand.{name}"].exp() for name in (POINTS, COUNTS)))
-            diffusion = model._built(known, bases)
+            # In the precision that they were saved in, whatever the default is.
+            precision = next(t.dtype for name, t in state.items() if name.startswith("network.network."))
+            diffusion = model._built(known, bases).to(precision)
             diffusion.load_state_dict(state)
         except (KeyError, TypeError, RuntimeError) as problem:
             raise ArgumentError("path", "a file of a WyckoffDiff", f"'{path}' ({problem})") from None
@@ -396,3 +405,13 @@ class WyckoffDiff:
     def __repr__(self) -> str:
         kept = {name: self.settings[name] for name in ("base", "elements", "most", "steps", "hidden")}
         return f"WyckoffDiff({', '.join(f'{name}={value!r}' for name, value in kept.items())})"
+
+
+def _number(space_group: Any) -> int | None:
+    """A single whole number of any library; None for what is none."""
+    if isinstance(space_group, bool) or (hasattr(space_group, "shape") and len(space_group.shape)):
+        return None
+    try:
+        return operator.index(space_group)
+    except TypeError:
+        return None

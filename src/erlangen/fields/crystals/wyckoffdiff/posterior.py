@@ -60,6 +60,7 @@ class Posterior(nn.Module):
         """
         context = {}
         if self.condition is not None and value is not None and given is not None:
+            value = value.to(next(self.condition.parameters()).dtype)
             context["shift"] = self.condition(value.unsqueeze(-1)) * given.unsqueeze(-1)
         said = self.network(t=t, group=group, **parts, **context)
         for name, process in self.processes.items():
