@@ -137,8 +137,11 @@ def test_network_is_the_published_one(attention: tuple[int, ...]) -> None:
         torch.testing.assert_close(said["counts"][batch["counts_of"] == crystal], counts, rtol=1e-10, atol=1e-10)
 
 
-def test_batch_mates_and_order_do_not_matter() -> None:
-    net = perturbed()
+@pytest.mark.parametrize("options", [{}, {"company": True, "rank": 2, "norm": True}])
+def test_batch_mates_and_order_do_not_matter(options: dict) -> None:
+    net = perturbed(**options)
+    for table in net.company or []:
+        nn.init.normal_(table.weight, std=0.3)
     crystals = random_crystals(GROUPS)
     batch, t = encode(crystals, E, C), torch.arange(len(GROUPS)) + 1
     said = net(t=t, **batch)
@@ -170,6 +173,31 @@ def test_average_over_descriptions_is_invariant() -> None:
     for name in ("points", "counts"):
         torch.testing.assert_close(again[name], said[name], rtol=1e-10, atol=1e-10)
         assert float((other[name] - plain[name]).abs().max()) > 1e-3
+
+
+def test_tables_of_pairs() -> None:
+    """Written out: each element of the crystal adds to the logits of all others, those on a position once more; nothing at first."""
+    torch.manual_seed(0)
+    net = WyckoffGNN(E, C, T, hidden=16, company=True).double()
+    batch = encode(random_crystals([62, 225, 14, 1]), E, C)
+    t = torch.tensor([3, 9, 4, 1])
+    with torch.no_grad():
+        said = net(t=t, **batch)
+        assert not bool(said["points"].any())
+        assert not bool(said["counts"].any())
+        far, near = (table.weight.normal_() for table in net.company)
+        said = net(t=t, **batch)
+    for i in range(4):
+        crystal = decode(batch)[i]
+        elements = {element for _, element, _ in crystal.sites}
+        others = sum(far[:, element - 1] for element in elements)
+        for row in (batch["points_of"] == i).nonzero().flatten():
+            torch.testing.assert_close(said["points"][row], torch.cat([others.new_zeros(1), others]))
+        for row in (batch["counts_of"] == i).nonzero().flatten():
+            here = {e for p, e, _ in crystal.sites if p == int(batch["counts_at"][row])}
+            expected = others + sum((near[:, element - 1] for element in here), others.new_zeros(E))
+            assert not bool(said["counts"][row, :, 0].any())
+            torch.testing.assert_close(said["counts"][row, :, 1:], expected.unsqueeze(1).expand(E, C))
 
 
 def test_a_head_of_low_rank() -> None:

@@ -23,7 +23,7 @@ from erlangen.reporting import progress
 from erlangen.training import TrainingConfig
 
 #: What the model that is kept was made with; another number in the name whenever these change.
-MODEL, MOST, STEPS = "wyckoffdiff-icsd-1", 8, 4000
+MODEL, MOST, STEPS = "wyckoffdiff-icsd-2", 8, 8000
 #: So many samples are drawn for each crystal that is wanted before it is said that they do not come.
 DRAWS = 20
 
@@ -75,8 +75,21 @@ def wyckoff_model(folder: str | Path | None = None, *, steps: int = STEPS, quiet
     if not quiet:
         print(f"No model yet: one is trained on crystals of the ICSD, once (minutes), and kept as {path}")
     torch.manual_seed(0)
-    model = WyckoffDiff("zeros", elements=94, most=MOST, steps=100, hidden=128)
-    config = TrainingConfig(steps=steps, batch_size=128, lr=2e-3, weight_decay=0.0, clip=5.0, warmup=20)
+    model = WyckoffDiff(
+        "zeros",
+        elements=94,
+        most=MOST,
+        steps=100,
+        hidden=128,
+        width=128,
+        layers=2,
+        norm=True,
+        rank=3,
+        company=True,
+        relabel="canonical",
+        normalised=False,
+    )
+    config = TrainingConfig(steps=steps, batch_size=64, lr=4e-3, weight_decay=0.0, clip=5.0, warmup=20)
     model.fit(known_protostructures(quiet=quiet), config, checkpoint=path.with_suffix(".training"), quiet=quiet)
     model.save(path)
     return model

@@ -25,7 +25,7 @@ from erlangen.fields.crystals.wyckoffdiff import (
     realise,
 )
 from erlangen.fields.crystals.wyckoffdiff.beforehand import frequencies
-from erlangen.fields.crystals.wyckoffdiff.relabelings import Descriptions, Relabelings
+from erlangen.fields.crystals.wyckoffdiff.relabelings import Descriptions
 from erlangen.fields.crystals.wyckoffdiff.state import States, encode, position_table
 from erlangen.training import TrainingConfig, steps_within
 
@@ -104,21 +104,23 @@ def learn(config: Any, found: Crystals, seed: int, quiet: bool, **options: Any) 
         "steps": config.noise_steps,
         "hidden": config.hidden,
         "width": config.width,
+        "layers": config.layers,
         "rank": config.rank or None,
         "norm": True,
         "normalised": False,
+        "company": True,
+        "relabel": "canonical",
         "seed": seed,
     }
     training = TrainingConfig(batch_size=config.batch, lr=config.lr, clip=5.0, weight_decay=0.0, warmup=20, seed=seed)
     states = States(encode(found.training, 94, config.most))
-    relabelings = Relabelings(states.group.unique().tolist())
     trial = WyckoffDiff(**{**settings, **options})
     trial.fit(found.training, replace(training, steps=1), quiet=True)
 
     def loss(model: Any, record: dict[str, torch.Tensor]) -> torch.Tensor:
         return model.loss({name: part[0] for name, part in record.items()})
 
-    steps = steps_within(config.seconds, trial.diffusion, Descriptions(states, relabelings), loss, training, trial=10)
+    steps = steps_within(config.seconds, trial.diffusion, Descriptions(states, None), loss, training, trial=10)
     model = WyckoffDiff(**{**settings, **options})
     started = time.process_time()
     model.fit(found.training, replace(training, steps=steps), quiet=quiet)
@@ -134,13 +136,13 @@ def learn(config: Any, found: Crystals, seed: int, quiet: bool, **options: Any) 
 def independent_nats(config: Any, found: Crystals) -> tuple[float, float]:
     """Mean log-probability of test crystals given their groups if all entries were independent, by smoothed frequencies.
 
-    First in the letters that they have, then with all descriptions of a crystal alike, as they are for the networks.
+    First in the letters that they have, then in canonical descriptions, as the networks see them.
     """
-    states = States(encode(found.training, 94, config.most))
-    batch, row = encode(found.test[: config.bounded], 94, config.most), position_table().row
-    nats = []
-    for relabelings in (None, Relabelings(states.group.unique().tolist())):
-        known, total = frequencies(states, config.most, relabelings), 0.0
+    row, nats = position_table().row, []
+    for described in (lambda one: one, Protostructure.canonical):
+        states = States(encode([described(one) for one in found.training], 94, config.most))
+        batch = encode([described(one) for one in found.test[: config.bounded]], 94, config.most)
+        known, total = frequencies(states, config.most, None), 0.0
         for name, table in (("points", known.points), ("counts", known.counts)):
             at = table.double().log()[row[batch["group"][batch[f"{name}_of"]], batch[f"{name}_at"]]]
             total += float(at.gather(-1, batch[name].unsqueeze(-1)).sum()) / len(batch["group"])

@@ -22,11 +22,15 @@ BASES: dict[str, dict[str, Any]] = {"uniform base": {"base": "uniform"}, "margin
 PARTS: dict[str, dict[str, Any]] = {
     "frequencies pooled": {"beforehand": "pooled"},
     "without an entry's own evidence": {"evidence": False},
-    "as the source: pooled, without evidence, features and losses as they are": {
+    "without tables of pairs": {"company": False},
+    "as the source: pooled, nothing added": {
         "beforehand": "pooled",
         "evidence": False,
+        "company": False,
         "norm": False,
         "normalised": True,
+        "layers": 3,
+        "rank": None,
     },
 }
 MODEL = "WyckoffDiff, zeros base"
@@ -60,11 +64,13 @@ class Config:
     """Features of a position."""
     width: int = 128
     """Width of hidden layers."""
-    rank: int = 0
+    layers: int = 2
+    """Rounds of attention."""
+    rank: int = 3
     """Rank of the head of counts; 0 for the full one."""
-    batch: int = 128
+    batch: int = 64
     """Crystals in a batch."""
-    lr: float = 2e-3
+    lr: float = 4e-3
     """Learning rate at the start; it falls to zero as a cosine."""
     encoder_steps: int = 3000
     """Training steps of the encoder of formation energies."""
@@ -88,7 +94,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     """Train, generate, compare."""
     started = time.perf_counter()
     if config.full:
-        sizes: dict[str, Any] = {"hidden": 256, "width": 544, "most": 54, "noise_steps": 1000, "seconds": 28_800.0, "lr": 5e-4}
+        sizes: dict[str, Any] = {"hidden": 256, "width": 544, "most": 54, "noise_steps": 1000, "seconds": 28_800.0, "lr": 5e-4, "layers": 3}
         config = replace(config, **sizes, compare=True, rank=32)
     with one_thread():
         found = rows.crystals(config, quiet)

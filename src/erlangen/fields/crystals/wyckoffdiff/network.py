@@ -5,6 +5,7 @@ Source: Ekström Kelvinius et al., "WyckoffDiff - a generative diffusion model f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -17,6 +18,8 @@ from erlangen.fields.crystals.wyckoffdiff.state import GROUPS, POSITIONS, positi
 
 #: The largest multiplicity of a position is 192.
 MULTIPLICITIES = 193
+#: Elements that are counted; more are as many.
+KINDS = 9
 
 
 class WyckoffGNN(nn.Module):
@@ -39,8 +42,9 @@ class WyckoffGNN(nn.Module):
         norm: features are normalised before each round and each head, which the source's are not.
         rank: the head of counts gives each element so many numbers, which a matrix turns into logits; by default all of them. The first
             of them starts as whether the element is there, the next as powers of how many orbits more than one.
-        company: beside the head, each element that is seen adds to the logits of all others, wherever they stand in the crystal, and
-            on the same position: a table of pairs, which is learnt faster than layers learn it. The source has none.
+        company: every node is told which elements are seen in the whole crystal, and how many (means over nodes cannot count); and each
+            of them adds to the logits of all others, wherever they stand and on its own position: tables of pairs, which are learnt
+            faster than layers learn them. The source has none.
 
     Raises:
         ArgumentError: a size that is not positive.
@@ -88,6 +92,7 @@ class WyckoffGNN(nn.Module):
         self.head_counts = mlp(hidden, width, width, elements * per_element)
         self.from_rank = None if rank is None else nn.Linear(rank, most + 1, bias=False)
         self.company = nn.ModuleList([nn.Linear(elements, elements, bias=False) for _ in range(2)]) if company else None
+        self.whole, self.kinds = (nn.Linear(elements, hidden), nn.Embedding(KINDS + 1, hidden)) if company else (None, None)
         self._start()
 
     @torch.no_grad()
@@ -104,6 +109,10 @@ class WyckoffGNN(nn.Module):
             last = head[-1]
             assert isinstance(last, nn.Linear)
             last.weight.zero_()
+        # Steps beside each other start alike: a hundred vectors of their own would have to be learnt to be.
+        time = self.context["time"].weight
+        waves = (torch.arange(4.0) * math.pi * torch.linspace(0, 1, len(time)).unsqueeze(1)).cos()
+        time.copy_(waves @ time[: waves.shape[1]] / 2)  # type: ignore[operator, index, arg-type]
         for table in self.company or []:
             table.weight.zero_()  # type: ignore[operator, union-attr]
         if self.from_rank is not None:
@@ -146,6 +155,11 @@ class WyckoffGNN(nn.Module):
         }
         context = torch.stack([self.context[name](kind) for name, kind in kinds.items()]).sum(0)
         h = torch.cat([self.element(points), self.counts(self.count.weight[counts].squeeze(-1))])
+        here = (counts > 0).to(h.dtype)
+        there = here.new_zeros(len(group), self.elements + 1)
+        there = there.index_put((points_of, points), here.new_ones(len(points)))[:, 1:].index_add(0, counts_of, here).clamp(max=1.0)
+        if self.whole is not None and self.kinds is not None:
+            h = h + (self.whole(there) + self.kinds(there.sum(1).long().clamp(max=KINDS)))[of]
         if shift is not None:
             h = h + shift[of]
         pairs = Pairs(of, at, len(group))
@@ -157,10 +171,6 @@ class WyckoffGNN(nn.Module):
         on_counts = on_counts if self.from_rank is None else self.from_rank(on_counts)
         if self.company is not None:
             far, near = self.company
-            here = (counts > 0).to(h.dtype)
-            there = here.new_zeros(len(group), self.elements + 1)
-            there = there.index_put((points_of, points), here.new_ones(len(points)))[:, 1:]
-            there = there.index_add(0, counts_of, here).clamp(max=1.0)
             others = far(there)
             on_points = torch.cat([on_points[:, :1], on_points[:, 1:] + others[points_of]], 1)
             seen = (others[counts_of] + near(here)).unsqueeze(2)
