@@ -47,8 +47,8 @@ class Journal:
         if (kept := self._made.get(str(number))) is None:
             return None
         try:
-            places = (torch.tensor(kept["crystal"][name], dtype=torch.float64) for name in ("cell", "fractional"))
-            crystal = Crystal(*places, torch.tensor(kept["crystal"]["numbers"]))
+            cell, fractional = (torch.tensor(kept["crystal"][name], dtype=torch.float64) for name in ("cell", "fractional"))
+            crystal = Crystal(cell, fractional, torch.tensor(kept["crystal"]["numbers"]))
             protostructure = Protostructure(kept["space_group"], tuple(map(tuple, kept["sites"])))
             found = {float(tolerance): group for tolerance, group in kept["found"].items()}
             rest = {name: kept[name] for name in ("energy", "closest", "symmetry", "failed")}

@@ -7,6 +7,7 @@ model, that of independent entries; a network that starts from its logarithms ha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
@@ -51,7 +52,7 @@ def frequencies(
     if kind not in ("positions", "pooled"):
         raise ArgumentError("beforehand", "'positions' or 'pooled'", repr(kind))
     whole = _tallies(states[torch.arange(len(states))], most, relabelings)
-    smoothed = {"points": _smoothed_points, "counts": _smoothed_counts}
+    smoothed: dict[str, Callable[..., Tensor]] = {"points": _smoothed_points, "counts": _smoothed_counts}
     if kind == "pooled" or len(states) < 2:
         many = {part: tally.sum(0, keepdim=True) if kind == "pooled" else tally for part, tally in whole.items()}
         return Frequencies(_smoothed_points(many["points"]).float(), _smoothed_counts(many["counts"]).float())
@@ -59,11 +60,14 @@ def frequencies(
     one, other = (_tallies(states[half], most, relabelings) for half in halves)
     made = []
     for part, smooth in smoothed.items():
-        weights = [WEIGHTS[len(WEIGHTS) // 2]] * (2 if part == "points" else 3)
-        for i in 2 * list(range(len(weights))):  # one after another, twice: all together they are too many
-            tried = {value: smooth(one[part], *weights[:i], value, *weights[i + 1 :]) for value in WEIGHTS}
-            weights[i] = max(WEIGHTS, key=lambda value, tried=tried, part=part: float((other[part] * tried[value].log()).sum()))
-        made.append(smooth(whole[part], *weights).float())
+        chosen = [WEIGHTS[len(WEIGHTS) // 2]] * (2 if part == "points" else 3)
+        for i in 2 * list(range(len(chosen))):  # one after another, twice: all together they are too many
+            scores = {}
+            for value in WEIGHTS:
+                table = smooth(one[part], *chosen[:i], value, *chosen[i + 1 :])
+                scores[value] = float((other[part] * table.log()).sum())
+            chosen[i] = max(scores, key=scores.__getitem__)
+        made.append(smooth(whole[part], *chosen).float())
     return Frequencies(*made)
 
 

@@ -92,7 +92,8 @@ class WyckoffGNN(nn.Module):
         self.head_counts = mlp(hidden, width, width, elements * per_element)
         self.from_rank = None if rank is None else nn.Linear(rank, most + 1, bias=False)
         self.company = nn.ModuleList([nn.Linear(elements, elements, bias=False) for _ in range(2)]) if company else None
-        self.whole, self.kinds = (nn.Linear(elements, hidden), nn.Embedding(KINDS + 1, hidden)) if company else (None, None)
+        self.whole = nn.Linear(elements, hidden) if company else None
+        self.kinds = nn.Embedding(KINDS + 1, hidden) if company else None
         self._start()
 
     @torch.no_grad()
@@ -110,9 +111,10 @@ class WyckoffGNN(nn.Module):
             assert isinstance(last, nn.Linear)
             last.weight.zero_()
         # Steps beside each other start alike: a hundred vectors of their own would have to be learnt to be.
-        time = self.context["time"].weight
-        waves = (torch.arange(4.0) * math.pi * torch.linspace(0, 1, len(time)).unsqueeze(1)).cos()
-        time.copy_(waves @ time[: waves.shape[1]] / 2)  # type: ignore[operator, index, arg-type]
+        time = self.context["time"]
+        assert isinstance(time, nn.Embedding)
+        waves = (torch.arange(4.0) * math.pi * torch.linspace(0, 1, time.num_embeddings).unsqueeze(1)).cos()
+        time.weight.copy_(waves @ torch.randn(4, time.embedding_dim) / 2)
         for table in self.company or []:
             table.weight.zero_()  # type: ignore[operator, union-attr]
         if self.from_rank is not None:

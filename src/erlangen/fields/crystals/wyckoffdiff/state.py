@@ -151,7 +151,8 @@ class States:
     def __init__(self, batch: Batch) -> None:
         self.group, size = batch["group"], len(batch["group"])
         self.parts: Batch = {name: batch[name] for name in SEGMENTS}
-        self.parts["counts"] = batch["counts"].to(torch.int16)  # nine of ten numbers of a state stand here, and are small
+        if not batch["counts"].numel() or int(batch["counts"].max()) <= torch.iinfo(torch.int16).max:
+            self.parts["counts"] = batch["counts"].to(torch.int16)  # nine of ten numbers of a state stand here, and are small
         self.first = {
             name: torch.cat([torch.zeros(1, dtype=torch.int64), torch.bincount(batch[f"{name}_of"], minlength=size).cumsum(0)])
             for name in ("points", "counts")
