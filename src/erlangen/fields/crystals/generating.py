@@ -89,7 +89,7 @@ def wyckoff_model(folder: str | Path | None = None, *, steps: int = STEPS, quiet
         relabel="canonical",
         normalised=False,
     )
-    config = TrainingConfig(steps=steps, batch_size=64, lr=4e-3, weight_decay=0.0, clip=5.0, warmup=20)
+    config = TrainingConfig(steps=steps, batch_size=64, lr=8e-3, weight_decay=0.0, clip=5.0, warmup=20)
     model.fit(known_protostructures(quiet=quiet), config, checkpoint=path.with_suffix(".training"), quiet=quiet)
     model.save(path)
     return model

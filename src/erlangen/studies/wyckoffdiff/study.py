@@ -70,7 +70,7 @@ class Config:
     """Rank of the head of counts; 0 for the full one."""
     batch: int = 64
     """Crystals in a batch."""
-    lr: float = 4e-3
+    lr: float = 8e-3
     """Learning rate at the start; it falls to zero as a cosine."""
     encoder_steps: int = 3000
     """Training steps of the encoder of formation energies."""
