@@ -139,7 +139,14 @@ def generate(
     numbers = None if elements is None else [atomic_number(one, "elements") for one in elements]
     model = wyckoff_model(quiet=quiet) if model is None else model
     learnt, volumes = _learnt(quiet), _real(quiet)[1]
-    settings: dict[str, Any] = {"n": n, "space_group": space_group, "elements": numbers, "max_atoms": max_atoms, "novel": novel, "n_tries": n_tries}
+    settings: dict[str, Any] = {
+        "n": n,
+        "space_group": space_group,
+        "elements": numbers,
+        "max_atoms": max_atoms,
+        "novel": novel,
+        "n_tries": n_tries,
+    }
     settings |= {"calculator": calculator if isinstance(calculator, str | None) else type(calculator).__name__, "seed": seed}
     journal = Journal(checkpoint, {**settings, "model": model.digest()} if checkpoint is not None else settings)
     kept: list[Realisation] = []

@@ -94,7 +94,15 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     """Train, generate, compare."""
     started = time.perf_counter()
     if config.full:
-        sizes: dict[str, Any] = {"hidden": 256, "width": 544, "most": 54, "noise_steps": 1000, "seconds": 28_800.0, "lr": 5e-4, "layers": 3}
+        sizes: dict[str, Any] = {
+            "hidden": 256,
+            "width": 544,
+            "most": 54,
+            "noise_steps": 1000,
+            "seconds": 28_800.0,
+            "lr": 5e-4,
+            "layers": 3,
+        }
         config = replace(config, **sizes, compare=True, rank=32)
     with one_thread():
         found = rows.crystals(config, quiet)

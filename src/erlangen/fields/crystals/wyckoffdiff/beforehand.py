@@ -90,7 +90,7 @@ def _tallies(batch: Batch, most: int, relabelings: Relabelings | None) -> dict[s
 
 
 def _smoothed_points(tally: Tensor, occupied: float = 1.0, kinds: float = 1.0) -> Tensor:
-    """Whether a point is occupied, with the mean of all as ``occupied`` crystals more; by what, with the shares of all as ``kinds`` more."""
+    """Whether a point is occupied, the mean of all as ``occupied`` crystals more; by what, the shares of all as ``kinds`` more."""
     filled, crystals = tally[:, 1:].sum(1, keepdim=True), tally.sum(1, keepdim=True)
     common = tally[:, 1:].sum(0) + 0.5  # what was not seen may be
     share = (filled + occupied * (filled.sum() + 0.5) / (crystals.sum() + 1)) / (crystals + occupied)
