@@ -102,6 +102,9 @@ NO_ENGINES = {"bench", "docs", "test", "dev"}
 MODULES = {
     "pillow": "PIL",
     "scikit-learn": "sklearn",
+    "scikit-fem": "skfem",
+    "scikit-image": "skimage",
+    "freud-analysis": "freud",
 }
 
 

@@ -3,6 +3,7 @@
 Units are SI: metres, kilograms, seconds, pascals. z points up.
 """
 
+from erlangen.fields.solids.drop import Drop, drop_test
 from erlangen.fields.solids.equilibrium import Equilibrium, solve_static
 from erlangen.fields.solids.files import boundary, read_surface, read_tets, write_surface, write_tets
 from erlangen.fields.solids.loads import Loads, lumped_masses, supports, traction
@@ -12,14 +13,18 @@ from erlangen.fields.solids.remesh import simplify, wrap
 from erlangen.fields.solids.repair import Examined, Repaired, examine, repair
 from erlangen.fields.solids.rest import RestShape, rest_shape
 from erlangen.fields.solids.stability import Stability
+from erlangen.fields.solids.standing import Stance, Stand, flatten_base, make_stand, stance
 from erlangen.fields.solids.structured import beam, box, column, mirrored
+from erlangen.fields.solids.substances import SUBSTANCES, Substance, substance
 from erlangen.fields.solids.surface import TriMesh
 from erlangen.fields.solids.symmetry import MeshSymmetry, VectorFields
 from erlangen.fields.solids.tetrahedra import tetrahedralize
 
 __all__ = [
+    "SUBSTANCES",
     "CorotatedLinear",
     "CustomMaterial",
+    "Drop",
     "Equilibrium",
     "Examined",
     "Loads",
@@ -30,6 +35,9 @@ __all__ = [
     "RestShape",
     "StVenantKirchhoff",
     "Stability",
+    "Stance",
+    "Stand",
+    "Substance",
     "TetMesh",
     "TriMesh",
     "VectorFields",
@@ -37,8 +45,11 @@ __all__ = [
     "boundary",
     "box",
     "column",
+    "drop_test",
     "examine",
+    "flatten_base",
     "lumped_masses",
+    "make_stand",
     "mirrored",
     "read_surface",
     "read_tets",
@@ -46,6 +57,8 @@ __all__ = [
     "rest_shape",
     "simplify",
     "solve_static",
+    "stance",
+    "substance",
     "supports",
     "tetrahedralize",
     "traction",
