@@ -48,7 +48,13 @@ SYSTEMS = (
         "parameters",
         "works on any torch model, beside LoRA and DoRA; peft's files; `erlangen adapt`",
     ),
-    System(2, "SARD", "symmetry-aware robot design with structured subgroups", "fields/robots"),
+    System(
+        2,
+        "SARD",
+        "symmetry-aware robot design with structured subgroups",
+        "fields/robots",
+        "works under MuJoCo: search over subgroups, evolution strategies or PPO, exact XML, gymnasium environments",
+    ),
     System(
         3,
         "WyckoffDiff",

@@ -148,3 +148,47 @@ def test_drawn_capsules_are_closed_and_where_the_engine_has_them():
     assert shown.points[:, 2].min() == pytest.approx(0.01, abs=0.01)
     moved = robots.surface(robot, np.array([1.0, 2.0, 3.0, 1, 0, 0, 0, *np.zeros(6)]))
     assert np.allclose(moved.points - shown.points, [1.0, 2.0, 3.0 - robot.height])
+
+
+def test_many_robots_are_one_robot_many_times():
+    many = gymnasium.make_vec(
+        "erlangen/RadialRobot-v0", 3, vectorization_mode="vector_entry_point", n_legs=3, task=SHORT["forward"]
+    )
+    one = gymnasium.make("erlangen/RadialRobot-v0", n_legs=3, task=SHORT["forward"])
+    rng = np.random.default_rng(0)
+    seen, _ = many.reset(seed=0)
+    alone, _ = one.reset(seed=0)
+    assert np.array_equal(seen, np.stack([alone] * 3))
+    for step in range(15):
+        actions = rng.uniform(-1, 1, (3, 6)).astype(np.float32)
+        seen, rewards, ended, cut, _ = many.step(actions)
+        alone, reward, _, truncated, _ = one.step(actions[1])
+        assert np.allclose(seen[1], alone, atol=1e-12)
+        assert rewards[1] == pytest.approx(reward, abs=1e-9)
+        assert cut[1] == truncated == (step == 14)
+        assert not ended.any()
+    fresh, rewards, _, cut, _ = many.step(actions)  # the next episode begins
+    assert np.array_equal(fresh, np.stack([one.reset()[0]] * 3))
+    assert not rewards.any()
+    assert not cut.any()
+    many.close()
+    one.close()
+
+
+def test_policy_optimisation_improves_a_fixed_body():
+    from erlangen.design import PPO
+    from erlangen.fields.robots.vector_env import RadialRobots
+
+    env = RadialRobots(8, task="forward", threads=1)
+    ppo = PPO(env, horizon=75, passes=8, deviation=0.5, seed=0, rate=1e-3)
+    returns = [round_.mean_return for round_ in ppo.learn(20_000)]
+    env.close()
+    first, last = np.nanmean(returns[:5]), np.nanmean(returns[-5:])
+    assert last > first + 20  # 0.2 m further
+
+
+def test_designs_with_policy_optimisation():
+    best = robots.design(SHORT["forward"], inner="ppo", search="H_4_0", budget=120, population=4, generations=2)
+    assert best.group == "H_4_0"
+    assert best.rollouts <= 120
+    assert np.isfinite(best.value)

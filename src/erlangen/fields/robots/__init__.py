@@ -9,7 +9,7 @@ from erlangen.fields.robots.registration import ID, register
 from erlangen.fields.robots.rollouts import Rolled, Rollouts
 from erlangen.fields.robots.space import ATTRIBUTES, PaperSymmetrizer, RadialSpace, links
 from erlangen.fields.robots.spec import RobotSpec
-from erlangen.fields.robots.tasks import TASKS, Task, fundamental_goals
+from erlangen.fields.robots.tasks import TASKS, Task, fundamental_goals, task_named
 
 __all__ = [
     "ATTRIBUTES",
@@ -33,6 +33,7 @@ __all__ = [
     "links",
     "strip",
     "surface",
+    "task_named",
 ]
 
 register()

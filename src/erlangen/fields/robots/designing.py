@@ -166,7 +166,8 @@ def design(
             each epoch; ``"bandit"``: whichever did best so far, or is least known; ``"none"``: no symmetry;
             or the name of a subgroup, which is then the symmetry (``"H_1_0"`` all of it).
         budget: rollouts for the search, at most: robots times goals. The last look at the result is not counted.
-        inner: what improves the robot: ``"es"``, the evolution strategy, or ``"ppo"``, reinforcement learning, for the controller.
+        inner: what improves the robot: ``"es"``, the evolution strategy; ``"ppo"``: half of an epoch's rollouts go to proximal policy
+            optimisation of the controller.
         depth: limbs of a leg.
         x_axis_index: see :class:`RadialSpace`.
         population, generations: of the evolution strategy, in an epoch.
@@ -196,20 +197,21 @@ def design(
     with Rollouts(threads) as rollouts:
         trial = Trial(space, asked, LegController(n_legs, depth), physics or Physics(), rollouts)
         unit = len(asked.goals(n_legs, x_axis_index, 1))
+        share = generations if inner == "es" else -(-generations // 2)
         train: Any = EvolutionTraining(
             trial.generation,
-            generations=generations,
+            generations=share,
             population=population,
             sigma=SIGMA,
             rate=RATE,
             scale=trial.scale,
             project=trial.project,
         )
-        cost = population * generations
         if inner == "ppo":
             from erlangen.fields.robots.learning import PolicyTraining
 
-            train = PolicyTraining(trial, episodes=cost)
+            train = PolicyTraining(trial, train, episodes=population * max(1, generations - share))
+        cost = population * max(generations, share + (inner == "ppo"))
         walk = SubgroupSearch(
             space.lattice, trial.value, train, action={"body": space.action, "controller": None}, start=start, soft_steps=soft_steps,
             tolerance=TOLERANCE, training_cost=-(-cost // unit), seed=seed,

@@ -18,4 +18,8 @@ def register() -> None:
         return
     registration = engine("robots", "gymnasium.envs.registration")
     if ID not in registration.registry:
-        registration.register(id=ID, entry_point="erlangen.fields.robots.env:RadialRobot")
+        registration.register(
+            id=ID,
+            entry_point="erlangen.fields.robots.env:RadialRobot",
+            vector_entry_point="erlangen.fields.robots.vector_env:RadialRobots",
+        )
