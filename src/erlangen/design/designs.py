@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,37 @@ def seed_from(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
+def whole_number(value: Any, least: int, argument: str) -> int:
+    """A whole number of at least ``least``; NumPy's and one-element tensors' too, for they would not be written as JSON.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    try:
+        number = operator.index(value)
+    except (TypeError, ValueError, RuntimeError):
+        number = least - 1
+    if isinstance(value, bool) or number < least:
+        raise ArgumentError(argument, f"a whole number of at least {least}", repr(value))
+    return number
+
+
+def real_number(value: Any, low: float, high: float, argument: str, *, open_below: bool = False) -> float:
+    """A number from ``low`` (or above it) to ``high``.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    try:
+        number = math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError, RuntimeError):
+        number = math.nan
+    if not (low < number if open_below else low <= number) or not number <= high or number == math.inf:
+        wanted = f"a number {'above' if open_below else 'of at least'} {low:g}" + ("" if high == math.inf else f", at most {high:g}")
+        raise ArgumentError(argument, wanted, repr(value))
+    return number
+
+
 def checked(design: Any, like: Any, argument: str) -> Any:
     """A copy of a design without gradients, after a look at its shapes and numbers.
 
@@ -37,7 +70,7 @@ def checked(design: Any, like: Any, argument: str) -> Any:
         if tree != other or shapes != wanted:
             raise ArgumentError(argument, f"a function whose value is a design like that given, of {wanted}", f"one of {shapes}")
     for t in leaves:
-        if t.is_floating_point() and not bool(torch.isfinite(t).all()):
+        if not bool(torch.isfinite(t).all()):
             raise ArgumentError(argument, "finite numbers in the design", "NaN or infinity")
     return optree.tree_unflatten(tree, [t.detach().clone() for t in leaves])
 

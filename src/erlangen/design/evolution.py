@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from erlangen.design.designs import checked, differences, seed_from, shapes_of
+from erlangen.design.designs import checked, differences, real_number, seed_from, shapes_of, whole_number
 from erlangen.design.symmetrizer import SoftSymmetrizer, Symmetrizer
 from erlangen.errors import ArgumentError
 from erlangen.reporting import progress
@@ -133,14 +134,13 @@ def evolve(
     >>> bool((found.design - wanted).abs().max() < 0.1), found.evaluations
     (True, 3600)
     """
-    for name, number in (("generations", generations), ("population", population)):
-        if not isinstance(number, int) or number < 1:
-            raise ArgumentError(name, "a positive whole number", repr(number))
+    generations, seed = whole_number(generations, 1, "generations"), whole_number(seed, 0, "seed")
+    population = whole_number(population, 2, "population")
     if population % 2:
         raise ArgumentError("population", "an even number, for both sides of each direction", repr(population))
-    for name, size in (("sigma", sigma), ("rate", rate)):
-        if not (isinstance(size, int | float) and 0 < size < float("inf")):
-            raise ArgumentError(name, "a positive number", repr(size))
+    sigma, rate = (
+        real_number(size, 0.0, math.inf, name, open_below=True) for name, size in (("sigma", sigma), ("rate", rate))
+    )
     start = checked(start, None, "start")
     for leaf in optree.tree_leaves(start):
         if not leaf.is_floating_point():

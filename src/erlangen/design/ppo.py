@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from erlangen.design.designs import seed_from
+from erlangen.design.designs import real_number, seed_from, whole_number
 from erlangen.errors import ArgumentError
 from erlangen.reporting import progress
 from erlangen.serialization import read_tensors, weights_bytes, write_bytes
@@ -134,18 +134,14 @@ class PPO:
         largest_kl: float = 0.1,
         seed: int = 0,
     ) -> None:
-        for name, number in (("horizon", horizon), ("minibatch", minibatch), ("passes", passes)):
-            if not isinstance(number, int) or number < 1:
-                raise ArgumentError(name, "a positive whole number", repr(number))
-        for name, part in (("discount", discount), ("trace", trace)):
-            if not 0 <= part <= 1:
-                raise ArgumentError(name, "a number from 0 to 1", repr(part))
-        for name, size in (("rate", rate), ("deviation", deviation), ("largest_kl", largest_kl)):
-            if not 0 < size < math.inf:
-                raise ArgumentError(name, "a positive number", repr(size))
-        self.env, self.seed, self.horizon, self.minibatch, self.passes = env, seed, horizon, minibatch, passes
-        self.discount, self.trace, self.entropy, self.largest_kl = discount, trace, entropy, largest_kl
-        self.mode = _reset_mode(env)
+        self.env, self.mode, self.seed = env, _reset_mode(env), whole_number(seed, 0, "seed")
+        self.horizon, self.minibatch = whole_number(horizon, 1, "horizon"), whole_number(minibatch, 1, "minibatch")
+        self.passes, self.entropy = whole_number(passes, 1, "passes"), real_number(entropy, -math.inf, math.inf, "entropy")
+        self.discount, self.trace = real_number(discount, 0.0, 1.0, "discount"), real_number(trace, 0.0, 1.0, "trace")
+        rate, deviation, self.largest_kl = (
+            real_number(size, 0.0, math.inf, name, open_below=True)
+            for name, size in (("rate", rate), ("deviation", deviation), ("largest_kl", largest_kl))
+        )
         observed, acted = (_box(getattr(env, f"single_{what}_space", None), what) for what in ("observation", "action"))
         self.observation_shape, self.action_shape = observed.shape, acted.shape
         low, high = np.broadcast_to(acted.low, acted.shape), np.broadcast_to(acted.high, acted.shape)
@@ -155,7 +151,7 @@ class PPO:
         self.low, self.high = low, high
         self.observations, self.returns = Running(self.observation_shape), Running(())
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_from(seed, 0))
+            torch.manual_seed(seed_from(self.seed, 0))
             self.policy = policy or _perceptron(self.observations, self.action_shape, 0.01)
             self.value = value or _perceptron(self.observations, (), 1.0)
         self.log_deviation = nn.Parameter(torch.full(self.action_shape, math.log(deviation)))
@@ -164,7 +160,7 @@ class PPO:
         )
         self._whole.register_parameter("log_deviation", self.log_deviation)
         self.optimizer = torch.optim.Adam(self._whole.parameters(), rate, eps=1e-5)
-        self.draw = torch.Generator().manual_seed(seed_from(seed, 1))
+        self.draw = torch.Generator().manual_seed(seed_from(self.seed, 1))
         self.history: list[Iteration] = []
         self._at: np.ndarray | None = None  # the observations where the environments stand
 
@@ -174,9 +170,11 @@ class PPO:
     def act(self, observation: Any) -> np.ndarray:
         """The mean action of the policy, as the environment takes it, for observations ``[*batch, *shape]``."""
         x = torch.as_tensor(np.asarray(observation), dtype=torch.float32)
-        lead = x.shape[: x.ndim - len(self.observation_shape)]
+        split = x.ndim - len(self.observation_shape)
+        if split < 0 or tuple(x.shape[split:]) != self.observation_shape:
+            raise ArgumentError("observation", f"shape [*batch, {', '.join(map(str, self.observation_shape))}]", tuple(x.shape))
         mean = self.policy(x.reshape(-1, *self.observation_shape))
-        return self._given(mean.reshape(*lead, *self.action_shape))
+        return self._given(mean.reshape((*x.shape[:split], *self.action_shape)))
 
     def learn(self, steps: int, *, quiet: bool = True) -> list[Iteration]:
         """Go on for so many steps of the environments, in whole rounds; returns the history.
@@ -184,8 +182,7 @@ class PPO:
         Raises:
             ArgumentError: the environment's rewards or observations are no longer finite.
         """
-        if not isinstance(steps, int) or steps < 1:
-            raise ArgumentError("steps", "a positive whole number", repr(steps))
+        steps = whole_number(steps, 1, "steps")
         begun = self.history[-1].steps if self.history else 0
         with progress(steps, "policy optimisation", quiet=quiet) as bar:
             done = begun
@@ -237,7 +234,7 @@ class PPO:
 
     def _likelihood(self, mean: Tensor, action: Tensor) -> Tensor:
         normal = torch.distributions.Normal(mean, self.log_deviation.exp().expand_as(mean), validate_args=False)
-        return normal.log_prob(action).flatten(1).sum(1)
+        return normal.log_prob(action).reshape(len(mean), -1).sum(1)
 
     @torch.no_grad()
     def _collect(self) -> tuple[dict[str, Tensor], list[float]]:
@@ -252,6 +249,9 @@ class PPO:
         for _ in range(self.horizon):
             x = torch.as_tensor(np.array(self._at), dtype=torch.float32)  # a copy: environments may write over theirs
             mean = self.policy(x)
+            if tuple(mean.shape) != (count, *self.action_shape) or not bool(torch.isfinite(mean).all()):
+                got = f"shape {tuple(mean.shape)}" if bool(torch.isfinite(mean).all()) else "NaN or infinity"
+                raise ArgumentError("policy", f"a network with finite actions {(count, *self.action_shape)}", got, "lower the rate")
             action = mean + self.log_deviation.exp() * torch.randn(mean.shape, generator=self.draw)
             after, reward, end, cut, info = self.env.step(self._given(action))
             real = _last_seen(after, info, end | cut) if self.mode == "SAME_STEP" else after
@@ -336,7 +336,7 @@ def advantages(
 
 
 class _Shaped(nn.Module):
-    """Numbers of a row as the shape of an action; those of a value as one number."""
+    """The numbers of each row in another shape: observations as one axis, outputs as an action or as one value."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -352,7 +352,8 @@ def _perceptron(observations: Running, shape: tuple[int, ...], gain: float, widt
     for layer, size in zip(layers, (math.sqrt(2), math.sqrt(2), gain)):
         nn.init.orthogonal_(layer.weight, size)
         nn.init.zeros_(layer.bias)
-    return nn.Sequential(observations, nn.Flatten(), layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2], _Shaped(shape))
+    flat = _Shaped((observations.mean.numel(),))
+    return nn.Sequential(observations, flat, layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2], _Shaped(shape))
 
 
 def _box(space: Any, what: str) -> Any:
@@ -377,6 +378,8 @@ def _last_seen(after: Any, info: dict[str, Any], done: Any) -> np.ndarray:
     """What was seen before an episode gave way to the next one in the same step."""
     real = np.array(after)
     final = info.get("final_obs", info.get("final_observation"))
+    if final is None and np.any(done):
+        raise ArgumentError("env", "one that tells in info['final_obs'] how an episode ended", ", ".join(info) or "nothing")
     for i in np.nonzero(done)[0]:
         real[i] = final[i]  # type: ignore[index]
     return real

@@ -14,7 +14,7 @@ import optree
 import torch
 
 from erlangen.design import checkpoint
-from erlangen.design.designs import checked, seed_from, shapes_of
+from erlangen.design.designs import checked, real_number, seed_from, shapes_of, whole_number
 from erlangen.design.result import Epoch, SearchResult
 from erlangen.design.states import Key, State, States
 from erlangen.errors import ArgumentError
@@ -91,25 +91,16 @@ class SubgroupSearch:
         training_cost: int = 0,
         seed: int = 0,
     ) -> None:
-        if not tolerance >= 0:
-            raise ArgumentError("tolerance", "a number that is not negative", repr(tolerance))
-        if not isinstance(repeats, int) or repeats < 1:
-            raise ArgumentError("repeats", "a positive number", repr(repeats))
-        if not 0 < rate <= 1:
-            raise ArgumentError("rate", "a number above 0, at most 1", repr(rate))
-        if not isinstance(training_cost, int) or training_cost < 0:
-            raise ArgumentError("training_cost", "a number of evaluations, not negative", repr(training_cost))
-        self.training_cost = training_cost
         self.states = States(lattice, action, soft_steps, up_to_conjugacy)
-        self.evaluate, self.train, self.tolerance, self.repeats, self.rate, self.seed = (
-            evaluate,
-            train,
-            tolerance,
-            repeats,
-            rate,
-            seed,
-        )
-        self.start = State(0, 0) if start is None else self.states.exact(start)
+        self.evaluate, self.train = evaluate, train
+        for name, function in (("evaluate", evaluate), ("train", train)):
+            if not callable(function):
+                raise ArgumentError(name, "a function", repr(function))
+        self.tolerance = real_number(tolerance, 0.0, math.inf, "tolerance")
+        self.rate = real_number(rate, 0.0, 1.0, "rate", open_below=True)
+        self.repeats, self.seed = whole_number(repeats, 1, "repeats"), whole_number(seed, 0, "seed")
+        self.training_cost = whole_number(training_cost, 0, "training_cost")
+        self.start = State(0, 0) if start is None else self.states.exact(start, "start")
 
     def run(
         self,
@@ -143,8 +134,7 @@ class SubgroupSearch:
                 something else than they should.
             JobError: one of them raised; the message names the state.
         """
-        if not isinstance(patience, int) or patience < 1:
-            raise ArgumentError("patience", "a positive number of epochs", repr(patience))
+        budget, patience = whole_number(budget, 1, "budget"), whole_number(patience, 1, "patience")
         if how not in get_args(How):
             raise ArgumentError("how", f"one of {', '.join(map(repr, get_args(How)))}", repr(how))
         walk = _Walk(self, design, self.start, how)
@@ -165,15 +155,14 @@ class SubgroupSearch:
 
     def fixed(self, design: Any, subgroup: str, *, epochs: int) -> SearchResult:
         """The baseline of one subgroup: as many epochs of training under it, evaluated after each. ``"1"`` or ``"H_n"`` is no symmetry."""
-        return self._trained([self.states.exact(subgroup)], design, epochs, 1, "loky", "fixed")
+        return self._trained([self.states.exact(subgroup, "subgroup")], design, epochs, 1, "loky", "fixed")
 
     def exhaustive(self, design: Any, *, epochs: int, jobs: int = 1, backend: Backend = "loky") -> SearchResult:
         """The baseline that tries everything: each subgroup (or one of each class) is trained for so many epochs from the same design."""
         return self._trained(self.states.all_exact(), design, epochs, jobs, backend, "exhaustive")
 
     def _trained(self, states: Sequence[State], design: Any, epochs: int, jobs: int, backend: Backend, how: str) -> SearchResult:
-        if not isinstance(epochs, int) or epochs < 1:
-            raise ArgumentError("epochs", "a positive number", repr(epochs))
+        epochs = whole_number(epochs, 1, "epochs")
         walks = run_jobs(_Alone(self, design, epochs), [_At(self, state) for state in states], jobs=jobs, backend=backend)
         best, rest = walks[0], walks[1:]
         for walk in rest:
@@ -244,7 +233,7 @@ class _Walk:
         self.learn(candidates, jobs, backend)
         here, value = candidates[0], self.values[key(candidates[0])]
         # What others are compared with is not below what was reached before: many small losses would add up.
-        top = max(*(self.values[key(s)] for s in candidates), *(self.values[k] for k in self.trained))
+        top = max([self.values[key(s)] for s in candidates] + [self.values[k] for k in self.trained])
         self.state = self._chosen(candidates, top)
         improved = value > self.reference + self.search.tolerance
         if self.state != here:
@@ -351,7 +340,7 @@ class _Evaluation:
             design = optree.tree_map(lambda part: part.clone(), trial.symmetrize(trial.design))
         value = self.evaluate(design, trial.symmetrize, trial.seed)
         try:
-            number = float(value)
+            number = float("no number" if isinstance(value, str) else value)
         except (TypeError, ValueError, RuntimeError):
             raise ArgumentError(
                 "evaluate", "a function whose value is a number", f"{type(value).__name__} in the {trial}"

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from erlangen.design.designs import whole_number
 from erlangen.design.symmetrizer import SoftSymmetrizer, Symmetrizer
 from erlangen.errors import ArgumentError
 from erlangen.groups.subgroups import SubgroupLattice
@@ -50,8 +51,9 @@ class States:
     """
 
     def __init__(self, lattice: SubgroupLattice, action: Any, steps: int = 3, up_to_conjugacy: bool = False) -> None:
-        if not isinstance(steps, int) or steps < 1:
-            raise ArgumentError("soft_steps", "a positive number", repr(steps))
+        if not isinstance(lattice, SubgroupLattice):
+            raise ArgumentError("lattice", "a lattice of subgroups (subgroup_lattice(group))", repr(lattice))
+        steps = whole_number(steps, 1, "soft_steps")
         self.lattice, self.action, self.steps, self.up_to_conjugacy = lattice, action, steps, up_to_conjugacy
         self.covers = lattice.covers()
         self._above: dict[int, list[int]] = defaultdict(list)
@@ -61,13 +63,16 @@ class States:
             self._below[j].append(i)
         self._projectors: dict[int, Symmetrizer] = {}
 
-    def exact(self, name: str) -> State:
+    def exact(self, name: str, argument: str = "name") -> State:
         """The subgroup of a name.
 
         Raises:
-            ArgumentError: there is none of that name; the message lists them.
+            ArgumentError: naming ``argument``: there is none of that name; the message lists them.
         """
-        place = self.lattice.place(name)
+        try:
+            place = self.lattice.place(name)
+        except ArgumentError as error:
+            raise ArgumentError(argument, error.expected, error.got) from None
         return State(place, place)
 
     def all_exact(self) -> list[State]:

@@ -80,8 +80,8 @@ class Symmetrizer(nn.Module):
         if action is None:
             return x
         action.check(x)
-        if not x.is_floating_point():
-            raise ArgumentError("x", "floating-point numbers, which have averages", x.dtype)
+        if not _has_averages(x):
+            raise ArgumentError("x", "floating-point or complex numbers, which have averages", x.dtype)
         return x if self.subgroup.order == 1 else part(x)
 
     def extra_repr(self) -> str:
@@ -127,9 +127,13 @@ class SoftSymmetrizer(nn.Module):
 
     def forward(self, x: Any) -> Any:
         def mixed(a: Any, b: Any) -> Any:
-            return torch.lerp(a, b, self.amount) if isinstance(a, Tensor) and a.is_floating_point() else a
+            return torch.lerp(a, b, self.amount) if isinstance(a, Tensor) and _has_averages(a) else a
 
         return optree.tree_map(mixed, self.lower(x), self.upper(x), none_is_leaf=True)
+
+
+def _has_averages(x: Tensor) -> bool:
+    return x.is_floating_point() or x.is_complex()
 
 
 class _Left(nn.Module):
