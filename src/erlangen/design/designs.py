@@ -49,7 +49,9 @@ def real_number(value: Any, low: float, high: float, argument: str, *, open_belo
     except (TypeError, ValueError, RuntimeError):
         number = math.nan
     if not (low < number if open_below else low <= number) or not number <= high or number == math.inf:
-        wanted = f"a number {'above' if open_below else 'of at least'} {low:g}" + ("" if high == math.inf else f", at most {high:g}")
+        wanted = f"a number {'above' if open_below else 'of at least'} {low:g}" + (
+            "" if high == math.inf else f", at most {high:g}"
+        )
         raise ArgumentError(argument, wanted, repr(value))
     return number
 

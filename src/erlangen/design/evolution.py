@@ -138,9 +138,7 @@ def evolve(
     population = whole_number(population, 2, "population")
     if population % 2:
         raise ArgumentError("population", "an even number, for both sides of each direction", repr(population))
-    sigma, rate = (
-        real_number(size, 0.0, math.inf, name, open_below=True) for name, size in (("sigma", sigma), ("rate", rate))
-    )
+    sigma, rate = (real_number(size, 0.0, math.inf, name, open_below=True) for name, size in (("sigma", sigma), ("rate", rate)))
     start = checked(start, None, "start")
     for leaf in optree.tree_leaves(start):
         if not leaf.is_floating_point():
