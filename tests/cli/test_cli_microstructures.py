@@ -35,6 +35,8 @@ def files(tmp_path):
     }.items():
         np.save(tmp_path / f"{name}.npy", S)
     micro.Pair(a, b).save(tmp_path / "pair.npz")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "search.json").write_text('{"search": "of something else", "done": [], "tried": {}}')
     return tmp_path
 
 
@@ -133,6 +135,10 @@ def test_all_of_a_grid_and_children(files, capsys, monkeypatch):
         (("child", "pair.npz", "--recipe", '[["tile", 2]]'), "argument --recipe: expected"),
         (("child", "pair.npz", "--recipe", '[["product", [1, 1.5]]]'), "argument --recipe: expected values made of integers"),
         (("child", "pair.npz", "--recipe", "[]", "--write", "x.png"), "argument --write: expected a file that ends in"),
+        (("mate", "a.npy", "--resume", "nowhere"), "argument --resume: expected the folder of an interrupted search"),
+        (("mate", "a.npy", "--resume", "a.npy"), "argument --resume: expected the folder of an interrupted search"),
+        (("mate", "b.npy", "--resume", "other"), "argument --resume: expected the file of this search"),
+        (("mate", "a.npy", "--largest", "-5"), "argument --largest: expected a whole number from 0 up"),
         (("mate", "real.npy"), "PATH: expected an array of integer labels"),
         (("mate", "none.npy"), "PATH: expected an existing .npy file"),
         (("check", "a.npy", "alone.npy"), "B: expected the shape of a"),

@@ -263,6 +263,7 @@ def _mate(args: MicroMate) -> None:
 
     import numpy as np
 
+    from erlangen.errors import ArgumentError
     from erlangen.fields import microstructures as micro
     from erlangen.fields.microstructures import report
     from erlangen.fitting.run import Stopped
@@ -270,6 +271,10 @@ def _mate(args: MicroMate) -> None:
 
     started = time.perf_counter()
     S = micro.read_structure(args.path)
+    if args.resume is not None and not (args.resume / "search.json").is_file():
+        raise ArgumentError("resume", "the folder of an interrupted search, with its search.json", repr(str(args.resume)))
+    if args.largest < 0:  # before a folder is made
+        raise ArgumentError("largest", "a whole number from 0 up", repr(args.largest))
     directory = args.resume or run_directory("microstructures-mate", args.out)
     try:
         verdict = micro.find_mate(
@@ -277,6 +282,10 @@ def _mate(args: MicroMate) -> None:
         )
     except KeyboardInterrupt:
         raise Stopped(directory) from None
+    except ArgumentError as problem:
+        if problem.argument != "checkpoint":
+            raise
+        raise ArgumentError("resume", problem.expected, problem.got, problem.hint) from None
     outcome = report.mate_outcome(S, verdict, _config(args), time.perf_counter() - started)
     pair = verdict.witness
     files = {} if pair is None else {"mate.npy": lambda path: np.save(path, pair.b), "pair.npz": pair.save}

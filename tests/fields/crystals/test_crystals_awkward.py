@@ -16,6 +16,8 @@ from erlangen.fields.crystals import (
     moyo_symmetry,
     read_crystal,
     spglib_symmetry,
+    symmetry,
+    symmetry_outcome,
 )
 from erlangen.fields.crystals.wyckoffdiff.realise import random_lattice
 from erlangen.groups import SpaceGroup
@@ -210,3 +212,14 @@ def test_samples_of_elements_without_a_volume_are_left_out(monkeypatch: pytest.M
     made = generating.generate(1, 221, model=Model(), n_tries=1, quiet=True)  # type: ignore[arg-type]
     assert [one.crystal.formula for one in made.crystals] == ["Fe"]
     assert made.rejected == {"an element whose atoms have no known volume": 1}
+
+
+def test_cells_with_thousands_of_atoms_have_a_report() -> None:
+    edge = torch.arange(13, dtype=DOUBLE) / 13
+    many = Crystal(13 * 3.35 * torch.eye(3), torch.cartesian_prod(edge, edge, edge), ["Po"] * 13**3)
+    outcome = symmetry_outcome(symmetry(many, (0.01,)))
+    (drawings,) = (section for section in outcome.sections if section.heading == "Drawings")
+    assert len(drawings.figures) == 1  # of the conventional cell, with its one atom
+    assert drawings.paragraphs == ["Cells of more than 1500 atoms are not drawn."]
+    with pytest.raises(ArgumentError, match="at most 1500 atoms"):
+        draw(many)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from erlangen.errors import ArgumentError
 from erlangen.extras import engine
 from erlangen.fields.crystals.composition import SYMBOLS
 from erlangen.fields.crystals.conventional import Conventional
@@ -15,6 +16,8 @@ from erlangen.reporting import Balls, Figure, balls
 
 #: Atoms are bonded where they are nearer than so many times the sum of their covalent radii.
 BOND = 1.15
+#: Atoms that are drawn at most, in the cell.
+MOST_ATOMS = 1500
 #: Fractions so near to a face are drawn on both sides.
 FACE = 1e-3
 
@@ -25,11 +28,16 @@ def draw(structure: Any, title: str = "", caption: str = "") -> Figure:
     Atoms on faces, edges and corners are drawn on all of them. Bonds join atoms nearer than 1.15 times the sum of their covalent radii,
     metals among themselves left out.
 
+    Raises:
+        ArgumentError: more than 1500 atoms.
+
     >>> salt = Crystal(5.64 * torch.eye(3) / 2 @ (1 - torch.eye(3)), torch.tensor([[0.0, 0, 0], [0.5, 0.5, 0.5]]), ["Na", "Cl"])
     >>> draw(salt).title
     'NaCl, 2 atoms in the cell'
     """
     crystal = as_crystal(structure)
+    if len(crystal) > MOST_ATOMS:
+        raise ArgumentError("structure", f"at most {MOST_ATOMS} atoms in the cell for a drawing", f"{len(crystal)}")
     colours, radii = engine("crystals", "ase.data.colors").jmol_colors, engine("crystals", "ase.data").covalent_radii
     fractional, numbers = _on_all_faces(crystal)
     points = fractional @ crystal.cell

@@ -7,7 +7,8 @@ from typing import Any
 
 from erlangen.fields.crystals.composition import SYMBOLS
 from erlangen.fields.crystals.conventional import Conventional, conventional, position_of
-from erlangen.fields.crystals.drawing import draw
+from erlangen.fields.crystals.crystal import Crystal, as_crystal
+from erlangen.fields.crystals.drawing import MOST_ATOMS, draw
 from erlangen.fields.crystals.found import FoundSymmetry, SymmetryStudy
 from erlangen.fields.crystals.generating import Generated
 from erlangen.fields.crystals.validity import smact14_valid
@@ -58,7 +59,7 @@ def symmetry_outcome(study: SymmetryStudy, tolerance: float = 0.01, source: str 
         Section(
             "Occupied positions", [f"In the conventional cell of {group}, as averaged over the group."], tables=[_positions(made)]
         ),
-        Section("Drawings", figures=[draw(made), draw(study.crystal, title="The cell as it was given")]),
+        _drawings({"": made, "The cell as it was given": study.crystal}),
     ]
     metrics = {
         "space_group": group.number,
@@ -79,6 +80,13 @@ def symmetry_outcome(study: SymmetryStudy, tolerance: float = 0.01, source: str 
         key_numbers=numbers,
         glossary=GLOSSARY,
     )
+
+
+def _drawings(each: Mapping[str, Conventional | Crystal]) -> Section:
+    """Those that are small enough, by their titles."""
+    few = {title: one for title, one in each.items() if len(as_crystal(one)) <= MOST_ATOMS}
+    left = [] if len(few) == len(each) else [f"Cells of more than {MOST_ATOMS} atoms are not drawn."]
+    return Section("Drawings", left, figures=[draw(one, title=title) for title, one in few.items()])
 
 
 def generated_outcome(made: Generated, config: Mapping[str, Any]) -> Outcome:

@@ -66,7 +66,7 @@ def find_mate(
         else ``"search"``; ``reason`` says what was tried.
 
     Raises:
-        ArgumentError: ``S`` is no structure, or ``checkpoint`` belongs to another search.
+        ArgumentError: ``S`` is no structure, ``largest`` is negative, or ``checkpoint`` belongs to another search.
 
     >>> found = find_mate([1, 1, 2, 2, 1, 2, 1, 2, 2, 2, 2, 2])
     >>> found.witness.b.tolist(), found.witness.origin
@@ -76,6 +76,8 @@ def find_mate(
     """
     array = as_structure(S)
     relation_group(array.shape, relations)
+    if isinstance(largest, bool) or not isinstance(largest, int | np.integer) or largest < 0:
+        raise ArgumentError("largest", "a whole number from 0 up", repr(largest))
     state = _State(array, relations, checkpoint)
     claim = "it has a mate"
     if array.max() == 1:
@@ -136,6 +138,7 @@ class _State:
             ):
                 raise ArgumentError("checkpoint", "the file of this search: same structure, same relations", f"'{path}'")
             self.kept = kept
+        self.note()  # from the first moment on there is something to go on from
 
     @property
     def tried(self) -> int:
