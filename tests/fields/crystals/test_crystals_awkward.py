@@ -117,7 +117,7 @@ SALT = ("Na1 Na 0 0 0", "Cl1 Cl 0.5 0.5 0.5")
 
 
 @pytest.mark.parametrize(
-    "symmetry",
+    "said",
     [
         "_space_group.name_H-M_alt 'F m -3 m'\n",
         "_space_group.IT_number 225\n",
@@ -126,17 +126,17 @@ SALT = ("Na1 Na 0 0 0", "Cl1 Cl 0.5 0.5 0.5")
         "_space_group_name_H-M_full 'F 4/m -3 2/m'\n",
     ],
 )
-def test_symmetry_by_every_name_it_has(tmp_path, symmetry: str) -> None:
-    assert len(read_crystal(cif(tmp_path, symmetry, *SALT))) == 8
+def test_symmetry_by_every_name_it_has(tmp_path, said: str) -> None:
+    assert len(read_crystal(cif(tmp_path, said, *SALT))) == 8
 
 
 def test_symmetry_that_is_not_read_is_not_left_out(tmp_path) -> None:
     magnetic = "_space_group_magn.name_BNS 'F m -3 m'\nloop_\n_space_group_symop_magn_operation.xyz\nx,y,z,+1\n-x,-y,-z,-1\n"
-    for symmetry in (magnetic, "_space_group_ssg_name 'F m -3 m(00g)'\n"):
+    for said in (magnetic, "_space_group_ssg_name 'F m -3 m(00g)'\n"):
         with pytest.raises(ArgumentError, match="expected operations.*only _space_group"):
-            read_crystal(cif(tmp_path, symmetry, *SALT))
-    for symmetry in ("", "_symmetry_cell_setting cubic\n", "_space_group_name_H-M_alt ?\n_space_group_id 1\n"):
-        assert len(read_crystal(cif(tmp_path, symmetry, *SALT))) == 2  # the file's atoms are all
+            read_crystal(cif(tmp_path, said, *SALT))
+    for said in ("", "_symmetry_cell_setting cubic\n", "_space_group_name_H-M_alt ?\n_space_group_id 1\n"):
+        assert len(read_crystal(cif(tmp_path, said, *SALT))) == 2  # the file's atoms are all
     with pytest.raises(ArgumentError, match="fractional coordinates; got Cartesian"):
         read_crystal(cif(tmp_path, "", *SALT, columns="label type_symbol Cartn_x Cartn_y Cartn_z"))
 
