@@ -300,21 +300,26 @@ def _predict(args: CrystalsPredict) -> None:
         from rich.console import Console
         from rich.table import Table as Rows
 
-        for part in outcome.sections:
-            for told in part.tables:
-                table = Rows(title=told.title, title_justify="left")
-                for head in told.columns:
-                    table.add_column(head)
-                for row in told.rows:
-                    table.add_row(*(_cell(one) for one in row))
+        for title, part in (("The model's structures", found.made), ("The look-up's structures", found.looked_up)):
+            table = Rows(title=title, title_justify="left")
+            for head in ("", "space group", "a, b, c", "angles", "A^3/atom", "known", "eV/atom"):
+                table.add_column(head)
+            for i, one in enumerate(part, 1):
+                lengths, angles = one.crystal.lengths_angles()
+                table.add_row(
+                    str(i),
+                    " or ".join(dict.fromkeys(one.groups)),
+                    " ".join(f"{v:.2f}" for v in lengths),
+                    " ".join(f"{v:.0f}" for v in angles),
+                    f"{one.crystal.volume / len(one.crystal):.1f}",
+                    "" if one.known is None else one.known.formula,
+                    "" if one.energy is None else f"{one.energy:.3f}",
+                )
+            if part:
                 Console().print(table)
+        for reason, number in found.rejected.items():
+            print(f"thrown away: {number}, {reason}")
         print("\n".join(outcome.sections[0].paragraphs[1:]))
     for path in written:
         print(f"written: {path}")
     print(f"report: {report}")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)

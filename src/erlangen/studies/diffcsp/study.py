@@ -38,7 +38,7 @@ class Config:
 
     atoms: int = 5
     """Atoms of the primitive cell."""
-    steps: int = 3000
+    steps: int = 2400
     """Training steps; ablations, and the model beside them, have a third."""
     width: int = 64
     """Features of an atom."""
@@ -48,7 +48,7 @@ class Config:
     """Waves of each coordinate."""
     batch: int = 256
     """Crystals in a step."""
-    lr: float = 2e-3
+    lr: float = 5e-3
     """Largest learning rate."""
     samples: int = 5
     """Predictions of each crystal."""

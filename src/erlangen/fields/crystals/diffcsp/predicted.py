@@ -24,7 +24,7 @@ from erlangen.reporting import progress
 #: Cubic angstrom for an atom above which a cell holds no crystal, and seconds after which a pair of crystals matches no more.
 WIDEST, SECONDS = 1000.0, 1.0
 #: Known crystals that are looked up, and how many different ones of these are told.
-LOOKED, TOLD = 30, 6
+LOOKED, TOLD = 100, 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +93,8 @@ def predicted(
 ) -> Predicted:
     """Structures of a composition, sifted, ranked, and put beside those of known crystals.
 
-    Thrown away are structures with atoms nearer than 0.5 angstrom or with more than 1000 cubic angstrom an atom, and those that match one
-    that is kept.
+    Thrown away are structures with atoms nearer than 0.5 angstrom or with more than 1000 cubic angstrom an atom, and those that are one
+    that is kept, by pymatgen's usual tolerances.
 
     Args:
         model: of task ``"csp"``.
@@ -123,23 +123,24 @@ def predicted(
             if rank != "auto":
                 raise
             rank = "none"
-    matcher = Matcher(seconds=SECONDS)
+    # The tolerances by which polymorphs stay apart, and the generous ones of the literature's matches.
+    same, near = Matcher(0.3, 0.2, 5.0, SECONDS), Matcher(seconds=SECONDS)
     looked: list[Candidate] = []
     base = None if known is None else CrystalDataset.from_structures(known)
     for found in [] if base is None else Retrieval(base).nearest(counts, LOOKED):
         if (
             len(looked) < TOLD
             and structure_valid(found.crystal)
-            and not any(matcher.same(found.crystal, one.crystal) for one in looked)
+            and not any(same.same(found.crystal, one.crystal) for one in looked)
         ):
             looked.append(replace(_described(found.crystal, symprec), known=found, distance=0.0))
-    made, rejected = _sifted(model.predict(counts, n, spacegroup=spacegroup, seed=seed, **way), matcher, symprec)
+    made, rejected = _sifted(model.predict(counts, n, spacegroup=spacegroup, seed=seed, **way), same, symprec)
     ranked = {"auto": "chgnet", "energy": "chgnet", "relax": "chgnet, relaxed", "none": ""}[rank]
     if ranked:
         with progress(len(made) + len(looked), "energies", quiet=quiet) as bar:
             made, looked = ([_with_energy(one, rank, symprec, bar.advance) for one in part] for part in (made, looked))
         made.sort(key=lambda one: (one.energy is None, one.energy))
-    made = [_beside(one, looked, matcher) for one in made]
+    made = [_beside(one, looked, near) for one in made]
     size = 0 if base is None else len(base)
     return Predicted(formula_of(counts), tuple(made), tuple(looked), dict(rejected), n, ranked, size)
 
@@ -160,7 +161,7 @@ def _sifted(crystals: Sequence[Crystal], matcher: Matcher, symprec: float) -> tu
             kept.append(_described(crystal, symprec))
         else:
             kept[same] = replace(kept[same], times=kept[same].times + 1)
-            rejected["matches one that is kept"] += 1
+            rejected["the same as one that is kept"] += 1
     return sorted(kept, key=lambda one: -one.times), rejected
 
 

@@ -12,6 +12,10 @@ from erlangen.reporting import KeyNumber, Outcome, Section, Table
 
 #: Structures that are drawn of each kind.
 DRAWN = 4
+COLUMNS = (
+    "Space group: of spglib, and of moyopy where it finds another. Edges in angstrom, volume in cubic angstrom an atom. Closest: the least "
+    "distance of two atoms over the sum of their covalent radii."
+)
 GLOSSARY = {
     "look-up": "a known crystal of the same stoichiometry with the wanted elements in its places, scaled to their radii",
     "match": "pymatgen's StructureMatcher(stol=0.5, ltol=0.3, angle_tol=10) calls both the same; it is generous",
@@ -48,9 +52,13 @@ def predicted_outcome(found: Predicted, config: Mapping[str, Any], worth: HeldOu
     if found.made:
         order = "by energy" if found.ranked else "the most frequent first"
         caption = (
-            "Closest pair: its distance over the sum of the covalent radii. Nearest known: the looked-up structure that it matches "
-            "best, by the formula that it comes from. Energies are CHGNet's, of the structures "
-            f"{'as they were relaxed' if found.ranked.endswith('relaxed') else 'as they are'}."
+            f"{COLUMNS} Times: how many predictions were this structure. Known: the looked-up structure that it matches best, by the "
+            "formula that it comes from."
+            + (
+                f" Energy: CHGNet's, eV an atom, {'relaxed' if found.ranked.endswith('relaxed') else 'of structures as they are'}."
+                if found.ranked
+                else ""
+            )
         )
         sections.append(
             Section(
@@ -126,10 +134,9 @@ def trust(found: Predicted, worth: HeldOut | None) -> list[str]:
     return said
 
 
-HEADS = ["", "space group, spglib", "moyopy", "a, b, c (angstrom)", "angles", "angstrom^3 an atom", "closest pair", "times",
-         "nearest known", "distance", "eV an atom"]  # fmt: skip
-LOOKED_HEADS = ["", "known crystal", "unlike", "space group, spglib", "moyopy", "a, b, c (angstrom)", "angles", "angstrom^3 an atom",
-                "closest pair", "eV an atom"]  # fmt: skip
+CELL = ["space group", "a, b, c", "angles", "volume", "closest"]
+HEADS = ["", *CELL, "times", "known", "distance", "energy"]
+LOOKED_HEADS = ["", "known", "unlike", *CELL, "energy"]
 
 
 def as_json(one: Candidate) -> dict[str, Any]:
@@ -149,10 +156,16 @@ def as_json(one: Candidate) -> dict[str, Any]:
     }
 
 
+def groups_of(one: Candidate) -> str:
+    """What both engines find: once where they agree."""
+    first, second = one.groups
+    return first if first == second else f"{first}; moyopy: {second}"
+
+
 def _cell(one: Candidate) -> list[Any]:
     lengths, angles = one.crystal.lengths_angles()
-    edges, corners = ", ".join(f"{v:.3f}" for v in lengths), ", ".join(f"{v:.1f}" for v in angles)
-    return [*one.groups, edges, corners, round(one.crystal.volume / len(one.crystal), 2), round(one.closest, 3)]
+    edges, corners = " ".join(f"{v:.2f}" for v in lengths), " ".join(f"{v:.1f}" for v in angles)
+    return [groups_of(one), edges, corners, round(one.crystal.volume / len(one.crystal), 2), round(one.closest, 3)]
 
 
 def _row(i: int, one: Candidate) -> list[Any]:

@@ -24,7 +24,7 @@ from erlangen.training import TrainingConfig
 #: The size of the network and its training: some minutes on two cores. In these a network learns crystals of one size; shown those of
 #: all sizes up to 20 atoms it matched 2 % of held-out crystals after twice the time, where a look-up matched 75 %.
 SIZE, STEPS = {"width": 64, "layers": 3, "frequencies": 12}, 6000
-RATE = 4e-3
+RATE = 5e-3
 #: Crystals of a batch, and pairs of atoms in it: large cells are fewer, and batches cost alike.
 BATCH, BATCH_PAIRS = 256, 6400
 #: At least so many crystals are learned from: of the asked number of atoms, or of the nearest numbers.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -144,8 +147,10 @@ def relax(structure: Any, calculator: Any, *, steps: int = 50, force: float = 0.
         raise ArgumentError("calculator", "'chgnet' or a calculator of ASE", "None")
     atoms.calc = asked
     atoms.set_constraint(constraints.FixSymmetry(atoms, symprec=1e-3))
-    optimize.FIRE(filters.FrechetCellFilter(atoms), logfile=None, maxstep=0.1).run(fmax=force, steps=steps)
-    energy = float(atoms.get_potential_energy()) / len(atoms)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Converting a tensor with requires_grad", UserWarning)  # CHGNet's own
+        optimize.FIRE(filters.FrechetCellFilter(atoms), logfile=None, maxstep=0.1).run(fmax=force, steps=steps)
+        energy = float(atoms.get_potential_energy()) / len(atoms)
     atoms.set_constraint()
     return as_crystal(atoms), energy
 
@@ -164,7 +169,9 @@ def energy(structure: Any, calculator: Any) -> float:
     if asked is None:
         raise ArgumentError("calculator", "'chgnet' or a calculator of ASE", "None")
     atoms.calc = asked
-    return float(atoms.get_potential_energy()) / len(atoms)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Converting a tensor with requires_grad", UserWarning)  # CHGNet's own
+        return float(atoms.get_potential_energy()) / len(atoms)
 
 
 def atomic_volumes(data: CrystalDataset) -> dict[int, float]:
@@ -281,8 +288,11 @@ def _calculator(calculator: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def _chgnet() -> Any:
-    # By default CHGNet gives atoms without neighbours an energy, and prints that it is likely wrong.
-    return engine("chgnet", "chgnet.model.dynamics").CHGNetCalculator(use_device="cpu", on_isolated_atoms="error")
+    dynamics = engine("chgnet", "chgnet.model.dynamics")
+    # It prints its version and its device, among what a command prints for machines. By default it gives atoms without neighbours an
+    # energy, and prints that it is likely wrong.
+    with redirect_stdout(StringIO()):
+        return dynamics.CHGNetCalculator(use_device="cpu", on_isolated_atoms="error")
 
 
 def _group_found(crystal: Crystal, tolerance: float) -> Protostructure | None:
