@@ -16,6 +16,7 @@ from erlangen.fields.robots import (
     RadialSpace,
     RobotSpec,
     Rollouts,
+    Skeleton,
     Task,
     check_engine,
     check_settings,
@@ -51,6 +52,27 @@ def test_legs_may_be_shorter_or_missing():
     assert robot.compile().nu == 5
     assert RobotSpec.from_xml(robot.to_xml()) == robot
     assert RobotSpec(RobotSpec.regular(3).values, depths=(0, 0, 0)).compile().nu == 0
+
+
+@pytest.mark.parametrize(("n", "name"), [(4, "H_2_0"), (3, "H_1_0"), (6, "H_3"), (4, "H_4")])
+def test_every_edited_skeleton_compiles_and_stays_symmetric(n, name):
+    space = RadialSpace(n, 4)
+    draw = torch.Generator().manual_seed(n)
+    skeleton = Skeleton((1,) * n)
+    design = space.clamp(space.symmetrizer(name)(space.random(generator=draw, dtype=torch.float64)))
+    seen = set()
+    for _ in range(50):
+        actions = torch.randint(3, (len(skeleton.bodies),), generator=draw)
+        skeleton = skeleton.changed(actions, space, name)
+        assert skeleton.is_symmetric(space, name)
+        if skeleton.depths in seen:
+            continue
+        seen.add(skeleton.depths)
+        robot = RobotSpec(design.numpy(), depths=skeleton.depths)
+        model = robot.compile()
+        assert model.nu == len(skeleton.bodies) - 1 == len(robot.joints)
+    assert len(seen) > 2
+    assert check_engine(robot, name, seconds=0.5)
 
 
 def test_the_start_touches_nothing():

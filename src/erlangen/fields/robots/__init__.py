@@ -7,6 +7,7 @@ from erlangen.fields.robots.engine_check import check_engine
 from erlangen.fields.robots.physics import Physics, check_settings
 from erlangen.fields.robots.registration import ID, register
 from erlangen.fields.robots.rollouts import Rolled, Rollouts
+from erlangen.fields.robots.skeleton import Skeleton
 from erlangen.fields.robots.space import ATTRIBUTES, PaperSymmetrizer, RadialSpace, links
 from erlangen.fields.robots.spec import RobotSpec
 from erlangen.fields.robots.tasks import TASKS, Task, fundamental_goals, task_named
@@ -23,6 +24,7 @@ __all__ = [
     "RobotSpec",
     "Rolled",
     "Rollouts",
+    "Skeleton",
     "Task",
     "check_engine",
     "check_settings",

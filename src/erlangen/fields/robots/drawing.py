@@ -94,7 +94,7 @@ def _reach(spec: RobotSpec) -> float:
 
 def _ground(path: np.ndarray) -> Any:
     """A grid of metres under a course."""
-    low, high = np.floor(path[:, :2].min(0)) - 1, np.ceil(path[:, :2].max(0)) + 1
+    low, high = np.floor(path[:, :2].min(0) - 0.3), np.ceil(path[:, :2].max(0) + 0.3)
     lines = [[[x, low[1], 0.0], [x, high[1], 0.0]] for x in np.arange(low[0], high[0] + 0.5)]
     lines += [[[low[0], y, 0.0], [high[0], y, 0.0]] for y in np.arange(low[1], high[1] + 0.5)]
     return np.array(lines)
