@@ -151,6 +151,7 @@ def test_python_on_pages_is_python() -> None:
                 "photonics",
                 "geometric-algebra",
                 "design",
+                "robots",
                 "soft-equivariance",
                 "hidden-symmetries",
                 "expressivity",
