@@ -4,16 +4,18 @@ Units are SI: metres, kilograms, seconds, pascals. z points up.
 """
 
 from erlangen.fields.solids.drop import Drop, drop_test
-from erlangen.fields.solids.equilibrium import Equilibrium, solve_static
 from erlangen.fields.solids.files import boundary, read_surface, read_tets, write_surface, write_tets
+from erlangen.fields.solids.layer import FittedMaterial, equilibrium, fit_material
 from erlangen.fields.solids.loads import Loads, lumped_masses, supports, traction
 from erlangen.fields.solids.material import CorotatedLinear, CustomMaterial, Material, NeoHookean, StVenantKirchhoff
 from erlangen.fields.solids.mesh import TetMesh
 from erlangen.fields.solids.remesh import simplify, wrap
 from erlangen.fields.solids.repair import Examined, Repaired, examine, repair
-from erlangen.fields.solids.rest import RestShape, rest_shape
+from erlangen.fields.solids.rest import RestShape, critical_stiffness, rest_shape
 from erlangen.fields.solids.stability import Stability
 from erlangen.fields.solids.standing import Stance, Stand, flatten_base, make_stand, stance
+from erlangen.fields.solids.static import Equilibrium, solve_static
+from erlangen.fields.solids.stress import cauchy_stress, fractured, mean_stress, von_mises
 from erlangen.fields.solids.structured import beam, box, column, mirrored
 from erlangen.fields.solids.substances import SUBSTANCES, Substance, substance
 from erlangen.fields.solids.surface import TriMesh
@@ -27,6 +29,7 @@ __all__ = [
     "Drop",
     "Equilibrium",
     "Examined",
+    "FittedMaterial",
     "Loads",
     "Material",
     "MeshSymmetry",
@@ -44,12 +47,18 @@ __all__ = [
     "beam",
     "boundary",
     "box",
+    "cauchy_stress",
     "column",
+    "critical_stiffness",
     "drop_test",
+    "equilibrium",
     "examine",
+    "fit_material",
     "flatten_base",
+    "fractured",
     "lumped_masses",
     "make_stand",
+    "mean_stress",
     "mirrored",
     "read_surface",
     "read_tets",
@@ -62,6 +71,7 @@ __all__ = [
     "supports",
     "tetrahedralize",
     "traction",
+    "von_mises",
     "wrap",
     "write_surface",
     "write_tets",

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.fields.solids.assembly import Elements
-from erlangen.fields.solids.equilibrium import minimise
 from erlangen.fields.solids.loads import Loads
+from erlangen.fields.solids.static import minimise
 from erlangen.fields.solids.system import System
 from erlangen.reporting import progress
 

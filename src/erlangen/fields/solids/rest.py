@@ -10,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
-from erlangen.fields.solids.equilibrium import Equilibrium, minimise, settle
 from erlangen.fields.solids.inverse import solve_direct
 from erlangen.fields.solids.loads import Loads, lumped_masses
-from erlangen.fields.solids.material import Material
+from erlangen.fields.solids.material import Material, NeoHookean
 from erlangen.fields.solids.mesh import TetMesh
 from erlangen.fields.solids.plastic import solve_plastic
 from erlangen.fields.solids.stability import Stability, stability_of
+from erlangen.fields.solids.static import Equilibrium, minimise, settle
 from erlangen.fields.solids.system import System, largest
 
 Method = Literal["direct", "plastic", "fixed point", "naive"]
@@ -196,3 +196,39 @@ def _fixed_point(system: System, target: Tensor, steps: int) -> tuple[Tensor, Te
         X, x = there, moved
         history.append(now)
     return X, x, history, good
+
+
+def critical_stiffness(
+    target: TetMesh, material: Material | None = None, loads: Loads | None = None, fixed: Any = None, *, tolerance: float = 1e-3,
+    **options: Any
+) -> float:
+    """The modulus below which the exact rest shape's equilibrium is unstable, Pa: where the lowest eigenvalue changes sign.
+
+    Each rest shape gives an estimate of it, which is exact when the load's part of the stiffness does not depend on the modulus, and
+    is the next one tried.
+
+    Args:
+        target, material, loads, fixed, options: as in :func:`rest_shape`. Moduli that differ by element are scaled together; their
+            mean is returned.
+        tolerance: relative.
+
+    Raises:
+        ArgumentError: no rest shape was found on the way.
+
+    >>> from erlangen.fields import solids
+    >>> E = critical_stiffness(solids.column(0.2, 0.02, (2, 20)), solids.NeoHookean(E=4e5, nu=0.0))
+    >>> round(E / 1e3)                                    # Greenhill's column: 300 kPa; coarse linear tetrahedra are too stiff
+    189
+    """
+    material = NeoHookean() if material is None else material
+    E = float(material.E.mean())
+    for _ in range(20):
+        found = rest_shape(target, material.replace(E=material.E * (E / float(material.E.mean()))), loads, fixed, **options)
+        if found.stability is None:
+            raise ArgumentError("material", "a modulus for which there is a rest shape", f"E = {E:.4g} Pa: {found.status}")
+        # Never more than half the way down at once: the rest shape must still exist.
+        there = max(found.stability.critical_E, E / 2)
+        if abs(there - E) <= tolerance * E:
+            return there
+        E = there
+    return E

@@ -321,10 +321,12 @@ def _candidates(x: np.ndarray, kind: np.ndarray, near: float) -> list[np.ndarray
     count = np.bincount(kind)
     size = float(np.linalg.norm(x, axis=1).max())
     order = np.argsort(count[kind], kind="stable")
+    # Whether vertices span space is asked in units of the body's own three widths: it may be slender.
+    widths, axes = np.linalg.eigh(x.T @ x / len(x))
+    round_ = x @ axes / np.sqrt(widths)
     chosen: list[int] = []
     for i in order:
-        trial = x[[*chosen, i]]
-        if np.linalg.svd(trial / size, compute_uv=False)[-1] > 0.1:
+        if np.linalg.svd(round_[[*chosen, i]], compute_uv=False)[-1] > 0.3:
             chosen.append(int(i))
         if len(chosen) == 3:
             break

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -14,12 +15,17 @@ from erlangen.errors import ArgumentError
 from erlangen.fields.solids.loads import Loads
 from erlangen.fields.solids.material import Material
 from erlangen.fields.solids.mesh import TetMesh
-from erlangen.fields.solids.stability import Stability, stability_of
+from erlangen.fields.solids.stability import Stability, lowest, stability_of
 from erlangen.fields.solids.system import System, largest
 from erlangen.reporting import progress
 
 #: Armijo's condition: a step must bring this part of what its slope promises.
 ARMIJO = 1e-4
+
+#: Steps with clamped stiffnesses in a row before the lowest eigenvalue is asked for.
+CLAMPED = 12
+
+Stiffness = Literal["true", "clamped", "shifted"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,20 +159,24 @@ def minimise(
     goal = max(tolerance * largest(dead[~system.fixed]), system.floor(X))
     elements = system.elements(X, x)
     energy, r = system.energy(elements, dead), system.symmetric(system.residual(elements, dead))
-    residuals, careful = [largest(r)], 2
+    residuals, careful, uphill = [largest(r)], 2, 0
     with progress(None, "equilibrium", quiet) as bar:
         for _ in range(max_steps):
             if residuals[-1] <= goal:
                 break
             moved = None
             if careful <= 0:
-                moved = _try(system, X, elements, dead, energy, r, clamped=False)
+                moved = _try(system, X, elements, dead, energy, r, "true")
                 if moved is None:
                     careful = 3
             if moved is None:
-                moved = _try(system, X, elements, dead, energy, r, clamped=True)
+                uphill += 1
+                # Bodies that fall over do so along few directions: clamping every element hides these, a shift of all does not.
+                moved = _try(system, X, elements, dead, energy, r, "clamped" if uphill <= CLAMPED else "shifted")
                 if moved is None:
                     break
+            else:
+                uphill = 0
             elements, energy, r, length = moved
             # The true stiffness is tried once clamped steps are taken whole.
             careful = careful - 1 if length == 1.0 else max(careful, 1)
@@ -176,24 +186,43 @@ def minimise(
 
 
 def _try(
-    system: System, X: Tensor, elements: Any, dead: Tensor, energy: float, r: Tensor, *, clamped: bool
+    system: System, X: Tensor, elements: Any, dead: Tensor, energy: float, r: Tensor, stiffness: Stiffness
 ) -> tuple[Any, float, Tensor, float] | None:
-    """One step with one of the two stiffnesses, or nothing if it does not go downhill."""
+    """One step with one of the stiffnesses, or nothing if it does not go downhill."""
     try:
-        d = system.step(system.stiffness(elements, clamped), r)
+        K = system.stiffness(elements, clamped=stiffness == "clamped")
+        if stiffness == "shifted":
+            below = min(0.0, float(lowest(K, 1)[0][0]))
+            K = (K + (1.5 * abs(below) + 1e-12 * float(K.diagonal().max())) * sp.eye(K.shape[0], format="csc")).tocsc()
+        d = system.step(K, r)
     except np.linalg.LinAlgError:
         return None
     slope = float((r * d).sum())
     if slope >= 0:
         return None
     length = 1.0
-    for _ in range(1 if not clamped else 30):
+    for _ in range(1 if stiffness == "true" else 40):
         there = system.elements(X, elements.x + length * d)
         value = system.energy(there, dead)
         left = system.symmetric(system.residual(there, dead))
         # Near the end the energy has no digits left to fall by; there the residual must.
         flat = abs(slope) <= 1e-11 * (abs(energy) + float((dead * elements.x).abs().sum()))
         if value <= energy + ARMIJO * length * slope or (flat and largest(left) < largest(r)):
+            if stiffness != "true" and length == 1.0 and not flat:
+                return _farther(system, X, elements, dead, d, (there, value, left, length))
             return there, value, left, length
         length /= 2
     return None
+
+
+def _farther(
+    system: System, X: Tensor, elements: Any, dead: Tensor, d: Tensor, best: tuple[Any, float, Tensor, float]
+) -> tuple[Any, float, Tensor, float]:
+    """Twice as far, and again, while the energy falls: without its negative curvatures a body that bends away seems too stiff."""
+    for k in range(1, 8):
+        there = system.elements(X, elements.x + 2.0**k * d)
+        value = system.energy(there, dead)
+        if not value < best[1]:
+            break
+        best = there, value, system.symmetric(system.residual(there, dead)), 2.0**k
+    return best
