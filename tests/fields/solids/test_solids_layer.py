@@ -28,8 +28,9 @@ def test_gradients_by_modulus_density_and_rest_positions_are_those_of_difference
             nudge = torch.zeros(X.numel(), dtype=torch.float64)
             nudge[k] = 1e-6
             nudge = nudge.view_as(X)
-            assert float(gX.flatten()[k]) == pytest.approx(float(told(X + nudge, E, rho) - told(X - nudge, E, rho)) / 2e-6, rel=1e-5,
-            abs=1e-8)
+            assert float(gX.flatten()[k]) == pytest.approx(
+                float(told(X + nudge, E, rho) - told(X - nudge, E, rho)) / 2e-6, rel=1e-5, abs=1e-8
+            )
 
 
 def test_gradcheck_of_everything_in_units_of_order_one():
@@ -43,7 +44,9 @@ def test_gradcheck_of_everything_in_units_of_order_one():
     X = mesh.vertices.clone().requires_grad_()
 
     def layer(X, E, nu, rho, gravity, forces):
-        return solids.equilibrium(X, E, solids.Loads(gravity=gravity, forces=forces), tets=mesh.tets, nu=nu, rho=rho, tolerance=1e-14)
+        return solids.equilibrium(
+            X, E, solids.Loads(gravity=gravity, forces=forces), tets=mesh.tets, nu=nu, rho=rho, tolerance=1e-14
+        )
 
     assert torch.autograd.gradcheck(layer, (X, E, nu, rho, gravity, forces), eps=1e-6, atol=1e-6, rtol=1e-5)
 
@@ -53,7 +56,9 @@ def test_gradcheck_of_other_materials_by_modulus(kind):
     mesh = solids.box((1.0, 1.0, 2.0), (1, 1, 1))
     E = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
-        lambda E: solids.equilibrium(mesh.vertices, E, tets=mesh.tets, nu=0.3, rho=0.01, material=kind(), tolerance=1e-14), (E,), atol=1e-6
+        lambda E: solids.equilibrium(mesh.vertices, E, tets=mesh.tets, nu=0.3, rho=0.01, material=kind(), tolerance=1e-14),
+        (E,),
+        atol=1e-6,
     )
 
 

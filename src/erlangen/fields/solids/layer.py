@@ -173,8 +173,9 @@ def fit_material(
     if parts is None:
         parts = torch.zeros(len(rest), dtype=torch.int64)
     if parts.shape != (len(rest),) or parts.is_floating_point() or int(parts.min()) < 0:
-        raise ArgumentError("parts", f"a number from 0 for each of {len(rest)} elements", f"{parts.dtype}, shape {tuple(parts.shape)}")
-    first = float(start.E.detach().log().mean())
+        raise ArgumentError(
+            "parts", f"a number from 0 for each of {len(rest)} elements", f"{parts.dtype}, shape {tuple(parts.shape)}"
+        )
     size = float(rest.size().max())
     history: list[float] = []
     place = {"x": rest.vertices}

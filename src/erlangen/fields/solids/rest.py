@@ -199,8 +199,13 @@ def _fixed_point(system: System, target: Tensor, steps: int) -> tuple[Tensor, Te
 
 
 def critical_stiffness(
-    target: TetMesh, material: Material | None = None, loads: Loads | None = None, fixed: Any = None, *, tolerance: float = 1e-3,
-    **options: Any
+    target: TetMesh,
+    material: Material | None = None,
+    loads: Loads | None = None,
+    fixed: Any = None,
+    *,
+    tolerance: float = 1e-3,
+    **options: Any,
 ) -> float:
     """The modulus below which the exact rest shape's equilibrium is unstable, Pa: where the lowest eigenvalue changes sign.
 
