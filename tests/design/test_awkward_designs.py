@@ -126,6 +126,24 @@ def test_batches_of_none_and_one(dtype: torch.dtype) -> None:
     assert Symmetrizer(LATTICE.subgroups[1], C4.vector)(y).isnan().tolist() == [False, True, False, True]  # only where it counts
 
 
+def test_projectors_stay_exact_in_converted_networks_and_are_trained_with_wherever_they_were_made() -> None:
+    group = Dihedral(6)
+    lattice = subgroup_lattice(group)
+    for action in (group.vector, OnAxes({-2: group.vector, -1: group.irrep(1)})):
+        x = action.example(4, generator=torch.Generator().manual_seed(0), dtype=D)
+        for subgroup in lattice.subgroups:
+            exact = Symmetrizer(subgroup, action)(x)
+            for convert in (nn.Module.float, nn.Module.half, nn.Module.bfloat16):
+                network = nn.Sequential(Symmetrizer(subgroup, action))
+                assert torch.equal(convert(network)(x), exact)
+    with torch.inference_mode():
+        P = SoftSymmetrizer(Symmetrizer(lattice.subgroups[3], action), Symmetrizer(lattice.subgroups[-1], action), 0.5)
+        P(x)
+    z = x.clone().requires_grad_(True)
+    P(z).square().sum().backward()
+    assert z.grad is not None
+
+
 def test_settings_of_other_kinds_are_taken_or_refused(tmp_path) -> None:
     def search(**options):
         return SubgroupSearch(LATTICE, lambda x, s, seed: 0.0, lambda x, s, seed: x, **{"action": C4.vector, **options})
@@ -154,6 +172,8 @@ def test_settings_of_other_kinds_are_taken_or_refused(tmp_path) -> None:
         SubgroupSearch(LATTICE, lambda x, s, seed: "3", lambda x, s, seed: x, action=C4.vector).run(zero, budget=9)
     with pytest.raises(ArgumentError, match="'seed'"):
         evolve(lambda x, seed: torch.zeros(24), zero, generations=1, seed=-1)
+    with pytest.raises(ArgumentError, match="'resume'"):
+        evolve(lambda x, seed: torch.zeros(24), zero, generations=1, resume=3)
     assert evolve(lambda x, seed: torch.zeros(24), zero, generations=np.int64(1), sigma=np.float32(0.1)).evaluations == 24
 
 

@@ -153,6 +153,8 @@ def evolve(
         "seed": seed,
         "shapes": shapes_of(start),
     }
+    if resume is not None and not isinstance(resume, Evolution):
+        raise ArgumentError("resume", "an earlier result of evolve", repr(resume), "a file of one is given as path")
     here = resume
     if here is None and path is not None and Path(path).exists():
         here = Evolution.load(path, start)

@@ -14,7 +14,9 @@ from erlangen.actions.records import Record, as_action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
 from erlangen.groups.finite import orbits_of
+from erlangen.groups.lasting import Lasting
 from erlangen.groups.subgroups import Subgroup
+from erlangen.maps.precision import Constants, wide
 
 #: Numbers in all matrices of a subgroup for which their mean is made beforehand (512 MB).
 LARGEST_MEAN = 2**26
@@ -22,7 +24,7 @@ LARGEST_MEAN = 2**26
 FIXED = 1e-9
 
 
-class Symmetrizer(nn.Module):
+class Symmetrizer(nn.Module, metaclass=Lasting):
     """``P_H x``, the mean of ``h x`` over a subgroup ``H``: the nearest design that ``H`` leaves as it is, where it acts orthogonally.
 
     Differentiable, for any batch, in the dtype of the data; of the trivial subgroup the data themselves, to the last bit. Where the action
@@ -88,7 +90,7 @@ class Symmetrizer(nn.Module):
         return f"subgroup of order {self.subgroup.order} of {self.subgroup.parent}"
 
 
-class SoftSymmetrizer(nn.Module):
+class SoftSymmetrizer(nn.Module, metaclass=Lasting):
     """``(1 - amount) P_H x + amount P_K x`` for a subgroup ``H`` of ``K``: what ``K`` takes away from a design of ``H`` is scaled down.
 
     Designs of ``K`` stay as they are, the rest of those of ``H`` is multiplied by ``1 - amount``: a relaxed symmetry, from ``P_H`` (0) to
@@ -164,9 +166,10 @@ class _OrbitMeans(nn.Module):
 
 
 class _MatrixMean(nn.Module):
-    """A linear action: its mean as a matrix, from what it makes of the unit vectors."""
+    """A linear action: its mean as a matrix, from what it makes of the unit vectors.
 
-    matrix: Tensor
+    In float64, also where the module is part of one that was converted, and as the data are where it is used.
+    """
 
     def __init__(self, mean: _ActionMean, numbers: int) -> None:
         super().__init__()
@@ -174,11 +177,12 @@ class _MatrixMean(nn.Module):
         units = torch.eye(numbers, dtype=torch.float64).reshape(numbers, *mean.action.data_shape)  # type: ignore[arg-type]
         matrix = mean(units).reshape(numbers, numbers).mT.contiguous()
         self.dim = round(float(matrix.trace()))
-        self.register_buffer("matrix", matrix, persistent=False)
+        self.size, self.matrix = numbers, Constants(matrix.mT.contiguous())
 
     def forward(self, x: Tensor) -> Tensor:
-        flat = x.reshape(*x.shape[: x.ndim - self.ndim], len(self.matrix))
-        return (flat @ self.matrix.to(x).mT).reshape(x.shape)
+        flat = wide(x.reshape(*x.shape[: x.ndim - self.ndim], self.size))
+        (matrix,) = self.matrix.like(flat)
+        return (flat @ matrix).reshape(x.shape).to(x.dtype)
 
 
 class _ActionMean(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from functools import cached_property
+from numbers import Integral
 
 import torch
 from jaxtyping import Float, Int
@@ -17,6 +18,7 @@ from erlangen.groups import Dihedral, generated, subgroup_lattice
 from erlangen.groups.base import Element
 from erlangen.groups.finite import orbits_of
 from erlangen.groups.haar import planar_rotation
+from erlangen.groups.lasting import Lasting
 from erlangen.groups.subgroups import Subgroup, SubgroupLattice
 from erlangen.reps.basic import Trivial
 from erlangen.reps.monomial import InBasis, Induced
@@ -24,8 +26,8 @@ from erlangen.reps.monomial import InBasis, Induced
 #: What the six numbers of a bone are, and the box of each: metres, the last without a unit.
 ATTRIBUTES = ("x", "y", "z", "radius", "ext_start", "gear")
 LOWER, UPPER = (-0.5, -0.5, -0.5, 0.03, 0.0, 20.0), (0.5, 0.5, 0.5, 0.10, 0.2, 400.0)
-#: Bodies from the torso to the end of a leg, at most.
-DEEPEST = 4
+#: Bodies from the torso to the end of a leg, and legs, at most: all subgroups are listed, in seconds for so many.
+DEEPEST, MOST_LEGS = 4, 40
 #: What is left of a bone behind the gap at its joint is at least so long, in metres.
 SHORTEST = 0.05
 
@@ -38,7 +40,7 @@ class RadialSpace:
     leg ``k + i`` or ``k - i`` and turns or mirrors ``x, y``; heights, radii, gaps and gears go along with the leg.
 
     Args:
-        n_legs: at least 1.
+        n_legs: 1 to 40.
         depth: bones of a leg, 1 to 4.
         x_axis_index: to which half step between legs the x axis points: 0, leg 0; 1, between legs 0 and 1 (legs as an X instead of a +).
 
@@ -59,11 +61,12 @@ class RadialSpace:
     """
 
     def __init__(self, n_legs: int, depth: int = 2, x_axis_index: int = 0) -> None:
-        for name, value, least, most in (("n_legs", n_legs, 1, 250), ("depth", depth, 1, DEEPEST)):
-            if not isinstance(value, int) or not least <= value <= most:
-                raise ArgumentError(name, f"a whole number from {least} to {most}", repr(value))
-        if not isinstance(x_axis_index, int):
+        for name, value, most in (("n_legs", n_legs, MOST_LEGS), ("depth", depth, DEEPEST)):
+            if not _is_whole(value) or not 1 <= value <= most:
+                raise ArgumentError(name, f"a whole number from 1 to {most}", repr(value))
+        if not _is_whole(x_axis_index):
             raise ArgumentError("x_axis_index", "a whole number of half steps between legs", repr(x_axis_index))
+        n_legs, depth, x_axis_index = int(n_legs), int(depth), int(x_axis_index)
         self.n_legs, self.depth, self.x_axis_index = n_legs, depth, x_axis_index
         self.group = G = Dihedral(n_legs)
         # Legs are where the group takes leg 0: cosets of what keeps it, the mirror along it.
@@ -195,7 +198,7 @@ class RadialSpace:
             raise ArgumentError(argument, "finite numbers", f"NaN or infinity in {where}")
 
 
-class PaperSymmetrizer(nn.Module):
+class PaperSymmetrizer(nn.Module, metaclass=Lasting):
     """The symmetrising map of the source's code: no projector, kept to compare with.
 
     Heights, radii and gaps are copied from the leg of smallest number in each orbit; horizontal offsets become the mean over the subgroup
@@ -236,8 +239,12 @@ def links(a: RadialSpace, b: RadialSpace) -> list[tuple[str, str]]:
     return [(name, other) for name, other in pairs if other is not None]
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def _matrices(space: RadialSpace, subgroup: Subgroup) -> frozenset[tuple[float, ...]]:
-    """The matrices of a subgroup in the plane, to nine digits (those of up to 250 legs differ by more than 1e-2)."""
+    """The matrices of a subgroup in the plane, to nine digits: those of so few legs differ by far more."""
     rounded = space.plane.matrix(subgroup.elements).flatten(1).round(decimals=9) + 0.0  # no -0
     return frozenset(map(tuple, rounded.tolist()))
 
