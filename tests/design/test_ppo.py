@@ -157,6 +157,14 @@ def test_a_network_of_one_s_own_and_the_same_seed() -> None:
     assert first.act(np.zeros((2, 3, 1))).shape == (2, 3, 1)
 
 
+def test_a_policy_that_moved_too_far_waits_for_the_next_round() -> None:
+    history = PPO(Points(), horizon=64, rate=0.3, passes=10, minibatch=256, largest_kl=0.02).learn(4_096)
+    assert all(0 < one.skipped <= 10 * 4 for one in history[:1])
+    calm = PPO(Points(), horizon=64, rate=1e-4, passes=10, minibatch=256, largest_kl=0.02).learn(4_096)
+    assert all(one.skipped == 0 for one in calm)
+    assert max(one.kl for one in calm) < 0.02
+
+
 def test_actions_stay_in_their_box() -> None:
     env = Points(reach=0.25)
     PPO(env, horizon=32, deviation=3.0).learn(512)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from erlangen.design import SoftSymmetrizer
 from erlangen.errors import ArgumentError
 from erlangen.fields.robots.space import LOWER, SHORTEST, UPPER, RadialSpace, links
 from erlangen.groups import generated, subgroup_lattice
+from erlangen.testing import check_rep
 
 D = torch.float64
 #: Number of legs to subgroups and lines of the lattice.
@@ -92,6 +94,16 @@ def test_both_actions_follow_the_multiplication_table(n: int, index: int) -> Non
     everywhere = group.elements()
     assert len({tuple(row) for row in space.leg_permutation(everywhere).tolist()}) == 2 * n
     assert len({tuple(row) for row in space.plane.matrix(everywhere).flatten(1).round(decimals=9).tolist()}) == 2 * n
+
+
+@pytest.mark.parametrize("n", range(1, 9))
+def test_the_plane_is_a_representation_for_any_number_of_legs(n: int) -> None:
+    space = RadialSpace(np.int64(n), 1, np.int64(1))
+    assert check_rep(space.group.plane)
+    assert check_rep(space.plane)
+    assert check_rep(space.legs)
+    assert space.plane.dim == 2
+    assert space.plane.is_orthogonal
 
 
 def test_reflections_are_those_of_the_formula_and_the_axis_may_lie_between_legs() -> None:
@@ -275,7 +287,9 @@ def test_what_is_no_design_or_no_subgroup_is_refused() -> None:
     design = space.random(generator=draw())
     for options in (
         {"n_legs": 0},
+        {"n_legs": 41},
         {"n_legs": 2.5},
+        {"n_legs": True},
         {"n_legs": 3, "depth": 5},
         {"n_legs": 3, "depth": 0},
         {"n_legs": 3, "x_axis_index": 0.5},
