@@ -232,3 +232,13 @@ def test_story_10_crystals_and_microstructures():
     a, b = micro.factor_roots((64, 64), n_phases=3, seed=0)
     assert micro.equivalent(a, b)
     assert not micro.related(a, b)
+
+
+def test_story_11_robots(tmp_path):
+    from erlangen.fields import robots
+
+    best = robots.design("point-nav", n_legs=4, search="structured", budget=300)
+    assert best.group in robots.RadialSpace(4).lattice.names
+    best.save(tmp_path / "robot.xml")
+    assert robots.RobotSpec.from_xml(tmp_path / "robot.xml") == best.spec
+    assert robots.check_engine(best.spec, best.group)
