@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from erlangen.actions import OnAxes
@@ -16,6 +17,7 @@ from erlangen.design import PPO, SoftSymmetrizer, SubgroupSearch, Symmetrizer, e
 from erlangen.errors import ArgumentError
 from erlangen.groups import Cyclic, Dihedral, Symmetric, subgroup_lattice
 from erlangen.parallel import JobError
+from erlangen.serialization import weights_bytes, write_bytes
 
 D = torch.float64
 C4 = Cyclic(4)
@@ -175,6 +177,35 @@ def test_settings_of_other_kinds_are_taken_or_refused(tmp_path) -> None:
     with pytest.raises(ArgumentError, match="'resume'"):
         evolve(lambda x, seed: torch.zeros(24), zero, generations=1, resume=3)
     assert evolve(lambda x, seed: torch.zeros(24), zero, generations=np.int64(1), sigma=np.float32(0.1)).evaluations == 24
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.complex64, torch.complex128], ids=str)
+def test_designs_of_any_type_are_kept(dtype: torch.dtype, tmp_path) -> None:
+    def search():
+        return SubgroupSearch(LATTICE, lambda x, s, seed: -float(x.abs().square().sum()), lambda x, s, seed: x / 2, action=C4.vector)
+
+    start = torch.tensor([1.0, 2.0, 3.0, 4.0]).to(dtype) * (1j if dtype.is_complex else 1)
+    whole = search().run(start, budget=30)
+    search().run(start, budget=9, directory=tmp_path / "kept")
+    again = search().run(start, budget=30, directory=tmp_path / "kept")
+    assert again.design.dtype == dtype
+    assert torch.equal(again.design, whole.design)
+    file = load_file(again.save(tmp_path / "result") / "design.safetensors")["design"]
+    assert torch.equal(torch.view_as_complex(file) if dtype.is_complex else file, whole.design)
+
+
+def test_files_of_other_things_are_no_searches_evolutions_or_policies(tmp_path) -> None:
+    zero = torch.zeros(4)
+    search = SubgroupSearch(LATTICE, lambda x, s, seed: 0.0, lambda x, s, seed: x, action=C4.vector)
+    for text in ("[]", "{}", '{"described": 3}', "3"):
+        data = weights_bytes({"a": zero}, dict.fromkeys(("search", "evolution", "ppo"), text))
+        write_bytes(tmp_path / "search.safetensors", data)
+        with pytest.raises(ArgumentError, match="'directory'"):
+            search.run(zero, budget=9, directory=tmp_path)
+        with pytest.raises(ArgumentError, match="'path'"):
+            evolve(lambda x, seed: x.sum(-1), zero, generations=2, path=tmp_path / "search.safetensors")
+        with pytest.raises(ArgumentError, match="'path'"):
+            PPO(Shapes((3,), (1,))).load(tmp_path / "search.safetensors")
 
 
 class Shapes:

@@ -11,7 +11,7 @@ import optree
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from erlangen.design.designs import differences
+from erlangen.design.designs import differences, from_real_pair, real_pair
 from erlangen.design.result import Epoch
 from erlangen.design.states import State
 from erlangen.errors import ArgumentError
@@ -37,7 +37,7 @@ def write(directory: Path, walk: _Walk, described: dict[str, Any]) -> None:
         **{name: getattr(walk, name) for name in _NUMBERS},
     }
     tensors = {
-        f"{what}.{i}": t for what in ("design", "best_design") for i, t in enumerate(optree.tree_leaves(getattr(walk, what)))
+        f"{what}.{i}": real_pair(t) for what in ("design", "best_design") for i, t in enumerate(optree.tree_leaves(getattr(walk, what)))
     }
     write_bytes(directory / FILE, weights_bytes(tensors, {"search": json.dumps(meta)}))
 
@@ -55,14 +55,16 @@ def read(directory: Path, walk: _Walk, described: dict[str, Any]) -> None:
         with safe_open(path, "pt") as file:
             meta = json.loads((file.metadata() or {})["search"])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ArgumentError("directory", "a search that was kept here", f"{path} ({error})") from None
-    differs = differences(meta["described"], described)
+        told = dict(meta["described"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise ArgumentError("directory", "a search that was kept here", f"{path} ({type(error).__name__}: {error})") from None
+    differs = differences(told, described)
     if differs:
         raise ArgumentError("directory", "the same search as now", f"one with {differs}", "use another directory")
-    tree = optree.tree_structure(walk.design)
+    leaves, tree = optree.tree_flatten(walk.design)
     for what in ("design", "best_design"):
-        setattr(walk, what, optree.tree_unflatten(tree, [tensors[f"{what}.{i}"] for i in range(tree.num_leaves)]))
+        parts = [from_real_pair(tensors[f"{what}.{i}"], leaf) for i, leaf in enumerate(leaves)]
+        setattr(walk, what, optree.tree_unflatten(tree, parts))
     walk.state, walk.best = State(*meta["state"]), State(*meta["best"])
     walk.values = {(a, b, c): value for a, b, c, value in meta["values"]}
     walk.trained = {(a, b, c) for a, b, c in meta["trained"]}

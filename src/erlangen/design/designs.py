@@ -85,3 +85,13 @@ def shapes_of(design: Any) -> list[list[Any]]:
 def differences(kept: dict[str, Any], now: dict[str, Any]) -> str:
     """In which settings what was kept differs from what is wanted now; empty where in none."""
     return "; ".join(f"{name} {kept.get(name)!r}, not {value!r}" for name, value in now.items() if kept.get(name) != value)
+
+
+def real_pair(t: Tensor) -> Tensor:
+    """A tensor as files can hold it: complex numbers as pairs on one more axis, for safetensors has none in double precision."""
+    return torch.view_as_real(t.resolve_conj()) if t.is_complex() else t
+
+
+def from_real_pair(t: Tensor, like: Tensor) -> Tensor:
+    """The inverse of :func:`real_pair` for a tensor of the type of ``like``."""
+    return torch.view_as_complex(t.contiguous()) if like.is_complex() else t

@@ -76,7 +76,10 @@ class Evolution:
             ArgumentError: the file is damaged, or of another design.
         """
         tensors, meta = read_tensors(path, "evolution", "path")
-        shapes = meta["settings"]["shapes"]
+        try:
+            shapes, history = meta["settings"]["shapes"], [Generation(**one) for one in meta["history"]]
+        except (KeyError, TypeError) as error:
+            raise ArgumentError("path", "a file of Evolution.save", f"{path} ({type(error).__name__}: {error})") from None
         if shapes != shapes_of(like):
             raise ArgumentError("path", f"an evolution of designs of {shapes_of(like)}", f"one of {shapes}")
         tree = optree.tree_structure(like)
@@ -84,7 +87,7 @@ class Evolution:
             what: optree.tree_unflatten(tree, [tensors[f"{what}.{i}"] for i in range(tree.num_leaves)])
             for what in ("design", "first", "second")
         }
-        return cls(**trees, history=[Generation(**one) for one in meta["history"]], settings=meta["settings"])
+        return cls(**trees, history=history, settings=meta["settings"])
 
 
 def evolve(

@@ -211,8 +211,8 @@ class PPO:
             ArgumentError: the file is damaged, or of other networks.
         """
         tensors, meta = read_tensors(path, "ppo", "path")
-        if meta["shapes"] != self._shapes():
-            raise ArgumentError("path", f"a policy with tensors of {self._shapes()}", f"one of {meta['shapes']}")
+        if meta.get("shapes") != self._shapes():
+            raise ArgumentError("path", f"a policy with tensors of {self._shapes()}", f"one of {meta.get('shapes')}")
         self._whole.load_state_dict({n.removeprefix("net."): t for n, t in tensors.items() if n.startswith("net.")})
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():

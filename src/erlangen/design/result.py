@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import optree
 
+from erlangen.design.designs import real_pair
 from erlangen.design.states import Key, State, States
 from erlangen.groups.subgroups import Subgroup
 from erlangen.reporting import Figure, Table, layered_graph, plain
@@ -137,13 +138,13 @@ class SearchResult:
         }
 
     def save(self, directory: str | Path) -> Path:
-        """Write ``result.json`` and the design's tensors as ``design.safetensors``; returns the folder."""
+        """Write ``result.json`` and the design's tensors as ``design.safetensors``, complex ones as pairs; returns the folder."""
         folder = Path(directory)
         paths, leaves, _ = optree.tree_flatten_with_path(self.design)
         names = [".".join(map(str, path)) or "design" for path in paths]
         if len(set(names)) < len(names):  # a key with a dot, or 0 beside "0"
             names = [".".join(map(repr, path)) for path in paths]
-        write_bytes(folder / "design.safetensors", weights_bytes(dict(zip(names, leaves))))
+        write_bytes(folder / "design.safetensors", weights_bytes(dict(zip(names, map(real_pair, leaves)))))
         write_json(folder / "result.json", self.as_dict())
         return folder
 
