@@ -182,7 +182,9 @@ def test_settings_of_other_kinds_are_taken_or_refused(tmp_path) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.complex64, torch.complex128], ids=str)
 def test_designs_of_any_type_are_kept(dtype: torch.dtype, tmp_path) -> None:
     def search():
-        return SubgroupSearch(LATTICE, lambda x, s, seed: -float(x.abs().square().sum()), lambda x, s, seed: x / 2, action=C4.vector)
+        return SubgroupSearch(
+            LATTICE, lambda x, s, seed: -float(x.abs().square().sum()), lambda x, s, seed: x / 2, action=C4.vector
+        )
 
     start = torch.tensor([1.0, 2.0, 3.0, 4.0]).to(dtype) * (1j if dtype.is_complex else 1)
     whole = search().run(start, budget=30)

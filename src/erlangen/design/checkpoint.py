@@ -37,7 +37,9 @@ def write(directory: Path, walk: _Walk, described: dict[str, Any]) -> None:
         **{name: getattr(walk, name) for name in _NUMBERS},
     }
     tensors = {
-        f"{what}.{i}": real_pair(t) for what in ("design", "best_design") for i, t in enumerate(optree.tree_leaves(getattr(walk, what)))
+        f"{what}.{i}": real_pair(t)
+        for what in ("design", "best_design")
+        for i, t in enumerate(optree.tree_leaves(getattr(walk, what)))
     }
     write_bytes(directory / FILE, weights_bytes(tensors, {"search": json.dumps(meta)}))
 
