@@ -1,4 +1,5 @@
-"""The command line: fit, discover, audit, adapt, expressivity, relu-dimension, crystals, microstructures, run, zoo, list.
+"""The command line: fit, discover, audit, adapt, expressivity, relu-dimension, crystals, microstructures, stand,
+rest-shape, run, zoo, list.
 
 Thin: each is a few calls.
 
@@ -24,7 +25,9 @@ from erlangen.cli.commands import (
     List,
     Microstructures,
     ReluDimension,
+    RestShape,
     Run,
+    Stand,
     Zoo,
 )
 from erlangen.cli.crystals import run_crystals
@@ -39,6 +42,7 @@ from erlangen.cli.handlers import (
     run_study,
 )
 from erlangen.cli.microstructures import run_microstructures
+from erlangen.cli.solids import run_rest_shape, run_stand
 from erlangen.cli.words import continued, flags_of, in_flags
 from erlangen.cli.zoo import run_zoo
 from erlangen.errors import ErlangenError
@@ -69,6 +73,8 @@ def main(argv: list[str] | None = None) -> None:
             Zoo: run_zoo,
             Crystals: run_crystals,
             Microstructures: run_microstructures,
+            Stand: run_stand,
+            RestShape: run_rest_shape,
             Expressivity: run_expressivity,
             ReluDimension: run_relu_dimension,
         }

@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg, subcommand
 
 from erlangen.cli.crystals import Crystals
 from erlangen.cli.microstructures import Microstructures
+from erlangen.cli.solids import RestShape, Stand
 
 #: What data can be taken for.
 Way = Literal["tokens", "images", "sets", "sequences", "graphs", "atoms", "weights"]
@@ -270,6 +271,8 @@ Command = (
     | Annotated[Zoo, arg(name="zoo")]
     | Annotated[Crystals, arg(name="crystals")]
     | Annotated[Microstructures, arg(name="microstructures")]
+    | Annotated[Stand, arg(name="stand")]
+    | Annotated[RestShape, arg(name="rest-shape")]
     | Annotated[Expressivity, arg(name="expressivity")]
     | Annotated[ReluDimension, arg(name="relu-dimension")]
     | Annotated[List, arg(name="list")]

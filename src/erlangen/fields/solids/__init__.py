@@ -3,12 +3,14 @@
 Units are SI: metres, kilograms, seconds, pascals. z points up.
 """
 
+from erlangen.fields.solids.drawing import Shown, draw, draw_drop, draw_stance
 from erlangen.fields.solids.drop import Drop, drop_test
 from erlangen.fields.solids.files import boundary, read_surface, read_tets, write_surface, write_tets
 from erlangen.fields.solids.layer import FittedMaterial, equilibrium, fit_material
 from erlangen.fields.solids.loads import Loads, lumped_masses, supports, traction
 from erlangen.fields.solids.material import CorotatedLinear, CustomMaterial, Material, NeoHookean, StVenantKirchhoff
 from erlangen.fields.solids.mesh import TetMesh
+from erlangen.fields.solids.prepare import Prepared, prepare, softness
 from erlangen.fields.solids.remesh import simplify, wrap
 from erlangen.fields.solids.repair import Examined, Repaired, examine, repair
 from erlangen.fields.solids.rest import RestShape, critical_stiffness, rest_shape
@@ -34,8 +36,10 @@ __all__ = [
     "Material",
     "MeshSymmetry",
     "NeoHookean",
+    "Prepared",
     "Repaired",
     "RestShape",
+    "Shown",
     "StVenantKirchhoff",
     "Stability",
     "Stance",
@@ -50,6 +54,9 @@ __all__ = [
     "cauchy_stress",
     "column",
     "critical_stiffness",
+    "draw",
+    "draw_drop",
+    "draw_stance",
     "drop_test",
     "equilibrium",
     "examine",
@@ -60,11 +67,13 @@ __all__ = [
     "make_stand",
     "mean_stress",
     "mirrored",
+    "prepare",
     "read_surface",
     "read_tets",
     "repair",
     "rest_shape",
     "simplify",
+    "softness",
     "solve_static",
     "stance",
     "substance",

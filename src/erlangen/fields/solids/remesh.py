@@ -10,6 +10,9 @@ from erlangen.extras import engine
 from erlangen.fields.solids.repair import examine, parts_of, winding
 from erlangen.fields.solids.surface import TriMesh
 
+#: A part of a wrapped surface with less than this share of the largest one's volume is a crumb that the grid left.
+CRUMB = 0.01
+
 
 def isosurface(values: np.ndarray, spacing: float, origin: np.ndarray) -> TriMesh:
     """Where values on a grid change their sign, positive inside: the closed surface, outside out (extra ``solids``).
@@ -130,6 +133,6 @@ def _largest_parts(surface: TriMesh) -> TriMesh:
     label = torch.from_numpy(parts_of(surface.triangles.numpy()))
     parts = [surface.triangles[label == k] for k in range(int(label.max()) + 1)]
     volumes = [abs(TriMesh(surface.vertices, part).volume) for part in parts]
-    triangles = torch.cat([part for part, volume in zip(parts, volumes) if volume > 1e-4 * max(volumes)])
+    triangles = torch.cat([part for part, volume in zip(parts, volumes) if volume > CRUMB * max(volumes)])
     used, where = triangles.unique(return_inverse=True)
     return TriMesh(surface.vertices[used], where.reshape(triangles.shape))

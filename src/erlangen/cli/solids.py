@@ -1,0 +1,140 @@
+"""``erlangen stand`` and ``erlangen rest-shape``: the commands, their flags, and what they do."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tyro.conf import Positional
+
+if TYPE_CHECKING:
+    from erlangen.reporting import Outcome
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Bend a model as little as possible, so that it stands on its own; write it for printing, with a report and a drop test."""
+
+    model: Positional[Path]
+    """A surface (.stl, .obj, .ply, .3mf, .off) or tetrahedra (.msh, .vtu, .vtk, .veg); broken surfaces are mended."""
+    material: str = "pla"
+    """What it is made of: pla, abs, petg, nylon, tpu, rubber, silicone, soft silicone, wood, aluminium, steel, ..."""
+    units: Literal["mm", "cm", "m", "in"] | None = None
+    """The unit of the file's lengths; 3MF files say theirs."""
+    up: Literal["x", "y", "z"] = "z"
+    """The file's axis that points upwards: z in printing, often y in computer graphics."""
+    angle: float = 10.0
+    """By how many degrees the ground may be tilted before it falls."""
+    flatten: float = 0.0
+    """Cut so many millimetres off the bottom first."""
+    size: float = 0.0
+    """Length of edge of the tetrahedra, in millimetres; by default so that there are about 8000."""
+    triangles: int = 3000
+    """Simplify the surface to so many triangles."""
+    out: Path = Path("runs")
+    """Where runs are kept: OUT/NAME/DATE."""
+    json: bool = False
+    """Print JSON."""
+    quiet: bool = False
+    """No progress: only the answer, and where the report is."""
+
+
+@dataclass(frozen=True)
+class RestShape:
+    """The shape to print or cast, so that gravity makes the wanted one of it: of a model."""
+
+    model: Positional[Path]
+    """A surface (.stl, .obj, .ply, .3mf, .off) or tetrahedra (.msh, .vtu, .vtk, .veg) in the shape that it should have under its weight."""
+    material: str = "silicone"
+    """What it is made of: pla, abs, petg, nylon, tpu, rubber, silicone, soft silicone, wood, aluminium, steel, ..."""
+    units: Literal["mm", "cm", "m", "in"] | None = None
+    """The unit of the file's lengths; 3MF files say theirs."""
+    up: Literal["x", "y", "z"] = "z"
+    """The file's axis that points upwards: z in printing, often y in computer graphics."""
+    method: Literal["direct", "plastic", "fixed point"] = "direct"
+    """Exactly; by descent over plastic stretches, which follows stable equilibria; or by moving the rest shape by what is missing."""
+    mass: Literal["rest", "target"] = "rest"
+    """The weight is that of the rest shape, which a printed thing has, or of the wanted shape, as in the source."""
+    flatten: float = 0.0
+    """Cut so many millimetres off the bottom first."""
+    size: float = 0.0
+    """Length of edge of the tetrahedra, in millimetres; by default so that there are about 8000."""
+    triangles: int = 3000
+    """Simplify the surface to so many triangles."""
+    out: Path = Path("runs")
+    """Where runs are kept: OUT/NAME/DATE."""
+    json: bool = False
+    """Print JSON."""
+    quiet: bool = False
+    """No progress: only the answer, and where the report is."""
+
+
+def run_stand(args: Stand) -> None:
+    """``erlangen stand MODEL``."""
+    from erlangen.fields import solids
+    from erlangen.fields.solids import report
+    from erlangen.reporting import check_folder
+
+    check_folder(args.out, "out")
+    started = time.perf_counter()
+    of = solids.substance(args.material)
+    prepared = _prepared(args)
+    stand = solids.make_stand(prepared.mesh, of.material(), angle=args.angle, mass="rest")
+    tests = report.drops(stand)
+    outcome = report.stand_outcome(prepared, stand, of, _config(args), time.perf_counter() - started, tests)
+    _tell(outcome, args.out, report.stand_files(stand), args.json)
+
+
+def run_rest_shape(args: RestShape) -> None:
+    """``erlangen rest-shape MODEL``."""
+    from erlangen.fields import solids
+    from erlangen.fields.solids import report
+    from erlangen.reporting import check_folder
+
+    check_folder(args.out, "out")
+    started = time.perf_counter()
+    of = solids.substance(args.material)
+    prepared = _prepared(args)
+    quiet = args.quiet or args.json
+    rest = solids.rest_shape(prepared.mesh, of.material(), method=args.method, mass=args.mass, quiet=quiet)
+    sagged = solids.solve_static(prepared.mesh, of.material(), quiet=quiet)
+    naive = sagged.mesh if sagged.status != "failed" else None
+    outcome = report.rest_outcome(prepared, rest, naive, of, _config(args), time.perf_counter() - started)
+    _tell(outcome, args.out, report.rest_files(rest), args.json)
+
+
+def _prepared(args: Stand | RestShape):  # type: ignore[no-untyped-def]
+    from erlangen.fields.solids.prepare import prepare
+
+    return prepare(
+        args.model,
+        args.units,
+        up=args.up,
+        flatten=args.flatten / 1000 or None,
+        size=args.size / 1000 or None,
+        triangles=args.triangles,
+    )
+
+
+def _config(args: object) -> dict[str, object]:
+    return {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(args).items()}  # type: ignore[call-overload]
+
+
+def _tell(outcome: Outcome, out: Path, files: Mapping[str, Callable[[Path], object]], as_json: bool) -> None:
+    from erlangen.reporting import plain, run_directory
+
+    path = outcome.save(run_directory(outcome.name, out), files)
+    if as_json:
+        print(json.dumps(plain({"answer": outcome.answer, **outcome.metrics, "report": str(path)}), indent=2))
+        return
+    for done in outcome.metrics["model"]["done"]:
+        print(f"the model: {done}")
+    print(f"rho g L / E = {outcome.metrics['rho g L / E']:.3g}")
+    print(outcome.answer)
+    print(f"to print: {path.parent / 'print.3mf'} (and .stl, in mm)")
+    print(f"report: {path}")
