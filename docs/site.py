@@ -25,7 +25,7 @@ GUIDE = [
     "weight-spaces", "adapters", "asymmetric-networks", "frames", "canonicalization", "orbit-distance", "materials", "ponita",
     "geometric-algebra", "side-by-side", "fourier-operators", "lie-convolution", "measure",
     "explanations", "expressivity", "hardness", "hidden-symmetries", "discover", "soft-equivariance", "neural-fourier-transform",
-    "self-supervision", "photonics", "microstructures", "generate", "crystal-structure-prediction", "design", "robots",
+    "self-supervision", "photonics", "microstructures", "colloids", "generate", "crystal-structure-prediction", "design", "robots",
     "training",
 ]  # fmt: skip
 

@@ -149,7 +149,13 @@ SYSTEMS = (
         "nn",
         "works: scalars and vectors, grids and bonds, potentials, denoisers; exact symmetries stated",
     ),
-    System(19, "cybloids", "computer-controlled colloids", "fields/colloids"),
+    System(
+        19,
+        "cybloids",
+        "computer-controlled colloids",
+        "fields/colloids",
+        "works: exact laws of delayed potentials, Brownian dynamics, a plane group in and a verified interaction program out",
+    ),
     System(
         20,
         "UNF",

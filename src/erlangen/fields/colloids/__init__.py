@@ -4,7 +4,10 @@ Lengths in particle diameters, energies in kT, times in diameter^2 / D, unless y
 """
 
 from erlangen.fields.colloids.boxes import Box, Circle, Open, Periodic, Trap
+from erlangen.fields.colloids.crystallites import Crystallite, crystallite, local_structure
+from erlangen.fields.colloids.designing import Design, design
 from erlangen.fields.colloids.dynamics import BrownianDynamics
+from erlangen.fields.colloids.energies import Phonons, best_spacing, lattice_energy, phonons, program_energy
 from erlangen.fields.colloids.exact import (
     annular_rotational_diffusion,
     annular_speed,
@@ -16,6 +19,7 @@ from erlangen.fields.colloids.exact import (
     msd_delayed_harmonic,
     trap_variance,
 )
+from erlangen.fields.colloids.lattices import Lattice, named_lattice, orbit_lattice, plane_group
 from erlangen.fields.colloids.measuring import (
     Displacements,
     autocorrelation,
@@ -40,6 +44,7 @@ from erlangen.fields.colloids.order import (
 )
 from erlangen.fields.colloids.potentials import WCA, Annular, Harmonic, Hill, Potential, Ring, Sum, Table, rings
 from erlangen.fields.colloids.programs import Bias, BondAngle, Coordination, Landscape, ManyBody, Program, Shell, Template, Timing
+from erlangen.fields.colloids.simulating import Simulated, simulate
 from erlangen.fields.colloids.trajectories import Trajectory, freud_box, freud_points, load_trajectory
 
 __all__ = [
@@ -52,20 +57,25 @@ __all__ = [
     "BrownianDynamics",
     "Circle",
     "Coordination",
+    "Crystallite",
     "Cutoff",
+    "Design",
     "Displacements",
     "Harmonic",
     "Hill",
     "Landscape",
+    "Lattice",
     "ManyBody",
     "Nearest",
     "Neighbours",
     "Open",
     "Periodic",
+    "Phonons",
     "Potential",
     "Program",
     "Ring",
     "Shell",
+    "Simulated",
     "Sum",
     "Table",
     "Template",
@@ -76,8 +86,11 @@ __all__ = [
     "annular_rotational_diffusion",
     "annular_speed",
     "autocorrelation",
+    "best_spacing",
     "bond_order",
     "clusters",
+    "crystallite",
+    "design",
     "direct_mean_square_displacement",
     "effective_diffusion",
     "freud_box",
@@ -86,14 +99,22 @@ __all__ = [
     "headings",
     "hold_effective_diffusion",
     "hold_increment_variance",
+    "lattice_energy",
     "load_trajectory",
+    "local_structure",
     "mean_order",
     "mean_square_displacement",
     "msd_active_brownian",
     "msd_delayed_harmonic",
+    "named_lattice",
+    "orbit_lattice",
     "pair_distribution",
+    "phonons",
+    "plane_group",
+    "program_energy",
     "rings",
     "rotational_diffusion",
+    "simulate",
     "speed",
     "structure_factor",
     "trap_variance",

@@ -87,9 +87,9 @@ class Layer:
             i, j = self.near.pairs(x, c)
             d = _chosen(x, self.near.places[0]) - _chosen(c, self.near.places[1])
             force = pull(potential, d if self.near.shift is None else d - self.near.shift)
-            total = total.index_add(1, i, force)
+            total.index_add_(1, i, force)
             if self.near.half:
-                total = total.index_add(1, j, -force)
+                total.index_add_(1, j, -force)
         if self.many:
             if self.near_many is None:
                 reach = max(one.range for one in self.many)
@@ -106,7 +106,11 @@ class Layer:
 
 def pull(potential: Potential, d: Tensor) -> Tensor:
     """The force on particles that are ``d`` away from the centre, ``[dim, *n]``."""
-    rho = (d * d).sum(0).clamp_min(1e-36).sqrt()
+    first, *others = d.unbind(0)
+    square = first * first
+    for other in others:
+        square = torch.addcmul(square, other, other)
+    rho = square.clamp_min(1e-36).sqrt()
     return d * (potential.slope(rho) / -rho)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 
 #: Series that are transformed at once, in numbers.
-_AT_ONCE = 2**22
+_AT_ONCE = 2**19
 
 
 @dataclass(frozen=True, eq=False)

@@ -201,10 +201,12 @@ class Template(ManyBody):
 
     def energy(self, x: Tensor, pairs: tuple[Tensor, Tensor], box: Box) -> Tensor:
         star = nearest_star(x, pairs, box, self.stars.shape[1])
+        # Who has too few neighbours feels nothing, but costs a whole star, so that a dilute gas is no ground state.
+        lacking = self.k / 2 * float(self.stars.square().sum()) / len(self.stars)
         if star is None:
-            return x.sum() * 0.0
+            return x.sum() * 0.0 + lacking * x.shape[1]
         misfit, _ = fit_stars(star, self.stars.to(x.dtype))
-        return self.k / 2 * misfit.sum()
+        return self.k / 2 * misfit.sum() + lacking * (x.shape[1] - len(star))
 
 
 def nearest_star(x: Tensor, pairs: tuple[Tensor, Tensor], box: Box, p: int) -> Tensor | None:
