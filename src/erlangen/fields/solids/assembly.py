@@ -78,24 +78,26 @@ class Elements:
 
     def stiffness(self, clamped: bool = False) -> Float[Tensor, "m 12 12"]:
         """The energy's second derivatives by positions, an element each, N/m; ``clamped``: negative curvatures are taken for none."""
+        A = self._gradient_tangent(clamped)
+        return (A.view(-1, 36, 3) @ self.G.mT).view(-1, 12, 3, 4).mT.reshape(-1, 12, 12)
+
+    def rest_jacobian(self) -> Float[Tensor, "m 12 12"]:
+        """The derivatives of the forces by rest positions, an element each, N/m; not symmetric."""
+        # -(df/dx) F in one product: dF/dX = -F_il G_bj
+        moved = (self.F.reshape(-1, 3, 1, 1, 3) * self.G.mT.reshape(-1, 1, 3, 4, 1)).reshape(-1, 9, 12)
+        f = self.element_forces
+        out = torch.baddbmm(f.reshape(-1, 12, 1) * self.G.reshape(-1, 1, 12), self._gradient_tangent(False), moved, alpha=-1)
+        turned = self.G[:, :, None, None, :] * f.mT[:, None, :, :, None]  # a, i, b, l: G_al f_bi
+        out.view(-1, 4, 3, 4, 3).sub_(turned)
+        return out
+
+    def _gradient_tangent(self, clamped: bool) -> Float[Tensor, "m 12 9"]:
+        """``V G_aj dP_ij/dF_kl``: rows (a, i), columns (k, l)."""
         A = self.material.tangent(self.F)
         if clamped:
             A = positive_part(A)
-        # dF/dx: rows (i, j), columns (b, i'): delta_ii' G_bj
-        B = torch.zeros(len(A), 3, 3, 4, 3, dtype=A.dtype)
-        for i in range(3):
-            B[:, i, :, :, i] = self.G.mT
-        B = B.view(-1, 9, 12)
-        return (B.mT * self.V.view(-1, 1, 1)) @ (A @ B)
-
-    def rest_jacobian(self, stiffness: Float[Tensor, "m 12 12"] | None = None) -> Float[Tensor, "m 12 12"]:
-        """The derivatives of the forces by rest positions, an element each, N/m; not symmetric."""
-        K = self.stiffness() if stiffness is None else stiffness
-        moved = -(K.view(-1, 12, 4, 3).flatten(1, 2) @ self.F).view(-1, 12, 12)
-        f = self.element_forces
-        grown = f.view(-1, 12, 1) * self.G.view(-1, 1, 12)
-        turned = self.G[:, :, None, None, :] * f.mT[:, None, :, :, None]  # a, i, b, l: G_al f_bi
-        return moved + grown - turned.reshape(-1, 12, 12)
+        weighted = (self.G * self.V.view(-1, 1, 1)).unsqueeze(1)
+        return (weighted @ A.reshape(-1, 3, 3, 9)).transpose(1, 2).reshape(-1, 12, 9)
 
 
 def shape_gradients(X: Float[Tensor, "n 3"], tets: Int[Tensor, "m 4"]) -> tuple[Float[Tensor, "m 4 3"], Float[Tensor, " m"]]:
