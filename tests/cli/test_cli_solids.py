@@ -99,3 +99,35 @@ def test_bad_input_is_one_line(files, capsys, monkeypatch, words, said):
     assert code == 2
     assert said in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_picture_has_a_rest_shape(files, capsys):
+    import numpy as np
+    from PIL import Image
+
+    rows, columns = np.indices((90, 90)) - 44.5
+    egg = (rows / 36) ** 2 + (columns / (26 + rows / 8)) ** 2 < 1
+    Image.fromarray(np.where(egg, 30, 230).astype(np.uint8)).save(files / "egg.png")
+    words = (
+        "rest-shape",
+        files / "egg.png",
+        "--height",
+        60,
+        "--flatten",
+        4,
+        "--how",
+        "revolve",
+        "--material",
+        "soft silicone",
+        "--size",
+        12,
+    )
+    code, out, err = call(capsys, *words, "--out", files / "runs", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert "body of revolution is assumed" in told["model"]["done"][0]
+    assert told["rest shape"]["status"] == "stable"
+    assert told["naive"]["largest"] > 1e-4
+    code, _, err = call(capsys, "rest-shape", files / "egg.png", "--out", files / "runs")
+    assert code == 2
+    assert "--height: expected" in err

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 if TYPE_CHECKING:
+    from erlangen.fields.solids import TriMesh
+    from erlangen.fields.solids.prepare import Prepared
     from erlangen.reporting import Outcome
 
 
@@ -46,16 +48,23 @@ class Stand:
 
 @dataclass(frozen=True)
 class RestShape:
-    """The shape to print or cast, so that gravity makes the wanted one of it: of a model."""
+    """The shape to print or cast, so that gravity makes the wanted one of it: of a model, or of a picture by its silhouette."""
 
     model: Positional[Path]
-    """A surface (.stl, .obj, .ply, .3mf, .off) or tetrahedra (.msh, .vtu, .vtk, .veg) in the shape that it should have under its weight."""
+    """A surface (.stl, .obj, .ply, .3mf, .off) or tetrahedra (.msh, .vtu, .vtk, .veg) as it should be under its weight; or a picture
+    (.png, .jpg, ...) of it before a plain ground."""
     material: str = "silicone"
     """What it is made of: pla, abs, petg, nylon, tpu, rubber, silicone, soft silicone, wood, aluminium, steel, ..."""
     units: Literal["mm", "cm", "m", "in"] | None = None
     """The unit of the file's lengths; 3MF files say theirs."""
     up: Literal["x", "y", "z"] = "z"
     """The file's axis that points upwards: z in printing, often y in computer graphics."""
+    height: float = 0.0
+    """Of a picture: how tall the thing is, in millimetres."""
+    how: Literal["inflate", "revolve", "extrude"] = "inflate"
+    """Of a picture: what is assumed of the depth: round, front and back alike; a body of revolution; a plate."""
+    depth: float = 10.0
+    """Of a picture that is extruded: thickness of the plate, in millimetres."""
     method: Literal["direct", "plastic", "fixed point"] = "direct"
     """Exactly; by descent over plastic stretches, which follows stable equilibria; or by moving the rest shape by what is missing."""
     mass: Literal["rest", "target"] = "rest"
@@ -108,17 +117,40 @@ def run_rest_shape(args: RestShape) -> None:
     _tell(outcome, args.out, report.rest_files(rest), args.json)
 
 
-def _prepared(args: Stand | RestShape):  # type: ignore[no-untyped-def]
+def _prepared(args: Stand | RestShape) -> Prepared:
     from erlangen.fields.solids.prepare import prepare
 
-    return prepare(
-        args.model,
+    model, assumed = (args.model, "") if isinstance(args, Stand) else _of_picture(args)
+    prepared = prepare(
+        model,
         args.units,
-        up=args.up,
+        up=args.up if not assumed else "z",
         flatten=args.flatten / 1000 or None,
         size=args.size / 1000 or None,
         triangles=args.triangles,
     )
+    return dataclasses.replace(prepared, done=(assumed, *prepared.done)) if assumed else prepared
+
+
+def _of_picture(args: RestShape) -> tuple[Path | TriMesh, str]:
+    """A picture's body, and what was assumed; a file of a model as it is."""
+    from erlangen.errors import ArgumentError
+    from erlangen.fields.solids import pictures
+
+    if args.model.suffix.lower() not in pictures.PICTURES:
+        return args.model, ""
+    if not args.height > 0:
+        raise ArgumentError("height", "how tall the thing in the picture is, in millimetres", repr(args.height))
+    if not args.model.is_file():
+        raise ArgumentError("model", "an existing file", repr(str(args.model)))
+    mask, height = pictures.silhouette(args.model), args.height / 1000
+    if args.how == "revolve":
+        body, axis = pictures.revolve(mask, height)
+        said = f"revolved about its best mirror axis, at {axis.angle:.1f} degrees, whose score is {axis.score:.3f}"
+        return body, f"{said}; that it is a body of revolution is assumed"
+    if args.how == "extrude":
+        return pictures.extrude(mask, height, args.depth / 1000), "extruded; that it is a plate is assumed"
+    return pictures.inflate(mask, height), "inflated; that front and back are alike, and its roundness, are assumed"
 
 
 def _config(args: object) -> dict[str, object]:

@@ -10,6 +10,7 @@ from erlangen.fields.solids.layer import FittedMaterial, equilibrium, fit_materi
 from erlangen.fields.solids.loads import Loads, lumped_masses, supports, traction
 from erlangen.fields.solids.material import CorotatedLinear, CustomMaterial, Material, NeoHookean, StVenantKirchhoff
 from erlangen.fields.solids.mesh import TetMesh
+from erlangen.fields.solids.pictures import Axis, extrude, inflate, mirror_axis, raise_depth, revolve, silhouette
 from erlangen.fields.solids.prepare import Prepared, prepare, softness
 from erlangen.fields.solids.remesh import simplify, wrap
 from erlangen.fields.solids.repair import Examined, Repaired, examine, repair
@@ -26,6 +27,7 @@ from erlangen.fields.solids.tetrahedra import tetrahedralize
 
 __all__ = [
     "SUBSTANCES",
+    "Axis",
     "CorotatedLinear",
     "CustomMaterial",
     "Drop",
@@ -60,18 +62,24 @@ __all__ = [
     "drop_test",
     "equilibrium",
     "examine",
+    "extrude",
     "fit_material",
     "flatten_base",
     "fractured",
+    "inflate",
     "lumped_masses",
     "make_stand",
     "mean_stress",
+    "mirror_axis",
     "mirrored",
     "prepare",
+    "raise_depth",
     "read_surface",
     "read_tets",
     "repair",
     "rest_shape",
+    "revolve",
+    "silhouette",
     "simplify",
     "softness",
     "solve_static",
