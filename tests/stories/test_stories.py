@@ -242,3 +242,12 @@ def test_story_11_robots(tmp_path):
     best.save(tmp_path / "robot.xml")
     assert robots.RobotSpec.from_xml(tmp_path / "robot.xml") == best.spec
     assert robots.check_engine(best.spec, best.group)
+
+
+def test_story_11_colloids():
+    from erlangen.fields import colloids
+
+    program = colloids.design("p6m")
+    run = colloids.simulate(program, n=81, steps=8000)
+    assert program.verified
+    assert run.order(6) > 0.8
