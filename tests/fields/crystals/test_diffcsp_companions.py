@@ -104,6 +104,16 @@ def test_an_energy_is_learned_and_followed():
     assert len(model.predict("NaCl", 2, steps=5, guide=energy.guide(0.01), seed=0)) == 2
 
 
+def test_an_energy_has_the_precision_of_its_model():
+    model = network()
+    model.diffusion.double()
+    energy = Energy(model).fit([salt(), salt(edge=5.0)], [1.0, 2.0], TrainingConfig(steps=2), quiet=True)
+    assert energy.centre.dtype == F64
+    assert len(model.predict("NaCl", steps=3, guide=energy.guide(0.1), seed=0)) == 1
+    with pytest.raises(ArgumentError, match="layers"):
+        Energy(model, layers=0)
+
+
 def test_values_are_checked():
     energy = Energy(network())
     for values in ([1.0], [1.0, float("nan")]):

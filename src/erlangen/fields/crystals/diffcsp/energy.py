@@ -25,7 +25,7 @@ class Energy(nn.Module):
 
     Args:
         model: whose noise is meant.
-        width, layers, frequencies: of the trunk, by default the model's.
+        width, layers, frequencies: of the trunk, by default the model's; so are device and precision.
 
     Source: Jiao et al., NeurIPS 2023, arXiv:2309.04475; Dhariwal & Nichol, NeurIPS 2021, arXiv:2105.05233.
 
@@ -40,8 +40,10 @@ class Energy(nn.Module):
         super().__init__()
         settings = model.settings
         width = settings.width if width is None else width
+        layers = settings.layers if layers is None else layers
+        frequencies = settings.frequencies if frequencies is None else frequencies
         self.model = [model]  # not a part of this module
-        self.trunk = Trunk(width, layers or settings.layers, frequencies or settings.frequencies, 9)
+        self.trunk = Trunk(width, layers, frequencies, 9)
         self.embed = Embedding(width, model.noisy_types)
         self.head = nn.Linear(width, 1)
         #: Of the last training.
@@ -50,6 +52,7 @@ class Energy(nn.Module):
         self.spread: Tensor
         self.register_buffer("centre", torch.zeros(()))
         self.register_buffer("spread", torch.ones(()))
+        self.to(next(model.diffusion.parameters()))  # its device and precision
 
     def forward(
         self,
