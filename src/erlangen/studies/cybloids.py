@@ -264,6 +264,7 @@ def _crystals(config: Config, quiet: bool) -> Found:
                 key=name,
             )
         )
+        figures.append(made.figure(order, frames=1, title=f"{program.about} at the end, by |psi{order}|"))
         figures.append(made.figure(order, title=f"{program.about}, by |psi{order}|"))
     worst = max(abs(p) for p in peaks)
     claims.append(Claim(CLAIMS["spacing"], None, f"{worst:.1%} at most", worst <= 0.03, None, key="spacing"))

@@ -143,6 +143,7 @@ def test_a_ring_makes_a_crystal_and_its_picture() -> None:
     gas = co.simulate(co.Program(core=co.WCA(0.8)), n=49, steps=500)
     assert gas.order(6) < 0.8
     assert math.isclose(sum(run.structures().values()), 1.0)
+    assert sum(len(trace.x) for trace in run.figure(6, frames=1).plotly_figure.data) == 49
     figure = run.figure(6, frames=5)
     drawn = [sum(len(trace.x) for trace in frame.data) for frame in figure.plotly_figure.frames]
     assert drawn == [49] * 5

@@ -72,8 +72,10 @@ class Simulated:
         return crystallite(self.trajectory.positions[-frames:, replica].mean(0), self.trajectory.box, self.a)
 
     def figure(self, n: int, replica: int = 0, frames: int = 24, title: str = "") -> Figure:
-        """The particles one frame after another, coloured by ``|psi_n|``."""
+        """The particles one frame after another, coloured by ``|psi_n|``; with ``frames=1`` as they are at the end."""
         path = self.trajectory
+        if frames == 1:
+            path = Trajectory(path.positions[-1:], path.times[-1:], path.box)
         chosen = torch.linspace(0, len(path.times) - 1, min(frames, len(path.times))).round().long().unique().tolist()
         places = path.wrapped()[:, replica]
         names = (f"|psi{n}| below {LEVELS[0]}", f"{LEVELS[0]} to {LEVELS[1]}", f"above {LEVELS[1]}")
@@ -83,6 +85,9 @@ class Simulated:
             parts = (size < LEVELS[0], (size >= LEVELS[0]) & (size <= LEVELS[1]), size > LEVELS[1])
             points = {name: (places[k][part, 0], places[k][part, 1]) for name, part in zip(names, parts)}
             drawn.append(scatter(points, title=title, x_label="x", y_label="y", equal=True))
+        if len(drawn) == 1:
+            caption = "Particles in the periodic box at the end; the colour is how regular the directions to their neighbours are."
+            return scatter(points, title=title, x_label="x", y_label="y", equal=True, caption=caption)
         labels = [f"t = {float(path.times[k]):.3g}" for k in chosen]
         caption = "Particles in the periodic box while it cools; the colour is how regular the directions to their neighbours are."
         return moving(drawn, labels, title=title or f"Particles by |psi{n}|", caption=caption)
