@@ -63,7 +63,9 @@ def main() -> None:
         start = time.process_time()
         system.rest_jacobian(system.elements(plate.vertices, stretched))
         spent.append(time.process_time() - start)
-    print(f"derivatives by rest positions, {len(plate)} tetrahedra: {1e3 * sorted(spent)[4]:.0f} ms of processor time (target 150 ms)")
+    print(
+        f"derivatives by rest positions, {len(plate)} tetrahedra: {1e3 * sorted(spent)[4]:.0f} ms of processor time (target 150 ms)"
+    )
 
     direct = [
         lambda: solids.rest_shape(plate, material, loads, root, stability=False),
