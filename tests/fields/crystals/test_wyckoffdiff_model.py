@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.fields.crystals import Crystal, CrystalDataset, Protostructure
 from erlangen.fields.crystals.wyckoffdiff import WyckoffDiff
-from erlangen.fields.crystals.wyckoffdiff.beforehand import Beforehand, frequencies, lifts
+from erlangen.fields.crystals.wyckoffdiff.beforehand import Beforehand, frequencies
 from erlangen.fields.crystals.wyckoffdiff.relabelings import Relabelings
 from erlangen.fields.crystals.wyckoffdiff.state import SEGMENTS, States, decode, encode, vacant
 from erlangen.generate import Categorical, Diffusion, Together
@@ -152,29 +152,6 @@ def test_one_crystal_says_what_it_can() -> None:
         at = {name: Beforehand(known)(name, group[like[f"{name}_of"]], like[f"{name}_at"]).exp() for name in ("points", "counts")}
         expected = float((1 - at["points"][:, 0]).sum() + (1 - at["counts"][..., 0]).sum())
         assert number * 0.6 < expected < number * 1.6
-
-
-def test_lifts_are_counted_pair_by_pair() -> None:
-    data = [*CRYSTALS, CRYSTALS[0], Protostructure.from_wyckoffs(225, [("a", "Na"), ("b", "Na"), ("c", "Cl")])] * 3
-    made = lifts(States(encode(data, 60, 8))).double().exp()
-    sets = [set(one.counts) for one in data]
-
-    def often(*elements: int) -> int:
-        return sum(set(elements) <= one for one in sets)
-
-    for e, f in ((11, 17), (8, 22), (8, 17), (26, 11)):
-        assert float(made[e - 1, f - 1]) == pytest.approx((often(e, f) + 3) / (often(e) * often(f) / len(data) + 3), rel=1e-5)
-        assert torch.equal(made[e - 1, f - 1], made[f - 1, e - 1])
-    for e in (8, 11, 17):
-        seen = sum(p != q for one in data for p, a, _ in one.sites for q, b, _ in one.sites if a == b == e)
-        expected = 0.0
-        for group in {one.space_group for one in data}:
-            same = [one for one in data if one.space_group == group]
-            share = [sum((p, e) in {site[:2] for site in one.sites} for one in same) / len(same) for p in range(27)]
-            expected += len(same) * sum(a * b for i, a in enumerate(share) for j, b in enumerate(share) if i != j)
-        assert float(made[e - 1, e - 1]) == pytest.approx((seen + 3) / (expected + 3), rel=1e-5)
-    model = fitted(crystals=data, company=True, elements=60, average=0, steps=1)
-    assert float((model.diffusion.network.network.company[0].weight - made.log().float()).abs().max()) < 0.02
 
 
 @pytest.mark.parametrize("base", BASES)

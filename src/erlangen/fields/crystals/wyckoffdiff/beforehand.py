@@ -16,14 +16,10 @@ from torch import Tensor, nn
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.crystals.wyckoffdiff.relabelings import Relabelings, maps_of
-from erlangen.fields.crystals.wyckoffdiff.state import GROUPS, POSITIONS, Batch, States, position_table
+from erlangen.fields.crystals.wyckoffdiff.state import Batch, States, position_table
 
 #: Weights of the frequencies over all positions that are tried, in crystals.
 WEIGHTS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-
-
-#: Cases more of each pair of elements.
-CASES = 3.0
 
 
 class Frequencies(NamedTuple):
@@ -73,36 +69,6 @@ def frequencies(
             chosen[i] = max(scores, key=scores.__getitem__)
         made.append(smooth(whole[part], *chosen).float())
     return Frequencies(*made)
-
-
-def lifts(states: States) -> Float[Tensor, "E E"]:
-    """Logarithms of how much oftener an element is in a crystal where another one is than if they were independent.
-
-    On the diagonal, of how much oftener it is on a second position. Three cases more of what independence expects keep rare pairs from
-    saying much. Added to the logits of entries they are naive Bayes, by which a network of pairs can start.
-
-    Args:
-        states: the crystals.
-    """
-    batch = states[torch.arange(len(states))]
-    elements, crystals = batch["counts"].shape[1], torch.bincount(batch["group"], minlength=GROUPS).double()
-    number = torch.zeros(len(states), elements, dtype=torch.float64)
-    of_group, squares = number.new_zeros(GROUPS, elements), number.new_zeros(GROUPS, elements)
-    for part in ("points", "counts"):
-        entries = batch[part]
-        there = torch.nn.functional.one_hot(entries, elements + 1)[:, 1:] if part == "points" else entries > 0
-        there, of = there.double(), batch[f"{part}_of"]
-        number.index_add_(0, of, there)
-        place = batch["group"][of] * POSITIONS + batch[f"{part}_at"]
-        each = number.new_zeros(GROUPS * POSITIONS, elements).index_add_(0, place, there)
-        squares += each.square().view(GROUPS, POSITIONS, elements).sum(1)
-    of_group.index_add_(0, batch["group"], number)
-    seen = (number > 0).double()
-    often = seen.sum(0)
-    made = (seen.mT @ seen + CASES).log() - (often.outer(often) / len(states) + CASES).log()
-    # Pairs of different positions: as many as there are, and as many as there would be if positions did not know of each other.
-    pairs, expected = (number * (number - 1)).sum(0), ((of_group.square() - squares) / crystals.clamp(min=1).unsqueeze(1)).sum(0)
-    return made.diagonal_scatter((pairs + CASES).log() - (expected + CASES).log()).float()
 
 
 def _tallies(batch: Batch, most: int, relabelings: Relabelings | None) -> dict[str, Tensor]:

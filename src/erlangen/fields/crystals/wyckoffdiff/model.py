@@ -18,7 +18,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.fields.crystals.composition import atomic_number
 from erlangen.fields.crystals.protostructure import Protostructure
-from erlangen.fields.crystals.wyckoffdiff.beforehand import Beforehand, Frequencies, frequencies, lifts
+from erlangen.fields.crystals.wyckoffdiff.beforehand import Beforehand, Frequencies, frequencies
 from erlangen.fields.crystals.wyckoffdiff.network import WyckoffGNN
 from erlangen.fields.crystals.wyckoffdiff.posterior import Posterior
 from erlangen.fields.crystals.wyckoffdiff.reading import protostructures
@@ -195,7 +195,7 @@ class WyckoffDiff:
         relabelings = Relabelings(present) if self.settings["relabel"] is True else None
         self.space_groups = torch.bincount(states.group, minlength=GROUPS).double() / len(states)
         known = frequencies(states, self.settings["most"], relabelings, self.settings["beforehand"], self.settings["seed"])
-        self._diffusion = self._built(known, self._bases(states), lifts(states) if self.settings["company"] else None)
+        self._diffusion = self._built(known, self._bases(states))
         self.history = self._diffusion.fit(
             Descriptions(states, relabelings, context),
             config,
@@ -241,15 +241,13 @@ class WyckoffDiff:
             torch.manual_seed(self.settings["seed"])
             return WyckoffGNN(**{name: self.settings[name] for name in names})
 
-    def _built(self, known: Frequencies, bases: Mapping[str, Tensor], pairs: Tensor | None = None) -> Diffusion:
+    def _built(self, known: Frequencies, bases: Mapping[str, Tensor]) -> Diffusion:
         weights = {name: self.settings[name] for name in ("cross_entropy", "bound")}
         processes = {
             name: Categorical(len(m), m if self.settings["base"] != "zeros" else 0, self.settings["steps"], **weights)
             for name, m in bases.items()
         }
         network = self._network()
-        if pairs is not None:
-            network.start_pairs(pairs)
         posterior = Posterior(
             OverDescriptions(network) if self.settings["invariant"] else network,
             processes,

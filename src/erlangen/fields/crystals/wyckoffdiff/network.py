@@ -122,14 +122,6 @@ class WyckoffGNN(nn.Module):
             for power, column in enumerate(self.from_rank.weight.unbind(1)):
                 column.copy_(torch.where(more < 0, 0.0, more**power))
 
-    @torch.no_grad()
-    def start_pairs(self, pairs: Float[Tensor, "E E"]) -> None:
-        """Let what elements add to each other's logits start from a table, row by row for what is seen."""
-        assert self.company is not None
-        table = self.company[0]
-        assert isinstance(table, nn.Linear)
-        table.weight.copy_(pairs.mT)
-
     def forward(
         self,
         *,
