@@ -9,7 +9,7 @@ import torch
 from erlangen.cli import main
 from erlangen.errors import ArgumentError
 from erlangen.fields import crystals
-from erlangen.fields.crystals.diffcsp import DiffCSP, HeldOut, held_out, predicted, trained
+from erlangen.fields.crystals.diffcsp import DiffCSP, HeldOut, held_out, predicted, predicted_outcome, trained
 from erlangen.training import TrainingConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore:the model has not been trained", "ignore:no crystal of the training")
@@ -61,6 +61,18 @@ def test_numbers_for_machines_and_a_space_group(model, tmp_path, capsys):
     with pytest.raises(SystemExit):
         ask("NaCl2", "--space-group", 221, model=model, tmp_path=tmp_path)
     assert "spacegroup" in capsys.readouterr().err
+
+
+def test_what_cannot_be_looked_up_is_said(model):
+    model = DiffCSP.load(model)
+    for formula in ("EsCl", "NaCl2"):
+        found = predicted(model, formula, 2, known=[salt()], rank="none", seed=0, steps=20, quiet=True)
+        assert not found.looked_up
+        assert not found.itself
+        outcome = predicted_outcome(found, {}, None)
+        said = " ".join(outcome.sections[0].paragraphs)
+        assert "there is no look-up" in said
+        assert "Nothing was measured" in outcome.answer
 
 
 def test_energies_rank(model):

@@ -13,7 +13,7 @@ from erlangen.fields.crystals.composition import composition, formula_of
 from erlangen.fields.crystals.crystal import Crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
 from erlangen.fields.crystals.diffcsp.asked import count
-from erlangen.fields.crystals.diffcsp.baselines import LookedUp, Retrieval
+from erlangen.fields.crystals.diffcsp.baselines import LAST, LookedUp, Retrieval
 from erlangen.fields.crystals.diffcsp.model import DiffCSP
 from erlangen.fields.crystals.found import moyo_symmetry, spglib_symmetry
 from erlangen.fields.crystals.metrics.matching import Matcher
@@ -127,7 +127,8 @@ def predicted(
     same, near = Matcher(0.3, 0.2, 5.0, SECONDS), Matcher(seconds=SECONDS)
     looked: list[Candidate] = []
     base = None if known is None else CrystalDataset.from_structures(known)
-    for found in [] if base is None else Retrieval(base).nearest(counts, LOOKED):
+    # Elements without a covalent radius cannot be looked up.
+    for found in [] if base is None or max(counts) > LAST else Retrieval(base).nearest(counts, LOOKED):
         if (
             len(looked) < TOLD
             and structure_valid(found.crystal)
