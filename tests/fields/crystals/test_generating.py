@@ -50,6 +50,7 @@ def test_what_is_left_out_is_counted(model: WyckoffDiff) -> None:
     assert set().union(*(one.crystal.composition for one in made.crystals)) <= {"Ba", "Ti", "O"}
     again = crystals.generate(3, 221, elements=("Ba", "Ti", "O"), model=model, seed=1, quiet=True)
     assert [one.protostructure for one in again.crystals] == [one.protostructure for one in made.crystals[:3]]
+    assert crystals.generate(1, 221, model=model, seed=-(2**61), quiet=True).drawn  # any whole number is a seed
     novel = crystals.generate(5, 221, elements=("Ba", "Ti", "O"), model=model, seed=1, novel=True, quiet=True)
     assert novel.known == 0
     assert made.known == 0 or "a protostructure of the training data" in novel.rejected
@@ -119,6 +120,8 @@ def test_what_is_refused(model: WyckoffDiff, tmp_path: Path, capsys: pytest.Capt
         crystals.generate(1, 231, model=model)
     with pytest.raises(ArgumentError, match="positive whole number"):
         crystals.generate(0, model=model)
+    with pytest.raises(ArgumentError, match="a whole number"):
+        crystals.generate(1, 225, model=model, seed=0.5)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="at least 4, the fewest that space group 228"):
         crystals.generate(1, 228, max_atoms=3, model=model)
     with pytest.raises(ArgumentError, match="symbol of an element"):

@@ -131,6 +131,8 @@ def generate(
     """
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise ArgumentError("n", "a positive whole number", repr(n))
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise ArgumentError("seed", "a whole number", repr(seed))
     if space_group is not None:
         table = wyckoff_table(space_group)
         least = int(table.multiplicities.min()) // table.centring
@@ -155,7 +157,7 @@ def generate(
     count = max(n, 16)
     with progress(n, "crystals", quiet=quiet) as bar:
         for batch in range(DRAWS):
-            generator = torch.Generator().manual_seed(seed * 1_000_003 + batch)
+            generator = torch.Generator().manual_seed((seed * 1_000_003 + batch) % 2**63)
             samples = model.sample(count, space_group=space_group, elements=numbers, generator=generator)
             seeds = torch.randint(2**62, (count,), generator=generator).tolist()  # each sample's own: none depends on others
             for i, sample in enumerate(samples):
