@@ -179,7 +179,7 @@ def _outcome(
             baseline=numbers["independent_nats"],
             scale=f"{config.bounded} test crystals, given their groups",
             unit="nats",
-            note="the model's is a lower bound, the baseline's exact; both take all descriptions of a crystal alike. One that keeps to the "
+            note="the model's is a lower bound, the baseline's exact; both of canonical descriptions. One in the "
             f"letters of the file has {numbers['independent_nats_in_these_letters']:.2f}",
             key="likelihood",
         ),
