@@ -106,7 +106,7 @@ def symmetric_lattice(
     >>> cell = torch.tensor([[[4.1, 0.1, 0], [0, 3.9, 0], [0, 0, 4.0]]], dtype=torch.float64)
     >>> free = torch.tensor([[False] * 5 + [True]])
     >>> made = symmetric_lattice(cell, torch.eye(3).double()[None], free, torch.zeros(1, 6).double())
-    >>> bool((made @ made.mT - made[0, 0].square().sum() * torch.eye(3)).abs().max() < 1e-12)
+    >>> bool((made @ made.mT - made[0, 0].square().sum() * torch.eye(3).double()).abs().max() < 1e-12)
     True
     """
     k, turn = _stretch(torch.linalg.solve(basis, cell))
