@@ -39,6 +39,13 @@ def test_help_is_quick_and_imports_nothing_heavy():
         assert command in done.stdout
 
 
+def test_a_reader_that_has_seen_enough_gets_no_error():
+    with subprocess.Popen([sys.executable, "-m", "erlangen", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
 def good(path, n=64):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((n, 3, 2))

@@ -8,6 +8,7 @@ Nothing heavy is imported before a command is known, so that ``--help`` answers 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -80,8 +81,13 @@ def main(argv: list[str] | None = None) -> None:
         }
         flags |= flags_of(type(getattr(command, "do", command)))  # of commands with commands of their own
         handlers[type(command)](command)
+        sys.stdout.flush()
     except ErlangenError as error:
         _end(in_flags(str(error), flags))
+    except BrokenPipeError:
+        # Who read the output has seen enough (``erlangen list | head -1``); what is left in the buffer would fail once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
     except OSError as error:
         where = f"'{error.filename}': " if error.filename else ""
         _end(f"{where}{error.strerror or error}")
