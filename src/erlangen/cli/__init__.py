@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> None:
     except BrokenPipeError:
         # Who read the output has seen enough (``erlangen list | head -1``); what is left in the buffer would fail once more at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141) from None
+        raise SystemExit(1) from None
     except OSError as error:
         where = f"'{error.filename}': " if error.filename else ""
         _end(f"{where}{error.strerror or error}")
