@@ -84,7 +84,14 @@ def shapes_of(design: Any) -> list[list[Any]]:
 
 def differences(kept: dict[str, Any], now: dict[str, Any]) -> str:
     """In which settings what was kept differs from what is wanted now; empty where in none."""
-    return "; ".join(f"{name} {kept.get(name)!r}, not {value!r}" for name, value in now.items() if kept.get(name) != value)
+    found = []
+    for name, value in now.items():
+        had = kept.get(name)
+        if isinstance(had, dict) and isinstance(value, dict) and had.keys() == value.keys():
+            found += [f"{name}: {inside}" for inside in [differences(had, value)] if inside]
+        elif had != value:
+            found.append(f"{name} {had!r}, not {value!r}")
+    return "; ".join(found)
 
 
 def real_pair(t: Tensor) -> Tensor:

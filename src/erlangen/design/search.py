@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -110,6 +111,7 @@ class SubgroupSearch:
         how: How = "structured",
         patience: int = 3,
         directory: str | Path | None = None,
+        settings: Mapping[str, Any] | None = None,
         jobs: int = 1,
         backend: Backend = "loky",
         quiet: bool = True,
@@ -125,7 +127,9 @@ class SubgroupSearch:
                 trains under ``start`` alone. All three use the whole budget.
             patience: a structured search ends when so many epochs in a row have neither moved nor improved by more than the tolerance.
             directory: keep the whole state there after each epoch, and go on from what is there, to the bit; ``design`` is then not looked
-                at but for its shapes. That ``evaluate`` and ``train`` are still the same is for the caller to see to.
+                at but for its shapes.
+            settings: what ``evaluate`` and ``train`` depend on, as JSON has it: a search that was kept with other settings is refused.
+                Without them it is for the caller to see to that both are still the same.
             jobs, backend: workers for the evaluations of one epoch; see :func:`erlangen.parallel.run_jobs`.
             quiet: show no progress.
 
@@ -138,7 +142,11 @@ class SubgroupSearch:
         if how not in get_args(How):
             raise ArgumentError("how", f"one of {', '.join(map(repr, get_args(How)))}", repr(how))
         walk = _Walk(self, design, self.start, how)
-        described = {"how": how, **self.described(design)}
+        try:
+            about = None if settings is None else json.loads(json.dumps(dict(settings)))
+        except (TypeError, ValueError):
+            raise ArgumentError("settings", "a dict of what JSON has", repr(settings)) from None
+        described = {"how": how, "settings": about, **self.described(design)}
         if directory is not None:
             checkpoint.read(Path(directory), walk, described)
         if not walk.epochs and walk.price() > budget:

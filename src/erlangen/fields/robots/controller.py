@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from erlangen.design.designs import whole_number
 from erlangen.errors import ArgumentError
 
 #: Turns of a controller's clock in a second, before it learns its own.
@@ -38,6 +39,10 @@ class LegController:
     n_legs: int
     depth: int = 2
     hidden: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("n_legs", "depth", "hidden"):
+            object.__setattr__(self, name, whole_number(getattr(self, name), 1, name))
 
     @property
     def inputs(self) -> int:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.design import EvolutionTraining, SearchResult, SoftSymmetrizer, SubgroupSearch, Symmetrizer
+from erlangen.design.designs import whole_number
 from erlangen.design.search import How
 from erlangen.errors import ArgumentError
 from erlangen.fields.robots.controller import LegController
@@ -47,9 +48,10 @@ class RobotDesign:
         group: the name of the subgroup that its body has as its symmetry, as in :class:`~erlangen.fields.robots.RadialSpace`.
         value: metres nearer to the goals of the task, the mean over all of :meth:`Task.goals`; where any direction can be asked the search
             has not seen these.
-        search: how it was found.
+        search: how it was found; ``None`` for one that was loaded.
         rollouts, blown: simulations that the search took in this run, and how many of them blew up.
         seconds: how long it took.
+        kept: of one that was loaded, what :meth:`as_dict` said when it was saved.
     """
 
     task: Task
@@ -58,10 +60,11 @@ class RobotDesign:
     parameters: np.ndarray
     group: str
     value: float
-    search: SearchResult
+    search: SearchResult | None
     rollouts: int
     blown: int
     seconds: float
+    kept: dict[str, Any] | None = None
 
     def run(self, goals: Any = None, *, paths: bool = False) -> Rolled:
         """Simulate it for goals ``[goals, 2]``; by default for all by which it was judged."""
@@ -77,13 +80,19 @@ class RobotDesign:
             "value": self.value,
             "n_legs": self.spec.n_legs,
             "x_axis_index": self.spec.x_axis_index,
-            "history": [[epoch.number, epoch.state, epoch.value] for epoch in self.search.history],
             "controller": {"hidden": self.controller.hidden, "parameters": self.parameters.tolist()},
             "rollouts": self.rollouts,
             "blown": self.blown,
             "seconds": self.seconds,
-            "search": self.search.as_dict(),
+            **self._found(),
         }
+
+    def _found(self) -> dict[str, Any]:
+        """How the search went."""
+        if self.search is None:
+            return {name: (self.kept or {}).get(name) for name in ("history", "search")}
+        history = [[epoch.number, epoch.state, epoch.value] for epoch in self.search.history]
+        return {"history": history, "search": self.search.as_dict()}
 
     def outcome(self) -> Outcome:
         """The report: the robot, a course in one picture and as a film, how the search went."""
@@ -106,8 +115,9 @@ class RobotDesign:
                     film(self.spec, path, step, f"{self.task.name}, {self.group}: the same course, moving", caption=course),
                 ],
             ),
-            Section("How it was found", figures=[self.search.figure()], tables=[self.search.table()]),
         ]
+        if self.search is not None:
+            sections.append(Section("How it was found", figures=[self.search.figure()], tables=[self.search.table()]))
         numbers = [
             KeyNumber("metres nearer, mean", self.value),
             KeyNumber("symmetry", self.group),
@@ -133,6 +143,29 @@ class RobotDesign:
         write_bytes(path.with_suffix(".json"), json.dumps(self.as_dict(), indent=1).encode())
         self.outcome().report(path.with_suffix(".html"))
         return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> RobotDesign:
+        """Read what :meth:`save` wrote, from the XML and the JSON beside it; it runs as before, to the bit.
+
+        Raises:
+            ArgumentError: the files are damaged, or not of one robot.
+        """
+        path = Path(path)
+        spec = RobotSpec.from_xml(path)
+        beside = path.with_suffix(".json")
+        try:
+            told = json.loads(beside.read_text())
+            task = Task(**told["task"])
+            controller = LegController(spec.n_legs, spec.depth, told["controller"]["hidden"])
+            parameters = np.array(told["controller"]["parameters"], dtype=np.float64)
+            controller.prepared(parameters[None])
+            numbers = int(told["rollouts"]), int(told["blown"]), float(told["seconds"])
+            RadialSpace(spec.n_legs).subgroup(told["group"])
+            value = float(told["value"])
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ArgumentError("path", "a robot that was saved", f"{beside} ({type(error).__name__}: {error})") from None
+        return cls(task, spec, controller, parameters, told["group"], value, None, *numbers, kept=told)
 
 
 def design(
@@ -179,7 +212,8 @@ def design(
         quiet: show no progress.
 
     Raises:
-        ArgumentError: unknown words, a subgroup that there is not (the message lists them), a budget below one epoch.
+        ArgumentError: unknown words, a subgroup that there is not (the message lists them), a budget below one epoch, physics that
+            break symmetry unless the search is for none, a directory with a search of other arguments.
 
     >>> best = design("forward", n_legs=4, search="structured", budget=60, population=2, generations=1)
     >>> best.group in RadialSpace(4).lattice.names, best.rollouts <= 60
@@ -188,12 +222,17 @@ def design(
     asked = task_named(task)
     if inner not in ("es", "ppo"):
         raise ArgumentError("inner", "'es' or 'ppo'", repr(inner))
-    for name, number in (("budget", budget), ("population", population), ("generations", generations)):
-        if not isinstance(number, int) or number < 1:
-            raise ArgumentError(name, "a positive number", repr(number))
+    budget, population = whole_number(budget, 1, "budget"), whole_number(population, 1, "population")
+    generations, seed = whole_number(generations, 1, "generations"), whole_number(seed, 0, "seed")
     started = time.perf_counter()
     space = RadialSpace(n_legs, depth, x_axis_index)
     how, start = _how(space, search)
+    if (how, start) != ("fixed", space.lattice.names[0]):  # goals of one orbit would be taken for equal
+        RobotSpec.regular(n_legs, depth, physics=physics).check_symmetric_settings()
+    settings = {
+        "task": plain(asked), "depth": depth, "x_axis_index": x_axis_index, "inner": inner, "population": population,
+        "generations": generations, "physics": plain(physics or Physics()),
+    }  # fmt: skip
     with Rollouts(threads) as rollouts:
         trial = Trial(space, asked, LegController(n_legs, depth), physics or Physics(), rollouts)
         unit = len(asked.goals(n_legs, x_axis_index, 1))
@@ -217,7 +256,7 @@ def design(
             tolerance=TOLERANCE, training_cost=-(-cost // unit), seed=seed,
         )  # fmt: skip
         try:
-            found = walk.run(trial.first(seed), budget=budget // unit, how=how, patience=budget, directory=directory, quiet=quiet)
+            found = walk.run(trial.first(seed), budget=budget // unit, how=how, patience=budget, directory=directory, settings=settings, quiet=quiet)
         except ArgumentError as error:
             if error.argument != "budget":
                 raise

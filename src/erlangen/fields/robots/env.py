@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,42 @@ WIDEST = SPEED * FASTEST
 gymnasium: Any = engine("robots", "gymnasium")
 
 
+def body_of(n_legs: int | None, body: RobotSpec | str | Path | None) -> RobotSpec:
+    """The body of an environment.
+
+    Raises:
+        ArgumentError: it is none, or has another number of legs.
+    """
+    if body is None:
+        return RobotSpec.regular(4 if n_legs is None else n_legs)
+    found = RobotSpec.from_xml(body) if isinstance(body, str | Path) else body
+    if not isinstance(found, RobotSpec):
+        raise ArgumentError("body", "a RobotSpec, or XML that one wrote", repr(body))
+    if n_legs not in (None, found.n_legs):
+        raise ArgumentError("n_legs", f"that of the body, {found.n_legs}", repr(n_legs))
+    return found
+
+
+def asked_goal(options: dict[str, Any] | None, *shapes: tuple[int, ...]) -> np.ndarray | None:
+    """The goal of a reset's options, of one of these shapes; none if they have none.
+
+    Raises:
+        ArgumentError: other options, or a goal that is no point.
+    """
+    if set(options or {}) - {"goal"}:
+        raise ArgumentError("options", "a goal, or nothing", repr(options))
+    goal = (options or {}).get("goal")
+    if goal is None:
+        return None
+    try:
+        found = np.asarray(goal, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    if found.shape not in shapes or not np.isfinite(found).all():
+        raise ArgumentError("options", "a goal (x, y) in metres", repr(options))
+    return found
+
+
 class RadialRobot(gymnasium.Env):  # type: ignore[misc]
     """A robot that is to reach a goal.
 
@@ -32,7 +69,7 @@ class RadialRobot(gymnasium.Env):  # type: ignore[misc]
     episode with -100 and ``info["blown"]``.
 
     Args:
-        n_legs: of the regular robot; or a ``body`` is given.
+        n_legs: of the regular robot, by default 4; or a ``body`` is given.
         task: its name, or a task.
         body: a specification, or XML that one wrote.
 
@@ -46,14 +83,12 @@ class RadialRobot(gymnasium.Env):  # type: ignore[misc]
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
 
     def __init__(
-        self, n_legs: int = 4, task: str | Task = "point-nav", body: RobotSpec | str | None = None, render_mode: str | None = None
+        self, n_legs: int | None = None, task: str | Task = "point-nav", body: RobotSpec | str | None = None, render_mode: str | None = None
     ) -> None:
         if render_mode is not None:
             raise ArgumentError("render_mode", "None; erlangen.fields.robots.draw shows a course", repr(render_mode))
         self.task, self.render_mode = task_named(task), render_mode
-        self.body = RobotSpec.from_xml(body) if isinstance(body, str) else body or RobotSpec.regular(n_legs)
-        if body is not None and n_legs not in (4, self.body.n_legs):
-            raise ArgumentError("n_legs", f"that of the body, {self.body.n_legs}", repr(n_legs))
+        self.body = body_of(n_legs, body)
         self._threads = Threads(1)
         self._here = Simulation(self._threads, [self.body], np.zeros((1, 2)))
         self._last = self.body.physics.steps(self.task.seconds)
@@ -69,13 +104,8 @@ class RadialRobot(gymnasium.Env):  # type: ignore[misc]
             ArgumentError: a goal that is no point.
         """
         super().reset(seed=seed)
-        goal = (options or {}).get("goal")
-        if goal is None:
-            goal = self.task.sample(1, self.np_random)[0]
-        goal = np.asarray(goal, dtype=np.float64)
-        if goal.shape != (2,) or not np.isfinite(goal).all():
-            raise ArgumentError("options", "a goal (x, y) in metres", repr(options))
-        self._here.begin(np.array([True]), goal[None])
+        goal = asked_goal(options, (2,))
+        self._here.begin(np.array([True]), self.task.sample(1, self.np_random) if goal is None else goal[None])
         return self._seen(), self._info()
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:

@@ -90,5 +90,6 @@ class PolicyTraining:
         ppo.learn(rounds * robots * steps)
         env.close()
         trial.rollouts.count += rounds * robots
+        trial.rollouts.blown += env.blown
         learned = torch.cat([policy.numbers.detach().double(), design["controller"][-1:]])
         return {**design, "controller": learned}

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
+import numpy as np
+
+from erlangen.design.designs import real_number, whole_number
 from erlangen.errors import ArgumentError
 from erlangen.extras import engine
 
@@ -32,7 +37,7 @@ class Physics:
         friction: sliding, torsional, rolling.
 
     Raises:
-        ArgumentError: a number is not positive, or a word is not one of the engine's.
+        ArgumentError: a number is not positive (armature, damping and friction may be 0), or a word is not one of the engine's.
 
     >>> Physics().control_step
     0.04
@@ -48,9 +53,16 @@ class Physics:
     friction: tuple[float, float, float] = (1.0, 0.5, 0.5)
 
     def __post_init__(self) -> None:
-        for name in ("timestep", "frame_skip", "density"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ArgumentError(name, "a positive number", repr(getattr(self, name)))
+        # As Python's own numbers, for NumPy's are written otherwise in XML.
+        object.__setattr__(self, "frame_skip", whole_number(self.frame_skip, 1, "frame_skip"))
+        for name in ("timestep", "density", "armature", "damping"):
+            positive = name in ("timestep", "density")
+            number = real_number(getattr(self, name), 0.0, float("inf"), name, open_below=positive)
+            object.__setattr__(self, name, number)
+        friction = tuple(self.friction) if isinstance(self.friction, Sequence | np.ndarray) else ()
+        if len(friction) != 3:
+            raise ArgumentError("friction", "three numbers: sliding, torsional, rolling", repr(self.friction))
+        object.__setattr__(self, "friction", tuple(real_number(f, 0.0, float("inf"), "friction") for f in friction))
         if self.cone not in ("elliptic", "pyramidal"):
             raise ArgumentError("cone", "'elliptic' or 'pyramidal'", repr(self.cone))
         if self.solver not in ("Newton", "CG", "PGS"):
@@ -67,7 +79,7 @@ class Physics:
         Raises:
             ArgumentError: not even one.
         """
-        count = round(seconds / self.control_step)
+        count = round(seconds / self.control_step) if math.isfinite(seconds) else 0
         if count < 1:
             raise ArgumentError("seconds", f"at least one step of control, {self.control_step:g} s", repr(seconds))
         return count

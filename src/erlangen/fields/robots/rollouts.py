@@ -12,7 +12,7 @@ from erlangen.errors import ArgumentError
 from erlangen.fields.robots.controller import LegController
 from erlangen.fields.robots.simulation import Simulation, Threads
 from erlangen.fields.robots.spec import RobotSpec
-from erlangen.fields.robots.tasks import Task
+from erlangen.fields.robots.tasks import Task, task_named
 
 #: What a robot whose simulation blows up loses, in metres; the most that it can have.
 BLOWN = -1.0
@@ -62,7 +62,7 @@ class Rollouts:
         self.threads.close()
 
     def run(
-        self, specs: Sequence[RobotSpec], controller: LegController, parameters: np.ndarray, task: Task, goals: np.ndarray,
+        self, specs: Sequence[RobotSpec], controller: LegController, parameters: np.ndarray, task: str | Task, goals: np.ndarray,
         *, paths: bool = False,
     ) -> Rolled:  # fmt: skip
         """Simulate each robot once for each goal.
@@ -71,13 +71,14 @@ class Rollouts:
             specs: robots; those with the same joints in one call.
             controller: the kind of controller.
             parameters: of each robot's, ``[robots, controller.size]``.
-            task: what counts.
+            task: what counts, or its name.
             goals: ``[goals, 2]`` metres, the same for all robots.
             paths: keep what moved.
 
         Raises:
             ArgumentError: no robots, other numbers of parameters or legs, robots with different joints.
         """
+        task = task_named(task)
         goals, parameters = np.asarray(goals, dtype=np.float64), np.asarray(parameters, dtype=np.float64)
         _check(specs, controller, parameters, goals)
         robots, asked = len(specs), len(goals)

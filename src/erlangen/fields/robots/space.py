@@ -175,6 +175,7 @@ class RadialSpace:
         self._checked(design, "design")
         low, high = self._box(design)
         flat = design[..., :2]
+        flat = flat / flat.detach().abs().amax(-1, keepdim=True).clamp_min(1.0)  # squares of large numbers would be infinite
         size = flat.square().sum(-1, keepdim=True).clamp_min(UPPER[0] ** 2).sqrt()  # no root of zero, which has no gradient
         flat = flat * (UPPER[0] / size)
         rest = design[..., 2:].clamp(low[2:], high[2:])

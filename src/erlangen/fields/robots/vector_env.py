@@ -8,7 +8,7 @@ import numpy as np
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.robots.controller import CLOCK
-from erlangen.fields.robots.env import LOST, METRE, THERE, WIDEST, gymnasium
+from erlangen.fields.robots.env import LOST, METRE, THERE, WIDEST, asked_goal, body_of, gymnasium
 from erlangen.fields.robots.simulation import Simulation, Threads
 from erlangen.fields.robots.spec import RobotSpec
 from erlangen.fields.robots.tasks import Task, task_named
@@ -18,7 +18,7 @@ class RadialRobots(gymnasium.vector.VectorEnv):  # type: ignore[misc]
     """Robots of one body, each with a goal of its own: ``gymnasium.make_vec("erlangen/RadialRobot-v0", num_envs, ...)``.
 
     Observations, actions and rewards are those of :class:`~erlangen.fields.robots.env.RadialRobot`; an episode that has ended begins anew
-    in the next step, whose action is not looked at.
+    in the next step, whose action is not looked at. ``reset(options={"goal": ...})`` sets one goal for all, or that of each, until then.
 
     Args:
         num_envs: how many.
@@ -32,13 +32,13 @@ class RadialRobots(gymnasium.vector.VectorEnv):  # type: ignore[misc]
     """
 
     def __init__(
-        self, num_envs: int = 1, n_legs: int = 4, task: str | Task = "point-nav", body: RobotSpec | str | None = None,
+        self, num_envs: int = 1, n_legs: int | None = None, task: str | Task = "point-nav", body: RobotSpec | str | None = None,
         clock: float = CLOCK, threads: int | None = None,
     ) -> None:  # fmt: skip
         if not isinstance(num_envs, int) or num_envs < 1:
             raise ArgumentError("num_envs", "a positive number", repr(num_envs))
         self.num_envs, self.task, self.clock = num_envs, task_named(task), clock
-        self.body = RobotSpec.from_xml(body) if isinstance(body, str) else body or RobotSpec.regular(n_legs)
+        self.body = body_of(n_legs, body)
         self._threads = Threads(threads)
         self._here = Simulation(self._threads, [self.body] * num_envs, np.zeros((num_envs, 2)))
         self._last = self.body.physics.steps(self.task.seconds)
@@ -51,10 +51,16 @@ class RadialRobots(gymnasium.vector.VectorEnv):  # type: ignore[misc]
         self.observation_space = batch(self.single_observation_space, num_envs)
         self.action_space = batch(self.single_action_space, num_envs)
 
+    #: How many simulations blew up.
+    blown: int = 0
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         if seed is not None:
             self._np_random, self._np_random_seed = gymnasium.utils.seeding.np_random(seed)
+        goals = asked_goal(options, (2,), (self.num_envs, 2))
         self._begin(np.ones(self.num_envs, dtype=bool))
+        if goals is not None:
+            self._here.goal[:] = goals
         return self._seen(), {}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -75,6 +81,7 @@ class RadialRobots(gymnasium.vector.VectorEnv):  # type: ignore[misc]
             rewards[fresh] = 0.0
         cut = (self._here.steps >= self._last) & ~fresh
         self._over = blown | cut
+        self.blown += int(blown.sum())
         return self._seen(), rewards, blown, cut, {"blown": blown}
 
     def close_extras(self, **kwargs: Any) -> None:
