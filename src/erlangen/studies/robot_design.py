@@ -125,11 +125,13 @@ def _claims(
     if config.task == ISOTROPIC:
         claims += [
             Claim(
-                STUDY.claims["gain"], "better, no figures", found, found >= none + 0.15 * abs(none), baseline=none, unit="m", scale=scale,
+                STUDY.claims["gain"], "better, no figures", found, found >= none + 0.15 * abs(none),
+                baseline=none, unit="m", scale=scale,
                 source=SOURCE, key="gain", note="medians; the baseline has no symmetry",
             ),
             Claim(
-                STUDY.claims["fixed"], "best or tied", found, found >= whole - 0.3 * abs(whole), baseline=whole, unit="m", scale=scale, source=SOURCE,
+                STUDY.claims["fixed"], "best or tied", found, found >= whole - 0.3 * abs(whole),
+                baseline=whole, unit="m", scale=scale, source=SOURCE,
                 key="fixed", note="medians; the baseline has all symmetry from the start",
             ),
         ]  # fmt: skip
@@ -137,7 +139,8 @@ def _claims(
     groups = sorted({d.group for d in made["search"]})
     claims.append(
         Claim(
-            STUDY.claims["directed"], "best or tied", found, found >= whole - 0.1 * abs(whole), baseline=whole, unit="m", scale=scale, source=SOURCE,
+            STUDY.claims["directed"], "best or tied", found, found >= whole - 0.1 * abs(whole),
+                baseline=whole, unit="m", scale=scale, source=SOURCE,
             key="directed", note=f"medians; the baseline has all symmetry from the start; the search ended in {', '.join(groups)}",
         )
     )  # fmt: skip

@@ -168,7 +168,12 @@ def test_a_saved_robot_is_loaded_and_runs_as_before(tmp_path):
     again.save(tmp_path / "copy.xml")
     assert (tmp_path / "copy.json").read_text() == (tmp_path / "robot.json").read_text()
     beside = tmp_path / "robot.json"
-    for spoilt in ("{}", "no json", beside.read_text().replace('"H_3_1"', '"H_7"'), re.sub(r'"hidden": \d+', '"hidden": 3', beside.read_text())):
+    for spoilt in (
+        "{}",
+        "no json",
+        beside.read_text().replace('"H_3_1"', '"H_7"'),
+        re.sub(r'"hidden": \d+', '"hidden": 3', beside.read_text()),
+    ):
         beside.write_text(spoilt)
         with pytest.raises(ArgumentError, match="'path'"):
             robots.RobotDesign.load(tmp_path / "robot.xml")
@@ -264,12 +269,14 @@ def test_simulations_that_blow_up_while_learning_are_counted(tmp_path, monkeypat
     env.reset(seed=0)
     counts = []
     for _ in range(4):
-        seen, rewards, ended, cut, _ = env.step(np.array([np.ones(6), np.zeros(6)], dtype=np.float32))
+        seen, _, _, cut, _ = env.step(np.array([np.ones(6), np.zeros(6)], dtype=np.float32))
         assert np.isfinite(seen).all()
         assert not cut.any()
         counts.append(env.blown)
     assert counts == [1, 1, 2, 2]
     env.close()
-    wild = robots.design(SHORT["forward"], 3, inner="ppo", search="H_1_0", physics=Physics(armature=0.0, damping=0.0, density=1e-6), **SMALL)
+    wild = robots.design(
+        SHORT["forward"], 3, inner="ppo", search="H_1_0", physics=Physics(armature=0.0, damping=0.0, density=1e-6), **SMALL
+    )
     assert wild.blown > 0
     assert wild.value <= 0

@@ -256,7 +256,15 @@ def design(
             tolerance=TOLERANCE, training_cost=-(-cost // unit), seed=seed,
         )  # fmt: skip
         try:
-            found = walk.run(trial.first(seed), budget=budget // unit, how=how, patience=budget, directory=directory, settings=settings, quiet=quiet)
+            found = walk.run(
+                trial.first(seed),
+                budget=budget // unit,
+                how=how,
+                patience=budget,
+                directory=directory,
+                settings=settings,
+                quiet=quiet,
+            )
         except ArgumentError as error:
             if error.argument != "budget":
                 raise

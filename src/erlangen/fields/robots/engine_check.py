@@ -101,7 +101,13 @@ def check_engine(
         f"the engine keeps the symmetry of a robot with {n} legs under a group of order {order}",
         "statistical",
         tried=order,
-        numbers={"turns": float(turns), "reflections": float(mirrors), "contacts": contacts, "blown": blown, "tolerance": tolerance},
+        numbers={
+            "turns": float(turns),
+            "reflections": float(mirrors),
+            "contacts": contacts,
+            "blown": blown,
+            "tolerance": tolerance,
+        },
         witness=found,
         reason=f"{robot.physics.cone} cones, solver {robot.physics.solver}, "
         + (f"{blown} of {order} blew up after {until:g} s" if blown else f"{seconds:g} s"),

@@ -83,7 +83,11 @@ class RadialRobot(gymnasium.Env):  # type: ignore[misc]
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
 
     def __init__(
-        self, n_legs: int | None = None, task: str | Task = "point-nav", body: RobotSpec | str | None = None, render_mode: str | None = None
+        self,
+        n_legs: int | None = None,
+        task: str | Task = "point-nav",
+        body: RobotSpec | str | None = None,
+        render_mode: str | None = None,
     ) -> None:
         if render_mode is not None:
             raise ArgumentError("render_mode", "None; erlangen.fields.robots.draw shows a course", repr(render_mode))
