@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from erlangen.errors import ArgumentError
-from erlangen.reporting import Line, bars_with_error, heatmap, histogram, lines_with_band, scatter
+from erlangen.reporting import Line, bars_with_error, heatmap, histogram, layered_graph, lines_with_band, scatter
+from erlangen.reporting.figures import SEQUENTIAL
 
 
 def traces(figure):
@@ -113,3 +114,13 @@ def test_large_heat_maps_are_as_tall_as_their_labels():
     assert small.plotly_figure.layout.height is None
     assert large.plotly_figure.layout.height >= 42 * 12
     assert large.plotly_figure.layout.yaxis.scaleanchor is None
+
+
+def test_the_lowest_value_of_a_graph_does_not_look_like_none():
+    drawn = layered_graph(
+        [[0], [1, 2], [3]], [(0, 1), (0, 2), (1, 3)], labels=list("abcd"), values={0: -6.0, 1: 0.2}, marked=[1, 3], title="t"
+    )
+    symbols = [list(trace.marker.symbol) for trace in drawn.plotly_figure.data[1:]]
+    assert symbols == [["circle", "star"], ["circle-open", "star-open"]]
+    scale = drawn.plotly_figure.layout.coloraxis.colorscale
+    assert scale[0][1] == SEQUENTIAL[1]  # on white the palest would look hollow

@@ -67,7 +67,7 @@ def layered_graph(
             hovertemplate="%{text}<br><b>%{customdata}</b><extra></extra>",
             marker={
                 "size": [20 if n in marked else 12 for n in nodes],
-                "symbol": ["star" if n in marked else "circle" if n in values else "circle-open" for n in nodes],
+                "symbol": [("star" if n in marked else "circle") + ("" if n in values else "-open") for n in nodes],
                 "line": {"width": 1.5, "color": "#6b7280"},
                 **(
                     {"color": [values[n] for n in nodes], "coloraxis": "coloraxis"}
@@ -78,7 +78,8 @@ def layered_graph(
         )
     low, high = (min(values.values()), max(values.values())) if values else (0.0, 1.0)
     bar = {"title": {"text": plain_text(colour_label), "side": "right"}, "thickness": 10, "outlinewidth": 0, "nticks": 5}
-    light, dark = colour_scale(SEQUENTIAL), colour_scale(SEQUENTIAL_DARK)
+    # Without the palest colour, which on the page looks hollow.
+    light, dark = colour_scale(SEQUENTIAL[1:]), colour_scale(SEQUENTIAL_DARK[1:])
     figure.update_layout(
         coloraxis={"colorscale": light, "cmin": low, "cmax": high, "colorbar": bar, "showscale": bool(values)},
         meta={"light": light, "dark": dark},

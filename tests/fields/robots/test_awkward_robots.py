@@ -225,6 +225,14 @@ def test_what_is_no_number_of_a_robot_is_refused():
         "goals": lambda: robots.fundamental_goals(np.full((2, 2), np.nan), [np.eye(2)]),
         "matrices": lambda: robots.fundamental_goals(np.eye(2), np.eye(2)),
         "body": lambda: gymnasium.make(robots.ID, body=3),
+        "population": lambda: robots.design("forward", population=3),
+        "budget": lambda: robots.design("forward", budget=True),
+        "threads": lambda: Rollouts(True),
+        "num_envs": lambda: gymnasium.make_vec(robots.ID, True, vectorization_mode="vector_entry_point"),
+        "action": lambda: gymnasium.make(robots.ID).unwrapped.step("north"),
+        "actions": lambda: gymnasium.make_vec(robots.ID, 1, vectorization_mode="vector_entry_point").unwrapped.step("north"),
+        "robots": lambda: robots.draw({}, "none"),
+        "path": lambda: robots.film(RobotSpec(regular), np.empty((0, 15)), 0.04, "none"),
     }.items():
         with pytest.raises(ArgumentError, match=f"'{name}'"):
             make()

@@ -203,7 +203,7 @@ def design(
             optimisation of the controller.
         depth: limbs of a leg.
         x_axis_index: see :class:`RadialSpace`.
-        population, generations: of the evolution strategy, in an epoch.
+        population, generations: of the evolution strategy, in an epoch; the population is even.
         soft_steps: how many steps lead from a subgroup to the next; the source has 3.
         physics: the simulation.
         seed: every other seed follows from it; the result does not depend on the number of threads.
@@ -223,6 +223,8 @@ def design(
     if inner not in ("es", "ppo"):
         raise ArgumentError("inner", "'es' or 'ppo'", repr(inner))
     budget, population = whole_number(budget, 1, "budget"), whole_number(population, 1, "population")
+    if population % 2:
+        raise ArgumentError("population", "an even number, for both sides of each direction", repr(population))
     generations, seed = whole_number(generations, 1, "generations"), whole_number(seed, 0, "seed")
     started = time.perf_counter()
     space = RadialSpace(n_legs, depth, x_axis_index)

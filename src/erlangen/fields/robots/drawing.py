@@ -55,6 +55,8 @@ def draw(robots: Mapping[str, RobotSpec], title: str, caption: str = "") -> Figu
     >>> draw({"D_4": RobotSpec.regular(4)}, "A robot").title
     'A robot'
     """
+    if not robots:
+        raise ArgumentError("robots", "at least one", "none")
     apart = 2 * max(_reach(spec) for spec in robots.values()) + 0.4
     placed = {}
     for number, (name, spec) in enumerate(robots.items()):
@@ -71,6 +73,7 @@ def strip(spec: RobotSpec, path: np.ndarray, step: float, title: str, frames: in
         path: ``qpos`` over time, ``[times, nq]``.
         step: seconds from one time to the next.
     """
+    _check_path(path)
     chosen = np.linspace(0, len(path) - 1, frames).round().astype(int)
     shown = {}
     for number, at in enumerate(chosen):
@@ -81,10 +84,16 @@ def strip(spec: RobotSpec, path: np.ndarray, step: float, title: str, frames: in
 
 def film(spec: RobotSpec, path: np.ndarray, step: float, title: str, caption: str = "") -> Figure:
     """A course that plays: at most 60 pictures in the time that it takes."""
+    _check_path(path)
     every = max(1, -(-len(path) // MOST))
     times = range(0, len(path), every)
     figures = [meshes({"robot": surface(spec, path[at])}, _ground(path), title=title, colour_label="leg") for at in times]
     return moving(figures, [f"t = {at * step:.2f} s" for at in times], title=title, seconds=every * step, caption=caption)
+
+
+def _check_path(path: np.ndarray) -> None:
+    if np.ndim(path) != 2 or not len(path):
+        raise ArgumentError("path", "positions over time, shape (times, nq)", f"shape {np.shape(path)}")
 
 
 def _reach(spec: RobotSpec) -> float:

@@ -40,6 +40,14 @@ def body_of(n_legs: int | None, body: RobotSpec | str | Path | None) -> RobotSpe
     return found
 
 
+def numbers(given: Any) -> np.ndarray:
+    """As float64, of shape ``(0, 0, 0)`` what is none."""
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.empty((0, 0, 0))
+
+
 def asked_goal(options: dict[str, Any] | None, *shapes: tuple[int, ...]) -> np.ndarray | None:
     """The goal of a reset's options, of one of these shapes; none if they have none.
 
@@ -51,10 +59,7 @@ def asked_goal(options: dict[str, Any] | None, *shapes: tuple[int, ...]) -> np.n
     goal = (options or {}).get("goal")
     if goal is None:
         return None
-    try:
-        found = np.asarray(goal, dtype=np.float64)
-    except (TypeError, ValueError):
-        found = np.empty(0)
+    found = numbers(goal)
     if found.shape not in shapes or not np.isfinite(found).all():
         raise ArgumentError("options", "a goal (x, y) in metres", repr(options))
     return found
@@ -113,9 +118,9 @@ class RadialRobot(gymnasium.Env):  # type: ignore[misc]
         return self._seen(), self._info()
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        action = np.asarray(action, dtype=np.float64)
+        given, action = action, numbers(action)
         if action.shape != (self._here.nu,) or not np.isfinite(action).all():
-            raise ArgumentError("action", f"{self._here.nu} finite numbers", f"{action.tolist()}")
+            raise ArgumentError("action", f"{self._here.nu} finite numbers", repr(given))
         before = float(self._here.away[0])
         blown = bool(self._here.step(np.clip(action, -1, 1)[None])[0])
         after = float(self._here.away[0])

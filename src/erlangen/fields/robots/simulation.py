@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from erlangen.design.designs import whole_number
 from erlangen.errors import ArgumentError
 from erlangen.extras import engine
 from erlangen.fields.robots.controller import legs_see
@@ -26,9 +27,7 @@ class Threads:
     """
 
     def __init__(self, count: int | None = None) -> None:
-        if count is not None and (not isinstance(count, int) or count < 1):
-            raise ArgumentError("threads", "a positive number", repr(count))
-        self.count = count or len(os.sched_getaffinity(0))
+        self.count = len(os.sched_getaffinity(0)) if count is None else whole_number(count, 1, "threads")
         self.pool = engine("robots", "mujoco.rollout").Rollout(nthread=self.count if self.count > 1 else 0)
         self._models: dict[RobotSpec, Any] = {}
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from erlangen.design.designs import whole_number
 from erlangen.errors import ArgumentError
 from erlangen.fields.robots.controller import CLOCK
-from erlangen.fields.robots.env import LOST, METRE, THERE, WIDEST, asked_goal, body_of, gymnasium
+from erlangen.fields.robots.env import LOST, METRE, THERE, WIDEST, asked_goal, body_of, gymnasium, numbers
 from erlangen.fields.robots.simulation import Simulation, Threads
 from erlangen.fields.robots.spec import RobotSpec
 from erlangen.fields.robots.tasks import Task, task_named
@@ -35,21 +36,19 @@ class RadialRobots(gymnasium.vector.VectorEnv):  # type: ignore[misc]
         self, num_envs: int = 1, n_legs: int | None = None, task: str | Task = "point-nav", body: RobotSpec | str | None = None,
         clock: float = CLOCK, threads: int | None = None,
     ) -> None:  # fmt: skip
-        if not isinstance(num_envs, int) or num_envs < 1:
-            raise ArgumentError("num_envs", "a positive number", repr(num_envs))
-        self.num_envs, self.task, self.clock = num_envs, task_named(task), clock
+        self.num_envs, self.task, self.clock = whole_number(num_envs, 1, "num_envs"), task_named(task), clock
         self.body = body_of(n_legs, body)
         self._threads = Threads(threads)
-        self._here = Simulation(self._threads, [self.body] * num_envs, np.zeros((num_envs, 2)))
+        self._here = Simulation(self._threads, [self.body] * self.num_envs, np.zeros((self.num_envs, 2)))
         self._last = self.body.physics.steps(self.task.seconds)
-        self._over = np.zeros(num_envs, dtype=bool)
+        self._over = np.zeros(self.num_envs, dtype=bool)
         self.metadata = {"render_modes": [], "autoreset_mode": gymnasium.vector.AutoresetMode.NEXT_STEP}
         box, batch = gymnasium.spaces.Box, gymnasium.vector.utils.batch_space
         seen = self.body.n_legs * (7 + 2 * self.body.depth)
         self.single_observation_space = box(-WIDEST, WIDEST, (seen,), np.float64)
         self.single_action_space = box(-1.0, 1.0, (self._here.nu,), np.float32)
-        self.observation_space = batch(self.single_observation_space, num_envs)
-        self.action_space = batch(self.single_action_space, num_envs)
+        self.observation_space = batch(self.single_observation_space, self.num_envs)
+        self.action_space = batch(self.single_action_space, self.num_envs)
 
     #: How many simulations blew up.
     blown: int = 0
@@ -64,7 +63,7 @@ class RadialRobots(gymnasium.vector.VectorEnv):  # type: ignore[misc]
         return self._seen(), {}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        actions = np.asarray(actions, dtype=np.float64)
+        actions = numbers(actions)
         if actions.shape != (self.num_envs, self._here.nu) or not np.isfinite(actions).all():
             wanted = f"finite numbers of shape ({self.num_envs}, {self._here.nu})"
             raise ArgumentError("actions", wanted, f"shape {actions.shape}" if np.isfinite(actions).all() else "NaN or infinity")
