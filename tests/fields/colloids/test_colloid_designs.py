@@ -31,6 +31,48 @@ def test_patterns_of_every_plane_group_are_recognised(number: int) -> None:
     assert co.plane_group(moved, 5e-3) == group
 
 
+@pytest.mark.parametrize("number", range(1, 18))
+def test_groups_do_not_depend_on_how_a_pattern_is_written(number: int) -> None:
+    """Skewed cells, supercells, left-handed bases, turned, moved, with noise."""
+    group = PlaneGroup(number)
+    base = co.orbit_lattice(group, group.wyckoff_positions[-1].letter, GENERIC)
+    nearest = base.shells(1)[0]
+    turn = torch.tensor([[0.8, 0.6], [-0.6, 0.8]], dtype=torch.float64)
+    gen = torch.Generator().manual_seed(number)
+    shifts = torch.cartesian_prod(torch.arange(-8, 9), torch.arange(-8, 9)).double()
+    for rows in ([[1, 0], [-7, 1]], [[2, 0], [0, 1]], [[7, 3], [5, 2]]):
+        basis = torch.tensor(rows, dtype=torch.float64)
+        part = (shifts.unsqueeze(1) + base.motif).reshape(-1, 2) @ torch.linalg.inv(basis) + torch.tensor([0.3137, 0.7711])
+        part = part[((part >= 0) & (part < 1)).all(1)]
+        assert len(part) == round(abs(float(torch.linalg.det(basis)))) * len(base.motif)
+        cell = basis @ base.cell @ turn
+        assert co.plane_group(co.Lattice("written anew", cell, part)) == group
+    noise = 0.01 * nearest * (2 * torch.rand(part.shape, generator=gen, dtype=torch.float64) - 1)
+    noisy = co.Lattice("noisy", cell, part + noise @ torch.linalg.inv(cell))
+    assert co.plane_group(noisy, 0.04 * nearest) == group
+
+
+def test_lattices_that_are_none_are_refused() -> None:
+    for cell, motif, name in (
+        ([[1.0, 0.0], [2.0, 0.0]], [[0.0, 0.0]], "cell"),
+        ([[1.0, math.nan], [0.0, 1.0]], [[0.0, 0.0]], "cell"),
+        ([[1.0, 0.0], [0.0, 1.0]], torch.zeros(0, 2), "motif"),
+        ([[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.0], [1.0, 0.0]], "motif"),
+    ):
+        with pytest.raises(ArgumentError, match=f"'{name}'"):
+            co.Lattice("none", cell, motif)  # type: ignore[arg-type]
+
+
+def test_lattices_are_known_by_their_points_not_their_names() -> None:
+    square = co.design(co.Lattice("mine", [[0.0, 2.0], [2.0, 0.0]], [[0.5, 0.25]]))  # type: ignore[arg-type]
+    assert (square.lattice.name, square.verified, square.route) == ("square", True, "rings")
+    misnamed = co.design(co.Lattice("hexagonal", torch.eye(2) * 3, torch.zeros(1, 2)))
+    assert misnamed.lattice.name == "square"
+    assert "hexagonal" in [name for name, _ in misnamed.energies]
+    with pytest.raises(ArgumentError, match="width"):
+        co.design("p4m", width=2.0)
+
+
 def test_named_lattices_have_their_shells_and_groups() -> None:
     shells = {"hexagonal": [1, 3**0.5, 2], "square": [1, 2**0.5, 2], "honeycomb": [1, 3**0.5, 2], "kagome": [1, 3**0.5, 2]}
     for name, wanted in shells.items():
@@ -147,6 +189,16 @@ def test_a_ring_makes_a_crystal_and_its_picture() -> None:
     figure = run.figure(6, frames=5)
     drawn = [sum(len(trace.x) for trace in frame.data) for frame in figure.plotly_figure.frames]
     assert drawn == [49] * 5
+
+
+@pytest.mark.slow
+def test_designs_for_all_plane_groups() -> None:
+    found = {str(PlaneGroup(number)): co.design(number) for number in range(1, 18)}
+    assert [str(one.group) for one in found.values()] == list(found)
+    # The rows of its pattern slide along each other for nothing; that is said and not called a success.
+    assert [name for name, one in found.items() if not one.verified] == ["pm"]
+    assert "phonons of zero frequency" in found["pm"].failures[-1]
+    assert all(one.margin > 0 and one.lowest_phonon > 1e-6 for one in found.values() if one.verified)
 
 
 @pytest.mark.slow

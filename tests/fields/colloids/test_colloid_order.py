@@ -97,6 +97,56 @@ def test_ties_are_shared_so_that_symmetric_lattices_have_symmetric_answers() -> 
         co.bond_order(*(lambda y, b: (y, 4, b, co.Cutoff(1.2)))(*grid(torch.eye(2, dtype=torch.float64), ONE, 2)))
 
 
+def test_ties_of_single_precision_are_shared_too() -> None:
+    turn = torch.tensor([[0.8, 0.6], [-0.6, 0.8]], dtype=torch.float64)
+    x, box = grid(torch.eye(2, dtype=torch.float64) @ turn, ONE, 8)
+    psi = co.bond_order((x + 0.123).float(), 6, box, co.Nearest(6))
+    assert float(psi.abs().max()) < 1e-4
+    with pytest.raises(ArgumentError, match="'r'"):
+        co.Cutoff(1.0).bonds((x + 0.123).float(), box)
+
+
+@pytest.mark.parametrize("skew", [0, 5, -13])
+def test_voronoi_neighbours_do_not_depend_on_how_the_cell_is_written(skew: int) -> None:
+    for cell, number in ((torch.eye(2, dtype=torch.float64), 4.0), (HEXAGONAL, 6.0)):
+        for repeats in (1, 2, 3):
+            x, _ = grid(cell, ONE, repeats)
+            rows = repeats * torch.stack([cell[0], cell[1] + skew * cell[0]])
+            bonds = co.Voronoi().bonds(x, co.Periodic(rows))
+            assert bonds.counts.tolist() == [number] * len(x)
+            torch.testing.assert_close(bonds.vectors.norm(dim=1), torch.ones(len(bonds.i), dtype=torch.float64))
+    x = 9 * torch.rand(7, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    plain = co.Voronoi(weighted=True).bonds(x, co.Periodic([[3.0, 0.0], [1.0, 8.0]]))
+    skewed = co.Voronoi(weighted=True).bonds(x, co.Periodic([[3.0, 0.0], [1.0 + 3 * skew, 8.0]]))
+    torch.testing.assert_close(skewed.counts, plain.counts)
+    torch.testing.assert_close(
+        co.bond_order(x, 6, co.Open(), skewed), co.bond_order(x, 6, co.Open(), plain), rtol=1e-9, atol=1e-9
+    )
+
+
+def test_what_has_no_lag_or_pair_is_refused() -> None:
+    x = walk(5, 2, 2)
+    for call, name in (
+        (lambda: co.mean_square_displacement(x[:1]), "positions"),
+        (lambda: co.mean_square_displacement(x[:, :0]), "positions"),
+        (lambda: co.direct_mean_square_displacement(x, 7), "most"),
+        (lambda: co.autocorrelation(x, 5), "most"),
+        (lambda: co.autocorrelation(x, -1), "most"),
+        (lambda: co.speed(x, 1.0, 5), "stride"),
+        (lambda: co.headings(x, 0), "stride"),
+        (lambda: co.speed(x * torch.nan, 1.0, 1), "positions"),
+        (lambda: co.pair_distribution(x[0, :1], co.Periodic(9.0), 2.0), "positions"),
+    ):
+        with pytest.raises(ArgumentError, match=f"'{name}'"):
+            call()
+    assert bool(co.mean_square_displacement(x[:2]).exponent().isnan().all())
+    one = co.mean_square_displacement(x[:, :1])
+    assert bool(one.error.isnan().all())
+    torch.testing.assert_close(one.msd, co.direct_mean_square_displacement(x[:, :1]))
+    whole = walk(5, 2, 2).round()
+    torch.testing.assert_close(co.mean_square_displacement(whole.long()).msd, co.mean_square_displacement(whole).msd)
+
+
 def test_order_equals_freuds_on_the_same_neighbours() -> None:
     freud = pytest.importorskip("freud")
     box = co.Periodic(16.0)
@@ -110,12 +160,12 @@ def test_order_equals_freuds_on_the_same_neighbours() -> None:
             arrays = (bonds.i.numpy(), bonds.j.numpy(), vectors.astype(np.float32), bonds.weights.numpy().astype(np.float32))
             neighbours = freud.locality.NeighborList.from_arrays(len(x), len(x), *arrays)
             same = freud.order.Hexatic(k=order, weighted=True).compute(
-                (co.freud_box(box), co.freud_points(x)), neighbors=neighbours
+                (co.freud_box(box), co.freud_points(x, box)), neighbors=neighbours
             )
             ours = co.bond_order(x, order, box, bonds).numpy()
             np.testing.assert_allclose(same.particle_order, ours, atol=1e-6)
     voronoi = freud.locality.Voronoi()
-    voronoi.compute((co.freud_box(box), co.freud_points(x)))
+    voronoi.compute((co.freud_box(box), co.freud_points(x, box)))
     bonds = co.Voronoi().bonds(x, box)
     assert sorted(zip(bonds.i.tolist(), bonds.j.tolist())) == sorted(map(tuple, np.asarray(voronoi.nlist[:]).tolist()))
 
@@ -126,7 +176,7 @@ def test_distributions_and_clusters() -> None:
     x = (20 * torch.rand(500, 2, generator=torch.Generator().manual_seed(1))).double()
     r, g = co.pair_distribution(x, box, 5.0, 50)
     theirs = freud.density.RDF(bins=50, r_max=5.0)
-    theirs.compute((co.freud_box(box), co.freud_points(x)))
+    theirs.compute((co.freud_box(box), co.freud_points(x, box)))
     np.testing.assert_allclose(g.numpy(), theirs.rdf * 500 / 499, atol=0.02)  # freud counts pairs of a particle with itself
     lattice, cell = grid(HEXAGONAL, ONE, 8)
     r, g = co.pair_distribution(lattice, cell, 2.0, 200)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from erlangen.actions.periodic import into_cell
 from erlangen.errors import ArgumentError
 
 
@@ -121,8 +122,7 @@ class Periodic(Box):
 
     def wrap(self, x: Tensor) -> Tensor:
         """Positions ``[*, dim]`` taken into the box ``[0, 1)`` of fractional coordinates."""
-        part = x @ self._inverse.to(x.dtype)
-        return (part - part.floor()) @ self._rows.to(x.dtype)
+        return into_cell(x @ self._inverse.to(x.dtype)) @ self._rows.to(x.dtype)
 
     def scatter(self, count: int, generator: torch.Generator, dim: int, dtype: torch.dtype) -> Tensor:
         if dim != len(self._rows):
@@ -131,6 +131,23 @@ class Periodic(Box):
 
     def __repr__(self) -> str:
         return f"Periodic({(self._rows.diagonal() if self.straight else self._rows).tolist()})"
+
+
+def reduced(rows: Float[Tensor, "2 2"]) -> Float[Tensor, "2 2"]:
+    """The two shortest vectors that span a lattice of the plane (Lagrange, Gauss), counterclockwise, as rows.
+
+    >>> reduced(torch.tensor([[1.0, 0.0], [7.0, 1.0]])).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    a, b = rows.double()
+    while True:
+        if float(a @ a) > float(b @ b):
+            a, b = b, a
+        times = round(float(a @ b) / float(a @ a))
+        if not times:
+            break
+        b = b - times * a
+    return torch.stack([a, b if float(a[0] * b[1] - a[1] * b[0]) > 0 else -b])
 
 
 class Circle(Box):

@@ -25,6 +25,8 @@ from erlangen.groups import PlaneGroup
 
 #: Shells of the target that may carry a ring.
 MOST_SHELLS = 4
+#: The widest ring, as a share of the lattice constant.
+WIDEST = 0.25
 #: The hard core, as a share of the lattice constant.
 CORE = 0.8
 #: Springs of templates, in units of the depth over a^2: heat of kT / 10 moves particles by a few percent of a.
@@ -101,7 +103,7 @@ def design(
         route: ``"rings"``, ``"rings and angles"`` or ``"template"``, to try only that.
 
     Raises:
-        ArgumentError: the target is not known, or a length or depth is not positive.
+        ArgumentError: the target is not known, a length or depth is not positive, or rings are wider than a quarter of ``a``.
 
     >>> found = design("p4m")
     >>> found.route, [round(part.R, 4) for part in found.program.cross.parts], found.verified
@@ -110,6 +112,8 @@ def design(
     for name, value in (("a", a), ("depth", depth), ("width", width)):
         if not (math.isfinite(value) and value > 0):
             raise ArgumentError(name, "a positive number", repr(value))
+    if width > WIDEST:
+        raise ArgumentError("width", f"at most {WIDEST} of a: wider rings do not tell shells apart", repr(width))
     routes = ("rings", "rings and angles", "template")
     if route is not None and route not in routes:
         raise ArgumentError("route", f"one of {', '.join(routes)}, or None", repr(route))
@@ -150,7 +154,10 @@ def design(
 
 def _target(target: str | int | PlaneGroup | Lattice, a: float) -> Lattice:
     if isinstance(target, Lattice):
-        return target.scaled(a)
+        given = target.scaled(a)
+        known = [name for name in LATTICES if _alike(named_lattice(name, a), given)]
+        other = f"{target.name}, as given" if target.name in LATTICES else target.name
+        return Lattice(known[0] if known else other, given.cell, given.motif)
     if isinstance(target, str) and target in LATTICES:
         return named_lattice(target, a)
     try:
@@ -247,6 +254,16 @@ def _verify(program: Program, lattice: Lattice, a: float) -> _Tried:
             "phonons of zero frequency" if lowest > -1e-6 else f"imaginary phonons ({lowest:.3f} of the largest squared)"
         )
     return _Tried(program, ranking, margin, lowest, tuple(reasons))
+
+
+def _alike(one: Lattice, other: Lattice) -> bool:
+    """Whether two lattices have the same distances about their points, whatever they are called."""
+    sets = []
+    for lattice in (one, other):
+        vectors = lattice.scaled(1.0).vectors(3.05)
+        sets.append(torch.stack(sorted((v.norm(dim=1)[:12] for v in vectors), key=lambda d: d.tolist())))
+    ours, theirs = (x[:, : min(x.shape[1] for x in sets)] for x in sets)
+    return bool(torch.cdist(ours, theirs, p=math.inf).amin(1).max() < 1e-6 and torch.cdist(theirs, ours, p=math.inf).amin(1).max() < 1e-6)
 
 
 def _why_not(lattice: Lattice, a: float) -> list[str]:

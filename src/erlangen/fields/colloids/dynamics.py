@@ -17,7 +17,7 @@ from erlangen.fields.colloids.layers import Layer, Step
 from erlangen.fields.colloids.neighbours import NeighbourList
 from erlangen.fields.colloids.potentials import Potential
 from erlangen.fields.colloids.programs import Bias, Landscape, ManyBody, Program, Timing
-from erlangen.fields.colloids.trajectories import Trajectory, read_state, write_state
+from erlangen.fields.colloids.trajectories import Trajectory, fingerprint, read_state, write_state
 from erlangen.reporting import progress
 
 #: Normal numbers that are drawn at once.
@@ -99,6 +99,8 @@ class BrownianDynamics:
         self._ring: list[Tensor] = []
         self._noise: Tensor | None = None
         self._drawn_from: Tensor | None = None
+        self._block = -1
+        self._seeded = self.generator.get_state()
 
     # What acts
 
@@ -322,9 +324,10 @@ class BrownianDynamics:
             raise ArgumentError("checkpoint", "none with given noise or gradients", repr(str(checkpoint)))
         self._begin()
         origin, done = self.step, 0
+        about = {"origin": origin, "steps": steps, "every": every, "of": self._told(temperature) if checkpoint is not None else ""}
         frames: list[Tensor] = []
         if checkpoint is not None and os.path.exists(checkpoint):
-            origin, frames, done = self._resume(checkpoint, steps, every)
+            origin, frames, done = self._resume(checkpoint, about)
         total_frames = steps // every + 1
         save_every = max(1, total_frames // 10)
         grad = torch.enable_grad if differentiable else torch.no_grad
@@ -335,7 +338,7 @@ class BrownianDynamics:
                     frames.append(self._frame(x, differentiable))
                     if k and checkpoint is not None and len(frames) % save_every == 0:
                         self._x = x
-                        write_state(checkpoint, self._state(), {"origin": origin, "steps": steps, "every": every}, frames)
+                        write_state(checkpoint, self._state(), about, frames)
                     if bool(torch.isnan(frames[-1]).all()):
                         frames += [frames[-1]] * (total_frames - len(frames))
                         self.step = origin + steps
@@ -381,11 +384,11 @@ class BrownianDynamics:
 
     def _normal(self, k: int) -> Tensor:
         """Numbers are drawn in blocks that start at fixed steps, so that a resumed run sees the same."""
-        block = max(1, min(1024, _DRAWN // (self.dim * self.batch * self.n)))
-        if self._noise is None or k % block == 0:
-            self._drawn_from = self.generator.get_state()
-            self._noise = torch.randn(block, self.dim, self.batch * self.n, generator=self.generator, dtype=self.dtype)
-        return self._noise[k % block]
+        size = max(1, min(1024, _DRAWN // (self.dim * self.batch * self.n)))
+        if self._noise is None or k // size != self._block:
+            self._drawn_from, self._block = self.generator.get_state(), k // size
+            self._noise = torch.randn(size, self.dim, self.batch * self.n, generator=self.generator, dtype=self.dtype)
+        return self._noise[k % size]
 
     def _force(self, x: Tensor, k: int, differentiable: bool, trial: bool = False) -> Tensor | None:
         total = self.box.wall(x)
@@ -404,35 +407,47 @@ class BrownianDynamics:
         state = {"x": self._begin(), "step": torch.tensor(self.step), "camera": self._camera.get_state()}
         # The block of noise in use is drawn again from where its drawing began.
         state["generator"] = self.generator.get_state() if self._drawn_from is None else self._drawn_from
-        state["drawn"] = torch.tensor(self._drawn_from is not None)
+        state["block"] = torch.tensor(self._block)
         state["ring"] = torch.stack(self._ring)
         for number, layer in enumerate(self.layers):
             if layer.kept is not None:
                 state[f"kept{number}"], state[f"seen{number}"] = layer.kept, torch.tensor(layer.seen)
+            # The order of sums follows from where the lists of neighbours were made.
+            for name, near in (("near", layer.near), ("many", layer.near_many)):
+                if near is not None and near.made_at is not None:
+                    state[f"{name}{number}"] = torch.stack(near.made_at)
         return state
 
-    def _resume(self, path: str | os.PathLike[str], steps: int, every: int) -> tuple[int, list[Tensor], int]:
+    def _told(self, temperature: tuple[float, float]) -> str:
+        """A digest of all that decides what a run gives, except for what functions do inside."""
+        setting = [self.n, self.dim, self.batch, self.dt, self.D, self.kT, self.scheme, self.dtype, repr(self.box), temperature]
+        acts = [[one.steps, one.error, one.own, one.cross, one.many, one.landscapes] for one in self.layers]
+        return fingerprint([setting, acts, self._bias, self._given, self._seeded])
+
+    def _resume(self, path: str | os.PathLike[str], wanted: dict[str, Any]) -> tuple[int, list[Tensor], int]:
         state, about = read_state(path)
         frames = list(state.pop("frames"))
-        if (
-            (about.get("steps"), about.get("every")) != (steps, every)
-            or state["x"].shape != self._begin().shape
-            or len(state["ring"]) != len(self._ring)
-        ):
-            raise ArgumentError(
-                "checkpoint", "a file of this very run", f"one of {about.get('steps')} steps, every {about.get('every')}"
-            )
+        for name, text in (("origin", "first step"), ("steps", "number of steps"), ("every", "distance of frames")):
+            if about.get(name) != wanted[name]:
+                raise ArgumentError("checkpoint", "a file of this very run", f"one of {text} {about.get(name)}, not {wanted[name]}")
+        if about.get("of") != wanted["of"]:
+            hint = "seed, start, box, time step, temperatures or what acts differ; remove the file to begin anew"
+            raise ArgumentError("checkpoint", "a file of this very run", f"'{path}' of another one", hint)
         self._x = state["x"].to(self.dtype)
         self.step = int(state["step"])
         self._ring = list(state["ring"].to(self.dtype))
         self._camera.set_state(state["camera"])
         self.generator.set_state(state["generator"])
-        self._noise = self._drawn_from = None
-        if bool(state["drawn"]):
-            self._normal(self.step - self.step % max(1, min(1024, _DRAWN // (self.dim * self.batch * self.n))))
+        self._noise, self._drawn_from, self._block = None, None, -1
+        if int(state["block"]) >= 0:
+            self._normal(int(state["block"]) * max(1, min(1024, _DRAWN // (self.dim * self.batch * self.n))))
         for number, layer in enumerate(self.layers):
             layer.near = layer.near_many = None
+            if f"near{number}" in state:
+                layer.pair_list(self.box, self.batch, self.n).make(*state[f"near{number}"].to(self.dtype))
+            if f"many{number}" in state:
+                layer.many_list(self.box, self.batch, self.n).make(*state[f"many{number}"].to(self.dtype))
             if f"kept{number}" in state:
                 layer.kept, layer.seen = state[f"kept{number}"].to(self.dtype), int(state[f"seen{number}"])
         done = self.step - int(about["origin"])
-        return int(about["origin"]), frames[: (done + every - 1) // every], done
+        return int(about["origin"]), frames[: -(-done // wanted["every"])], done

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from erlangen.actions.periodic import Fractional, into_cell
 from erlangen.errors import ArgumentError
+from erlangen.fields.colloids.boxes import reduced
 from erlangen.groups import PlaneGroup
 
 #: Short symbols of the plane groups, as physicists write them.
@@ -33,11 +34,28 @@ class Lattice:
         name: what it is called.
         cell: lattice vectors as rows.
         motif: fractional coordinates of the points of one cell.
+
+    Raises:
+        ArgumentError: vectors that are not two, finite and independent, or no points or coinciding ones.
     """
 
     name: str
     cell: Float[Tensor, "2 2"]
     motif: Float[Tensor, "m 2"]
+
+    def __post_init__(self) -> None:
+        cell, motif = (torch.as_tensor(value, dtype=torch.float64).detach() for value in (self.cell, self.motif))
+        if cell.shape != (2, 2) or not bool(cell.isfinite().all()):
+            raise ArgumentError("cell", "two finite lattice vectors [2, 2] as rows", repr(self.cell))
+        if abs(float(torch.linalg.det(cell))) <= 1e-9 * float(cell.norm(dim=1).prod()):
+            raise ArgumentError("cell", "independent lattice vectors", repr(self.cell))
+        if motif.ndim != 2 or motif.shape[1] != 2 or not len(motif) or not bool(motif.isfinite().all()):
+            raise ArgumentError("motif", "finite fractional coordinates [m, 2], m >= 1", repr(self.motif))
+        d = motif.unsqueeze(1) - motif
+        if int((((d - d.round()).abs() < 1e-9).all(-1)).sum()) > len(motif):
+            raise ArgumentError("motif", "different points", repr(self.motif))
+        object.__setattr__(self, "cell", cell)
+        object.__setattr__(self, "motif", motif)
 
     def scaled(self, a: float) -> Lattice:
         """The same with nearest neighbours ``a`` apart."""
@@ -152,7 +170,10 @@ LATTICES = {
 
 def primitive(lattice: Lattice, tolerance: float) -> Lattice:
     """The same points in a reduced primitive cell: the two shortest translations that keep them."""
-    motif = lattice.motif
+    # A skewed cell first becomes a compact one, so that the shortest vectors are near.
+    compact = reduced(lattice.cell)
+    motif = into_cell(lattice.motif @ lattice.cell @ torch.linalg.inv(compact))
+    lattice = Lattice(lattice.name, compact, motif)
     steps = motif - motif[0]
     same = [t for t in steps if _match(into_cell(motif + t), motif, lattice.cell, tolerance)]
     around = torch.cartesian_prod(torch.arange(-3, 4), torch.arange(-3, 4)).double()

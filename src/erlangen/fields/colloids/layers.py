@@ -75,26 +75,34 @@ class Layer:
             self.kept, self.seen = picture, taken
         return picture
 
+    def pair_list(self, box: Box, batch: int, n: int) -> NeighbourList:
+        """Of the potentials about other particles; each pair once where particles are their own centres."""
+        if self.near is None:
+            reach, half = _together(self.cross).range, self.steps.instant and not self.error
+            self.near = NeighbourList(reach, batch, n, box, SKIN * min(reach, 2.0), half=half)
+        return self.near
+
+    def many_list(self, box: Box, batch: int, n: int) -> NeighbourList:
+        """Of the many-body programs."""
+        if self.near_many is None:
+            reach = max(one.range for one in self.many)
+            self.near_many = NeighbourList(reach, batch, n, box, SKIN * min(reach, 2.0))
+        return self.near_many
+
     def force(self, x: Tensor, c: Tensor, box: Box, batch: int, n: int, differentiable: bool) -> Tensor:
         """``[dim, batch * n]``."""
         total = pull(_together(self.own), x - c) if self.own else torch.zeros_like(x)
         if self.cross:
             potential = _together(self.cross)
-            if self.near is None:
-                self.near = NeighbourList(
-                    potential.range, batch, n, box, SKIN * min(potential.range, 2.0), half=self.steps.instant and not self.error
-                )
-            i, j = self.near.pairs(x, c)
-            d = _chosen(x, self.near.places[0]) - _chosen(c, self.near.places[1])
-            force = pull(potential, d if self.near.shift is None else d - self.near.shift)
+            near = self.pair_list(box, batch, n)
+            i, j = near.pairs(x, c)
+            d = _chosen(x, near.places[0]) - _chosen(c, near.places[1])
+            force = pull(potential, d if near.shift is None else d - near.shift)
             total.index_add_(1, i, force)
-            if self.near.half:
+            if near.half:
                 total.index_add_(1, j, -force)
         if self.many:
-            if self.near_many is None:
-                reach = max(one.range for one in self.many)
-                self.near_many = NeighbourList(reach, batch, n, box, SKIN * min(reach, 2.0))
-            pairs = self.near_many.pairs(c, c)
+            pairs = self.many_list(box, batch, n).pairs(c, c)
             for many in self.many:
                 total = total + many.force(c, pairs, box, differentiable)
         for landscape in self.landscapes:

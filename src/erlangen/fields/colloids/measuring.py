@@ -34,7 +34,9 @@ class Displacements:
     dim: int
 
     def exponent(self) -> Float[Tensor, " lags"]:
-        """The local exponent ``d ln MSD / d ln t`` (central differences); NaN at lag 0."""
+        """The local exponent ``d ln MSD / d ln t`` (central differences); NaN at lag 0, and where there are fewer than two others."""
+        if len(self.lags) < 3:
+            return torch.full_like(self.msd, torch.nan)
         t, y = self.lags[1:].log(), self.msd[1:].clamp_min(1e-300).log()
         return torch.cat([torch.full((1,), torch.nan, dtype=y.dtype), torch.gradient(y, spacing=(t,))[0]])
 
@@ -81,11 +83,11 @@ def mean_square_displacement(
         raise ArgumentError("positions", "[frames, *batch, dim] with at least two frames", f"shape {tuple(positions.shape)}")
     _finite(positions)
     frames, dim = len(positions), positions.shape[-1]
-    most = frames - 1 if most is None else most
-    if not 1 <= most < frames:
-        raise ArgumentError("most", f"a lag of 1 to {frames - 1} frames", repr(most))
+    most = _most(most, frames, 1)
     flat = positions.detach().reshape(frames, -1, dim)
     particles = flat.shape[1]
+    if not particles:
+        raise ArgumentError("positions", "at least one particle", f"shape {tuple(positions.shape)}")
     count = min(groups, particles)
     size = next_fast_len(2 * frames - 1, real=True)
     sums = []
@@ -119,7 +121,7 @@ def direct_mean_square_displacement(
 ) -> Float[Tensor, " lags"]:
     """The same by sums over all pairs of frames: the reference."""
     frames = len(positions)
-    most = frames - 1 if most is None else most
+    most = _most(most, frames, 0)
     return torch.stack([(positions[lag:] - positions[: frames - lag]).double().square().sum(-1).mean() for lag in range(most + 1)])
 
 
@@ -131,7 +133,7 @@ def autocorrelation(series: Float[Tensor, "frames *batch dim"], most: int | None
     """
     _finite(series)
     frames, dim = len(series), series.shape[-1]
-    most = frames - 1 if most is None else most
+    most = _most(most, frames, 0)
     flat = series.detach().double().reshape(frames, -1).T.contiguous()
     size = next_fast_len(2 * frames - 1, real=True)
     power = torch.view_as_real(torch.fft.rfft(flat, n=size)).square().sum((0, 2))
@@ -148,7 +150,7 @@ def velocity_correlation(
 
 def headings(positions: Float[Tensor, "frames *batch dim"], stride: int) -> Float[Tensor, "m *batch dim"]:
     """Unit vectors along displacements over ``stride`` frames."""
-    moved = positions[stride:] - positions[:-stride]
+    moved = _moved(positions, stride)
     return moved / moved.norm(dim=-1, keepdim=True).clamp_min(1e-30)
 
 
@@ -180,10 +182,24 @@ def rotational_diffusion(
 
 def speed(positions: Float[Tensor, "frames *batch dim"], spacing: float, stride: int) -> tuple[float, float]:
     """The mean length of displacements over ``stride`` frames by their time, and its standard error over particles."""
-    lengths = (positions[stride:] - positions[:-stride]).norm(dim=-1).reshape(len(positions) - stride, -1).mean(0) / (
-        stride * spacing
-    )
+    lengths = _moved(positions, stride).norm(dim=-1).reshape(len(positions) - stride, -1).mean(0) / (stride * spacing)
     return float(lengths.mean()), float(lengths.std() / math.sqrt(len(lengths))) if len(lengths) > 1 else math.nan
+
+
+def _moved(positions: Tensor, stride: int) -> Tensor:
+    """Displacements over ``stride`` frames."""
+    _finite(positions)
+    if isinstance(stride, bool) or not isinstance(stride, int) or not 1 <= stride < len(positions):
+        raise ArgumentError("stride", f"1 to {len(positions) - 1} frames", repr(stride))
+    return positions[stride:] - positions[:-stride]
+
+
+def _most(most: int | None, frames: int, least: int) -> int:
+    """The largest lag, by default all."""
+    most = frames - 1 if most is None else most
+    if isinstance(most, bool) or not isinstance(most, int) or not least <= most < frames:
+        raise ArgumentError("most", f"a lag of {least} to {frames - 1} frames", repr(most))
+    return most
 
 
 def _finite(x: Any) -> None:

@@ -63,10 +63,20 @@ class NeighbourList:
                 self._shift(x, c)
             return self._pairs
         if self._pairs is None or self._moved(x, c):
-            self._x, self._c = x.detach(), c.detach()
-            self._pairs = self._build(self._x, self._c)
-            self._shift(x, c)
-            self.built += 1
+            return self.make(x.detach(), c.detach())
+        return self._pairs
+
+    @property
+    def made_at(self) -> tuple[Tensor, Tensor] | None:
+        """The particles and centres that the list was made for; None where it lasts or has not been made."""
+        return None if self._every or self._x is None or self._c is None else (self._x, self._c)
+
+    def make(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """Make the list for particles at ``x`` and centres at ``c``."""
+        self._x, self._c = x, c
+        self._pairs = self._build(x, c)
+        self._shift(x, c)
+        self.built += 1
         return self._pairs
 
     def _shift(self, x: Tensor, c: Tensor) -> None:

@@ -11,12 +11,13 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
+from erlangen.actions.periodic import into_cell
 from erlangen.errors import ArgumentError
-from erlangen.fields.colloids.boxes import Box, Periodic
+from erlangen.fields.colloids.boxes import Box, Periodic, reduced
 from erlangen.fields.colloids.neighbours import near_pairs
 
-#: Distances that differ by less than this share are one distance.
-TIE = 1e-9
+#: Distances that differ by less than this share are one distance, in float64 and in float32.
+TIE = (1e-9, 1e-5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,8 @@ class Neighbours(ABC):
 class Cutoff(Neighbours):
     """All nearer than ``r``.
 
-    A cutoff on a shell of a perfect lattice would let rounding decide. Particles within 1e-9 of it, relative, are refused.
+    A cutoff on a shell of a perfect lattice would let rounding decide. Particles within 1e-9 of it, relative, are refused (1e-5 where
+    positions are float32).
 
     Raises:
         ArgumentError: the cutoff is not positive, too large for the box, or lies on a shell.
@@ -65,11 +67,13 @@ class Cutoff(Neighbours):
     def bonds(self, positions: Tensor, box: Box) -> Bonds:
         if not (math.isfinite(self.r) and self.r > 0):
             raise ArgumentError("r", "a positive length", repr(self.r))
-        i, j, d = _within(positions, box, self.r * (1 + 2 * TIE))
+        tie = TIE[positions.dtype == torch.float32]
+        i, j, d = _within(positions, box, self.r * (1 + 2 * tie))
         rho = d.norm(dim=-1)
-        if bool(((rho / self.r - 1).abs() < TIE).any()):
+        if bool(((rho / self.r - 1).abs() < tie).any()):
             raise ArgumentError("r", "a cutoff between two shells of distances", repr(self.r), "particles lie exactly on it")
-        return Bonds(i, j, d, torch.ones_like(rho), len(positions))
+        inside = rho < self.r
+        return Bonds(i[inside], j[inside], d[inside], torch.ones_like(rho[inside]), len(positions))
 
 
 @dataclass(frozen=True)
@@ -86,16 +90,17 @@ class Nearest(Neighbours):
         n = len(positions)
         if isinstance(self.k, bool) or not isinstance(self.k, int) or not 1 <= self.k < n:
             raise ArgumentError("k", f"1 to {n - 1} neighbours", repr(self.k))
-        i, j, d, rho = _enough(positions, box, self.k)
+        tie = TIE[positions.dtype == torch.float32]
+        i, j, d, rho = _enough(positions, box, self.k, tie)
         order = rho.argsort(stable=True)
         order = order[i[order].argsort(stable=True)]
         i, j, d, rho = i[order], j[order], d[order], rho[order]
         start = torch.searchsorted(i, torch.arange(n))
         last = rho[start + self.k - 1][i]
-        nearer, tied = rho < last * (1 - TIE), (rho - last).abs() <= TIE * last
-        room = self.k - torch.zeros(n).index_add(0, i, nearer.float())
-        share = torch.zeros(n).index_add(0, i, tied.float())
-        weight = torch.where(nearer, 1.0, (room / share)[i].double() * tied)
+        nearer, tied = rho < last * (1 - tie), (rho - last).abs() <= tie * last
+        none = torch.zeros(n, dtype=torch.float64)
+        room, share = self.k - none.index_add(0, i, nearer.double()), none.index_add(0, i, tied.double())
+        weight = torch.where(nearer, 1.0, (room / share)[i] * tied)
         kept = weight > 0
         return Bonds(i[kept], j[kept], d[kept], weight[kept], n)
 
@@ -122,11 +127,13 @@ class Voronoi(Neighbours):
         points = positions.detach().double()
         owner = torch.arange(n)
         if isinstance(box, Periodic):
-            points = box.wrap(points)
-            shifts = torch.cartesian_prod(torch.arange(-1, 2), torch.arange(-1, 2)).double()
+            # Half of a vector to a Voronoi neighbour lies in the Voronoi cell of the lattice, which reaches up to 2/3 in a reduced basis.
+            cell = reduced(box.cell())
+            shifts = torch.cartesian_prod(torch.arange(-2, 3), torch.arange(-2, 3)).double()
             shifts = shifts[shifts.abs().sum(1).argsort(stable=True)]
-            points = (points + (shifts @ box.cell()).unsqueeze(1)).reshape(-1, 2)
-            owner = owner.repeat(9)
+            part = (into_cell(points @ torch.linalg.inv(cell)) + shifts.unsqueeze(1)).reshape(-1, 2)
+            near = ((part > -1.34) & (part < 2.34)).all(1)
+            points, owner = part[near] @ cell, owner.repeat(len(shifts))[near]
         elif n < 4:
             raise ArgumentError("positions", "at least four particles", f"{n}")
         diagram = Diagram(points.numpy())
@@ -202,6 +209,8 @@ def pair_distribution(
     if not isinstance(box, Periodic) or not 0 < most <= box.reach * (1 + 1e-12):
         raise ArgumentError("most", "a distance up to half of a periodic box", repr(most))
     n, dim = frames.shape[1:]
+    if n < 2:
+        raise ArgumentError("positions", "at least two particles", f"{n}")
     counts = torch.zeros(bins, dtype=torch.float64)
     for frame in frames:
         _, _, d = _within(frame, box, most * (1 - 1e-12))
@@ -249,7 +258,7 @@ def _within(positions: Tensor, box: Box, r: float) -> tuple[Tensor, Tensor, Tens
     return i[inside], j[inside], d.T[inside]
 
 
-def _enough(positions: Tensor, box: Box, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _enough(positions: Tensor, box: Box, k: int, tie: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Pairs within a radius in which every particle has at least ``k``, ties included."""
     n, dim = positions.shape
     x = positions.detach().double()
@@ -265,7 +274,7 @@ def _enough(positions: Tensor, box: Box, k: int) -> tuple[Tensor, Tensor, Tensor
             # Whoever is as far as the last one must be among them.
             rho = d.norm(dim=-1)
             last = _kth(i, rho, k, n)
-            if float(last) * (1 + 2 * TIE) <= r:
+            if float(last) * (1 + 2 * tie) <= r:
                 return i, j, d, rho
         if r >= most:
             raise ArgumentError("k", "so few neighbours that they lie within half of the box", repr(k))

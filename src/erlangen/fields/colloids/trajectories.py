@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -59,6 +60,7 @@ class Trajectory:
 
         ``.npz`` holds all replicas, unwrapped; ``.extxyz`` (or ``.xyz``) and ``.gsd`` one of them, wrapped into the box and, in two
         dimensions, with ``z = 0``. GSD needs the extra ``colloids`` and is single precision; its images hold where unwrapped particles are.
+        A box whose first vector is not along x is turned for GSD, and particles with it.
 
         Raises:
             ArgumentError: an ending that is not known, no such replica, or positions that are not finite.
@@ -105,7 +107,10 @@ class Trajectory:
         hoomd = engine("colloids", "gsd.hoomd")
         if not isinstance(self.box, Periodic):
             raise ArgumentError("path", "an ending other than .gsd for space that does not repeat", repr(str(target)))
-        box, turn = _upper(self.box)
+        rows = self.box.cell()
+        if float(torch.linalg.det(rows)) < 0:
+            rows[-1] = -rows[-1]  # the same lattice; a left-handed cell would come out as its mirror image
+        box, turn = _upper(rows)
         part = target.with_name(f".{target.name}.part")
         target.parent.mkdir(parents=True, exist_ok=True)
         dim = self.positions.shape[-1]
@@ -113,10 +118,10 @@ class Trajectory:
             with hoomd.open(str(part), "w") as file:
                 for number, frame in enumerate(self.positions[:, replica].detach().double()):
                     snapshot = hoomd.Frame()
-                    fractional = frame @ self.box._inverse
+                    fractional = frame @ torch.linalg.inv(rows)
                     # GSD's boxes reach from -1/2 to 1/2.
                     image = (fractional + 0.5).floor()
-                    inside = torch.nn.functional.pad(((fractional - image) @ self.box.cell()) @ turn.T, (0, 3 - dim))
+                    inside = torch.nn.functional.pad(((fractional - image) @ rows) @ turn.T, (0, 3 - dim))
                     snapshot.configuration.step = number
                     snapshot.configuration.box = box
                     snapshot.configuration.dimensions = max(2, dim)
@@ -167,21 +172,30 @@ def freud_box(box: Periodic) -> Any:
     """
     freud = engine("colloids", "freud")
     rows = box.cell()
+    if len(rows) == 1:
+        raise ArgumentError("box", "two or three dimensions, as freud has them", "one")
     if bool((rows.triu(1).abs() > 1e-12 * rows.abs().max()).any()):
         raise ArgumentError("box", "lattice vectors whose first lies along x (lower triangular rows)", repr(rows.tolist()))
-    return freud.box.Box.from_matrix(
-        rows.T.numpy() if len(rows) == 3 else np.pad(rows.T.numpy(), (0, 1)), dimensions=max(2, len(rows))
-    )
+    # freud takes the sizes of vectors that point backwards, which is another lattice; their negatives are the same one.
+    rows = rows * rows.diagonal().sign().unsqueeze(1)
+    return freud.box.Box.from_matrix(rows.T.numpy() if len(rows) == 3 else np.pad(rows.T.numpy(), (0, 1)), dimensions=len(rows))
 
 
-def freud_points(positions: Float[Tensor, "n dim"]) -> Any:
-    """Points for freud: ``[n, 3]``, single precision as freud has them."""
-    return torch.nn.functional.pad(positions.detach(), (0, 3 - positions.shape[-1])).numpy().astype(np.float32)
+def freud_points(positions: Float[Tensor, "n dim"], box: Periodic) -> Any:
+    """Points for freud: ``[n, 3]``, single precision as freud has them.
+
+    Args:
+        positions: of one configuration, wrapped or not.
+        box: they are taken into it. freud's box reaches half of each vector to both sides; order parameters and distributions of points
+            far outside of it are wrong without a word.
+    """
+    part = positions.detach().double() @ box._inverse
+    x = (part - part.round()) @ box.cell()
+    return torch.nn.functional.pad(x, (0, 3 - x.shape[-1])).numpy().astype(np.float32)
 
 
-def _upper(box: Periodic) -> tuple[list[float], Tensor]:
-    """The six numbers of HOOMD's box and the rotation that brings ours into its orientation."""
-    rows = box.cell()
+def _upper(rows: Tensor) -> tuple[list[float], Tensor]:
+    """The six numbers of HOOMD's box and the rotation that brings right-handed rows into its orientation."""
     dim = len(rows)
     # Rows of a lower triangular matrix are HOOMD's upper triangular columns.
     q, r = torch.linalg.qr(rows.T)
@@ -194,6 +208,24 @@ def _upper(box: Periodic) -> tuple[list[float], Tensor]:
         lengths[2] = 0.0 if dim == 2 else lengths[2]
     tilts = [float(full[0, 1] / full[1, 1]), float(full[0, 2] / full[2, 2]), float(full[1, 2] / full[2, 2])]
     return [*lengths, *tilts], q.T
+
+
+def fingerprint(thing: Any) -> str:
+    """A digest of settings: numbers, tensors, and objects by their type and attributes; functions count by name alone."""
+    return hashlib.sha256(_told(thing).encode()).hexdigest()
+
+
+def _told(thing: Any) -> str:
+    if isinstance(thing, (Tensor, np.ndarray)):
+        values = torch.as_tensor(thing).detach()
+        return f"{tuple(values.shape)}{values.tolist()}"
+    if isinstance(thing, (list, tuple)):
+        return f"[{', '.join(map(_told, thing))}]"
+    if callable(thing) and hasattr(thing, "__qualname__"):
+        return f"{thing.__module__}.{thing.__qualname__}"
+    if hasattr(thing, "__dict__"):
+        return f"{type(thing).__name__}({', '.join(f'{name}={_told(value)}' for name, value in sorted(vars(thing).items()))})"
+    return repr(thing)
 
 
 def write_state(path: str | os.PathLike[str], state: dict[str, Tensor], about: dict[str, Any], frames: list[Tensor]) -> None:
