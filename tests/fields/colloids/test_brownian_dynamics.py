@@ -262,7 +262,9 @@ def test_replicas_of_a_batch_move_as_alone() -> None:
     torch.testing.assert_close(run(start, noise, torch.float32).double(), together, rtol=0, atol=2e-3)
 
 
-@pytest.mark.parametrize("rows", [[[9.0, 0.0], [40.0, 9.0]], [[20.0, 0.0], [19.0, 6.0]], [[5.0, 7.0], [-8.0, 3.0]], [[9.0, 0.0], [3.0, -9.0]]])
+@pytest.mark.parametrize(
+    "rows", [[[9.0, 0.0], [40.0, 9.0]], [[20.0, 0.0], [19.0, 6.0]], [[5.0, 7.0], [-8.0, 3.0]], [[9.0, 0.0], [3.0, -9.0]]]
+)
 def test_neighbours_in_skewed_boxes_are_those_of_all_images(rows: list[list[float]]) -> None:
     box = co.Periodic(rows)
     gen = torch.Generator().manual_seed(0)

@@ -119,9 +119,7 @@ def test_voronoi_neighbours_do_not_depend_on_how_the_cell_is_written(skew: int) 
     plain = co.Voronoi(weighted=True).bonds(x, co.Periodic([[3.0, 0.0], [1.0, 8.0]]))
     skewed = co.Voronoi(weighted=True).bonds(x, co.Periodic([[3.0, 0.0], [1.0 + 3 * skew, 8.0]]))
     torch.testing.assert_close(skewed.counts, plain.counts)
-    torch.testing.assert_close(
-        co.bond_order(x, 6, co.Open(), skewed), co.bond_order(x, 6, co.Open(), plain), rtol=1e-9, atol=1e-9
-    )
+    torch.testing.assert_close(co.bond_order(x, 6, co.Open(), skewed), co.bond_order(x, 6, co.Open(), plain), rtol=1e-9, atol=1e-9)
 
 
 def test_what_has_no_lag_or_pair_is_refused() -> None:

@@ -263,7 +263,9 @@ def _alike(one: Lattice, other: Lattice) -> bool:
         vectors = lattice.scaled(1.0).vectors(3.05)
         sets.append(torch.stack(sorted((v.norm(dim=1)[:12] for v in vectors), key=lambda d: d.tolist())))
     ours, theirs = (x[:, : min(x.shape[1] for x in sets)] for x in sets)
-    return bool(torch.cdist(ours, theirs, p=math.inf).amin(1).max() < 1e-6 and torch.cdist(theirs, ours, p=math.inf).amin(1).max() < 1e-6)
+    return bool(
+        torch.cdist(ours, theirs, p=math.inf).amin(1).max() < 1e-6 and torch.cdist(theirs, ours, p=math.inf).amin(1).max() < 1e-6
+    )
 
 
 def _why_not(lattice: Lattice, a: float) -> list[str]:
