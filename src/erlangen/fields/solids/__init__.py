@@ -6,6 +6,7 @@ Units are SI: metres, kilograms, seconds, pascals. z points up.
 from erlangen.fields.solids.drawing import Shown, draw, draw_drop, draw_stance
 from erlangen.fields.solids.drop import Drop, drop_test
 from erlangen.fields.solids.files import boundary, read_surface, read_tets, write_surface, write_tets
+from erlangen.fields.solids.inflated import inflate_tets
 from erlangen.fields.solids.layer import FittedMaterial, equilibrium, fit_material
 from erlangen.fields.solids.loads import Loads, lumped_masses, supports, traction
 from erlangen.fields.solids.material import CorotatedLinear, CustomMaterial, Material, NeoHookean, StVenantKirchhoff
@@ -67,6 +68,7 @@ __all__ = [
     "flatten_base",
     "fractured",
     "inflate",
+    "inflate_tets",
     "lumped_masses",
     "make_stand",
     "mean_stress",

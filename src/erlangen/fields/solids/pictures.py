@@ -121,7 +121,7 @@ def inflate(mask: Any, height: float, *, thickness: float = 1.0, cells: int = 72
             raise ArgumentError(name, "a positive number", repr(value))
     if not 16 <= cells <= 200:
         raise ArgumentError("cells", "16 to 200", repr(cells))
-    u = _extended(_poisson(inside), inside)
+    u = _extended(torsion(inside), inside)
     deep = thickness * float(np.sqrt(u.max()))
     rows, columns = np.nonzero(inside)
     top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
@@ -284,8 +284,8 @@ def raise_depth(depth: Any, mask: Any, height: float, *, relief: float, base: fl
     return made.turned([[1, 0, 0], [0, -1, 0], [0, 0, -1]]).scaled(scale).on_ground()
 
 
-def _poisson(inside: np.ndarray) -> np.ndarray:
-    """``-Laplace u = 4`` on pixels, u = 0 on the edges between inside and outside."""
+def torsion(inside: np.ndarray) -> np.ndarray:
+    """``-Laplace u = 4`` on pixels, u = 0 on the edges between inside and outside: the stress function of a twisted bar, times 2."""
     import scipy.sparse as sp
     from scipy.sparse.linalg import spsolve
 
