@@ -43,7 +43,7 @@ def inflate_tets(mask: Any, height: float, *, thickness: float = 1.0, edge: floa
             silhouette would be lost.
 
     >>> rows, columns = np.indices((84, 84)) - 41.5
-    >>> ball = inflate_tets(rows**2 + columns**2 < 40**2, 0.4, edge=0.06)
+    >>> ball = inflate_tets(rows**2 + columns**2 < 40**2, 0.4, edge=0.03)
     >>> abs(ball.volume() / (4 / 3 * np.pi * 0.2**3) - 1) < 0.03
     True
     """

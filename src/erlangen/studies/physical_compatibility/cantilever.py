@@ -1,23 +1,18 @@
-"""Physical compatibility: shapes that are what gravity leaves of them, by four routes to the rest shape."""
+"""A cantilever that droops by 5 to 45 % of its length: its rest shape by four routes, each left to its weight."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from erlangen.fields import solids
 from erlangen.fields.solids.rest import distances
-from erlangen.parallel import one_thread
 from erlangen.reporting import (
     Claim,
-    Claims,
     Figure,
-    KeyNumber,
     Line,
-    Outcome,
     Section,
     Surface,
     Table,
@@ -25,45 +20,15 @@ from erlangen.reporting import (
     meshes,
     progress,
 )
-from erlangen.studies.base import Study
+from erlangen.studies.base import Part
+from erlangen.studies.physical_compatibility.study import METHODS, PARTS, SOURCE, Config
 
-SOURCE = "Guo et al. 2024, arXiv:2405.20510"
-METHODS = ("naive", "fixed point", "plastic", "direct")
+CLAIMS = PARTS["cantilever"].claims
 #: Rest displacements of the cantilever that an independent program found, mm, by modulus in Pa.
 KNOWN = {5e5: 4.571, 2e5: 11.400, 1e5: 22.675, 5e4: 44.60}
 
 
-@dataclass(frozen=True)
-class Config:
-    """What is measured."""
-
-    cells: int = 20
-    """Of the cantilever, along; a fifth of it across."""
-    plastic_steps: int = 40
-    """Rest shapes that the plastic route tries (the source: up to 2000)."""
-    full: bool = False
-    """The plastic route tries 200 rest shapes at each modulus."""
-
-
-def run(config: Config, *, quiet: bool = False) -> Outcome:
-    """The rest shape of a cantilever that droops by 5 to 45 % of its length, found in four ways, and each left to its weight."""
-    started = time.perf_counter()
-    with one_thread():
-        claims, section, numbers, keys = cantilever(config, quiet)
-    return Outcome(
-        STUDY.name,
-        TITLE,
-        config,
-        Claims(claims),
-        metrics=numbers,
-        sections=[section],
-        seconds=time.perf_counter() - started,
-        key_numbers=keys,
-        answer=keys[0].note,
-    )
-
-
-def cantilever(config: Config, quiet: bool) -> tuple[list[Claim], Section, dict[str, Any], list[KeyNumber]]:
+def run(config: Config, quiet: bool) -> Part:
     """The cantilever of 0.1 x 0.02 x 0.02 m."""
     beam = solids.beam(0.1, 0.02, (config.cells, max(1, config.cells // 5)))
     root = beam.vertices[:, 0] == 0
@@ -135,9 +100,8 @@ def cantilever(config: Config, quiet: bool) -> tuple[list[Claim], Section, dict[
     )
     worst = max(numbers[f"{E:.0e} direct"]["max"] for E in KNOWN)
     sag = max(numbers[f"{E:.0e} naive"]["max"] for E in KNOWN)
-    note = f"beams that would droop by up to {1e3 * sag:.3g} mm are made so that they are straight to {worst:.1g} m"
-    keys = [KeyNumber("largest error, direct", worst, "m", note), KeyNumber("largest sag, untreated", sag, "m")]
-    return claims, section, numbers, keys
+    note = f"Beams that would droop by up to {1e3 * sag:.3g} mm are made so that they are straight to {worst:.1g} m."
+    return Part(claims, [section], numbers, note)
 
 
 def _claims(numbers: dict[str, Any], beam: solids.TetMesh, steps: int) -> list[Claim]:
@@ -181,13 +145,3 @@ def _drawn(beam: solids.TetMesh, found: solids.RestShape, E: float) -> Figure:
         colour_label="mm from the wanted shape",
         caption="Made upwards, the beam is straight under its weight; made straight, it droops.",
     )
-
-
-TITLE = "Physical compatibility: rest shapes whose equilibrium is the picture"
-CLAIMS = {
-    "cured": "left to its weight, the rest shape of the direct route comes to the wanted shape within 1e-8 m",
-    "steps": "the direct route needs at most 12 steps of Newton's method, also where the droop is 45 % of the length",
-    "nearer": "the direct route's largest error is a thousandth of the plastic route's or less",
-    "faster": "the direct route takes at most a fifth of the plastic route's time",
-}
-STUDY = Study("physical-compatibility", 17, TITLE, SOURCE, Config, run, CLAIMS)
