@@ -50,7 +50,9 @@ def test_thin_parts_and_holes_stay():
     assert float((mesh.volumes() / longest**3).min()) > 1e-3
 
 
-@pytest.mark.parametrize(("arguments", "name"), [({"edge": 0.001}, "edge"), ({"thickness": 0.0}, "thickness"), ({"edge": 0.5}, "edge")])
+@pytest.mark.parametrize(
+    ("arguments", "name"), [({"edge": 0.001}, "edge"), ({"thickness": 0.0}, "thickness"), ({"edge": 0.5}, "edge")]
+)
 def test_wrong_sizes_are_named(arguments, name):
     with pytest.raises(ArgumentError, match=name):
         inflate_tets(disc(30), 0.1, **arguments)
