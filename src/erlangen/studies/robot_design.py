@@ -67,12 +67,12 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     chosen = ", ".join(f"{group} ({count})" for group, count in counts.items())
     rollouts = sum(d.rollouts for designs in made.values() for d in designs)
     blown = sum(d.blown for designs in made.values() for d in designs)
-    shown = best.outcome()
+    shown, words = best.outcome(), robots.RadialSpace(config.n_legs).in_words
     sections = [
         Section("What was reached", [_words(made)], tables=[_table(made)], figures=[_bars(made, middle, task.about)]),
         Section(
             "The best robot of the search",
-            [f"Its body has the symmetry {best.group}. The search ended in: {chosen}.", *shown.sections[0].paragraphs],
+            [f"Its body's symmetry is {best.group} ({words(best.group)}). The search ended in: {chosen}.", *shown.sections[0].paragraphs],
             figures=[*shown.sections[0].figures, *shown.sections[1].figures],
         ),
         Section("How that search went", figures=list(shown.sections[2].figures), tables=list(shown.sections[2].tables)),

@@ -288,3 +288,19 @@ def test_simulations_that_blow_up_while_learning_are_counted(tmp_path, monkeypat
     )
     assert wild.blown > 0
     assert wild.value <= 0
+
+
+@pytest.mark.parametrize("n", [3, 5, 7, 11])
+def test_limbs_that_are_just_upright_are_so_on_all_legs(n):
+    """1 mm aside, to rounding, towards the ball: their joints turn about the legs' normals, on every leg."""
+    values = np.array(RobotSpec.regular(n).values)
+    angles = RadialSpace(n).angles.numpy()
+    for off in (1 - 3e-16, 1.0, 1 + 3e-16):
+        values[:, 1, 0], values[:, 1, 1] = -1e-3 * off * np.cos(angles), -1e-3 * off * np.sin(angles)
+        axes = RobotSpec(values).compile().jnt_axis[2::2]  # the root is the first joint
+        assert np.allclose(axes[:, :2], np.stack([-np.sin(angles), np.cos(angles)], -1), atol=1e-12)
+
+
+def test_a_group_is_told_in_words():
+    best = robots.design(SHORT["forward"], 6, search="H_2_1", **SMALL)
+    assert "H_2_1 (turns by 120 degrees and 3 mirrors)" in best.outcome().answer

@@ -118,13 +118,14 @@ class RobotDesign:
         ]
         if self.search is not None:
             sections.append(Section("How it was found", figures=[self.search.figure()], tables=[self.search.table()]))
+        words = RadialSpace(self.spec.n_legs).in_words(self.group)
         numbers = [
             KeyNumber("metres nearer, mean", self.value),
-            KeyNumber("symmetry", self.group),
+            KeyNumber("symmetry", self.group, note=words),
             KeyNumber("rollouts", self.rollouts),
             KeyNumber("blown up", self.blown),
         ]
-        answer = f"Its body has the symmetry {self.group}; in {self.task.seconds:g} s it comes {self.value:.2f} m nearer."
+        answer = f"Its body's symmetry is {self.group} ({words}); in {self.task.seconds:g} s it comes {self.value:.2f} m nearer."
         return Outcome(
             "robot-design", title, {"task": self.task.name}, metrics=self.as_dict(), sections=sections,
             key_numbers=numbers, seconds=self.seconds, answer=answer,

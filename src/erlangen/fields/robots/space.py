@@ -124,6 +124,19 @@ class RadialSpace:
         kept = self.legs.character(every).to(torch.float64)
         return round(float(kept.mean())), round(float((kept * self.plane.character(every)).mean()))
 
+    def in_words(self, subgroup: Subgroup | str) -> str:
+        """What a subgroup does, the turn by nothing left out.
+
+        >>> [RadialSpace(4).in_words(name) for name in ("H_4", "H_2", "K_1", "H_1_0")]
+        ['no symmetry', 'a half turn', '1 mirror', 'turns by 90 degrees and 4 mirrors']
+        """
+        _, reflected = self.group.parts(self.subgroup(subgroup).elements)
+        mirrors = int(reflected.sum())
+        turns = len(reflected) - mirrors
+        parts = [] if turns == 1 else ["a half turn"] if turns == 2 else [f"turns by {360 / turns:g} degrees"]
+        parts += [f"{mirrors} mirror{'s' * (mirrors > 1)}"] if mirrors else []
+        return " and ".join(parts) or "no symmetry"
+
     def symmetrizer(self, subgroup: Subgroup | str, mode: str = "projection") -> nn.Module:
         """The map that gives designs the symmetry of a subgroup.
 

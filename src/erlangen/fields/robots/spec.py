@@ -246,7 +246,7 @@ def _axis(limb: np.ndarray, depth: int, angle: float) -> np.ndarray:
     if depth == 0:
         return np.array([0.0, 0.0, 1.0])
     size = math.hypot(limb[0], limb[1])
-    x, y = (limb[0] / size, limb[1] / size) if size > SHORTEST else (math.cos(angle), math.sin(angle))
+    x, y = (limb[0] / size, limb[1] / size) if round(size, 12) > SHORTEST else (math.cos(angle), math.sin(angle))
     return np.array([-y, x, 0.0])
 
 
