@@ -72,7 +72,10 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         Section("What was reached", [_words(made)], tables=[_table(made)], figures=[_bars(made, middle, task.about)]),
         Section(
             "The best robot of the search",
-            [f"Its body's symmetry is {best.group} ({words(best.group)}). The search ended in: {chosen}.", *shown.sections[0].paragraphs],
+            [
+                f"Its body's symmetry is {best.group} ({words(best.group)}). The search ended in: {chosen}.",
+                *shown.sections[0].paragraphs,
+            ],
             figures=[*shown.sections[0].figures, *shown.sections[1].figures],
         ),
         Section("How that search went", figures=list(shown.sections[2].figures), tables=list(shown.sections[2].tables)),
