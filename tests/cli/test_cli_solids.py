@@ -87,6 +87,11 @@ def test_a_soft_block_has_a_rest_shape_that_sags_to_it(files, capsys):
         (("stand", "block.stl", "--units", "mm", "--angle", "79"), "--angle: expected one that a base"),
         (("stand", "block.3mf", "--flatten", "30"), "--flatten: expected"),
         (("rest-shape", "block.3mf", "--size", "-1"), "--size: expected a positive length"),
+        (("stand", "block.3mf", "--poisson", "0.5"), "--poisson: expected a number between -1 and 0.5"),
+        (("stand", "block.3mf", "--young", "-1"), "--young: expected a positive number"),
+        (("stand", "block.3mf", "--cells", "4"), "--cells: expected 8 to 160"),
+        (("stand", "block.3mf", "--triangles", "4"), "--triangles: expected 100 or more"),
+        (("rest-shape", "tip.stl", "--units", "mm"), "MODEL: expected a body that touches the ground in an area"),
         (("rest-shape", "two.stl", "--units", "mm"), "MODEL: expected one body; got 2 parts that do not touch"),
     ],
 )
@@ -94,11 +99,14 @@ def test_bad_input_is_one_line(files, capsys, monkeypatch, words, said):
     a = solids.boundary(solids.box((0.01, 0.01, 0.01), (1, 1, 1)))
     two = solids.TriMesh(torch.cat([a.vertices, a.vertices + 0.05]), torch.cat([a.triangles, a.triangles + len(a.vertices)]))
     solids.write_surface(two, files / "two.stl", "mm")
+    corner = torch.tensor([[0, 0, 0], [0.01, 0, 0.01], [0, 0.01, 0.01], [-0.01, -0.01, 0.01]], dtype=torch.float64)
+    solids.write_surface(solids.TetMesh(corner, torch.tensor([[0, 1, 2, 3]])), files / "tip.stl", "mm")
     monkeypatch.chdir(files)
     code, _, err = call(capsys, *words, "--out", files / "runs")
     assert code == 2
     assert said in err
-    assert len(err.strip().splitlines()) == 1
+    # Before it the size of what is solved, where it came so far.
+    assert len([line for line in err.strip().splitlines() if " unknowns; " not in line]) == 1
 
 
 def test_a_picture_has_a_rest_shape(files, capsys):
@@ -131,3 +139,16 @@ def test_a_picture_has_a_rest_shape(files, capsys):
     code, _, err = call(capsys, "rest-shape", files / "egg.png", "--out", files / "runs")
     assert code == 2
     assert "--height: expected" in err
+
+
+def test_a_body_that_is_too_soft_ends_with_the_load_it_bears(files, capsys):
+    words = ("rest-shape", files / "block.msh", "--units", "m", "--young", 60, "--size", 8, "--out", files / "runs")
+    code, out, err = call(capsys, *words)
+    assert code == 0, err
+    assert "too soft for its weight: a rest shape was found for" in out
+    assert "to print" not in out
+    assert "tetrahedra" in err
+    assert "unknowns" in err
+    folder = next((files / "runs" / "rest-shape").iterdir())
+    assert not list(folder.glob("print.*"))
+    assert "with values of your own" in (folder / "report.html").read_text()

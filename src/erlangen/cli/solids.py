@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 if TYPE_CHECKING:
-    from erlangen.fields.solids import TriMesh
+    from erlangen.fields.solids import Substance, TriMesh
     from erlangen.fields.solids.prepare import Prepared
     from erlangen.reporting import Outcome
+
+#: Newton's steps that are spent on how the wanted shape itself would sag.
+SAG_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,15 @@ class Stand:
     model: Positional[Path]
     """A surface (.stl, .obj, .ply, .3mf, .off) or tetrahedra (.msh, .vtu, .vtk, .veg); broken surfaces are mended."""
     material: str = "pla"
-    """What it is made of: pla, abs, petg, nylon, tpu, rubber, silicone, soft silicone, wood, aluminium, steel, ..."""
+    """What it is made of: pla, abs, petg, nylon, tpu, rubber, silicone, soft silicone, wood, aluminium, steel, soft, stiff."""
+    young: float | None = None
+    """Young's modulus of your own, in Pa; by default the material's, a typical value whose source the report names."""
+    poisson: float | None = None
+    """Poisson's ratio of your own."""
+    density: float | None = None
+    """Density of your own, in kg/m3: a part that is printed with 20 percent infill weighs less than the solid."""
+    strength: float | None = None
+    """The stress that it bears, in Pa."""
     units: Literal["mm", "cm", "m", "in"] | None = None
     """The unit of the file's lengths; 3MF files say theirs."""
     up: Literal["x", "y", "z"] = "z"
@@ -38,6 +49,8 @@ class Stand:
     """Length of edge of the tetrahedra, in millimetres; by default so that there are about 8000."""
     triangles: int = 3000
     """Simplify the surface to so many triangles."""
+    cells: int = 0
+    """Make a new surface around the model, on a grid of so many cells along its longest side; by default where mending leaves faults."""
     out: Path = Path("runs")
     """Where runs are kept: OUT/NAME/DATE."""
     json: bool = False
@@ -54,7 +67,15 @@ class RestShape:
     """A surface (.stl, .obj, .ply, .3mf, .off) or tetrahedra (.msh, .vtu, .vtk, .veg) as it should be under its weight; or a picture
     (.png, .jpg, ...) of it before a plain ground."""
     material: str = "silicone"
-    """What it is made of: pla, abs, petg, nylon, tpu, rubber, silicone, soft silicone, wood, aluminium, steel, ..."""
+    """What it is made of: pla, abs, petg, nylon, tpu, rubber, silicone, soft silicone, wood, aluminium, steel, soft, stiff."""
+    young: float | None = None
+    """Young's modulus of your own, in Pa; by default the material's, a typical value whose source the report names."""
+    poisson: float | None = None
+    """Poisson's ratio of your own."""
+    density: float | None = None
+    """Density of your own, in kg/m3: a part that is printed with 20 percent infill weighs less than the solid."""
+    strength: float | None = None
+    """The stress that it bears, in Pa."""
     units: Literal["mm", "cm", "m", "in"] | None = None
     """The unit of the file's lengths; 3MF files say theirs."""
     up: Literal["x", "y", "z"] = "z"
@@ -75,6 +96,8 @@ class RestShape:
     """Length of edge of the tetrahedra, in millimetres; by default so that there are about 8000."""
     triangles: int = 3000
     """Simplify the surface to so many triangles."""
+    cells: int = 0
+    """Make a new surface around the model, on a grid of so many cells along its longest side; by default where mending leaves faults."""
     out: Path = Path("runs")
     """Where runs are kept: OUT/NAME/DATE."""
     json: bool = False
@@ -91,9 +114,9 @@ def run_stand(args: Stand) -> None:
 
     check_folder(args.out, "out")
     started = time.perf_counter()
-    of = solids.substance(args.material)
-    prepared = _prepared(args)
-    stand = solids.make_stand(prepared.mesh, of.material(), angle=args.angle, mass="rest")
+    of = solids.substance(args.material, args.young, args.poisson, args.density, args.strength)
+    prepared = _prepared(args, of)
+    stand = solids.make_stand(prepared.mesh, of.material(), angle=args.angle, mass="rest", quiet=args.quiet or args.json)
     tests = report.drops(stand)
     outcome = report.stand_outcome(prepared, stand, of, _config(args), time.perf_counter() - started, tests)
     _tell(outcome, args.out, report.stand_files(stand), args.json)
@@ -107,18 +130,21 @@ def run_rest_shape(args: RestShape) -> None:
 
     check_folder(args.out, "out")
     started = time.perf_counter()
-    of = solids.substance(args.material)
-    prepared = _prepared(args)
+    of = solids.substance(args.material, args.young, args.poisson, args.density, args.strength)
+    prepared = _prepared(args, of)
     quiet = args.quiet or args.json
     rest = solids.rest_shape(prepared.mesh, of.material(), method=args.method, mass=args.mass, quiet=quiet)
-    sagged = solids.solve_static(prepared.mesh, of.material(), quiet=quiet)
-    naive = sagged.mesh if sagged.status != "failed" else None
+    naive = None
+    if rest.status != "failed":
+        # What topples or collapses takes hundreds of steps; how far it sags is a number of interest, no more.
+        sagged = solids.solve_static(prepared.mesh, of.material(), max_steps=SAG_STEPS, quiet=quiet)
+        naive = sagged.mesh if sagged.status != "failed" else None
     outcome = report.rest_outcome(prepared, rest, naive, of, _config(args), time.perf_counter() - started)
     _tell(outcome, args.out, report.rest_files(rest), args.json)
 
 
-def _prepared(args: Stand | RestShape) -> Prepared:
-    from erlangen.fields.solids.prepare import prepare
+def _prepared(args: Stand | RestShape, of: Substance) -> Prepared:
+    from erlangen.fields.solids.prepare import CELLS, prepare, refuse_edge
 
     model, assumed = (args.model, "") if isinstance(args, Stand) else _of_picture(args)
     prepared = prepare(
@@ -128,8 +154,27 @@ def _prepared(args: Stand | RestShape) -> Prepared:
         flatten=args.flatten / 1000 or None,
         size=args.size / 1000 or None,
         triangles=args.triangles,
+        rewrap=True if args.cells else None,
+        cells=args.cells or CELLS,
     )
+    if isinstance(args, RestShape):
+        refuse_edge(prepared.mesh)
+    if not (args.quiet or args.json):
+        _tell_size(prepared, of)
     return dataclasses.replace(prepared, done=(assumed, *prepared.done)) if assumed else prepared
+
+
+def _tell_size(prepared: Prepared, of: Substance) -> None:
+    """What is about to be solved, before the wait for it."""
+    import sys
+
+    from erlangen.fields.solids.prepare import softness
+
+    mesh = prepared.mesh
+    size = " x ".join(f"{1000 * float(v):.4g}" for v in mesh.size())
+    weighs = f"{1000 * of.rho * mesh.volume():.3g} g of {of.name}"
+    told = f"{len(mesh)} tetrahedra, {3 * mesh.n_vertices} unknowns; {size} mm, {weighs}; rho g L / E = {softness(mesh, of.material()):.3g}"
+    print(told, file=sys.stderr, flush=True)
 
 
 def _of_picture(args: RestShape) -> tuple[Path | TriMesh, str]:
@@ -168,5 +213,6 @@ def _tell(outcome: Outcome, out: Path, files: Mapping[str, Callable[[Path], obje
         print(f"the model: {done}")
     print(f"rho g L / E = {outcome.metrics['rho g L / E']:.3g}")
     print(outcome.answer)
-    print(f"to print: {path.parent / 'print.3mf'} (and .stl, in mm)")
+    if "print.3mf" in files:
+        print(f"to print: {path.parent / 'print.3mf'} (and .stl, in mm)")
     print(f"report: {path}")

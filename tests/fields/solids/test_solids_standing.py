@@ -88,6 +88,34 @@ def test_the_change_is_the_least_there_is():
         assert float(system.elements(mesh.vertices, other).energy()) > energy[0]
 
 
+def test_least_mean_square_displacements_vanish_on_finer_meshes_and_elastic_energy_does_not():
+    """Why energy is minimised: the least integral of u squared that moves the centre halves with the edges, to first order."""
+    from erlangen.fields.solids import Loads, lumped_masses
+    from erlangen.fields.solids.system import System
+    from scipy.sparse.linalg import spsolve
+
+    squares, energies, layers = [], [], []
+    for n in (4, 8, 16):
+        mesh = box((1.0, 1.0, 1.0), (n, n, n))
+        fixed = mesh.vertices[:, 2] == 0
+        free = (~fixed).numpy().repeat(3)
+        slope = np.array([1.0, 0, 0, -0.5]) @ _moments(mesh.vertices, mesh.tets)[1][:, free]
+        mass = lumped_masses(mesh.vertices, mesh.tets, 1.0).numpy().repeat(3)[free]
+        squares.append(1 / (slope @ (slope / mass)))
+        K = System(mesh, NeoHookean(E=1.0, nu=0.3, rho=1.0), Loads(gravity=(0, 0, 0)), fixed)
+        stiffness = K.stiffness(K.elements(mesh.vertices, mesh.vertices), False)
+        energies.append(1 / (slope @ spsolve(stiffness.tocsc(), slope)))
+        moved = np.zeros(len(free))
+        moved[free] = slope / mass
+        inner = ((mesh.vertices > 1e-9) & (mesh.vertices < 1 - 1e-9)).all(1).numpy().repeat(3)
+        layers.append(np.abs(moved[inner]).max() / np.abs(moved).max())
+    assert squares[1] / squares[0] == pytest.approx(0.5, abs=0.06)
+    assert squares[2] / squares[1] == pytest.approx(0.5, abs=0.03)
+    # Vertices inside do not move at all.
+    assert max(layers) < 1e-12
+    assert energies[2] / energies[1] == pytest.approx(1.0, abs=0.06)
+
+
 def test_an_angle_counts_the_height():
     made = make_stand(leaning(0.1), angle=12.0, invert=False)
     assert made.after.tipping == pytest.approx(12.0, abs=1e-6)

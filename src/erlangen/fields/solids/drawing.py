@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from erlangen.errors import ArgumentError
 from erlangen.fields.solids.drop import Drop
 from erlangen.fields.solids.mesh import TetMesh
 from erlangen.fields.solids.standing import Stance
 from erlangen.reporting import Figure, Surface, meshes, moving
+from erlangen.reporting.meshes import MOST_TRIANGLES
 
 #: Triangles of one body in a drawing of several frames: the page holds them once a frame.
 MOST_MOVING = 1500
@@ -45,7 +47,7 @@ def draw(bodies: Mapping[str, Shown], *, title: str, colour_label: str = "", cap
     width = max(float(body.mesh.size()[0]) for body in bodies.values())
     surfaces, low, high = {}, np.full(3, np.inf), np.full(3, -np.inf)
     for number, (name, body) in enumerate(bodies.items()):
-        points, triangles, values = _surface(body)
+        points, triangles, values = _fewer(*_surface(body), MOST_TRIANGLES // len(bodies))
         points = points - [(points[:, 0].min() + points[:, 0].max()) / 2 - number * apart * width, 0, 0]
         points = 1000 * points
         low, high = np.minimum(low, points.min(0)), np.maximum(high, points.max(0))
@@ -60,7 +62,7 @@ def draw(bodies: Mapping[str, Shown], *, title: str, colour_label: str = "", cap
 
 def draw_stance(mesh: TetMesh, stance: Stance, *, title: str, caption: str = "") -> Figure:
     """A body with its base and a plumb line from its centre of mass: it stands where the line ends inside of the base."""
-    points, triangles, _ = _surface(Shown(mesh))
+    points, triangles, _ = _fewer(*_surface(Shown(mesh)), MOST_TRIANGLES)
     ground = float(mesh.vertices[stance.contacts, 2].min())
     corners = np.column_stack([stance.hull, np.full(len(stance.hull), ground)])
     sides = np.stack([corners, np.roll(corners, -1, 0)], 1)
@@ -84,8 +86,8 @@ def draw_drop(drops: Mapping[str, tuple[TetMesh, Drop]], *, title: str, frames: 
     width = max(float(mesh.size().max()) for mesh, _ in drops.values())
     shown = {}
     for name, (mesh, _) in drops.items():
-        points, triangles, _ = _surface(Shown(mesh))
-        shown[name] = _fewer(points, triangles)
+        points, triangles, _ = _fewer(*_surface(Shown(mesh)), MOST_MOVING)
+        shown[name] = points, triangles
     figures = []
     for frame in picked:
         surfaces = {}
@@ -116,14 +118,36 @@ def _surface(body: Shown) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     return body.mesh.vertices[used].numpy(), where.reshape(triangles.shape).numpy(), values
 
 
-def _fewer(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fewer(
+    points: np.ndarray, triangles: np.ndarray, values: np.ndarray | None, most: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """At most so many triangles; values are those of the nearest corner."""
+    from scipy.spatial import cKDTree
+
     from erlangen.fields.solids.remesh import simplify
     from erlangen.fields.solids.surface import TriMesh
 
-    if len(triangles) <= MOST_MOVING:
-        return points, triangles
-    few = simplify(TriMesh(torch.from_numpy(points), torch.from_numpy(triangles)), MOST_MOVING)
-    return few.vertices.numpy(), few.triangles.numpy()
+    if len(triangles) <= most:
+        return points, triangles, values
+    try:
+        few = simplify(TriMesh(torch.from_numpy(points), torch.from_numpy(triangles)), most)
+        corners, left = few.vertices.numpy(), few.triangles.numpy()
+    except ArgumentError:
+        # Tetrahedra that share an edge alone have a surface that is no manifold.
+        corners, left = _clustered(points, triangles, most)
+    return corners, left, None if values is None else values[cKDTree(points).query(corners)[1]]
+
+
+def _clustered(points: np.ndarray, triangles: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices in one cell of a grid are one; the grid is as fine as the number of triangles allows."""
+    extent = np.ptp(points, axis=0).max() + 1e-300
+    cells, left = 256, triangles
+    while len(left) > most or cells == 256:
+        cells //= 2
+        _, first, where = np.unique(np.floor((points - points.min(0)) / extent * cells), axis=0, return_index=True, return_inverse=True)
+        ordered = np.sort(left := where.reshape(-1)[triangles], 1)
+        left = left[(ordered[:, 0] < ordered[:, 1]) & (ordered[:, 1] < ordered[:, 2])]
+    return points[first], left
 
 
 def _ground(low: np.ndarray, high: np.ndarray) -> list[np.ndarray]:

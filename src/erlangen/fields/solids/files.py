@@ -205,11 +205,13 @@ def _meshio_read(file: Path) -> tuple[np.ndarray, np.ndarray]:
             mesh = meshio.read(file, file_format=TETRAHEDRA[file.suffix.lower()])
     except (Exception, SystemExit) as problem:  # meshio 5.3.5 leaves the process where it can make nothing of a file
         why = " ".join(said.getvalue().split()) or f"{type(problem).__name__}: {problem}"
-        raise ArgumentError("path", f"a readable {file.suffix} file", repr(str(file)), why) from None
+        hint = f"{why}; where another program reads it, save it as .vtu there"
+        raise ArgumentError("path", f"a readable {file.suffix} file", repr(str(file)), hint) from None
     blocks = [np.asarray(block.data) for block in mesh.cells if block.type == "tetra"]
     if not blocks:
         others = ", ".join(sorted({block.type for block in mesh.cells})) or "no cells"
-        raise ArgumentError("path", "a file with tetrahedra", f"{others} in {str(file)!r}")
+        hint = "cells of other shapes are not cut into tetrahedra here; a surface can be filled with them: .stl, .obj, .ply"
+        raise ArgumentError("path", "a file with tetrahedra", f"{others} in {str(file)!r}", hint)
     points = np.asarray(mesh.points, dtype=float)
     return np.pad(points, ((0, 0), (0, 3 - points.shape[1]))), np.concatenate(blocks)
 

@@ -12,12 +12,14 @@ from erlangen.errors import ArgumentError
 from erlangen.fields.solids.files import Units, boundary, is_tetrahedra, read_surface, read_tets
 from erlangen.fields.solids.material import Material
 from erlangen.fields.solids.mesh import TetMesh
-from erlangen.fields.solids.remesh import simplify, wrap
+from erlangen.fields.solids.remesh import simplify, wrapped
 from erlangen.fields.solids.repair import Examined, examine, repair
-from erlangen.fields.solids.standing import flatten_base
+from erlangen.fields.solids.standing import flatten_base, stance
 from erlangen.fields.solids.surface import TriMesh
 from erlangen.fields.solids.tetrahedra import tetrahedralize
 
+#: Cells along the longest side of the grid for a new surface.
+CELLS = 40
 #: Triangles that a surface keeps by default: with more, the inverse problem takes minutes.
 TRIANGLES = 3000
 Up = Literal["x", "y", "z"]
@@ -49,6 +51,7 @@ def prepare(
     size: float | None = None,
     triangles: int = TRIANGLES,
     rewrap: bool | None = None,
+    cells: int = CELLS,
     cache: bool = True,
 ) -> Prepared:
     """Read a model, mend it, set it upright on the ground and fill it with tetrahedra.
@@ -60,14 +63,15 @@ def prepare(
         flatten: cut off so much at the bottom, metres.
         size: length of edge of the tetrahedra, metres.
         triangles: simplify the surface to so many.
-        rewrap: make a new surface around the file's; by default where mending leaves faults.
+        rewrap: make a new surface around the mended one; by default where mending leaves faults.
+        cells: of the grid of such a surface, along its longest side.
         cache: of the tetrahedra, see :func:`tetrahedralize`.
 
     Raises:
         ArgumentError: what the readers, the mender and the mesher refuse; several parts that do not touch.
     """
     try:
-        return _prepare(model, units, up, flatten, size, triangles, rewrap, cache)
+        return _prepare(model, units, up, flatten, size, triangles, rewrap, cells, cache)
     except ArgumentError as problem:
         # What readers and menders call their argument is this one's model, or how much to cut off.
         here = {"path": "model", "surface": "model", "vertices": "model", "tets": "model", "height": "flatten"}
@@ -84,6 +88,7 @@ def _prepare(
     size: float | None,
     triangles: int,
     rewrap: bool | None,
+    cells: int,
     cache: bool,
 ) -> Prepared:
     if up not in ("x", "y", "z"):
@@ -93,6 +98,8 @@ def _prepare(
         "y": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
         "x": [[0, -1, 0], [0, 0, -1], [1, 0, 0]],
     }[up]
+    if triangles < 100:
+        raise ArgumentError("triangles", "100 or more", repr(triangles))
     rotation = torch.tensor(turn, dtype=torch.float64)
     if not isinstance(model, TriMesh) and is_tetrahedra(model):
         mesh = read_tets(model, units)
@@ -114,9 +121,13 @@ def _prepare(
     done += mended.done
     surface = mended.surface
     if rewrap or (rewrap is None and not mended.after.sound):
-        surface = wrap(raw)
+        extent = float(surface.extents.max())
+        surface, lost = wrapped(surface, cells)
         why = "" if rewrap else f", because of what was left: {'; '.join(mended.after.faults)}"
-        done.append(f"made a new surface around it, on a grid of 40 cells{why}")
+        finest = f"on a grid of {cells} cells, so that what is thinner than {2000 * extent / cells:.3g} mm may be lost"
+        done.append(f"made a new surface around it, {finest}{why}")
+        if lost:
+            done.append(f"the new surface {lost}")
     surface = surface.on_ground()
     if len(surface.triangles) > triangles:
         before = len(surface.triangles)
@@ -124,9 +135,12 @@ def _prepare(
         # Where simplifying makes triangles cross, fewer are taken away.
         while not examine(simpler).sound and len(simpler.triangles) < before / 2:
             simpler = simplify(surface, 2 * len(simpler.triangles))
-        if examine(simpler).sound:
+        left = examine(simpler)
+        if left.sound:
             surface = simpler
             done.append(f"simplified {before} triangles to {len(surface.triangles)}")
+        else:
+            done.append(f"kept all {before} triangles, since with fewer there are {'; '.join(left.faults)}")
     if flatten is not None:
         surface = flatten_base(surface, flatten).on_ground()
         done.append(f"cut {flatten:.4g} m off the bottom")
@@ -140,6 +154,15 @@ def softness(mesh: TetMesh, material: Material, gravity: float = 9.8) -> float:
     return (
         float(torch.as_tensor(material.rho).max()) * gravity * float(mesh.size().max()) / float(torch.as_tensor(material.E).min())
     )
+
+
+def refuse_edge(mesh: TetMesh) -> None:
+    """Raises ArgumentError for a body that touches the ground in a point or a line only: it turns about what holds it."""
+    touched = len(stance(mesh).hull)
+    if touched < 3:
+        where = "a point" if touched == 1 else "a line"
+        hint = "cut the base flat: flatten in metres, or --flatten in millimetres at the prompt; or name the axis that is up"
+        raise ArgumentError("model", "a body that touches the ground in an area", f"one that touches it in {where}", hint)
 
 
 def _refuse_parts(parts: int, surface: TriMesh | None = None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 
@@ -44,11 +46,15 @@ def wrap(surface: TriMesh, cells: int = 40) -> TriMesh:
 
     A point is inside where the surface goes round it more than half a time (the winding number of Jacobson et al. 2013, which gaps
     change little), and the new surface is where a signed distance on a grid vanishes. Details smaller than two cells of the grid are
-    lost, thin walls too.
+    lost, thin walls and legs too; what then lies apart with less than 1 % of the largest part's volume is left out, with a warning that
+    says how much. Triangles that are inside out all together are taken the other way round.
 
     Args:
         surface: any triangles that go round something.
         cells: of the grid, along the longest side.
+
+    Warns:
+        UserWarning: pieces were left out.
 
     Raises:
         ArgumentError: ``cells`` out of 8 to 160, or triangles that go round nothing.
@@ -58,6 +64,14 @@ def wrap(surface: TriMesh, cells: int = 40) -> TriMesh:
     >>> examine(around).sound, abs(around.volume - 1) < 0.05
     (True, True)
     """
+    made, lost = wrapped(surface, cells)
+    if lost:
+        warnings.warn(f"the new surface {lost}; more cells keep more", UserWarning, stacklevel=2)
+    return made
+
+
+def wrapped(surface: TriMesh, cells: int = 40) -> tuple[TriMesh, str]:
+    """As :func:`wrap`, and in words what was left out of it, empty where nothing was."""
     from scipy.spatial import cKDTree
 
     if not 8 <= cells <= 160:
@@ -70,7 +84,10 @@ def wrap(surface: TriMesh, cells: int = 40) -> TriMesh:
     shape = tuple(int(v) for v in np.ceil((high - origin) / spacing) + 4)
     grid = np.stack(np.meshgrid(*(o + spacing * np.arange(n) for o, n in zip(origin, shape)), indexing="ij"), -1)
     distance = cKDTree(_sampled(corners.numpy(), spacing / 3)).query(grid.reshape(-1, 3))[0].reshape(shape)
-    inside = (winding(surface, grid.reshape(-1, 3)) > 0.5).reshape(shape)
+    around = winding(surface, grid.reshape(-1, 3)).reshape(shape)
+    inside = around > 0.5
+    if not inside.any():
+        inside = around < -0.5
     inside[[0, -1]] = inside[:, [0, -1]] = inside[:, :, [0, -1]] = False
     if not inside.any():
         raise ArgumentError("surface", "triangles that go round something", f"{len(surface.triangles)} that go round nothing")
@@ -128,11 +145,17 @@ def _sampled(corners: np.ndarray, step: float) -> np.ndarray:
     return np.concatenate(points)
 
 
-def _largest_parts(surface: TriMesh) -> TriMesh:
-    """Without crumbs that the grid left."""
+def _largest_parts(surface: TriMesh) -> tuple[TriMesh, str]:
+    """Without crumbs that the grid left, and what these were."""
     label = torch.from_numpy(parts_of(surface.triangles.numpy()))
     parts = [surface.triangles[label == k] for k in range(int(label.max()) + 1)]
     volumes = [abs(TriMesh(surface.vertices, part).volume) for part in parts]
-    triangles = torch.cat([part for part, volume in zip(parts, volumes) if volume > CRUMB * max(volumes)])
+    large = [volume > CRUMB * max(volumes) for volume in volumes]
+    triangles = torch.cat([part for part, kept in zip(parts, large) if kept])
     used, where = triangles.unique(return_inverse=True)
-    return TriMesh(surface.vertices[used], where.reshape(triangles.shape))
+    lost = [volume for volume, kept in zip(volumes, large) if not kept]
+    said = ""
+    if lost:
+        pieces = "1 piece" if len(lost) == 1 else f"{len(lost)} pieces, each"
+        said = f"leaves out {pieces} with less than {CRUMB:.0%} of the largest one's volume ({sum(lost) / sum(volumes):.2g} of all)"
+    return TriMesh(surface.vertices[used], where.reshape(triangles.shape)), said

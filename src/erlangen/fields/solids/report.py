@@ -29,13 +29,15 @@ GLOSSARY = {
     "von Mises stress": "the size of the part of the stress that changes shape; materials yield where it exceeds their strength",
     "rho g L / E": "weight against stiffness: a body sags by about this part of its size, a slender one by more",
 }
+#: Displacements below this part of the size are not coloured.
+UNSEEN = 1e-6
 Files = Mapping[str, Callable[[Path], object]]
 
 
 def drops(stand: Stand) -> tuple[Drop, Drop] | None:
-    """Drop tests before and after; None where MuJoCo is not installed."""
+    """Drop tests before and after, of the rigid shapes under their weight; None where MuJoCo is not installed."""
     try:
-        return drop_test(stand.target), drop_test(stand.printed)
+        return drop_test(stand.target), drop_test(stand.mesh)
     except MissingExtra:
         return None
 
@@ -53,6 +55,8 @@ def stand_outcome(
             f"{fell}; bent by up to {1000 * stand.moved[0]:.3g} mm, it stands up to {after.tipping:.3g} degrees, its volume changed by "
             f"{100 * stand.volume_change:+.2g} %."
         )
+    if stand.rest is not None and stand.rest.status in ("failed", "unstable"):
+        answer += f" But as a soft body it does not: {_verdict(stand.rest, of)[:1].lower()}{_verdict(stand.rest, of)[1:]}"
     if tests is not None:
         answer += f" In MuJoCo it {_fate(tests[0])} before and {_fate(tests[1])} after."
     numbers = [
@@ -63,7 +67,7 @@ def stand_outcome(
         KeyNumber("rho g L / E", softness(stand.mesh, of.material()), note="a wrong unit would show here"),
     ]
     shift = (stand.mesh.vertices - stand.target.vertices).norm(dim=1) * 1000
-    values = (torch.zeros_like(shift), shift) if bool(shift.any()) else (None, None)
+    values = (torch.zeros_like(shift), shift) if _seen(shift, stand.mesh) else (None, None)
     sections = [
         Section(
             "Before and after",
@@ -80,7 +84,7 @@ def stand_outcome(
         )
     ]
     if tests is not None:
-        pair = {"before": (stand.target, tests[0]), "after": (stand.printed, tests[1])}
+        pair = {"before": (stand.target, tests[0]), "after": (stand.mesh, tests[1])}
         words = ["Set on the ground and watched for three seconds (MuJoCo; contact is that of the convex hull)."]
         words += [f"{name}: {test.failure}." for name, (_, test) in pair.items() if test.failure]
         sections.append(Section("Drop test", words, figures=[draw_drop(pair, title="Before and after, let go")]))
@@ -125,12 +129,16 @@ def rest_outcome(
         KeyNumber("rho g L / E", softness(rest.target, of.material()), note="a wrong unit would show here"),
     ]
     metrics: dict[str, Any] = {"rest shape": _rest(rest, of), "rho g L / E": softness(rest.target, of.material())}
-    sections = [Section("Rest shape and equilibrium", _words(rest, of), figures=figures)]
+    words = _words(rest, of)
+    if naive is None:
+        words.append("How far the wanted shape itself would sag is not known: it was not followed, or did not come to rest.")
+    sections = [Section("Rest shape and equilibrium", words, figures=figures)]
     if naive is not None:
         sag = (naive.vertices - rest.target.vertices).norm(dim=1) * 1000
         numbers.insert(1, KeyNumber("would sag by", float(sag.max()), "mm", "printed as it is"))
         metrics["naive"] = {"largest": float(sag.max()) / 1000, "mean": float(sag.mean()) / 1000}
-        shown = {"wanted": Shown(rest.target, torch.zeros_like(sag)), "printed as it is": Shown(naive, sag)}
+        values = (torch.zeros_like(sag), sag) if _seen(sag, naive) else (None, None)
+        shown = {"wanted": Shown(rest.target, values[0]), "printed as it is": Shown(naive, values[1])}
         sections.append(
             Section(
                 "Without it",
@@ -145,9 +153,10 @@ def rest_outcome(
 
 
 def rest_files(rest: RestShape) -> Files:
-    """As :func:`stand_files`."""
+    """As :func:`stand_files`; nothing to print where no rest shape was found."""
     data = {"equilibrium": rest.equilibrium.vertices, "change": rest.change}
-    return _print_files(rest.mesh) | {"rest.vtu": lambda path: write_tets(rest.mesh, path, "m", point_data=data)}
+    printed = {} if rest.status == "failed" else _print_files(rest.mesh)
+    return printed | {"rest.vtu": lambda path: write_tets(rest.mesh, path, "m", point_data=data)}
 
 
 def _print_files(mesh: TetMesh) -> dict[str, Callable[[Path], object]]:
@@ -172,9 +181,15 @@ def _words(rest: RestShape, of: Substance) -> list[str]:
     return [f"{line[:1].upper()}{line[1:]}." for line in rest.report().splitlines()]
 
 
+def _seen(moved: torch.Tensor, mesh: TetMesh) -> bool:
+    """Whether displacements, in mm, are worth a scale of colours: not where they are a millionth of the size."""
+    return float(moved.max()) > UNSEEN * 1000 * float(mesh.size().max())
+
+
 def _pair_figure(rest: RestShape) -> Figure:
     change = rest.change.norm(dim=1) * 1000
-    shown = {"rest shape": Shown(rest.mesh, change), "equilibrium": Shown(rest.equilibrium, torch.zeros_like(change))}
+    values = (change, torch.zeros_like(change)) if _seen(change, rest.mesh) else (None, None)
+    shown = {"rest shape": Shown(rest.mesh, values[0]), "equilibrium": Shown(rest.equilibrium, values[1])}
     return draw(shown, title="The rest shape, and what gravity makes of it", colour_label="off the wanted shape, mm")
 
 
@@ -185,9 +200,11 @@ def _rest_section(rest: RestShape, of: Substance) -> Section:
 def _stress_section(rest: RestShape, of: Substance) -> Section:
     stress = _stresses(rest)
     most = float(stress.max())
-    words = [
-        f"The largest von Mises stress is {most:.3g} Pa, {100 * most / of.strength:.2g} % of what {of.name} bears ({of.strength:.2g} Pa)."
-    ]
+    if of.strength is None:
+        words = [f"The largest von Mises stress is {most:.3g} Pa. What {of.name} bears is not known here; --strength says it."]
+    else:
+        part = 100 * most / of.strength
+        words = [f"The largest von Mises stress is {most:.3g} Pa, {part:.2g} % of what {of.name} bears ({of.strength:.2g} Pa)."]
     shown = {"equilibrium": Shown(rest.equilibrium, stress)}
     return Section("Stress", words, figures=[draw(shown, title="Von Mises stress in the equilibrium", colour_label="Pa")])
 
@@ -209,7 +226,7 @@ def _model_section(prepared: Prepared, of: Substance) -> Section:
         ["Young's modulus", of.E, "Pa"],
         ["Poisson's ratio", of.nu, ""],
         ["density", of.rho, "kg/m3"],
-        ["strength", of.strength, "Pa"],
+        ["strength", "not known" if of.strength is None else of.strength, "Pa"],
     ]
     words = [] if prepared.found is None else [f"In the file: {prepared.found}."]
     words += [f"{done[:1].upper()}{done[1:]}." for done in prepared.done]
@@ -243,7 +260,9 @@ def _rest(rest: RestShape, of: Substance) -> dict[str, Any]:
         told |= {"lambda_min": rest.stability.lambda_min, "mode": rest.stability.mode_type}
     if rest.status != "failed":
         stress = _stresses(rest)
-        told |= {"largest stress": float(stress.max()), "stress over strength": float(stress.max()) / of.strength}
+        told["largest stress"] = float(stress.max())
+        if of.strength is not None:
+            told["stress over strength"] = float(stress.max()) / of.strength
     return told
 
 

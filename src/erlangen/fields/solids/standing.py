@@ -20,6 +20,7 @@ from erlangen.fields.solids.mesh import TetMesh
 from erlangen.fields.solids.rest import RestShape, rest_shape
 from erlangen.fields.solids.surface import TriMesh
 from erlangen.fields.solids.system import System
+from erlangen.reporting import progress
 
 #: Constraints hold to this part of the body's height.
 EXACT = 1e-12
@@ -95,8 +96,8 @@ class Stand:
 
     @property
     def printed(self) -> TetMesh:
-        """What to print: the rest shape, or where there is none the body itself."""
-        return self.mesh if self.rest is None else self.rest.mesh
+        """What to print: the rest shape, or where there is none, or none was found, the body itself."""
+        return self.mesh if self.rest is None or self.rest.status == "failed" else self.rest.mesh
 
 
 def stance(mesh: TetMesh, contacts: Any = None) -> Stance:
@@ -137,6 +138,7 @@ def make_stand(
     mass: Any = "target",
     loads: Loads | None = None,
     steps: int = 60,
+    quiet: bool = True,
 ) -> Stand:
     """The least change of a body after which it stands: its centre of mass inside of the base with a margin, the base as it was.
 
@@ -154,13 +156,16 @@ def make_stand(
         invert: find the rest shape, too.
         mass, loads: for the rest shape, as in :func:`~erlangen.fields.solids.rest_shape`.
         steps: of the optimiser, at most.
+        quiet: no line of progress.
 
     Raises:
         ArgumentError: it touches the ground in a line or a point, or its base is too narrow for the margin (flatten it first, see
             :func:`flatten_base`), or the deformation would turn a tetrahedron inside out.
 
-    The least mean square displacement, which one might think of instead, has no limit on finer meshes: the centre of mass changes by
-    what the surface does alone, so that only vertices on it would move, and invert what is under them.
+    The least mean square displacement, which one might think of instead, has no limit on finer meshes. By the divergence theorem the
+    condition is, to first order in displacements ``u``, an integral over the surface, ``int (n . x - b) u . normal dS``: a layer of
+    thickness ``h`` below it can do all that is asked, at a cost of order ``h``, with slopes of order ``1 / h`` that invert tetrahedra.
+    Elastic energy bounds the slopes.
 
     Source: R. Prévost, E. Whiting, S. Lefebvre, O. Sorkine-Hornung, "Make it stand", ACM TOG 32 (2013), for the task.
     """
@@ -177,11 +182,11 @@ def make_stand(
     sides = np.column_stack(
         [before.normals, np.full(len(before.normals), slope), -(before.offsets - (margin or 0.0) + slope * ground)]
     )
-    reached, count, residual = _least_change(mesh, material, before.contacts, sides, steps)
+    reached, count, residual = _least_change(mesh, material, before.contacts, sides, steps, quiet)
     after = stance(reached, before.contacts)
     rest = None
     if invert:
-        rest = rest_shape(reached, material=material, loads=loads, fixed=before.contacts, mass=mass)
+        rest = rest_shape(reached, material=material, loads=loads, fixed=before.contacts, mass=mass, quiet=quiet)
     moved = (reached.vertices - mesh.vertices).norm(dim=1)
     change = reached.volume() / mesh.volume() - 1
     return Stand(mesh, reached, before, after, rest, (float(moved.max()), float(moved.mean())), change, count, residual)
@@ -221,7 +226,7 @@ def _refuse_narrow(before: Stance, margin: float | None, slope: float, angle: fl
 
 
 def _least_change(
-    mesh: TetMesh, material: Material, fixed: torch.Tensor, sides: np.ndarray, steps: int
+    mesh: TetMesh, material: Material, fixed: torch.Tensor, sides: np.ndarray, steps: int, quiet: bool
 ) -> tuple[TetMesh, int, float]:
     """The deformed mesh, steps, and the residual of optimality. What lies far outside is led there by shares of the way."""
     moments, _ = _moments(mesh.vertices, mesh.tets)
@@ -230,20 +235,22 @@ def _least_change(
         return mesh, 0, 0.0
     x, share, step, count = mesh.vertices, 0.0, 1.0, 0
     residual = 0.0
-    while share < 1:
-        aim = min(1.0, share + step)
-        relaxed = sides.copy()
-        relaxed[:, 3] -= (1 - aim) * missing
-        there, took, left = _optimised(mesh, material, fixed, relaxed, x, steps)
-        count += took
-        if there is None:
-            step = (aim - share) / 2
-            if step < SMALLEST:
-                said = f"one whose centre of mass gets {100 * share:.2g} % of the way of {missing.max():.3g} m"
-                raise ArgumentError("mesh", "a body that can be bent so far", said, "a wider base, or a smaller angle, needs less")
-            continue
-        step = 2 * (aim - share)
-        x, share, residual = there, aim, left
+    with progress(None, "standing", quiet) as bar:
+        while share < 1:
+            aim = min(1.0, share + step)
+            relaxed = sides.copy()
+            relaxed[:, 3] -= (1 - aim) * missing
+            there, took, left = _optimised(mesh, material, fixed, relaxed, x, steps)
+            count += took
+            bar.advance(took, way=aim, residual=left)
+            if there is None:
+                step = (aim - share) / 2
+                if step < SMALLEST:
+                    said = f"one whose centre of mass gets {100 * share:.2g} % of the way of {missing.max():.3g} m"
+                    raise ArgumentError("mesh", "a body that can be bent so far", said, "a wider base, or a smaller angle, needs less")
+                continue
+            step = 2 * (aim - share)
+            x, share, residual = there, aim, left
     return TetMesh(x, mesh.tets), count, residual
 
 

@@ -66,7 +66,7 @@ def tetrahedralize(
     half = surface if mirror is None else _half(surface, mirror)
     found = examine(half)
     if not found.sound:
-        hint = "solids.repair mends what it can; solids.wrap makes a new surface around it"
+        hint = "solids.repair mends what it can; solids.wrap, --cells at the prompt, makes a new surface around it"
         raise ArgumentError("surface", "a closed surface that does not pass through itself", "; ".join(found.faults), hint)
     # An eighth of an edge cubed: a regular tetrahedron has 0.118, and most are smaller than the largest allowed.
     largest = half.volume / WANTED * (2 if mirror is None else 4) if size is None else size**3 / 8
@@ -93,7 +93,7 @@ def _tetgen(surface: TriMesh, largest: float, quality: float) -> TetMesh:
     try:
         vertices, tets = maker.tetrahedralize(minratio=quality, fixedvolume=True, maxvolume=largest / unit**3, quiet=True)[:2]
     except RuntimeError as problem:
-        hint = "solids.wrap makes a new surface around it, of triangles of one size"
+        hint = "solids.wrap, --cells at the prompt, makes a new surface around it, of triangles of one size"
         raise ArgumentError("surface", "one that tetgen can mesh", f"'{problem}'", hint) from None
     return TetMesh.of_used(torch.from_numpy(np.array(vertices)) * unit + shift, torch.from_numpy(np.array(tets, dtype=np.int64)))
 
