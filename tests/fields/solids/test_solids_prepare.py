@@ -33,7 +33,14 @@ def test_values_of_your_own_replace_the_typical_ones():
     assert own.source.startswith("Young's modulus, density as given; the others: printed specimens")
     assert solids.substance("pla", density=900).strength == solids.substance("pla").strength
     assert solids.substance("pla", 1e6, 0.0, 1, 2).source == "Young's modulus, Poisson's ratio, density, strength as given"
-    for bad in ({"young": 0.0}, {"young": float("nan")}, {"poisson": 0.5}, {"poisson": -1.0}, {"density": -3.0}, {"strength": float("inf")}):
+    for bad in (
+        {"young": 0.0},
+        {"young": float("nan")},
+        {"poisson": 0.5},
+        {"poisson": -1.0},
+        {"density": -3.0},
+        {"strength": float("inf")},
+    ):
         with pytest.raises(ArgumentError, match=f"'{next(iter(bad))}'"):
             solids.substance("pla", **bad)
 
@@ -42,7 +49,8 @@ def test_what_a_new_surface_leaves_out_is_told():
     """A ball with a speck beside it: the speck is lost, and that is said."""
     ball = solids.TriMesh.from_trimesh(engine("solids", "trimesh").creation.icosphere(2, 1.0))
     both = solids.TriMesh(
-        torch.cat([ball.vertices, 0.15 * ball.vertices + torch.tensor([1.5, 0, 0])]), torch.cat([ball.triangles, ball.triangles + len(ball.vertices)])
+        torch.cat([ball.vertices, 0.15 * ball.vertices + torch.tensor([1.5, 0, 0])]),
+        torch.cat([ball.triangles, ball.triangles + len(ball.vertices)]),
     )
     with pytest.warns(UserWarning, match="leaves out 1 piece with less than 1% of the largest"):
         around = solids.wrap(both, 40)
@@ -57,7 +65,10 @@ def test_what_a_new_surface_leaves_out_is_told():
 
 def test_a_broken_surface_that_is_inside_out_gets_a_new_one_too():
     ball = engine("solids", "trimesh").creation.icosphere(2, 0.01)
-    bars = [solids.TriMesh.from_trimesh(engine("solids", "trimesh").creation.box(size)) for size in ((0.03, 0.004, 0.004), (0.004, 0.03, 0.004))]
+    bars = [
+        solids.TriMesh.from_trimesh(engine("solids", "trimesh").creation.box(size))
+        for size in ((0.03, 0.004, 0.004), (0.004, 0.03, 0.004))
+    ]
     parts = [solids.TriMesh.from_trimesh(ball), *bars]
     shift, faces, points = 0, [], []
     for part in parts:

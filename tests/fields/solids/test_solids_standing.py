@@ -90,9 +90,10 @@ def test_the_change_is_the_least_there_is():
 
 def test_least_mean_square_displacements_vanish_on_finer_meshes_and_elastic_energy_does_not():
     """Why energy is minimised: the least integral of u squared that moves the centre halves with the edges, to first order."""
+    from scipy.sparse.linalg import spsolve
+
     from erlangen.fields.solids import Loads, lumped_masses
     from erlangen.fields.solids.system import System
-    from scipy.sparse.linalg import spsolve
 
     squares, energies, layers = [], [], []
     for n in (4, 8, 16):

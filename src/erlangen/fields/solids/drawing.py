@@ -144,7 +144,9 @@ def _clustered(points: np.ndarray, triangles: np.ndarray, most: int) -> tuple[np
     cells, left = 256, triangles
     while len(left) > most or cells == 256:
         cells //= 2
-        _, first, where = np.unique(np.floor((points - points.min(0)) / extent * cells), axis=0, return_index=True, return_inverse=True)
+        _, first, where = np.unique(
+            np.floor((points - points.min(0)) / extent * cells), axis=0, return_index=True, return_inverse=True
+        )
         ordered = np.sort(left := where.reshape(-1)[triangles], 1)
         left = left[(ordered[:, 0] < ordered[:, 1]) & (ordered[:, 1] < ordered[:, 2])]
     return points[first], left

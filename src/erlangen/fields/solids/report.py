@@ -15,7 +15,7 @@ from erlangen.fields.solids.files import write_surface, write_tets
 from erlangen.fields.solids.mesh import TetMesh
 from erlangen.fields.solids.prepare import Prepared, softness
 from erlangen.fields.solids.rest import RestShape
-from erlangen.fields.solids.standing import Stand
+from erlangen.fields.solids.standing import Stance, Stand, stance
 from erlangen.fields.solids.stress import cauchy_stress, von_mises
 from erlangen.fields.solids.substances import Substance
 from erlangen.reporting import Figure, KeyNumber, Outcome, Section, Table
@@ -79,7 +79,7 @@ def stand_outcome(
                     colour_label="moved, mm",
                 ),
                 draw_stance(stand.target, before, title="Before"),
-                draw_stance(stand.mesh, after, title="After"),
+                *([draw_stance(stand.mesh, after, title="After")] if stand.steps else []),
             ],
         )
     ]
@@ -122,6 +122,10 @@ def rest_outcome(
     """The report of ``erlangen rest-shape``; ``naive`` is where the pictured shape itself would sag to."""
     change = rest.change.norm(dim=1) * 1000
     answer = _verdict(rest, of)
+    held = stance(rest.target, rest.system.fixed)
+    if not held.stands:
+        outside = f"{-1000 * held.margin:.3g} mm outside of its base"
+        answer += f" It is held as if glued to the ground: let go, it falls over, its centre of mass {outside}."
     figures = [_pair_figure(rest)]
     numbers = [
         KeyNumber("status", rest.status),
@@ -165,6 +169,11 @@ def _print_files(mesh: TetMesh) -> dict[str, Callable[[Path], object]]:
 
 def _verdict(rest: RestShape, of: Substance) -> str:
     change = 1000 * float(rest.change.norm(dim=1).max())
+    if rest.status == "failed" and rest.reached == 0:
+        return (
+            "No rest shape was found, not even for a thousandth of its weight: it is far too soft for its weight or held by too little, "
+            "or its mesh has nearly flat tetrahedra."
+        )
     if rest.status == "failed":
         return f"It is too soft for its weight: a rest shape was found for {100 * rest.reached:.3g} % of the weight only."
     if rest.status == "unstable":
@@ -241,8 +250,8 @@ def _fate(drop: Drop) -> str:
     return "could not be followed" if drop.failure else "stands" if drop.upright else "falls over"
 
 
-def _stance(stance: Any) -> dict[str, Any]:
-    return {"stands": stance.stands, "margin": stance.margin, "tipping angle": stance.tipping, "centre of mass": stance.centre}
+def _stance(of: Stance) -> dict[str, Any]:
+    return {"stands": of.stands, "margin": of.margin, "tipping angle": of.tipping, "centre of mass": of.centre}
 
 
 def _rest(rest: RestShape, of: Substance) -> dict[str, Any]:

@@ -247,7 +247,9 @@ def _least_change(
                 step = (aim - share) / 2
                 if step < SMALLEST:
                     said = f"one whose centre of mass gets {100 * share:.2g} % of the way of {missing.max():.3g} m"
-                    raise ArgumentError("mesh", "a body that can be bent so far", said, "a wider base, or a smaller angle, needs less")
+                    raise ArgumentError(
+                        "mesh", "a body that can be bent so far", said, "a wider base, or a smaller angle, needs less"
+                    )
                 continue
             step = 2 * (aim - share)
             x, share, residual = there, aim, left

@@ -10,7 +10,6 @@ from erlangen.errors import ArgumentError
 from erlangen.fields.solids.material import NeoHookean
 
 
-
 class Substance(NamedTuple):
     """A material: single values that somebody published, not what your printer makes of your spool.
 
@@ -42,21 +41,22 @@ _LOCK = "Poisson's ratio lowered from nearly 0.5, because linear tetrahedra lock
 #: By the name that ``--material`` takes. Read in November 2026.
 SUBSTANCES: Mapping[str, Substance] = {
     "pla": Substance("polylactide (PLA)", 3.04e9, 0.35, 1264, 45e6,
-        f"printed specimens, XZ, modulus and yield by ASTM D638: pro3dcomposites.com/materials/pla; across the layers they bear 26 MPa. {_ROUND}"),
+        "printed specimens, XZ, modulus and yield by ASTM D638: pro3dcomposites.com/materials/pla (in XY they bear 26 MPa). "
+        f"{_ROUND}"),
     "abs": Substance("acrylonitrile butadiene styrene (ABS)", 2.48e9, 0.35, 1050, 34.5e6,
         f"P400 in the Stratasys FDM 2000 manual, page M1-5: 360 ksi, 5 ksi, 1.05 g/cm3. {_ROUND}"),
     "petg": Substance("glycol-modified polyester (PETG)", 2.1e9, 0.35, 1270, 50e6,
         f"data sheet of CR-3D's PETG ESD, ISO 527 and 1183, of 17 June 2025. {_ROUND}"),
     "nylon": Substance("polyamide 12, laser sintered", 1.8e9, 0.4, 930, 48e6,
-        "middle of the ranges 1.7 to 1.9 GPa (renato.design, ForMatter), 44 to 52 MPa and 0.88 to 0.96 g/cm3 (additive.tools/materials/pa12). "
+        "middle of the ranges 1.7 to 1.9 GPa (renato.design, ForMatter), 44 to 52 MPa and 0.88 to 0.96 g/cm3 (additive.tools, pa12). "
         "Poisson's ratio of nylon without a grade, academics.triton.edu, Strength of Materials"),
     "tpu": Substance("thermoplastic polyurethane, Shore 86A, laser sintered", 6.0e7, 0.45, 1220, 7e6,
         f"shapeways.com/materials/tpu-sls, ISO 527, in the layers (5 MPa across); density of Ultimaker's generic TPU. {_LOCK}"),
     "rubber": Substance("natural rubber, vulcanized", 1.5e6, 0.45, 950, 28e6,
         f"MatWeb, Natural Rubber, Vulcanized; its stress at 100 % strain stands for the modulus. {_LOCK}"),
     "silicone": Substance("casting silicone, Shore A 20 to 50", 1.0e6, 0.45, 1100, 7.1e6,
-        "a round modulus within the 0.2 to 1.6 MPa of Sylgard 184, whose strength it is (PMC11019708, table 2); the density is a round value "
-        f"without a source. {_LOCK}"),
+        "a round modulus within the 0.2 to 1.6 MPa of Sylgard 184, whose strength it is (PMC11019708, table 2); the density is a round "
+        f"value without a source. {_LOCK}"),
     "soft silicone": Substance("very soft casting silicone", 1.0e5, 0.45, 1070, None,
         "round values without a source, to be replaced by your own"),
     "soft": Substance("the soft default of Guo et al.", 5e5, 0.45, 1000, None, "arXiv:2405.20510 and its code, which name no strength"),
