@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from erlangen.fields.solids.static import is_whole
 from erlangen.fields.solids.system import System, largest
 from erlangen.reporting import progress
 
@@ -43,7 +44,7 @@ def solve_direct(
             start = X
             if before is not None:
                 start = X + (X - before[0]) * ((aim - share) / (share - before[1]))
-                if not _is_whole(system, start):
+                if not is_whole(system, start):
                     start = X
             there, told = _newton(system, target, start, aim)
             residuals += told
@@ -68,7 +69,7 @@ def _newton(system: System, target: Tensor, X: Tensor, share: float) -> tuple[Te
         if size <= goal:
             return X, told
         X = _stepped(system, target, X, r, share)
-        if not _is_whole(system, X):
+        if not is_whole(system, X):
             return None, told
         r, size, goal = _residual(system, target, X, share)
         told.append(size)
@@ -85,7 +86,7 @@ def _polish(system: System, target: Tensor, X: Tensor) -> tuple[Tensor, float, l
     while size > floor and len(told) < 4:
         there = _stepped(system, target, X, r, 1.0)
         left, now, _ = _residual(system, target, there, 1.0)
-        if not now < size or not _is_whole(system, there):
+        if not now < size or not is_whole(system, there):
             break
         X, r = there, left
         told.append(now)
@@ -111,10 +112,3 @@ def _stepped(system: System, target: Tensor, X: Tensor, r: Tensor, share: float)
         return X + system.step(system.rest_jacobian(system.elements(X, target), share), r)
     except np.linalg.LinAlgError:
         return torch.full_like(X, float("nan"))
-
-
-def _is_whole(system: System, X: Tensor) -> bool:
-    """Whether all rest volumes are positive."""
-    corners = X[system.tets]
-    edges = corners[:, 1:] - corners[:, :1]
-    return bool(X.isfinite().all()) and bool((edges.det() > 0).all())

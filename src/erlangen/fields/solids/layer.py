@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from erlangen.fields.solids.assembly import Elements
 from erlangen.fields.solids.loads import Loads
 from erlangen.fields.solids.material import Material, NeoHookean
 from erlangen.fields.solids.mesh import TetMesh
-from erlangen.fields.solids.static import minimise
+from erlangen.fields.solids.static import is_whole, minimise
 from erlangen.fields.solids.system import System
 from erlangen.reporting import progress
 
@@ -43,7 +44,7 @@ def equilibrium(
     Args:
         X: rest positions, m, float64.
         E: Young's modulus, Pa.
-        loads: by default gravity; :attr:`Loads.gravity`, ``forces`` and ``masses`` may ask for gradients.
+        loads: by default gravity; :attr:`Loads.gravity`, ``forces`` and ``masses`` may ask for gradients; what a potential holds gets none.
         tets: of the mesh.
         fixed: vertices that stay at their rest positions, a mask or indices; by default those on the ground.
         nu, rho: Poisson's ratio; density, kg/m^3.
@@ -83,6 +84,8 @@ class _Implicit(torch.autograd.Function):
         x, residuals, good = minimise(system, X, begin, tolerance=tolerance, max_steps=300)
         if not good:
             raise ArgumentError("loads", "loads under which the body comes to rest", f"a residual of {residuals[-1]:.3g} N")
+        if not is_whole(system, x):
+            warnings.warn("tetrahedra are turned inside out in this equilibrium: the body is too soft for its loads", stacklevel=3)
         ctx.system, ctx.loads, ctx.kind = system, loads, kind
         ctx.save_for_backward(x, *given)
         return x

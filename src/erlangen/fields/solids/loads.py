@@ -45,9 +45,12 @@ class Loads:
         )
         for name, ndim, expected in shapes:
             given = getattr(self, name)
-            if given is None:
+            if given is None and name != "gravity":
                 continue
-            value = torch.as_tensor(given, dtype=torch.float64)
+            try:
+                value = torch.as_tensor(given, dtype=torch.float64)
+            except (TypeError, ValueError, RuntimeError) as no_numbers:
+                raise ArgumentError(name, expected, repr(given)) from no_numbers
             if value.ndim != ndim or (name != "masses" and value.shape[-1] != 3):
                 raise ArgumentError(name, expected, f"shape {tuple(value.shape)}")
             bad = ~value.detach().isfinite() | ((value.detach() < 0) if name == "masses" else torch.tensor(False))
@@ -80,6 +83,24 @@ class Loads:
         weight = masses.unsqueeze(1) * self.gravity
         return weight if self.forces is None else weight + self.forces
 
+    def refuse_coupling(self, x: Float[Tensor, "n 3"]) -> None:
+        """Refuse a potential in which a vertex's energy depends on other vertices: its second derivatives would be wrong.
+
+        Raises:
+            ArgumentError: it does; the message names a vertex.
+        """
+        if self.potential is None:
+            return
+        slope = self.potential_terms(x)[1]
+        weights = torch.linspace(-1.0, 1.0, len(x), dtype=torch.float64)
+        with torch.enable_grad():
+            own = x.detach().requires_grad_()
+            weighted = torch.autograd.grad((weights * self.potential(own)).sum(), own)[0]
+        beside = (weighted - weights.unsqueeze(1) * slope).norm(dim=1)
+        if float(beside.max()) > 1e-6 * max(float(slope.norm(dim=1).max()), float(weighted.norm(dim=1).max())):
+            got = f"energies of other vertices that depend on vertex {int(beside.argmax())}"
+            raise ArgumentError("potential", "an energy of each vertex in its own place alone", got)
+
     def potential_terms(self, x: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor, Tensor]:
         """The potential's energy, its derivatives ``[n, 3]`` and second derivatives ``[n, 3, 3]``.
 
@@ -90,8 +111,11 @@ class Loads:
         with torch.enable_grad():
             own = x.detach().requires_grad_()
             energy = self.potential(own)
-            if energy.shape != x.shape[:1]:
-                raise ArgumentError("potential", f"an energy for each vertex, [{len(x)}]", f"shape {tuple(energy.shape)}")
+            if not isinstance(energy, Tensor) or energy.shape != x.shape[:1]:
+                got = f"shape {tuple(energy.shape)}" if isinstance(energy, Tensor) else type(energy).__name__
+                raise ArgumentError("potential", f"an energy for each vertex, [{len(x)}]", got)
+            if not energy.requires_grad:
+                raise ArgumentError("potential", "energies that autograd can follow back to positions", "some that it cannot")
             slope = torch.autograd.grad(energy.sum(), own, create_graph=True)[0]
             if not slope.requires_grad:
                 return energy.sum().detach(), slope.detach(), x.new_zeros(len(x), 3, 3)
@@ -128,9 +152,14 @@ def traction(mesh: TetMesh, force: Sequence[float] | Tensor, where: Bool[Tensor,
     triangles = mesh.surface()
     if where is not None:
         triangles = triangles[as_mask(where, mesh, "where")[triangles].all(1)]
+        if not len(triangles):
+            raise ArgumentError("where", "vertices with a triangle of the surface among them", "none: nothing would be loaded")
     a, b, c = mesh.vertices[triangles].unbind(1)
     normal = torch.linalg.cross(b - a, c - a) / 2
-    value = torch.as_tensor(force, dtype=torch.float64)
+    try:
+        value = torch.as_tensor(force, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as no_numbers:
+        raise ArgumentError("force", "a traction [3] or a pressure, in N/m^2", repr(force)) from no_numbers
     if value.shape not in ((), (3,)) or not bool(value.isfinite().all()):
         raise ArgumentError("force", "a traction [3] or a pressure, in N/m^2", repr(force))
     each = -value * normal if value.ndim == 0 else normal.norm(dim=1, keepdim=True) * value
@@ -150,13 +179,21 @@ def supports(mesh: TetMesh, within: float = STANDING) -> Bool[Tensor, " n"]:
 
 def as_mask(which: Any, mesh: TetMesh, name: str) -> Bool[Tensor, " n"]:
     """Vertices given as a mask ``[n]`` or by their indices."""
-    value = torch.as_tensor(which).detach().cpu()
     n = mesh.n_vertices
+    try:
+        value = torch.as_tensor(which).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as no_numbers:
+        raise ArgumentError(name, f"a mask of {n} vertices, or indices", repr(which)) from no_numbers
+    if not value.numel() and value.ndim == 1:
+        return torch.zeros(n, dtype=torch.bool)
     if value.dtype == torch.bool:
         if value.shape != (n,):
             raise ArgumentError(name, f"a mask of {n} vertices, or indices", f"shape {tuple(value.shape)}")
         return value
-    if value.ndim != 1 or value.is_floating_point():
+    if value.shape == (n,) and n > 2 and bool(((value == 0) | (value == 1)).all()):
+        got = f"{value.dtype}, {n} noughts and ones: indices, or a mask?"
+        raise ArgumentError(name, f"a mask of {n} vertices of dtype bool, or indices", got)
+    if value.ndim != 1 or value.is_floating_point() or value.is_complex():
         raise ArgumentError(name, f"a mask of {n} vertices, or indices", f"{value.dtype}, shape {tuple(value.shape)}")
     bad = (value < 0) | (value >= n)
     if bool(bad.any()):

@@ -82,15 +82,26 @@ class Material:
         followed = torch.is_grad_enabled() and any(x.requires_grad for x in (F, *self.lame()))
         with torch.enable_grad():
             own = F if F.requires_grad else F.detach().requires_grad_()
-            return torch.autograd.grad(self.energy(own).sum(), own, create_graph=followed)[0]
+            return torch.autograd.grad(self._followed(own), own, create_graph=followed)[0]
 
     def tangent(self, F: Float[Tensor, "m 3 3"]) -> Float[Tensor, "m 9 9"]:
         """The derivative of the stress, rows and columns in the order of ``F.flatten()``, Pa."""
         with torch.enable_grad():
             own = F.detach().requires_grad_()
-            P = torch.autograd.grad(self.energy(own).sum(), own, create_graph=True)[0].flatten(1)
-            rows = [torch.autograd.grad(P[:, i].sum(), own, retain_graph=True)[0].flatten(1) for i in range(9)]
+            P = torch.autograd.grad(self._followed(own), own, create_graph=True)[0].flatten(1)
+            if not P.requires_grad:  # an energy that is linear in F
+                return F.new_zeros(len(F), 9, 9)
+            rows = [
+                torch.autograd.grad(P[:, i].sum(), own, retain_graph=True, materialize_grads=True)[0].flatten(1) for i in range(9)
+            ]
         return torch.stack(rows, 1)
+
+    def _followed(self, F: Float[Tensor, "m 3 3"]) -> Float[Tensor, ""]:
+        """The energies' sum, which autograd must be able to follow."""
+        total = self.energy(F).sum()
+        if not total.requires_grad:
+            raise ArgumentError("density", "an energy that autograd can follow back to F", "one that does not depend on F for it")
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +203,9 @@ class CorotatedLinear(Material):
 class CustomMaterial(Material):
     """Your own energy density: a differentiable function of ``(F [m, 3, 3], mu, lambda)``, summed over nothing, ``[m]``.
 
+    Derivatives are taken backward twice. ``F.det()`` is safe here; in derivatives of your own, ``torch.func`` is wrong for it without an
+    error (torch 2.13: ``vmap(jacfwd)`` anywhere, second derivatives at the identity; ``findings/torch_det_forward_derivatives.sh``).
+
     >>> def linear(F, mu, lam):
     ...     e = (F + F.mT) / 2 - torch.eye(3, dtype=F.dtype)
     ...     return mu * (e * e).sum((1, 2)) + lam / 2 * e.diagonal(dim1=1, dim2=2).sum(1) ** 2
@@ -209,6 +223,8 @@ class CustomMaterial(Material):
     def energy(self, F: Float[Tensor, "m 3 3"]) -> Float[Tensor, " m"]:
         assert self.density is not None
         value = self.density(F, *self.lame())
+        if not isinstance(value, Tensor):
+            raise ArgumentError("density", f"a function with one energy an element, [{len(F)}]", type(value).__name__)
         if value.shape != F.shape[:1]:
             raise ArgumentError("density", f"a function with one energy an element, [{len(F)}]", f"shape {tuple(value.shape)}")
         return value

@@ -31,8 +31,8 @@ class TetMesh:
         tets: four vertices each, int64 ``[m, 4]``; ``det[x1 - x0, x2 - x0, x3 - x0] > 0``.
 
     Raises:
-        ArgumentError: shapes that do not fit, coordinates that are not finite, indices out of range, tetrahedra without volume or inverted,
-            vertices of no tetrahedron.
+        ArgumentError: shapes that do not fit, coordinates that are not finite, indices out of range, tetrahedra without volume, inverted or
+            given twice, vertices of no tetrahedron.
 
     >>> corner = TetMesh([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 2, 3]])
     >>> corner, corner.volumes().tolist(), len(corner.surface()), corner.centroid().tolist()
@@ -43,7 +43,10 @@ class TetMesh:
     tets: Int[Tensor, "m 4"]
 
     def __post_init__(self) -> None:
-        vertices = _as_tensor(self.vertices, "vertices").to(torch.float64)
+        vertices = _as_tensor(self.vertices, "vertices")
+        if vertices.is_complex():
+            raise ArgumentError("vertices", "real positions in metres, [n, 3]", f"dtype {vertices.dtype}")
+        vertices = vertices.to(torch.float64)
         if vertices.ndim != 2 or vertices.shape[1] != 3 or not len(vertices):
             raise ArgumentError("vertices", "positions in metres, [n, 3]", f"shape {tuple(vertices.shape)}")
         bad = ~vertices.isfinite().all(1)
@@ -53,7 +56,7 @@ class TetMesh:
         tets = _as_tensor(self.tets, "tets")
         if tets.ndim != 2 or tets.shape[1] != 4 or not len(tets):
             raise ArgumentError("tets", "four vertices a tetrahedron, [m, 4], one at least", f"shape {tuple(tets.shape)}")
-        if tets.is_floating_point() or tets.dtype == torch.bool:
+        if tets.is_floating_point() or tets.is_complex() or tets.dtype == torch.bool:
             raise ArgumentError("tets", "integer indices of vertices", f"dtype {tets.dtype}")
         tets = tets.to(torch.int64)
         bad = ((tets < 0) | (tets >= len(vertices))).any(1)
@@ -69,6 +72,10 @@ class TetMesh:
             raise ArgumentError("tets", "tetrahedra with a volume", got)
         negative = six < 0
         tets = torch.where(negative.unsqueeze(1), tets[:, [1, 0, 2, 3]], tets)
+        again = _repeated(tets, len(vertices))
+        if again is not None:
+            got = f"tetrahedron {again[1]} again at tetrahedron {again[0]}, vertices {tets[again[0]].tolist()!r}"
+            raise ArgumentError("tets", "each tetrahedron once: a second one weighs and holds twice", got)
         unused = torch.ones(len(vertices), dtype=torch.bool)
         unused[tets.flatten()] = False
         if bool(unused.any()):
@@ -193,6 +200,17 @@ class TetMesh:
 def _edges(vertices: Tensor, tets: Tensor) -> Tensor:
     corners = vertices[tets]
     return (corners[:, 1:] - corners[:, :1]).mT
+
+
+def _repeated(tets: Tensor, n: int) -> tuple[int, int] | None:
+    """A tetrahedron of the same four vertices as an earlier one, and that one."""
+    a, b, c, d = tets.sort(1).values.unbind(1)
+    pair = (a * n + b).unique(return_inverse=True)[1]
+    _, place, count = (pair * n**2 + c * n + d).unique(return_inverse=True, return_counts=True)
+    if int(count.max()) < 2:
+        return None
+    same = (place == place[_first(count[place] > 1)]).nonzero()[:, 0]
+    return int(same[1]), int(same[0])
 
 
 def _as_tensor(x: Any, name: str) -> Tensor:

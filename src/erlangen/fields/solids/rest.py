@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from erlangen.fields.solids.material import Material, NeoHookean
 from erlangen.fields.solids.mesh import TetMesh
 from erlangen.fields.solids.plastic import solve_plastic
 from erlangen.fields.solids.stability import Stability, stability_of
-from erlangen.fields.solids.static import Equilibrium, minimise, settle
+from erlangen.fields.solids.static import Equilibrium, is_whole, minimise, settle
 from erlangen.fields.solids.system import System, largest
 
 Method = Literal["direct", "plastic", "fixed point", "naive"]
@@ -30,7 +31,8 @@ class RestShape:
     Attributes:
         status: ``"stable"``: the equilibrium is there, and the body returns to it; ``"unstable"``: it is there, and the body buckles
             or topples
-            out of it; ``"converged"``: stability was not asked for; ``"failed"``: the loads could be followed up to :attr:`reached` only.
+            out of it; ``"converged"``: stability was not asked for; ``"failed"``: the loads could be followed up to :attr:`reached` only,
+            or an equilibrium on the way was not found, or is one of inverted tetrahedra.
         mesh: the rest shape.
         target: the wanted shape.
         residual: the largest component of the forces that are left in the equilibrium, N.
@@ -80,8 +82,11 @@ class RestShape:
 
     @cached_property
     def matching(self) -> tuple[float, float]:
-        """Mean and largest distance of the equilibrium to the wanted shape, m, by :meth:`settle`."""
-        return distances(self.settle().mesh.vertices, self.target.vertices)
+        """Mean and largest distance of the equilibrium to the wanted shape, m, by :meth:`settle`; infinite where it finds none."""
+        settled = self.settle()
+        return (
+            distances(settled.mesh.vertices, self.target.vertices) if settled.status != "failed" else (float("inf"), float("inf"))
+        )
 
     def report(self) -> str:
         """What was found, in a few lines."""
@@ -91,10 +96,20 @@ class RestShape:
             f"residual {self.residual:.2g} N after {self.steps} steps; rho g L / E = {self.system.softness():.3g}",
         ]
         if self.status == "failed":
-            lines.append(
-                f"a rest shape was found for {100 * self.reached:.3g} % of the loads only: this body is too soft for its weight"
-            )
+            lines.append(self._why())
         return "\n".join(lines + ([] if self.stability is None else self.stability.lines()))
+
+    def _why(self) -> str:
+        """What a failure says."""
+        material = self.system.material
+        unstrained = material.stress(torch.eye(3, dtype=torch.float64).repeat(len(self.target), 1, 1))
+        if not float(unstrained.abs().max()) <= 1e-6 * float(material.E.max()):
+            return "this material is under stress at rest, and so no body has a rest shape"
+        if self.method != "direct":
+            return "an equilibrium on the way was not found, or tetrahedra were turned inside out in it"
+        if self.reached < 1:
+            return f"a rest shape was found for {100 * self.reached:.3g} % of the loads only: this body is too soft for its loads"
+        return "all loads were followed, but forces are left that are larger than rounding leaves"
 
 
 def rest_shape(
@@ -164,6 +179,8 @@ def rest_shape(
         X, x, history, good = solve_plastic(system, wanted, max_steps=max_steps, quiet=quiet)
     else:
         X, x, history, good = _fixed_point(system, wanted, max_steps if method == "fixed point" else 0)
+    good = good and is_whole(system, x) and is_whole(system, X)
+    X = X if is_whole(system, X) else wanted
     dead = system.dead(X)
     last = largest(system.symmetric(system.residual(system.elements(X, x), dead)))
     told = stability_of(system, X, x) if good and stability else None
@@ -186,8 +203,7 @@ def _fixed_point(system: System, target: Tensor, steps: int) -> tuple[Tensor, Te
     history = [float((x - target).square().sum(1).mean())]
     while good and len(history) <= steps:
         there = X + target - x
-        corners = there[system.tets]
-        if not bool(((corners[:, 1:] - corners[:, :1]).det() > 0).all()):
+        if not is_whole(system, there):
             break
         moved, _, found = minimise(system, there, x, tolerance=1e-9, max_steps=300)
         now = float((moved - target).square().sum(1).mean())

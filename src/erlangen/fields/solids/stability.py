@@ -86,7 +86,7 @@ def stability_of(system: System, X: Float[Tensor, "n 3"], x: Float[Tensor, "n 3"
     modes = modes * sign.unsqueeze(2)
     soft = system.stiffness(system.elements(x, x))
     elastic = float(vectors[:, 0] @ (soft @ vectors[:, 0]))
-    critical = float(system.material.E.detach().mean()) * max(0.0, 1 - values[0] / elastic)
+    critical = float(system.material.E.detach().mean()) * max(0.0, 1 - float(values[0]) / elastic)
     return Stability(torch.from_numpy(values), modes, negative, critical, system)
 
 

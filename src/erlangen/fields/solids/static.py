@@ -14,7 +14,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.fields.solids.loads import Loads
 from erlangen.fields.solids.material import Material
-from erlangen.fields.solids.mesh import TetMesh
+from erlangen.fields.solids.mesh import FLAT, TetMesh
 from erlangen.fields.solids.stability import Stability, lowest, stability_of
 from erlangen.fields.solids.system import System, largest
 from erlangen.reporting import progress
@@ -34,14 +34,15 @@ class Equilibrium:
 
     Attributes:
         status: ``"stable"``; ``"unstable"``, where it balances on a saddle; ``"converged"``, where stability was not asked for;
-            ``"failed"``.
-        mesh: where it came to rest.
+            ``"failed"``, also where tetrahedra are turned inside out, as energies that stay finite allow and no body does.
+        mesh: where it came to rest; the rest shape where it failed inside out.
         rest: its rest shape.
         residual: the largest component of the forces that are left, N.
         steps: Newton's steps.
         stability: its lowest eigenvalues and modes.
         system: its equations.
         residuals: step by step, N.
+        inverted: whether it failed with tetrahedra inside out.
     """
 
     status: str
@@ -52,6 +53,7 @@ class Equilibrium:
     stability: Stability | None
     system: System = field(repr=False)
     residuals: tuple[float, ...] = field(default=(), repr=False)
+    inverted: bool = False
 
     @property
     def lambda_min(self) -> float | None:
@@ -65,8 +67,8 @@ class Equilibrium:
 
     @property
     def sag(self) -> float:
-        """The largest displacement, m."""
-        return float(self.displacement.norm(dim=1).max())
+        """The largest displacement, m; NaN where no equilibrium was found."""
+        return float(self.displacement.norm(dim=1).max()) if self.status != "failed" else float("nan")
 
     def report(self) -> str:
         """What was found, in a few lines."""
@@ -74,6 +76,10 @@ class Equilibrium:
             f"{self.status}: largest displacement {self.sag:.4g} m, residual {self.residual:.2g} N after {self.steps} steps",
             f"rho g L / E = {self.system.softness():.3g}",
         ]
+        if self.status == "failed":
+            lines.append(
+                "tetrahedra turn inside out: this body is too soft for its loads" if self.inverted else "no equilibrium was found"
+            )
         return "\n".join(lines + ([] if self.stability is None else self.stability.lines()))
 
 
@@ -146,9 +152,22 @@ def settle(
             told = stability_of(system, X, x)
     status = "failed" if not converged else "converged" if told is None else "stable" if told.lambda_min > 0 else "unstable"
     rest = TetMesh(X, system.tets)
-    # Positions of a run that failed may be inside out; they are shown as they are only where they make a mesh.
-    where = rest if status == "failed" and bool((system.elements(X, x).F.det() <= 0).any()) else rest.moved(x)
-    return Equilibrium(status, where, rest, residuals[-1], len(residuals) - 1, told, system, tuple(residuals))
+    # Positions may be inside out; they are shown as they are only where they make a mesh.
+    whole = is_whole(system, x)
+    if not whole:
+        status, told = "failed", None
+    where = rest.moved(x) if whole else rest
+    return Equilibrium(status, where, rest, residuals[-1], len(residuals) - 1, told, system, tuple(residuals), not whole)
+
+
+def is_whole(system: System, x: Float[Tensor, "n 3"]) -> bool:
+    """Whether these positions make a mesh: finite, all volumes positive."""
+    corners = x[system.tets]
+    edges = corners[:, 1:] - corners[:, :1]
+    if not bool(x.isfinite().all()):
+        return False
+    longest = edges.norm(dim=2).amax(1)
+    return bool((edges.det() > 12 * FLAT * longest.clamp_min(1e-300) ** 3).all())
 
 
 def minimise(

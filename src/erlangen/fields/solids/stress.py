@@ -36,7 +36,11 @@ def von_mises(sigma: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
 
 
 def mean_stress(found: Any) -> float:
-    """The mean von Mises stress of an :class:`Equilibrium` or a :class:`RestShape` under its loads, weighted by volume, Pa."""
+    """The mean von Mises stress of an :class:`Equilibrium` or a :class:`RestShape` under its loads, weighted by volume, Pa.
+
+    Raises:
+        ArgumentError: no equilibrium was found.
+    """
     rest, x = _parts(found)
     stress = von_mises(cauchy_stress(rest, x, found.system.material))
     volumes = TetMesh(x, rest.tets).volumes()
@@ -47,7 +51,7 @@ def fractured(found: Any, strength: float) -> Tensor:
     """Which tetrahedra of an :class:`Equilibrium` or a :class:`RestShape` carry more than a yield stress (Pa), ``[m]``.
 
     Raises:
-        ArgumentError: a strength that is not positive.
+        ArgumentError: a strength that is not positive; no equilibrium was found.
     """
     if not strength > 0:
         raise ArgumentError("strength", "a positive stress in Pa", repr(strength))
@@ -56,6 +60,8 @@ def fractured(found: Any, strength: float) -> Tensor:
 
 
 def _parts(found: Any) -> tuple[TetMesh, Tensor]:
+    if found.status == "failed":
+        raise ArgumentError("found", "an equilibrium, or a rest shape, that was found", f"status {found.status!r}")
     if hasattr(found, "equilibrium"):
         return found.mesh, found.equilibrium.vertices
     return found.rest, found.mesh.vertices

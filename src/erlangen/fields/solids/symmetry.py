@@ -221,9 +221,8 @@ class MeshSymmetry:
     def characters(self) -> list[tuple[str, Float[Tensor, " order"], int, int]]:
         """Real irreducible representations: name, character, dimension and that of its endomorphisms; the trivial one first.
 
-        Names: ``symmetric``; of a group of two, ``antisymmetric``; else the dimension with a letter. Of groups of more than 24
-            elements only
-        the trivial one is told.
+        Names: ``symmetric``; of a group of two, ``antisymmetric``; else the dimension with a letter. Of groups of more than 24 elements
+        only the trivial one is told.
         """
         ones = torch.ones(self.order, dtype=torch.float64)
         out = [("symmetric", ones, 1, 1)]

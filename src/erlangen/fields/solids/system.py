@@ -48,6 +48,7 @@ class System:
         if not isinstance(self.loads, Loads):
             raise ArgumentError("loads", "Loads", repr(loads))
         self.loads.fits(mesh.n_vertices)
+        self.loads.refuse_coupling(mesh.vertices)
         self.fixed: Bool[Tensor, " n"] = as_supports(fixed, mesh)
         self.pattern = Pattern(self.tets, ~self.fixed)
         self.solver = Solver()
@@ -122,10 +123,15 @@ class System:
         return self.pattern.field(self.basis @ (self.basis.T @ self.pattern.vector(r)))
 
     def floor(self, X: Float[Tensor, "n 3"]) -> float:
-        """The residual that rounding leaves, N: stresses of stiff elements cancel to much less than their parts."""
+        """The residual that rounding leaves, N: stresses of stiff elements cancel to much less than their parts.
+
+        Far from the origin positions have fewer digits than the edges between them.
+        """
         elements = self.elements(X, X)
         mu, lam = self.material.lame()
-        size = ((2 * mu + lam.abs()) * elements.V.abs()).unsqueeze(1) * elements.G.norm(dim=2)
+        slope = elements.G.norm(dim=2)
+        far = self.mesh.vertices.abs().max() * slope.amax(1, keepdim=True) / 100
+        size = ((2 * mu + lam.abs()) * elements.V.abs()).unsqueeze(1) * slope * far.clamp_min(1)
         return ROUNDING * float(torch.zeros(len(X), dtype=X.dtype).index_add(0, self.tets.flatten(), size.flatten()).max())
 
     def softness(self) -> float:
