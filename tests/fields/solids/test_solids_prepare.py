@@ -104,3 +104,14 @@ def test_large_bodies_are_drawn_with_fewer_triangles():
     points, triangles = _clustered(mesh.vertices.numpy(), mesh.surface().numpy(), 1000)
     assert 100 < len(triangles) <= 1000
     assert triangles.max() < len(points)
+
+
+def test_the_scale_of_colours_leaves_room():
+    """A long title over it pushed the bodies out of a narrow page: the unit stands there, the meaning below."""
+    from erlangen.fields.solids.drawing import Shown, draw
+
+    mesh = solids.box((0.1, 0.1, 0.1), (1, 1, 1))
+    figure = draw({"a": Shown(mesh, mesh.vertices[:, 0])}, title="one", colour_label="off the wanted shape, mm")
+    assert figure.plotly_figure.layout.coloraxis.colorbar.title.text == "mm"
+    assert figure.caption.startswith("Colours: off the wanted shape, mm. ")
+    assert "Colours" not in draw({"a": Shown(mesh)}, title="one", colour_label="moved, mm").caption

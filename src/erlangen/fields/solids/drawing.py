@@ -52,8 +52,11 @@ def draw(bodies: Mapping[str, Shown], *, title: str, colour_label: str = "", cap
         points = 1000 * points
         low, high = np.minimum(low, points.min(0)), np.maximum(high, points.max(0))
         surfaces[name] = Surface(points, triangles, values)
-    told = f"{caption} Lengths in mm; the frame is the ground.".strip()
-    figure = meshes(surfaces, _ground(low, high), title=title, colour_label=colour_label, caption=told)
+    coloured = any(body.values is not None for body in bodies.values())
+    meaning = f"Colours: {colour_label}. " if coloured and colour_label else ""
+    told = f"{caption} {meaning}Lengths in mm; the frame is the ground.".strip()
+    # Only the unit stands over the scale: on a narrow page a longer title takes the room of the bodies.
+    figure = meshes(surfaces, _ground(low, high), title=title, colour_label=colour_label.split(", ")[-1], caption=told)
     # From farther away, so that a row fits beside its scale of colours on a narrow page.
     away = 1.0 + 0.25 * (len(bodies) - 1)
     figure.plotly_figure.update_layout(scene_camera_eye={"x": 1.4 * away, "y": -1.6 * away, "z": 0.9 * away})
