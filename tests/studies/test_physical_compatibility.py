@@ -1,5 +1,7 @@
 """The study of physical compatibility: small runs of its parts, their claims and figures."""
 
+import pytest
+
 from erlangen.fields import solids
 from erlangen.studies.physical_compatibility import STUDY, Config
 from erlangen.studies.physical_compatibility.cantilever import KNOWN
@@ -38,3 +40,16 @@ def test_leaning_bodies_fall_and_stand(monkeypatch):
     assert claims["margin"].holds
     assert claims["least"].holds
     assert len(found.sections[0].figures) == 3
+
+
+@pytest.mark.slow
+def test_a_coarse_horse_is_cured_where_it_is_stiff_and_sways_where_it_is_soft():
+    found = STUDY.run(Config(part="picture", edge=0.03, plastic_steps=1), quiet=True)
+    assert check_outcome(STUDY, found)
+    claims = {claim.key: claim for claim in found.claims}
+    assert claims["horse-cured"].holds
+    assert claims["horse-cured"].measured < 1e-9 < claims["horse-cured"].baseline
+    assert claims["mirror"].holds
+    assert claims["unstable"].holds
+    assert claims["unstable"].measured < 0 < found.metrics["1e+07 direct"]["lambda"]
+    assert len(found.sections[0].figures) == 2

@@ -115,12 +115,12 @@ def run(config: Config, quiet: bool) -> Part:
     table = Table(
         "Before and after",
         [
-            "body", "lean, degrees", "tips at before, degrees", "tilt after 3 s before, degrees", "tips at after, degrees",
-            "tilt after 3 s after, degrees", "moved, mm", "volume change, %", "energy, shearing = 1",
+            "body", "leans, °", "tips at, °", "3 s later, °", "then tips at, °", "3 s later, °", "moved, mm", "volume, %", "energy",
         ],
         rows,
-        caption="Tips at: the tilt of the ground at which it falls over; negative: on level ground. Moved: the largest displacement. "
-        "Energy: elastic, of the change, against that of shearing upright to the same margin.",
+        caption="Leans: from the middle of the base to the centre of mass. Tips at: the tilt of the ground at which it falls over; "
+        "negative: on level ground. 3 s later: its tilt in MuJoCo. All this as it is, and then as made to stand. Moved: the largest displacement. "
+        "Volume: its change. Energy: elastic, of the change; that of shearing upright to the same margin is 1.",
     )  # fmt: skip
     name = next(name for name in drops if name.startswith("prism, ") and numbers[name]["tipping before"] < -5)
     mesh, before, made, after = drops[name]
