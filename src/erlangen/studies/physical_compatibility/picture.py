@@ -81,7 +81,7 @@ def run(config: Config, quiet: bool) -> Part:
     about = [
         "The silhouette is inflated: front and back are mirror images, to the bit. "
         f"{horse.n_vertices} vertices, {len(horse)} tetrahedra, 0.2 m tall; what is lower than {1e3 * HELD:.0f} mm, the hooves, is held. "
-        "How much is held matters: with 8 mm the horse of 10 MPa is unstable already."
+        "It is close to swaying: with 8 mm held, or edges a fifth longer, 10 MPa are too little already."
     ]
     figures = _figures(horse, found, ends)
     return Part(claims, [Section("A horse", about, figures=figures, tables=[table])], numbers, answer)
