@@ -119,8 +119,8 @@ def run(config: Config, quiet: bool) -> Part:
         ],
         rows,
         caption="Leans: from the middle of the base to the centre of mass. Tips at: the tilt of the ground at which it falls over; "
-        "negative: on level ground. 3 s later: its tilt in MuJoCo. All this as it is, and then as made to stand. "
-        "Moved: the largest displacement. Volume: its change. Energy: elastic, of the change; that of shearing upright to the same margin is 1.",
+        "negative: on level ground. 3 s later: its tilt in MuJoCo. All this as it is, and then as made to stand. Moved: the largest "
+        "displacement. Volume: its change. Energy: elastic, of the change; that of shearing upright to the same margin is 1.",
     )  # fmt: skip
     name = next(name for name in drops if name.startswith("prism, ") and numbers[name]["tipping before"] < -5)
     mesh, before, made, after = drops[name]
