@@ -60,7 +60,7 @@ class CrystalsPredict:
     train_steps: int = 6000
     """Steps of the training, if there is one; more are better, and slower."""
     space_group: int | None = None
-    """1 to 230: structures with this symmetry, exactly."""
+    """1 to 230: structures with this symmetry, exactly, by a model that is trained for it the first time and kept, too."""
     rank: Literal["auto", "energy", "relax", "none"] = "auto"
     """Order by CHGNet's energies of the structures as they are (energy), or after each is relaxed (relax: seconds each; both need the extra
     chgnet), or not at all (none); auto: by energy where CHGNet is installed."""
@@ -258,14 +258,19 @@ def _predict(args: CrystalsPredict) -> None:
     if args.space_group is not None:  # before anything is trained
         assignments(counts, args.space_group)
     atoms = sum(counts.values())
-    folder = diffcsp.model_folder(atoms, args.train_steps) if args.model is None else args.model
+    grouped = args.space_group is not None
+    folder = diffcsp.model_folder(atoms, args.train_steps, grouped) if args.model is None else args.model
+    # A model of one's own that knows nothing of groups may have one forced on it; the report says so.
+    symmetric = grouped and not diffcsp.is_plain(folder)
     quiet = args.quiet or args.json
     if not (folder / "model.json").is_file() and not quiet:
         print(
-            f"There is no model in {folder} yet: one is trained on crystals of the ICSD with {atoms} atoms in the cell and kept there. "
+            f"There is no model {'for space groups ' if symmetric else ''}in {folder} yet: one is trained on crystals of the ICSD with "
+            f"{atoms} atoms in the cell and kept there. "
             "Ctrl-C stops; the same command goes on."
         )
-    model = diffcsp.trained(atoms, folder, steps=args.train_steps, quiet=quiet)
+    train = diffcsp.trained_symmetric if symmetric else diffcsp.trained
+    model = train(atoms, folder, steps=args.train_steps, quiet=quiet)
     try:
         known = crystals.icsd_clean(quiet=quiet)
     except StorageError as problem:

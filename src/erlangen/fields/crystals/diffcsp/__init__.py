@@ -8,8 +8,9 @@ from erlangen.fields.crystals.diffcsp.predicted import Predicted, predicted
 from erlangen.fields.crystals.diffcsp.report import predicted_outcome
 from erlangen.fields.crystals.diffcsp.settings import Settings
 from erlangen.fields.crystals.diffcsp.symmetric import SymmetricDiffCSP
-from erlangen.fields.crystals.diffcsp.trained import HeldOut, held_out, model_folder, trained
+from erlangen.fields.crystals.diffcsp.trained import is_plain, model_folder, trained, trained_symmetric
 from erlangen.fields.crystals.diffcsp.trunk import TabulatedTrunk, Trunk
+from erlangen.fields.crystals.diffcsp.worth import HeldOut, held_out
 
 __all__ = [
     "CSPNet",
@@ -24,9 +25,11 @@ __all__ = [
     "TabulatedTrunk",
     "Trunk",
     "held_out",
+    "is_plain",
     "model_folder",
     "predicted",
     "predicted_outcome",
     "random_crystals",
     "trained",
+    "trained_symmetric",
 ]

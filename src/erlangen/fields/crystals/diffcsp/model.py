@@ -224,7 +224,7 @@ class DiffCSP:
             fractional: coordinates ``[n, 3]``, known and held; atoms are in the order of the composition.
             spacegroup: 1 to 230: crystals with this symmetry, to rounding. The atoms are put on its Wyckoff positions, for each crystal in
                 one of all ways at random, and only what these leave free is drawn (:mod:`erlangen.fields.crystals.diffcsp.along`). The
-                composition may then be a :class:`Protostructure` or its label, too, and cells are primitive, not reduced.
+                composition may then be a :class:`Protostructure`, its label or a list of these, too; cells are primitive, not reduced.
             guide: a log-density of noisy records whose gradient is followed; see :class:`Energy`.
             tabulated: read the network's waves from tables; see :class:`TabulatedTrunk`.
             batch_size: crystals at once, at most; large ones are fewer, for their pairs of atoms fill the memory.

@@ -121,8 +121,8 @@ def protostructures(what: Any, n: int, space_group: Any, most: int, generator: t
     """What crystals of a protostructure, or of one or several compositions in a space group, shall be: ``n`` of each.
 
     Args:
-        what: a :class:`Protostructure` or its label; or compositions of primitive cells, each of whose crystals then has its atoms on
-            positions drawn from all :func:`assignments`.
+        what: a :class:`Protostructure`, its label, or a list of these; or compositions of primitive cells, each of whose crystals then
+            has its atoms on positions drawn from all :func:`assignments`.
         n: how many of each.
         space_group: of compositions; of a protostructure its own, or None.
         most: atoms of a primitive cell.
@@ -135,11 +135,13 @@ def protostructures(what: Any, n: int, space_group: Any, most: int, generator: t
     if space_group is not None and not _is_group(space_group):
         raise ArgumentError("spacegroup", "the number of a space group, 1 to 230", repr(space_group))
     if is_protostructure(what):
-        proto = what if isinstance(what, Protostructure) else Protostructure.from_label(what)
-        if space_group is not None and proto.space_group != space_group:
-            raise ArgumentError("spacegroup", f"{proto.space_group}, that of {proto!r}, or None", repr(space_group))
-        check_size([proto], most, "composition")
-        return [proto] * n
+        each = what if isinstance(what, list | tuple) else [what]
+        protos = [one if isinstance(one, Protostructure) else Protostructure.from_label(one) for one in each]
+        for proto in protos:
+            if space_group is not None and proto.space_group != space_group:
+                raise ArgumentError("spacegroup", f"{proto.space_group}, that of {proto!r}, or None", repr(space_group))
+        check_size(protos, most, "composition")
+        return [proto for proto in protos for _ in range(n)]
     if space_group is None:
         raise ArgumentError("spacegroup", "a space group for a composition", f"None for {what!r}")
     chosen = []
@@ -168,7 +170,9 @@ def _is_group(number: Any) -> bool:
 
 
 def is_protostructure(what: Any) -> bool:
-    """Whether it is a protostructure, or means to be the label of one: in formulas there are no underscores."""
+    """Whether it is a protostructure or means to be the label of one, for in formulas there are no underscores; or a list of these."""
+    if isinstance(what, list | tuple):
+        return bool(what) and all(is_protostructure(one) for one in what)
     return isinstance(what, Protostructure) or (isinstance(what, str) and "_" in what)
 
 

@@ -15,6 +15,7 @@ from erlangen.fields.crystals.dataset import CrystalDataset
 from erlangen.fields.crystals.diffcsp.asked import count
 from erlangen.fields.crystals.diffcsp.baselines import LAST, LookedUp, Retrieval
 from erlangen.fields.crystals.diffcsp.model import DiffCSP
+from erlangen.fields.crystals.diffcsp.symmetric import SymmetricDiffCSP
 from erlangen.fields.crystals.found import moyo_symmetry, spglib_symmetry
 from erlangen.fields.crystals.metrics.matching import Matcher
 from erlangen.fields.crystals.validity import structure_valid
@@ -62,6 +63,8 @@ class Predicted:
         asked: structures that the model was asked for.
         ranked: ``"chgnet"``, ``"chgnet, relaxed"`` or "" (no energies).
         searched: known crystals among which was looked; 0 for none.
+        spacegroup: that the model's structures were given; None for none.
+        projected: whether the model was not trained for that.
     """
 
     formula: str
@@ -71,6 +74,8 @@ class Predicted:
     asked: int
     ranked: str
     searched: int
+    spacegroup: int | None = None
+    projected: bool = False
 
     @property
     def itself(self) -> bool:
@@ -79,7 +84,7 @@ class Predicted:
 
 
 def predicted(
-    model: DiffCSP,
+    model: DiffCSP | SymmetricDiffCSP,
     formula: Any,
     n: int = 20,
     *,
@@ -97,11 +102,11 @@ def predicted(
     that is kept, by pymatgen's usual tolerances.
 
     Args:
-        model: of task ``"csp"``.
+        model: of task ``"csp"``; or a :class:`SymmetricDiffCSP`, which needs a space group.
         formula: the atoms of one primitive cell.
         n: structures that the model makes.
         known: crystals to look among; None for no look-up.
-        spacegroup: of the model's structures, see :meth:`DiffCSP.predict`.
+        spacegroup: of the model's structures, see :meth:`DiffCSP.predict`; the look-up's have any.
         rank: ``"energy"`` ranks by CHGNet's energies of the structures as they are, ``"relax"`` relaxes each first under its symmetry
             (seconds each); ``"none"`` does neither, ``"auto"`` is ``"energy"`` where CHGNet is installed.
         symprec: how far atoms may be off for the space groups, angstrom.
@@ -143,7 +148,8 @@ def predicted(
         made.sort(key=lambda one: (one.energy is None, one.energy))
     made = [_beside(one, looked, near) for one in made]
     size = 0 if base is None else len(base)
-    return Predicted(formula_of(counts), tuple(made), tuple(looked), dict(rejected), n, ranked, size)
+    projected = spacegroup is not None and isinstance(model, DiffCSP)
+    return Predicted(formula_of(counts), tuple(made), tuple(looked), dict(rejected), n, ranked, size, spacegroup, projected)
 
 
 def _sifted(crystals: Sequence[Crystal], matcher: Matcher, symprec: float) -> tuple[list[Candidate], Counter[str]]:

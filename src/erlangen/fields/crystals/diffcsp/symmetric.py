@@ -107,9 +107,9 @@ class SymmetricDiffCSP:
         #: Of the last training.
         self.history: History | None = None
         self.diffusion = Diffusion(Together(parts, masks={"k": "k_there", "u": "u_there"}), network, average=s.average)
-        #: Middle and spread of the lattice's coordinates in training, the last less a third of the logarithm of the atoms of the cell.
         #: How many training atoms there were of each element.
         self.elements = torch.zeros(ELEMENTS + 1, dtype=torch.int64)
+        #: Middle and spread of the lattice's coordinates in training, the last less a third of the logarithm of the atoms of the cell.
         self.middle, self.spread = torch.zeros(6, dtype=torch.float64), torch.ones(6, dtype=torch.float64)
 
     def fit(
@@ -197,7 +197,7 @@ class SymmetricDiffCSP:
         """Crystals of a protostructure, or of a composition in a space group.
 
         Args:
-            what: a :class:`Protostructure` or its label; or, with ``spacegroup``, the atoms of one primitive cell, or of several in a list,
+            what: a :class:`Protostructure`, its label, or a list of these; or, with ``spacegroup``, the atoms of one primitive cell, or of several in a list,
                 as for :meth:`DiffCSP.predict`: each sample then has them on positions drawn from all ways to place them
                 (:func:`~erlangen.fields.crystals.diffcsp.orbits.assignments`).
             n_samples: how many of each.

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from erlangen.data.packaged import cache_folder
 from erlangen.errors import ArgumentError
+from erlangen.fields.crystals.conventional import conventional
+from erlangen.fields.crystals.crystal import Crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
 from erlangen.fields.crystals.diffcsp.asked import count
-from erlangen.fields.crystals.diffcsp.baselines import Retrieval
 from erlangen.fields.crystals.diffcsp.model import DiffCSP
 from erlangen.fields.crystals.diffcsp.settings import Settings
+from erlangen.fields.crystals.diffcsp.symmetric import SymmetricDiffCSP
+from erlangen.fields.crystals.diffcsp.worth import HeldOut, of_compositions, of_groups
 from erlangen.fields.crystals.icsd import icsd_clean, split_by
-from erlangen.fields.crystals.metrics.matching import csp
+from erlangen.reporting import progress
 from erlangen.serialization import read_json, write_json
 from erlangen.training import TrainingConfig
+
+Model = TypeVar("Model", DiffCSP, SymmetricDiffCSP)
 
 #: The size of the network and its training: some minutes on two cores. In these a network learns crystals of one size; shown those of
 #: all sizes up to 20 atoms it matched 2 % of held-out crystals after twice the time, where a look-up matched 75 %.
@@ -31,30 +36,13 @@ BATCH, BATCH_PAIRS = 256, 6400
 ENOUGH = 500
 #: Share of the formulas that are not shown, to say what the model is worth; at most so many crystals, and fewer say nothing.
 HELD, FEWEST, MOST = 0.1, 20, 120
+#: How far atoms may be off for the space groups of known crystals, angstrom.
+SYMPREC = 0.01
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """What a model is worth on crystals whose formulas it was not shown.
-
-    Attributes:
-        crystals: how many.
-        model: the share that its first prediction matches.
-        look_up: the share that the nearest known crystal with its elements exchanged matches.
-    """
-
-    crystals: int
-    model: float
-    look_up: float
-
-    def error(self, rate: float) -> float:
-        """The binomial standard error of one of the shares."""
-        return math.sqrt(rate * (1 - rate) / self.crystals)
-
-
-def model_folder(atoms: int, steps: int = STEPS) -> Path:
-    """Where the model of so many atoms and steps is kept: in the user's cache."""
-    return cache_folder() / "models" / f"diffcsp-icsd-{atoms}-atoms-{steps}"
+def model_folder(atoms: int, steps: int = STEPS, symmetric: bool = False) -> Path:
+    """Where the model of so many atoms and steps, or that for given space groups, is kept: in the user's cache."""
+    return cache_folder() / "models" / f"diffcsp-icsd-{'symmetric-' if symmetric else ''}{atoms}-atoms-{steps}"
 
 
 def trained(
@@ -82,30 +70,105 @@ def trained(
         ArgumentError: the folder holds something else; steps or atoms out of range.
         KeyboardInterrupt: on Ctrl-C, when the step was finished and kept.
     """
-    steps, atoms = count("steps", steps, "training steps"), count("atoms", atoms, "atoms")
-    if atoms > (most := Settings().max_atoms):
-        raise ArgumentError("atoms", f"at most {most} atoms in a cell", repr(atoms))
-    place = model_folder(atoms, steps) if folder is None else Path(folder)
+    place = _place(atoms, folder, steps, symmetric=False)
     if (place / "model.json").is_file():
         return DiffCSP.load(place)
-    if place.exists() and not place.is_dir():
-        raise ArgumentError("folder", "a folder", f"the file {str(place)!r}")
-    if data is None:
-        data = of_size(icsd_clean(most, quiet=quiet), atoms)
-    shown, hidden = (data[part] for part in split_by(data.formulas(), (1 - HELD, HELD)))
-    hidden = hidden[:MOST]
-    if len(hidden) < FEWEST:
-        shown, hidden = data, None
+    shown, hidden = _parts(_known(atoms, quiet) if data is None else data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = DiffCSP(**SIZE)
+    model.fit(shown, _training(shown, steps), checkpoint=place / "checkpoint", quiet=quiet)
+    return _keep(model, place, None if hidden is None else of_compositions(model, shown, hidden))
+
+
+def trained_symmetric(
+    atoms: int,
+    folder: str | Path | None = None,
+    *,
+    steps: int = STEPS,
+    data: CrystalDataset | None = None,
+    quiet: bool = False,
+) -> SymmetricDiffCSP:
+    """The same for given space groups: :class:`SymmetricDiffCSP`, trained on crystals that were made symmetric.
+
+    Crystals in which no symmetry is found are left out. What :func:`held_out` tells is of predictions that were given the true group,
+    beside the nearest known crystal of that group.
+
+    Args:
+        atoms, folder, steps, data, quiet: as for :func:`trained`.
+
+    Raises:
+        ArgumentError: as for :func:`trained`, or no crystal has a symmetry that is found.
+        KeyboardInterrupt: on Ctrl-C, when the step was finished and kept.
+    """
+    place = _place(atoms, folder, steps, symmetric=True)
+    if (place / "model.json").is_file():
+        return SymmetricDiffCSP.load(place)
+    shown, hidden = _parts(_with_groups(_known(atoms, quiet) if data is None else data, quiet))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = SymmetricDiffCSP(**SIZE)
+    model.fit(shown, _training(shown, steps), checkpoint=place / "checkpoint-symmetric", quiet=quiet)
+    return _keep(model, place, None if hidden is None else of_groups(model, shown, hidden))
+
+
+def is_plain(folder: str | Path) -> bool:
+    """Whether a folder holds a :class:`DiffCSP`, which can be given a space group but was not trained for it."""
+    path = Path(folder) / "model.json"
+    return path.is_file() and "diffcsp" in read_json(path, "folder")
+
+
+def _place(atoms: int, folder: str | Path | None, steps: int, symmetric: bool) -> Path:
+    steps, atoms = count("steps", steps, "training steps"), count("atoms", atoms, "atoms")
+    if atoms > (most := Settings().max_atoms):
+        raise ArgumentError("atoms", f"at most {most} atoms in a cell", repr(atoms))
+    place = model_folder(atoms, steps, symmetric) if folder is None else Path(folder)
+    if place.exists() and not place.is_dir():
+        raise ArgumentError("folder", "a folder", f"the file {str(place)!r}")
+    return place
+
+
+def _known(atoms: int, quiet: bool) -> CrystalDataset:
+    return of_size(icsd_clean(Settings().max_atoms, quiet=quiet), atoms)
+
+
+def _parts(data: CrystalDataset) -> tuple[CrystalDataset, CrystalDataset | None]:
+    """What is learned from, and what tells what the model is worth, if there is enough."""
+    shown, hidden = (data[part] for part in split_by(data.formulas(), (1 - HELD, HELD)))
+    hidden = hidden[:MOST]
+    return (shown, hidden) if len(hidden) >= FEWEST else (data, None)
+
+
+def _training(shown: CrystalDataset, steps: int) -> TrainingConfig:
     batch = max(1, min(BATCH, round(BATCH_PAIRS / float(shown.sizes.double().square().mean()))))
-    config = TrainingConfig(steps=steps, batch_size=batch, lr=RATE, weight_decay=0.0, clip=1.0)
-    model.fit(shown, config, checkpoint=place / "checkpoint", quiet=quiet)
-    if hidden is not None:
-        write_json(place / "held_out.json", asdict(_measured(model, shown, hidden)))
+    return TrainingConfig(steps=steps, batch_size=batch, lr=RATE, weight_decay=0.0, clip=1.0)
+
+
+def _with_groups(data: CrystalDataset, quiet: bool) -> CrystalDataset:
+    """The crystals in which a symmetry is found, in primitive cells; the column ``found_group`` has their space groups."""
+    kept: list[Crystal] = []
+    groups: list[int] = []
+    with progress(len(data), "space groups", quiet=quiet) as bar:
+        for one in data:
+            try:
+                found = conventional(one, SYMPREC)
+            except ArgumentError:
+                continue
+            finally:
+                bar.advance(1)
+            kept.append(found.primitive)
+            groups.append(found.protostructure.space_group)
+    if not kept:
+        raise ArgumentError("data", "crystals with a symmetry that is found", f"none among {len(data)}")
+    return CrystalDataset.from_structures(kept, found_group=groups)
+
+
+def _keep(model: Model, place: Path, worth: HeldOut | None) -> Model:
+    if worth is not None:
+        write_json(place / "held_out.json", asdict(worth))
     model.save(place)
-    shutil.rmtree(place / "checkpoint", ignore_errors=True)
+    for name in ("checkpoint", "checkpoint-symmetric"):
+        shutil.rmtree(place / name, ignore_errors=True)
     return model
 
 
@@ -120,28 +183,3 @@ def of_size(data: CrystalDataset, atoms: int, enough: int = ENOUGH) -> CrystalDa
     away = (data.sizes - atoms).abs()
     reach = int(away.sort().values[min(enough, len(data)) - 1])
     return data[away <= reach]  # type: ignore[no-any-return]
-
-
-def held_out(folder: str | Path) -> HeldOut | None:
-    """What :func:`trained` measured when it made the model in a folder; None for a model from elsewhere.
-
-    Raises:
-        ArgumentError: the file is damaged.
-    """
-    path = Path(folder) / "held_out.json"
-    if not path.is_file():
-        return None
-    about = read_json(path, "folder")
-    try:
-        return HeldOut(int(about["crystals"]), float(about["model"]), float(about["look_up"]))
-    except (KeyError, TypeError, ValueError) as problem:
-        raise ArgumentError("folder", "a folder with a saved DiffCSP", f"'{path}', which is damaged ({problem})") from None
-
-
-def _measured(model: DiffCSP, shown: CrystalDataset, hidden: CrystalDataset) -> HeldOut:
-    truth, known = list(hidden), Retrieval(shown)
-    made = model.predict([one.counts for one in truth], seed=0)
-    found = [known.predict(one.counts) for one in truth]
-    looked = [i for i, one in enumerate(found) if one]
-    matched = csp([found[i][0] for i in looked], [truth[i] for i in looked]).match_rate() * len(looked) if looked else 0.0
-    return HeldOut(len(truth), csp(made, truth).match_rate(), matched / len(truth))
