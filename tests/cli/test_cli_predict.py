@@ -72,6 +72,8 @@ def test_what_cannot_be_looked_up_is_said(model):
         outcome = predicted_outcome(found, {}, None)
         said = " ".join(outcome.sections[0].paragraphs)
         assert "there is no look-up" in said
+        assert ("covalent radius of Es" in said) == (formula == "EsCl")
+        assert all((one.closest is None) == (formula == "EsCl") for one in found.made)
         assert "Nothing was measured" in outcome.answer
 
 

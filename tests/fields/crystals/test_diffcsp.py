@@ -135,6 +135,10 @@ def test_orders_differ_and_are_checked():
 @pytest.mark.slow
 @pytest.mark.parametrize("crystal", [caesium(), perovskite()])
 def test_one_crystal_is_learned(crystal):
+    """Nine of ten drawn are the crystal: with this seed, and at a rate and budget that were chosen for it.
+
+    2000 steps at 8e-3: 25 and 106 seconds of wall time on two busy cores, so the perovskite is beyond the minute that was hoped for.
+    """
     matcher = pytest.importorskip("pymatgen.analysis.structure_matcher").StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3)
     torch.manual_seed(0)
     model = DiffCSP(width=64, layers=3, frequencies=12)

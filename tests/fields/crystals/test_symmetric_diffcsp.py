@@ -163,6 +163,11 @@ def test_compositions_files_and_refusals(tmp_path):
     assert all(x.composition == {"Ba": 1, "Ti": 1, "O": 3} for x in one)
     again = SymmetricDiffCSP.load(model.save(tmp_path / "m")).predict("BaTiO3", 3, spacegroup=221, steps=3, seed=0)
     assert all(torch.equal(a.cell, b.cell) for a, b in zip(one, again))
+    rutile = made((136, (("a", "Ti"), ("f", "O"))))
+    several = model.predict([rutile, "AB_cF8_225_a_b:Cl-Na"], 2, steps=3, seed=0)
+    assert [x.formula for x in several] == ["Ti2O4", "Ti2O4", "NaCl", "NaCl"]
+    with pytest.raises(ArgumentError, match="spacegroup"):
+        model.predict([rutile, "AB_cF8_225_a_b:Cl-Na"], spacegroup=136)
     with pytest.raises(ArgumentError, match="spacegroup"):
         model.predict("BaTiO3")
     with pytest.raises(ArgumentError, match="settings"):

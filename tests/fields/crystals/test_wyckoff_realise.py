@@ -9,6 +9,8 @@ import torch
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.crystals import Crystal, Protostructure, spglib_symmetry, wyckoff_table
+from erlangen.fields.crystals.drawing import draw
+from erlangen.fields.crystals.radii import covalent_radii
 from erlangen.fields.crystals.wyckoffdiff import realise, relax
 from erlangen.fields.crystals.wyckoffdiff.realise import closest, random_lattice
 from erlangen.groups import SpaceGroup
@@ -124,3 +126,18 @@ def test_refused(make, argument: str) -> None:
     with pytest.raises(ArgumentError) as error:
         make()
     assert error.value.argument == argument
+
+
+def test_elements_without_a_radius_are_refused_by_name() -> None:
+    """ASE has a number for those beyond curium, which means none; distances over it would say nothing."""
+    for element, refused in (("Cm", False), ("Bk", True), ("Es", True)):
+        one = Protostructure.from_wyckoffs(225, [("a", element), ("b", "Cl")])
+        crystal = one.place(5.6 * torch.eye(3, dtype=torch.float64), torch.zeros(0, dtype=torch.float64))
+        assert torch.isnan(covalent_radii()[crystal.numbers]).any() == refused
+        if refused:
+            for ask in (lambda: realise(one, 1), lambda: realise(one, 1, volumes={97: 30.0, 99: 30.0, 17: 25.0}), lambda: closest(crystal)):
+                with pytest.raises(ArgumentError, match=rf"covalent radius, up to Cm.*{element}"):
+                    ask()
+        else:
+            assert realise(one, 1, generator=generator()).crystal.volume > 0
+        assert draw(crystal).title.startswith(crystal.formula)

@@ -12,6 +12,7 @@ from erlangen.extras import engine
 from erlangen.fields.crystals.composition import SYMBOLS
 from erlangen.fields.crystals.conventional import Conventional
 from erlangen.fields.crystals.crystal import Crystal, as_crystal
+from erlangen.fields.crystals.radii import LAST, covalent_radii
 from erlangen.reporting import Balls, Figure, balls
 
 #: Atoms are bonded where they are nearer than so many times the sum of their covalent radii.
@@ -38,14 +39,14 @@ def draw(structure: Any, title: str = "", caption: str = "") -> Figure:
     crystal = as_crystal(structure)
     if len(crystal) > MOST_ATOMS:
         raise ArgumentError("structure", f"at most {MOST_ATOMS} atoms in the cell for a drawing", f"{len(crystal)}")
-    colours, radii = engine("crystals", "ase.data.colors").jmol_colors, engine("crystals", "ase.data").covalent_radii
+    colours, radii = engine("crystals", "ase.data.colors").jmol_colors, covalent_radii()
     fractional, numbers = _on_all_faces(crystal)
     points = fractional @ crystal.cell
     kinds = {}
     for number in dict.fromkeys(crystal.numbers.tolist()):
-        # The heaviest elements have no colour of their own.
+        # The heaviest elements have no colour and no radius of their own.
         red, green, blue = (round(255 * float(one)) for one in colours[min(number, len(colours) - 1)])
-        kinds[SYMBOLS[number]] = Balls(points[numbers == number], f"rgb({red},{green},{blue})", 8 + 6 * float(radii[number]))
+        kinds[SYMBOLS[number]] = Balls(points[numbers == number], f"rgb({red},{green},{blue})", 8 + 6 * float(radii[min(number, LAST)]))
     corners = torch.tensor(list(itertools.product((0.0, 1.0), repeat=3)), dtype=torch.float64)
     edges = [torch.stack([a, b]) @ crystal.cell for a, b in itertools.combinations(corners, 2) if int((a != b).sum()) == 1]
     if isinstance(structure, Conventional):
@@ -66,7 +67,7 @@ def _on_all_faces(crystal: Crystal) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _bonds(points: torch.Tensor, numbers: torch.Tensor, radii: Any) -> list[torch.Tensor]:
-    """Pairs that are near enough, of which one is no metal."""
+    """Pairs that are near enough, of which one is no metal; none of elements without a radius."""
     reach = torch.tensor([float(radii[number]) for number in numbers.tolist()])
     near = torch.cdist(points, points) < BOND * (reach.unsqueeze(1) + reach)
     metal = torch.tensor([_is_metal(number) for number in numbers.tolist()])

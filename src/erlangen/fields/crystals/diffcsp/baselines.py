@@ -12,14 +12,11 @@ import torch
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
-from erlangen.extras import engine
-from erlangen.fields.crystals.composition import NOBLE, SYMBOLS, composition, group_of
+from erlangen.fields.crystals.composition import NOBLE, composition, group_of
 from erlangen.fields.crystals.crystal import Crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
 from erlangen.fields.crystals.diffcsp.asked import count as count_of
-
-#: The last element with a covalent radius, curium; ASE gives those behind it a number that means none.
-LAST = 96
+from erlangen.fields.crystals.radii import LAST, check_radii, covalent_radii
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +81,7 @@ class Retrieval:
         """
         wanted = composition(formula)
         n = count_of("n", n)
-        if unknown := [SYMBOLS[one] for one in wanted if one > LAST]:
-            raise ArgumentError("formula", "elements with a known covalent radius", ", ".join(unknown))
+        check_radii(wanted, "formula")
         found = []
         for i, counts in self.of.get(tuple(sorted(wanted.values())), []):
             if max(counts) > LAST:
@@ -139,8 +135,8 @@ def random_crystals(
 
 def _elements() -> tuple[Tensor, Tensor]:
     """Period, group and covalent radius of the elements in units of their spread, and the radii in angstrom; row 0 is none."""
-    radii = torch.from_numpy(engine("crystals", "ase.data").covalent_radii.copy()).double()
+    radii = covalent_radii()
     places = [[1.0 + sum(z > noble for noble in NOBLE), float(group_of(z))] for z in range(1, len(radii))]
     table = torch.cat([torch.tensor(places, dtype=torch.float64), radii[1:].unsqueeze(1)], 1)
-    table = table / table[:100].std(0)
+    table = table / table[:LAST].std(0)  # the others' have no radius
     return torch.cat([table.new_zeros(1, 3), table]), radii

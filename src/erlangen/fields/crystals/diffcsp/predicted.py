@@ -13,11 +13,12 @@ from erlangen.fields.crystals.composition import composition, formula_of
 from erlangen.fields.crystals.crystal import Crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
 from erlangen.fields.crystals.diffcsp.asked import count
-from erlangen.fields.crystals.diffcsp.baselines import LAST, LookedUp, Retrieval
+from erlangen.fields.crystals.diffcsp.baselines import LookedUp, Retrieval
 from erlangen.fields.crystals.diffcsp.model import DiffCSP
 from erlangen.fields.crystals.diffcsp.symmetric import SymmetricDiffCSP
 from erlangen.fields.crystals.found import moyo_symmetry, spglib_symmetry
 from erlangen.fields.crystals.metrics.matching import Matcher
+from erlangen.fields.crystals.radii import without_radius
 from erlangen.fields.crystals.validity import structure_valid
 from erlangen.fields.crystals.wyckoffdiff.realise import closest, energy, relax
 from erlangen.reporting import progress
@@ -35,7 +36,8 @@ class Candidate:
     Attributes:
         crystal: it.
         groups: the space groups that spglib and moyopy find, ``"none found"`` where they find none.
-        closest: the least distance of two atoms over the sum of their covalent radii; 1 where none is nearer.
+        closest: the least distance of two atoms over the sum of their covalent radii; 1 where none is nearer, None for
+            elements without a radius.
         energy: eV per atom, of CHGNet; None without one.
         known: the looked-up crystal that it matches best, and ``distance``, how well (units of the cube root of the volume per atom); None
             where it matches none. For a looked-up one, what it was made of.
@@ -44,7 +46,7 @@ class Candidate:
 
     crystal: Crystal
     groups: tuple[str, str]
-    closest: float
+    closest: float | None
     energy: float | None = None
     known: LookedUp | None = None
     distance: float | None = None
@@ -133,7 +135,7 @@ def predicted(
     looked: list[Candidate] = []
     base = None if known is None else CrystalDataset.from_structures(known)
     # Elements without a covalent radius cannot be looked up.
-    for found in [] if base is None or max(counts) > LAST else Retrieval(base).nearest(counts, LOOKED):
+    for found in [] if base is None or without_radius(counts) else Retrieval(base).nearest(counts, LOOKED):
         if (
             len(looked) < TOLD
             and structure_valid(found.crystal)
@@ -180,7 +182,8 @@ def _described(crystal: Crystal, symprec: float) -> Candidate:
             groups.append(f"{found.space_group} ({found.number})")
         except ArgumentError:  # atoms nearly on each other leave none
             groups.append("none found")
-    return Candidate(crystal, (groups[0], groups[1]), closest(crystal))
+    near = None if without_radius(crystal.counts) else closest(crystal)
+    return Candidate(crystal, (groups[0], groups[1]), near)
 
 
 def _with_energy(one: Candidate, rank: str, symprec: float, advance: Any) -> Candidate:

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from erlangen.fields.crystals.composition import composition
 from erlangen.fields.crystals.diffcsp.predicted import Candidate, Predicted
 from erlangen.fields.crystals.diffcsp.worth import HeldOut
 from erlangen.fields.crystals.drawing import draw
+from erlangen.fields.crystals.radii import without_radius
 from erlangen.reporting import KeyNumber, Outcome, Section, Table
 
 #: Structures that are drawn of each kind.
@@ -140,8 +142,10 @@ def trust(found: Predicted, worth: HeldOut | None) -> list[str]:
         said.append(
             f"{found.formula} is itself among the known crystals, and was among those that the model learned from unless it was held out."
         )
-    elif found.searched and not found.looked_up:
+    elif found.searched and not found.looked_up and not without_radius(composition(found.formula)):
         said.append(f"Among {found.searched} known crystals none has this stoichiometry in one cell: there is no look-up.")
+    if unknown := without_radius(composition(found.formula)):
+        said.append(f"Nobody knows a covalent radius of {', '.join(unknown)}: nothing says how close atoms are, and there is no look-up.")
     if not found.searched:
         said.append("There was no look-up: the known crystals were not there.")
     said.append(
@@ -181,7 +185,8 @@ def groups_of(one: Candidate) -> str:
 def _cell(one: Candidate) -> list[Any]:
     lengths, angles = one.crystal.lengths_angles()
     edges, corners = " ".join(f"{v:.2f}" for v in lengths), " ".join(f"{v:.1f}" for v in angles)
-    return [groups_of(one), edges, corners, round(one.crystal.volume / len(one.crystal), 2), round(one.closest, 3)]
+    near = None if one.closest is None else round(one.closest, 3)
+    return [groups_of(one), edges, corners, round(one.crystal.volume / len(one.crystal), 2), near]
 
 
 def _row(i: int, one: Candidate) -> list[Any]:

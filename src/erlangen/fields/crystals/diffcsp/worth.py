@@ -12,12 +12,13 @@ import torch
 from erlangen.errors import ArgumentError
 from erlangen.fields.crystals.crystal import Crystal
 from erlangen.fields.crystals.dataset import CrystalDataset
-from erlangen.fields.crystals.diffcsp.baselines import LAST, Retrieval
+from erlangen.fields.crystals.diffcsp.baselines import Retrieval
 from erlangen.fields.crystals.diffcsp.model import DiffCSP
 from erlangen.fields.crystals.diffcsp.orbits import assignments
 from erlangen.fields.crystals.diffcsp.symmetric import SymmetricDiffCSP
 from erlangen.fields.crystals.metrics.matching import csp
 from erlangen.fields.crystals.protostructure import Protostructure
+from erlangen.fields.crystals.radii import without_radius
 from erlangen.serialization import read_json
 
 
@@ -91,7 +92,7 @@ def of_groups(model: SymmetricDiffCSP, shown: CrystalDataset, hidden: CrystalDat
 
 
 def _looked_up(known: Retrieval | None, one: Crystal) -> Crystal | None:
-    found = [] if known is None or max(one.counts) > LAST else known.predict(one.counts)
+    found = [] if known is None or without_radius(one.counts) else known.predict(one.counts)
     return found[0] if found else None
 
 

@@ -24,6 +24,7 @@ from erlangen.fields.crystals.dataset import CrystalDataset
 from erlangen.fields.crystals.found import spglib_symmetry
 from erlangen.fields.crystals.images import images_within
 from erlangen.fields.crystals.protostructure import Protostructure
+from erlangen.fields.crystals.radii import check_radii, covalent_radii
 
 #: Tolerances at which the symmetry is looked for again, angstrom.
 TOLERANCES = (0.1, 0.01)
@@ -84,7 +85,7 @@ def realise(
         generator: source of randomness.
 
     Raises:
-        ArgumentError: no protostructure, or numbers out of range.
+        ArgumentError: no protostructure, elements beyond curium (nobody knows how close their atoms may be), or numbers out of range.
 
     >>> salt = Protostructure.from_label("AB_cF8_225_a_b:Cl-Na")
     >>> made = realise(salt, 1, generator=torch.Generator().manual_seed(0))
@@ -93,6 +94,7 @@ def realise(
     """
     if not isinstance(protostructure, Protostructure):
         raise ArgumentError("protostructure", "a Protostructure", repr(protostructure))
+    check_radii(protostructure.counts, "protostructure")
     if not isinstance(n_tries, int) or n_tries < 1:
         raise ArgumentError("n_tries", "a positive whole number", repr(n_tries))
     if not 0 < apart <= 1:
@@ -193,8 +195,13 @@ def atomic_volumes(data: CrystalDataset) -> dict[int, float]:
 
 
 def closest(crystal: Crystal) -> float:
-    """The least distance of two atoms (images too) over the sum of their covalent radii; 1 where none is nearer than that."""
-    radii = torch.from_numpy(_radii("covalent_radii"))[crystal.numbers]
+    """The least distance of two atoms (images too) over the sum of their covalent radii; 1 where none is nearer than that.
+
+    Raises:
+        ArgumentError: an element beyond curium, which has no covalent radius.
+    """
+    check_radii(crystal.numbers.tolist(), "crystal")
+    radii = covalent_radii()[crystal.numbers]
     images = images_within(crystal.cell, 2 * float(radii.max()))
     i, j = torch.triu_indices(len(crystal), len(crystal))
     least = 1.0
@@ -266,16 +273,12 @@ def _drawn(protostructure: Protostructure, volume: float, apart: float, generato
 def _volume(protostructure: Protostructure, volumes: Mapping[int, float] | None) -> float:
     """Of the conventional cell."""
     if volumes is None:
-        covalent, outer = _radii("covalent_radii"), _radii("vdw_radii")
+        covalent, outer = covalent_radii().tolist(), engine("crystals", "ase.data").vdw_radii.tolist()
         radii = {e: (covalent[e] + (outer[e] if math.isfinite(outer[e]) else 1.5 * covalent[e])) / 2 for e in protostructure.counts}
         volumes = {e: 4 / 3 * math.pi * r**3 for e, r in radii.items()}
     if unknown := [SYMBOLS[e] for e in protostructure.counts if not volumes.get(e, 0) > 0]:
         raise ArgumentError("volumes", "a positive volume for every element", f"none for {', '.join(unknown)}")
     return sum(count * volumes[e] for e, count in protostructure.counts.items())
-
-
-def _radii(name: str) -> np.ndarray:
-    return np.asarray(getattr(engine("crystals", "ase.data"), name))
 
 
 def _calculator(calculator: Any) -> Any:
