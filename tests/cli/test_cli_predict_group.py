@@ -99,7 +99,9 @@ def test_a_stopped_training_goes_on(few, tmp_path, monkeypatch):
 def test_crystals_without_symmetry_are_left_out(tmp_path):
     good = [pair("Na", "Cl"), pair("K", "Cl")]
     on_each_other = crystals.Crystal(4 * torch.eye(3), torch.zeros(2, 3), ["Na", "Na"])
-    model = trained_symmetric(2, tmp_path / "a", steps=1, data=crystals.CrystalDataset.from_structures([*good, on_each_other]), quiet=True)
+    model = trained_symmetric(
+        2, tmp_path / "a", steps=1, data=crystals.CrystalDataset.from_structures([*good, on_each_other]), quiet=True
+    )
     assert int(model.elements.sum()) == 4
     with pytest.raises(ArgumentError, match="symmetry that is found"):
         trained_symmetric(2, tmp_path / "b", steps=1, data=crystals.CrystalDataset.from_structures([on_each_other]), quiet=True)

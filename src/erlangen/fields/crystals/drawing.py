@@ -46,7 +46,9 @@ def draw(structure: Any, title: str = "", caption: str = "") -> Figure:
     for number in dict.fromkeys(crystal.numbers.tolist()):
         # The heaviest elements have no colour and no radius of their own.
         red, green, blue = (round(255 * float(one)) for one in colours[min(number, len(colours) - 1)])
-        kinds[SYMBOLS[number]] = Balls(points[numbers == number], f"rgb({red},{green},{blue})", 8 + 6 * float(radii[min(number, LAST)]))
+        kinds[SYMBOLS[number]] = Balls(
+            points[numbers == number], f"rgb({red},{green},{blue})", 8 + 6 * float(radii[min(number, LAST)])
+        )
     corners = torch.tensor(list(itertools.product((0.0, 1.0), repeat=3)), dtype=torch.float64)
     edges = [torch.stack([a, b]) @ crystal.cell for a, b in itertools.combinations(corners, 2) if int((a != b).sum()) == 1]
     if isinstance(structure, Conventional):

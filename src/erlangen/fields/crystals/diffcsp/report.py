@@ -145,7 +145,9 @@ def trust(found: Predicted, worth: HeldOut | None) -> list[str]:
     elif found.searched and not found.looked_up and not without_radius(composition(found.formula)):
         said.append(f"Among {found.searched} known crystals none has this stoichiometry in one cell: there is no look-up.")
     if unknown := without_radius(composition(found.formula)):
-        said.append(f"Nobody knows a covalent radius of {', '.join(unknown)}: nothing says how close atoms are, and there is no look-up.")
+        said.append(
+            f"Nobody knows a covalent radius of {', '.join(unknown)}: nothing says how close atoms are, and there is no look-up."
+        )
     if not found.searched:
         said.append("There was no look-up: the known crystals were not there.")
     said.append(
