@@ -197,9 +197,9 @@ class SymmetricDiffCSP:
         """Crystals of a protostructure, or of a composition in a space group.
 
         Args:
-            what: a :class:`Protostructure`, its label, or a list of these; or, with ``spacegroup``, the atoms of one primitive
-                cell, or of several in a list, as for :meth:`DiffCSP.predict`: each sample then has them on positions drawn from all ways to place them
-                (:func:`~erlangen.fields.crystals.diffcsp.orbits.assignments`).
+            what: a :class:`Protostructure`, its label, or a list of these; or, with ``spacegroup``, the atoms of one primitive cell,
+                or of several in a list, as for :meth:`DiffCSP.predict`: each sample then has them on positions drawn from all ways to
+                place them (:func:`~erlangen.fields.crystals.diffcsp.orbits.assignments`).
             n_samples: how many of each.
             spacegroup: 1 to 230, for compositions.
             steps, gamma, batch_size, seed, generator: see :meth:`DiffCSP.predict`.
