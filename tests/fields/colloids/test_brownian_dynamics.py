@@ -117,6 +117,41 @@ def test_neighbour_lists_change_nothing(box: co.Box, monkeypatch: pytest.MonkeyP
             torch.testing.assert_close(positions(skin, dense, delay), reference, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_few_pairs_in_arrays_give_the_forces_of_tensors(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = co.WCA(0.8) + co.rings([1.0, 1.4], [4.0, 2.0], 0.08) + co.Hill(1.0, 0.2) + co.Annular(2.0, 1.0, cut=1.7)
+    tolerance = 1e-11 if dtype == torch.float64 else 1e-3
+    for dim, potential, box, delay in (
+        (2, everything, co.Periodic([[7.0, 0.0], [2.0, -7.0]]), 0.0),
+        (2, everything, co.Periodic(7.0), 0.01),
+        (3, everything, co.Periodic(4.5, 3), 0.0),
+        (2, co.Harmonic(1.0) + co.Annular(1.0, 1.0), co.Open(), 0.0),
+    ):
+        found = []
+        for few in (0, 4000):
+            monkeypatch.setattr("erlangen.fields.colloids.layers.FEW", few)
+            sim = co.BrownianDynamics(
+                20,
+                dim,
+                box,
+                1e-4,
+                batch=2,
+                dtype=dtype,
+                start=5 * torch.rand(20, dim, generator=torch.Generator().manual_seed(3), dtype=dtype),
+            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                sim.add(potential, delay=delay)
+            assert sim.forces().dtype == dtype
+            found.append(sim.forces())
+            if delay:
+                found[-1] = torch.cat([found[-1], sim.run(150, 150, noise=torch.zeros(150, 2, 20, dim)).positions[-1]])
+        assert sim.layers[0].arrays
+        scale = float(found[0].abs().max())
+        assert float((found[0] - found[1]).abs().max()) < tolerance * scale
+        assert scale > 0.1
+
+
 def test_two_particles_sample_their_equilibrium() -> None:
     from scipy.stats import chisquare
 
@@ -163,6 +198,12 @@ def test_gradients_reach_the_parameters_of_a_program() -> None:
         by_hand = (spread(radius + 1e-5) - spread(radius - 1e-5)) / 2e-5
     assert float(gradient) == pytest.approx(float(by_hand), rel=1e-6)
     assert abs(float(gradient)) > 1e-3
+    # A plain run goes on from a differentiable one, and from a start that asks for gradients.
+    sim = co.BrownianDynamics(3, dt=1e-3, start=start.clone().requires_grad_())
+    sim.add(co.Ring(1.0, 4.0, 0.2))
+    sim.run(3, 3, differentiable=True)
+    assert sim.forces().shape == (1, 3, 2)
+    assert not sim.run(3, 3).positions[-1].requires_grad
 
 
 def test_seeds_repeat_and_checkpoints_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

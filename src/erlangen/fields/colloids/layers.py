@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from erlangen.fields.colloids.boxes import Box
 from erlangen.fields.colloids.neighbours import NeighbourList
-from erlangen.fields.colloids.potentials import Potential, Sum
+from erlangen.fields.colloids.potentials import Potential, takes_arrays
 from erlangen.fields.colloids.programs import Landscape, ManyBody
 
 #: The skin of neighbour lists, beside the range; chosen by time, results do not depend on it.
 SKIN = 0.35
+#: Up to so many pairs forces are summed with NumPy, beyond (and for gradients) with torch.
+FEW = 4000
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Layer:
     Attributes:
         own, cross, many, landscapes: what acts.
         kept, seen: the picture in use and the step it was taken at.
+        near, near_many: lists of neighbours, and with the first of them all of ``cross`` together, and whether it takes arrays.
     """
 
     steps: Step
@@ -53,6 +58,8 @@ class Layer:
     kept: Tensor | None = None
     seen: int = -1
     near: NeighbourList | None = None
+    about_others: Potential | None = None
+    arrays: bool = False
     near_many: NeighbourList | None = None
 
     def centre(self, k: int, x: Tensor, ring: list[Tensor], camera: torch.Generator, trial: bool) -> Tensor:
@@ -78,7 +85,9 @@ class Layer:
     def pair_list(self, box: Box, batch: int, n: int) -> NeighbourList:
         """Of the potentials about other particles; each pair once where particles are their own centres."""
         if self.near is None:
-            reach, half = _together(self.cross).range, self.steps.instant and not self.error
+            self.about_others = _together(self.cross)
+            self.arrays = takes_arrays(self.about_others)
+            reach, half = self.about_others.range, self.steps.instant and not self.error
             self.near = NeighbourList(reach, batch, n, box, SKIN * min(reach, 2.0), half=half)
         return self.near
 
@@ -93,14 +102,17 @@ class Layer:
         """``[dim, batch * n]``."""
         total = pull(_together(self.own), x - c) if self.own else torch.zeros_like(x)
         if self.cross:
-            potential = _together(self.cross)
-            near = self.pair_list(box, batch, n)
+            near, potential = self.pair_list(box, batch, n), self.about_others
+            assert potential is not None
             i, j = near.pairs(x, c)
-            d = _chosen(x, near.places[0]) - _chosen(c, near.places[1])
-            force = pull(potential, d if near.shift is None else d - near.shift)
-            total.index_add_(1, i, force)
-            if near.half:
-                total.index_add_(1, j, -force)
+            if self.arrays and not differentiable and len(i) <= FEW:
+                total += torch.from_numpy(_pulled(potential, x.detach().numpy(), c.detach().numpy(), near, i.numpy(), j.numpy()))
+            else:
+                d = _chosen(x, near.places[0]) - _chosen(c, near.places[1])
+                force = pull(potential, d if near.shift is None else d - near.shift)
+                total.index_add_(1, i, force)
+                if near.half:
+                    total.index_add_(1, j, -force)
         if self.many:
             pairs = self.many_list(box, batch, n).pairs(c, c)
             for many in self.many:
@@ -122,10 +134,30 @@ def pull(potential: Potential, d: Tensor) -> Tensor:
     return d * (potential.slope(rho) / -rho)
 
 
+def _pulled(potential: Potential, x: Any, c: Any, near: NeighbourList, i: Any, j: Any) -> Any:
+    """The forces ``[dim, particles]`` of few pairs, with arrays."""
+    d = x.take(i, 1) - c.take(j, 1)
+    if near.shift is not None:
+        d -= near.shift.numpy()
+    square = d[0] * d[0]
+    for other in d[1:]:
+        square += other * other
+    rho = np.sqrt(np.maximum(square, 1e-36))
+    d *= potential.slope(rho) / rho
+    number = x.shape[1]
+    lines = [np.bincount(i, line, number) for line in d]
+    if near.half:
+        lines = [one - np.bincount(j, line, number) for one, line in zip(lines, d)]
+    return np.negative(lines, dtype=x.dtype)
+
+
 def _chosen(x: Tensor, places: Tensor) -> Tensor:
     """Columns of ``x`` by their places in the flattened tensor, which is several times faster than by columns."""
     return x.reshape(-1).index_select(0, places).view(x.shape[0], -1)
 
 
 def _together(potentials: list[Potential]) -> Potential:
-    return potentials[0] if len(potentials) == 1 else Sum(potentials)
+    together = potentials[0]
+    for one in potentials[1:]:
+        together = together + one
+    return together
