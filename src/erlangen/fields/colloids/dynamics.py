@@ -361,6 +361,7 @@ class BrownianDynamics:
         out = self._out(x)
         if differentiable:
             return out
+        out = out.detach()
         whole = out.isfinite().all(-1).all(-1)
         return out.contiguous() if bool(whole.all()) else torch.where(whole[:, None, None], out, torch.nan)
 
