@@ -141,7 +141,14 @@ SYSTEMS = (
         "nn",
         "works: eight layers, any rank, chunks; crystals, energies and forces, backmapping",
     ),
-    System(17, "physical compatibility", "solid objects consistent with static equilibrium", "fields/solids"),
+    System(
+        17,
+        "physical compatibility",
+        "solid objects consistent with static equilibrium",
+        "fields/solids",
+        "works: exact rest shapes, stability with the mode's symmetry; models mended, made to stand, written for printing; "
+        "`erlangen stand`, `erlangen rest-shape`",
+    ),
     System(
         18,
         "PONITA",
