@@ -57,8 +57,8 @@ class CrystalsPredict:
     """Crystals to make."""
     model: Path | None = None
     """A folder with a saved model, or where one shall be trained and kept; by default in the user's cache."""
-    train_steps: int = 6000
-    """Steps of the training, if there is one; more are better, and slower."""
+    train_steps: int | None = None
+    """Steps of the training, if there is one; more are better, and slower. By default 6000, given a space group 2000."""
     space_group: int | None = None
     """1 to 230: structures with this symmetry, exactly, by a model that is trained for it the first time and kept, too."""
     rank: Literal["auto", "energy", "relax", "none"] = "auto"
@@ -259,7 +259,10 @@ def _predict(args: CrystalsPredict) -> None:
         assignments(counts, args.space_group)
     atoms = sum(counts.values())
     grouped = args.space_group is not None
-    folder = diffcsp.model_folder(atoms, args.train_steps, grouped) if args.model is None else args.model
+    steps = args.train_steps
+    if steps is None:
+        steps = diffcsp.GROUPED_STEPS if grouped else diffcsp.STEPS
+    folder = diffcsp.model_folder(atoms, steps, grouped) if args.model is None else args.model
     # A model of one's own that knows nothing of groups may have one forced on it; the report says so.
     symmetric = grouped and not diffcsp.is_plain(folder)
     quiet = args.quiet or args.json
@@ -270,7 +273,7 @@ def _predict(args: CrystalsPredict) -> None:
             "Ctrl-C stops; the same command goes on."
         )
     train = diffcsp.trained_symmetric if symmetric else diffcsp.trained
-    model = train(atoms, folder, steps=args.train_steps, quiet=quiet)
+    model = train(atoms, folder, steps=steps, quiet=quiet)
     try:
         known = crystals.icsd_clean(quiet=quiet)
     except StorageError as problem:
@@ -290,7 +293,7 @@ def _predict(args: CrystalsPredict) -> None:
         steps=args.steps,
         gamma=args.gamma,
     )
-    outcome = diffcsp.predicted_outcome(found, dataclasses.asdict(args) | {"model": str(folder)}, diffcsp.held_out(folder))
+    outcome = diffcsp.predicted_outcome(found, dataclasses.asdict(args) | {"model": str(folder), "train_steps": steps}, diffcsp.held_out(folder))
     written = [
         str(crystals.write_crystals(path, [one.crystal for one in part], symprec=None))
         for path, part in ((args.out, found.made), (beside, found.looked_up))

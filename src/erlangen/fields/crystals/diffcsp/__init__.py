@@ -8,11 +8,13 @@ from erlangen.fields.crystals.diffcsp.predicted import Predicted, predicted
 from erlangen.fields.crystals.diffcsp.report import predicted_outcome
 from erlangen.fields.crystals.diffcsp.settings import Settings
 from erlangen.fields.crystals.diffcsp.symmetric import SymmetricDiffCSP
-from erlangen.fields.crystals.diffcsp.trained import is_plain, model_folder, trained, trained_symmetric
+from erlangen.fields.crystals.diffcsp.trained import GROUPED_STEPS, STEPS, is_plain, model_folder, trained, trained_symmetric
 from erlangen.fields.crystals.diffcsp.trunk import TabulatedTrunk, Trunk
 from erlangen.fields.crystals.diffcsp.worth import HeldOut, held_out
 
 __all__ = [
+    "GROUPED_STEPS",
+    "STEPS",
     "CSPNet",
     "DiffCSP",
     "Energy",

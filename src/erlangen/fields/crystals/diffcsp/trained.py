@@ -30,6 +30,8 @@ Model = TypeVar("Model", DiffCSP, SymmetricDiffCSP)
 #: all sizes up to 20 atoms it matched 2 % of held-out crystals after twice the time, where a look-up matched 75 %.
 SIZE, STEPS = {"width": 64, "layers": 3, "frequencies": 12}, 6000
 RATE = 5e-3
+#: Steps for given space groups.
+GROUPED_STEPS = 2000
 #: Crystals of a batch, and pairs of atoms in it: large cells are fewer, and batches cost alike.
 BATCH, BATCH_PAIRS = 256, 6400
 #: At least so many crystals are learned from: of the asked number of atoms, or of the nearest numbers.
@@ -85,7 +87,7 @@ def trained_symmetric(
     atoms: int,
     folder: str | Path | None = None,
     *,
-    steps: int = STEPS,
+    steps: int = GROUPED_STEPS,
     data: CrystalDataset | None = None,
     quiet: bool = False,
 ) -> SymmetricDiffCSP:
