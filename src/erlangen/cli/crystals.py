@@ -293,7 +293,9 @@ def _predict(args: CrystalsPredict) -> None:
         steps=args.steps,
         gamma=args.gamma,
     )
-    outcome = diffcsp.predicted_outcome(found, dataclasses.asdict(args) | {"model": str(folder), "train_steps": steps}, diffcsp.held_out(folder))
+    outcome = diffcsp.predicted_outcome(
+        found, dataclasses.asdict(args) | {"model": str(folder), "train_steps": steps}, diffcsp.held_out(folder)
+    )
     written = [
         str(crystals.write_crystals(path, [one.crystal for one in part], symprec=None))
         for path, part in ((args.out, found.made), (beside, found.looked_up))
