@@ -24,7 +24,7 @@ def audit_outcome(audit: Audit) -> Outcome:
                 {"relative error": shown},
                 title="Equivariance error of every datum under every group element",
                 x_label="log10 of the relative error",
-                y_label="share of pairs",
+                y_label="density of pairs",
                 caption=f"{about}; tolerance {audit.equivariance['tolerance']:.0e}.",
             )
         )
@@ -53,7 +53,7 @@ def audit_outcome(audit: Audit) -> Outcome:
                         {"cosine": audit.explanations.witness.flatten()},
                         title="Agreement of explanations",
                         x_label="cosine of gradients",
-                        y_label="share of pairs",
+                        y_label="density of pairs",
                         caption=f"{audit.explanations.tried} elements of {audit.group}; 1 is perfect agreement.",
                     )
                 ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from erlangen.fields.crystals.found import FoundSymmetry, SymmetryStudy
 from erlangen.fields.crystals.generating import Generated
 from erlangen.fields.crystals.validity import smact14_valid
 from erlangen.groups.space_groups import SpaceGroup
-from erlangen.reporting import KeyNumber, Outcome, Section, Table, histogram
+from erlangen.reporting import KeyNumber, Outcome, Section, Table, bars_with_error
 
 #: Rows of the table of generated crystals.
 MOST_ROWS = 50
@@ -127,8 +128,14 @@ def generated_outcome(made: Generated, config: Mapping[str, Any]) -> Outcome:
     if each:
         sections.append(Section("Drawings", figures=[draw(conventional(one.crystal)) for one in each[:6]]))
         sections.append(Section("The crystals", tables=[Table("Crystals that were kept", heads, rows, caption)]))
-        sizes = {"atoms": [len(one.crystal) for one in each]}
-        figure = histogram(sizes, title="Atoms in the primitive cell", x_label="atoms", y_label="share of crystals")
+        sizes = sorted(Counter(len(one.crystal) for one in each).items())
+        figure = bars_with_error(
+            [str(size) for size, _ in sizes],
+            {"crystals": [float(number) for _, number in sizes]},
+            title="Atoms in the primitive cell",
+            x_label="atoms",
+            y_label="crystals",
+        )
         sections.append(Section("Sizes", figures=[figure]))
     reasons = [[reason, count] for reason, count in sorted(made.rejected.items(), key=lambda one: -one[1])]
     if reasons:
