@@ -21,6 +21,9 @@ def test_values_of_both_signs_have_a_symmetric_scale_that_all_surfaces_share():
     assert [trace.coloraxis for trace in figure.data] == ["coloraxis"] * 2
     positive = meshes({"a": Surface(CORNERS, FACES, [1.0, 2, 2, 5])}, title="one").plotly_figure
     assert (positive.layout.coloraxis.cmin, positive.layout.coloraxis.cmax) == (1, 5)
+    assert positive.layout.coloraxis.showscale is False
+    labelled = meshes({"a": Surface(CORNERS, FACES, [1.0, 2, 2, 5])}, title="one", colour_label="sag / mm").plotly_figure
+    assert labelled.layout.coloraxis.colorbar.title.text == "sag / mm"
 
 
 @pytest.mark.parametrize(

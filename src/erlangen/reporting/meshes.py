@@ -46,7 +46,7 @@ def meshes(
     Args:
         surfaces: name -> surface.
         edges: thin lines ``[n, 2, 3]``: the ground, an axis.
-        colour_label: what the values are, with their unit.
+        colour_label: what the values are, with their unit; none: no scale is shown, as where colours only tell parts apart.
 
     Raises:
         ArgumentError: no surface, one that is not finite or whose triangles name points that are not there, or more than 40,000
@@ -93,7 +93,16 @@ def meshes(
                 "colorscale": colour_scale(DIVERGING if signed else SEQUENTIAL[1:]),
                 "cmin": -bound if signed else low,
                 "cmax": bound if signed else high,
-                "colorbar": {"title": {"text": plain_text(colour_label)}, "thickness": 12, "len": 0.7},
+                "showscale": bool(colour_label),
+                # Above the drawing: beside it the scale would take a third of a phone's width.
+                "colorbar": {
+                    "title": {"text": plain_text(colour_label), "side": "top"},
+                    "orientation": "h",
+                    "thickness": 10,
+                    "len": 0.8,
+                    "y": 1.0,
+                    "yanchor": "bottom",
+                },
             }
         )
     hidden = {"visible": False, "showspikes": False}

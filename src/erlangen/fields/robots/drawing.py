@@ -62,7 +62,7 @@ def draw(robots: Mapping[str, RobotSpec], title: str, caption: str = "") -> Figu
     for number, (name, spec) in enumerate(robots.items()):
         one = surface(spec)
         placed[name] = one._replace(points=one.points + np.array([number * apart, 0.0, 0.0]))
-    return meshes(placed, title=title, colour_label="leg", caption=caption)
+    return meshes(placed, title=title, caption=caption)
 
 
 def strip(spec: RobotSpec, path: np.ndarray, step: float, title: str, frames: int = 7, caption: str = "") -> Figure:
@@ -79,7 +79,7 @@ def strip(spec: RobotSpec, path: np.ndarray, step: float, title: str, frames: in
     for number, at in enumerate(chosen):
         one = surface(spec, path[at])
         shown[f"{at * step:.1f} s"] = one._replace(opacity=0.35 + 0.65 * number / max(1, frames - 1))
-    return meshes(shown, _ground(path), title=title, colour_label="leg", caption=caption)
+    return meshes(shown, _ground(path), title=title, caption=caption)
 
 
 def film(spec: RobotSpec, path: np.ndarray, step: float, title: str, caption: str = "") -> Figure:
@@ -87,7 +87,7 @@ def film(spec: RobotSpec, path: np.ndarray, step: float, title: str, caption: st
     _check_path(path)
     every = max(1, -(-len(path) // MOST))
     times = range(0, len(path), every)
-    figures = [meshes({"robot": surface(spec, path[at])}, _ground(path), title=title, colour_label="leg") for at in times]
+    figures = [meshes({"robot": surface(spec, path[at])}, _ground(path), title=title) for at in times]
     return moving(figures, [f"t = {at * step:.2f} s" for at in times], title=title, seconds=every * step, caption=caption)
 
 
