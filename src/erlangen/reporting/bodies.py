@@ -76,11 +76,18 @@ def balls(
             marker={"color": kind.colour, "size": kind.size, "line": {"color": "#22262c", "width": 1}},
             hovertemplate="%{x:.3f}, %{y:.3f}, %{z:.3f}",
         )
+    figure.update_layout(showlegend=len(kinds) > 1)
+    stage(figure, HEIGHT)
+    return Figure(title, figure, caption, alt or f"Drawing in space: {title}")
+
+
+def stage(figure: Any, height: int) -> None:
+    """Set a drawing in space on the page: no axes, seen from above and aside, whole in its frame."""
     hidden = {"visible": False, "showspikes": False}
     figure.update_layout(
         template=house_template(),
         autosize=True,
-        height=HEIGHT,
+        height=height,
         scene={
             "xaxis": hidden,
             "yaxis": hidden,
@@ -88,10 +95,8 @@ def balls(
             "bgcolor": "rgba(0,0,0,0)",
             "camera": {"projection": {"type": "orthographic"}, "eye": {"x": 1.4, "y": -1.6, "z": 0.9}},
         },
-        showlegend=len(kinds) > 1,
     )
     whole_in_frame(figure, figure.data)
-    return Figure(title, figure, caption, alt or f"Drawing in space: {title}")
 
 
 def extents(traces: Sequence[Any], axes: str) -> list[tuple[float, float]]:

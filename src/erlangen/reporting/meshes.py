@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from erlangen.errors import ArgumentError
-from erlangen.reporting.figures import DIVERGING, PALETTE, SEQUENTIAL, Figure, colour_scale, house_template, plain_text
+from erlangen.reporting.figures import DIVERGING, PALETTE, SEQUENTIAL, Figure, colour_scale, plain_text
 
 #: Height of a drawing on the page, in pixels.
 HEIGHT = 460
@@ -62,7 +62,7 @@ def meshes(
     import numpy as np
     import plotly.graph_objects as go
 
-    from erlangen.reporting.bodies import EDGES, _segments, whole_in_frame
+    from erlangen.reporting.bodies import EDGES, _segments, stage
 
     checked = {name: _checked(name, surface) for name, surface in surfaces.items()}
     if not checked:
@@ -105,21 +105,8 @@ def meshes(
                 },
             }
         )
-    hidden = {"visible": False, "showspikes": False}
-    figure.update_layout(
-        template=house_template(),
-        autosize=True,
-        height=HEIGHT,
-        scene={
-            "xaxis": hidden,
-            "yaxis": hidden,
-            "zaxis": hidden,
-            "bgcolor": "rgba(0,0,0,0)",
-            "camera": {"projection": {"type": "orthographic"}, "eye": {"x": 1.4, "y": -1.6, "z": 0.9}},
-        },
-        legend={"y": -0.02, "yanchor": "top"},
-    )
-    whole_in_frame(figure, figure.data)
+    figure.update_layout(legend={"y": -0.02, "yanchor": "top"})
+    stage(figure, HEIGHT)
     return Figure(title, figure, caption, alt or f"Surfaces in space: {title}")
 
 
