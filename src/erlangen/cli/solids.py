@@ -47,8 +47,8 @@ class Stand:
     """Cut so many millimetres off the bottom first."""
     size: float = 0.0
     """Length of edge of the tetrahedra, in millimetres; by default so that there are about 8000."""
-    triangles: int = 3000
-    """Simplify the surface to so many triangles."""
+    triangles: int = 0
+    """Simplify the surface to so many triangles; by default to 3000, or fewer where these ask for far more than 8000 tetrahedra."""
     cells: int = 0
     """Make a new surface around the model, on a grid of so many cells along its longest side; by default where mending leaves faults."""
     out: Path = Path("runs")
@@ -94,8 +94,8 @@ class RestShape:
     """Cut so many millimetres off the bottom first."""
     size: float = 0.0
     """Length of edge of the tetrahedra, in millimetres; by default so that there are about 8000."""
-    triangles: int = 3000
-    """Simplify the surface to so many triangles."""
+    triangles: int = 0
+    """Simplify the surface to so many triangles; by default to 3000, or fewer where these ask for far more than 8000 tetrahedra."""
     cells: int = 0
     """Make a new surface around the model, on a grid of so many cells along its longest side; by default where mending leaves faults."""
     out: Path = Path("runs")
@@ -153,7 +153,7 @@ def _prepared(args: Stand | RestShape, of: Substance) -> Prepared:
         up=args.up if not assumed else "z",
         flatten=args.flatten / 1000 or None,
         size=args.size / 1000 or None,
-        triangles=args.triangles,
+        triangles=args.triangles or None,
         rewrap=True if args.cells else None,
         cells=args.cells or CELLS,
     )

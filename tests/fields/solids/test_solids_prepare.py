@@ -115,3 +115,32 @@ def test_the_scale_of_colours_leaves_room():
     assert figure.plotly_figure.layout.coloraxis.colorbar.title.text == "mm"
     assert figure.caption.startswith("Colours: off the wanted shape, mm. ")
     assert "Colours" not in draw({"a": Shown(mesh)}, title="one", colour_label="moved, mm").caption
+
+
+def test_what_asks_for_too_many_tetrahedra_is_made_coarser_and_says_so():
+    """A thin ring: its surface decides how many there are, not the length of edge inside."""
+    ring = solids.TriMesh.from_trimesh(
+        engine("solids", "trimesh").creation.torus(0.02, 0.001, major_sections=200, minor_sections=14)
+    )
+    made = solids.prepare(ring, cache=False)
+    last, first = (int(word) for word in made.done[-1].replace(",", "").split() if word.isdigit())
+    assert last == len(made.mesh) <= 12000 < first
+    assert made.mesh.volume() == pytest.approx(ring.volume, rel=0.02)
+
+
+def test_fewer_triangles_where_longer_edges_do_not_do_and_none_where_they_are_named():
+    ball = solids.TriMesh.from_trimesh(engine("solids", "trimesh").creation.icosphere(4, 0.02))
+    x, y = ball.vertices[:, :1], ball.vertices[:, 1:2]
+    bumps = 1 + 0.1 * torch.sin(400 * x) * torch.cos(500 * y)
+    flat = torch.tensor([1, 0.15, 0.5], dtype=torch.float64)
+    wavy = solids.TriMesh(ball.vertices * bumps * flat, ball.triangles)
+    made = solids.prepare(wavy, cache=False)
+    assert any("simplified further" in done for done in made.done), made.done
+    assert f"to {len(made.surface.triangles)} triangles" in next(done for done in made.done if "further" in done)
+    assert made.mesh.volume() == pytest.approx(wavy.volume, rel=0.025)
+    # Its bumps ask for more than is aimed at all the same, and that is told.
+    assert ("more than aimed at" in made.done[-1]) == (len(made.mesh) > 12000)
+    assert abs(float(made.mesh.vertices[:, 2].min())) < 1e-9
+    kept = solids.prepare(wavy, triangles=3000, cache=False)
+    assert not any("further" in done for done in kept.done)
+    assert len(kept.mesh) > len(made.mesh)

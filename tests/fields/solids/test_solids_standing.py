@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from erlangen.errors import ArgumentError
-from erlangen.fields.solids import NeoHookean, TetMesh, box
+from erlangen.fields.solids import NeoHookean, TetMesh, boundary, box, report, substance
+from erlangen.fields.solids.assembly import Pattern
+from erlangen.fields.solids.prepare import Prepared
 from erlangen.fields.solids.standing import _curvature, _moments, make_stand, stance
 
 
@@ -46,7 +48,8 @@ def test_moments_and_their_derivatives():
         1e-6,
     )
     ahead, behind = (weights @ _moments(mesh.vertices + s * h * p, mesh.tets)[1] for s in (1, -1))
-    found = _curvature(mesh.vertices, mesh.tets, weights) @ p.reshape(-1).numpy()
+    everything = Pattern(mesh.tets, torch.ones(mesh.n_vertices, dtype=torch.bool))
+    found = everything.matrix(_curvature(mesh.vertices, mesh.tets, weights)) @ p.reshape(-1).numpy()
     assert found == pytest.approx((ahead - behind) / (2 * h), rel=1e-6, abs=1e-9 * np.abs(found).max())
 
 
@@ -136,6 +139,27 @@ def test_what_stands_is_left_alone():
     made = make_stand(mesh, margin=0.005, invert=False)
     assert made.steps == 0
     assert torch.equal(made.mesh.vertices, mesh.vertices)
+
+
+def test_where_the_steps_are_used_up_the_status_says_so():
+    mesh = leaning(0.4)
+    whole = make_stand(mesh, margin=0.004, invert=False)
+    assert whole.status == "stands"
+    assert whole.reached == 1
+    made = make_stand(mesh, margin=0.004, steps=2)
+    assert made.status == "stopped"
+    assert made.steps == 2
+    assert made.rest is None
+    assert made.reached == 0
+    assert torch.equal(made.mesh.vertices, mesh.vertices)
+    assert "print.3mf" not in report.stand_files(made)
+    assert "print.3mf" in report.stand_files(whole)
+    prepared = Prepared(mesh, boundary(mesh), None, ())
+    outcome = report.stand_outcome(prepared, made, substance("pla"), {}, 0.0, None)
+    assert "2 steps were used up" in outcome.answer
+    assert outcome.metrics["status"] == "stopped"
+    with pytest.raises(ArgumentError, match="'steps'.*1 or more"):
+        make_stand(mesh, steps=0)
 
 
 def test_bases_that_are_too_narrow_are_refused():

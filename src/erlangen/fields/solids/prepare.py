@@ -16,12 +16,16 @@ from erlangen.fields.solids.remesh import simplify, wrapped
 from erlangen.fields.solids.repair import Examined, examine, repair
 from erlangen.fields.solids.standing import flatten_base, stance
 from erlangen.fields.solids.surface import TriMesh
-from erlangen.fields.solids.tetrahedra import tetrahedralize
+from erlangen.fields.solids.tetrahedra import WANTED, tetrahedralize
 
 #: Cells along the longest side of the grid for a new surface.
 CELLS = 40
-#: Triangles that a surface keeps by default: with more, the inverse problem takes minutes.
-TRIANGLES = 3000
+#: Triangles that a surface keeps by default: with more, the inverse problem takes minutes. Fewer than the second number are not tried.
+TRIANGLES, FEWEST = 3000, 1000
+#: Tetrahedra above which a mesh of no named size is made coarser.
+MOST = 3 * WANTED // 2
+#: Radius of the circumscribed ball over the shortest edge in such a mesh, and the change of volume that fewer triangles may make.
+COARSE, KEPT = 2.0, 0.02
 Up = Literal["x", "y", "z"]
 
 
@@ -49,7 +53,7 @@ def prepare(
     up: Up = "z",
     flatten: float | None = None,
     size: float | None = None,
-    triangles: int = TRIANGLES,
+    triangles: int | None = None,
     rewrap: bool | None = None,
     cells: int = CELLS,
     cache: bool = True,
@@ -61,8 +65,10 @@ def prepare(
         units: of the file's lengths; 3MF files say them.
         up: which of the file's axes points upwards: z in printing, y in most of computer graphics.
         flatten: cut off so much at the bottom, metres.
-        size: length of edge of the tetrahedra, metres.
-        triangles: simplify the surface to so many.
+        size: length of edge of the tetrahedra, metres; by default so that there are about 8000, or more where the surface asks for
+            them in spite of what is tried against it above 12000.
+        triangles: simplify the surface to so many; by default to 3000, and where these ask for too many tetrahedra, to 1000 at the
+            fewest. What was done is told.
         rewrap: make a new surface around the mended one; by default where mending leaves faults.
         cells: of the grid of such a surface, along its longest side.
         cache: of the tetrahedra, see :func:`tetrahedralize`.
@@ -86,7 +92,7 @@ def _prepare(
     up: Up,
     flatten: float | None,
     size: float | None,
-    triangles: int,
+    triangles: int | None,
     rewrap: bool | None,
     cells: int,
     cache: bool,
@@ -98,7 +104,7 @@ def _prepare(
         "y": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
         "x": [[0, -1, 0], [0, 0, -1], [1, 0, 0]],
     }[up]
-    if triangles < 100:
+    if triangles is not None and triangles < 100:
         raise ArgumentError("triangles", "100 or more", repr(triangles))
     rotation = torch.tensor(turn, dtype=torch.float64)
     if not isinstance(model, TriMesh) and is_tetrahedra(model):
@@ -129,24 +135,84 @@ def _prepare(
         if lost:
             done.append(f"the new surface {lost}")
     surface = surface.on_ground()
-    if len(surface.triangles) > triangles:
-        before = len(surface.triangles)
-        simpler = simplify(surface, triangles)
-        # Where simplifying makes triangles cross, fewer are taken away.
-        while not examine(simpler).sound and len(simpler.triangles) < before / 2:
-            simpler = simplify(surface, 2 * len(simpler.triangles))
-        left = examine(simpler)
-        if left.sound:
-            surface = simpler
-            done.append(f"simplified {before} triangles to {len(surface.triangles)}")
-        else:
-            done.append(f"kept all {before} triangles, since with fewer there are {'; '.join(left.faults)}")
-    if flatten is not None:
-        surface = flatten_base(surface, flatten).on_ground()
-        done.append(f"cut {flatten:.4g} m off the bottom")
+    whole = surface
+    surface, told = _simplified(whole, TRIANGLES if triangles is None else triangles)
+    done += told
+    surface, cut = _cut(surface, flatten)
     _refuse_parts(examine(surface, crossings=False).parts, surface)
     mesh = tetrahedralize(surface, size=size, cache=cache)
-    return Prepared(mesh, surface, found, tuple(done))
+    if size is None and len(mesh) > MOST:
+        mesh, surface, told = _coarser(mesh, surface, whole, flatten, triangles is None, cache)
+        done += told
+    return Prepared(mesh, surface, found, (*done, *cut))
+
+
+def _simplified(surface: TriMesh, triangles: int) -> tuple[TriMesh, list[str]]:
+    before = len(surface.triangles)
+    if before <= triangles:
+        return surface, []
+    simpler = simplify(surface, triangles)
+    # Where simplifying makes triangles cross, fewer are taken away.
+    while not examine(simpler).sound and len(simpler.triangles) < before / 2:
+        simpler = simplify(surface, 2 * len(simpler.triangles))
+    left = examine(simpler)
+    if not left.sound:
+        return surface, [f"kept all {before} triangles, since with fewer there are {'; '.join(left.faults)}"]
+    return simpler, [f"simplified {before} triangles to {len(simpler.triangles)}"]
+
+
+def _cut(surface: TriMesh, flatten: float | None) -> tuple[TriMesh, list[str]]:
+    if flatten is None:
+        return surface, []
+    return flatten_base(surface, flatten).on_ground(), [f"cut {flatten:.4g} m off the bottom"]
+
+
+def _coarser(
+    mesh: TetMesh, surface: TriMesh, whole: TriMesh, flatten: float | None, fewer: bool, cache: bool
+) -> tuple[TetMesh, TriMesh, list[str]]:
+    """Longer and flatter tetrahedra; then, if that is allowed, fewer triangles too, as long as the surface stays sound."""
+    best, kept = mesh, surface
+    parts, volume = examine(surface, crossings=False).parts, surface.volume
+    before = triangles = len(surface.triangles)
+    made = _meshed(surface, cache)
+    if made is not None and len(made) < len(best):
+        best = made
+    while len(best) > MOST and fewer and triangles > FEWEST:
+        triangles = max(FEWEST, int(triangles * min(0.9, max(0.7, MOST / len(best)))))
+        try:
+            simpler = simplify(whole, triangles)
+        except ArgumentError:  # fewer would leave nothing of it
+            break
+        # Simplifying may make triangles cross with one number of them and not with the next.
+        if not examine(simpler).sound:
+            continue
+        surface, _ = _cut(simpler, flatten)
+        left = examine(surface)
+        if abs(surface.volume / volume - 1) > KEPT:
+            break
+        made = _meshed(surface, cache) if left.sound and left.parts == parts else None
+        if made is not None and len(made) < len(best):
+            best, kept = made, surface
+    told = []
+    if len(kept.triangles) < before:
+        told.append(f"simplified further, from {before} to {len(kept.triangles)} triangles, volume {kept.volume / volume - 1:+.2%}")
+    if best is not mesh:
+        told.append(
+            f"made {len(best)} tetrahedra in place of {len(mesh)}, flatter ones and longer inside; size or triangles say otherwise"
+        )
+    if len(best) > MOST:
+        told.append(
+            f"{len(best)} tetrahedra are more than aimed at: this surface asks for them; a new one by cells may ask for fewer"
+        )
+    return best, kept, told
+
+
+def _meshed(surface: TriMesh, cache: bool) -> TetMesh | None:
+    """Inside twice as long as usual; nothing where tetgen cannot mesh what was simplified."""
+    try:
+        return tetrahedralize(surface, size=4 * (surface.volume / WANTED) ** (1 / 3), quality=COARSE, cache=cache)
+    except ArgumentError:
+        return None
 
 
 def softness(mesh: TetMesh, material: Material, gravity: float = 9.8) -> float:

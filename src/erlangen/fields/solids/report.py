@@ -47,7 +47,12 @@ def stand_outcome(
 ) -> Outcome:
     """The report of ``erlangen stand``."""
     before, after = stand.before, stand.after
-    if stand.steps == 0 and before.stands:
+    if stand.status == "stopped":
+        answer = (
+            f"No shape that stands was found: {stand.steps} steps were used up, with the centre of mass {100 * stand.reached:.2g} % of the "
+            "way to its place. A wider base (cut more off the bottom), a smaller angle or a coarser mesh needs fewer."
+        )
+    elif stand.steps == 0 and before.stands:
         answer = f"It stands as it is: the ground may be tilted by {before.tipping:.3g} degrees."
     else:
         fell = "It fell over" if not before.stands else f"It stood up to {before.tipping:.3g} degrees"
@@ -89,6 +94,8 @@ def stand_outcome(
         words += [f"{name}: {test.failure}." for name, (_, test) in pair.items() if test.failure]
         sections.append(Section("Drop test", words, figures=[draw_drop(pair, title="Before and after, let go")]))
     metrics: dict[str, Any] = {
+        "status": stand.status,
+        "reached": stand.reached,
         "before": _stance(before),
         "after": _stance(after),
         "moved": {"largest": stand.moved[0], "mean": stand.moved[1]},
@@ -111,9 +118,10 @@ def stand_outcome(
 
 
 def stand_files(stand: Stand) -> Files:
-    """What to print (STL and 3MF in millimetres), and everything for other programs (VTU in metres)."""
+    """What to print (STL and 3MF in millimetres), and everything for other programs (VTU in metres); no print of what does not stand."""
     data = {"moved": stand.mesh.vertices - stand.target.vertices, "standing": stand.mesh.vertices}
-    return _print_files(stand.printed) | {"standing.vtu": lambda path: write_tets(stand.mesh, path, "m", point_data=data)}
+    printed = _print_files(stand.printed) if stand.status == "stands" else {}
+    return printed | {"standing.vtu": lambda path: write_tets(stand.mesh, path, "m", point_data=data)}
 
 
 def rest_outcome(

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from scipy.optimize import nnls
+from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 
 from erlangen.errors import ArgumentError
 from erlangen.extras import engine
+from erlangen.fields.solids.assembly import Elements
 from erlangen.fields.solids.loads import Loads, supports
 from erlangen.fields.solids.material import Material, NeoHookean
 from erlangen.fields.solids.mesh import TetMesh
 from erlangen.fields.solids.rest import RestShape, rest_shape
+from erlangen.fields.solids.sparse import ACCURATE, diagonal_factors
 from erlangen.fields.solids.surface import TriMesh
 from erlangen.fields.solids.system import System
 from erlangen.reporting import progress
+from erlangen.reporting.progress import Advance
 
 #: Constraints hold to this part of the body's height.
 EXACT = 1e-12
 #: The smallest share of the way that is tried.
 SMALLEST = 1 / 64
+#: Steps that one share may take.
+PATIENCE = 60
+#: Steps all together, by default.
+STEPS = 150
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,8 @@ class Stand:
         volume_change: relative, ``V / V_0 - 1``.
         steps: of the optimiser; 0 where it stood already.
         residual: of its conditions of optimality, relative to the elastic forces.
+        reached: share of the way of the centre of mass; below 1 the steps were used up, and :attr:`mesh` is the least change that goes
+            so far, without the margin.
     """
 
     target: TetMesh
@@ -93,6 +102,12 @@ class Stand:
     volume_change: float
     steps: int
     residual: float
+    reached: float = 1.0
+
+    @property
+    def status(self) -> Literal["stands", "stopped"]:
+        """Whether it stands with the margin that was asked for, or the steps were used up on the way."""
+        return "stands" if self.reached == 1 else "stopped"
 
     @property
     def printed(self) -> TetMesh:
@@ -137,7 +152,7 @@ def make_stand(
     invert: bool = True,
     mass: Any = "target",
     loads: Loads | None = None,
-    steps: int = 60,
+    steps: int = STEPS,
     quiet: bool = True,
 ) -> Stand:
     """The least change of a body after which it stands: its centre of mass inside of the base with a margin, the base as it was.
@@ -155,7 +170,8 @@ def make_stand(
         contacts: which vertices touch the ground, mask ``[n]``; by default those within 0.5 % of the height of the lowest.
         invert: find the rest shape, too.
         mass, loads: for the rest shape, as in :func:`~erlangen.fields.solids.rest_shape`.
-        steps: of the optimiser, at most.
+        steps: of the optimiser, at most, all together. Where they are used up, the result says so by its status, with what was
+            reached until then and without a rest shape.
         quiet: no line of progress.
 
     Raises:
@@ -174,6 +190,8 @@ def make_stand(
         raise ArgumentError("margin", "a positive length in metres", repr(margin))
     if not 0 < angle < 80:
         raise ArgumentError("angle", "degrees between 0 and 80", repr(angle))
+    if steps < 1:
+        raise ArgumentError("steps", "1 or more", repr(steps))
     before = stance(mesh, contacts)
     slope = 0.0 if margin is not None else math.tan(math.radians(angle))
     _refuse_narrow(before, margin, slope, angle)
@@ -182,14 +200,14 @@ def make_stand(
     sides = np.column_stack(
         [before.normals, np.full(len(before.normals), slope), -(before.offsets - (margin or 0.0) + slope * ground)]
     )
-    reached, count, residual = _least_change(mesh, material, before.contacts, sides, steps, quiet)
-    after = stance(reached, before.contacts)
+    bent, share, count, residual = _least_change(mesh, material, before.contacts, sides, steps, quiet)
+    after = stance(bent, before.contacts)
     rest = None
-    if invert:
-        rest = rest_shape(reached, material=material, loads=loads, fixed=before.contacts, mass=mass, quiet=quiet)
-    moved = (reached.vertices - mesh.vertices).norm(dim=1)
-    change = reached.volume() / mesh.volume() - 1
-    return Stand(mesh, reached, before, after, rest, (float(moved.max()), float(moved.mean())), change, count, residual)
+    if invert and share == 1:
+        rest = rest_shape(bent, material=material, loads=loads, fixed=before.contacts, mass=mass, quiet=quiet)
+    moved = (bent.vertices - mesh.vertices).norm(dim=1)
+    change = bent.volume() / mesh.volume() - 1
+    return Stand(mesh, bent, before, after, rest, (float(moved.max()), float(moved.mean())), change, count, residual, share)
 
 
 def flatten_base(surface: TriMesh, height: float) -> TriMesh:
@@ -227,22 +245,22 @@ def _refuse_narrow(before: Stance, margin: float | None, slope: float, angle: fl
 
 def _least_change(
     mesh: TetMesh, material: Material, fixed: torch.Tensor, sides: np.ndarray, steps: int, quiet: bool
-) -> tuple[TetMesh, int, float]:
-    """The deformed mesh, steps, and the residual of optimality. What lies far outside is led there by shares of the way."""
+) -> tuple[TetMesh, float, int, float]:
+    """The deformed mesh, the share of the way, steps, and the residual of optimality. What lies far outside is led there by shares."""
     moments, _ = _moments(mesh.vertices, mesh.tets)
     missing = np.maximum(sides @ moments, 0) / moments[3]
     if not missing.any():
-        return mesh, 0, 0.0
+        return mesh, 1.0, 0, 0.0
+    system = System(mesh, material, Loads(gravity=(0, 0, 0)), fixed)
     x, share, step, count = mesh.vertices, 0.0, 1.0, 0
     residual = 0.0
     with progress(None, "standing", quiet) as bar:
-        while share < 1:
+        while share < 1 and count < steps:
             aim = min(1.0, share + step)
             relaxed = sides.copy()
             relaxed[:, 3] -= (1 - aim) * missing
-            there, took, left = _optimised(mesh, material, fixed, relaxed, x, steps)
+            there, took, left = _optimised(system, relaxed, x, min(PATIENCE, steps - count), bar, aim)
             count += took
-            bar.advance(took, way=aim, residual=left)
             if there is None:
                 step = (aim - share) / 2
                 if step < SMALLEST:
@@ -253,31 +271,27 @@ def _least_change(
                 continue
             step = 2 * (aim - share)
             x, share, residual = there, aim, left
-    return TetMesh(x, mesh.tets), count, residual
+    return TetMesh(x, mesh.tets), share, count, residual
 
 
 def _optimised(
-    mesh: TetMesh, material: Material, fixed: torch.Tensor, sides: np.ndarray, start: torch.Tensor, steps: int
+    system: System, sides: np.ndarray, start: torch.Tensor, steps: int, bar: Advance, way: float
 ) -> tuple[torch.Tensor | None, int, float]:
     """Sequential quadratic programming from positions; None where it stalls."""
-    system = System(mesh, material, Loads(gravity=(0, 0, 0)), fixed)
-    free = (~fixed).numpy().repeat(3)
+    mesh = system.mesh
+    free = (~system.fixed).numpy().repeat(3)
     X, nothing = mesh.vertices, torch.zeros_like(mesh.vertices)
     scale = float(mesh.size().max()) * mesh.volume()
 
-    def derivatives(x: torch.Tensor, clamped: bool) -> tuple[float, np.ndarray, sp.csc_matrix]:
-        elements = system.elements(X, x)
-        slope = system.residual(elements, nothing).numpy().reshape(-1)[free]
-        return float(system.energy(elements, nothing)), slope, system.stiffness(elements, clamped)
-
     def value(x: torch.Tensor) -> float:
-        return derivatives(x, True)[0]
+        return system.energy(system.elements(X, x), nothing)
 
     x, multipliers, penalty, residual = start, np.zeros(len(sides)), 0.0, math.inf
     for count in range(steps + 1):
         moments, slopes = _moments(x, mesh.tets)
         g = sides @ moments
-        energy, slope, K = derivatives(x, False)
+        elements = system.elements(X, x)
+        energy, slope = system.energy(elements, nothing), system.residual(elements, nothing).numpy().reshape(-1)[free]
         J = slopes[:, free]
         lagrangian = slope + (sides @ J).T @ multipliers
         size = max(float(np.abs(slope).max()), 1e-300)
@@ -286,7 +300,7 @@ def _optimised(
             return x, count, residual
         if count == steps:
             break
-        p, multipliers = _step(K, slope, J, g, sides, x, mesh.tets, multipliers, free, lambda x=x: derivatives(x, True)[2])
+        p, multipliers = _step(system, elements, slope, J, g, sides, multipliers)
         penalty = max(penalty, 2 * float(multipliers.max(initial=0.0)))
         merit = energy + penalty * float(np.maximum(g, 0).sum())
         full = np.zeros(len(free))
@@ -304,21 +318,20 @@ def _optimised(
         else:
             break
         x = x + share * direction
+        bar.advance(1, way=way, residual=residual)
     return (x if g.max() <= 1e-9 * scale and residual < 1e-6 else None), count, residual
 
 
-def _step(  # type: ignore[no-untyped-def]
-    K, slope, J, g, sides, x, tets, multipliers, free, clamped
+def _step(
+    system: System, elements: Elements, slope: np.ndarray, J: np.ndarray, g: np.ndarray, sides: np.ndarray, multipliers: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The minimiser of the quadratic model under linear constraints, with the constraints' own curvature where the model stays convex."""
-    curved = K
-    if multipliers.any():
-        curved = (K + _curvature(x, tets, multipliers @ sides)[free][:, free]).tocsc()
-    for H in (curved, None):
-        if H is None:
-            H = clamped()
-        solve = splu(sp.csc_matrix(H)).solve
-        Y, y = solve(np.ascontiguousarray(J.T)), solve(slope)
+    for clamped in (False, True):
+        blocks = elements.stiffness(clamped)
+        if multipliers.any() and not clamped:
+            blocks = blocks + _curvature(elements.x, system.tets, multipliers @ sides)
+        solved = _solved(system.pattern.matrix(blocks), np.column_stack([J.T, slope]))
+        Y, y = solved[:, :-1], solved[:, -1]
         S = J @ Y
         S = (S + S.T) / 2
         kinds = np.linalg.eigvalsh(S / np.abs(S).max())
@@ -335,6 +348,19 @@ def _step(  # type: ignore[no-untyped-def]
     r = E @ u - np.append(np.zeros(4), 1.0)
     found = u / unit[:, 0] * length / max(-r[-1], 1e-300)
     return -(y + Y @ (sides.T @ found)), found
+
+
+def _solved(H: csc_matrix, right: np.ndarray) -> np.ndarray:
+    """The solutions by diagonal pivots; by partial ones where these lose digits, as they may on an indefinite matrix."""
+    try:
+        with np.errstate(all="ignore"):
+            x = diagonal_factors(H).solve(right)
+            missed = np.linalg.norm(H @ x - right, axis=0)
+        if (missed <= ACCURATE * np.linalg.norm(right, axis=0)).all():
+            return x
+    except RuntimeError:  # a pivot is exactly zero
+        pass
+    return splu(H).solve(right)
 
 
 def _moments(x: torch.Tensor, tets: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -362,18 +388,30 @@ def _volume_gradients(corners: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     return (a * rows[:, 0]).sum(1), torch.cat([-rows.sum(1, keepdim=True), rows], 1)
 
 
-def _curvature(x: torch.Tensor, tets: torch.Tensor, weights: np.ndarray) -> sp.csr_matrix:
-    """Second derivatives of ``weights @ moments``, ``[3n, 3n]``."""
+def _curvature(x: torch.Tensor, tets: torch.Tensor, weights: np.ndarray) -> torch.Tensor:
+    """Second derivatives of ``weights @ moments`` by tetrahedra, ``[m, 12, 12]``: of ``V (w . middle + w_3)``."""
     w = torch.from_numpy(np.asarray(weights, dtype=float))
+    corners = x[tets]
+    _, gradients = _volume_gradients(corners)
+    a, b, c = (_crossing(corners[:, i] - corners[:, 0]) / 6 for i in (1, 2, 3))
+    nothing = torch.zeros_like(a)
+    # The gradients of the volume by corners 1 to 3 are b x c, c x a and a x b over 6; all four gradients sum to 0.
+    inner = torch.stack(
+        [torch.stack(row, 1) for row in ((nothing, -c, b), (c, nothing, -a), (-b, a, nothing))],
+        1,
+    )
+    lower = torch.cat([-inner.sum(2, keepdim=True), inner], 2)
+    second = torch.cat([-lower.sum(1, keepdim=True), lower], 1).transpose(2, 3).reshape(-1, 12, 12)
+    height = corners.mean(1) @ w[:3] + w[3]
+    mixed = gradients.reshape(-1, 12, 1) * (w[:3].repeat(4) / 4)
+    return second * height.view(-1, 1, 1) + mixed + mixed.mT
 
-    def one(corners: torch.Tensor) -> torch.Tensor:
-        volume, _ = _volume_gradients(corners.reshape(1, 4, 3))
-        return volume[0] * (corners.reshape(4, 3).mean(0) @ w[:3] + w[3])
 
-    blocks = torch.func.vmap(torch.func.hessian(one))(x[tets].reshape(-1, 12)).numpy()
-    where = (3 * tets[:, :, None] + torch.arange(3)).reshape(-1, 12).numpy()
-    rows, columns = np.repeat(where, 12, 1).reshape(-1), np.tile(where, (1, 12)).reshape(-1)
-    return sp.coo_matrix((blocks.reshape(-1), (rows, columns)), shape=(x.numel(),) * 2).tocsr()
+def _crossing(v: torch.Tensor) -> torch.Tensor:
+    """The matrices of ``u -> v x u``, ``[m, 3, 3]``."""
+    nothing = torch.zeros_like(v[:, 0])
+    rows = [(nothing, -v[:, 2], v[:, 1]), (v[:, 2], nothing, -v[:, 0]), (-v[:, 1], v[:, 0], nothing)]
+    return torch.stack([torch.stack(row, 1) for row in rows], 1)
 
 
 def _hull(points: np.ndarray) -> np.ndarray:
