@@ -22,8 +22,8 @@ SAG_STEPS = 60
 
 
 @dataclass(frozen=True)
-class Stand:
-    """Bend a model as little as possible, so that it stands on its own; write it for printing, with a report and a drop test."""
+class _Body:
+    """What both commands ask: the file, what it is made of, how it is meshed, where the answer goes."""
 
     model: Positional[Path]
     """A surface (.stl, .obj, .ply, .3mf, .off) or tetrahedra (.msh, .vtu, .vtk, .veg); broken surfaces are mended."""
@@ -41,8 +41,6 @@ class Stand:
     """The unit of the file's lengths; 3MF files say theirs."""
     up: Literal["x", "y", "z"] = "z"
     """The file's axis that points upwards: z in printing, often y in computer graphics."""
-    angle: float = 10.0
-    """By how many degrees the ground may be tilted before it falls."""
     flatten: float = 0.0
     """Cut so many millimetres off the bottom first."""
     size: float = 0.0
@@ -60,7 +58,15 @@ class Stand:
 
 
 @dataclass(frozen=True)
-class RestShape:
+class Stand(_Body):
+    """Bend a model as little as possible, so that it stands on its own; write it for printing, with a report and a drop test."""
+
+    angle: float = 10.0
+    """By how many degrees the ground may be tilted before it falls."""
+
+
+@dataclass(frozen=True)
+class RestShape(_Body):
     """The shape to print or cast, so that gravity makes the wanted one of it: of a model, or of a picture by its silhouette."""
 
     model: Positional[Path]
@@ -68,18 +74,6 @@ class RestShape:
     (.png, .jpg, ...) of it before a plain ground."""
     material: str = "silicone"
     """What it is made of: pla, abs, petg, nylon, tpu, rubber, silicone, soft silicone, wood, aluminium, steel, soft, stiff."""
-    young: float | None = None
-    """Young's modulus of your own, in Pa; by default the material's, a typical value whose source the report names."""
-    poisson: float | None = None
-    """Poisson's ratio of your own."""
-    density: float | None = None
-    """Density of your own, in kg/m3: a part that is printed with 20 percent infill weighs less than the solid."""
-    strength: float | None = None
-    """The stress that it bears, in Pa."""
-    units: Literal["mm", "cm", "m", "in"] | None = None
-    """The unit of the file's lengths; 3MF files say theirs."""
-    up: Literal["x", "y", "z"] = "z"
-    """The file's axis that points upwards: z in printing, often y in computer graphics."""
     height: float = 0.0
     """Of a picture: how tall the thing is, in millimetres."""
     how: Literal["inflate", "revolve", "extrude"] = "inflate"
@@ -90,20 +84,6 @@ class RestShape:
     """Exactly; by descent over plastic stretches, which follows stable equilibria; or by moving the rest shape by what is missing."""
     mass: Literal["rest", "target"] = "rest"
     """The weight is that of the rest shape, which a printed thing has, or of the wanted shape, as in the source."""
-    flatten: float = 0.0
-    """Cut so many millimetres off the bottom first."""
-    size: float = 0.0
-    """Length of edge of the tetrahedra, in millimetres; by default so that there are about 8000."""
-    triangles: int = 0
-    """Simplify the surface to so many triangles; by default to 3000, or fewer where these ask for far more than 8000 tetrahedra."""
-    cells: int = 0
-    """Make a new surface around the model, on a grid of so many cells along its longest side; by default where mending leaves faults."""
-    out: Path = Path("runs")
-    """Where runs are kept: OUT/NAME/DATE."""
-    json: bool = False
-    """Print JSON."""
-    quiet: bool = False
-    """No progress: only the answer, and where the report is."""
 
 
 def run_stand(args: Stand) -> None:

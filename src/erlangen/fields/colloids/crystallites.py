@@ -139,7 +139,8 @@ def _translations(x: Tensor, a: float, tolerance: float) -> list[Tensor]:
     """The two shortest vectors that take particles of the grain to particles, wherever they do not leave it."""
     d = (x.unsqueeze(0) - x.unsqueeze(1)).reshape(-1, 2)
     rho = d.norm(dim=1)
-    candidates = d[(rho > 0.75 * a) & (rho < 4.2 * a) & ((d[:, 1] > 1e-9) | ((d[:, 1].abs() <= 1e-9) & (d[:, 0] > 0)))]
+    level = d[:, 1].abs() <= 1e-9 * a  # one of each vector and its negative
+    candidates = d[(rho > 0.75 * a) & (rho < 4.2 * a) & torch.where(level, d[:, 0] > 0, d[:, 1] > 0)]
     candidates = candidates[candidates.norm(dim=1).argsort(stable=True)]
     kept: list[Tensor] = []
     tried: list[Tensor] = []

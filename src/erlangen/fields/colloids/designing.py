@@ -244,15 +244,17 @@ def _verify(program: Program, lattice: Lattice, a: float) -> _Tried:
         reasons.append(f"{ranking[0][0]} has the lower energy, {ranking[0][1]:.3f} against {mine:.3f} per particle")
     if abs(spacing / a - 1) > 0.05:
         reasons.append(f"its best spacing is {spacing / a:.3f} a")
+    lowest = math.nan
     try:
-        lowest = phonons(program, lattice.scaled(spacing)).lowest
+        found_phonons = phonons(program, lattice.scaled(spacing))
     except ArgumentError:
-        lowest = math.nan
         reasons.append("particles are not at rest")
-    if lowest <= 1e-6:
-        reasons.append(
-            "phonons of zero frequency" if lowest > -1e-6 else f"imaginary phonons ({lowest:.3f} of the largest squared)"
-        )
+    else:
+        lowest = found_phonons.lowest
+        if found_phonons.floppy:
+            reasons.append("phonons of zero frequency")
+        elif not found_phonons.stable:
+            reasons.append(f"imaginary phonons ({lowest:.3f} of the largest squared)")
     return _Tried(program, ranking, margin, lowest, tuple(reasons))
 
 
