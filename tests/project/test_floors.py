@@ -105,6 +105,7 @@ MODULES = {
     "scikit-fem": "skfem",
     "scikit-image": "skimage",
     "freud-analysis": "freud",
+    "python-sat": "pysat",
 }
 
 

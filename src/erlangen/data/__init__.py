@@ -12,6 +12,7 @@ from erlangen.data.collect import WAYS, As, collect
 from erlangen.data.collection import KINDS, Collection
 from erlangen.data.dataset import SPLITS, DataSet, Split, Target, check_split
 from erlangen.data.files import read
+from erlangen.data.labelled import Labelled, read_labelled
 from erlangen.data.named import load, loader, names, resolve
 from erlangen.data.packaged import package_file
 from erlangen.data.texts import Texts, read_texts
@@ -23,6 +24,7 @@ __all__ = [
     "As",
     "Collection",
     "DataSet",
+    "Labelled",
     "Split",
     "Target",
     "Texts",
@@ -32,6 +34,7 @@ __all__ = [
     "names",
     "package_file",
     "read",
+    "read_labelled",
     "read_texts",
     "resolve",
 ]

