@@ -1,5 +1,6 @@
 """How groups act on data of any kind."""
 
+from erlangen.actions.angles import AngleShifts
 from erlangen.actions.axes import OnAxes
 from erlangen.actions.base import Action
 from erlangen.actions.clouds import AtomBatch
@@ -13,6 +14,7 @@ from erlangen.actions.records import Record, as_action
 
 __all__ = [
     "Action",
+    "AngleShifts",
     "AtomBatch",
     "EdgeList",
     "Edges",

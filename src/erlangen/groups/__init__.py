@@ -4,6 +4,7 @@ from erlangen.groups.abelian import FiniteAbelian
 from erlangen.groups.affine import SE, AffineGroup, E, Translations
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.algebra_forms import InvariantForms, Metric, algebra_of_form
+from erlangen.groups.annihilator import Annihilator
 from erlangen.groups.axial import AxialE, AxialO, AxialSE
 from erlangen.groups.base import Element, Group
 from erlangen.groups.clifford import CliffordAlgebra
@@ -55,6 +56,7 @@ __all__ = [
     "Affine",
     "AffineGroup",
     "Alternating",
+    "Annihilator",
     "AxialE",
     "AxialO",
     "AxialSE",

@@ -3,6 +3,7 @@
 from erlangen.linalg.exact import SmithForm, null_space_exact, rank_mod_p, smith_normal_form
 from erlangen.linalg.exponential import matrix_exp
 from erlangen.linalg.gap import Cut, cut
+from erlangen.linalg.hermite import hermite_normal_form, in_lattice
 from erlangen.linalg.null import NullSpace, UnclearNullSpace, null_space
 from erlangen.linalg.relative import relative_error
 from erlangen.linalg.span import (
@@ -24,6 +25,8 @@ __all__ = [
     "SmithForm",
     "UnclearNullSpace",
     "cut",
+    "hermite_normal_form",
+    "in_lattice",
     "matrix_exp",
     "null_space",
     "null_space_exact",
