@@ -10,7 +10,7 @@ import pytest
 
 import erlangen.offers
 from erlangen.errors import ArgumentError
-from erlangen.reporting import Claim, Claims, Outcome
+from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claim, Claims, Outcome
 from erlangen.studies import Announced, Part, Study, catalogue, catalogue_table, load_study, study_names
 from erlangen.studies.systems import BEGIN, END, SYSTEMS, with_table
 from erlangen.testing import check_study
@@ -46,7 +46,7 @@ def test_every_module_of_studies_is_offered_under_its_name():
     folder = ROOT / "src" / "erlangen" / "studies"
     modules = {path.stem for path in folder.glob("[a-z]*") if path.is_dir() or path.suffix == ".py"}
     modules = {name for name in modules if (folder / name / "__init__.py").is_file() or (folder / f"{name}.py").is_file()}
-    assert {name.replace("-", "_") for name in study_names()} >= modules - {"base", "systems"}
+    assert {name.replace("-", "_") for name in study_names()} >= modules - {"base", "rivals", "systems"}
     for name in study_names():
         assert load_study(name).name == name
 
@@ -143,3 +143,23 @@ def test_parts_leave_out_what_others_measure(monkeypatch):
         study.run(Config(part="three"))
     with pytest.raises(ArgumentError, match="one claim of the key 'b'"):
         Study.of_parts("parts", parts=parts | {"two": Announced("Two", {"b": "is not"})}, **about)
+
+
+#: Studies that have no rival beside them yet.
+ALONE = {
+    "affine-digits", "asymmetric-ensembles", "bora", "brauer-beam", "canonicalize", "clouds", "cybloids", "diffcsp", "eq2pc", "essl",
+    "explain", "faenet", "frame-averaging", "gaattention", "gfno", "gwl", "hardness", "hidden-symmetries", "jellyfish-chirality",
+    "learned-optimizer", "liegan-cyclic", "liegan-jets", "liegan-two-body", "nft", "orbit", "partition-diagrams",
+    "physical-compatibility", "pointwise", "pointwise-networks", "ponita", "robot-design", "soft-equivariance", "unf-zoo",
+    "wyckoffdiff",
+}  # fmt: skip
+
+
+def test_studies_say_what_a_user_would_pick_instead() -> None:
+    alone = {name for name in study_names() if RIVAL not in load_study(name).claims}
+    assert alone <= ALONE, f"{sorted(alone - ALONE)}: announce the claim {RIVAL!r} and give the outcome its rivals"
+    for name in set(study_names()) - alone:
+        assert load_study(name).claims[RIVAL] == RIVAL_CLAIM
+    said = {s.number for s in SYSTEMS if s.beside}
+    assert all(any(c.isdigit() for c in s.beside) for s in SYSTEMS if s.beside), "a line beside the simplest thing has its number"
+    assert said >= {load_study(name).system for name in set(study_names()) - alone} - {None}

@@ -18,9 +18,12 @@ from erlangen.reporting.parts import KeyNumber, Matrix, Section, Table
 from erlangen.reporting.pictures import pictures
 from erlangen.reporting.plain import plain, to_json
 from erlangen.reporting.progress import progress
+from erlangen.reporting.rivals import RIVAL, RIVAL_CLAIM, Rival
 from erlangen.reporting.voxels import voxels
 
 __all__ = [
+    "RIVAL",
+    "RIVAL_CLAIM",
     "Balls",
     "Claim",
     "Claims",
@@ -30,6 +33,7 @@ __all__ = [
     "Matrix",
     "Outcome",
     "PlusMinus",
+    "Rival",
     "Section",
     "Surface",
     "Table",

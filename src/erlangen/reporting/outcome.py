@@ -18,6 +18,7 @@ from erlangen.reporting.environment import peak_memory_mb, versions
 from erlangen.reporting.figures import Figure
 from erlangen.reporting.parts import KeyNumber, Section, Table
 from erlangen.reporting.plain import plain, to_json
+from erlangen.reporting.rivals import Rival
 
 
 def _now() -> str:
@@ -40,9 +41,10 @@ class Outcome:
         seconds: wall-clock time.
         peak_memory_mb: largest resident memory in MiB.
         versions: package versions.
-        answer: the result in one sentence.
+        answer: the result in one sentence. Where there are rivals, it begins with who won, and the table of claims with their rows.
         key_numbers: the three to six numbers to see first.
         created: when, ISO 8601.
+        rivals: the method beside the simplest strong thing that a user would pick instead.
         glossary: what the report's words mean, by word; those that occur in the report are explained at its end.
 
     >>> out = Outcome("demo", "A demonstration", {"seed": 0}, Claims(), metrics={"auc": 0.9})
@@ -66,10 +68,16 @@ class Outcome:
     left_out: Mapping[str, str] = field(default_factory=dict)
     created: str = field(default_factory=_now)
     glossary: Mapping[str, str] = field(default_factory=dict)
+    rivals: Sequence[Rival] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.claims, Claims):
             object.__setattr__(self, "claims", Claims(self.claims))
+        rows = [row for row in (rival.claim() for rival in self.rivals) if row not in self.claims]
+        if rows:
+            object.__setattr__(self, "claims", Claims((*rows, *self.claims)))
+        if self.rivals and not self.answer.startswith(first := self.rivals[0].sentence()):
+            object.__setattr__(self, "answer", f"{first} {self.answer}".strip())
         config = plain(self.config)
         if not isinstance(config, dict):
             raise ArgumentError("config", "a mapping or a dataclass", type(self.config).__name__)

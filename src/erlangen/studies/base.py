@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
 from erlangen.errors import ArgumentError
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claim, Claims, Outcome, Section
+from erlangen.reporting import Claim, Claims, Outcome, Rival, Section
 
 #: Why a claim is left out that only the source's scale measures.
 ONLY_FULL = "measured with --full"
@@ -34,6 +34,7 @@ class Part:
         claims: what was measured, each with the key of an announced claim.
         sections, numbers, answer: of the report.
         left_out: why announced claims of this part were not measured, by key.
+        rivals: the method beside the simplest strong thing that a user would pick instead.
     """
 
     claims: list[Claim]
@@ -41,6 +42,7 @@ class Part:
     numbers: dict[str, Any]
     answer: str
     left_out: Mapping[str, str] = field(default_factory=dict)
+    rivals: Sequence[Rival] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Study:
         run: ``run(config, *, quiet=False) -> Outcome``.
         claims: what it sets out to show, one line each, by a key (lower-case words with hyphens). Every
             :class:`~erlangen.reporting.Claim` of an outcome carries the key of one of them; one that a run does not measure is in
-            the outcome's ``left_out``, with the reason. :func:`erlangen.testing.check_study` compares.
+            the outcome's ``left_out``, with the reason. One of them is :data:`~erlangen.reporting.RIVAL`: what a user would pick
+            instead stands beside it. :func:`erlangen.testing.check_study` compares.
 
     Raises:
         ArgumentError: claims without keys, or none.
@@ -121,4 +124,5 @@ def _run_part(name: str, package: str, parts: Mapping[str, Announced], config: A
         sections=found.sections,
         seconds=time.perf_counter() - started,
         answer=found.answer,
+        rivals=found.rivals,
     )

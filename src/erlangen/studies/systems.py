@@ -22,6 +22,8 @@ class System:
         title: what it does.
         place: the folder it lives in (or will).
         today: ``"planned"``, or ``"works"`` and how far.
+        beside: what it is better at than the simplest thing that works, or where that is enough: one line with its numbers, as the
+            study measured them.
     """
 
     number: int
@@ -29,6 +31,7 @@ class System:
     title: str
     place: str
     today: str = PLANNED
+    beside: str = ""
 
     @property
     def works(self) -> bool:
@@ -243,11 +246,11 @@ SYSTEMS = (
 
 def systems_table() -> str:
     """All systems as a table in Markdown, between the two marks that a page has."""
-    rows = ["| | system | lives in | today |", "| --- | --- | --- | --- |"]
+    rows = ["| | system | lives in | today | beside the simplest thing that works |", "| --- | --- | --- | --- | --- |"]
     for s in SYSTEMS:
         place = ", ".join(f"`{part}`" for part in s.place.split(", "))
         today = s.today.replace("works", "**works**", 1) if s.works else s.today
-        rows.append(f"| {s.number} | {s.name}: {s.title} | {place} | {today} |")
+        rows.append(f"| {s.number} | {s.name}: {s.title} | {place} | {today} | {s.beside or '–'} |")
     return "\n".join([BEGIN, *rows, END])
 
 

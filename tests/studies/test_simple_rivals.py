@@ -1,0 +1,46 @@
+"""Simple models: settings are chosen on a part of the training data, and what comes out is what scikit-learn gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from erlangen.errors import ArgumentError
+from erlangen.studies.rivals import boosters, columns, logistics, machines, ridges, simplest
+
+
+def test_the_degree_is_found() -> None:
+    x = torch.randn(300, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = (x[:, 0] * x[:, 1]).sum(-1)
+    found = simplest(ridges(degrees=(1, 2)), x, y)
+    assert found.settings.startswith("ridge of degree 2")
+    assert max(found.held, key=found.held.__getitem__) in found.settings
+    assert (found.predict(x) - y).abs().max() < 1e-4
+    assert found.seconds > 0
+
+
+def test_classes_and_several_numbers() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(240, 3))
+    inside = (np.square(x).sum(-1) < 2).astype(int)
+    for candidates in (boosters(classes=True, rates=(0.1,), leaves=(15,)), machines(classes=True)):
+        found = simplest(candidates, x, inside)
+        assert (found.predict(x).numpy() == inside).mean() > 0.9
+    assert (simplest(logistics(), x, (x[:, 0] > 0).astype(int)).predict(x).numpy() == (x[:, 0] > 0)).mean() > 0.97
+    assert simplest(ridges(), x, x[:, :2]).predict(x).shape == (240, 2)
+    smooth = simplest(machines(classes=False), x, np.sin(x[:, 0]))
+    assert (smooth.predict(x).numpy() - np.sin(x[:, 0])).std() < 0.1
+    assert simplest(boosters(classes=False, leaves=(15,)), x, x[:, 0]).predict(x).dtype == torch.float64
+
+
+def test_one_candidate_is_taken_as_it_is() -> None:
+    found = simplest(ridges(alphas=(1e-6,)), np.arange(6.0)[:, None], np.arange(6.0))
+    assert (found.settings, found.held) == ("ridge of degree 1, alpha 1e-06", {})
+    with pytest.raises(ArgumentError, match="at least one model"):
+        simplest({}, np.zeros((3, 1)), np.zeros(3))
+
+
+def test_columns_are_flat() -> None:
+    assert columns(torch.zeros(4, 2, 3, dtype=torch.float32)).shape == (4, 6)
+    assert columns([1.0, 2.0]).shape == (2, 1)
