@@ -5,7 +5,7 @@ import torch
 
 import erlangen as er
 from erlangen.errors import ArgumentError
-from erlangen.fields.mechanics import bodies, n_body, nbody
+from erlangen.fields.mechanics import bodies, n_body, nbody, vectors_of_bodies
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +83,52 @@ def test_bodies_that_all_repel_keep_energy_and_momentum():
     assert len(before) >= 5
     assert ((after - before) / before).abs().max() < 1e-3
     assert (data.velocity.sum(1) - data.target_velocity.sum(1))[alike].abs().max() < 1e-9
+
+
+class TestInitialState:
+    """A simulation that starts from given states goes on as the one they are from."""
+
+    def test_goes_on_as_it_was(self):
+        data = n_body(4, seed=2)
+        state = (data.position, data.velocity, data.charge)
+        kept = [part.clone() for part in state]
+        again = n_body(initial=state, input_frame=0, target_frame=9)
+        assert (again.target - data.target).abs().max() < 1e-9
+        assert (again.target_velocity - data.target_velocity).abs().max() < 1e-9
+        assert all(torch.equal(a, b) for a, b in zip(state, kept))  # nothing was written into them
+
+    def test_two_bodies_of_opposite_charges_circle(self):
+        """Unit charges on unit masses at distance 2 r circle with speed v, v^2 = 1 / (4 r)."""
+        r, v = 1.0, 0.5
+        position = torch.tensor([[[r, 0, 0], [-r, 0, 0]]])
+        velocity = torch.tensor([[[0, v, 0], [0, -v, 0]]])
+        turned = n_body(initial=(position, velocity, torch.tensor([[1.0, -1.0]])), input_frame=0, target_frame=19).target
+        angle = torch.tensor(2.0 * v / r)  # after 2000 steps of 1e-3
+        assert torch.allclose(turned[0, 0], torch.tensor([angle.cos(), angle.sin(), 0.0]).double(), atol=2e-3)
+        assert torch.allclose(turned[0].sum(0), torch.zeros(3).double(), atol=1e-12)
+
+    @pytest.mark.parametrize("wrong", [
+        (torch.zeros(2, 5, 3), torch.zeros(2, 5, 3), torch.ones(2, 5)),
+        (torch.rand(2, 5, 3), torch.rand(2, 5, 3), torch.ones(2, 5, 1)),
+        (torch.rand(2, 5, 3), torch.rand(2, 4, 3), torch.ones(2, 5)),
+        (torch.full((2, 5, 3), torch.nan), torch.rand(2, 5, 3), torch.ones(2, 5)),
+        (torch.rand(2, 5, 3), torch.rand(2, 5, 3)),
+    ])  # fmt: skip
+    def test_wrong_states_are_refused(self, wrong):
+        with pytest.raises(ArgumentError, match="'initial'"):
+            n_body(initial=wrong, input_frame=0, target_frame=1)
+        with pytest.raises(ArgumentError, match="'simulations'"):
+            n_body(3, initial=(torch.rand(2, 5, 3), torch.rand(2, 5, 3), torch.ones(2, 5)))
+        with pytest.raises(ArgumentError, match="'simulations'"):
+            n_body()
+
+
+def test_vectors_of_bodies_turn_along():
+    G = er.E(3)
+    act = er.actions.Record({"pos": G.point, "vel": G.vector, "charge": G.scalar})
+    g = G.sample(2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    x = bodies(nbody("train", count=2).x)
+    found = vectors_of_bodies(**x)
+    assert torch.allclose(vectors_of_bodies(**act.act(g, x)), G.vector.act(g, found.flatten(1, 2)).reshape(found.shape), atol=1e-9)
+    swap = torch.tensor([1, 0, 2, 3, 4])
+    assert torch.allclose(vectors_of_bodies(**{name: part[:, swap] for name, part in x.items()}), found[:, swap], atol=1e-9)

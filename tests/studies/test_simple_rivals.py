@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from erlangen.errors import ArgumentError
-from erlangen.studies.rivals import boosters, columns, logistics, machines, ridges, simplest
+from erlangen.fields.mechanics import bodies, nbody
+from erlangen.studies.rivals import VectorRidge, boosters, charges, columns, logistics, machines, ridges, simplest
 
 
 def test_the_degree_is_found() -> None:
@@ -44,3 +45,27 @@ def test_one_candidate_is_taken_as_it_is() -> None:
 def test_columns_are_flat() -> None:
     assert columns(torch.zeros(4, 2, 3, dtype=torch.float32)).shape == (4, 6)
     assert columns([1.0, 2.0]).shape == (2, 1)
+
+
+def test_a_ridge_of_vectors_finds_their_numbers_and_turns_along() -> None:
+    x = torch.randn(20, 5, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).numpy()
+    weights = np.array([1.0, -2.0, 0.5, 0.0])
+    y = np.einsum("nbkd,k->nbd", x, weights).reshape(20, -1)
+    model = VectorRidge(1e-9, 4).fit(columns(x), y)
+    np.testing.assert_allclose(model.predict(columns(x)), y, atol=1e-7)
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    there = model.predict(columns(x @ turn)).reshape(20, 5, 3)
+    np.testing.assert_allclose(there, model.predict(columns(x)).reshape(20, 5, 3) @ turn, atol=1e-9)
+
+
+def test_charges_need_no_network() -> None:
+    """The law has float32's rounding of the states; the ridge a third of a straight line's error or less."""
+    parts = [(bodies(d.x.float()), bodies(d.y.float())["pos"]) for d in (nbody("train", 400), nbody("test", 200))]
+    found = charges(*parts[0], *parts[1])
+    now, later = parts[1]
+    line = (now["pos"] + 0.7 * now["vel"] - later).square().mean((1, 2))
+    assert found.law.median() < 1e-12
+    assert found.ridge.mean() < line.mean() / 2
+    assert found.ridge.median() < line.median() / 3
+    rows = found.beside("the network", 0.02, 30.0, "200 systems")
+    assert [row.winner for row in rows] == ["rival", "rival" if found.ridge.mean() < 0.02 else "method"]

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from erlangen.errors import ArgumentError
+from erlangen.fields.mechanics import n_body, vectors_of_bodies
+from erlangen.reporting import Rival
 
 #: The part of the training data on which settings are chosen.
 HELD = 0.25
@@ -134,3 +137,98 @@ def machines(classes: bool, strengths: tuple[float, ...] = (1.0, 10.0, 100.0)) -
 
     kind = SVC if classes else SVR
     return {f"Gaussian SVM, C {c:g}": lambda c=c: make_pipeline(StandardScaler(), kind(C=c)) for c in strengths}  # type: ignore[misc]
+
+
+class VectorRidge:
+    """Ridge regression of vectors by vectors, one number for each, the same for all components and points: it turns along exactly.
+
+    Args:
+        alpha: of the ridge, for columns of mean square one.
+        count: vectors for each point; rows are ``[points, count, dimension]``, flat, and ``[points, dimension]``.
+        dimension: of the space.
+    """
+
+    def __init__(self, alpha: float, count: int, dimension: int = 3) -> None:
+        self.alpha, self.count, self.dimension = alpha, count, dimension
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> VectorRidge:
+        from sklearn.linear_model import Ridge
+
+        rows = self._rows(x)
+        self.scale = np.sqrt(np.square(rows).mean(0)).clip(1e-300)
+        self.ridge = Ridge(self.alpha, fit_intercept=False).fit(rows / self.scale, y.reshape(-1))
+        return self
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return self.ridge.predict(self._rows(x) / self.scale).reshape(len(x), -1)
+
+    def _rows(self, x: np.ndarray) -> np.ndarray:
+        return np.moveaxis(x.reshape(len(x), -1, self.count, self.dimension), 2, 3).reshape(-1, self.count)
+
+
+@dataclass(frozen=True)
+class Charges:
+    """What needs no network to say where five charged bodies will be, on one test set: the mean squared error of each system.
+
+    Attributes:
+        law: of the law, integrated from the states at hand.
+        ridge: of ridge regression on vectors made by hand.
+        law_seconds, ridge_seconds: CPU seconds.
+        settings: of the ridge.
+    """
+
+    law: Tensor
+    ridge: Tensor
+    law_seconds: float
+    ridge_seconds: float
+    settings: str
+
+    def beside(self, method: str, measured: Any, seconds: float, scale: str) -> list[Rival]:
+        """The rows of both beside a method and its mean squared error; the law first."""
+        return [
+            Rival("the law itself, integrated", method, "mean squared error of positions", measured, float(self.law.mean()), "lower",
+                  seconds, self.law_seconds, "steps of 1e-3", scale, note="a user who knows the law needs no data"),
+            Rival("ridge regression on 65 equivariant vectors", method, "mean squared error of positions", measured,
+                  float(self.ridge.mean()), "lower", seconds, self.ridge_seconds, self.settings, scale,
+                  note="for a user who does not know the law"),
+        ]  # fmt: skip
+
+
+def charges(
+    now: Mapping[str, Tensor], later: Tensor, test_now: Mapping[str, Tensor], test_later: Tensor, *, seed: int = 0
+) -> Charges:
+    """Rivals on the benchmark of :func:`erlangen.fields.mechanics.nbody`.
+
+    Args:
+        now, later: parts by name of the training systems, as :func:`erlangen.fields.mechanics.bodies` gives them, and positions later.
+        test_now, test_later: of the test systems.
+        seed: of what is held out for the ridge.
+
+    >>> from erlangen.fields.mechanics import bodies, nbody
+    >>> train, test = nbody("train", 60), nbody("test", 20)
+    >>> found = charges(bodies(train.x), bodies(train.y)["pos"], bodies(test.x), bodies(test.y)["pos"])
+    >>> bool(found.law.max() < 1e-15), bool(found.ridge.mean() < 0.1)
+    (True, True)
+    """
+    (now, test_now), (later, test_later) = (
+        tuple({n: p.double() for n, p in x.items()} for x in (now, test_now)),
+        (later.double(), test_later.double()),
+    )
+    started = time.process_time()
+    state = (test_now["pos"], test_now["vel"], test_now["charge"].squeeze(-1))
+    law = n_body(initial=state, input_frame=0, target_frame=9).target
+    spent = time.process_time() - started
+    x = vectors_of_bodies(**now)
+    shape = x.shape[2]
+    candidates = {f"alpha {a:g}": lambda a=a: VectorRidge(a, shape) for a in (1e-4, 1e-2, 1.0, 10.0, 100.0)}
+    found = simplest(
+        candidates, x, (later - now["pos"]).flatten(1), seed=seed  # type: ignore[arg-type]
+    )  # fmt: skip
+    ridge = test_now["pos"] + found.predict(vectors_of_bodies(**test_now)).unflatten(1, test_now["pos"].shape[1:])
+    return Charges(
+        (law - test_later).square().mean((1, 2)),
+        (ridge - test_later).square().mean((1, 2)),
+        spent,
+        time.process_time() - started - spent,
+        found.settings,
+    )

@@ -7,7 +7,7 @@ from erlangen.fields.mechanics.charged import ChargedBodies, n_body
 from erlangen.fields.mechanics.gravity import angular_momentum, energy, trajectories
 from erlangen.fields.mechanics.inertia import BrokenInertia, broken_inertia
 from erlangen.fields.mechanics.kepler import circular_speed, kepler
-from erlangen.fields.mechanics.nbody import bodies, nbody
+from erlangen.fields.mechanics.nbody import bodies, nbody, vectors_of_bodies
 from erlangen.fields.mechanics.orbits import (
     three_body,
     three_body_orbits,
@@ -37,4 +37,5 @@ __all__ = [
     "two_body",
     "two_body_forecast",
     "two_body_orbits",
+    "vectors_of_bodies",
 ]

@@ -37,7 +37,15 @@ class ChargedBodies:
         return len(self.position)
 
 
-def n_body(simulations: int, seed: int = 0, bodies: int = 5, input_frame: int = 30, target_frame: int = 40) -> ChargedBodies:
+def n_body(
+    simulations: int | None = None,
+    seed: int = 0,
+    bodies: int = 5,
+    input_frame: int = 30,
+    target_frame: int = 40,
+    *,
+    initial: tuple[Tensor, Tensor, Tensor] | None = None,
+) -> ChargedBodies:
     """Simulate systems of unit charges, from two frames of which a model learns to predict the later positions.
 
     Charges +-1 are equally likely, positions are ``N(0, 1)`` times ``(bodies / 5)^(1/3)``, velocities have length
@@ -48,29 +56,67 @@ def n_body(simulations: int, seed: int = 0, bodies: int = 5, input_frame: int = 
 
     The clipping is by component, so close encounters break rotational symmetry a little, as in the source.
 
-    Raises:
-        ArgumentError: a count is too small, or the frames are not in order.
+    Args:
+        simulations: how many systems; None with ``initial``.
+        seed: of the systems.
+        bodies: in each.
+        input_frame, target_frame: which frames are kept.
+        initial: start from these positions ``[N, B, 3]``, velocities ``[N, B, 3]`` and charges ``[N, B]`` (any numbers) instead of
+            random ones; frames count from there. The state of one frame goes on as it did: from frame 30, frame 40 is frame 9.
 
-    >>> n_body(3, input_frame=0, target_frame=1).target.shape
+    Raises:
+        ArgumentError: a count is too small, the frames are not in order, or the initial state has other shapes or is not finite.
+
+    >>> first = n_body(3, input_frame=0, target_frame=10)
+    >>> first.target.shape
     torch.Size([3, 5, 3])
+    >>> again = n_body(initial=(first.position, first.velocity, first.charge), input_frame=0, target_frame=9)
+    >>> float((again.target - first.target).abs().max()) < 1e-9
+    True
     """
-    if simulations < 1:
-        raise ArgumentError("simulations", "at least 1", repr(simulations))
-    if bodies < 2:
-        raise ArgumentError("bodies", "at least 2", repr(bodies))
     if not 0 <= input_frame < target_frame:
         raise ArgumentError("target_frame", f"a frame after the input frame {input_frame} >= 0", repr(target_frame))
-    random = np.random.default_rng(seed)
-    charge = random.choice([-1.0, 1.0], (simulations, bodies))
-    position = random.normal(size=(simulations, bodies, 3)) * (bodies / 5) ** (1 / 3)
-    direction = random.normal(size=(simulations, bodies, 3))
-    velocity = SPEED * direction / np.linalg.norm(direction, axis=-1, keepdims=True)
+    if initial is None:
+        if simulations is None or simulations < 1:
+            raise ArgumentError("simulations", "at least 1", repr(simulations))
+        if bodies < 2:
+            raise ArgumentError("bodies", "at least 2", repr(bodies))
+        random = np.random.default_rng(seed)
+        charge = random.choice([-1.0, 1.0], (simulations, bodies))
+        position = random.normal(size=(simulations, bodies, 3)) * (bodies / 5) ** (1 / 3)
+        direction = random.normal(size=(simulations, bodies, 3))
+        velocity = SPEED * direction / np.linalg.norm(direction, axis=-1, keepdims=True)
+    else:
+        if simulations is not None:
+            raise ArgumentError("simulations", "None with initial=, which says how many", repr(simulations))
+        position, velocity, charge = _initial(initial)
+        simulations = len(position)
     parts = []
     for first in range(0, simulations, CHUNK):
         here = slice(first, first + CHUNK)
         parts.append(_simulate(position[here], velocity[here], charge[here], (input_frame, target_frame)))
     start, speed, end, end_speed = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts))
     return ChargedBodies(start, speed, torch.from_numpy(charge), end, end_speed)
+
+
+def _initial(state: tuple[Tensor, Tensor, Tensor]) -> list[np.ndarray]:
+    """Positions, velocities and charges as float64 arrays, looked at."""
+    if not isinstance(state, tuple) or len(state) != 3:
+        raise ArgumentError("initial", "(positions, velocities, charges)", repr(type(state).__name__))
+    arrays = [np.array(torch.as_tensor(part).detach().cpu(), dtype=np.float64) for part in state]  # copies
+    shape = arrays[0].shape
+    if len(shape) != 3 or shape[0] < 1 or shape[1] < 2 or shape[2] != 3 or [a.shape for a in arrays[1:]] != [shape, shape[:2]]:
+        raise ArgumentError(
+            "initial", "positions and velocities [N, B, 3] of two bodies or more, charges [N, B]", str([a.shape for a in arrays])
+        )
+    if not all(np.isfinite(a).all() for a in arrays):
+        raise ArgumentError("initial", "finite numbers", "NaN or infinite ones")
+    apart = np.square(arrays[0][:, :, None] - arrays[0][:, None]).sum(-1) + np.eye(shape[1])
+    if not apart.all():
+        raise ArgumentError(
+            "initial", "bodies at different places", f"two at one place in system {int((apart == 0).any((1, 2)).argmax())}"
+        )
+    return arrays
 
 
 def _simulate(position: np.ndarray, velocity: np.ndarray, charge: np.ndarray, frames: tuple[int, int]) -> list[np.ndarray]:

@@ -71,3 +71,34 @@ def bodies(state: Tensor) -> dict[str, Tensor]:
     if state.ndim < 2 or state.shape[-1] != len(NAMES):
         raise ArgumentError("state", f"[*, bodies, {len(NAMES)}]: {', '.join(NAMES)}", f"shape {tuple(state.shape)}")
     return {"pos": state[..., :3], "vel": state[..., 3:6], "charge": state[..., 6:]}
+
+
+def vectors_of_bodies(pos: Tensor, vel: Tensor, charge: Tensor) -> Tensor:
+    """65 vectors for each body that rotations turn along and translations leave alone, ``[*, B, 65, 3]``: made by hand.
+
+    Its velocity, and sums over the others of the difference of positions, the difference of velocities, and the part of the latter
+    and of the body's own velocity along the former, by powers 0 to 3 of the inverse distance (softened by 0.3 and by 1), with and
+    without the product of the charges. A linear function of them with 65 numbers is an equivariant model.
+
+    Args:
+        pos, vel, charge: as :func:`bodies` gives them.
+
+    >>> vectors_of_bodies(**bodies(nbody("train", count=2).x)).shape
+    torch.Size([2, 5, 65, 3])
+    """
+    apart, relative = (part.unsqueeze(-2) - part.unsqueeze(-3) for part in (pos, vel))
+    square = apart.square().sum(-1, keepdim=True)
+    other = 1 - torch.eye(pos.shape[-2], dtype=pos.dtype, device=pos.device).unsqueeze(-1)
+    products = (charge * charge.mT).unsqueeze(-1)
+    found = [vel]
+    for soft in (0.3, 1.0):
+        distance = (square + soft**2).sqrt()
+        ways = [
+            apart,
+            relative,
+            *(((v * apart).sum(-1, keepdim=True) / distance**2) * apart for v in (relative, vel.unsqueeze(-2))),
+        ]
+        for power in range(4):
+            for weight in (other * products / distance**power, other / distance**power):
+                found += [(weight * way).sum(-2) for way in ways]
+    return torch.stack(found, -2)
