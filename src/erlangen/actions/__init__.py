@@ -11,6 +11,7 @@ from erlangen.actions.neighbours import neighbours
 from erlangen.actions.periodic import Fractional, PeriodicField, Shifts
 from erlangen.actions.ragged import Edges, PerDatum, PerEdge, PerNode, Segment
 from erlangen.actions.records import Record, as_action
+from erlangen.actions.unordered import Unordered
 
 __all__ = [
     "Action",
@@ -30,6 +31,7 @@ __all__ = [
     "Record",
     "Segment",
     "Shifts",
+    "Unordered",
     "adjacency",
     "as_action",
     "graph",
