@@ -373,6 +373,17 @@ def test_bad_input_is_named() -> None:
         sim.add(co.Harmonic(1.0), delay=0.013, self_=True, cross=False)
 
 
+@pytest.mark.parametrize(
+    "box", [co.Open(), co.Circle(2.0, 5.0), co.Trap(1.5), co.Trap([1.0, 2.0]), co.Periodic([[6.0, 0.0], [2.0, 5.0]])]
+)
+def test_a_file_keeps_the_box(tmp_path: Path, box: co.Box) -> None:
+    path = co.Trajectory(torch.rand(2, 1, 3, 2, dtype=torch.float64), torch.arange(2.0), box)
+    loaded = co.load_trajectory(path.save(tmp_path / "a.npz")).box
+    assert repr(loaded) == repr(box)
+    at = torch.tensor([[3.0], [-2.5]], dtype=torch.float64)
+    assert str(loaded.wall(at)) == str(box.wall(at))
+
+
 def test_files_and_objects_of_other_libraries(tmp_path: Path) -> None:
     ase_io = pytest.importorskip("ase.io")
     hoomd = pytest.importorskip("gsd.hoomd")

@@ -42,6 +42,10 @@ class Box(ABC):
     def cell(self) -> Tensor | None:
         """Lattice vectors as rows ``[dim, dim]``; None where nothing repeats."""
 
+    def numbers(self) -> Tensor:
+        """What the box was made of, for a file: ``box_of(type(box).__name__, box.numbers())`` is the box again."""
+        return torch.zeros(0, dtype=torch.float64)
+
 
 class Open(Box):
     """Space without bounds.
@@ -102,6 +106,9 @@ class Periodic(Box):
 
     def cell(self) -> Tensor:
         return self._rows.clone()
+
+    def numbers(self) -> Tensor:
+        return self.cell()
 
     def _as(self, x: Tensor) -> tuple[Tensor, Tensor]:
         kept = self._lasting.get(x.dtype)
@@ -175,6 +182,9 @@ class Circle(Box):
     def cell(self) -> Tensor | None:
         return None
 
+    def numbers(self) -> Tensor:
+        return torch.tensor([self.radius, self.stiffness], dtype=torch.float64)
+
     def __repr__(self) -> str:
         return f"Circle({self.radius}, {self.stiffness})"
 
@@ -204,5 +214,26 @@ class Trap(Box):
     def cell(self) -> Tensor | None:
         return None
 
+    def numbers(self) -> Tensor:
+        return self.stiffness.clone()
+
     def __repr__(self) -> str:
         return f"Trap({self.stiffness.tolist()})"
+
+
+def box_of(name: str, numbers: Tensor) -> Box:
+    """The box of this name and these :meth:`Box.numbers`.
+
+    Raises:
+        ArgumentError: there is no such box, or the numbers are not those of one.
+
+    >>> box_of("Circle", Circle(1.0, 10.0).numbers())
+    Circle(1.0, 10.0)
+    """
+    if name == "Circle" and numbers.shape == (2,):
+        return Circle(*numbers.tolist())
+    if name == "Open" and not numbers.numel():
+        return Open()
+    if name in ("Periodic", "Trap"):
+        return Periodic(numbers) if name == "Periodic" else Trap(numbers)
+    raise ArgumentError("box", "Open, Periodic, Circle or Trap, and its numbers", f"{name!r} with {numbers.tolist()}")

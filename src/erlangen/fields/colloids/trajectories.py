@@ -17,7 +17,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.extras import engine
-from erlangen.fields.colloids.boxes import Box, Open, Periodic
+from erlangen.fields.colloids.boxes import Box, Periodic, box_of
 from erlangen.serialization import read_tensors, weights_bytes, write_bytes
 
 
@@ -30,6 +30,7 @@ class Trajectory:
         times: of the frames.
         box: where the particles are.
 
+    >>> from erlangen.fields.colloids import Open
     >>> path = Trajectory(torch.zeros(3, 1, 2, 2), torch.arange(3.0), Open())
     >>> path.failed, path.wrapped().shape
     (0, torch.Size([3, 1, 2, 2]))
@@ -69,13 +70,13 @@ class Trajectory:
         if not 0 <= replica < self.positions.shape[1]:
             raise ArgumentError("replica", f"0 to {self.positions.shape[1] - 1}", repr(replica))
         if target.suffix == ".npz":
-            cell = self.box.cell()
             buffer = io.BytesIO()
             np.savez_compressed(
                 buffer,
                 positions=self.positions.detach().numpy(),
                 times=self.times.numpy(),
-                cell=np.zeros((0, 0)) if cell is None else cell.numpy(),
+                box=np.array(type(self.box).__name__),
+                numbers=self.box.numbers().numpy(),
             )
             return write_bytes(target, buffer.getvalue())
         if not bool(self.positions[:, replica].isfinite().all()):
@@ -153,7 +154,8 @@ def load_trajectory(path: str | os.PathLike[str]) -> Trajectory:
     """
     try:
         with np.load(path, allow_pickle=False) as kept:
-            positions, times, cell = (torch.from_numpy(kept[name]) for name in ("positions", "times", "cell"))
+            positions, times, numbers = (torch.from_numpy(kept[name]) for name in ("positions", "times", "numbers"))
+            box = box_of(str(kept["box"]), numbers)
     except (ValueError, KeyError, EOFError, OSError) as problem:
         if isinstance(problem, FileNotFoundError):
             raise
@@ -162,7 +164,7 @@ def load_trajectory(path: str | os.PathLike[str]) -> Trajectory:
         raise ArgumentError(
             "path", "positions [frames, batch, n, dim] and their times", f"shapes {tuple(positions.shape)}, {tuple(times.shape)}"
         )
-    return Trajectory(positions, times, Periodic(cell) if cell.numel() else Open())
+    return Trajectory(positions, times, box)
 
 
 def freud_box(box: Periodic) -> Any:
