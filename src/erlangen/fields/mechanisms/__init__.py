@@ -5,5 +5,6 @@ fair division of items (:mod:`~erlangen.fields.mechanisms.division`).
 """
 
 from erlangen.fields.mechanisms.axioms import AXIOMS, Axiom, axiom
+from erlangen.fields.mechanisms.division import Allocation, Instance
 
-__all__ = ["AXIOMS", "Axiom", "axiom"]
+__all__ = ["AXIOMS", "Allocation", "Axiom", "Instance", "axiom"]

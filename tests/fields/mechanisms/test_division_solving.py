@@ -1,0 +1,194 @@
+"""Searching among all allocations, integer programs, and `solve`, each against going through everything."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from erlangen.errors import ArgumentError
+from erlangen.fields.mechanisms.division import (
+    RULES,
+    Allocation,
+    Instance,
+    Relabelling,
+    check_allocation,
+    exists,
+    max_nash_welfare,
+    property_table,
+    solve,
+    utilitarian_ef1,
+)
+from erlangen.fields.mechanisms.division.efficiency import pareto_optimality
+from erlangen.fields.mechanisms.division.programs import _by_tangents
+from erlangen.fields.mechanisms.division.search import equal_agents, equal_items, representatives
+
+NAMES = ("EF", "EFX0", "EFX", "EF1", "EFX3", "EF13", "PROP", "PROP1", "PO")
+
+
+def some(rng, n, m):
+    """Utilities with equal rows and equal columns now and then."""
+    u = rng.integers(-3, 4, (n, m))
+    if rng.random() < 0.5:
+        u[-1] = u[0]
+    if rng.random() < 0.5:
+        u[:, -1] = u[:, 0]
+    return u
+
+
+def test_tables_of_all_allocations_are_what_one_check_each_says():
+    rng = np.random.default_rng(0)
+    for scale in (1, 10**25, 0.3):
+        for _ in range(12):
+            n, m = int(rng.integers(1, 4)), int(rng.integers(0, 4))
+            u = some(rng, n, m) if n * m else rng.integers(-3, 4, (n, m))
+            inst = Instance((u.astype(object) * scale).tolist()) if m else Instance([[]] * n)
+            table = property_table(inst, NAMES)
+            for k, owner in enumerate(itertools.product(range(n), repeat=m)):
+                for name in NAMES:
+                    assert table[name][k] == bool(check_allocation(Allocation(inst, owner), name)), (name, u, owner)
+
+
+def test_what_exists_is_what_the_table_says():
+    rng = np.random.default_rng(1)
+    asked = [{"EFX"}, {"EFX0"}, {"EFX3"}, {"EF13", "PO"}, {"EFX", "PO"}, {"EF"}, {"PROP"}, {"PROP1", "EFX0", "PO"}, {"EFX^3", "po"}]
+    counts = {True: 0, False: 0}
+    for _ in range(150):
+        n, m = int(rng.integers(2, 4)), int(rng.integers(1, 6))
+        inst = Instance(some(rng, n, m))
+        table = property_table(inst, NAMES)
+        for names in asked:
+            verdict = exists(inst, names)
+            known = [{"EFX^3": "EFX3", "po": "PO"}.get(name, name) for name in names]
+            assert bool(verdict) == bool(np.logical_and.reduce([table[name] for name in known]).any())
+            counts[bool(verdict)] += 1
+            assert verdict.how == "exhaustive"
+            assert verdict.tried <= verdict["allocations"]
+            if verdict:
+                assert all(check_allocation(verdict.witness, name) for name in names)
+    assert min(counts.values()) > 100
+
+
+def test_representatives_meet_every_orbit():
+    """By the library's own orbits of the exchanges of equal agents and items."""
+    rng = np.random.default_rng(2)
+    saved = 0
+    for _ in range(40):
+        n, m = int(rng.integers(2, 4)), int(rng.integers(1, 5))
+        u = some(rng, n, m)
+        inst = Instance(u)
+        met = {tuple(owner) for block in representatives(inst) for owner in block.tolist()}
+        act = Relabelling(n, m, agents=equal_agents(inst), items=equal_items(inst))
+        for owner in itertools.product(range(n), repeat=m):
+            assert met & set(act.orbit(owner))
+        saved += n**m - len(met)
+    assert saved > 200
+    alike = Instance([[1] * 12] * 3)
+    verdict = exists(alike, {"EF"})
+    assert verdict["symmetries"] == math.factorial(12) * 6
+    assert verdict
+    assert exists(Instance([[1] * 11] * 3), {"EF"}).holds is False
+    assert exists(Instance([[1] * 60] * 3), {"EF"}).holds  # 3^60 allocations, few up to exchanges
+    with pytest.raises(ArgumentError, match="up to exchanges"):
+        exists(Instance([list(range(1, 41)), list(range(2, 42))]), {"EF"})
+    with pytest.raises(ArgumentError, match="'axiom'"):
+        exists(alike, {"EFQ"})
+
+
+def test_integer_programs_find_what_going_through_all_finds():
+    rng = np.random.default_rng(3)
+    for k in range(25):
+        n, m = int(rng.integers(2, 4)), int(rng.integers(1, 6))
+        inst = Instance((rng.integers(-5, 6, (n, m)).astype(object) * (1 if k % 2 else 10**20)).tolist())
+        table = property_table(inst, ["EF1"])
+        sums = [Allocation(inst, owner).utilitarian for owner in itertools.product(range(n), repeat=m)]
+        answer, verdict = utilitarian_ef1(inst)
+        assert verdict
+        assert verdict.how == "search"
+        assert answer.utilitarian == max(s for s, good in zip(sums, table["EF1"]) if good)
+        assert check_allocation(answer, "EF1")
+    assert utilitarian_ef1(Instance([[], []]))[1]
+    assert utilitarian_ef1(Instance([[0, 0], [0, 0]]))[1]
+
+
+def test_the_largest_product_of_utilities():
+    rng = np.random.default_rng(4)
+    for k in range(40):
+        n, m = int(rng.integers(2, 4)), int(rng.integers(1, 7))
+        u = rng.integers(0, 9, (n, m))
+        inst = Instance(u if k % 3 else u.astype(object) * 10**30)
+        answer = max_nash_welfare(inst)
+        for name in ("EF1", "PO"):
+            assert name in answer.guarantees
+            assert check_allocation(answer, name)
+
+        def rank(allocation):
+            positive = [v for v in allocation.utilities.values() if v > 0]
+            return len(positive), math.prod(positive)
+
+        best = max(rank(Allocation(inst, owner)) for owner in itertools.product(range(n), repeat=m))
+        assert rank(answer) == best
+        tangents = rank(Allocation(inst, _by_tangents(inst, 60)))
+        assert tangents[0] == best[0]
+        if best[0] == n:
+            assert tangents[1] == pytest.approx(best[1], rel=1e-6)
+    with pytest.raises(ArgumentError, match="agent 2 dislikes 'item 1'"):
+        max_nash_welfare(Instance([[1, 2], [-1, 2]]))
+    large = max_nash_welfare(Instance(rng.integers(1, 50, (4, 16))))
+    assert large.guarantees == ()
+    assert check_allocation(large, "EF1")
+
+
+def test_better_allocations_beyond_what_can_be_gone_through():
+    rng = np.random.default_rng(5)
+    inst = Instance(rng.integers(1, 30, (3, 24)))
+    poor = Allocation(inst, rng.integers(0, 3, 24))
+    verdict = pareto_optimality(poor)
+    assert not verdict
+    assert verdict.how == "search"
+    gains = [verdict.witness.utilities[a] - poor.utilities[a] for a in inst.agents]
+    assert min(gains) >= 0 < max(gains)
+
+
+def test_solve_takes_what_is_proven():
+    """Acceptance 12, and the story."""
+    rng = np.random.default_rng(6)
+    two = Instance([[2, -1, -1]] * 2)
+    none = solve(two, want={"EFX3"})
+    assert (none.holds, none.how) == (False, "exhaustive")
+    assert "none exists" in none.reason
+    cases = [
+        (rng.integers(-9, 10, (30, 80)), {"EF13"}, "double_round_robin"),
+        (rng.integers(-1, 2, (30, 80)), {"EFX^3", "PO"}, "double_round_robin"),
+        (np.tile(rng.integers(-9, 10, 80), (30, 1)), {"EFX", "PO"}, "greedy_magnitude"),
+        (np.tile(rng.integers(-9, 10, 80), (30, 1)), {"EF13", "PO"}, "double_round_robin"),
+        (rng.integers(-9, 10, (2, 80)), {"EF1", "PO"}, "adjusted_winner"),
+        (rng.integers(-9, 10, (9, 80)), {"fPO"}, "utilitarian_greedy"),
+        (rng.integers(0, 10, (3, 8)), {"EF1", "PO"}, "max_nash_welfare"),
+        (rng.integers(-9, 10, (3, 7)), {"EF1", "PO"}, "exists"),
+        ([[3, -4]], {"EF", "PO"}, "everything to the one"),
+        ([[], []], {"EF1"}, "double_round_robin"),
+    ]
+    for u, want, algorithm in cases:
+        answer = solve(Instance(u), want=want)
+        assert answer.algorithm == algorithm
+        assert all(check_allocation(answer, name) for name in want)
+    assert solve(two).algorithm == "greedy_magnitude"
+    assert solve(two, "EF1").algorithm in RULES
+    large = Instance(rng.integers(-9, 10, (3, 40)))
+    with pytest.raises(ArgumentError, match="no guarantee for class general. pass method='search'"):
+        solve(large, want={"EFX", "PO"})
+    found = solve(large, want={"EFX"}, method="search")
+    assert check_allocation(found, "EFX")
+    for bad, said in (({"want": {"EFQ"}}, "'axiom'"), ({"want": {"SP"}}, "'axiom'"), ({"method": "luck"}, "'method'")):
+        with pytest.raises(ArgumentError, match=said):
+            solve(two, **bad)
+    with pytest.raises(ArgumentError, match="'inst'"):
+        solve([[1, 2]])
+
+
+def test_a_search_that_finds_nothing_says_no_more():
+    inst = Instance([[1000, *range(1, 40)], [1000, *range(39, 0, -1)]])
+    found = solve(inst, want={"EF"}, method="search")
+    assert (found.holds, found.how) == (False, "search")
+    assert "says nothing" in found.reason
