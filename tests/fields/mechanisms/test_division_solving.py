@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from erlangen.errors import ArgumentError
+from erlangen.fields import mechanisms
+from erlangen.fields.mechanisms import location
 from erlangen.fields.mechanisms.division import (
     RULES,
     Allocation,
@@ -192,3 +194,18 @@ def test_a_search_that_finds_nothing_says_no_more():
     found = solve(inst, want={"EF"}, method="search")
     assert (found.holds, found.how) == (False, "search")
     assert "says nothing" in found.reason
+
+
+def test_one_check_for_both_families():
+    """The story: an allocation, a rule that divides, a rule for locations."""
+    answer = mechanisms.solve(mechanisms.Instance([[2, -1, -1]] * 2), want={"EFX", "PO"})
+    verdict = mechanisms.check(answer, "EFX3")
+    assert not verdict
+    i, j, item, part = verdict.witness
+    assert {i, j} == {"agent 1", "agent 2"}
+    assert (item, part) == ("item 2", "disliked")
+    assert not mechanisms.check(RULES["double_round_robin"], "ANON", [answer.instance])
+    assert mechanisms.check(RULES["double_round_robin"], "EF13", answer.instance)
+    assert mechanisms.check(location.Median(), "ANON", [[[0.0], [1.0], [5.0]]])
+    with pytest.raises(ArgumentError, match="none exists"):
+        mechanisms.check(mechanisms.solve(answer.instance, want="EFX3"), "EFX3")

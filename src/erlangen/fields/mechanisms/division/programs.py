@@ -141,10 +141,9 @@ def utilitarian_ef1(inst: Instance, *, seconds: float = SECONDS) -> tuple[Alloca
 def max_nash_welfare(inst: Instance, *, seconds: float = SECONDS) -> Allocation:
     """The largest product of utilities of goods: EF1 and PO. What a user would pick where nobody dislikes anything.
 
-    Where not all can have something they like, as many as can have, and the product is theirs. Up to ten million allocations are gone through
-    exactly; of more, integer programs bound the logarithms by tangents until bound and product agree to one part in ten million, and
-    the allocation promises nothing by itself: check it. Of several largest sets of people who can have something the first found
-    is taken then.
+    Where not all can have something they like, as many as can have, and the product is theirs. Up to ten million allocations are gone
+    through exactly. Of more, integer programs bound the logarithms by tangents until bound and product agree to one part in ten million;
+    nothing is promised then: check it. Of several largest sets of people who can have something, the first found is taken then.
 
     Raises:
         ArgumentError: somebody dislikes an item; the programs did not end in time.
