@@ -11,11 +11,6 @@ from erlangen.fields.binaries.constants import ARM, FOUR_YEARS, C
 
 NAMES = ("amp", "f0", "fdot", "fddot", "phi0", "iota", "psi", "lam", "beta")
 AT = dict(zip(NAMES, (1e-22, 2.61e-3, 3.3e-17, 0.0, 0.7, 0.9, 0.4, 1.77, 0.1)))
-    zip(
-        ("amp", "f0", "fdot", "fddot", "phi0", "iota", "psi", "lam", "beta"),
-        (1e-22, 2.61e-3, 3.3e-17, 0.0, 0.7, 0.9, 0.4, 1.77, 0.1),
-    )
-)
 SPAN = int(FOUR_YEARS / 10) * 10.0
 #: gbgpu 1.2.4 with lisaanalysistools 1.2.8, N = 256, span 126232590 s, dt = 10 s: parameters, first bin, norm of A and E, and in bins
 #: 120, 126, 128, 129, 131 and 140 the coefficients of A and of E.
