@@ -201,10 +201,9 @@ class Action(metaclass=Lasting):
     def _walk(self, x: Any) -> Iterator[tuple[Any, Element]]:
         """Breadth-first over the orbit: members, each with an element that leads to it from ``x``."""
         group = self.group
-        if group.dim:
+        gens = None if group.dim else group.generators
+        if gens is None:  # connected, or with a continuous part
             unsupported(group, "finite orbits (it has a continuous part)", "sample the orbit with act(group.sample(n), x)")
-        gens = group.generators
-        assert gens is not None  # a discrete group has some
         if group.is_finite and any(leaf.is_floating_point() for leaf in optree.tree_leaves(gens)):
             gens = nearest(group, gens, group.elements())  # the exact elements that rounded generators stand for
         steps = [group.take(gens, i) for i in range(group.batch_shape(gens)[0])]
