@@ -1,5 +1,5 @@
 """The command line: fit, discover, audit, adapt, expressivity, relu-dimension, crystals, microstructures, stand,
-rest-shape, run, zoo, list.
+rest-shape, divide, run, zoo, list.
 
 Thin: each is a few calls.
 
@@ -21,6 +21,7 @@ from erlangen.cli.commands import (
     Command,
     Crystals,
     Discover,
+    Divide,
     Expressivity,
     Fit,
     List,
@@ -32,6 +33,7 @@ from erlangen.cli.commands import (
     Zoo,
 )
 from erlangen.cli.crystals import run_crystals
+from erlangen.cli.divide import run_divide
 from erlangen.cli.handlers import (
     run_adapt,
     run_audit,
@@ -76,6 +78,7 @@ def main(argv: list[str] | None = None) -> None:
             Microstructures: run_microstructures,
             Stand: run_stand,
             RestShape: run_rest_shape,
+            Divide: run_divide,
             Expressivity: run_expressivity,
             ReluDimension: run_relu_dimension,
         }

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg, subcommand
 
 from erlangen.cli.crystals import Crystals
+from erlangen.cli.divide import Divide
 from erlangen.cli.microstructures import Microstructures
 from erlangen.cli.solids import RestShape, Stand
 
@@ -273,6 +274,7 @@ Command = (
     | Annotated[Microstructures, arg(name="microstructures")]
     | Annotated[Stand, arg(name="stand")]
     | Annotated[RestShape, arg(name="rest-shape")]
+    | Annotated[Divide, arg(name="divide")]
     | Annotated[Expressivity, arg(name="expressivity")]
     | Annotated[ReluDimension, arg(name="relu-dimension")]
     | Annotated[List, arg(name="list")]

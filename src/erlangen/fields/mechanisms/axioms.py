@@ -41,7 +41,12 @@ AXIOMS = (
     ),
     _axiom("NEUT", "neutrality", "which item stands where in the list does not matter", "division"),
     _axiom("PO", "Pareto optimality", "nobody can be better off unless somebody is worse off", "location allocation"),
-    _axiom("fPO", "fractional Pareto optimality", "nor if items could be cut in pieces", "allocation"),
+    _axiom(
+        "fPO",
+        "fractional Pareto optimality",
+        "nobody can be better off unless somebody is worse off, not even if items could be cut",
+        "allocation",
+    ),
     _axiom("SP", "strategy-proofness", "nobody gains by reporting something else than the truth", "location"),
     _axiom("GSP", "group strategy-proofness", "no few people gain together by reporting something else", "location"),
     _axiom("UNAN", "unanimity", "what all want is what they get", "location"),

@@ -83,7 +83,7 @@ def property_table(inst: Instance, names: Iterable[str]) -> dict[str, np.ndarray
     found = {}
     for name in (named(name, "allocation").name for name in names):
         if name == "PO":
-            found[name] = _undominated(totals_of(inst, range(inst.m)), inst.slack)
+            found[name] = undominated(totals_of(inst, range(inst.m)), inst.slack)
         elif name == "fPO":
             raise ArgumentError("names", "axioms that are checked for many allocations at once", repr(name), "use check for fPO")
         else:
@@ -91,12 +91,16 @@ def property_table(inst: Instance, names: Iterable[str]) -> dict[str, np.ndarray
     return found
 
 
-def _undominated(totals: np.ndarray, slack: np.ndarray) -> np.ndarray:
-    """Rows that no other row exceeds somewhere and reaches everywhere."""
-    good = np.ones(len(totals), dtype=bool)
-    # Only what has the largest sums of a neighbourhood dominates: the best first refute most.
-    order = np.argsort(-totals.sum(1), kind="stable")
-    for k in order.tolist():
-        if good[k]:
-            good &= ~((totals <= totals[k] + slack).all(1) & (totals < totals[k] - slack).any(1))
+def undominated(totals: np.ndarray, slack: np.ndarray) -> np.ndarray:
+    """Which rows ``[B, n]`` no other row exceeds somewhere and reaches everywhere."""
+    good = np.zeros(len(totals), dtype=bool)
+    # The row with the largest sum is dominated by none; it and what it dominates are done with.
+    left = np.argsort(-totals.sum(1), kind="stable")
+    rows = totals[left]
+    while len(left):
+        worse = (rows <= rows[0] + slack).all(1) & (rows < rows[0] - slack).any(1)
+        same = ~worse & (rows == rows[0]).all(1)
+        good[left[same]] = True
+        keep = ~(worse | same)
+        left, rows = left[keep], rows[keep]
     return good

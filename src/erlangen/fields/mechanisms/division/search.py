@@ -12,7 +12,7 @@ from erlangen.errors import ArgumentError
 from erlangen.fields.mechanisms.axioms import Axiom
 from erlangen.fields.mechanisms.axioms import axiom as named
 from erlangen.fields.mechanisms.division.allocation import Allocation
-from erlangen.fields.mechanisms.division.batches import ENVY, fair
+from erlangen.fields.mechanisms.division.batches import ENVY, fair, undominated
 from erlangen.fields.mechanisms.division.checks import check_allocation
 from erlangen.fields.mechanisms.division.classes import closure
 from erlangen.fields.mechanisms.division.enumeration import LARGEST_COUNT
@@ -122,8 +122,8 @@ def representatives(inst: Instance, wanted: Iterable[str] = ()) -> Iterator[np.n
     sorted_inst = inst.take(range(n), by_size)
     u = sorted_inst.numbers
     item_before, agent_before = _before(equal_items(sorted_inst), m), _before(equal_agents(inst), n)
-    allowed = np.ones((n, m), dtype=bool)
-    if wanted & {"PO", "fPO"}:  # an item in such hands would make another one better off, and nobody worse
+    allowed, efficient = np.ones((n, m), dtype=bool), bool(wanted & {"PO", "fPO"})
+    if efficient:  # an item in such hands would make another one better off, and nobody worse
         allowed = ~(((u <= 0) & (u.max(0) > 0)) | ((u < 0) & (u.max(0) == 0))) if m else allowed
     bounds = _Bounds(sorted_inst, wanted)
     back = np.argsort(by_size)
@@ -144,7 +144,17 @@ def representatives(inst: Instance, wanted: Iterable[str] = ()) -> Iterator[np.n
                 keep &= (last != a) | (longer[:, :-1] == agent_before[a]).any(1)
         longer = longer[keep]
         longer = longer[bounds.possible(longer)]
+        if (
+            efficient
+        ):  # what an optimal allocation does with some of the items is optimal for these: else it could be bettered there
+            longer = longer[undominated(_own(u, longer), inst.slack)]
         todo += [longer[start : start + BLOCK] for start in range(0, len(longer), BLOCK)][::-1]
+
+
+def _own(u: np.ndarray, owners: np.ndarray) -> np.ndarray:
+    """What each agent has of the first items, ``[B, n]``."""
+    k = owners.shape[1]
+    return np.stack([np.where(owners == i, u[i, :k], 0).sum(1) for i in range(len(u))], 1)
 
 
 class _Bounds:

@@ -1,0 +1,78 @@
+"""``erlangen divide TABLE.csv``: who gets what, fairly, and what that guarantees."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+
+@dataclass(frozen=True)
+class Divide:
+    """Divide things and tasks among people, fairly: who gets what, what that guarantees in words, and what shows where it is not fair."""
+
+    table: Positional[Path]
+    """A CSV file: a row for each thing or task, a column for each person, both with names; in each cell what it is worth to the person,
+    below zero where it is a burden."""
+    turned: bool = False
+    """People are in rows, and things in columns."""
+    want: tuple[str, ...] = ()
+    """What the division is to be, e.g. EFX PO; by default the strongest that is proven for such a table. Of EF, EFX0, EFX, EF1, EFX3, EF13,
+    PROP, PROP1, PO, fPO."""
+    method: Literal["auto", "search"] = "auto"
+    """"search" looks for what is wanted where nothing is proven and there are too many divisions to go through."""
+    write: Path | None = None
+    """Write who gets what to this CSV file, too."""
+    out: Path = Path("runs")
+    """Where reports are kept: OUT/NAME/DATE."""
+    json: bool = False
+    """Print JSON."""
+
+
+def run_divide(args: Divide) -> None:
+    """``erlangen divide TABLE.csv``."""
+    import time
+
+    from erlangen.data import read_labelled
+    from erlangen.errors import ArgumentError
+    from erlangen.fields.mechanisms import Allocation, Instance
+    from erlangen.fields.mechanisms.division import report
+    from erlangen.reporting import check_folder, plain, run_directory
+
+    started = time.perf_counter()
+    check_folder(args.out, "out")
+    if args.write is not None:
+        check_folder(args.write.parent, "write")
+    try:
+        table = read_labelled(args.table)
+    except ArgumentError as problem:
+        raise ArgumentError("table", problem.expected, problem.got, problem.hint) from None
+    columns = [list(column) for column in zip(*table.values)] if table.values else [[] for _ in table.columns]
+    inst = Instance(table) if args.turned else Instance(columns, agents=table.columns, items=table.rows)
+    try:
+        answer, asked = report.divided(inst, args.want, search=args.method == "search")
+    except ArgumentError as problem:
+        hint = problem.hint.replace("method='search'", "--method search").replace("pass", "add")
+        raise ArgumentError("want", problem.expected, problem.got, hint) from None
+    config = {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(args).items()}
+    outcome = report.divide_outcome(inst, answer, asked, config, time.perf_counter() - started)
+    directory = run_directory("divide", args.out)
+    files = {}
+    if isinstance(answer, Allocation):
+        found = answer
+        files["allocation.csv"] = lambda path: report.allocation_file(found, path)
+        if args.write is not None:
+            args.write.parent.mkdir(parents=True, exist_ok=True)
+            report.allocation_file(found, args.write)
+    path = outcome.save(directory, files)
+    if args.json:
+        print(json.dumps(plain({"answer": outcome.answer, **outcome.metrics, "report": str(path)}), indent=2))
+        return
+    print(outcome.answer)
+    if files:
+        print(f"who gets what: {directory / 'allocation.csv'}")
+    print(f"report: {path}")

@@ -1,0 +1,208 @@
+"""The answer for people: who gets what, what that guarantees, what holds beyond it, and what shows where something does not."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from erlangen.errors import ArgumentError
+from erlangen.fields.mechanisms.axioms import AXIOMS, axiom
+from erlangen.fields.mechanisms.division.allocation import Allocation
+from erlangen.fields.mechanisms.division.checks import check_allocation
+from erlangen.fields.mechanisms.division.classes import CLASSES
+from erlangen.fields.mechanisms.division.instance import Instance
+from erlangen.fields.mechanisms.division.solving import solve
+from erlangen.reporting import Figure, KeyNumber, Outcome, Section, Table, heatmap
+from erlangen.verdict import Verdict
+
+#: What each algorithm does, for people.
+SAID = {
+    "double_round_robin": "modified double round robin: disliked things are picked in turn, then liked ones in the reverse order",
+    "greedy_magnitude": "greedy by magnitude: what matters most comes first, to who has least, or can best bear it",
+    "adjusted_winner": "generalised adjusted winner, for two",
+    "utilitarian_greedy": "each thing to who values it most",
+    "max_nash_welfare": "the largest product of what everybody has",
+    "exists": "a search through all divisions",
+    "search": "a search",
+}
+#: What is asked where nothing is asked for, in this order: the last is reached for all tables.
+STRONG_TO_WEAK = (("EFX3", "PO"), ("EFX", "PO"), ("EF1", "PO"), ("EF13",))
+#: Tables are drawn up to so many items and people.
+MOST_DRAWN = (80, 30)
+GLOSSARY = {a.name: f"{a.title}: {a.says}" for a in AXIOMS if "allocation" in a.of}
+
+
+def number(value: Any) -> str:
+    """A number for people: decimals where they are exact and few, else a fraction.
+
+    >>> number(Fraction(1, 8)), number(Fraction(1, 3)), number(-2), number(0.1)
+    ('0.125', '1/3', '-2', '0.1')
+    """
+    if isinstance(value, Fraction):
+        if value.denominator == 1:
+            return str(value.numerator)
+        for places in range(1, 7):
+            if (value * 10**places).denominator == 1:
+                return f"{float(value):.{places}f}"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def divided(inst: Instance, want: Sequence[str] = (), *, search: bool = False) -> tuple[Allocation | Verdict, tuple[str, ...]]:
+    """An answer of :func:`~.solving.solve`, and what was asked: where nothing is, the strongest that is proven for such utilities."""
+    if want:
+        names = tuple(axiom(name, "allocation").name for name in want)
+        return solve(inst, names, method="search" if search else "auto"), names
+    for names in STRONG_TO_WEAK:
+        try:
+            answer = solve(inst, names)
+        except ArgumentError:
+            continue
+        if isinstance(answer, Allocation):
+            return answer, names
+    raise AssertionError("EF13 is reached of all utilities")
+
+
+def divide_outcome(
+    inst: Instance, answer: Allocation | Verdict, asked: Sequence[str], config: Mapping[str, Any], seconds: float
+) -> Outcome:
+    """The report of one table."""
+    title = f"{inst.m} things among {inst.n} people" if inst.n > 1 else f"{inst.m} things for one"
+    kind = f"In this table {CLASSES[inst.utility_class]}."
+    if isinstance(answer, Verdict):
+        return _without(inst, answer, asked, config, seconds, title, kind)
+    verdicts = {a.name: check_allocation(answer, a) for a in AXIOMS if "allocation" in a.of}
+    shares = [
+        f"{agent} gets {_listed(items)}, worth {number(answer.utilities[agent])} to {agent}"
+        for agent, items in answer.bundles.items()
+    ]
+    shown = "; ".join(shares[:12]) + (f"; and {len(shares) - 12} more" if len(shares) > 12 else "")
+    failing = next((v for name, v in verdicts.items() if not v and name.startswith("EF")), None)
+    promise = _promise(answer, asked)
+    beyond = ""
+    if failing is not None:
+        beyond = f" What does not hold: {failing.claim.removeprefix('the allocation is ')}, for {failing.reason}."
+    rows = [
+        [a.name, a.title, "yes" if v else "no", "proven for such tables" if a.name in answer.guarantees else v.how, v.reason or "–"]
+        for a, v in ((axiom(name), v) for name, v in verdicts.items())
+    ]
+    sections = [
+        Section(
+            "Who gets what",
+            [promise, kind],
+            tables=[
+                Table(
+                    "Shares",
+                    ["person", "gets", "worth to them", "their fair share is"],
+                    [
+                        [agent, _listed(items), number(answer.utilities[agent]), number(_part(inst, i))]
+                        for i, (agent, items) in enumerate(answer.bundles.items())
+                    ],
+                    caption="The fair share is one part of what everything is worth to the person, in as many parts as there are people.",
+                )
+            ],
+            figures=_drawn(answer),
+        ),
+        Section(
+            "What holds",
+            ["Each line was checked on this division by itself, whatever made it."],
+            tables=[Table("Axioms", ["axiom", "in full", "holds", "how", "why, or what shows that it does not"], rows)],
+        ),
+    ]
+    metrics = {
+        "owner": {item: inst.agents[i] for item, i in zip(inst.items, answer.owner)},
+        "utilities": {agent: number(v) for agent, v in answer.utilities.items()},
+        "algorithm": answer.algorithm,
+        "utility class": inst.utility_class,
+        "guarantees": list(answer.guarantees),
+        "asked": list(asked),
+        "verdicts": {name: v.as_dict() for name, v in verdicts.items()},
+    }
+    numbers = [
+        KeyNumber("axioms that hold", sum(map(bool, verdicts.values())), note=f"of {len(verdicts)} checked"),
+        KeyNumber("the least that somebody has", number(answer.egalitarian)),
+        KeyNumber("all together", number(answer.utilitarian)),
+    ]
+    return Outcome(
+        "divide", title, config, metrics=metrics, sections=sections, seconds=seconds, key_numbers=numbers, glossary=GLOSSARY,
+        answer=f"{shown}. {promise}{beyond}",
+    )  # fmt: skip
+
+
+def _promise(answer: Allocation, asked: Sequence[str]) -> str:
+    """The guarantee in words."""
+    says = "; ".join(f"{axiom(name).says} ({name})" for name in asked)
+    by = SAID.get(answer.algorithm, answer.algorithm)
+    if set(asked) <= set(answer.guarantees):
+        return f"Guaranteed: {says}. Made by {by}."
+    return f"Found and checked: {says}. Made by {by}."
+
+
+def _without(
+    inst: Instance, verdict: Verdict, asked: Sequence[str], config: Mapping[str, Any], seconds: float, title: str, kind: str
+) -> Outcome:
+    names = " and ".join(asked)
+    if verdict.how == "exhaustive":
+        answer = (
+            f"There is no division with {names}: all {inst.n}^{inst.m} were looked at, or excluded by what their first items leave."
+        )
+    else:
+        answer = f"No division with {names} was found among {verdict.tried} that were tried; that does not say that there is none."
+    says = [f"{name} asks: {axiom(name).says}." for name in asked]
+    section = Section("What was asked", [*says, kind, "Ask for less with --want, e.g. --want EF1 PO."], figures=[_picture(inst)])
+    metrics = {"verdict": verdict.as_dict(), "asked": list(asked), "utility class": inst.utility_class}
+    return Outcome("divide", title, config, metrics=metrics, sections=[section], seconds=seconds, answer=answer, glossary=GLOSSARY)
+
+
+def _listed(items: Sequence[str]) -> str:
+    if not items:
+        return "nothing"
+    if len(items) > 15:
+        return f"{', '.join(items[:14])} and {len(items) - 14} more"
+    return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
+
+
+def _part(inst: Instance, i: int) -> Any:
+    total = inst.in_units(inst.totals[i])
+    return total / inst.n if isinstance(total, float) else Fraction(total) / inst.n
+
+
+def _picture(inst: Instance) -> Figure:
+    items, agents = MOST_DRAWN
+    worth = [[float(inst.in_units(v)) for v in column[:agents]] for column in inst.numbers.T[:items]]
+    cut = "" if inst.m <= items and inst.n <= agents else f" The first {items} things and {agents} people are drawn."
+    return heatmap(
+        worth or [[0.0] * min(inst.n, agents)], title="What each thing is worth to each person",
+        row_labels=inst.items[:items] or ("no things",), column_labels=inst.agents[:agents], colour_label="worth",
+        caption=f"A frame and a tick mark who gets it.{cut}",
+    )  # fmt: skip
+
+
+def _drawn(answer: Allocation) -> list[Figure]:
+    """The table with the allocation marked."""
+    inst = answer.instance
+    figure = _picture(inst)
+    items, agents = MOST_DRAWN
+    trace = figure.plotly_figure.data[0]
+    if inst.m and trace.texttemplate:  # cells have numbers
+        trace.text = [
+            [f"{'✓ ' if i == who else ''}{number(inst.in_units(v))}" for i, v in enumerate(column)]
+            for column, who in zip(inst.numbers.T, answer.owner)
+        ]
+    for row, column in enumerate(answer.owner[:items].tolist()):
+        if column < agents:
+            edge = {"x0": column - 0.47, "x1": column + 0.47, "y0": row - 0.46, "y1": row + 0.46}
+            figure.plotly_figure.add_shape(type="rect", line={"width": 3, "color": "#d97706"}, **edge)
+    return [figure]
+
+
+def allocation_file(answer: Allocation, path: Path) -> None:
+    """Who gets what as a CSV file: item, who gets it, what it is worth to them."""
+    inst = answer.instance
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["item", "goes to", "worth to them"])
+        for o, i in enumerate(answer.owner.tolist()):
+            writer.writerow([inst.items[o], inst.agents[i], number(inst.in_units(inst.numbers[i, o]))])
