@@ -31,6 +31,18 @@ def test_a_spring_of_one_power_is_found_exactly():
     assert torch.allclose(fit_pair_potentials(frames, powers=(2,))(frames), forces, atol=1e-12)
 
 
+def test_products_find_their_own_forces_and_are_better_on_new_frames():
+    ethanol = trajectory("ethanol")
+    learn, new = ethanol[:200], ethanol[1000:1100]
+    fitted, plain = fit_pair_potentials(learn, products=True), fit_pair_potentials(learn)
+    off, plainly = ((f(new) - new.forces).abs().mean() for f in (fitted, plain))
+    assert off < 0.5 * plainly
+    forces = fitted(new)
+    assert forces.sum(1).abs().max() < 1e-8
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64))[0]
+    assert torch.allclose(fitted(Trajectory(new.numbers, new.positions @ turn.T, new.energies, forces)), forces @ turn.T, atol=1e-7)
+
+
 def test_unusable_arguments_are_named():
     frames = trajectory("ethanol")[:5]
     with pytest.raises(ArgumentError, match="powers"):

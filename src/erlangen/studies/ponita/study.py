@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from erlangen.reporting import RIVAL, RIVAL_CLAIM
 from erlangen.studies.base import Announced, Study
 
 SOURCE = "Bekkers, Vadgama, Hesselink, van der Linden & Romero, ICLR 2024, arXiv:2310.02970"
@@ -38,6 +39,7 @@ PARTS = {
     "nbody": Announced(
         "Where charged bodies go",
         {
+            RIVAL: RIVAL_CLAIM,
             "bodies-accuracy": "at equal CPU time PONITA has a smaller error than EGNN",
             "bodies-level": "and at most 0.011, within 20 %, and a fifth of that of straight lines",
             "bodies-turned": "trained on moved systems, a grid of twelve does as well on turned ones",
@@ -46,6 +48,7 @@ PARTS = {
     "forces": Announced(
         "Forces of ethanol: what directions add",
         {
+            RIVAL: RIVAL_CLAIM,
             "forces-bonds": "on the graph of bonds directions are worth a lot: errors at most 0.6 times those of distances alone",
             "forces-complete": "on all pairs, where distances say all, directions need not pay in a short training",
             "forces-conservative": "forces are gradients: they sum to zero",
@@ -54,6 +57,7 @@ PARTS = {
     "molecules": Announced(
         "Molecules of QM9: bonds as orientations",
         {
+            RIVAL: RIVAL_CLAIM,
             "molecules-directions": "on the graph of bonds orientations lower the errors of dipoles and orbitals",
             "molecules-composition": "every network tells more than the composition does",
         },
@@ -61,6 +65,7 @@ PARTS = {
     "rung": Announced(
         "What PONITA tells apart",
         {
+            RIVAL: RIVAL_CLAIM,
             "rung-chains": "chains of k bodies from k // 2 + 1 layers on, as the geometric Weisfeiler-Leman test",
             "rung-invariant": "its twin without orientations tells none of them apart",
             "rung-bonds": "with bonds for orientations nothing passes along a straight chain",
