@@ -150,7 +150,7 @@ ALONE = {
     "affine-digits", "asymmetric-ensembles", "bora", "brauer-beam", "canonicalize", "clouds", "cybloids", "diffcsp", "eq2pc", "essl",
     "explain", "faenet", "frame-averaging", "gaattention", "gfno", "gwl", "hardness", "hidden-symmetries", "jellyfish-chirality",
     "learned-optimizer", "liegan-cyclic", "liegan-jets", "liegan-two-body", "nft", "orbit", "partition-diagrams",
-    "physical-compatibility", "pointwise", "pointwise-networks", "ponita", "robot-design", "soft-equivariance", "unf-zoo",
+    "physical-compatibility", "pointwise", "pointwise-networks", "robot-design", "soft-equivariance", "unf-zoo",
     "wyckoffdiff",
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ import torch
 import erlangen as er
 from erlangen.fields.molecules import Molecule
 from erlangen.nn import PONITA
+from erlangen.reporting import RIVAL
 from erlangen.studies.ponita import STUDY, Config, molecules, nbody, rung
 
 
@@ -15,19 +16,27 @@ def test_bodies_keep_the_contract(checked):
     outcome = checked(STUDY, Config(part="nbody", seconds=0.3, samples=60, test=40, hidden=8, layers=1))
     assert outcome.metrics[nbody.OTHER]["turned"] == pytest.approx(outcome.metrics[nbody.OTHER]["error"], rel=1e-3)
     assert outcome.metrics[nbody.LINE]["time"] == pytest.approx(0.7, abs=0.15)
+    # The law integrates what is left of the states in float32; the ridge lies between it and straight lines.
+    law, ridge, line = (outcome.metrics[name]["error"] for name in (nbody.LAW, nbody.RIDGE, nbody.LINE))
+    assert law < 1e-3 < ridge < 0.5 * line
+    assert [rival.winner for rival in outcome.rivals] == ["rival", "rival"]
+    assert outcome.answer.startswith("The law itself, integrated is better than PONITA")
 
 
 def test_forces_keep_the_contract(checked):
     outcome = checked(STUDY, Config(part="forces", seconds=0.3, samples=40, test=20, hidden=8, layers=1))
     claims = {claim.key: claim for claim in outcome.claims}
     assert claims["forces-conservative"].holds
-    assert outcome.metrics["fitted"] < outcome.metrics["zero"]
+    assert outcome.metrics["fitted"] < 0.3 * outcome.metrics["zero"]
+    assert outcome.rivals[0].rival == outcome.metrics["fitted"]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("qm9pack") is None, reason="qm9pack is not installed")
 def test_molecules_keep_the_contract(checked):
     outcome = checked(STUDY, Config(part="molecules", seconds=0.3, samples=20, test=20, hidden=8, layers=1))
     assert outcome.metrics["composition"]["dipole moments"] > 0
+    for rival in outcome.rivals:  # 60 molecules, and still it knows more than the composition
+        assert rival.rival < outcome.metrics["composition"][rival.quantity.removeprefix("mean absolute error of ")]
 
 
 def test_molecules_as_networks_see_them():
@@ -46,5 +55,6 @@ def test_molecules_as_networks_see_them():
 
 def test_the_rung_is_what_the_claims_say(checked):
     outcome = checked(STUDY, Config(part="rung", inits=3))
-    assert all(claim.holds for claim in outcome.claims)
+    assert all(claim.holds for claim in outcome.claims if claim.key != RIVAL)
     assert rung.CHAINS == (2, 3, 4)
+    assert (outcome.rivals[0].measured, outcome.rivals[0].rival) == (1, 3)

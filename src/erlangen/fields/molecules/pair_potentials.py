@@ -13,7 +13,7 @@ from erlangen.fields.molecules.trajectories import Trajectory
 
 
 def fit_pair_potentials(
-    learn: Trajectory, powers: Sequence[int] = (1, 2, 4, 6, 8), products: bool = False
+    learn: Trajectory, powers: Sequence[int] = (1, 2, 4, 6, 8), products: bool = False, penalty: float = 1e-10
 ) -> Callable[[Trajectory], Float[Tensor, "F n 3"]]:
     """Forces as the gradient of ``sum over pairs of atoms and powers k of w / r^k``, each pair of atoms with weights of its own.
 
@@ -22,6 +22,8 @@ def fit_pair_potentials(
         powers: of ``1 / r``.
         products: add a weight for ``1 / (r s)`` of each two pairs of atoms. They know angles and torsions, and their errors are a third
             of those of pairs by themselves; a molecule of nine atoms has 666 of them, a few seconds for a thousand frames.
+        penalty: with products, of the squared weights, relative to the columns. The default is what rounding asks for: with hundreds of
+            frames 1e-12 to 1e-8 are all the same; tens of frames want 1e-5 or more.
 
     Returns:
         A function of frames of the same molecule: forces ``[F, n, 3]``, eV per angstrom.
@@ -63,7 +65,7 @@ def fit_pair_potentials(
         return torch.cat([out.flatten(3), mixed], -1).flatten(1, 2)
 
     if products:
-        weights = _ridge((features(part).flatten(0, 1), part.forces.flatten()) for part in _chunks(learn))
+        weights = _ridge(((features(part).flatten(0, 1), part.forces.flatten()) for part in _chunks(learn)), penalty)
         return lambda frames: torch.cat([features(part) @ weights for part in _chunks(frames)]).unflatten(1, (-1, 3))
     a, b = features(learn).flatten(0, 1), learn.forces.flatten()
     size = a.square().mean(0).sqrt()
@@ -75,11 +77,11 @@ def _chunks(frames: Trajectory) -> list[Trajectory]:
     return [frames[slice(first, first + 100)] for first in range(0, len(frames), 100)]
 
 
-def _ridge(parts: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
-    """Weights by normal equations; the penalty, relative to the columns, is what rounding asks for: from 1e-12 to 1e-8 it is all the same."""
+def _ridge(parts: Iterable[tuple[Tensor, Tensor]], penalty: float) -> Tensor:
+    """Weights by normal equations."""
     gram = right = torch.zeros((), dtype=torch.float64)
     for a, b in parts:
         gram, right = gram + a.mT @ a, right + a.mT @ b
     size = gram.diagonal().sqrt()
-    penalised = gram / size / size.unsqueeze(1) + 1e-10 * torch.eye(len(size), dtype=gram.dtype)
+    penalised = gram / size / size.unsqueeze(1) + penalty * torch.eye(len(size), dtype=gram.dtype)
     return torch.linalg.solve(penalised, right / size) / size
