@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 import erlangen as er
-from erlangen.fields.mechanics import bodies, n_body, nbody
+from erlangen.fields.mechanics import bodies, nbody
 from erlangen.nn import EGNN, PONITA
-from erlangen.reporting import Claim, Rival, Section, Table
+from erlangen.reporting import Claim, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.ponita.study import SOURCE, Config
-from erlangen.studies.rivals import simplest, vector_ridges, vectors_of_bodies
+from erlangen.studies.rivals import Charges, charges
 from erlangen.training import TrainingConfig, steps_within, supervised, train
 
 OURS, OTHER, LINE = "PONITA", "EGNN", "straight lines"
@@ -27,7 +27,7 @@ ABOUT = (
     "step 4100. PONITA sees charges as scalars and velocities as vectors on an icosahedral grid of twelve orientations, and adds the "
     "vector that it reads to each position; EGNN (four layers of 64) is exact under all motions and sees the products of charges.",
     "Both train for the same CPU time, on systems turned and reflected at random, and keep the weights that are best on 200 more. "
-    "Straight lines go on with the velocity, for a time fitted to the training systems. Ridge regression has one weight for each of 73 "
+    "Straight lines go on with the velocity, for a time fitted to the training systems. Ridge regression has one weight for each of 65 "
     "vectors of a body: its velocity, and sums of differences over the others. Who knows the law integrates it: what networks do here is "
     "of use where it is not known. Close encounters give errors a heavy tail: hence the median beside the mean.",
 )
@@ -97,29 +97,14 @@ def run(config: Config, quiet: bool) -> Part:
     rows.append([LINE, *_sizes([straight, straight]), 1, 0, 0])
     numbers[LINE] = {"error": float(straight.mean()), "median": float(straight.median()), "time": line}
     numbers["simulation"] = {"seconds": simulated}
-    said = _rivals(learn, (x_test, y_test), numbers, rows)
-    return _report(numbers, rows, f"{count} training and {config.test} test systems, {seconds:.0f} CPU seconds each", said)
+    simple = charges(*learn, x_test, y_test, seed=config.seed)
+    for name, off, took in ((LAW, simple.law, simple.law_seconds), (RIDGE, simple.ridge, simple.ridge_seconds)):
+        rows.append([name, *_sizes([off, off]), None, None, None])
+        numbers[name] = {"error": float(off.mean()), "median": float(off.median()), "seconds": took}
+    return _report(numbers, rows, f"{count} training and {config.test} test systems, {seconds:.0f} CPU seconds each", simple)
 
 
-def _rivals(learn: Any, test: Any, numbers: dict[str, Any], rows: list[Any]) -> str:
-    """The law integrated from what networks see, and ridge regression on vectors: their rows, numbers, and the settings of the ridge."""
-    (x, y), (x_test, y_test) = (({k: v.double() for k, v in a.items()}, b.double()) for a, b in (learn, test))
-    started = time.process_time()
-    later = n_body(start=(x_test["pos"], x_test["vel"], x_test["charge"].squeeze(-1))).target
-    integrated = time.process_time()
-    ridge = simplest(vector_ridges(), vectors_of_bodies(x["pos"], x["vel"], x["charge"]), (y - x["pos"]).flatten(1))
-    way = ridge.predict(vectors_of_bodies(x_test["pos"], x_test["vel"], x_test["charge"])).view_as(y_test)
-    for name, found, seconds, weights in (
-        (LAW, later, integrated - started, 0),
-        (RIDGE, x_test["pos"] + way, time.process_time() - integrated, 73),
-    ):
-        errors = (found - y_test).square().mean((1, 2))
-        rows.append([name, *_sizes([errors, errors]), weights, 0, 0])
-        numbers[name] = {"error": float(errors.mean()), "median": float(errors.median()), "seconds": seconds}
-    return ridge.settings
-
-
-def _report(numbers: dict[str, Any], rows: list[Any], scale: str, settings: str) -> Part:
+def _report(numbers: dict[str, Any], rows: list[Any], scale: str, simple: Charges) -> Part:
     ours, other, line = (numbers[name]["error"] for name in (OURS, OTHER, LINE))
     apart = abs(numbers[OURS]["turned"] / ours - 1)
     claims = [
@@ -160,12 +145,7 @@ def _report(numbers: dict[str, Any], rows: list[Any], scale: str, settings: str)
         f"Errors of positions: PONITA {ours:.4f} (median {numbers[OURS]['median']:.4f}), EGNN {other:.4f} "
         f"({numbers[OTHER]['median']:.4f}), straight lines {line:.4f}."
     )
-    said = {LAW: ("", "it knows the law, from the same rounded states"), RIDGE: (settings, "")}
-    rivals = [
-        Rival(name, OURS, "mean squared error of positions", ours, numbers[name]["error"], "lower", seconds=numbers[OURS]["seconds"],
-              rival_seconds=numbers[name]["seconds"], settings=chosen, scale=scale, note=note)
-        for name, (chosen, note) in said.items()
-    ]  # fmt: skip
+    rivals = simple.beside(OURS, ours, numbers[OURS]["seconds"], scale)
     sections = [Section("Charged bodies", ABOUT, tables=[Table("Positions 1000 steps later", heads, rows)])]
     return Part(claims, sections, numbers, answer, rivals=rivals)
 
