@@ -158,8 +158,8 @@ SYSTEMS = (
         "group convolutions in position-orientation space",
         "nn",
         "works: scalars and vectors, grids and bonds, potentials, denoisers; exact symmetries stated",
-        "charged bodies of an unknown law: error 0.0076 beside 0.019 for ridge on equivariant vectors (the law, integrated: 2e-5); on few data "
-        "simple is enough: forces of ethanol 136 meV/A beside 44 for a fitted force field",
+        "charged bodies of an unknown law: error 0.0076 beside 0.019 for ridge on equivariant vectors (the law, integrated: 2e-5); on few "
+        "data simple is enough: forces of ethanol 136 meV/A beside 44 for a fitted force field",
     ),
     System(
         19,

@@ -30,8 +30,8 @@ ABOUT = (
     "angstrom, without a window: energies jump where two hydrogens come so near) distances leave the angles open; between all pairs of "
     "nine atoms they leave nothing open. All train for the same CPU time, at random orientations, and keep the weights that are best on "
     "100 more frames.",
-    "What one would fit by hand is a force field: for each of the 36 pairs of atoms a curve of five numbers (powers of 1 / r), and a weight "
-    "for the product 1 / (r s) of each two pairs, all by one least-squares fit to the forces.",
+    "What one would fit by hand is a force field: for each of the 36 pairs of atoms a curve of five numbers (powers of 1 / r), and a "
+    "weight for the product 1 / (r s) of each two pairs, all by one least-squares fit to the forces.",
 )
 
 

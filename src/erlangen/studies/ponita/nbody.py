@@ -90,7 +90,8 @@ def run(config: Config, quiet: bool) -> Part:
         weights = sum(p.numel() for p in model.parameters())
         rows.append([name, *_sizes(errors[name]), weights, steps, passes])
         numbers[name] = {"error": float(errors[name][0].mean()), "median": float(errors[name][0].median()),
-                         "turned": float(errors[name][1].mean()), "steps": steps, "epochs": passes, "seconds": time.process_time() - began}  # fmt: skip
+                         "turned": float(errors[name][1].mean()), "steps": steps, "epochs": passes,
+                         "seconds": time.process_time() - began}  # fmt: skip
     way, velocity = y - x["pos"], x["vel"]
     line = float((way[:count] * velocity[:count]).sum() / velocity[:count].square().sum())
     straight = (x_test["pos"] + line * x_test["vel"] - y_test).square().mean((1, 2))
