@@ -1,5 +1,5 @@
 """The command line: fit, discover, audit, adapt, expressivity, relu-dimension, crystals, microstructures, stand,
-rest-shape, divide, run, zoo, list.
+rest-shape, binaries, divide, run, zoo, list.
 
 Thin: each is a few calls.
 
@@ -15,9 +15,11 @@ from typing import Any, NoReturn
 
 import tyro
 
+from erlangen.cli.binaries import run_binaries
 from erlangen.cli.commands import (
     Adapt,
     Audit,
+    Binaries,
     Command,
     Crystals,
     Discover,
@@ -78,6 +80,7 @@ def main(argv: list[str] | None = None) -> None:
             Microstructures: run_microstructures,
             Stand: run_stand,
             RestShape: run_rest_shape,
+            Binaries: run_binaries,
             Divide: run_divide,
             Expressivity: run_expressivity,
             ReluDimension: run_relu_dimension,

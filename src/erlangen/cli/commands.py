@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
+from erlangen.cli.binaries import Binaries
 from erlangen.cli.crystals import Crystals
 from erlangen.cli.divide import Divide
 from erlangen.cli.microstructures import Microstructures
@@ -274,6 +275,7 @@ Command = (
     | Annotated[Microstructures, arg(name="microstructures")]
     | Annotated[Stand, arg(name="stand")]
     | Annotated[RestShape, arg(name="rest-shape")]
+    | Annotated[Binaries, arg(name="binaries")]
     | Annotated[Divide, arg(name="divide")]
     | Annotated[Expressivity, arg(name="expressivity")]
     | Annotated[ReluDimension, arg(name="relu-dimension")]

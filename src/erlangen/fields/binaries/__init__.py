@@ -24,7 +24,9 @@ from erlangen.fields.binaries.geometry import (
 from erlangen.fields.binaries.likelihood import FourWaves, Grid, from_parts, inner, parts
 from erlangen.fields.binaries.modes import Modes, Posterior, find_modes, sample_posterior
 from erlangen.fields.binaries.population import Quadrupole, draw_directions, quadrupole, reynolds_projector
+from erlangen.fields.binaries.report import Found, candidate_table, orientations, sky_map, usable_chart
 from erlangen.fields.binaries.response import Waveform, waveform
+from erlangen.fields.binaries.tables import Measured, Sources, example_table, read_table, sources_of
 from erlangen.fields.binaries.timing import Ephemeris, barycentric, phase_log_weights, tcb_minus_tdb, wrong_pair_penalty
 from erlangen.fields.binaries.verification import Binary, verification_binaries
 
@@ -35,20 +37,25 @@ __all__ = [
     "DegeneracyGroup",
     "Ephemeris",
     "Fisher",
+    "Found",
     "FourWaves",
     "Grid",
+    "Measured",
     "Modes",
     "Posterior",
     "Quadrupole",
+    "Sources",
     "Waveform",
     "amplitude",
     "angular_momentum",
     "barycentric",
+    "candidate_table",
     "candidate_vectors",
     "candidates",
     "chirp_mass",
     "degeneracy_group",
     "draw_directions",
+    "example_table",
     "fdot_gravitational",
     "find_modes",
     "fisher_matrix",
@@ -58,17 +65,22 @@ __all__ = [
     "noise",
     "orbital_phase",
     "orientation",
+    "orientations",
     "parts",
     "phase_log_weights",
     "quadrupole",
+    "read_table",
     "reynolds_projector",
     "sample_posterior",
     "separation",
     "sky_basis",
+    "sky_map",
+    "sources_of",
     "spacecraft",
     "strain",
     "tcb_minus_tdb",
     "to_peer_phase",
+    "usable_chart",
     "velocity_amplitude",
     "verification_binaries",
     "waveform",
