@@ -1,5 +1,5 @@
 """The command line: fit, discover, audit, adapt, expressivity, relu-dimension, crystals, microstructures, stand,
-rest-shape, binaries, divide, run, zoo, list.
+rest-shape, binaries, divide, locate, run, zoo, list.
 
 Thin: each is a few calls.
 
@@ -27,6 +27,7 @@ from erlangen.cli.commands import (
     Expressivity,
     Fit,
     List,
+    Locate,
     Microstructures,
     ReluDimension,
     RestShape,
@@ -46,6 +47,7 @@ from erlangen.cli.handlers import (
     run_relu_dimension,
     run_study,
 )
+from erlangen.cli.locate import run_locate
 from erlangen.cli.microstructures import run_microstructures
 from erlangen.cli.solids import run_rest_shape, run_stand
 from erlangen.cli.words import continued, flags_of, in_flags
@@ -82,6 +84,7 @@ def main(argv: list[str] | None = None) -> None:
             RestShape: run_rest_shape,
             Binaries: run_binaries,
             Divide: run_divide,
+            Locate: run_locate,
             Expressivity: run_expressivity,
             ReluDimension: run_relu_dimension,
         }

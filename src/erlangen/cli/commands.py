@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg, subcommand
 from erlangen.cli.binaries import Binaries
 from erlangen.cli.crystals import Crystals
 from erlangen.cli.divide import Divide
+from erlangen.cli.locate import Locate
 from erlangen.cli.microstructures import Microstructures
 from erlangen.cli.solids import RestShape, Stand
 
@@ -277,6 +278,7 @@ Command = (
     | Annotated[RestShape, arg(name="rest-shape")]
     | Annotated[Binaries, arg(name="binaries")]
     | Annotated[Divide, arg(name="divide")]
+    | Annotated[Locate, arg(name="locate")]
     | Annotated[Expressivity, arg(name="expressivity")]
     | Annotated[ReluDimension, arg(name="relu-dimension")]
     | Annotated[List, arg(name="list")]

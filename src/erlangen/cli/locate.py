@@ -1,0 +1,85 @@
+"""``erlangen locate POINTS.csv``: a place for people, what it costs, and who could gain by lying."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+
+@dataclass(frozen=True)
+class Locate:
+    """Choose a place (or several) for people who say where they are: what it costs, what is guaranteed, and who could gain by lying."""
+
+    points: Positional[Path]
+    """A CSV file: a row for each person with the name first, a column for each coordinate. Columns called latitude and longitude (lat, lon)
+    are degrees, and distances are then kilometres."""
+    facilities: int = 1
+    """How many places; everybody goes to the nearest."""
+    norm: Literal["euclidean", "manhattan"] = "euclidean"
+    """How distances are measured: as the crow flies, or along the axes, as in streets."""
+    objective: Literal["total", "maximum"] = "total"
+    """What the best place is compared by: what all together go, or what the farthest goes."""
+    write: Path | None = None
+    """Write the places to this CSV file, too."""
+    seed: int = 0
+    """Seed of what is random: local searches for several places, false reports that are tried."""
+    out: Path = Path("runs")
+    """Where reports are kept: OUT/NAME/DATE."""
+    json: bool = False
+    """Print JSON."""
+
+
+def run_locate(args: Locate) -> None:
+    """``erlangen locate POINTS.csv``."""
+    import time
+
+    import numpy as np
+
+    from erlangen.data import read_labelled
+    from erlangen.errors import ArgumentError
+    from erlangen.fields.mechanisms.location import report
+    from erlangen.fields.mechanisms.location.geography import Projection, check_degrees, degree_columns
+    from erlangen.fields.mechanisms.location.profiles import norm_order
+    from erlangen.reporting import check_folder, plain, run_directory
+
+    started = time.perf_counter()
+    check_folder(args.out, "out")
+    if args.write is not None:
+        check_folder(args.write.parent, "write")
+    if args.facilities < 1:
+        raise ArgumentError("facilities", "at least one place", repr(args.facilities))
+    try:
+        table = read_labelled(args.points)
+    except ArgumentError as problem:
+        raise ArgumentError("points", problem.expected, problem.got, problem.hint) from None
+    x = np.array([[float(v) for v in row] for row in table.values])
+    columns, projection = list(table.columns), None
+    degrees = degree_columns(columns)
+    if degrees is not None:
+        x, columns = x[:, degrees], [columns[i] for i in degrees]
+        check_degrees(x, table.rows, "points")
+        projection = Projection.about(x)
+        x = projection.to_plane(x)
+    found = report.located(
+        x, table.rows, columns, args.facilities, norm_order(args.norm), args.objective, projection, seed=args.seed
+    )
+    config = {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(args).items()}
+    outcome = report.locate_outcome(found, config, time.perf_counter() - started)
+    directory = run_directory("locate", args.out)
+    path = outcome.save(directory, {"places.csv": lambda file: report.places_file(found, file)})
+    if args.write is not None:
+        args.write.parent.mkdir(parents=True, exist_ok=True)
+        report.places_file(found, args.write)
+    if args.json:
+        print(json.dumps(plain({"answer": outcome.answer, **outcome.metrics, "report": str(path)}), indent=2))
+        return
+    if projection is not None:
+        print("Latitudes and longitudes are taken for degrees; distances are kilometres on a plane through their middle.")
+    print(outcome.answer)
+    print(f"the places: {directory / 'places.csv'}")
+    print(f"report: {path}")

@@ -1,0 +1,315 @@
+"""The answer for people: which place, what it costs, what is guaranteed, and who could gain where nothing is."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from erlangen.fields.mechanisms.axioms import AXIOMS, axiom
+from erlangen.fields.mechanisms.location.geography import Projection
+from erlangen.fields.mechanisms.location.manipulation import search_manipulation
+from erlangen.fields.mechanisms.location.mechanism import Mechanism
+from erlangen.fields.mechanisms.location.optimum import LARGEST_GROUPING, Optimal, best_found
+from erlangen.fields.mechanisms.location.order import EndPoint, Median
+from erlangen.fields.mechanisms.location.pareto import LARGEST_PARTITION, dominated
+from erlangen.fields.mechanisms.location.profiles import Objective, agent_costs, social_cost
+from erlangen.fields.mechanisms.location.ratios import known_ratio
+from erlangen.fields.mechanisms.location.witness import Dominated, Manipulation
+from erlangen.reporting import Figure, KeyNumber, Outcome, Section, Table, scatter
+
+#: People whose false reports are tried, and places for whom they are, so that an answer comes at once.
+MOST_TRIED, MOST_GROUPED = 40, 7
+GLOSSARY = {a.name: f"{a.title}: {a.says}" for a in AXIOMS if "location" in a.of}
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """What was asked, and what was found.
+
+    Attributes:
+        names: of the people.
+        columns: of the coordinates.
+        x: where they are, ``[n, d]``, in kilometres where the table was in degrees.
+        projection: of degrees, else None.
+        objective, norm: as asked.
+        rule: the rule that was used.
+        honest: whether it is one under which nobody gains by a false report.
+        places, best: the rule's places and the best ones, ``[k, d]``.
+        costs: of each, with the rule's places.
+        total, least: what all pay, by the objective: with the rule's places, and with the best.
+        proven: whether the best are proven to be.
+        better: another outcome that is worse for nobody, if there is one; ``optimal`` is None where that was not decided.
+        gain: somebody who would gain by a false report if the best places were taken, if one was found.
+        tried: how many reports were tried for that.
+    """
+
+    names: Sequence[str]
+    columns: Sequence[str]
+    x: np.ndarray
+    projection: Projection | None
+    objective: Objective
+    norm: float
+    rule: Mechanism
+    honest: bool
+    places: np.ndarray
+    best: np.ndarray
+    costs: np.ndarray
+    total: float
+    least: float
+    proven: bool
+    optimal: bool | None
+    better: Dominated | None
+    gain: Manipulation | None
+    tried: int
+
+    @property
+    def unit(self) -> str:
+        return " km" if self.projection is not None else ""
+
+    def shown(self, place: np.ndarray) -> str:
+        """A place as the table writes places."""
+        values = self.projection.to_degrees(place) if self.projection is not None else place
+        values = np.where(np.abs(values) < 1e-12 * np.abs(self.x).max(initial=1e-300), 0.0, values)
+        digits = 4 if self.projection is not None else 6
+        return ", ".join(
+            f"{name} {value:.{digits}f}" if self.projection is not None else f"{name} {value:.{digits}g}"
+            for name, value in zip(self.columns, values, strict=True)
+        )
+
+
+def located(
+    x: Float[np.ndarray, "n d"],
+    names: Sequence[str],
+    columns: Sequence[str],
+    k: int = 1,
+    norm: float = 2,
+    objective: Objective = "total",
+    projection: Projection | None = None,
+    seed: int = 0,
+) -> Located:
+    """The places of the rule that is honest, where one is known: the coordinate-wise median of one place, the end points of two on a line.
+
+    Of several places elsewhere none is known, and the best are taken.
+    """
+    points = torch.from_numpy(np.asarray(x, dtype=np.float64))
+    n, d = points.shape
+    best, least, proven = best_found(points, k, objective, norm, seed=seed)
+    if k == 1:
+        rule: Mechanism = Median()
+    elif k == 2 and d == 1:
+        rule = EndPoint()
+    else:
+        rule = Optimal(k, objective, norm)
+    honest = not isinstance(rule, Optimal) or k >= n
+    places = best if isinstance(rule, Optimal) else rule(points)
+    costs = agent_costs(points, places, norm)
+    decided = k == 1 or n <= LARGEST_PARTITION
+    bad, better = dominated(points[None], places[None], norm) if decided else (torch.tensor([False]), places[None])
+    witness = None
+    if bool(bad[0]):
+        witness = Dominated(
+            points.numpy(), places.numpy(), better[0].numpy(), costs.numpy(), agent_costs(points, better[0], norm).numpy()
+        )
+    gain, tried = None, 0
+    if k < n and n <= (MOST_TRIED if k == 1 else min(MOST_GROUPED, LARGEST_GROUPING)):
+        gain, tried = search_manipulation(
+            Optimal(k, objective, norm), points[None], norm, torch.Generator().manual_seed(seed), refine=2 if k == 1 else 0
+        )
+    return Located(
+        names, columns, points.numpy(), projection, objective, norm, rule, honest, places.numpy(), best.numpy(), costs.numpy(),
+        float(social_cost(costs, objective)), least, proven, None if not decided else not bool(bad[0]), witness, gain, tried,
+    )  # fmt: skip
+
+
+def in_words(found: Located) -> str:
+    """The answer in sentences, the places first."""
+    k, unit = len(found.places), found.unit
+    where = "; ".join(dict.fromkeys(found.shown(place) for place in found.places))
+    what = "all together go" if found.objective == "total" else "who goes farthest goes"
+    possible = "the least possible" if found.proven else "the least found"
+    if found.total <= found.least * (1 + 1e-9) + 1e-12:
+        price = f"{what} {found.total:.6g}{unit}, which is {possible}"
+    elif found.least <= 1e-12:
+        price = f"{what} {found.total:.6g}{unit}; {possible} is nothing"
+    else:
+        more = f"{found.total / found.least - 1:.2%}"
+        price = f"{what} {found.total:.6g}{unit}, {more} more than {possible}, {found.least:.6g}{unit}"
+    far = int(found.costs.argmax())
+    farthest = f"{found.names[far]} goes farthest, {found.costs[far]:.6g}{unit}"
+    head = f"The place{'s' if k > 1 else ''}: {where}. {price[0].upper()}{price[1:]}; {farthest}."
+    return f"{head} {promise(found)} {efficiency(found)}{temptation(found)}".strip()
+
+
+def promise(found: Located) -> str:
+    """What is guaranteed, whoever is where."""
+    n, d = found.x.shape
+    if not found.honest:
+        wide = "no rule is known that is fair to all names, wastes nothing and rewards no false report"
+        if d == 2 and found.norm == 2 and len(found.places) == 2:
+            wide = (
+                "with two places in the plane no rule is fair to all names, wastes nothing and rewards no false report "
+                "(proven for three people on a grid of 5 by 4)"
+            )
+        return f"These are the best places for what people report, and who is who does not matter; but {wide}."
+    how = "the middle of all, coordinate by coordinate" if isinstance(found.rule, Median) else "the two ends"
+    if len(found.places) >= n:
+        return "Guaranteed: everybody has a place of their own."
+    says = [axiom("SP").says, axiom("ANON").says]
+    ratio = known_ratio(found.rule, n, d, found.objective, found.norm)
+    limit = f"; and it never costs more than {ratio:.4g} times the least possible" if ratio is not None and ratio > 1 else ""
+    return f"Guaranteed, whoever is where: {says[0]}; {says[1]}{limit}. The rule: {how}."
+
+
+def efficiency(found: Located) -> str:
+    """Whether another outcome would be better for somebody and worse for nobody."""
+    if found.optimal is None:
+        return ""
+    if found.optimal:
+        return "Checked here: nothing else would be better for somebody and worse for nobody."
+    assert found.better is not None
+    gains = found.better.costs - found.better.better_costs
+    who = int(gains.argmax())
+    other = "; ".join(found.shown(place) for place in found.better.better)
+    return (
+        f"What it does not do: {other} would be worse for nobody, and {found.names[who]} would pay "
+        f"{found.better.better_costs[who]:.6g}{found.unit} in place of {found.better.costs[who]:.6g}{found.unit}."
+    )
+
+
+def temptation(found: Located) -> str:
+    """Who could gain by a false report, were the best places taken for what people report."""
+    if found.gain is None:
+        return ""
+    best = "; ".join(found.shown(place) for place in found.best)
+    (agent,) = found.gain.agents
+    instead = f"The best place{'s' if len(found.best) > 1 else ''} ({best})" if found.honest else "These places"
+    return (
+        f" {instead} cannot be had so safely: if {'it was' if len(found.best) == 1 else 'they were'} taken, "
+        f"{found.names[agent]} could report {found.shown(found.gain.reports[0])} "
+        f"and pay {found.gain.costs_after[0]:.6g}{found.unit} in place of {found.gain.costs_before[0]:.6g}{found.unit}."
+    )
+
+
+def locate_outcome(found: Located, config: Mapping[str, Any], seconds: float) -> Outcome:
+    """The report of one table."""
+    n, k = len(found.names), len(found.places)
+    order = np.argsort(-found.costs)
+    nearest = np.linalg.norm(found.x[:, None] - found.places, ord=found.norm, axis=-1).argmin(1)
+    rows = [[found.names[i], *([f"place {nearest[i] + 1}"] if k > 1 else []), float(found.costs[i])] for i in order[:200]]
+    distance = f"distance{f' in{found.unit}' if found.unit else ''}"
+    unit = found.unit.strip()
+    notes = ["Distances are in kilometres on a plane through the middle of all places."] if found.projection is not None else []
+    sections = [
+        Section(
+            "Where",
+            notes,
+            tables=[
+                Table(
+                    "Places",
+                    ["place", *found.columns],
+                    [
+                        [f"place {i + 1}" if k > 1 else "the place", *map(float, row)]
+                        for i, row in enumerate(_table(found, found.places))
+                    ],
+                ),
+                Table(
+                    "How far each goes", ["person", *(["to"] if k > 1 else []), distance], rows,
+                    caption="" if n <= 200 else f"The 200 who go farthest, of {n}.",
+                ),
+            ],
+            figures=[_map(found)],
+        ),
+        Section(
+            "What is guaranteed",
+            [
+                promise(found),
+                efficiency(found) or "Whether something else is worse for nobody was not decided.",
+                temptation(found).strip() or "No false report was looked for, or none was found that pays.",
+            ],
+        ),
+    ]  # fmt: skip
+    metrics = {
+        "places": _table(found, found.places).tolist(),
+        "best": _table(found, found.best).tolist(),
+        "columns": list(found.columns),
+        "cost": found.total,
+        "least": found.least,
+        "proven": found.proven,
+        "costs": dict(zip(found.names, found.costs.tolist(), strict=True)),
+        "rule": found.rule.name,
+        "nobody gains by a false report": found.honest,
+        "nothing else is worse for nobody": found.optimal,
+        "false reports tried": found.tried,
+        "manipulation": None
+        if found.gain is None
+        else {
+            "who": found.names[found.gain.agents[0]],
+            "reports": _table(found, found.gain.reports)[0].tolist(),
+            "pays": float(found.gain.costs_after[0]),
+            "in place of": float(found.gain.costs_before[0]),
+        },
+    }
+    numbers = [
+        KeyNumber("all together" if found.objective == "total" else "who goes farthest", found.total, unit),
+        KeyNumber("the least possible" if found.proven else "the least found", found.least, unit),
+        KeyNumber("who goes farthest", float(found.costs.max()), unit, note=str(found.names[int(found.costs.argmax())])),
+    ]
+    title = f"{'One place' if k == 1 else f'{k} places'} for {n} {'people' if n > 1 else 'person'}"
+    return Outcome(
+        "locate", title, config, metrics=metrics, sections=sections, seconds=seconds, key_numbers=numbers, glossary=GLOSSARY,
+        answer=in_words(found),
+    )  # fmt: skip
+
+
+def _table(found: Located, places: np.ndarray) -> np.ndarray:
+    """Places in the table's own coordinates."""
+    return found.projection.to_degrees(places) if found.projection is not None else places
+
+
+def _map(found: Located) -> Figure:
+    """People, the places, and the best ones: the first two coordinates."""
+    groups = {"people": found.x, "the rule's place" + ("s" if len(found.places) > 1 else ""): found.places}
+    if found.total > found.least * (1 + 1e-9):
+        groups["least cost"] = found.best
+    shown: dict[str, np.ndarray] = {}
+    for name, points in groups.items():
+        values = _table(found, points)
+        if found.projection is not None:
+            values = found.projection.to_plane(values)
+        shown[name] = values[:, :2] if values.shape[1] > 1 else np.column_stack([values, np.zeros(len(values))])
+    columns = ["kilometres to the east", "kilometres to the north"] if found.projection is not None else list(found.columns)
+    figure = scatter(
+        {name: (values[:, 0], values[:, 1]) for name, values in shown.items()}, title="Who is where",
+        x_label=columns[0], y_label=columns[1] if len(columns) > 1 else "", equal=len(columns) > 1,
+        caption="" if len(columns) <= 2 else f"The first two of {len(columns)} coordinates.",
+    )  # fmt: skip
+    drawn = figure.plotly_figure
+    people = drawn.data[0]
+    people.text = [str(name) for name in found.names[:: max(1, math.ceil(len(found.names) / len(people.x)))]]
+    people.hovertemplate, people.cliponaxis = "%{text}<extra></extra>", False
+    drawn.update_layout(height=460)
+    if len(found.names) <= 30:
+        people.mode, people.textposition, people.textfont = "markers+text", "top center", {"size": 11}
+    for trace, size in zip(drawn.data[1:], (16, 12), strict=False):
+        trace.marker.size, trace.marker.opacity = size, 0.95
+    if found.x.shape[1] == 1:
+        drawn.update_yaxes(visible=False)
+        drawn.update_layout(height=220)
+    return figure
+
+
+def places_file(found: Located, path: Path) -> None:
+    """The places as a CSV file, in the table's own coordinates."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["place", *found.columns])
+        for i, row in enumerate(_table(found, found.places)):
+            writer.writerow([i + 1, *(repr(float(v)) for v in row)])
