@@ -1,0 +1,1 @@
+from erlangen.fields.curves.curve import Curve, curves_with_trace
