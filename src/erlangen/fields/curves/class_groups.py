@@ -68,7 +68,9 @@ class ClassGroup:
         """
         form = of.form if isinstance(of, Ideal) else of
         if isinstance(of, Ideal) and (of.order != self.order or not of.is_invertible):
-            raise ArgumentError("of", f"an invertible ideal of {self.order}", f"one of {of.order} with multipliers {of.multipliers}")
+            raise ArgumentError(
+                "of", f"an invertible ideal of {self.order}", f"one of {of.order} with multipliers {of.multipliers}"
+            )
         if form.discriminant != self.order.discriminant or form.content != 1:
             raise ArgumentError("of", f"a primitive form of discriminant {self.order.discriminant}", repr(form))
         return torch.tensor(self._logs(form.reduced()))
@@ -83,8 +85,12 @@ class ClassGroup:
         return {prime: k for prime, k in zip(self.primes, word) if k}
 
 
-def class_group(order: Order) -> ClassGroup:
+def class_group(order: Order, avoiding: int = 1) -> ClassGroup:
     """The class group of an order.
+
+    Args:
+        order: the order.
+        avoiding: words are made of primes that do not divide this number.
 
     Raises:
         UnsupportedError: a cyclic factor is beyond 2^62, the largest of :class:`erlangen.groups.FiniteAbelian`.
@@ -96,19 +102,19 @@ def class_group(order: Order) -> ClassGroup:
     from erlangen.fields.curves.forms import LARGEST_LISTED
 
     if -order.discriminant <= LARGEST_LISTED and order.class_number <= LARGEST_CLASSES:
-        return _listed(order)
+        return _listed(order, avoiding)
     from erlangen.fields.curves.large_class_groups import large_class_group
 
-    return large_class_group(order)
+    return large_class_group(order, avoiding)
 
 
-def _listed(order: Order) -> ClassGroup:
+def _listed(order: Order, avoiding: int) -> ClassGroup:
     D, h = order.discriminant, order.class_number
     neutral = Form.principal(D).reduced()
     known: dict[Form, tuple[int, ...]] = {neutral: ()}
     relations: list[list[int]] = []
     forms: list[Form] = []
-    for ell, b in order.split_primes():
+    for ell, b in order.split_primes(avoiding=avoiding):
         if len(known) == h:
             break
         step = Form.of(ell, b, D).reduced()
@@ -135,9 +141,9 @@ def _listed(order: Order) -> ClassGroup:
     generators = tuple(inverse[tuple(row)] for row in group.generators.tolist())
     if len(inverse) != h:
         raise ArithmeticError(f"{len(inverse)} classes were met where {h} reduced forms are")
-    primes = tuple(islice(order.split_primes(), max(WORD_PRIMES, len(forms))))
+    primes = tuple(islice(order.split_primes(avoiding=avoiding), max(WORD_PRIMES, len(forms))))
     while len(words := _cheapest(primes, D, logs)) < h:  # the first primes may not generate
-        primes = tuple(islice(order.split_primes(), 2 * len(primes)))
+        primes = tuple(islice(order.split_primes(avoiding=avoiding), 2 * len(primes)))
     return ClassGroup(order, group, generators, primes, words, logs.__getitem__)
 
 

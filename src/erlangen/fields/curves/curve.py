@@ -243,7 +243,9 @@ def _of_invariant(p: int, j: Any, trace: int | None) -> tuple[int, ...]:
         curves = [(3 * k * u * u % p, 2 * k * u**3 % p) for u in (1, d)]
     twists = [Curve(p, c) for c in curves]
     if trace is None:
-        raise ArgumentError("trace", f"the trace of the curve, as j = {j} has twists", "None", f"one of {[c.trace for c in twists]}")
+        raise ArgumentError(
+            "trace", f"the trace of the curve, as j = {j} has twists", "None", f"one of {[c.trace for c in twists]}"
+        )
     for c in twists:
         if c.trace == trace:
             return c.a

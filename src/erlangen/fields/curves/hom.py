@@ -1,7 +1,7 @@
 """Isogenies as elements of lattices, in whole numbers: the index theorem in rank two, and the degree form.
 
-A curve with endomorphisms in an imaginary quadratic field stands for a lattice ``a``; ``Hom(E1, E2)`` is then ``(a2 : a1)``, and ``x`` in it
-has degree ``[a2 : x a1]``. What holds of all lattices holds of all curves (Waterhouse 1969; Luo, Xiao and Deng, arXiv 2001.00126).
+A curve with endomorphisms in an imaginary quadratic field stands for a lattice ``a``; ``Hom(E1, E2)`` is then ``(a2 : a1)``, and ``x`` in
+it has degree ``[a2 : x a1]``. What holds of all lattices holds of all curves (Waterhouse 1969; Luo, Xiao and Deng, arXiv 2001.00126).
 """
 
 from __future__ import annotations

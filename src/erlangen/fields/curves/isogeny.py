@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from erlangen.errors import ArgumentError
@@ -20,15 +19,15 @@ class Isogeny:
 
     Args:
         domain: where it starts.
-        kernel: a rational point, which generates it; or the monic polynomial of the ``x`` of its points, each once, as coefficients from
-            the constant one on.
+        kernel: a rational point ``(x, y)``, a tuple, which generates it; or the monic polynomial of the ``x`` of its points, each once, as
+            a list of coefficients from the constant one on.
         codomain: a curve isomorphic to the quotient, to end at; by default the quotient that Velu's formulas make.
         scaling: with ``codomain``: the factor by which the isogeny moves the invariant differential, which decides between automorphisms.
 
     Attributes:
         domain, codomain: the curves.
         degree: the order of the kernel.
-        kernel: the polynomial, as coefficients from the constant one on.
+        kernel: the polynomial, as such a list.
         scaling: see above; 1 of a quotient.
 
     Raises:
@@ -45,19 +44,17 @@ class Isogeny:
     """
 
     def __init__(
-        self, domain: Curve, kernel: Point | Sequence[int], *, codomain: Curve | None = None, scaling: int | None = None
+        self, domain: Curve, kernel: Point | list[int], *, codomain: Curve | None = None, scaling: int | None = None
     ) -> None:
         if not isinstance(domain, Curve):
             raise ArgumentError("domain", "a Curve", repr(domain))
-        if isinstance(kernel, tuple) and len(kernel) == 2 and kernel[1] != 1:
-            poly = _of_point(domain, kernel)
-        elif isinstance(kernel, tuple) and len(kernel) == 2 and domain.contains(kernel):
-            poly = _of_point(domain, kernel)
-        elif kernel is None:
+        if kernel is None:
             poly = pari().Mod(1, domain.p) * pari()("'x") ** 0
+        elif isinstance(kernel, tuple):
+            poly = _of_point(domain, kernel)
         else:
             if not kernel or any(not isinstance(c, int) for c in kernel) or kernel[-1] % domain.p != 1:
-                raise ArgumentError("kernel", "a point (x, y), or whole coefficients of a monic polynomial", repr(kernel))
+                raise ArgumentError("kernel", "a point (x, y), or a list of whole coefficients, the last one 1", repr(kernel))
             poly = _polynomial(kernel, domain.p)
         self._set(domain, poly)
         self._check()
@@ -122,9 +119,9 @@ class Isogeny:
             self._change = (1, 0, 0, 0)
         self._change, self.codomain, self.scaling = fits[0], codomain, fits[0][0]
 
-    @cached_property
-    def kernel(self) -> tuple[int, ...]:
-        return tuple(whole(c) for c in reversed(list(self._poly.Vec()))) if int(self._poly.poldegree()) else (1,)
+    @property
+    def kernel(self) -> list[int]:
+        return [whole(c) for c in reversed(list(self._poly.Vec()))]
 
     def __call__(self, P: Point) -> Point:
         """The image of a rational point.
@@ -208,7 +205,7 @@ class Isogeny:
         )
 
     def __hash__(self) -> int:
-        return hash((self.domain, self.kernel, self.scaling))
+        return hash((self.domain, tuple(self.kernel), self.scaling))
 
     def __repr__(self) -> str:
         return f"Isogeny({self.domain} -> {self.codomain}, degree {self.degree})"

@@ -157,6 +157,10 @@ class Order:
         """Primes that split and are prime to the conductor, ascending, each with the ``b`` of its form ``(ell, b, c)``, ``0 < b <= ell``;
         ramified ones too, whose class has order two.
 
+        Args:
+            above: start after this.
+            avoiding: leave out what divides this number.
+
         >>> primes = Order(-419, 2).split_primes()
         >>> [next(primes) for _ in range(3)]
         [(3, 2), (5, 2), (7, 2)]

@@ -72,6 +72,7 @@ class Algebra:
     def maximal_order(self) -> QuaternionLattice:
         """A maximal order (Pizer 1980); that it is one is checked: closed, and of discriminant ``p^2``."""
         p, q, half = self.p, self.q, Fraction(1, 2)
+        rows: list[tuple[Fraction | int, ...]]
         if p == 2:
             # (j + k)/2 squares to -1 and anticommutes with i: this is Hurwitz's order.
             rows = [(1, 0, 0, 0), (0, 1, 0, 0), (0, 0, half, half), (half, half, half, 0)]
@@ -215,7 +216,9 @@ class QuaternionLattice:
         unit = int(self.norm * self.n**2)
         rows, gram = reduced_rows(self.rows, [[v // unit for v in row] for row in self.gram])
         value, coefficients = _minimum(gram)
-        return value // 2, tuple(sum((Fraction(k * x[c], self.n) for k, x in zip(coefficients, rows)), Fraction(0)) for c in range(4))
+        return value // 2, tuple(
+            sum((Fraction(k * x[c], self.n) for k, x in zip(coefficients, rows)), Fraction(0)) for c in range(4)
+        )
 
 
 def reduced_rows(rows: Sequence[Sequence[int]], gram: list[list[int]]) -> tuple[list[list[int]], list[list[int]]]:
