@@ -100,7 +100,13 @@ SYSTEMS = (
         "nn, fields/flows",
         "works: plane groups, the cube, space and time; typed fields; flows to learn from",
     ),
-    System(9, "white-dwarf binaries", "orientations of gravitational-wave binaries", "fields/binaries"),
+    System(
+        9,
+        "white-dwarf binaries",
+        "orientations of gravitational-wave binaries",
+        "fields/binaries",
+        "works: degeneracy groups of any channels, waveforms, ephemerides, candidates on the sky; `erlangen binaries`",
+    ),
     System(
         10,
         "EQ2PC",

@@ -8,6 +8,7 @@ correction the answer is the wrong one.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -207,7 +208,13 @@ def barycentric(t: Any, sky: Any, location: Any = None) -> Any:
     there = location if location is not None else t.location
     if there is None:
         there = coordinates.EarthLocation.from_geocentric(0, 0, 0, unit=units.m)
-    with iers.conf.set_temp("auto_max_age", None), iers.conf.set_temp("auto_download", False):
+    warned = extras.engine("binaries", "astropy.utils.exceptions").AstropyWarning
+    with (
+        iers.conf.set_temp("auto_max_age", None),
+        iers.conf.set_temp("auto_download", False),
+        warnings.catch_warnings(action="ignore", category=warned),
+    ):
+        warnings.filterwarnings("ignore", message="ERFA function")  # dubious years
         found = t.tdb + t.light_travel_time(sky, location=there)
     return times.Time(found.jd1, found.jd2, format="jd", scale="tdb")
 
