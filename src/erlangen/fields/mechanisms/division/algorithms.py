@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Literal
@@ -202,33 +201,22 @@ def _utilitarian_greedy(inst: Instance) -> Any:
 
 def _greedy_magnitude(inst: Instance) -> list[int]:
     owner = [0] * inst.m
-    u = inst.numbers
-    best = u.max(0)
-    columns = u.T.tolist()
-    have: list[Any] = [0] * inst.n
-    slack = float(inst.slack.max()) if not inst.exact else 0
-    # Who has most, by a heap whose old entries are passed over.
-    most = [(0, i) for i in range(inst.n)]
-    everyone = np.arange(inst.n)
-    for o in np.argsort(-np.abs(u).max(0), kind="stable").tolist():
+    columns = np.ascontiguousarray(inst.numbers.T)
+    best = inst.numbers.max(0).tolist()
+    have = np.zeros(inst.n, dtype=inst.numbers.dtype)
+    slack = inst.slack.max()  # people who have the same up to rounding are taken in their order
+    for o in np.argsort(-np.abs(inst.numbers).max(0), kind="stable").tolist():
         column = columns[o]
-        if best[o] == 0:
-            i = column.index(0)
-        elif best[o] > 0:
-            likers = [i for i in everyone.tolist() if column[i] > 0]
-            least = min(have[i] for i in likers) + slack
-            i = next(i for i in likers if have[i] <= least)
-        elif slack:
-            top = max(have) - slack
-            i = next(i for i in range(inst.n) if have[i] >= top)
+        if best[o] > 0:
+            likers = (column > 0).nonzero()[0]
+            theirs = have[likers]
+            i = int(likers[(theirs <= theirs.min() + slack).argmax()])
+        elif best[o] == 0:
+            i = int((column == 0).argmax())
         else:
-            while -most[0][0] != have[most[0][1]]:
-                heapq.heappop(most)
-            i = most[0][1]
+            i = int((have >= have.max() - slack).argmax())
         owner[o] = i
         have[i] += column[i]
-        if not slack:
-            heapq.heappush(most, (-have[i], i))
     return owner
 
 

@@ -103,7 +103,7 @@ def divide_outcome(
                     caption="The fair share is one part of what everything is worth to the person, in as many parts as there are people.",
                 )
             ],
-            figures=_drawn(answer),
+            figures=marked(answer),
         ),
         Section(
             "What holds",
@@ -169,21 +169,21 @@ def _part(inst: Instance, i: int) -> Any:
     return total / inst.n if isinstance(total, float) else Fraction(total) / inst.n
 
 
-def _picture(inst: Instance) -> Figure:
+def _picture(inst: Instance, title: str = "What each thing is worth to each person") -> Figure:
     items, agents = MOST_DRAWN
     worth = [[float(inst.in_units(v)) for v in column[:agents]] for column in inst.numbers.T[:items]]
     cut = "" if inst.m <= items and inst.n <= agents else f" The first {items} things and {agents} people are drawn."
     return heatmap(
-        worth or [[0.0] * min(inst.n, agents)], title="What each thing is worth to each person",
+        worth or [[0.0] * min(inst.n, agents)], title=title,
         row_labels=inst.items[:items] or ("no things",), column_labels=inst.agents[:agents], colour_label="worth",
         caption=f"A frame and a tick mark who gets it.{cut}",
     )  # fmt: skip
 
 
-def _drawn(answer: Allocation) -> list[Figure]:
+def marked(answer: Allocation, title: str = "What each thing is worth to each person") -> list[Figure]:
     """The table with the allocation marked."""
     inst = answer.instance
-    figure = _picture(inst)
+    figure = _picture(inst, title)
     items, agents = MOST_DRAWN
     trace = figure.plotly_figure.data[0]
     if inst.m and trace.texttemplate:  # cells have numbers
