@@ -234,7 +234,15 @@ SYSTEMS = (
         "parameters",
         "works on any module; re-basin of any weight spec beside it",
     ),
-    System(32, "mixed manna", "fair division of goods and chores", "fields/mechanisms"),
+    System(
+        32,
+        "mixed manna",
+        "fair division of goods and chores",
+        "fields/mechanisms",
+        "works: both algorithms, adjusted winner, search, exact checkers with witnesses; `erlangen divide`",
+        "EFX with PO in 100 % where Algorithm 2 is proven (integer programs 97 %); of general utilities programs have EF1 with PO in "
+        "100 %, Algorithm 1 in 83 %, in a hundredth of the time",
+    ),
     System(
         33,
         "Brauer diagrams",

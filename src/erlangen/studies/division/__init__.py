@@ -1,4 +1,4 @@
-"""Fair division of goods and chores: what exists, what algorithms reach, how fast, and the tasks of 1744 households."""
+"""Fair division of goods and chores: what exists, what algorithms reach, how fast, and the tasks of households."""
 
 from erlangen.studies.division.study import STUDY, Config, run
 

@@ -110,25 +110,29 @@ def promised(rows: list[Counted]) -> list[tuple[str, str, str, float]]:
 def rivals(instances: int, seed: int) -> list[Rival]:
     """The algorithms beside what a user would pick: an integer program, and of goods the largest product of utilities."""
     n, m = 3, 6
-    settings = "HiGHS, no gap allowed; no settings to choose"
+    program, settings = "the largest sum with EF1, by integer programming", "HiGHS, no gap allowed; no settings to choose"
     jobs = [
-        (("absolute identical", "-alpha/0/beta"), "greedy_magnitude", "Algorithm 2", ("EFX", "PO"), utilitarian, "the largest sum with EF1, by integer programming", settings),
-        (("general",), "double_round_robin", "Algorithm 1", ("EF1", "PO"), utilitarian, "the largest sum with EF1, by integer programming", settings),
-        (("goods",), "greedy_magnitude", "Algorithm 2", ("EF1", "PO"), max_nash_welfare, "the largest product of utilities", "all allocations gone through"),
-    ]  # fmt: skip
+        (("absolute identical", "-alpha/0/beta"), "greedy_magnitude", ("EFX", "PO"), utilitarian, program, settings),
+        (("general",), "double_round_robin", ("EF1", "PO"), utilitarian, program, settings),
+        (("goods",), "greedy_magnitude", ("EF1", "PO"), max_nash_welfare, "the largest product of utilities", "all gone through"),
+    ]
     rows = []
-    for classes, rule, method, names, other, called, said in jobs:
+    for classes, rule, names, other, called, said in jobs:
         rng = np.random.default_rng([seed, 99])
         drawn = [draw(rng, name, n, m) for name in classes for _ in range(max(1, instances // len(classes)))]
-        (ours, spent), (theirs, took) = (_timed(make, drawn) for make in (RULES[rule], other))
-        shares = [float(np.mean([all(check_allocation(a, name) for name in names) for a in made])) for made in (ours, theirs)]
+        (made, spent), (theirs, took) = (_timed(make, drawn) for make in (RULES[rule], other))
+        method = {"greedy_magnitude": "Algorithm 2", "double_round_robin": "Algorithm 1"}[rule]
         rows.append(
             Rival(
-                called, method, f"share with {' and '.join(names)}, {' and '.join(classes)} utilities", *shares, "higher", spent, took, said,
-                f"{len(drawn)} instances, {n} agents and {m} items",
+                called, method, f"share with {' and '.join(names)}, {' and '.join(classes)} utilities", _share(made, names),
+                _share(theirs, names), "higher", spent, took, said, f"{len(drawn)} instances, {n} agents and {m} items",
             )
         )  # fmt: skip
     return rows
+
+
+def _share(made: list[Allocation], names: tuple[str, ...]) -> float:
+    return float(np.mean([all(check_allocation(answer, name) for name in names) for answer in made]))
 
 
 def utilitarian(inst: Instance) -> Allocation:

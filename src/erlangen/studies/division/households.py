@@ -1,4 +1,4 @@
-"""Household tasks as chores and goods of a wife and a husband: who does them alone in 1744 households."""
+"""Household tasks as chores and goods of a wife and a husband: who does them alone, by 1744 answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PEOPLE = ("Wife", "Husband")
 
 
 def counts() -> tuple[list[str], np.ndarray]:
-    """Tasks, and in how many households each is done by ``Wife``, ``Alternating``, ``Husband``, ``Jointly``, ``[tasks, 4]``."""
+    """Tasks, and how many answers say that each is done by ``Wife``, ``Alternating``, ``Husband``, ``Jointly``, ``[tasks, 4]``."""
     columns = read_rdataset("vcdExtra", "HouseTasks")
     tasks = list(dict.fromkeys(str(task) for task in columns["Task"]))
     who = ["Wife", "Alternating", "Husband", "Jointly"]

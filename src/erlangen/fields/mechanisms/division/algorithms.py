@@ -147,7 +147,9 @@ def _picks(inst: Instance, items: np.ndarray, turns: range | list[int], nothings
     """People pick in turn what is worth most to them of some items and of ``nothings`` that are worth 0, until all are gone."""
     # Each person's list of the items, the best first, is gone through once.
     u = inst.numbers[:, items]
-    ranked = [items[row].tolist() for row in np.argsort(-u, axis=1, kind="stable")]
+    small = u.dtype == np.int64 and u.size and max(u.max(), -u.min()) < 2**15
+    key = (-u).astype(np.int16) if small else -u  # NumPy sorts these by their digits, in linear time
+    ranked = [items[row].tolist() for row in np.argsort(key, axis=1, kind="stable")]
     liked = (u > 0).sum(1).tolist()
     ends = liked if only_liked else [len(items)] * inst.n
     at = [0] * inst.n

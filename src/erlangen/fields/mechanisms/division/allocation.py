@@ -55,18 +55,22 @@ class Allocation:
             given = [found[o] for o in range(inst.m)]
         if not isinstance(given, (Sequence, np.ndarray)) and not hasattr(given, "tolist"):
             raise ArgumentError("owner", "a list of owners, or {agent: items}", type(given).__name__)
-        given = given.tolist() if hasattr(given, "tolist") else list(given)
-        if not isinstance(given, list) or len(given) != inst.m:
-            raise ArgumentError("owner", f"{inst.m} owners, one of each item", f"{given!r}"[:80])
-        numbers = []
-        for item, who in zip(inst.items, given):
-            try:
-                numbers.append(inst.agent(who))
-            except ArgumentError as problem:
-                raise ArgumentError("owner", f"an agent as owner of {item!r}: {problem.expected}", problem.got) from None
-        owner = np.array(numbers, dtype=np.int64)
+        numbers = isinstance(given, np.ndarray) and given.dtype == np.int64 and given.shape == (inst.m,)
+        if numbers and not ((given < 0) | (given >= inst.n)).any():
+            owner = given.copy()
+        else:
+            given = given.tolist() if hasattr(given, "tolist") else list(given)
+            if not isinstance(given, list) or len(given) != inst.m:
+                raise ArgumentError("owner", f"{inst.m} owners, one of each item", f"{given!r}"[:80])
+            owner = np.array([self._agent(item, who) for item, who in zip(inst.items, given)], dtype=np.int64)
         owner.flags.writeable = False
         object.__setattr__(self, "owner", owner)
+
+    def _agent(self, item: str, who: Any) -> int:
+        try:
+            return self.instance.agent(who)
+        except ArgumentError as problem:
+            raise ArgumentError("owner", f"an agent as owner of {item!r}: {problem.expected}", problem.got) from None
 
     @property
     def utility_class(self) -> str:
