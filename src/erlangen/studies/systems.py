@@ -196,7 +196,13 @@ SYSTEMS = (
         "groups, nn",
         "works: factors with exact measures; image networks on Aff+(2), GL+(2), SL(2), by factors and by samples",
     ),
-    System(24, "null infinity", "linking past and future null infinity", "fields/spacetime"),
+    System(
+        24,
+        "null infinity",
+        "linking past and future null infinity",
+        "fields/spacetime",
+        "works: BMS3 truncated to a grid, charges, flows and orbits; the link proved unique, formulas derived, matter",
+    ),
     System(
         25,
         "partition diagrams",

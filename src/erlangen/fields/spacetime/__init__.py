@@ -6,6 +6,7 @@ Functions on the circle are given as values ``[*batch, N]`` at ``2 pi j / N``, N
 
 from erlangen.fields.spacetime.data import BoundaryData
 from erlangen.fields.spacetime.derivation import derive
+from erlangen.fields.spacetime.drawing import draw_aspects, draw_charges, draw_history
 from erlangen.fields.spacetime.elements import BMS3Element
 from erlangen.fields.spacetime.explicit import explicit_flow
 from erlangen.fields.spacetime.fields import CircleField
@@ -31,6 +32,9 @@ __all__ = [
     "circle",
     "conserved",
     "derive",
+    "draw_aspects",
+    "draw_charges",
+    "draw_history",
     "evolve",
     "explicit_flow",
     "isometries",

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.spacetime import monodromy, series
+from erlangen.fields.spacetime.diffeos import flow_steps
 from erlangen.fields.spacetime.elements import BMS3Element, moved
 from erlangen.fields.spacetime.fields import CircleField, Given, as_values, grid_of
 from erlangen.fields.spacetime.series import circle
@@ -120,6 +121,29 @@ class BoundaryData:
             got = f"one on {element.n}" if isinstance(element, BMS3Element) else type(element).__name__
             raise ArgumentError("element", f"a BMS3Element on {self.n} points", got)
         return self._made(*moved(element.h, element.alpha, self.theta, self.xi))
+
+    def flow(self, vector: BMS3Vector, time: float = 1.0) -> BoundaryData:
+        """``act(exp(time vector))`` without derivatives of the diffeomorphism above the first, and so more exact.
+
+        The change at a time is the change at the beginning, moved along: ``d Theta / ds = f_s'^2 (delta Theta)(f_s)``, and the same for
+        ``Xi``. It is summed by a quadrature of order 16 at each point, beside the flow itself.
+
+        >>> data, boost = BoundaryData(-0.5, 0.1, n=96), BMS3Vector(torch.cos, torch.sin, n=96)
+        >>> bool((data.flow(boost).xi - data.act(BMS3Element.exp(boost)).xi).abs().max() < 1e-8)
+        True
+        """
+        if not isinstance(vector, BMS3Vector):
+            raise ArgumentError("vector", "a BMS3Vector", type(vector).__name__)
+        change = series.Series(*self.variation(vector))
+        theta, xi = self.theta, self.xi
+        for step in flow_steps(vector.T, vector.Y, time):
+            read = change(step.f.flatten(-2))
+            square = torch.exp(2 * step.stretch)
+            theta_rate, xi_rate = (square * rate.unflatten(-1, square.shape[-2:]) for rate in read)
+            (slope,), (lift,) = series.derivatives(theta_rate, 1), series.derivatives(step.alpha, 1)
+            theta = theta + step.weights @ theta_rate
+            xi = xi + step.weights @ (xi_rate + 0.5 * step.alpha * slope + lift * theta_rate)
+        return self._made(theta, xi)
 
     def variation(self, vector: BMS3Vector) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch n"]]:
         """``delta Theta = Y Theta' + 2 Y' Theta - 2 Y'''`` and ``delta Xi = Y Xi' + 2 Y' Xi + T Theta'/2 + T' Theta - T'''``."""

@@ -8,6 +8,8 @@ of N for smooth ones: see :attr:`~erlangen.fields.spacetime.BMS3Element.tail`.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -61,10 +63,27 @@ def schwarzian(h: Float[Tensor, "*batch n"]) -> tuple[Float[Tensor, "*batch n"],
     return slope, third / slope - 1.5 * (second / slope).square()
 
 
-def flow(
-    T: Float[Tensor, "*batch n"], Y: Float[Tensor, "*batch n"], time: float = 1.0
-) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch n"]]:
-    """``exp(time (T, Y))``: the displacement of the flow ``df/ds = Y(f)``, and ``alpha = int T(f_s) / f_s' ds``.
+@dataclass(frozen=True)
+class Stages:
+    """One step of a flow, at the nodes of a quadrature in the time: fields ``[*batch, stages, n]``.
+
+    Attributes:
+        weights: of the quadrature, ``[stages]``; the step's length is their sum.
+        f: where the points have come to.
+        stretch: the logarithm of ``f'``.
+        alpha: what the supertranslation has grown to.
+        end: the last three at the end of the step, ``[*batch, n]``.
+    """
+
+    weights: Tensor
+    f: Tensor
+    stretch: Tensor
+    alpha: Tensor
+    end: tuple[Tensor, Tensor, Tensor]
+
+
+def flow_steps(T: Float[Tensor, "*batch n"], Y: Float[Tensor, "*batch n"], time: float = 1.0) -> Iterator[Stages]:
+    """The flow ``df/ds = Y(f)`` and ``alpha = int T(f_s) / f_s' ds``, step by step.
 
     Each grid point moves by itself, so that no step is limited by the grid: Gauss-Legendre steps of order 16 whose stages are found by
     iteration, all points and stages at once. To 1e-13 where the flow is resolved.
@@ -74,28 +93,37 @@ def flow(
     (slope,) = derivatives(Y, 1)
     steps = max(1, math.ceil(abs(time) * float(slope.detach().abs().max()) / STRETCH))
     ds = time / steps
-    inside, ends = (t.to(Y) for t in _gauss())
+    inside, weights = (ds * t.to(Y) for t in _gauss())
     move, rest = Series(Y), Series(slope, T)
     f = circle(n, Y.dtype, Y.device).expand(*batch, n)
-    stretch, alpha = torch.zeros_like(f), torch.zeros_like(f)  # the logarithm of f', and alpha
+    stretch, alpha = torch.zeros_like(f), torch.zeros_like(f)
     small = 4 * torch.finfo(Y.dtype).eps
     for _ in range(steps):
         (speed,) = move(f)
         speed = speed.unsqueeze(-2).expand(*batch, STAGES, n)
         for _ in range(ITERATIONS):
-            (new,) = move((f.unsqueeze(-2) + ds * (inside @ speed)).flatten(-2))
+            (new,) = move((f.unsqueeze(-2) + inside @ speed).flatten(-2))
             new = new.unflatten(-1, (STAGES, n))
             change = float((new - speed).detach().abs().max())
             speed = new
             if abs(ds) * change <= small:
                 break
-        places = f.unsqueeze(-2) + ds * (inside @ speed)
+        places = f.unsqueeze(-2) + inside @ speed
         rate, lift = (v.unflatten(-1, (STAGES, n)) for v in rest(places.flatten(-2)))
-        growing = stretch.unsqueeze(-2) + ds * (inside @ rate)
-        alpha = alpha + ds * (ends @ (lift * torch.exp(-growing)))
-        stretch = stretch + ds * (ends @ rate)
-        f = f + ds * (ends @ speed)
-    return f - circle(n, Y.dtype, Y.device), alpha
+        growing = stretch.unsqueeze(-2) + inside @ rate
+        gain = lift * torch.exp(-growing)
+        lifted = alpha.unsqueeze(-2) + inside @ gain
+        f, stretch, alpha = f + weights @ speed, stretch + weights @ rate, alpha + weights @ gain
+        yield Stages(weights, places, growing, lifted, (f, stretch, alpha))
+
+
+def flow(
+    T: Float[Tensor, "*batch n"], Y: Float[Tensor, "*batch n"], time: float = 1.0
+) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch n"]]:
+    """``exp(time (T, Y))``: the displacement of the flow, and ``alpha``; see :func:`flow_steps`."""
+    *_, last = flow_steps(T, Y, time)
+    f, _, alpha = last.end
+    return f - circle(f.shape[-1], f.dtype, f.device), alpha
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
-"""The flow of a generator on boundary data by an explicit method: a check of the finite formula, and what one would write first.
+"""The flow of a generator on boundary data by an explicit method: a check of the finite formulas, and what one would write first.
 
-The third derivatives make it stiff: a step may be about ``2.8 / (2 max|Y'''| + ...)`` of the highest mode cubed, ``N^-3``. The finite
-formula (:meth:`BMS3Element.exp`, :meth:`BoundaryData.act`) has no such limit.
+The third derivatives of the generator are sources that do not change along the flow: what limits a step is the speed at which it carries
+the data along the grid, ``N max|Y| / 2 < 2.8`` steps to a unit of time, not the third power of N.
 """
 
 from __future__ import annotations
