@@ -128,7 +128,14 @@ SYSTEMS = (
         "discover",
         "works on any model; ridge in closed form; `erlangen fit --soft`",
     ),
-    System(13, "facility location", "strategy-proof facility location", "fields/mechanisms"),
+    System(
+        13,
+        "facility location",
+        "strategy-proof facility location",
+        "fields/mechanisms",
+        "works: proofs by SAT with minimal cores, exact checks with witnesses, worst cases; `erlangen locate`",
+        "the honest median costs 0.36 % more than the geometric median, which one can lie to (101 German cities)",
+    ),
     System(
         14,
         "point-wise activations",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -85,12 +86,13 @@ def search_manipulation(
     generator: torch.Generator,
     reports: Float[Tensor, "m d"] | None = None,
     refine: int = 6,
+    agents: Sequence[int] | None = None,
 ) -> tuple[Manipulation | None, int]:
     """The most profitable report that was found, for one agent of one of the profiles, and how many were tried.
 
     Each agent tries the others' places, the chosen places and its mirror images in them, far points along the axes, the report that would
     move a mean to it, and random ones; the most promising are improved by Nelder and Mead's method. With ``reports``, each agent
-    tries these and nothing else.
+    tries these and nothing else; with ``agents``, only these agents are tried.
     """
     promising: list[tuple[float, int, int, Tensor]] = []
     tried = 0
@@ -101,7 +103,7 @@ def search_manipulation(
         y = outcomes_of(mechanism, part)
         honest = expected_costs(part, y, norm)
         size = spread(part).clamp_min(1e-6 * part.abs().amax((1, 2)).clamp_min(1e-300))
-        for agent in range(n):
+        for agent in range(n) if agents is None else agents:
             tries = _candidates(part, y, agent, generator) if reports is None else reports.to(part).expand(len(part), -1, -1)
             changed = part.unsqueeze(1).repeat(1, tries.shape[1], 1, 1)
             changed[:, :, agent] = tries
