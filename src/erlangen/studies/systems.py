@@ -106,6 +106,7 @@ SYSTEMS = (
         "orientations of gravitational-wave binaries",
         "fields/binaries",
         "works: degeneracy groups of any channels, waveforms, ephemerides, candidates on the sky; `erlangen binaries`",
+        beside="weights of the four modes exact, in 0.2 s; the same sampler without the group is off by 0.1 in 0.6 s",
     ),
     System(
         10,

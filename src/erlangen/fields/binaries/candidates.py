@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen import extras
 from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 from erlangen.fields.binaries.channels import Channel, DegeneracyGroup, degeneracy_group
 from erlangen.fields.binaries.geometry import Numbers, angular_momentum, checked, tensor
 from erlangen.fields.binaries.timing import phase_log_weights
@@ -125,7 +125,7 @@ def candidates(
     >>> len(four), four.weights.tolist(), two.likely().tolist()
     (4, [0.25, 0.25, 0.25, 0.25], [True, False, True, False])
     """
-    coordinates = extras.engine("binaries", "astropy.coordinates")
+    coordinates = engine("binaries", "astropy.coordinates")
     if not isinstance(sky, coordinates.SkyCoord):
         raise ArgumentError("sky", "an astropy.coordinates.SkyCoord", repr(sky))
     inclination = checked("iota", radians(iota, "iota"), 0.0, math.pi)
@@ -171,7 +171,7 @@ def directions(vectors: Tensor, sky: Any) -> Any:
     Raises:
         ArgumentError: the frame is no rotation of ICRS (it has a place and a time of its own).
     """
-    coordinates = extras.engine("binaries", "astropy.coordinates")
+    coordinates = engine("binaries", "astropy.coordinates")
     frame = sky.frame.replicate_without_data(copy=True)
     axes = coordinates.SkyCoord(coordinates.UnitSphericalRepresentation.from_cartesian(_cartesian(np.eye(3))), frame=frame)
     turned = axes.icrs.cartesian.xyz.value
@@ -184,7 +184,7 @@ def directions(vectors: Tensor, sky: Any) -> Any:
 
 
 def _cartesian(xyz: np.ndarray) -> Any:
-    return extras.engine("binaries", "astropy.coordinates").CartesianRepresentation(*xyz)
+    return engine("binaries", "astropy.coordinates").CartesianRepresentation(*xyz)
 
 
 def radians(x: Any, argument: str) -> Tensor:
@@ -193,7 +193,7 @@ def radians(x: Any, argument: str) -> Tensor:
     Raises:
         ArgumentError: another unit, no numbers, or numbers that are not finite.
     """
-    units = extras.engine("binaries", "astropy.units")
+    units = engine("binaries", "astropy.units")
     if isinstance(x, units.Quantity):
         try:
             x = x.to_value(units.rad)

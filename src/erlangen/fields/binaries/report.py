@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from erlangen import extras
+from erlangen.extras import engine
 from erlangen.fields.binaries.candidates import Candidates, candidates
 from erlangen.fields.binaries.geometry import from_peer_phase
 from erlangen.fields.binaries.population import Quadrupole, quadrupole
@@ -169,7 +169,7 @@ def _numbers(f: Found) -> dict[str, Any]:
 
 def candidate_table(found: Sequence[Found]) -> Any:
     """All candidates as an astropy ``QTable`` with units: a row for each direction."""
-    tables, units = extras.engine("binaries", "astropy.table"), extras.engine("binaries", "astropy.units")
+    tables, units = engine("binaries", "astropy.table"), engine("binaries", "astropy.units")
     rows: dict[str, list[Any]] = {k: [] for k in ("name", "iota", "psi", "l", "b", "ra", "dec", "weight", "n_modes", "continuous")}
     for f in found:
         galactic, icrs = f.candidates.galactic, f.candidates.icrs
@@ -250,7 +250,7 @@ def usable_chart(found: Sequence[Found]) -> Figure:
     figure = blank("year", "error / period")
     start, end = 2010.0, 2045.0
     dated = [f for f in found if f.measured.ephemeris is not None]
-    times = extras.engine("binaries", "astropy.time")
+    times = engine("binaries", "astropy.time")
     years = np.linspace(start, end, 71)
     for i, f in enumerate(dated[: len(PALETTE)]):
         e = f.measured.ephemeris

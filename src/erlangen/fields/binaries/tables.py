@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from erlangen import extras
 from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 from erlangen.fields.binaries.timing import EVENTS, Ephemeris, check_barycentric
 
 #: Pairs of columns that place a binary on the sky, and the frame of astropy that each is in.
@@ -88,11 +88,11 @@ def read_table(path: str | Path) -> Sources:
             that is empty, not finite or out of range, a time without a barycentric scale.
     """
     path = Path(path)
-    tables, table_errors = extras.engine("binaries", "astropy.table"), (OSError, ValueError, TypeError, KeyError)
+    tables, table_errors = engine("binaries", "astropy.table"), (OSError, ValueError, TypeError, KeyError)
     if not path.is_file():
         raise ArgumentError("table", "a file", repr(str(path)))
-    extras.engine("binaries", "astropy.io.ascii")
-    registry = extras.engine("binaries", "astropy.io.registry")
+    engine("binaries", "astropy.io.ascii")
+    registry = engine("binaries", "astropy.io.registry")
     form = {".ecsv": "ascii.ecsv", ".csv": "ascii.ecsv"}.get(path.suffix.lower())
     try:
         table = tables.QTable.read(path, format=form)
@@ -152,7 +152,7 @@ def _names(table: Any) -> list[str]:
 
 def _sky(table: Any, names: Sequence[str]) -> tuple[Any, str]:
     """Where the binaries are, in the frame of the position angles, and that frame's name."""
-    coordinates = extras.engine("binaries", "astropy.coordinates")
+    coordinates = engine("binaries", "astropy.coordinates")
     if "sky" in table.colnames:
         sky = table["sky"]
         if not isinstance(sky, coordinates.SkyCoord):
@@ -184,7 +184,7 @@ def _sky(table: Any, names: Sequence[str]) -> tuple[Any, str]:
 
 def _numbers(table: Any, name: str, names: Sequence[str], unit: str | None = None) -> np.ndarray:
     """A column in the wanted unit, with NaN where a cell is empty."""
-    units = extras.engine("binaries", "astropy.units")
+    units = engine("binaries", "astropy.units")
     column, wanted = table[name], units.Unit(UNITS[name] if unit is None else unit)
     if getattr(column, "shape", ()) != (len(table),):
         raise ArgumentError("table", f"one number in each cell of {name!r}", f"shape {getattr(column, 'shape', '')}")
@@ -253,7 +253,7 @@ def _ephemeris(table: Any, i: int, names: Sequence[str], columns: dict[str, np.n
 
 def _time(table: Any, name: str, i: int, names: Sequence[str], columns: dict[str, np.ndarray]) -> Any:
     """A barycentric time of a row, or nothing."""
-    times = extras.engine("binaries", "astropy.time")
+    times = engine("binaries", "astropy.time")
     days = f"{name}_bjd_tdb"
     if name in table.colnames:
         column = table[name]
@@ -282,7 +282,7 @@ def example_table() -> Any:
 
     Position angles and phases of waves are invented, as the detector does not fly yet.
     """
-    tables, nan = extras.engine("binaries", "astropy.table"), math.nan
+    tables, nan = engine("binaries", "astropy.table"), math.nan
     rows = [
         # name, ra, dec, inclination, psi, phase, T0, P, Pdot, errors
         ("SDSS J0651+2844", 102.8889, 28.7400, 86.9, 35.0, 250.0, 2455652.598091, 765.206543, -9.8e-12, 0.73, 5.5e-5, 2.8e-12),

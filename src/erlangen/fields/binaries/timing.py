@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from erlangen import extras
 from erlangen.errors import ArgumentError
+from erlangen.extras import engine
 from erlangen.verdict import Verdict
 
 #: The orbital phase at which each event happens; star 1 is the one that angular momentum and phase are stated for.
@@ -147,13 +147,13 @@ class Ephemeris:
         for _ in range(80):
             middle = (low + high) / 2
             low, high = (middle, high) if self.sigma_after(middle) <= limit else (low, middle)
-        units = extras.engine("binaries", "astropy.units")
+        units = engine("binaries", "astropy.units")
         return self.T0 + (self.P * low + self.P * self.Pdot * low**2 / 2) * units.s
 
 
 def check_barycentric(t: Any, argument: str) -> None:
     """Raise ArgumentError unless ``t`` is one barycentric time: TDB or TCB, without a place on Earth."""
-    astropy = extras.engine("binaries", "astropy.time")
+    astropy = engine("binaries", "astropy.time")
     if not isinstance(t, astropy.Time):
         raise ArgumentError(
             argument, "an astropy.time.Time with a scale", repr(t), 'e.g. Time(2455652.6, format="jd", scale="tdb")'
@@ -200,15 +200,15 @@ def barycentric(t: Any, sky: Any, location: Any = None) -> Any:
         The Earth's rotation is not known ahead, and astropy refuses such times (or wants to load tables). For light travel times the
         rotation matters by microseconds, so that predictions of any age are taken here, and nothing is loaded.
     """
-    times = extras.engine("binaries", "astropy.time")
-    coordinates, iers = extras.engine("binaries", "astropy.coordinates"), extras.engine("binaries", "astropy.utils.iers")
-    units = extras.engine("binaries", "astropy.units")
+    times = engine("binaries", "astropy.time")
+    coordinates, iers = engine("binaries", "astropy.coordinates"), engine("binaries", "astropy.utils.iers")
+    units = engine("binaries", "astropy.units")
     if not isinstance(t, times.Time):
         raise ArgumentError("t", "an astropy.time.Time with a scale", repr(t))
     there = location if location is not None else t.location
     if there is None:
         there = coordinates.EarthLocation.from_geocentric(0, 0, 0, unit=units.m)
-    warned = extras.engine("binaries", "astropy.utils.exceptions").AstropyWarning
+    warned = engine("binaries", "astropy.utils.exceptions").AstropyWarning
     with (
         iers.conf.set_temp("auto_max_age", None),
         iers.conf.set_temp("auto_download", False),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from erlangen import extras
 from erlangen.errors import ArgumentError
+from erlangen.extras import engine, shipped
 from erlangen.fields.binaries.constants import PARSEC
 from erlangen.fields.binaries.geometry import amplitude, chirp_mass, fdot_gravitational
 
@@ -69,7 +69,7 @@ class Binary:
 
     def sky(self) -> Any:
         """The place on the sky, an ``astropy.coordinates.SkyCoord``."""
-        astropy = extras.engine("binaries", "astropy.coordinates")
+        astropy = engine("binaries", "astropy.coordinates")
         return astropy.SkyCoord(l=self.lon, b=self.lat, unit="rad", frame="galactic")
 
     def ecliptic(self) -> tuple[float, float]:
@@ -97,8 +97,8 @@ def verification_binaries() -> tuple[Binary, ...]:
     >>> len(verification_binaries()), verification_binaries()[0].name, round(verification_binaries()[0].period)
     (16, 'HM Cnc', 322)
     """
-    units = extras.engine("binaries", "astropy.units")
-    stream = io.BytesIO((extras.shipped("verification", "legwork") / "verification_binaries.npy").read_bytes())
+    units = engine("binaries", "astropy.units")
+    stream = io.BytesIO((shipped("verification", "legwork") / "verification_binaries.npy").read_bytes())
     stream.read(8)  # the format's name and version; a header of this length follows
     stream.read(int.from_bytes(stream.read(2), "little"))
     table = _Reader(stream).load().item()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from erlangen.reporting import Claim, Section
+from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claim, Section
 
 PEER = "gbgpu 1.2.4 with lisaanalysistools 1.2.8, four years, SciRDv1 and foreground"
 HERMES = "Hermes et al. 2012, arXiv:1208.5051"
@@ -34,6 +34,7 @@ CLAIMS = {
     "penalty": "the wrong pair is less likely by pi^2 / (2 sigma^2)",
     "sigma": "errors of the position angle of J0651 are those of an independent code within 2 %, and a singular matrix is not inverted",
     "copies": "posterior samples copied by the group have the same likelihood",
+    RIVAL: RIVAL_CLAIM,
     "old": "the ephemeris of J0651 of 2012 does not decide in 2036: its error exceeds a quarter of the period",
     "cured": "were the period's rate known to 1e-14, it would be under a quarter of the period",
     "light": "left out, the light travel time across the Earth's orbit gives the wrong pair",

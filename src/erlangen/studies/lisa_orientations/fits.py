@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
 from erlangen.fields import binaries as bi
-from erlangen.reporting import Claim, Section, Table, heatmap, progress
+from erlangen.reporting import Claim, Figure, Section, Table, progress
+from erlangen.reporting.figures import SEQUENTIAL, SEQUENTIAL_DARK, blank, colour_scale
 from erlangen.studies.lisa_orientations.claims import CLAIMS, PEER, RATIOS, Config, Found
+
+#: Of which the likelihood is drawn.
+SHOWN = "V407 Vul"
+#: How far down ln L is drawn.
+LOWEST = 500.0
 
 
 def groups() -> Found:
@@ -91,7 +96,7 @@ def fits(config: Config, quiet: bool) -> Found:
             if len(drawn) < 6 and counted:
                 measured = bi.Measured(b.name, there, float(alone.iota[0]), float(alone.psi[0]))
                 drawn.append(bi.Found(measured, best, None, True, config.sigma))
-            if counted and picture is None:
+            if counted and (picture is None or b.name == SHOWN):
                 samples = bi.sample_posterior(waves, c, 200, generator=generator)
                 logs = waves.log_likelihood(c, *samples.values.unbind(-1))
                 worst_copy = float(((logs - logs[:1]).abs() / logs[:1].abs()).max())
@@ -187,16 +192,18 @@ def fits(config: Config, quiet: bool) -> Found:
     )
 
 
-def _picture(waves: bi.FourWaves, c: torch.Tensor, iota: float, name: str) -> Any:
-    grid = bi.Grid(
-        torch.tensor([iota], dtype=torch.float64), *(2 * math.pi / 72 * torch.arange(72, dtype=torch.float64) for _ in range(2))
-    )
-    L = waves.grid(c, grid)[0]
-    share = (L / L.max()).flip(0)
-    caption = (
-        f"{name} at its best inclination: position angle upwards and the waves' phase to the right, both from 0 to 360 degrees in "
-        "steps of 5; ln L over its largest value. A timed phase keeps one column of tops."
-    )
-    return heatmap(
-        share, title="Likelihood over angle and phase", x_label="phase of the waves", y_label="position angle", caption=caption
-    )
+def _picture(waves: bi.FourWaves, c: torch.Tensor, iota: float, name: str) -> Figure:
+    """The likelihood of one binary over position angle and phase, at its best inclination."""
+    around = math.pi / 36 * torch.arange(73, dtype=torch.float64)
+    L = waves.grid(c, bi.Grid(torch.tensor([iota], dtype=torch.float64), around, around))[0]
+    degrees = [5 * i for i in range(73)]
+    figure = blank("phase of the waves (degrees)", "position angle (degrees)")
+    bar = {"title": {"text": "ln L below the highest", "side": "right"}, "thickness": 10, "outlinewidth": 0, "nticks": 5}
+    figure.add_heatmap(z=(L - L.max()).clamp_min(-LOWEST).tolist(), x=degrees, y=degrees, coloraxis="coloraxis")
+    scales = {"light": colour_scale(SEQUENTIAL), "dark": colour_scale(SEQUENTIAL_DARK)}
+    figure.update_layout(coloraxis={"colorscale": scales["light"], "cmin": -LOWEST, "cmax": 0, "colorbar": bar}, meta=scales)
+    for axis in (figure.layout.xaxis, figure.layout.yaxis):
+        axis.update(tickvals=[0, 90, 180, 270, 360], showgrid=False, zeroline=False, constrain="domain")
+    figure.update_yaxes(scaleanchor="x", scaleratio=1)
+    caption = f"{name}: four tops, a quarter turn and half a cycle of the waves apart. A timed phase keeps the two at one phase."
+    return Figure("Likelihood over angle and phase", figure, caption, "Map of the likelihood with four tops on slanted ridges")

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from erlangen import extras
+from erlangen.extras import engine
 from erlangen.fields import binaries as bi
 from erlangen.reporting import Claim, Line, Section, Table, lines_with_band
 from erlangen.studies.lisa_orientations.claims import CLAIMS, HERMES, J0651, PEER, SIGMA_PSI, Config, Found
@@ -59,7 +59,7 @@ def precision(config: Config) -> Found:
 
 def timing() -> Found:
     """How accurate an ephemeris and its corrections must be."""
-    times = extras.engine("binaries", "astropy.time")
+    times = engine("binaries", "astropy.time")
     P, T0 = 765.206543, times.Time(2455652.5980910, format="jd", scale="tdb")
     old = bi.Ephemeris(T0, P, -9.8e-12, 0.73, 5.5e-5, 2.8e-12)
     rate = bi.Ephemeris(T0, P, -9.8e-12, 0.73, 5.5e-5, 1e-14)

@@ -19,6 +19,7 @@ from erlangen.studies.lisa_orientations.claims import CLAIMS, Config
 from erlangen.studies.lisa_orientations.fits import fits, groups
 from erlangen.studies.lisa_orientations.populations import populations
 from erlangen.studies.lisa_orientations.precision import precision, timing
+from erlangen.studies.lisa_orientations.rival import rival
 
 
 def run(config: Config, *, quiet: bool = False) -> Outcome:
@@ -28,6 +29,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     started = time.perf_counter()
     with one_thread():
         parts = [groups(), fits(config, quiet), precision(config), timing(), populations(config)]
+        beside = rival(config.seed)
     claims = Claims([claim for part in parts for claim in part[0]])
     metrics: dict[str, Any] = {}
     for part in parts:
@@ -47,6 +49,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
             KeyNumber("modes, waves alone", metrics["fits"]["modes, waves"]),
             KeyNumber("modes, with timing", metrics["fits"]["modes, timed"]),
         ],
+        rivals=[beside],
         glossary=GLOSSARY,
     )
 
