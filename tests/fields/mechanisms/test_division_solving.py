@@ -22,7 +22,7 @@ from erlangen.fields.mechanisms.division import (
     utilitarian_ef1,
 )
 from erlangen.fields.mechanisms.division.efficiency import pareto_optimality
-from erlangen.fields.mechanisms.division.programs import _by_tangents
+from erlangen.fields.mechanisms.division.programs import _by_tangents, better_allocation
 from erlangen.fields.mechanisms.division.search import equal_agents, equal_items, representatives
 
 NAMES = ("EF", "EFX0", "EFX", "EF1", "EFX3", "EF13", "PROP", "PROP1", "PO")
@@ -143,13 +143,27 @@ def test_the_largest_product_of_utilities():
 
 def test_better_allocations_beyond_what_can_be_gone_through():
     rng = np.random.default_rng(5)
-    inst = Instance(rng.integers(1, 30, (3, 24)))
-    poor = Allocation(inst, rng.integers(0, 3, 24))
-    verdict = pareto_optimality(poor)
-    assert not verdict
-    assert verdict.how == "search"
-    gains = [verdict.witness.utilities[a] - poor.utilities[a] for a in inst.agents]
-    assert min(gains) >= 0 < max(gains)
+    counts = set()
+    for _ in range(6):
+        inst = Instance(rng.integers(1, 30, (3, 24)))
+        poor = Allocation(inst, rng.integers(0, 3, 24))
+        quick = pareto_optimality(poor)
+        counts.add(quick.how)
+        for better in (quick.witness, Allocation(inst, better_allocation(poor))):  # an exchange of two, and an integer program
+            gains = [better.utilities[a] - poor.utilities[a] for a in inst.agents]
+            assert min(gains) >= 0 < max(gains)
+        assert not quick
+    assert counts == {"exact"}
+    assert better_allocation(RULES["utilitarian_greedy"](inst)) is None
+    # No two can be exchanged here, three can, around a circle; found by going through all.
+    circle = Allocation(Instance([[2, 3, 0], [0, 2, 3], [3, 0, 2]]), [0, 1, 2])
+    verdict = pareto_optimality(circle)
+    assert (verdict.holds, verdict.how, verdict.witness.owner.tolist()) == (False, "exhaustive", [2, 0, 1])
+    # The same beside ten items that nobody else wants: too many to go through.
+    wide = Instance(np.block([[np.array([[2, 3, 0], [0, 2, 3], [3, 0, 2]]), np.kron(np.eye(3, dtype=int), np.ones(6, dtype=int))]]))
+    verdict = pareto_optimality(Allocation(wide, [0, 1, 2, *[0] * 6, *[1] * 6, *[2] * 6]))
+    assert (verdict.holds, verdict.how) == (False, "search")
+    assert verdict.witness.utilitarian == 27
 
 
 def test_solve_takes_what_is_proven():

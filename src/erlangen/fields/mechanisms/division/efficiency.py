@@ -15,6 +15,8 @@ from erlangen.verdict import How, Verdict
 
 #: Up to so many agents the cycles are exact products of fractions; of more, sums of logarithms.
 EXACT_AGENTS = 24
+#: Rows of the table of all pairs of items that are looked at together.
+STRIP = 256
 
 
 class Trade(NamedTuple):
@@ -163,8 +165,9 @@ def _back(last: int, before: list[int], n: int) -> list[int]:
 def pareto_optimality(allocation: Allocation) -> Verdict:
     """Whether no allocation of whole items is better for somebody and worse for nobody (PO).
 
-    Where the allocation is fPO it is PO: a proof. Else all allocations are gone through where there are no more than ten million; of
-    more, integer programming (HiGHS) looks for a better one: one that is found is checked exactly, that none is found is a search.
+    Where the allocation is fPO it is PO: a proof. Where giving one item away or exchanging two is better it is not. Else all allocations
+    are gone through where there are no more than ten million; of more, integer programming (HiGHS) looks for a better one: one that is
+    found is checked exactly, that none is found is a search.
     """
     inst, owner = allocation.instance, allocation.owner
     claim = "the allocation is PO"
@@ -176,6 +179,9 @@ def pareto_optimality(allocation: Allocation) -> Verdict:
         better = owner.copy()
         better[inst.item(step[1])] = inst.agent(step[2])
         return _improved(allocation, better, "exact", 0)
+    swapped = _better_swap(allocation)
+    if swapped is not None:
+        return _improved(allocation, swapped, "exact", 0)
     if inst.n**inst.m <= LARGEST_COUNT:
         found, tried = _better_of_all(inst, allocation.values.diagonal())
         if found is not None:
@@ -196,6 +202,24 @@ def _improved(allocation: Allocation, owner: np.ndarray, how: How, tried: int) -
     moved = [f"{item!r} to {inst.agents[j]}" for item, i, j in zip(inst.items, allocation.owner, owner) if i != j]
     reason = f"better for {', '.join(who)} and worse for nobody: {', '.join(moved)}"
     return Verdict(False, "the allocation is PO", how, tried=tried, witness=better, reason=reason)
+
+
+def _better_swap(allocation: Allocation) -> np.ndarray | None:
+    """Two items of two owners whose exchange is better for one and worse for none; O(m^2), in strips of the table of all pairs."""
+    inst, owner = allocation.instance, allocation.owner
+    u, slack = inst.numbers, inst.slack[owner]
+    held = u[owner, np.arange(inst.m)]
+    for start in range(0, inst.m, STRIP):
+        here = slice(start, start + STRIP)
+        mine = u[owner[here]] - held[here, None]  # what the owner of o gains by p in its place, [strip, m]
+        theirs = u[:, here][owner].T - held  # what the owner of p gains by o
+        least = (mine >= 0) & (theirs >= 0) & ((mine > slack[here, None]) | (theirs > slack)) & (owner[here, None] != owner)
+        if least.any():
+            o, p = np.argwhere(least)[0].tolist()
+            changed = owner.copy()
+            changed[[start + o, p]] = owner[[p, start + o]]
+            return changed
+    return None
 
 
 def _better_of_all(inst: Instance, here: np.ndarray) -> tuple[np.ndarray | None, int]:

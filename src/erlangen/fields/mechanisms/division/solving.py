@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Literal
 
@@ -33,8 +34,8 @@ RULES: dict[str, Callable[..., Allocation]] = {
         max_nash_welfare,
     )
 }
-#: Passes over all items of a search among large instances.
-PASSES = 20
+#: Passes over all items of a search among large instances, and about how many seconds they may take.
+PASSES, SECONDS = 20, 60.0
 
 
 def solve(
@@ -50,8 +51,8 @@ def solve(
         inst: who values what how much.
         want: axioms of an allocation, in any of their spellings.
         method: ``"search"``: where nothing is proven and there are too many allocations to go through, try all algorithms, an integer
-            program (up to 4000 variables), and exchanges of single items and of pairs of them from what these give. What is found is
-            checked.
+            program (up to 4000 variables), and exchanges of single items and of pairs of them from what these give, for about a
+            minute. What is found is checked.
 
     Returns:
         The allocation: what is proven stands in its ``guarantees``, who made it in its ``algorithm``. Where there is none, the verdict:
@@ -99,7 +100,7 @@ def solve(
 
 
 def _search(inst: Instance, names: list[str]) -> Allocation | Verdict:
-    tried, best, fewest = 0, None, float("inf")
+    tried, best, fewest, until = 0, None, float("inf"), time.monotonic() + SECONDS
     starts = [rule(inst) for rule in RULES.values() if rule not in (max_nash_welfare, algorithms.adjusted_winner)]
     if inst.n * inst.m * (2 * inst.n - 1) <= 4000:
         program, _ = utilitarian_ef1(inst)
@@ -118,7 +119,7 @@ def _search(inst: Instance, names: list[str]) -> Allocation | Verdict:
         here, score = start, sum(_missing(start, cheap).values())
         for _ in range(PASSES):
             before = score
-            for o in rng.permutation(inst.m).tolist():
+            for o in rng.permutation(inst.m).tolist() if time.monotonic() < until else ():
                 for i in range(inst.n):
                     owner = here.owner.copy()
                     owner[o] = i
@@ -134,7 +135,7 @@ def _search(inst: Instance, names: list[str]) -> Allocation | Verdict:
                             best, fewest = new, score
                         if score == 0 and not _missing(new, names):
                             return new
-            if score == before or tried > 20_000:
+            if score == before:
                 break
     return Verdict(
         False,
