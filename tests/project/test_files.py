@@ -149,6 +149,7 @@ def test_python_on_pages_is_python() -> None:
                 "neural-fourier-transform",
                 "self-supervision",
                 "photonics",
+                "facility-location",
                 "fair-division",
                 "geometric-algebra",
                 "design",

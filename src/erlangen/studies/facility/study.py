@@ -278,8 +278,8 @@ def _sections(
             [
                 "Is there a mechanism that is anonymous, Pareto optimal and strategy-proof? Each line is about its "
                 "finite domain: places are "
-                "chosen among its points. No mechanism on a domain says that there is none in the space; a mechanism on a small one may "
-                "be there by accident.",
+                "chosen among its points. One on a small domain may be there by accident; where there is none, one of the whole space "
+                "might choose places between.",
                 "A mechanism that was found is called on every profile, with every report; a proof is given to a second solver.",
             ],
             tables=[

@@ -83,7 +83,7 @@ class Encoding:
         places = np.concatenate([np.zeros((len(order), 1), np.int64), steps.cumsum(1)], 1)
         ranks = np.empty_like(places)
         np.put_along_axis(ranks, order, places, 1)
-        return ranks.astype(np.int32)
+        return ranks.astype(np.int16 if ranks.max(initial=0) < 2**15 else np.int32)
 
     @cached_property
     def allowed(self) -> Bool[np.ndarray, "profiles outcomes"]:
@@ -97,7 +97,7 @@ class Encoding:
                 no_worse = np.ones((len(ranks), ranks.shape[2], ranks.shape[2]), bool)
                 for agent in range(self.n):
                     no_worse &= ranks[:, agent, None, :] <= ranks[:, agent, :, None]
-                total = ranks.sum(1)
+                total = ranks.sum(1, dtype=np.int64)
                 result[start : start + step] = ~(no_worse & (total[:, None, :] < total[:, :, None])).any(2)
         if "UNAN" in self.axioms:
             same = (self.profiles == self.profiles[:, :1]).all(1)
@@ -161,17 +161,22 @@ class Encoding:
                 f"{pairs.sum()}",
                 "fewer points, or fewer places; without PO every outcome counts",
             )
-        cuts = np.searchsorted(pairs.cumsum(), np.arange(CHUNK, pairs.sum(), CHUNK))
-        for part, size in zip(np.split(edges, cuts), np.split(pairs, cuts), strict=True):
-            if not len(part):
+        # Edges whose two profiles have equally many outcomes are compared all at once.
+        kinds = counts[edges[:, 0]] * (int(counts.max(initial=0)) + 1) + counts[edges[:, 1]]
+        order = kinds.argsort(kind="stable")
+        for same in np.split(order, np.nonzero(np.diff(kinds[order]))[0] + 1):
+            if not len(same) or not pairs[same[0]]:
                 continue
-            within = np.arange(size.sum()) - np.repeat(size.cumsum() - size, size)
-            p, q, a, b = np.repeat(part, size, 0).T
-            i, j = np.divmod(within, counts[q])
-            u, v = self.first[p] + i, self.first[q] + j
-            here, there = self.outcome[u], self.outcome[v]
-            tempted = (self.ranks[a, there] < self.ranks[a, here]) | (self.ranks[b, here] < self.ranks[b, there])
-            yield np.stack([u[tempted], v[tempted]], 1)
+            for part in np.array_split(edges[same], -(-int(pairs[same].sum()) // CHUNK)):
+                p, q, a, b = part.T
+                u = self.first[p][:, None] + np.arange(counts[p[0]])
+                v = self.first[q][:, None] + np.arange(counts[q[0]])
+                here, there = self.outcome[u], self.outcome[v]
+                a, b = a[:, None], b[:, None]
+                tempted = self.ranks[a, there][:, None, :] < self.ranks[a, here][:, :, None]
+                tempted |= self.ranks[b, here][:, :, None] < self.ranks[b, there][:, None, :]
+                edge, i, j = np.nonzero(tempted)
+                yield np.stack([u[edge, i], v[edge, j]], 1)
 
     @cached_property
     def merged(self) -> Int[np.ndarray, " variables"]:

@@ -84,9 +84,9 @@ def prove(
 ) -> Sat | Unsat:
     """Whether any mechanism has all these axioms on a finite domain.
 
-    A verdict is about this domain: Pareto optimality is meant among its outcomes, and on a small one there may be a mechanism by
-    accident, where there is none on a larger. That there is none on some domain rules it out on every space that contains it with
-    the same outcomes being optimal.
+    A verdict is about this domain: places are chosen among its outcomes, and Pareto optimality is meant among them. On a small domain
+    there may be a mechanism by accident, where there is none on a larger one; and where there is none, one of the whole space might
+    choose places between.
 
     Args:
         domain: a :class:`Domain`, or points ``[m, d]``: where agents may be.

@@ -156,7 +156,7 @@ def promise(found: Located) -> str:
         if d == 2 and found.norm == 2 and len(found.places) == 2:
             wide = (
                 "with two places in the plane no rule is fair to all names, wastes nothing and rewards no false report "
-                "(proven for three people on a grid of 5 by 4)"
+                "(proven for three people and places on a grid of 5 by 4)"
             )
         return f"These are the best places for what people report, and who is who does not matter; but {wide}."
     how = "the middle of all, coordinate by coordinate" if isinstance(found.rule, Median) else "the two ends"
