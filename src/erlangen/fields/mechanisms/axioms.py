@@ -75,7 +75,7 @@ AXIOMS = (
     _axiom(
         "EFX3",
         "EFX of all items, of the liked and of the disliked ones",
-        "EFX holds for everything, for what a person likes, and for what the person dislikes",
+        "of everything, of what a person likes and of what it dislikes: without any one item that matters, envy is gone",
         "allocation",
         "EFX^3",
         "EFX_3",
@@ -83,7 +83,7 @@ AXIOMS = (
     _axiom(
         "EF13",
         "EF1 of all items, of the liked and of the disliked ones",
-        "EF1 holds for everything, for what a person likes, and for what the person dislikes",
+        "of everything, of what a person likes and of what it dislikes: without some one item, envy is gone",
         "allocation",
         "EF1^3",
         "EF1_3",

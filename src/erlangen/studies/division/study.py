@@ -188,8 +188,11 @@ def _sections(rows: list[Counted], cells: list[Any], timed: list[Timed], tasks: 
     asked = [" and ".join(names) for names in ASKED]
 
     def table(title: str, of: str) -> Table:
-        body = [[row.utility_class, f"{row.n} x {row.m}", *(row.reached[of] if of else row.exists)] for row in rows]
-        return Table(title, ["class", "n x m", *asked], body)
+        body = []
+        for name in CLASSES:
+            shares = [row.reached[of] if of else row.exists for row in rows if row.utility_class == name]
+            body.append([name, *np.mean(shares, 0).tolist()])
+        return Table(title, ["class", *asked], body, "Mean over sizes; metrics.json has each.")
 
     figures = []
     for k in (ASKED.index(("EFX",)), ASKED.index(("EF1", "PO"))):
