@@ -162,6 +162,16 @@ def test_derivatives_and_vmap():
         assert apart(slope, numeric) < 1e-5, name
 
 
+def test_single_precision_is_converted_and_large_batches_are_cut():
+    at = torch.tensor(list(AT.values()), dtype=torch.float32)
+    assert apart(bi.waveform(*at).channels, bi.waveform(*at.double()).channels) < 1e-12
+    many = torch.tensor(list(AT.values()), dtype=torch.float64).repeat(2, 60, 1)
+    many[..., 6] = torch.linspace(0, 1, 120, dtype=torch.float64).view(2, 60)
+    h = bi.waveform(*many.unbind(-1), N=32)
+    assert (h.channels.shape, h.first.shape) == ((2, 60, 3, 32), (2, 60))
+    assert apart(h.channels[1, 50], bi.waveform(*many[1, 50], N=32).channels) < 1e-12
+
+
 def test_numbers_of_physics():
     hm = bi.verification_binaries()[0]
     assert hm.name == "HM Cnc"

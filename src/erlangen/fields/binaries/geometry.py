@@ -9,7 +9,7 @@ of the projection of ``L``, from north through east::
     L = cos(iota) n + sin(iota) l      r = a (cos(phi) u + sin(phi) w)
 
 ``r`` points from star 2 to star 1. So star 1 is nearest at ``phi = pi / 2``, where it eclipses star 2, and is eclipsed at
-``3 pi / 2``; it recedes with ``-K1 cos(phi)``. Everything is a tensor, float64 unless given otherwise, with any leading axes.
+``3 pi / 2``; it recedes with ``-K1 cos(phi)``. Everything is a tensor of float64 with any leading axes; other numbers are converted.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class SkyBasis(NamedTuple):
 
 
 def tensor(x: Numbers) -> Tensor:
-    """Numbers as a floating-point tensor; what is none becomes float64."""
-    return x if isinstance(x, Tensor) and x.is_floating_point() else torch.as_tensor(x, dtype=torch.float64)
+    """Numbers as a tensor of float64: phases after 1e5 cycles are nothing in single precision."""
+    return torch.as_tensor(x, dtype=torch.float64)
 
 
 def checked(name: str, x: Numbers, low: float, high: float = math.inf, *, open_low: bool = False) -> Tensor:
@@ -84,7 +84,7 @@ def angular_momentum(iota: Numbers, psi: Numbers, lon: Numbers, lat: Numbers) ->
 
 def orientation(L: Float[Tensor, "*batch 3"], lon: Numbers, lat: Numbers) -> tuple[Tensor, Tensor]:
     """Inclination, and position angle in [0, 2 pi), of an angular momentum: the inverse of :func:`angular_momentum`."""
-    at = sky_basis(lon, lat)
+    at, L = sky_basis(lon, lat), tensor(L)
     north, east, along = ((L * v).sum(-1) for v in (at.north, at.east, -at.k))
     return torch.atan2(torch.hypot(north, east), along), torch.atan2(east, north) % (2 * math.pi)
 

@@ -69,7 +69,7 @@ class Quadrupole:
 
     def along(self, axis: Float[Tensor, " 3"]) -> tuple[float, float]:
         """``<(L.axis)^2> - 1/3`` and its standard error; the significance of alignment with an axis that was named before."""
-        a = axis / axis.norm()
+        a = axis.to(torch.float64) / axis.norm()
         direction = torch.einsum("cij,i,j->c", basis(), a, a)
         return float(direction @ self.components), math.sqrt(float(direction @ self.covariance @ direction))
 
@@ -106,10 +106,12 @@ def quadrupole(vectors: Float[Tensor, "count n 3"], weights: Float[Tensor, "coun
     """
     if vectors.ndim != 3 or vectors.shape[-1] != 3 or len(vectors) < 20:
         raise ArgumentError("vectors", "unit vectors [count, n, 3] of at least 20 binaries", f"shape {tuple(vectors.shape)}")
+    vectors = vectors.to(torch.float64)
     if not bool(((vectors.norm(dim=-1) - 1).abs() < 1e-6).all()):
         raise ArgumentError("vectors", "vectors of length 1", f"length {float(vectors.norm(dim=-1).max())!r}")
     if weights is None:
         weights = vectors.new_full(vectors.shape[:2], 1 / vectors.shape[1])
+    weights = weights.to(torch.float64)
     if weights.shape != vectors.shape[:2] or bool((weights < 0).any()) or not bool(((weights.sum(-1) - 1).abs() < 1e-6).all()):
         raise ArgumentError("weights", "numbers of at least 0 that sum to 1 for each binary", f"shape {tuple(weights.shape)}")
     seen = DENSITY * torch.einsum("bn,bni,bnj,cij->bc", weights, vectors, vectors, basis())

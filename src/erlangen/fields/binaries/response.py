@@ -23,6 +23,8 @@ from erlangen.fields.binaries.geometry import Numbers, sky_basis, tensor
 
 #: The parameters of a waveform, in this order.
 NAMES = ("amp", "f0", "fdot", "fddot", "phi0", "iota", "psi", "lam", "beta")
+#: So many waveforms are made at once: more at a time leave the processor's memory and are slower.
+AT_ONCE = 100
 
 
 class Waveform(NamedTuple):
@@ -76,9 +78,16 @@ def waveform(
     >>> h.channels.shape, int(h.first)
     (torch.Size([3, 256]), 329339)
     """
-    amp, phi0, iota, psi = (tensor(x) for x in (amp, phi0, iota, psi))
-    plus, cross = polarisations(amp, phi0, iota, psi)
-    made = polarised(f0, fdot, fddot, lam, beta, span=span, N=N)
+    given = torch.broadcast_tensors(*(tensor(x) for x in (amp, f0, fdot, fddot, phi0, iota, psi, lam, beta)))
+    shape = given[0].shape
+    if shape.numel() > AT_ONCE:
+        pieces = zip(*(x.reshape(-1).split(AT_ONCE) for x in given))
+        every = [waveform(*piece, span=span, N=N) for piece in pieces]
+        channels, first = torch.cat([w.channels for w in every]), torch.cat([w.first for w in every])
+        return Waveform(channels.unflatten(0, shape), first.unflatten(0, shape), span)
+    size, f, df, ddf, phase, tilt, angle, lon, lat = given
+    plus, cross = polarisations(size, phase, tilt, angle)
+    made = polarised(f, df, ddf, lon, lat, span=span, N=N)
     total = plus[..., None, None] * made.channels[..., 0, :, :] + cross[..., None, None] * made.channels[..., 1, :, :]
     return Waveform(total, made.first, span)
 
