@@ -202,3 +202,13 @@ def test_a_table_takes_its_own_profiles_alone():
     with pytest.raises(ArgumentError):
         table(np.zeros((3, 1)))
     assert len(table.rows()) == 6
+
+
+def test_edges_of_the_domain():
+    assert prove(Domain.grid(3), n=1)["profiles"] == 3
+    # Nobody can have a place of their own among these: a profile without any outcome is a core by itself.
+    none = prove(Domain.grid(2), n=2, axioms=["UNAN"], outcomes=[[5.0]])
+    assert isinstance(none, Unsat)
+    assert none["core"] == 1
+    assert none.recheck()
+    assert prove(Domain.grid(2), n=2, axioms=[])

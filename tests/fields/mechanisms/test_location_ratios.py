@@ -208,3 +208,23 @@ def test_what_is_refused(argument, call):
     with pytest.raises(ArgumentError) as problem:
         call()
     assert problem.value.argument == argument
+
+
+def test_derivatives_of_the_geometric_median():
+    x = torch.randn(3, 5, 2, dtype=torch.float64, generator=seeded(3)) * torch.tensor([1.0, 10.0])
+    free = torch.linalg.vector_norm(x - geometric_median(x).unsqueeze(1), dim=-1).amin(1) > 1e-3
+    assert bool(free.any())
+    assert torch.autograd.gradcheck(geometric_median, x[free].requires_grad_(), eps=1e-6, atol=1e-6)
+    vertex = torch.tensor([[0.0, 0], [1, 0], [-1, 1], [0, -1]], dtype=torch.float64, requires_grad=True)
+    geometric_median(vertex)[0].backward()
+    assert vertex.grad.tolist() == [[1, 0], [0, 0], [0, 0], [0, 0]]
+
+
+def test_thousands_of_people():
+    x = torch.randn(5000, 2, dtype=torch.float64, generator=seeded())
+    place, cost, proven = best_found(x, 1)
+    assert proven
+    assert float(agent_costs(x, place + 1e-3).sum()) > cost
+    bad, _ = dominated(x[None], Median()(x)[None], 2)
+    assert not bool(bad)
+    assert bool(dominated(x[None], x.amax(0)[None, None] + 1, 2)[0])

@@ -8,6 +8,8 @@ from torch import Tensor
 
 #: Rounds of Newton or Weiszfeld; Newton's converge in fewer than ten nearly always.
 ROUNDS = 200
+#: Distances from all points to all others are computed so many numbers at a time.
+LARGEST = 20_000_000
 
 
 def geometric_median(x: Float[Tensor, "*batch n d"], weights: Float[Tensor, "*batch n"] | None = None) -> Float[Tensor, "*batch d"]:
@@ -30,8 +32,8 @@ def geometric_median(x: Float[Tensor, "*batch n d"], weights: Float[Tensor, "*ba
     w = torch.ones_like(flat[..., 0]) if weights is None else weights.expand(*batch, n).reshape(-1, n).to(flat)
     if n == 1:
         return flat[:, 0].reshape(*batch, d)
-    centre = flat.mean(1, keepdim=True)
-    scale = (flat - centre).abs().amax((1, 2)).clamp_min(torch.finfo(x.dtype).tiny)
+    centre = flat.detach().mean(1, keepdim=True)
+    scale = (flat.detach() - centre).abs().amax((1, 2)).clamp_min(torch.finfo(x.dtype).tiny)
     p = ((flat - centre) / scale[:, None, None]).detach()
     at, best = _vertex(p, w)
     free = (~at).nonzero().flatten()
@@ -41,27 +43,49 @@ def geometric_median(x: Float[Tensor, "*batch n d"], weights: Float[Tensor, "*ba
         y[free] = _smooth(p[free], w[free], y[free])
     found = y * scale[:, None] + centre.squeeze(1)
     exact = flat.gather(1, best[:, None, None].expand(-1, 1, d)).squeeze(1)
+    if flat.requires_grad:  # a step of Newton's that moves nothing has the derivatives of the solution
+        found = _differentiable(flat, w, torch.where(at[:, None], centre.squeeze(1) + scale[:, None], found).detach())
     return torch.where(at[:, None], exact, found).reshape(*batch, d)
 
 
 def _vertex(p: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """Whether a vertex is the median, and which; where none is, the one with the least cost."""
-    apart = p.unsqueeze(1) - p.unsqueeze(2)  # from point i (axis 1) to point j (axis 2)
-    length = torch.linalg.vector_norm(apart, dim=-1)
+    """Whether a vertex is the median, and which; where none is, the one with the least cost.
+
+    Only a vertex with the least cost of all can be; of several (the middle two on a line), the first in alphabetical order.
+    """
+    count, n, d = p.shape
     eps = 64 * torch.finfo(p.dtype).eps
-    here = length <= eps
-    unit = apart / torch.where(here, torch.ones_like(length), length).unsqueeze(-1)
-    pull = torch.linalg.vector_norm((unit * (w.unsqueeze(1) * ~here).unsqueeze(-1)).sum(2), dim=-1)
-    held = (w.unsqueeze(1) * here).sum(2)
-    is_median = pull <= held + eps * w.sum(1, keepdim=True)
-    cost = (length * w.unsqueeze(1)).sum(2)
-    # The first in alphabetical order among those that are medians: by the last coordinate, then stably by those before it.
-    order = torch.arange(p.shape[1], device=p.device).expand(p.shape[:2])
-    for axis in reversed(range(p.shape[2])):
+    step = max(1, LARGEST // (count * n * d))
+    costs = torch.cat([(_lengths(part, p) * w.unsqueeze(1)).sum(2) for part in p.split(step, 1)], 1)
+    order = torch.arange(n, device=p.device).expand(count, n)
+    for axis in reversed(range(d)):
         order = order.gather(1, p[..., axis].gather(1, order).argsort(dim=1, stable=True))
-    rank = torch.empty_like(order).scatter_(1, order, torch.arange(p.shape[1], device=p.device).expand(p.shape[:2]))
-    first = torch.where(is_median, rank, p.shape[1]).argmin(1)
-    return is_median.any(1), torch.where(is_median.any(1), first, cost.argmin(1))
+    rank = torch.empty_like(order).scatter_(1, order, torch.arange(n, device=p.device).expand(count, n))
+    least = costs <= costs.amin(1, keepdim=True) + eps * w.sum(1, keepdim=True)
+    best = torch.where(least, rank, n).argmin(1)
+    to = p - p.gather(1, best[:, None, None].expand(-1, 1, d))
+    length = torch.linalg.vector_norm(to, dim=-1)
+    here = length <= eps
+    unit = to / torch.where(here, torch.ones_like(length), length).unsqueeze(-1)
+    pull = torch.linalg.vector_norm((unit * (w * ~here).unsqueeze(-1)).sum(1), dim=-1)
+    return pull <= (w * here).sum(1) + eps * w.sum(1), best
+
+
+def _lengths(a: Tensor, b: Tensor) -> Tensor:
+    """Distances from each of some points to each of others."""
+    return torch.linalg.vector_norm(a.unsqueeze(2) - b.unsqueeze(1), dim=-1)
+
+
+def _differentiable(x: Tensor, w: Tensor, y: Tensor) -> Tensor:
+    """The minimum ``y`` as a function of the points, by the implicit function theorem."""
+    to = x - y.unsqueeze(1)
+    r = torch.linalg.vector_norm(to, dim=-1).clamp_min(torch.finfo(x.dtype).tiny)
+    g = -(to * (w / r).unsqueeze(-1)).sum(1)
+    u = (to / r.unsqueeze(-1)).detach()
+    eye = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    h = ((w / r).detach()[..., None, None] * (eye - u.unsqueeze(-1) * u.unsqueeze(-2))).sum(1)
+    h = h + 1e-14 * h.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None] * eye
+    return y - torch.linalg.solve(h, (g - g.detach()).unsqueeze(-1)).squeeze(-1)
 
 
 def _smooth(p: Tensor, w: Tensor, y: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ from erlangen.fields.mechanisms.location.profiles import agent_costs, spread
 
 #: Several places are compared with all partitions of the agents up to so many of these.
 LARGEST_PARTITION = 10
+#: Segments between all pairs are looked at for up to so many agents.
+PAIRED = 60
 #: How far off the hull, as a share of the profile's size, still is on it.
 OFF = 1e-9
 
@@ -40,8 +42,12 @@ def dominated(
         better = torch.minimum(torch.maximum(y, x.amin(-2, keepdim=True)), x.amax(-2, keepdim=True))
     elif k == 1 and 1 < norm < math.inf:
         better = _towards_all(x, y, norm, size)
-    elif k == 1 and norm == 1 and d > 2:
-        better = _by_program(x, y, costs)
+    elif k == 1 and norm == 1:
+        better = y.clone()
+        left = (~_least_total(x, y.squeeze(1))).nonzero().flatten()
+        if len(left):
+            method = _by_program if d > 2 else _boxed
+            better[left] = method(x[left], y[left], costs[left], size[left])
     else:
         better = _regrouped(x, y, costs, norm, size)
     gain = (costs - agent_costs(x, better, norm)) / size.unsqueeze(-1)
@@ -55,7 +61,7 @@ def _towards_all(x: Tensor, y: Tensor, norm: float, size: Tensor) -> Tensor:
     to = y - x
     r = torch.linalg.vector_norm(to, ord=norm, dim=-1)
     suspects = (r > OFF * size[:, None]).all(-1)  # on an agent's point nothing else is as good for that agent
-    if norm == 2 and x.shape[-1] == 2:
+    if norm == 2 and x.shape[-1] == 2 and x.shape[1] <= PAIRED:
         suspects &= ~_in_plane_hull(x, y.squeeze(1), size)
     for i in suspects.nonzero().flatten().tolist():
         better[i, 0] = torch.from_numpy(_improved(x[i].numpy(), y[i, 0].numpy(), norm))
@@ -109,20 +115,22 @@ def _in_plane_hull(x: Tensor, y: Tensor, size: Tensor) -> Tensor:
     return (off <= OFF * size) | (gaps.amax(-1) < math.pi)
 
 
-def _by_program(x: Tensor, y: Tensor, costs: Tensor) -> Tensor:
-    """One place with the Manhattan norm in space: the largest sum of gains that no agent pays for.
-
-    A place with the least total cost is optimal, which is seen without a program.
-    """
-    better = y.clone()
+def _least_total(x: Tensor, place: Tensor) -> Tensor:
+    """Whether a place has the least total Manhattan cost: between the middle two of each coordinate. It is optimal then."""
     ordered = x.sort(1).values
     n = x.shape[1]
-    low, high = ordered[:, (n - 1) // 2], ordered[:, n // 2]
-    place = y.squeeze(1)
-    least = ((place >= low) & (place <= high)).all(-1)
-    for i in (~least).nonzero().flatten().tolist():
-        better[i, 0] = torch.from_numpy(_largest_gain(x[i].numpy(), costs[i].numpy()))
-    return better
+    return ((place >= ordered[:, (n - 1) // 2]) & (place <= ordered[:, n // 2])).all(-1)
+
+
+def _boxed(x: Tensor, y: Tensor, costs: Tensor, size: Tensor) -> Tensor:
+    """One place with the Manhattan norm in the plane, where balls are boxes of another basis."""
+    return _regrouped(x, y, costs, 1, size)
+
+
+def _by_program(x: Tensor, y: Tensor, costs: Tensor, size: Tensor) -> Tensor:
+    """One place with the Manhattan norm in space: the largest sum of gains that no agent pays for."""
+    found = [_largest_gain(one, paid) for one, paid in zip(x.numpy(), costs.numpy(), strict=True)]
+    return torch.from_numpy(np.array(found)).unsqueeze(1)
 
 
 def _largest_gain(x: np.ndarray, costs: np.ndarray) -> np.ndarray:
