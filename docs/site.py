@@ -25,9 +25,8 @@ GUIDE = [
     "weight-spaces", "adapters", "asymmetric-networks", "frames", "canonicalization", "orbit-distance", "materials", "ponita",
     "geometric-algebra", "side-by-side", "fourier-operators", "lie-convolution", "measure",
     "explanations", "expressivity", "hardness", "hidden-symmetries", "discover", "soft-equivariance", "neural-fourier-transform",
-    "self-supervision", "photonics", "microstructures", "colloids", "binaries",
-    "facility-location", "fair-division", "generate",
-    "crystal-structure-prediction", "design", "robots", "training",
+    "self-supervision", "photonics", "microstructures", "colloids", "spacetime", "binaries", "facility-location",
+    "fair-division", "generate", "crystal-structure-prediction", "design", "robots", "training",
 ]  # fmt: skip
 
 

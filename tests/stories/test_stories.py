@@ -244,6 +244,16 @@ def test_story_11_robots(tmp_path):
     assert robots.check_engine(best.spec, best.group)
 
 
+def test_story_12_null_infinity():
+    from erlangen.fields import spacetime
+
+    past = spacetime.BoundaryData(lambda phi: torch.cos(phi) - 0.5, 0.25, end="past", n=32)
+    T = Y = torch.cos(spacetime.circle(32))
+    future = spacetime.link(past)
+    linked = spacetime.link_generator(spacetime.BMS3Vector(T, Y))
+    assert torch.allclose(future.charge(T, Y), past.charge(linked), atol=1e-15)
+
+
 def test_story_11_colloids():
     from erlangen.fields import colloids
 

@@ -178,6 +178,16 @@ def test_gradients_through_actions_charges_and_inverses():
     assert torch.autograd.gradcheck(lambda p: Element.exp(Vector(T, p)).alpha, (y,), atol=1e-7)
 
 
+def test_large_batches_are_moved_in_parts_as_one_by_one():
+    g = Element.random(32, 3, 100, band=2, slope=0.3, generator=rng(12))
+    data = st.BoundaryData(*(st.CircleField.random(32, 100, band=2, generator=rng(s)) for s in (13, 14)))
+    whole, one = data.act(g), data[70].act(g[2, 70])
+    assert whole.theta.shape == (3, 100, 32)
+    assert (whole.theta[2, 70] - one.theta).abs().max() < 1e-12
+    assert (whole.xi[2, 70] - one.xi).abs().max() < 1e-12
+    assert apart((g @ g)[2, 70], g[2, 70] @ g[2, 70]) < 1e-13
+
+
 def test_single_precision_stays_single():
     data = st.BoundaryData(torch.full((16,), -0.5), torch.zeros(16))
     element = Element.from_displacement(0.1 * torch.sin(st.circle(16, torch.float32)))

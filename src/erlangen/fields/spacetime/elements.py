@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -146,8 +147,7 @@ class BMS3Element:
         """*First other, then this one.*"""
         if not isinstance(other, BMS3Element) or other.n != self.n:
             raise ArgumentError("other", f"an element on {self.n} points", f"one on {getattr(other, 'n', '?')}: {other!r}")
-        h, alpha = multiplied(self.h, self.alpha, other.h, other.alpha)
-        return built(h, alpha)
+        return built(*multiplied(self.h, self.alpha, other.h, other.alpha))
 
     compose = __matmul__
 
@@ -207,6 +207,10 @@ def built(h: Tensor, alpha: Tensor) -> BMS3Element:
 
 def moved(h: Tensor, alpha: Tensor, theta: Tensor, xi: Tensor, *, central: bool = True) -> tuple[Tensor, Tensor]:
     """The data that ``(phi + h, alpha)`` makes of ``(Theta, Xi)``."""
+    return series.in_parts(partial(_moved, central), h, alpha, theta, xi)  # type: ignore[return-value]
+
+
+def _moved(central: bool, h: Tensor, alpha: Tensor, theta: Tensor, xi: Tensor) -> tuple[Tensor, Tensor]:
     slope, curvature = diffeos.schwarzian(h)
     theta, xi = series.Series(theta, xi)(h + circle(h.shape[-1], h.dtype, h.device))
     square = slope.square()
@@ -218,6 +222,10 @@ def moved(h: Tensor, alpha: Tensor, theta: Tensor, xi: Tensor, *, central: bool 
 
 def multiplied(h: Tensor, alpha: Tensor, h2: Tensor, alpha2: Tensor) -> tuple[Tensor, Tensor]:
     """``(h, alpha) (h2, alpha2)``: first the second, then the first."""
+    return series.in_parts(_multiplied, h, alpha, h2, alpha2)  # type: ignore[return-value]
+
+
+def _multiplied(h: Tensor, alpha: Tensor, h2: Tensor, alpha2: Tensor) -> tuple[Tensor, Tensor]:
     moved_h, moved_alpha = series.Series(h2, alpha2)(h + circle(h.shape[-1], h.dtype, h.device))
     return h + moved_h, alpha + moved_alpha / (1 + series.derivatives(h, 1)[0])
 
