@@ -8,9 +8,11 @@ import torch
 from sympy import sqrt_mod
 
 import erlangen as er
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.fields import curves
 from erlangen.fields.curves import Curve, Form, Ideal, curves_with_trace
+from erlangen.fields.curves.class_groups import check_modulus
+from erlangen.fields.curves.large_class_groups import large_class_group
 from erlangen.fields.curves.orders import kronecker
 
 TOY = [0, 158, 410, 368, 404, 75]
@@ -107,6 +109,37 @@ def test_64_bits_commute_and_go_back():
     assert there == other != E
     assert curves.walk(there, [(ell, E.trace - lam) for ell, lam in reversed(a + b)])[-1] == E
     assert Curve(p, there.a).trace == E.trace
+
+
+@pytest.mark.parametrize("D", [-3299, -1676, -336, -4 * 5 * 7 * 11 * 13, -12451])
+def test_large_class_groups_beside_listed_ones(D):
+    """PARI's structure and discrete logarithms, against groups that are listed: forms, elements, words."""
+    order = curves.Order.of_discriminant(D)
+    large, listed = large_class_group(order, 1), curves.class_group(order)
+    assert large.group.invariant_factors == listed.group.invariant_factors
+    for g in listed.group.elements()[::3]:
+        form = listed.form(g)
+        h = large.element(form)
+        assert large.form(h) == form
+        product = Form.principal(D)
+        for (ell, b), k in large.word(h).items():
+            product = product * Form.of(ell, b, D) ** k
+        assert product.reduced() == form
+
+
+def test_the_action_at_64_bits():
+    """2 034 407 288 classes; elements are residues, words are short, and (g h) E = g (h E)."""
+    action = curves.class_group_action(Curve(2**64 - 59, (3, 12345)))
+    E, group = action.curve, action.group
+    assert group.order == 2_034_407_288
+    g, h = (group.sample(generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
+    assert sum(map(abs, action.classes.word(g).values())) < 60
+    assert action.act(group.multiply(g, h), E) == action.act(g, action.act(h, E))
+
+
+def test_classes_beyond_64_bits_are_refused_by_name():
+    with pytest.raises(UnsupportedError, match="cyclic factor"):
+        check_modulus([2**62 + 1])
 
 
 def test_opposite_eigenvalues_are_told_by_y():

@@ -93,7 +93,8 @@ def class_group(order: Order, avoiding: int = 1) -> ClassGroup:
         avoiding: words are made of primes that do not divide this number.
 
     Raises:
-        UnsupportedError: a cyclic factor is beyond 2^62, the largest of :class:`erlangen.groups.FiniteAbelian`.
+        UnsupportedError: a cyclic factor is beyond 2^62, the largest of :class:`erlangen.groups.FiniteAbelian`, or its order has a prime
+            for which discrete logarithms are out of reach.
         MissingExtra: the discriminant is beyond -10^8 or there are more than 20 000 classes, and PARI is not installed.
 
     >>> class_group(Order(-7, 6)).group, class_group(Order(-71)).group
