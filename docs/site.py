@@ -26,7 +26,7 @@ GUIDE = [
     "geometric-algebra", "side-by-side", "fourier-operators", "lie-convolution", "measure",
     "explanations", "expressivity", "hardness", "hidden-symmetries", "discover", "soft-equivariance", "neural-fourier-transform",
     "self-supervision", "photonics", "microstructures", "colloids", "spacetime", "binaries", "facility-location",
-    "fair-division", "generate", "crystal-structure-prediction", "design", "robots", "training",
+    "fair-division", "generate", "crystal-structure-prediction", "design", "robots", "curves", "training",
 ]  # fmt: skip
 
 

@@ -218,7 +218,13 @@ SYSTEMS = (
         "maps",
         "works: every S_n map, any order, products of groups",
     ),
-    System(26, "isogenies", "isogenies of elliptic curves as ideals", "fields/curves"),
+    System(
+        26,
+        "isogenies",
+        "isogenies of elliptic curves as ideals",
+        "fields/curves",
+        "works: orders, ideals, forms and quaternions in whole numbers; class groups act on curves up to 64 bits; volcanoes drawn",
+    ),
     System(
         27,
         "learned canonicalization",

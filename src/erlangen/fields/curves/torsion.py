@@ -160,8 +160,7 @@ def _extension(p: int, c: int, m: int, omega: tuple[int, int], n: int) -> int:
 
 
 def _basis(E: Curve, n: int, r: int) -> tuple[tuple[Any, Any], Any]:
-    """Two points that span those that ``n`` kills, over the extension of degree ``r``: generators that PARI gives need not be independent,
-    so that these are told by the order of their Weil pairing."""
+    """Two points that span those that ``n`` kills, over the extension of degree ``r``: told independent by the order of their Weil pairing."""
     engine, p = pari(), E.p
     field = engine.ffgen(engine.ffinit(p, r, "'a")) if r > 1 else engine.ffgen(engine("'a") * engine.Mod(1, p), "'a")
     gen = engine.ellinit([c * field**0 for c in E.a], field)
