@@ -69,10 +69,10 @@ class Isogeny:
         return made
 
     def _set(self, domain: Curve, poly: Any) -> None:
-        engine = pari()
+        gp = pari()
         self.domain, self._poly, self.scaling = domain, poly, 1
         size = int(poly.poldegree())
-        two = 0 if size <= 0 else int(poly.gcd(domain.gen.elldivpol(2) * engine.Mod(1, domain.p)).poldegree())
+        two = 0 if size <= 0 else int(poly.gcd(domain.gen.elldivpol(2) * gp.Mod(1, domain.p)).poldegree())
         self.degree = 1 + two + 2 * (size - two)
         if self.degree % domain.p == 0:
             hint = "Frobenius and its dual have no kernel that points show"
@@ -132,10 +132,10 @@ class Isogeny:
         self.domain.check(P)
         if P is None:
             return None
-        engine, p = pari(), self.domain.p
+        gp, p = pari(), self.domain.p
         if self._velu is None:
             return _moved(P, self._change, p) if self.scaling != 1 else P
-        one = engine.Mod(1, p)
+        one = gp.Mod(1, p)
         image = _point(self._velu[1].ellisogenyapply([P[0] * one, P[1] * one]))
         return image if self._change == (1, 0, 0, 0) else _moved(image, self._change, p)
 
@@ -159,10 +159,10 @@ class Isogeny:
 
     def _x_map(self) -> tuple[Any, Any]:
         """The image's ``x`` as a quotient of two polynomials."""
-        engine = pari()
+        gp = pari()
         u, r = self._change[:2] if self.degree > 1 or self.scaling != 1 else (1, 0)
         if self._velu is None:
-            f, h2 = engine("'x") * engine.Mod(1, self.domain.p), engine.Mod(1, self.domain.p)
+            f, h2 = gp("'x") * gp.Mod(1, self.domain.p), gp.Mod(1, self.domain.p)
         else:
             f, h2 = self._velu[1][0], self._velu[1][2] ** 2
             common = f.gcd(h2)
@@ -174,16 +174,16 @@ class Isogeny:
 
         Its kernel is the image of the points that the degree kills.
         """
-        n, p, engine = self.degree, self.domain.p, pari()
+        n, p, gp = self.degree, self.domain.p, pari()
         if n == 1:
             return Isogeny(self.codomain, None, codomain=self.domain, scaling=pow(self.scaling, -1, p))
         torsion = division_polynomial(self.domain, n)
         over, under = self._x_map()
         # The x of the images: the resultant over those of the n-torsion outside of the kernel, each as often as it has preimages.
         outside = torsion / torsion.gcd(self._poly)
-        t = engine("'t")
-        images = outside.polresultant(over - t * under, "x").subst("t", engine("'x"))
-        poly = _distinct(images) if int(outside.poldegree()) else engine.Mod(1, p) * engine("'x") ** 0
+        t = gp("'t")
+        images = outside.polresultant(over - t * under, "x").subst("t", gp("'x"))
+        poly = _distinct(images) if int(outside.poldegree()) else gp.Mod(1, p) * gp("'x") ** 0
         made = Isogeny._made(self.codomain, poly)
         made._end_at(self.domain, n * pow(self.scaling, -1, p))
         return made
@@ -229,15 +229,15 @@ def isomorphisms(E: Curve, F: Curve) -> list[tuple[int, int, int, int]]:
     if E != F:
         return []
     units: set[int] = set()
-    engine = pari()
+    gp = pari()
     # c4(E) = u^4 c4(F), c6(E) = u^6 c6(F)
     if F.c4 and F.c6:
         square = E.c6 * F.c4 * pow(F.c6 * E.c4, -1, p) % p
-        units = {whole(r) for r in engine.polrootsmod(engine.Pol([1, 0, -square]), p)}
+        units = {whole(r) for r in gp.polrootsmod(gp.Pol([1, 0, -square]), p)}
     elif F.c4:
-        units = {whole(r) for r in engine.polrootsmod(engine.Pol([1, 0, 0, 0, -E.c4 * pow(F.c4, -1, p) % p]), p)}
+        units = {whole(r) for r in gp.polrootsmod(gp.Pol([1, 0, 0, 0, -E.c4 * pow(F.c4, -1, p) % p]), p)}
     else:
-        units = {whole(r) for r in engine.polrootsmod(engine.Pol([1, 0, 0, 0, 0, 0, -E.c6 * pow(F.c6, -1, p) % p]), p)}
+        units = {whole(r) for r in gp.polrootsmod(gp.Pol([1, 0, 0, 0, 0, 0, -E.c6 * pow(F.c6, -1, p) % p]), p)}
     (a1, a2, a3, _, _), (b1, b2, b3, _, _) = E.a, F.a
     found = []
     for u in sorted(units):
@@ -258,26 +258,26 @@ def _moved(P: Point, change: tuple[int, int, int, int], p: int) -> Point:
 
 
 def _polynomial(coefficients: Sequence[int], p: int) -> Any:
-    engine = pari()
-    return engine.Pol([c % p for c in reversed(coefficients)]) * engine.Mod(1, p)
+    gp = pari()
+    return gp.Pol([c % p for c in reversed(coefficients)]) * gp.Mod(1, p)
 
 
 def _of_point(E: Curve, P: Any) -> Any:
     E.check(P, "kernel")
-    engine, p = pari(), E.p
-    poly, Q, seen = engine.Mod(1, p) * engine("'x") ** 0, P, set()
+    gp, p = pari(), E.p
+    poly, Q, seen = gp.Mod(1, p) * gp("'x") ** 0, P, set()
     while Q is not None and Q[0] not in seen:
         seen.add(Q[0])
-        poly = poly * (engine("'x") - Q[0])
+        poly = poly * (gp("'x") - Q[0])
         Q = E.add(Q, P)
     return poly
 
 
 def _distinct(poly: Any) -> Any:
     """The monic polynomial with the same roots, each once."""
-    engine = pari()
+    gp = pari()
     result = poly.factor()[0]
-    product = engine(1)
+    product = gp(1)
     for f in result:
         product = product * f
     return product / product.pollead()

@@ -22,8 +22,8 @@ def check_prime(ell: int, p: int, argument: str = "ell") -> None:
 
 def division_polynomial(E: Curve, n: int) -> Any:
     """The monic polynomial of the ``x`` of all points, not zero, that ``n`` kills, each once."""
-    engine, gen = pari(), E.gen
-    one = engine.Mod(1, E.p)
+    gp, gen = pari(), E.gen
+    one = gp.Mod(1, E.p)
     if n % 2:
         poly = gen.elldivpol(n) * one
         return poly / poly.pollead()
@@ -40,25 +40,25 @@ def rational_kernels(E: Curve, ell: int) -> list[Any]:
     A factor of the division polynomial gives one ``x``, in the field that it makes; the multiples of the point give the others, and the
     subgroup is rational where the product of all has coefficients in the small field.
     """
-    engine, p = pari(), E.p
+    gp, p = pari(), E.p
     check_prime(ell, p)
     psi = division_polynomial(E, ell)
     factors = psi.factor()[0]
     if ell == 2:
         return [f for f in factors if f.poldegree() == 1]
     half, found = (ell - 1) // 2, []
-    X, z = engine("'x"), engine("'z")  # PARI's polynomials in z are coefficients of those in x, not the other way round
+    X, z = gp("'x"), gp("'z")  # PARI's polynomials in z are coefficients of those in x, not the other way round
     for f in factors:
         d = int(f.poldegree())
         if half % d:
             continue
-        x = engine.Mod(z, f.subst("x", z))
-        kernel = engine.Mod(1, p)
+        x = gp.Mod(z, f.subst("x", z))
+        kernel = gp.Mod(1, p)
         for k in range(1, half + 1):
             kernel = kernel * (X - multiple_x(E, k, x))
         coefficients = [c.lift() if c.type() == "t_POLMOD" else c for c in kernel.Vec()]
         if all(c.poldegree() <= 0 for c in coefficients):
-            poly = engine.Pol([c.polcoef(0) if c.type() == "t_POL" else c for c in coefficients]) * engine.Mod(1, p)
+            poly = gp.Pol([c.polcoef(0) if c.type() == "t_POL" else c for c in coefficients]) * gp.Mod(1, p)
             if poly not in found:
                 found.append(poly)
     return found
@@ -99,16 +99,16 @@ def eigen_kernel(E: Curve, ell: int, eigenvalue: int) -> Any:
     Raises:
         ArgumentError: as :func:`check_eigenvalue` says.
     """
-    engine, p = pari(), E.p
+    gp, p = pari(), E.p
     lam = check_eigenvalue(p, E.trace, ell, eigenvalue)
     kernel = short_kernel(p, *E.short, E.trace, ell, lam)
     if isinstance(kernel, list):
-        x, poly = engine("'x"), engine.Mod(1, p)
+        x, poly = gp("'x"), gp.Mod(1, p)
         for r in kernel:
             poly = poly * (x - r)
         kernel = poly
     moved = E._b[0] * pow(12, -1, p) if any(E.a[:3]) else 0  # the x of the short curve is x + b2/12
-    return kernel.subst("x", engine("'x") + moved % p) if moved else kernel
+    return kernel.subst("x", gp("'x") + moved % p) if moved else kernel
 
 
 def short_kernel(p: int, a: int, b: int, trace: int, ell: int, lam: int) -> Any:
@@ -117,24 +117,24 @@ def short_kernel(p: int, a: int, b: int, trace: int, ell: int, lam: int) -> Any:
     Rational points of the curve where ``lam`` is 1, of its twist where it is -1, else the points at which ``x^p`` is the ``x`` of the
     multiple: a greatest common divisor with the division polynomial. Nothing is drawn at random.
     """
-    engine = pari()
+    gp = pari()
     if ell == 2:
-        return [whole(r) for r in engine.polrootsmod(engine.Pol([1, 0, a, b]), p)][:1]
+        return [whole(r) for r in gp.polrootsmod(gp.Pol([1, 0, a, b]), p)][:1]
     if lam == 1:
-        gen = engine.ellinit([a, b], p)
+        gen = gp.ellinit([a, b], p)
         return _multiples(gen, _of_order(gen, ell, p + 1 - trace), ell)
     if lam == ell - 1:
         d = next(d for d in range(2, p) if kronecker(d, p) == -1)
-        gen = engine.ellinit([d * d * a, d**3 * b], p)
+        gen = gp.ellinit([d * d * a, d**3 * b], p)
         inverse = pow(d, -1, p)
         return [x * inverse % p for x in _multiples(gen, _of_order(gen, ell, p + 1 + trace), ell)]
-    gen = engine.ellinit([a, b], p)
-    one = engine.Mod(1, p)
+    gen = gp.ellinit([a, b], p)
+    one = gp.Mod(1, p)
     psi = gen.elldivpol(ell) * one
     k = min(lam, ell - lam)
-    x = engine.Mod(engine("'x") * one, psi)
-    below, here, above = (engine.Mod(gen.elldivpol(n) * one, psi) for n in (k - 1, k, k + 1))
-    curve = engine.Mod(engine.Pol([1, 0, a, b]) * one, psi)
+    x = gp.Mod(gp("'x") * one, psi)
+    below, here, above = (gp.Mod(gen.elldivpol(n) * one, psi) for n in (k - 1, k, k + 1))
+    curve = gp.Mod(gp.Pol([1, 0, a, b]) * one, psi)
     # psi_n is f_n for odd n and f_n / (2 y) for even n, and x(k P) = x - psi_{k-1} psi_{k+1} / psi_k^2
     if k == 1:
         missed = x**p - x
@@ -144,9 +144,9 @@ def short_kernel(p: int, a: int, b: int, trace: int, ell: int, lam: int) -> Any:
         missed = (x**p - x) * here**2 + 4 * curve * below * above
     kernel = psi.gcd(missed.lift())
     if int(kernel.poldegree()) > (ell - 1) // 2:  # the other eigenvalue is -lam: y tells them apart
-        x = engine.Mod(engine("'x") * one, kernel)
-        curve = engine.Mod(engine.Pol([1, 0, a, b]) * one, kernel)
-        here, twice = (engine.Mod(gen.elldivpol(n) * one, kernel) for n in (lam, 2 * lam))
+        x = gp.Mod(gp("'x") * one, kernel)
+        curve = gp.Mod(gp.Pol([1, 0, a, b]) * one, kernel)
+        here, twice = (gp.Mod(gen.elldivpol(n) * one, kernel) for n in (lam, 2 * lam))
         # y(n P)/y = f_2n / (4 curve psi_n^4)
         fourth = here**4 if lam % 2 else here**4 / (16 * curve**2)
         missed = curve ** ((p - 1) // 2) * (4 * curve * fourth) - twice

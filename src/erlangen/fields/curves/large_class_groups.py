@@ -51,9 +51,9 @@ def _form(found: Any) -> Form:
 
 def _generate(rows: list[tuple[int, ...]], moduli: list[int]) -> bool:
     """Whether some residues generate the whole group."""
-    engine = pari()
+    gp = pari()
     columns = [list(row) for row in rows] + [[n if i == k else 0 for k in range(len(moduli))] for i, n in enumerate(moduli)]
-    diagonal = engine.matsnf(engine.matrix(len(columns), len(moduli), [v for row in columns for v in row]))
+    diagonal = gp.matsnf(gp.matrix(len(columns), len(moduli), [v for row in columns for v in row]))
     return all(abs(int(v)) <= 1 for v in diagonal)
 
 
@@ -150,22 +150,22 @@ class Words(Mapping[tuple[int, ...], tuple[int, ...]]):
     """Short exponents of small primes for each element: a solution, moved by the reduced lattice of relations to near zero."""
 
     def __init__(self, rows: list[tuple[int, ...]], moduli: list[int]) -> None:
-        engine = pari()
+        gp = pari()
         self.moduli, count = moduli, len(rows)
         width = count + len(moduli)
         entries = [[row[i] for row in rows] + [n if i == k else 0 for k in range(len(moduli))] for i, n in enumerate(moduli)]
-        self._solve = engine.matrix(len(moduli), width, [v for row in entries for v in row])
-        kernel = engine.matkerint(self._solve)
+        self._solve = gp.matrix(len(moduli), width, [v for row in entries for v in row])
+        kernel = gp.matkerint(self._solve)
         relations = [[int(kernel[i, k]) for i in range(count)] for k in range(width - len(moduli))]
-        basis = engine.matrix(count, len(relations), [relations[k][i] for i in range(count) for k in range(len(relations))])
-        reduced = basis * engine.qflll(basis)
+        basis = gp.matrix(count, len(relations), [relations[k][i] for i in range(count) for k in range(len(relations))])
+        reduced = basis * gp.qflll(basis)
         self._reduced, self._inverse, self._count = reduced, reduced ** (-1), count
 
     def __getitem__(self, place: tuple[int, ...]) -> tuple[int, ...]:
-        engine = pari()
-        target = engine.matrix(len(place), 1, list(place))
-        solution = engine.matsolvemod(self._solve, 0, target[0])
-        far = engine.matrix(self._count, 1, [int(solution[i]) for i in range(self._count)])[0]
+        gp = pari()
+        target = gp.matrix(len(place), 1, list(place))
+        solution = gp.matsolvemod(self._solve, 0, target[0])
+        far = gp.matrix(self._count, 1, [int(solution[i]) for i in range(self._count)])[0]
         nearest = (self._inverse * far).round()
         return tuple(int(v) for v in far - self._reduced * nearest)
 

@@ -135,13 +135,13 @@ class Torsion:
         (a, b), (c, d) = self.frobenius
         if any(((a * v + b * w) % self.n, (c * v + d * w) % self.n) not in given for v, w in given):
             raise ArgumentError("subgroup", "a subgroup that Frobenius keeps", f"{sorted(given)}", f"Frobenius is {self.frobenius}")
-        engine, p = pari(), self.curve.p
-        poly, x = engine.Mod(1, p) * engine("'x") ** 0, engine("'x")
+        gp, p = pari(), self.curve.p
+        poly, x = gp.Mod(1, p) * gp("'x") ** 0, gp("'x")
         for v, w in sorted(given - {(0, 0)}):
             if (v, w) <= (-v % self.n, -w % self.n):
                 poly = poly * (x - self._x[v, w])
         # The coefficients lie in the prime field, and PARI writes those of an extension as plain numbers.
-        return engine.Pol([c if c.type() == "t_INTMOD" else int(str(c)) for c in poly.Vec()]) * engine.Mod(1, p)
+        return gp.Pol([c if c.type() == "t_INTMOD" else int(str(c)) for c in poly.Vec()]) * gp.Mod(1, p)
 
 
 def _extension(p: int, c: int, m: int, omega: tuple[int, int], n: int) -> int:
@@ -160,16 +160,16 @@ def _extension(p: int, c: int, m: int, omega: tuple[int, int], n: int) -> int:
 
 
 def _basis(E: Curve, n: int, r: int) -> tuple[tuple[Any, Any], Any]:
-    """Two points that span those that ``n`` kills, over the extension of degree ``r``: told independent by the order of their Weil pairing."""
-    engine, p = pari(), E.p
-    field = engine.ffgen(engine.ffinit(p, r, "'a")) if r > 1 else engine.ffgen(engine("'a") * engine.Mod(1, p), "'a")
-    gen = engine.ellinit([c * field**0 for c in E.a], field)
+    """Two points that span those that ``n`` kills, over the extension of degree ``r``: independent by the order of their Weil pairing."""
+    gp, p = pari(), E.p
+    field = gp.ffgen(gp.ffinit(p, r, "'a")) if r > 1 else gp.ffgen(gp("'a") * gp.Mod(1, p), "'a")
+    gen = gp.ellinit([c * field**0 for c in E.a], field)
     before, trace = 2, E.trace
     for _ in range(r - 1):
         before, trace = trace, E.trace * trace - p * before
     count = p**r + 1 - trace
     draw = random.Random(n)
-    total = [engine([0]), engine([0])]
+    total = [gp([0]), gp([0])]
     for ell, k in factorint(n).items():
         cofactor = count
         while cofactor % ell == 0:

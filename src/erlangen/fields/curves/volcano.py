@@ -21,11 +21,11 @@ LARGEST_PRIME = 300
 
 def neighbour_invariants(p: int, j: int, ell: int) -> list[int]:
     """The roots of the modular polynomial of ``ell`` at ``j``, each as often as it is one, ascending."""
-    engine = pari()
-    poly = engine.polmodular(ell, 0, engine.Mod(j, p))
+    gp = pari()
+    poly = gp.polmodular(ell, 0, gp.Mod(j, p))
     found: list[int] = []
-    for root in sorted(whole(r) for r in engine.polrootsmod(poly, p)):
-        factor, rest = engine.Pol([1, -root], "y") * engine.Mod(1, p), poly
+    for root in sorted(whole(r) for r in gp.polrootsmod(poly, p)):
+        factor, rest = gp.Pol([1, -root], "y") * gp.Mod(1, p), poly
         while (divided := rest.divrem(factor))[1] == 0:
             found.append(root)
             rest = divided[0]
