@@ -210,6 +210,7 @@ SYSTEMS = (
         "linking past and future null infinity",
         "fields/spacetime",
         "works: BMS3 truncated to a grid, charges, flows and orbits; the link proved unique, formulas derived, matter",
+        beside="a generator followed to 1e-14 in a hundredth of the time of Runge-Kutta's 1024 steps, which reach 7e-14",
     ),
     System(
         25,
