@@ -22,9 +22,10 @@ def precision(config: Config) -> Found:
         F = bi.fisher_matrix(at | {"iota": math.radians(degrees)})
         found = [F.sigma("psi"), *(F.with_phase(s).sigma("psi") for s in (0.1, 0.01))]
         worst = max(worst, *(abs(x / y - 1) for x, y in zip(found, expected)))
-        rows.append([degrees, *found, "yes" if F.measures("psi") else "no"])
+        whole = bi.fisher_matrix(at | {"iota": math.radians(degrees)}, [n for n in at if n != "fddot"] + ["iota"])
+        rows.append([degrees, *found, whole.sigma("psi"), "yes" if F.measures("psi") else "no"])
     face_on = bi.fisher_matrix(at | {"iota": 0.0}).regular()
-    rows.append([0.0, "singular", "singular", "singular", "no"])
+    rows.append([0.0, "singular", "singular", "singular", "singular", "no"])
     tilts = torch.linspace(2, 88, 30)
     lines: dict[str, list[float]] = {"waves alone": [], "timed to 0.1": [], "timed to 0.01": []}
     for degrees in tilts.tolist():
@@ -49,7 +50,14 @@ def precision(config: Config) -> Found:
         source=PEER,
         key="sigma",
     )
-    columns = ["inclination (deg)", "waves alone", "phase to 0.1", "phase to 0.01", "measured by waves alone"]
+    columns = [
+        "inclination (deg)",
+        "waves alone",
+        "phase to 0.1",
+        "phase to 0.01",
+        "waves alone, place free",
+        "measured by waves alone",
+    ]
     text = "Timing does not only part the pairs: near face-on it is what makes the position angle a number at all."
     section = Section(
         "How well the angle is measured", text, tables=[Table("Errors of psi (rad)", columns, rows)], figures=[figure]
