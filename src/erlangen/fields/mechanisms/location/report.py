@@ -140,7 +140,7 @@ def in_words(found: Located) -> str:
     elif found.least <= 1e-12:
         price = f"{what} {found.total:.6g}{unit}; {possible} is nothing"
     else:
-        more = f"{found.total / found.least - 1:.2%}"
+        more = f"{100 * (found.total / found.least - 1):.3g}%"
         price = f"{what} {found.total:.6g}{unit}, {more} more than {possible}, {found.least:.6g}{unit}"
     far = int(found.costs.argmax())
     farthest = f"{found.names[far]} goes farthest, {found.costs[far]:.6g}{unit}"
