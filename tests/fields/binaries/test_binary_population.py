@@ -74,6 +74,13 @@ def test_a_quadrupole_is_found_and_with_fewer_candidates_better():
         assert bi.quadrupole(candidates(even, n, k)).isotropic
 
 
+def test_significance_beyond_the_smallest_numbers():
+    rng = torch.Generator().manual_seed(0)
+    strong = bi.quadrupole(bi.draw_directions(10_000, 0.3, Z, rng)[:, None])
+    assert strong.isotropic["p"] == 0
+    assert abs(strong.significance - math.sqrt(strong.isotropic["chi2"])) < 1
+
+
 def test_covariance_is_right():
     """Over many populations the estimates spread as their covariance says, and the test of isotropy keeps its level."""
     rng = torch.Generator().manual_seed(5)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
+from scipy.optimize import brentq
 from scipy.stats import chi2, norm
 from torch import Tensor
 
@@ -65,7 +66,11 @@ class Quadrupole:
     @property
     def significance(self) -> float:
         """Of alignment, in standard deviations of a normal variable (one-sided)."""
-        return float(norm.isf(self.isotropic["p"])) if self.isotropic["p"] > 1e-300 else math.inf
+        p, half = self.isotropic["p"], self.isotropic["chi2"] / 2
+        if p > 1e-300:
+            return float(norm.isf(p))
+        log_p = -half + 1.5 * math.log(half) - math.lgamma(2.5)  # of the upper incomplete gamma function, far out
+        return float(brentq(lambda z: norm.logsf(z) - log_p, 30.0, 2 * math.sqrt(2 * half)))
 
     def along(self, axis: Float[Tensor, " 3"]) -> tuple[float, float]:
         """``<(L.axis)^2> - 1/3`` and its standard error; the significance of alignment with an axis that was named before."""
