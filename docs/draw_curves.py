@@ -70,7 +70,8 @@ def volcano() -> list[str]:
         parts.append(f'<path d="M{x:.1f} {y:.1f}L{z:.1f} {w:.1f}" stroke="{colour}" stroke-width="1.8"/>')
     for i, (x, y) in spot.items():
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#1A7FC1"/>')
-        parts.append(f'<text x="{x:.1f}" y="{y + (18 if found.levels[i] else -10):.1f}">{found.curves[i].j}</text>')
+        right, down = ((0, -10), (-17, 4), (0, 18))[found.levels[i]]
+        parts.append(f'<text x="{x + right:.1f}" y="{y + down:.1f}">{found.curves[i].j}</text>')
     return parts
 
 

@@ -58,7 +58,7 @@ class Config:
 
     full: bool = False
     largest: int = 200
-    traces: int = 3
+    traces: int = 6
     searched: int = 4
     quaternions: int = 200
     bits: int = 64
@@ -94,8 +94,8 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         rivals=[rival],
         sections=[part[1] for part in parts],
         seconds=time.perf_counter() - started,
-        answer=f"{claims.summary()}: counted by explicit points, the index of {census['equal']} of {census['subgroups']} subgroups is the "
-        "theorem's.",
+        answer=f"Counted by explicit points, the index of {census['equal']} of {census['subgroups']} subgroups is the theorem's; "
+        f"{claims.summary()}.",
         key_numbers=[
             KeyNumber("subgroups whose index is the formula's", f"{census['equal']} of {census['subgroups']}"),
             KeyNumber("curves under Z/27 over the field of 419", 27),

@@ -27,7 +27,12 @@ def draw_volcano(found: Volcano, title: str = "") -> Figure:
     E = found.curves[0]
     loops = sum(a == b for a, b in found.arrows)
     double = sum(n > 1 for n in Counter((a, b) for a, b in found.arrows if a < b).values())
-    notes = [f"{loops} isogenies lead from a curve to itself" if loops else "", f"{double} lines stand for two" if double else ""]
+    around = sum(level == min(found.levels) for level in found.levels) > 2
+    notes = [
+        "the two ends of the crater are joined" if around else "",
+        f"{loops} isogenies lead from a curve to itself" if loops else "",
+        f"{double} lines stand for two" if double else "",
+    ]
     return layered_graph(
         layers,
         lines,
