@@ -30,6 +30,18 @@ def test_the_contract(checked, monkeypatch) -> None:
         "SL(2), samples",
         "by factors",
     }
+    # Sixty digits are enough for invariants of moments to read half of the moved ones, one in ten would be chance.
+    assert outcome.metrics["simple"][affine_digits.SVM_MOVED]["GL+(2)"][0] > 0.3
+    assert outcome.claims[0].baseline == outcome.metrics["simple"][affine_digits.SVM_MOVED]["GL+(2)"][0]
+
+
+def test_what_moments_leave_is_a_rotation_that_the_invariants_do_not_see() -> None:
+    x = torch.zeros(1, 1, 20, 20)
+    x[..., 6:14, 8:11] = 1.0
+    x[..., 6:8, 8:14] = 1.0
+    quarter = x.rot90(1, (2, 3))
+    both = [affine_digits.polar_bispectrum(affine_digits.canonical(image)) for image in (x, quarter)]
+    assert abs(both[0] - both[1]).max() < 0.02
 
 
 def test_recipes_are_what_they_say() -> None:

@@ -28,6 +28,10 @@ def test_ensembles_run_and_report_every_arm() -> None:
         assert set(found["MLP"]["averages"]) == {"as they are", "weights matched", "activations matched"}
         for way in ("weights matched", "activations matched"):
             assert len(found["MLP"]["averages"][way]["two"]) == 2
+    # Trees on three hundred rows and more are far better than networks of three epochs.
+    rivals = [claim for claim in outcome.claims if claim.key == "rival"]
+    assert [claim.baseline for claim in rivals] == pytest.approx([outcome.metrics[n]["boosted"] for n in ("digits", "diamonds")])
+    assert not any(claim.holds for claim in rivals)
     # The gain by rows is that of the curve, which is computed elsewhere.
     for found in outcome.metrics.values():
         for arm in (found[family] for family in found if isinstance(found[family], dict)):
@@ -50,6 +54,8 @@ def test_experts_run() -> None:
     config = Config(part="experts", width=8, epochs=2, experts=(2,), seeds=2, jobs=1)
     outcome = STUDY.run(config, quiet=True)
     assert check_outcome(STUDY, outcome)
+    assert outcome.metrics["boosted"] > 0.9
+    assert outcome.claims[0].baseline == outcome.metrics["boosted"]
     mixtures = {name: found for name, found in outcome.metrics.items() if name.startswith(("softmax", "gumbel"))}
     assert len(mixtures) == 8
     for found in mixtures.values():

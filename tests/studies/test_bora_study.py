@@ -41,6 +41,11 @@ def test_the_contract_and_every_claim(checked, folder, monkeypatch):
     assert {claim.key for claim in outcome.claims} == set(STUDY.claims) - {"all-weights"}
     assert len([c for c in outcome.claims if c.key == "loss-order"]) == 2
     told = outcome.metrics["tweets"]
+    rivals = [c for c in outcome.claims if c.key == "rival"]
+    machine = next(found for name, found in told.items() if name.startswith("linear SVM"))
+    assert rivals[0].baseline == pytest.approx(machine["score"])
+    assert 0.4 < machine["score"] <= 1
+    assert len(rivals) == 2
     counts = [told[name]["trained"] for name in ("lora", "dora", "bora")]
     # two blocks of four 16 x 16 matrices, one 24 x 16 and one 16 x 24
     assert counts[0] == 2 * 4 * (4 * 32 + 2 * 40)
@@ -62,7 +67,7 @@ def test_losses_are_compared_at_one_rate():
         runs = [Tuned(rate, 0, History(losses=[loss] * 10), 0.0, torch.zeros(1, 2)) for rate, loss in losses.items()]
         return Method("lora", 1, runs, [run for run in runs if run.rate == chosen], None)
 
-    result = compare.Compared("texts", None, {}, [], "small")
+    result = compare.Compared("texts", None, {}, [], "small", None, 0.0)
     lora, dora = method({1.0: 0.5, 2.0: 0.1}, 1.0), method({1.0: 0.4, 2.0: 0.9}, 2.0)
     assert compare.loss_claim(result, (lora, dora, method({1.0: 0.402, 2.0: 5.0}, 1.0))).holds
     assert not compare.loss_claim(result, (lora, dora, method({1.0: 0.404, 2.0: 5.0}, 1.0))).holds

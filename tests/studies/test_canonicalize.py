@@ -29,6 +29,12 @@ def test_parts_run(part):
     assert len(list(outcome.claims)) >= 3
     exact = [claim for claim in outcome.claims if claim.reported == "exact"]
     assert exact and all(claim.holds for claim in exact)  # noqa: PT018 - what is exact is so without training
+    if part == "adapt":
+        simple = outcome.metrics["simple"]
+        # A mean and a choice over all four turns do not ask which one came.
+        assert len(set(simple["the surest turn"])) == len(set(simple["the mean over turns"])) == 1
+        assert min(simple["a classifier of turns"]) > 0
+        assert outcome.claims[0].baseline == max(min(right) for right in simple.values())
 
 
 @pytest.mark.slow
@@ -36,6 +42,7 @@ def test_images_run():
     outcome = STUDY.run(Config(part="images", seconds=0.2, samples=100), quiet=True)
     assert check_outcome(STUDY, outcome)
     assert next(claim for claim in outcome.claims if claim.reported == "exact").holds
+    assert outcome.claims[0].baseline == outcome.metrics["rival"] < 90
 
 
 def test_an_unknown_part_is_named():

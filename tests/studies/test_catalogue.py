@@ -79,7 +79,7 @@ def test_what_one_package_has_broken_leaves_the_others(installed):
     assert load_study("mine") is MINE
     others = catalogue()[-1]["studies"]
     assert others["mine"] == ["one is one", "two is two"]
-    for name, said in (("path", "a Study named"), ("gone", "no_such_package"), ("nft", "one thing of the name")):
+    for name, said in (("path", "a Study named"), ("gone", "no_such_package"), ("one thing of the name")):
         (reason,) = others[name]
         assert reason.startswith("cannot be loaded: ")
         assert said in reason
@@ -147,10 +147,10 @@ def test_parts_leave_out_what_others_measure(monkeypatch):
 
 #: Studies that have no rival beside them yet.
 ALONE = {
-    "affine-digits", "asymmetric-ensembles", "bora", "brauer-beam", "canonicalize", "clouds", "cybloids", "diffcsp", "eq2pc", "essl",
-    "explain", "faenet", "frame-averaging", "gaattention", "gfno", "gwl", "hardness", "hidden-symmetries", "jellyfish-chirality",
-    "learned-optimizer", "liegan-cyclic", "liegan-jets", "liegan-two-body", "nft", "orbit", "partition-diagrams",
-    "physical-compatibility", "pointwise", "pointwise-networks", "robot-design", "soft-equivariance", "unf-zoo",
+    "brauer-beam", "clouds", "cybloids", "diffcsp", "eq2pc",
+    "faenet", "frame-averaging", "gaattention", "gfno", "gwl", "hardness", "hidden-symmetries", "jellyfish-chirality",
+    "liegan-cyclic", "liegan-jets", "liegan-two-body", "partition-diagrams",
+    "physical-compatibility", "pointwise", "pointwise-networks", "robot-design", "soft-equivariance",
     "wyckoffdiff",
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ import torch
 from erlangen.errors import ArgumentError
 from erlangen.fields.photonics import dos, dos_frequencies, empty_lattice_dos, random_cells
 from erlangen.studies.essl import STUDY, Config
-from erlangen.studies.essl.images import Arm, model
+from erlangen.studies.essl.images import Arm, Data, model, supervised_pixels
 from erlangen.studies.essl.photonics import FAMILIES, relative_error, spectrum
 from erlangen.studies.essl.table import TRANSFORMS, arms
 from erlangen.testing import check_study
@@ -21,6 +21,17 @@ SMALL = Config(images=100, test=40, steps=2, batch=32, cells=40, labelled=12, ep
 @pytest.mark.parametrize("part", ["fashion", "table", "photonics"])
 def test_every_part_keeps_the_contract(part):
     assert check_study(STUDY, dataclasses.replace(SMALL, part=part), quiet=True)
+
+
+def test_a_machine_on_pixels_is_what_it_says():
+    """With classes that two pixels tell, it needs no features; its own score is that of its answers."""
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand(300, 1, 4, 4, generator=draw)
+    y = (x[:, 0, 0, 0] > x[:, 0, 3, 3]).long()
+    images = Data(x[:200], y[:200], x[200:], y[200:], "two pixels")
+    few, many = (supervised_pixels(images, count)[0] for count in (20, 4000))
+    assert few < many
+    assert many > 85
 
 
 def test_an_unknown_part_is_named():

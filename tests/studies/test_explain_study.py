@@ -9,6 +9,7 @@ import pytest
 from erlangen.errors import ArgumentError, MissingExtra
 from erlangen.studies.explain import STUDY, Config
 from erlangen.studies.explain import setting as settings
+from erlangen.studies.explain.part import shift_invariants
 from erlangen.testing import check_outcome
 
 TINY = {"steps": 2, "explained": 3, "draws": 2}
@@ -72,7 +73,7 @@ def test_outlines_have_their_exact_facts(small):
     exact = [claim for claim in outcome.claims if claim.reported in ("exact", "1")]
     assert len(exact) == 3
     assert all(claim.holds for claim in exact)
-    assert len(outcome.claims) == 8
+    assert len(outcome.claims) == 9
     numbers = outcome.metrics["outlines"]
     scores = numbers["scores"]["All-CNN"]
     guaranteed = [name for name, row in scores.items() if row["guarantee"] == "guaranteed"]
@@ -97,8 +98,25 @@ def test_images_are_scored_over_a_set_of_shifts(small):
     scores = outcome.metrics["images"]["scores"]["All-CNN"]
     assert scores["Integrated Gradients"]["mean"] == pytest.approx(1, abs=1e-4)
     assert scores["Integrated Gradients"]["model_invariance"] == pytest.approx(1, abs=1e-5)
-    assert outcome.claims[0].holds
+    rival, *others = outcome.claims
+    assert rival.baseline > 0.3  # ten classes, three hundred images
+    assert others[0].holds
     assert "KernelShap" not in scores
+
+
+def test_the_rivals_features_are_as_robust_as_the_invariant_network():
+    """No shift changes them, so the gradient of whatever reads them moves along with the datum."""
+    import torch
+
+    found = settings.images(Config(samples=64))
+    shift = found.inp.group.take(found.elements, torch.tensor([7, 20, 33, 50]))
+    x = torch.rand(4, 1, 22, 22, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+    moved = found.inp.act(shift, x.detach()).requires_grad_()
+    here, there = (shift_invariants(t) for t in (x, moved))
+    assert torch.allclose(here, there, atol=1e-9)
+    weights = torch.randn(here.shape[1], generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    saliency, of_moved = (torch.autograd.grad((f * weights).sum(), t)[0] for f, t in ((here, x), (there, moved)))
+    assert torch.allclose(found.inp.act(shift, saliency), of_moved, atol=1e-9)
 
 
 def test_the_real_settings_are_what_they_say():

@@ -25,10 +25,15 @@ own = lru_cache(own_shifts)
 
 def test_signals_run_and_the_closed_forms_are_exact(monkeypatch):
     monkeypatch.setattr(signals, "own_shifts", own)
+    monkeypatch.setattr(signals, "KERNELS", 200)
     monkeypatch.setattr(signals, "shared_shifts", partial(shared_shifts, shifts=8))
     outcome = STUDY.run(Config(part="signals", steps=3, samples=200), quiet=True)
     assert check_outcome(STUDY, outcome)
     found = claims(outcome)
+    # One who knows the sensor, or has none, needs no network.
+    simple = outcome.metrics["simple"]
+    assert max(simple["the closed form from the same frames"], simple["the closed form behind the sensor's inverse"]) < 1e-8
+    assert simple["kernel ridge from the same frames"] < 1
     assert found["the clean signals need no network: the closed form finds the frequencies and predicts to rounding"].holds
     assert found["the quadratic sensor is linear too, in enough directions: least squares predicts to rounding"].holds
 
@@ -40,6 +45,7 @@ def test_compress_runs_and_the_fourier_code_is_what_theory_says():
     assert found["the low-pass Fourier code leaves what theory says"].holds
     assert found["the low-pass Fourier code leaves what theory says"].baseline == pytest.approx(5.9622, abs=1e-4)
     assert outcome.metrics["linear, 10 numbers"]["code"] < 1e-8
+    assert outcome.answer.startswith("Least squares in ten numbers is better")
 
 
 @pytest.mark.parametrize("part", ["digits", "views"])
@@ -48,6 +54,12 @@ def test_image_parts_run(part):
     assert check_outcome(STUDY, outcome)
     assert outcome.name == "nft"
     assert len(list(outcome.claims)) >= 2
+    rival = next(claim for claim in outcome.claims if claim.key == "rival")
+    if part == "digits":  # ten classes, three hundred images
+        assert rival.baseline > 30
+        assert outcome.metrics["change"]["SVM on polar Fourier invariants"] < 0.15
+    else:
+        assert rival.baseline == outcome.metrics["errors"]["bilinear least squares"]
     if part == "views":
         assert outcome.metrics["errors"]["mean image"] == pytest.approx(1, abs=1e-5)
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from erlangen.studies import orbit
-from erlangen.studies.orbit import STUDY, SYMMETRIC, Config, run, scattering_models
+from erlangen.studies.orbit import POLAR, RIDGE, STUDY, SYMMETRIC, Config, run, scattering_models
 from erlangen.testing import check_outcome
 
 
@@ -23,10 +23,15 @@ def test_runs_and_reports_every_model(part, few):
     outcome = run(Config(part=part, seconds=0.1), quiet=True)
     assert check_outcome(STUDY, outcome)
     (table,) = outcome.metrics[part]
-    assert len(outcome.claims) == (16 if part == "lorentz" else 6)
+    assert len(outcome.claims) == (17 if part == "lorentz" else 7)
+    if part == "so2":
+        assert table[POLAR]["error"] < 60
     for name, row in table.items():
         assert all(math.isfinite(value) for value in row.values()), name
     if part == "lorentz":
+        # The target is a polynomial of the products: with the law's form in hand there is nothing left to learn.
+        assert table[RIDGE]["moved"] < 1e-8
+        assert outcome.answer.startswith("Ridge on the ten products is better")
         assert set(SYMMETRIC) < set(table)
         # Exact symmetry does not wait for training.
         for name in set(SYMMETRIC) - {"orbit, probabilistic"}:

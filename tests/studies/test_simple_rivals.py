@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.mechanics import bodies, nbody
-from erlangen.studies.rivals import VectorRidge, boosters, charges, columns, logistics, machines, ridges, simplest
+from erlangen.studies.rivals import (
+    VectorRidge,
+    boosters,
+    charges,
+    columns,
+    logistics,
+    machines,
+    polar_bispectrum,
+    polar_moduli,
+    ridges,
+    simplest,
+)
 
 
 def test_the_degree_is_found() -> None:
@@ -69,3 +82,21 @@ def test_charges_need_no_network() -> None:
     assert found.ridge.median() < line.median() / 3
     rows = found.beside("the network", 0.02, 30.0, "200 systems")
     assert [row.winner for row in rows] == ["rival", "rival" if found.ridge.mean() < 0.02 else "method"]
+
+
+def test_polar_invariants_do_not_see_rotations_and_only_one_sees_mirrors() -> None:
+    """A smooth image, turned by its formula, not by interpolation."""
+    line = torch.linspace(-1, 1, 40)
+    y, x = torch.meshgrid(-line, line, indexing="ij")
+
+    def image(angle: float) -> torch.Tensor:
+        c, s = math.cos(angle), math.sin(angle)
+        u, v = c * x + s * y, c * y - s * x
+        return (torch.exp(-8 * ((u - 0.3) ** 2 + v**2)) + 0.5 * torch.exp(-12 * (u**2 + (v - 0.5) ** 2)))[None]
+
+    mirrored = image(0.0).flip(-1)
+    for invariants, sees in ((polar_moduli, False), (polar_bispectrum, True)):
+        here = invariants(image(0.0))
+        turned, flipped = (np.linalg.norm(invariants(x) - here) / np.linalg.norm(here) for x in (image(0.7), mirrored))
+        assert turned < 0.06
+        assert (flipped > 0.1) == sees

@@ -327,6 +327,41 @@ def test_projection_modes():
     assert bool(x.grad.isfinite().all())
 
 
+def test_matrices_are_in_the_component_of_the_group_from_the_start():
+    """Of special groups none is a reflection; of O(n) some are."""
+    for group in (SO(2), SO(3), SO(1, 3)):
+        torch.manual_seed(0)
+        x = normal(300, 4, group.n)
+        raw = Scalar(group, 4).double()
+        m = Orbit(raw, project="none").double()(group.vector, x).elements
+        assert bool((torch.linalg.det(m) > 0).all())
+        assert bool((torch.linalg.det(raw(x)) < 0).any())
+        g = group.sample(300, generator=torch.Generator().manual_seed(1), dtype=F64)
+        there = Orbit(raw, project="none").double()(group.vector, x @ g.mT).elements[:, 0]
+        assert torch.allclose(there, g @ m[:, 0], atol=1e-8)
+    torch.manual_seed(0)
+    assert bool((torch.linalg.det(Orbit(Scalar(O(3), 4)).double()(O(3).vector, normal(300, 4, 3)).elements) < 0).any())
+
+
+def test_a_projection_that_never_engaged_is_told_once():
+    """A frozen classifier pulls the matrices off the group: its images are sheared, which no longer goes without a word."""
+    torch.manual_seed(0)
+    reader, plane = RingMoments(), Images(SO(2).vector)
+    x = torch.rand(64, 1, 12, 12)
+    frame = Orbit(Scalar(SO(2), reader.vectors), reader=reader)
+    model = er.symmetrize(nn.Sequential(nn.Flatten(), nn.Linear(144, 2)), plane, SO(2).scalar, frame=frame, check=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nothing was trained yet
+        model.eval()(x)
+        model.train()(x)
+    model.eval()
+    with pytest.warns(UserWarning, match="has projected nothing.*sheared.*project='always'"):
+        model(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model(x)
+
+
 def test_losses_train_through_the_model():
     torch.manual_seed(0)
     model = er.symmetrize(Net(16, (1,)), O(1, 3).vector, O(1, 3).scalar, frame=Orbit(Scalar(O(1, 3), 4), weight=2.0, keep=0.5))

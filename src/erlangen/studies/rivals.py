@@ -232,3 +232,61 @@ def charges(
         time.process_time() - started - spent,
         found.settings,
     )
+
+
+def polar_moduli(images: torch.Tensor, *, rings: int = 14, frequencies: int = 10, angles: int = 64) -> np.ndarray:
+    """What no rotation about the image's centre changes: roots of moduli of Fourier coefficients along circles.
+
+    Args:
+        images: ``[N, h, h]`` or ``[N, 1, h, h]``.
+        rings: circles, of evenly spaced radii up to half the side.
+        frequencies: the highest one; the zeroth is the mean of a circle.
+        angles: points on each circle, interpolated bilinearly.
+
+    Returns:
+        ``[N, rings (frequencies + 1)]``.
+
+    >>> x = torch.rand(2, 28, 28)
+    >>> bool(np.abs(polar_moduli(x) - polar_moduli(x.rot90(1, (1, 2)))).max() < 1e-3)
+    True
+    """
+    return columns(_circles(images, rings, frequencies, angles).abs().sqrt())
+
+
+def polar_bispectrum(images: torch.Tensor, *, rings: int = 8, frequencies: int = 8, angles: int = 64) -> np.ndarray:
+    """:func:`polar_moduli` and the phases that a rotation leaves: those between neighbouring circles, and between frequencies of one.
+
+    Of circles ``r`` and ``r + 1`` or ``r + 2`` the products ``c_k(r) conj c_k(r + d)``, of one circle ``c_k^2 conj c_2k`` and
+    ``c_1 c_k conj c_{k+1}``, each with the size of one coefficient's root.
+
+    Args:
+        images, rings, frequencies, angles: as for :func:`polar_moduli`; at least three circles and two frequencies.
+
+    >>> x = torch.rand(2, 28, 28)
+    >>> bool(np.abs(polar_bispectrum(x) - polar_bispectrum(x.rot90(1, (1, 2)))).max() < 1e-2)
+    True
+    """
+    c = _circles(images, rings, frequencies, angles)
+    half = frequencies // 2
+    products = [
+        (c[:, 1:, 1:] * c[:, :-1, 1:].conj(), 2),
+        (c[:, 2:, 1:] * c[:, :-2, 1:].conj(), 2),
+        (c[..., 1 : half + 1].square() * c[..., 2 : 2 * half + 1 : 2].conj(), 3),
+        (c[..., 1:2] * c[..., 1:-1] * c[..., 2:].conj(), 3),
+    ]
+    found = [c.abs().sqrt().flatten(1)]
+    for product, factors in products:
+        # A product of m coefficients has the size of a root of one.
+        level = product * product.abs().clamp_min(1e-12) ** (0.5 / factors - 1)
+        found += [level.real.flatten(1), level.imag.flatten(1)]
+    return columns(torch.cat(found, 1))
+
+
+def _circles(images: torch.Tensor, rings: int, frequencies: int, angles: int) -> torch.Tensor:
+    """Fourier coefficients along circles, ``[N, rings, frequencies + 1]``."""
+    x = images.detach().reshape(len(images), 1, *images.shape[-2:])
+    radii = ((torch.arange(rings) + 0.5) / rings).to(x)
+    phi = (2 * torch.pi * torch.arange(angles) / angles).to(x)
+    grid = torch.stack([radii[:, None] * phi.cos(), radii[:, None] * phi.sin()], -1)
+    sampled = [torch.nn.functional.grid_sample(p, grid.expand(len(p), -1, -1, -1), align_corners=False) for p in x.split(4096)]
+    return torch.fft.rfft(torch.cat(sampled)[:, 0])[..., : frequencies + 1] / angles

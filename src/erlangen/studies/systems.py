@@ -50,6 +50,8 @@ SYSTEMS = (
         "bi-dimensional weight-decomposed low-rank adaptation",
         "parameters",
         "works on any torch model, beside LoRA and DoRA; peft's files; `erlangen adapt`",
+        "few texts: linear models are level (tweets: adapters ahead by 0.7 ± 0.9 points; newswire: behind by 0.35 ± 0.5), at a "
+        "fraction of the time",
     ),
     System(
         2,
@@ -85,6 +87,9 @@ SYSTEMS = (
         "equivariant self-supervised learning",
         "discover",
         "works on SimCLR, SimSiam, Barlow Twins with any finite group or continuous parameters; photonic crystals",
+        "small images of clothes: an SVM on pixels has 84.7 % from 4000 labels in 4 s, features that predict turns 82.6 % after "
+        "160 s; level at 100 labels (69.5 % and 70.4 %): the closed forms are enough there; what it shows is which symmetries "
+        "features should feel",
     ),
     System(
         7,
@@ -92,6 +97,9 @@ SYSTEMS = (
         "explanations under the model's symmetry group",
         "measure",
         "works: scores, guarantees, symmetrized explainers; in every audit",
+        "says which explanations of a given model move along with the data; where the model is free, an SVM on Fourier moduli is "
+        "as robust by "
+        "construction and more accurate (shifted clothes: .82 beside .68, 10 s each)",
     ),
     System(
         8,
@@ -188,6 +196,9 @@ SYSTEMS = (
         "universal neural functionals on weight spaces",
         "parameters",
         "works on any torch model's weights; learned optimizers",
+        "ranks networks from their weights alone (tau .81; boosting on their statistics .78); where 20 labelled digits are at "
+        "hand, a test tells "
+        "as much, and agreement with the whole zoo on 50 unlabelled ones more (.87)",
     ),
     System(21, "LieGAN", "generative adversarial symmetry discovery", "discover", "works, with closed-form companions and LieGNN"),
     System(
@@ -203,6 +214,9 @@ SYSTEMS = (
         "decompositions of GL+(n), SL(n) and affine groups",
         "groups, nn",
         "works: factors with exact measures; image networks on Aff+(2), GL+(2), SL(2), by factors and by samples",
+        "moved digits: moments, polar invariants and an SVM are ahead on GL+(2) (.917 in 8 s beside .897 in 40 s) and level on "
+        "affNIST's recipe "
+        "(.935, .944), where the SVM sees moved copies; from upright digits alone the network is ahead (.897 beside .861)",
     ),
     System(
         24,
@@ -233,6 +247,8 @@ SYSTEMS = (
         "equivariance with learned canonicalization functions",
         "symmetrize",
         "works for images, clouds, sets, products of groups",
+        "turned clothes: an SVM on polar Fourier moduli has 17.2 % errors in 8 s, the best of six canonicalizations 24.2 % in 16 "
+        "s; a frozen classifier stands quarter turns as well by a learned pose (.855) as by a classifier of turns (.850)",
     ),
     System(
         28,
@@ -247,6 +263,8 @@ SYSTEMS = (
         "symmetrization by orbit distance minimization",
         "symmetrize",
         "works for matrix groups, compact or not",
+        "moved events: ridge on the ten products is exact (8e-27 beside .020), so take it where answers are polynomials of few invariants; "
+        "turned clothes: an SVM on polar Fourier moduli 19.3 % beside 26.2 % error; against augmentation 12 times less error",
     ),
     System(30, "jellyfish diagrams", "all equivariant linear maps of the alternating group", "maps", "works: every A_n map"),
     System(
@@ -255,6 +273,9 @@ SYSTEMS = (
         "asymmetric networks in ensembles and mixtures",
         "parameters",
         "works on any module; re-basin of any weight spec beside it",
+        "boosted trees are ahead on two of four tables (churn .964 beside .945, diamonds' RMSE .0951 beside .1092); own masks "
+        "make the better "
+        "ensemble of networks there",
     ),
     System(
         32,
@@ -278,6 +299,9 @@ SYSTEMS = (
         "learning a latent linear group action",
         "discover",
         "works in its three settings, beside the linear closed form",
+        "a closed form is enough where it fits (clean signals: error 1.6e-12 in 1 s), and for turned clothes an SVM on polar "
+        "invariants (74.6 % beside 57.4 % of amplitudes); it recovers the angle between two images to 1.2 degrees, which "
+        "invariants cannot",
     ),
 )
 

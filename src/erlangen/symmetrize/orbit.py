@@ -14,7 +14,7 @@ from erlangen.actions.base import Action
 from erlangen.actions.images import Images
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.groups.base import Group
-from erlangen.groups.forms import bilinear_forms, orbit_invariants
+from erlangen.groups.forms import bilinear_forms, is_special, orbit_invariants
 from erlangen.groups.linear import GLplus
 from erlangen.groups.matrix import MatrixGroup
 from erlangen.groups.membership import may_look
@@ -135,6 +135,9 @@ class Orbit(Frame):
     the first by :func:`erlangen.equivariance_error`, the second stands in ``info["residual"]``. Where the group has no form (SL(n), n >
     2), the inverse is taken, and a singular matrix is an error.
 
+    Where all elements have determinant one, the last column of a matrix with a negative determinant changes its sign, which commutes with
+    the group: the distance then is driven to zero from within the right component, where it has no reflections to end in.
+
     In training, add ``losses``: ``orbit_distance``, and ``kept_products``, the squared change of the products ``x_i^T B x_j`` from the data
     to what the model sees (of vectors divided by an invariant length).
 
@@ -152,7 +155,8 @@ class Orbit(Frame):
         project: ``"none"``, ``"eval"``, ``"always"``, or ``"auto"``: a matrix is projected to the group, in training and evaluation
             alike, when its residual is below 0.1, from when on 95 % of the residuals in training are (a running percentile that the
             state of the module keeps, as batch normalisation keeps its means); never, where the group has no projection. Projecting only
-            in evaluation shifts what the model sees, and projecting matrices far from the group is unstable.
+            in evaluation shifts what the model sees, and projecting matrices far from the group is unstable. Where training ends
+            before residuals are that small, a warning says that nothing was projected: what the model sees is sheared.
         weight, keep: of the two losses.
         p: power of the orbit distance.
         reader: for images, what makes vectors of them: :class:`~erlangen.symmetrize.generators.RingMoments`.
@@ -219,6 +223,8 @@ class Orbit(Frame):
         self.noise, self.samples, self.eval_samples = noise, samples, eval_samples
         self.weight, self.keep, self.of, self.weights, self.rng = weight, keep, of, weights, rng
         self.project = project
+        self._oriented = is_special(group) or isinstance(group, GLplus)
+        self._told = False
         self._projection = None if project == "none" else _projection(group, needed=project != "auto")
         self.is_exact = noise == "none"
         self.differentiable = True
@@ -259,6 +265,7 @@ class Orbit(Frame):
         else:
             tell_lost(self.group, self.forms, vectors, torch.finfo(vectors.dtype).eps)
             m = self.generator(self._with_noise(vectors, blur, self.samples if self.training else self.eval_samples))
+        m = self._in_component(m)
         distance, residual = self.distance(m), self.distance.residual(m)
         losses = {"orbit_distance": self.weight * distance.mean()}
         if len(self.forms) and self.keep:
@@ -297,16 +304,39 @@ class Orbit(Frame):
 
     # ---- towards the group ----
 
+    def _in_component(self, m: Tensor) -> Tensor:
+        """The matrices with the last column's sign changed where the determinant has one that no element's has."""
+        if not self._oriented:
+            return m
+        signs = torch.ones_like(m[..., :1, :])
+        signs[..., -1] = torch.where(torch.linalg.det(m.detach()) < 0, -1.0, 1.0).unsqueeze(-1)
+        return m * signs
+
+    def _tell_unprojected(self) -> None:
+        """Warn, once after each training, that its residuals never fell so far that matrices would be projected."""
+        if self.training or self._told or not may_look(self.spread) or not NEAR <= float(self.spread) < float("inf"):
+            return
+        self._told = True
+        warnings.warn(
+            f"project='auto' has projected nothing: at the end of training 95 % of the residuals were below {float(self.spread):.2g}, and "
+            f"it waits for {NEAR:g}. The model sees data moved by matrices that are not in {self.group} (images are sheared): train "
+            "longer, raise weight"
+            + (", or take project='always', which a compact group allows from the start" if self.group.is_compact else ""),
+            stacklevel=2,
+        )
+
     def _projected(self, m: Tensor, residual: Tensor) -> Tensor:
         if self._projection is None or (self.project == "eval" and self.training):
             return m
         if self.project != "auto":
             return self._projection(m)
         if self.training and residual.numel():
+            self._told = False
             with torch.no_grad():
                 now = residual.flatten().quantile(0.95).to(self.spread)
                 self.spread.copy_(torch.where(self.spread.isinf(), now, torch.lerp(self.spread, now, MOMENTUM)))
         if may_look(m) and not bool(self.spread < NEAR):
+            self._tell_unprojected()
             return m
         near = ((residual < NEAR) & (self.spread < NEAR))[..., None, None]
         # Far matrices may have no projection: theirs must not be computed, for NaN times zero is NaN in the gradient.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -60,7 +61,9 @@ def epochs(name: TableName, config: Config) -> int:
 def learn(arm: Arm) -> dict[str, Any]:
     """Train an arm; see :func:`_ensemble` and :func:`_boosted`."""
     data = load(arm.table, arm.config)
-    return _boosted(data) if arm.family is None else _ensemble(arm, data, arm.family)
+    clock = time.process_time()
+    found = _boosted(data) if arm.family is None else _ensemble(arm, data, arm.family)
+    return {"seconds": time.process_time() - clock} | found
 
 
 def row_errors(outputs: Tensor, y: Tensor, data: TableSplit) -> np.ndarray:
@@ -89,6 +92,7 @@ def _ensemble(arm: Arm, data: TableSplit, family: Family) -> dict[str, Any]:
     def target(y: Tensor) -> Tensor:
         return (y - mean) / scale if data.task == "regression" else y
 
+    clock = time.process_time()
     ensemble = DeepEnsemble(
         partial(network, data.train[0].shape[1], arm.width, data.outputs),
         64 if config.full else config.members,
@@ -103,6 +107,7 @@ def _ensemble(arm: Arm, data: TableSplit, family: Family) -> dict[str, Any]:
     sizes = sorted({*(2**k for k in range(ensemble.size.bit_length())), ensemble.size})
     found: dict[str, Any] = {
         "table": arm.table, "family": family, "width": arm.width, "task": data.task, "sizes": sizes,
+        "seconds": time.process_time() - clock,
         "epochs": float(np.mean([len(h.losses) for h in ensemble.histories])) / max(1, len(data.train[1]) // 256),
     }  # fmt: skip
     for kept in ("best", "last"):

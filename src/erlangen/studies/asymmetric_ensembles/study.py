@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from erlangen.datasets.tables import TableName
+from erlangen.reporting import RIVAL, RIVAL_CLAIM
 from erlangen.studies.base import Announced, Study
 
 SOURCE = "Chernov & Novitskij, 2025, arXiv:2502.17391; Lim, Putterman, Walters, Maron & Jegelka, NeurIPS 2024, arXiv:2405.20231"
@@ -46,6 +47,7 @@ PARTS = {
     "ensembles": Announced(
         "What an ensemble gains from members without symmetries",
         {
+            RIVAL: RIVAL_CLAIM,
             "gain": "ensembles of asymmetric networks gain more over their members than those of plain ones, with masks shared or own",
             "single": "a single asymmetric network is no better than a plain one",
             "absolute": "in absolute terms the ensemble of asymmetric networks is the better one on some sets, on others not",
@@ -59,6 +61,7 @@ PARTS = {
     "experts": Announced(
         "Mixtures of experts and of interpolated experts without symmetries",
         {
+            RIVAL: RIVAL_CLAIM,
             "experts-alike": "all mixtures are within three points of each other and of a single network",
             "experts-masks": "masks bring no gain to a mixture that is beyond its standard error",
             "experts-gumbel": "the Gumbel gate is at least as good as the standard one for plain experts",

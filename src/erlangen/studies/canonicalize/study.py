@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from erlangen.reporting import RIVAL, RIVAL_CLAIM
 from erlangen.studies.base import Announced, Study
 
 SOURCE = "Kaba, Mondal, Zhang, Bengio & Ravanbakhsh 2023, arXiv:2211.06489"
@@ -30,6 +31,7 @@ PARTS = {
     "images": Announced(
         "Learned canonicalization of rotated images",
         {
+            RIVAL: RIVAL_CLAIM,
             "fewer-errors": "behind a learned canonicalization a network has fewer errors than alone and than with augmentation",
             "learning-helps": "learning the canonicalization does not hurt",
             "quarter-turns": "behind a canonicalization quarter turns never change a network's classes",
@@ -46,6 +48,7 @@ PARTS = {
     "adapt": Announced(
         "A pretrained classifier learns to stand turned images",
         {
+            RIVAL: RIVAL_CLAIM,
             "adapted": "a frozen classifier, lost on turned images, keeps nine tenths of its accuracy when a small network "
             "turns them up",
             "four-turns": "and has one accuracy in all four turns",

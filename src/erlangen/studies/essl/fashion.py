@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from typing import Any
 
@@ -10,12 +11,15 @@ from torch import nn
 from erlangen.discover.essl import OrbitFeatures, PatchFeatures, turns
 from erlangen.groups import Cyclic
 from erlangen.parallel import run_jobs
-from erlangen.reporting import Claim, Section, Table, bars_with_error, repeated
+from erlangen.reporting import Claim, Line, Rival, Section, Table, bars_with_error, lines_with_band, repeated
 from erlangen.studies.base import Part
-from erlangen.studies.essl.images import Arm, Data, Job, data, random_network, scores, train_arm
+from erlangen.studies.essl.images import Arm, Data, Job, data, random_network, scores, supervised_pixels, train_arm
 from erlangen.studies.essl.study import SOURCE, Config
 
-RANDOM, PATCHES = "random network", "patches of the images"
+RANDOM, PATCHES, PIXELS = "random network", "patches of the images", "SVM on pixels"
+LINEAR, AVERAGED, TURNED = "pixels", "patches, averaged over turns", "patches of all turns"
+#: Features that nobody trained.
+CLOSED = (LINEAR, PATCHES, AVERAGED, TURNED)
 NAMES = {"simclr": "SimCLR", "simsiam": "SimSiam", "barlow": "Barlow Twins"}
 #: What is reported for CIFAR-10 and a ResNet-18 after 800 epochs, percent.
 REPORTED = {"simclr": "92.0 to 94.1", "simsiam": "91.1 to 94.2", "barlow": None}
@@ -37,10 +41,10 @@ def closed_form(images: Data, filters: int = 64, seed: int = 0) -> dict[str, dic
     """Features without training: pixels, patches, and what four turns make of patches."""
     patches, quarter = PatchFeatures(images.x, filters, seed=seed), turns(Cyclic(4))
     return {
-        "pixels": scores(nn.Flatten(), images),
+        LINEAR: scores(nn.Flatten(), images),
         PATCHES: scores(patches, images),
-        "patches, averaged over turns": scores(OrbitFeatures(patches, quarter), images),
-        "patches of all turns": scores(OrbitFeatures(patches, quarter, average=False), images),
+        AVERAGED: scores(OrbitFeatures(patches, quarter), images),
+        TURNED: scores(OrbitFeatures(patches, quarter, average=False), images),
     }
 
 
@@ -59,6 +63,7 @@ def run(config: Config, quiet: bool) -> Part:
     for name, row in closed_form(images).items():
         table[name] = [row]
     scale = f"{len(images.x)} {images.name} images, {steps} steps, {len(config.every_seed)} seed(s)"
+    rivals, curve = beside(table, images, config, scale)
     claims = claims_of(table, config, scale)
     first = NAMES[config.methods[0]]
     keys = [key for key in table[first][0] if key != "seconds"]
@@ -81,13 +86,56 @@ def run(config: Config, quiet: bool) -> Part:
         floor=50.0,
         caption=f"Linear probes with few and many labels, and nearest neighbours. Means; {scale}.",
     )
+    by_labels = lines_with_band(
+        {name: Line(list(values), list(values.values())) for name, values in curve.items()},
+        title="How much a label is worth",
+        x_label="labelled images",
+        y_label="test accuracy, %",
+        log_x=True,
+        caption=f"Linear probes of frozen features beside a machine that sees labelled images alone. {scale}.",
+    )
     text = [
         f"All arms have the same views (crops, brightness, contrast), steps and batches: {scale}.",
         "The last four rows are closed form: nothing was trained but the linear probe. Averaging over turns erases what turns change, "
         "as the ignored turns do in learned features; all turns side by side keep it.",
     ]
-    section = Section("Turns of clothes", text, tables=[Table("Test accuracy, %", ["features", *columns], rows)], figures=[figure])
-    return Part(claims, [section], table, answer)
+    section = Section("Turns of clothes", text, tables=[Table("Test accuracy, %", ["features", *columns], rows)])
+    section = dataclasses.replace(section, figures=[figure, by_labels])
+    return Part(claims, [section], table, answer, rivals=rivals)
+
+
+def beside(
+    table: dict[str, list[dict[str, float]]], images: Data, config: Config, scale: str
+) -> tuple[list[Rival], dict[str, dict[int, float]]]:
+    """Features that predict turns beside the machine that has the labelled images alone: with few labels and with many."""
+    method = f"E-{NAMES[config.methods[0]]}"
+    keys = [key for key in table[method][0] if key.endswith("labels")]
+    counts = [int(key.split()[0]) for key in keys]
+    curve: dict[str, dict[int, float]] = {name: {} for name in (method, *CLOSED, PIXELS)}
+    rivals = []
+    for key, count in zip(keys, counts):
+        curve[PIXELS][count], simple = supervised_pixels(images, count, config.seed)
+        for name in (method, *CLOSED):
+            curve[name][count] = _mean(table, name, key)
+        best = max((PIXELS, *CLOSED), key=lambda name: curve[name][count])
+        rivals.append(
+            Rival(
+                best if best == PIXELS else f"a linear probe of {best}",
+                method,
+                f"test accuracy with {key}",
+                repeated([run[key] for run in table[method]]),
+                curve[best][count],
+                "higher",
+                seconds=_mean(table, method, "seconds"),
+                rival_seconds=simple.seconds if best == PIXELS else None,
+                settings=simple.settings if best == PIXELS else "",
+                scale=scale,
+                unit="%",
+                note=f"of {len(CLOSED) + 1} ways without training of features the best on the test data",
+                level=100 * (curve[best][count] / 100 * (1 - curve[best][count] / 100) / len(images.test)) ** 0.5,
+            )
+        )
+    return rivals[::-1], curve
 
 
 def claims_of(table: dict[str, list[dict[str, float]]], config: Config, scale: str) -> list[Claim]:

@@ -29,6 +29,7 @@ from erlangen.discover.essl import (
     small_encoder,
 )
 from erlangen.studies.essl.study import Config
+from erlangen.studies.rivals import Simple, machines, simplest
 from erlangen.training import TrainingConfig
 
 #: Labelled images of the linear probes, and neighbours of the other.
@@ -137,6 +138,13 @@ def scores(encoder: nn.Module | None, images: Data, largest: int = max(LABELS)) 
     near = knn_probe(None, (known, images.y[:most]), (unknown, images.truth), k=min(NEIGHBOURS, most), classes=classes)
     found["neighbours"] = 100 * near.score
     return found
+
+
+def supervised_pixels(images: Data, count: int, seed: int = 0) -> tuple[float, Simple]:
+    """Test accuracy, percent, of a support vector machine on the pixels of so many labelled images, and the machine."""
+    count = min(count, len(images.x))
+    found = simplest(machines(True, (1.0, 3.0, 10.0)), images.x[:count], images.y[:count], seed=seed)
+    return 100 * float((found.predict(images.test) == images.truth).double().mean()), found
 
 
 def random_network(job: Job) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from erlangen.errors import ArgumentError, MissingExtra
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claims, Outcome
+from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claims, Outcome
 from erlangen.studies.base import Part, Study
 
 SOURCE = "Crabbé & van der Schaar 2023, arXiv:2304.06715"
@@ -63,7 +63,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         reasons = dict.fromkeys(STUDY.claims, "; ".join(missing.values()))
     elif missing and "averaging" in reasons:
         reasons["averaging"] = missing["outlines"]
-    measured = {claim.key for claim in claims}
+    measured = {claim.key for claim in claims} | {RIVAL for part in found.values() if part.rivals}
     return Outcome(
         name="explain",
         title="Do explanations respect the symmetry of what they explain?",
@@ -74,6 +74,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         sections=[section for part in found.values() for section in part.sections],
         seconds=time.perf_counter() - started,
         answer=" ".join(part.answer for part in found.values()),
+        rivals=[rival for part in found.values() for rival in part.rivals],
     )
 
 
@@ -85,6 +86,7 @@ STUDY = Study(
     config=Config,
     run=run,
     claims={
+        RIVAL: RIVAL_CLAIM,
         "guaranteed": "explainers with a guarantee score 1 on an invariant network, and those without score less",
         "relaxed": "a network that is trained to be nearly invariant has explanations that are more robust, and not exactly so",
         "order": "random and ill-fitting explainers come in the source's order",

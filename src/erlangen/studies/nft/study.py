@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from erlangen.reporting import RIVAL, RIVAL_CLAIM
 from erlangen.studies.base import Announced, Study
 
 SOURCE = "Koyama, Fukumizu, Hayashi & Miyato 2024, arXiv:2305.18484"
@@ -34,6 +35,7 @@ PARTS = {
     "signals": Announced(
         "The frequencies of warped signals, through sensors",
         {
+            RIVAL: RIVAL_CLAIM,
             "spectrum": "the latent spectrum shows the frequencies that move warped signals, which a Fourier transform of "
             "the signals does not",
             "prediction": "the next frame is predicted to a relative squared error of at most 1e-3",
@@ -45,6 +47,7 @@ PARTS = {
     "compress": Announced(
         "Warped signals in 32 numbers",
         {
+            RIVAL: RIVAL_CLAIM,
             "compression": "five frequencies go into 32 numbers with far less error than 16 Fourier modes leave",
             "simple-code": "least squares in ten numbers, without training, is enough",
         },
@@ -52,14 +55,17 @@ PARTS = {
     "digits": Announced(
         "Invariant features of rotated images",
         {
-            "amplitudes": "amplitudes of rotated images are invariant, and classify better than an autoencoder's latents and "
+            RIVAL: RIVAL_CLAIM,
+            "amplitudes": "amplitudes of rotated images change less than latents, and classify better than an autoencoder's latents and "
             "the linear closed form's amplitudes",
+            "change": "a rotation changes amplitudes by at most a quarter, for equivariance is learned",
             "angle": "the angle between two images is recovered",
         },
     ),
     "views": Announced(
         "A body's view from another side",
         {
+            RIVAL: RIVAL_CLAIM,
             "second-view": "a second view of a body is predicted better with a latent rotation than with the pose as an "
             "input, and than by least squares",
         },
