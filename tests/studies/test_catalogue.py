@@ -79,7 +79,7 @@ def test_what_one_package_has_broken_leaves_the_others(installed):
     assert load_study("mine") is MINE
     others = catalogue()[-1]["studies"]
     assert others["mine"] == ["one is one", "two is two"]
-    for name, said in (("path", "a Study named"), ("gone", "no_such_package"), ("one thing of the name")):
+    for name, said in (("path", "a Study named"), ("gone", "no_such_package"), ("nft", "one thing of the name")):
         (reason,) = others[name]
         assert reason.startswith("cannot be loaded: ")
         assert said in reason
