@@ -10,10 +10,9 @@ import torch
 from erlangen.fields.beams import coupled_lattices, eigen_emittances, random_beams, transport
 from erlangen.groups import O, Sp
 from erlangen.studies.brauer_beam import STUDY, Config
-from erlangen.studies.brauer_beam.beams import BeamNet, EntryNet, known_maps
+from erlangen.studies.brauer_beam.beams import BeamNet, EntryNet, by_invariants, eigenvalues, known_maps, null_space
 from erlangen.studies.brauer_beam.compare import fit, moved_by
-from erlangen.studies.brauer_beam.vectors import bodies, mirrored, vectors
-from erlangen.testing import check_study
+from erlangen.studies.brauer_beam.vectors import bodies, by_hand, mirrored, vectors
 
 F64 = torch.float64
 SMALL = Config(steps=3, regression_steps=3, samples=40, sizes=(20, 30))
@@ -23,9 +22,26 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_it_keeps_the_contract():
+def test_it_keeps_the_contract(checked):
     pytest.importorskip("ase")
-    assert check_study(STUDY, SMALL, quiet=True)
+    outcome = checked(STUDY, SMALL)
+    rows = {row.text.split(" is better than ")[1]: row for row in outcome.claims if row.key == "rival"}
+    assert rows["the eigenvalues of Omega Sigma"].baseline < 1e-9
+    assert rows["ridge regression on four tensors"].baseline < 1e-6
+    assert rows["the null space of a dense matrix"].holds
+    assert len(rows) == 5  # one for both sizes of the vectors
+
+
+def test_rivals_are_exact_where_the_law_is_theirs():
+    own = random_beams(300, generator=seeded())
+    coupled = transport(coupled_lattices(300, generator=seeded(1)), random_beams(300, generator=seeded(2)))
+    assert (eigenvalues(coupled) - eigen_emittances(coupled).log()).abs().max() < 1e-9
+    assert by_invariants(own, coupled, 0)[0] < 0.1
+    assert null_space(O(2), 6) == 20  # of the connected SO(2): six choose three
+    assert null_space(Sp(4), 4) == 3
+    x, _ = vectors(20, seeded())
+    g = O(5).sample(20, generator=seeded(), dtype=F64)
+    assert torch.allclose(by_hand((2 * O(5).vector).act(g, x)), by_hand(x))
 
 
 def test_without_ase_it_says_so_and_runs_the_rest(monkeypatch):
@@ -45,7 +61,8 @@ def test_full_is_five_seeds_at_least():
 
 
 def test_dimensions_are_the_published_ones():
-    claims, _, numbers = known_maps()
+    claims, _, numbers, _ = known_maps()
+    assert numbers["dense"] == 15
     assert claims[0].holds
     assert numbers["dimensions"] == {
         "O(3), 2 -> 2": 3,

@@ -23,8 +23,13 @@ from erlangen.training import supervised
 
 @pytest.mark.parametrize("part", ["nbody", "adapt"])
 def test_parts_run(part):
-    outcome = STUDY.run(Config(part=part, seconds=0.2, samples=200), quiet=True)
+    outcome = STUDY.run(Config(part=part, seconds=0.1, samples=200, seeds=2), quiet=True)
     assert check_outcome(STUDY, outcome)
+    if part == "nbody":
+        law, ridge = [claim.baseline for claim in outcome.claims if claim.key == "rival"]
+        assert law.value < 1e-4
+        assert ridge.value < 0.08
+        assert len(outcome.metrics["learned"]["moved"]) == 2
     assert outcome.name == "canonicalize"
     assert len(list(outcome.claims)) >= 3
     exact = [claim for claim in outcome.claims if claim.reported == "exact"]

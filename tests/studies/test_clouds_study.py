@@ -27,6 +27,13 @@ def test_both_tasks_keep_the_contract(checked, part):
     assert egnn["uncertainty"] == pytest.approx(abs(first - second) / 2)  # the standard error of the mean of two
     assert egnn["rate"] in RATES
     claims = {claim.key: claim for claim in outcome.claims}
+    rivals = [claim.baseline for claim in outcome.claims if claim.key == "rival"]
+    if part == "nbody":  # the law, and a ridge of vectors
+        assert rivals[0] < 1e-4
+        assert rivals[1] < closed["error"]
+    else:
+        assert len(rivals) == 1
+        assert 0 < rivals[0] < 600  # of 40 frames; 89 of 1000
     assert claims["moved-same"].holds
     assert ("peer" in claims) == (importlib.util.find_spec("e3nn") is not None)
 

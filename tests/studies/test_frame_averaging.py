@@ -21,6 +21,9 @@ def test_charged_bodies_keep_the_contract(checked):
         assert numbers[name]["moved"] == pytest.approx(numbers[name]["error"], rel=1e-3)
     assert numbers[nbody.GNN]["equivariance"] > 1e-3
     assert "EGNN" in outcome.answer
+    law, ridge = [claim.baseline for claim in outcome.claims if claim.key == "rival"]
+    assert law < 1e-4  # close encounters make more of rounding to float32
+    assert ridge < 0.08
 
 
 def test_the_plain_predictor_is_not_equivariant_but_translation_moves_it_along():
@@ -64,7 +67,11 @@ class TestGraphs:
         monkeypatch.setattr(graphs, "generated_graphs", lambda nodes: connected_graphs(6))
         outcome = STUDY.run(Config(part="graphs", inits=2, steps=2), quiet=True)
         assert check_outcome(STUDY, outcome)
-        assert all(outcome.claims[i].holds for i in range(4))
+        ours = [claim for claim in outcome.claims if claim.key != "rival"]
+        assert all(claim.holds for claim in ours[:4])
+        (rival,) = [claim for claim in outcome.claims if claim.key == "rival"]
+        if importlib.util.find_spec("igraph") is not None:
+            assert rival.baseline == 0
         assert outcome.metrics["accuracy"][graphs.GIN] == 0.5
 
 
@@ -107,6 +114,7 @@ class TestNormals:
         monkeypatch.setattr(normals, "steps_within", lambda *args, trial: steps_within(*args))
         outcome = STUDY.run(Config(part="normals", seconds=0.1, samples=12), quiet=True)
         assert check_outcome(STUDY, outcome)
+        assert outcome.metrics["planes"][0] < 0.12
         # Trained for a tenth of a second, only what is exact can be asked: turned test parts change nothing over frames.
         for name in (normals.GLOBAL, normals.LOCAL):
             upright, turned, _ = outcome.metrics["error"][name]

@@ -12,9 +12,11 @@ from erlangen.errors import ArgumentError
 from erlangen.fields.mechanics import bodies, nbody
 from erlangen.studies.rivals import (
     VectorRidge,
+    beside,
     boosters,
     charges,
     columns,
+    lassos,
     logistics,
     machines,
     polar_bispectrum,
@@ -43,6 +45,9 @@ def test_classes_and_several_numbers() -> None:
         assert (found.predict(x).numpy() == inside).mean() > 0.9
     assert (simplest(logistics(), x, (x[:, 0] > 0).astype(int)).predict(x).numpy() == (x[:, 0] > 0)).mean() > 0.97
     assert simplest(ridges(), x, x[:, :2]).predict(x).shape == (240, 2)
+    few = simplest(lassos(), x, np.stack([x[:, 0], 2 * x[:, 1]], 1)).model[-1]
+    assert (few.coef_[0, 1:] == 0).all()
+    assert (few.coef_[1, [0, 2]] == 0).all()
     smooth = simplest(machines(classes=False), x, np.sin(x[:, 0]))
     assert (smooth.predict(x).numpy() - np.sin(x[:, 0])).std() < 0.1
     assert simplest(boosters(classes=False, leaves=(15,)), x, x[:, 0]).predict(x).dtype == torch.float64
@@ -80,8 +85,9 @@ def test_charges_need_no_network() -> None:
     assert found.law.median() < 1e-12
     assert found.ridge.mean() < line.mean() / 2
     assert found.ridge.median() < line.median() / 3
-    rows = found.beside("the network", 0.02, 30.0, "200 systems")
+    rows = beside([found, found], "the network", 0.02, 30.0, "200 systems")
     assert [row.winner for row in rows] == ["rival", "rival" if found.ridge.mean() < 0.02 else "method"]
+    assert rows[1].rival.value == pytest.approx(float(found.ridge.mean()))
 
 
 def test_polar_invariants_do_not_see_rotations_and_only_one_sees_mirrors() -> None:

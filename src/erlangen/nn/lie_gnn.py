@@ -100,12 +100,15 @@ class _Block(nn.Module):
             self.shift = nn.Sequential(nn.Linear(width, width), nn.ReLU(), out)
 
     def forward(self, x: Tensor, h: Tensor, s: Tensor, pairs: Tensor, product: object) -> tuple[Tensor, Tensor]:
-        n = x.shape[1]
         difference = x.unsqueeze(2) - x.unsqueeze(1)
         a, b = x.unsqueeze(2).expand_as(difference), x.unsqueeze(1).expand_as(difference)
         numbers = torch.stack([squash(product(difference, difference)), squash(product(a, b))], -1)  # type: ignore[operator]
-        ends = torch.cat([h.unsqueeze(2).expand(-1, n, n, -1), h.unsqueeze(1).expand(-1, n, n, -1)], -1)
-        m = self.edge(torch.cat([ends, numbers.to(h.dtype)], -1))
+        # The first layer, of each node's scalars before they are paired: n products of width for n^2.
+        width, first = h.shape[-1], self.edge[0].weight
+        assert isinstance(first, Tensor)
+        here, there, pair = first[:, :width], first[:, width : 2 * width], first[:, 2 * width :]
+        m = (h @ here.mT).unsqueeze(2) + (h @ there.mT).unsqueeze(1) + numbers.to(h.dtype) @ pair.mT
+        m = self.edge[1:](m)
         m = m * self.gate(m) * pairs.to(h.dtype)
         if not self.last:
             moves = self.shift(m).to(x.dtype) * difference * pairs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.mechanics import n_body, vectors_of_bodies
-from erlangen.reporting import Rival
+from erlangen.reporting import Rival, repeated
 
 #: The part of the training data on which settings are chosen.
 HELD = 0.25
@@ -97,6 +97,15 @@ def ridges(degrees: tuple[int, ...] = (1,), alphas: tuple[float, ...] = (1e-6, 1
         return make_pipeline(StandardScaler(), *powers, Ridge(alpha))
 
     return {f"ridge of degree {d}, alpha {a:g}": lambda d=d, a=a: make(d, a) for d in degrees for a in alphas}  # type: ignore[misc]
+
+
+def lassos(alphas: tuple[float, ...] = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1)) -> dict[str, Callable[[], Any]]:
+    """The lasso on standardised columns: few weights that are not zero."""
+    from sklearn.linear_model import Lasso
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return {f"lasso, alpha {a:g}": lambda a=a: make_pipeline(StandardScaler(), Lasso(a, max_iter=3000)) for a in alphas}  # type: ignore[misc]
 
 
 def logistics(strengths: tuple[float, ...] = (1e-2, 1e-1, 1.0, 10.0)) -> dict[str, Callable[[], Any]]:
@@ -185,13 +194,20 @@ class Charges:
 
     def beside(self, method: str, measured: Any, seconds: float, scale: str) -> list[Rival]:
         """The rows of both beside a method and its mean squared error; the law first."""
-        return [
-            Rival("the law itself, integrated", method, "mean squared error of positions", measured, float(self.law.mean()), "lower",
-                  seconds, self.law_seconds, "steps of 1e-3", scale, note="a user who knows the law needs no data"),
-            Rival("ridge regression on 65 equivariant vectors", method, "mean squared error of positions", measured,
-                  float(self.ridge.mean()), "lower", seconds, self.ridge_seconds, self.settings, scale,
-                  note="for a user who does not know the law"),
-        ]  # fmt: skip
+        return beside([self], method, measured, seconds, scale)
+
+
+def beside(runs: Sequence[Charges], method: str, measured: Any, seconds: float, scale: str) -> list[Rival]:
+    """The rows of both, over the seeds of ``runs``, beside a method and its mean squared error; the law first."""
+    law, ridge = (repeated([float(errors.mean()) for errors in kind]) for kind in zip(*((r.law, r.ridge) for r in runs)))
+    took = [sum(times) / len(runs) for times in zip(*((r.law_seconds, r.ridge_seconds) for r in runs))]
+    quantity, first = "mean squared error of positions", runs[0].settings
+    return [
+        Rival("the law itself, integrated", method, quantity, measured, law, "lower", seconds, took[0], "steps of 1e-3", scale,
+              note="a user who knows the law needs no data"),
+        Rival("ridge regression on 65 equivariant vectors", method, quantity, measured, ridge, "lower", seconds, took[1], first,
+              scale, note="for a user who does not know the law"),
+    ]  # fmt: skip
 
 
 def charges(

@@ -129,6 +129,9 @@ SYSTEMS = (
         "exact symmetry for any model by a small input-dependent frame",
         "symmetrize",
         "works on clouds, jets, graphs, sets, finite groups; a chooser of frames",
+        beside="graphs: canonical labelling by BLISS misses 0 pairs, too; normals of turned parts: the flattest plane nearby "
+        "errs by 0.08 without "
+        "any training",
     ),
     System(
         12,
@@ -136,6 +139,8 @@ SYSTEMS = (
         "regularisation under mixed approximate symmetries",
         "discover",
         "works on any model; ridge in closed form; `erlangen fit --soft`",
+        beside="0.13 beside the lasso's 0.77 from 40 samples of a linear law with a broken axis, level from 200 (0.029 beside 0.035); "
+        "the law itself, where known, is better",
     ),
     System(
         13,
@@ -180,7 +185,8 @@ SYSTEMS = (
         "group convolutions in position-orientation space",
         "nn",
         "works: scalars and vectors, grids and bonds, potentials, denoisers; exact symmetries stated",
-        "charged bodies of an unknown law: error 0.0076 beside 0.019 for ridge on equivariant vectors (the law, integrated: 2e-5); on few "
+        "charged bodies of an unknown law: error 0.0076 beside 0.019 for ridge on equivariant vectors (the law, "
+        "integrated: 2e-5); on few "
         "data simple is enough: forces of ethanol 136 meV/A beside 44 for a fitted force field",
     ),
     System(
@@ -200,7 +206,15 @@ SYSTEMS = (
         "hand, a test tells "
         "as much, and agreement with the whole zoo on 50 unlabelled ones more (.87)",
     ),
-    System(21, "LieGAN", "generative adversarial symmetry discovery", "discover", "works, with closed-form companions and LieGNN"),
+    System(
+        21,
+        "LieGAN",
+        "generative adversarial symmetry discovery",
+        "discover",
+        "works, with closed-form companions and LieGNN",
+        beside="the simple way is better: orbits' rotation by a fitted polynomial's null space 1 - |cos| 4e-10 beside 4e-3 (0.6 s "
+        "beside 13 s), tops by boosting on Minkowski products AUC 0.944 beside 0.916",
+    ),
     System(
         22,
         "hardness",
@@ -248,7 +262,8 @@ SYSTEMS = (
         "symmetrize",
         "works for images, clouds, sets, products of groups",
         "turned clothes: an SVM on polar Fourier moduli has 17.2 % errors in 8 s, the best of six canonicalizations 24.2 % in 16 "
-        "s; a frozen classifier stands quarter turns as well by a learned pose (.855) as by a classifier of turns (.850)",
+        "s; a frozen classifier stands quarter turns as well by a learned pose (.855) as by a classifier of turns (.850); "
+        "charged bodies of an unknown law: 0.012 in a learned pose beside 0.020 of ridge on equivariant vectors",
     ),
     System(
         28,
@@ -266,7 +281,15 @@ SYSTEMS = (
         "moved events: ridge on the ten products is exact (8e-27 beside .020), so take it where answers are polynomials of few invariants; "
         "turned clothes: an SVM on polar Fourier moduli 19.3 % beside 26.2 % error; against augmentation 12 times less error",
     ),
-    System(30, "jellyfish diagrams", "all equivariant linear maps of the alternating group", "maps", "works: every A_n map"),
+    System(
+        30,
+        "jellyfish diagrams",
+        "all equivariant linear maps of the alternating group",
+        "maps",
+        "works: every A_n map",
+        beside="the rule is better: parity of sorted rows with boosting 0.961 of R and S right beside 0.926 of the A_4 network (1 s "
+        "beside 12 s)",
+    ),
     System(
         31,
         "asymmetric ensembles",
@@ -292,6 +315,9 @@ SYSTEMS = (
         "all equivariant linear maps of O(n), SO(n), Sp(n)",
         "maps",
         "works: every O, SO, Sp (and Lorentz) map",
+        beside="where invariants are known by hand, these: ridge on lengths and cosine 2e-5 from 100 vectors under O(5), the "
+        "network 2e-4 from 300; "
+        "emittances are eigenvalues",
     ),
     System(
         34,

@@ -203,6 +203,10 @@ def test_continuous_parameters_are_regressed():
         model.fit(x, TrainingConfig(steps=150, batch_size=32, lr=0.02), quiet=True)
         assert before > 0.5
         assert model.group_error(x)[0] < allowed
+        every = model._errors(x, 0, 256)[0]
+        assert model.group_error(x, of="median")[0] == pytest.approx(float(every.median()))
+        with pytest.raises(ArgumentError, match="'of'"):
+            model.group_error(x, of="mode")
         with pytest.raises(UnsupportedError, match="group_error"):
             model.group_accuracy(x)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from erlangen.discover.essl.invariance import Invariance
 from erlangen.discover.essl.networks import width_of
 from erlangen.discover.essl.overlap import overlap
 from erlangen.discover.essl.sensitivity import Sensitivity
+from erlangen.discover.essl.targets import Classes
 from erlangen.discover.essl.transforms import Factors
 from erlangen.errors import ArgumentError, UnsupportedError
 from erlangen.training import History, TrainingConfig, train
@@ -178,11 +179,28 @@ class ESSL(nn.Module):
         return 1 - float(torch.stack(wrong).amax(0).mean())
 
     @torch.no_grad()
-    def group_error(self, data: Images, *, seed: int = 0, batch_size: int = 256) -> tuple[float, ...]:
-        """The mean error of each head: an angle in radians for a continuous factor, the share of wrong classes for a finite one."""
+    def group_error(
+        self, data: Images, *, seed: int = 0, batch_size: int = 256, of: Literal["mean", "median"] = "mean"
+    ) -> tuple[float, ...]:
+        """The error of each head: an angle in radians for a continuous factor, the share of wrong classes for a finite one.
+
+        Args:
+            data: images.
+            seed: of the moves.
+            batch_size: images at a time.
+            of: over all moved views. A few angles that are off by half a turn weigh in the mean, hardly in the median; of classes,
+                right or wrong, the median says only which are more, so a finite factor has its mean in either.
+
+        Raises:
+            UnsupportedError: no group is predicted here.
+            ArgumentError: ``of`` is something else.
+        """
         if self.sensitivity is None:
             raise UnsupportedError("no group is predicted here")
-        return tuple(float(error.mean()) for error in self._errors(data, seed, batch_size))
+        if of not in ("mean", "median"):
+            raise ArgumentError("of", "'mean' or 'median'", repr(of))
+        errors = zip(self._errors(data, seed, batch_size), self.sensitivity.targets)
+        return tuple(float(e.median() if of == "median" and not isinstance(t, Classes) else e.mean()) for e, t in errors)
 
     def _errors(self, data: Images, seed: int, batch_size: int) -> list[Tensor]:
         sensitivity = self.sensitivity

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from erlangen.equivariance import equivariance_error
 from erlangen.fields.beams import coupled_lattices, eigen_emittances, random_beams, symplectic_error, transport
-from erlangen.groups import SO, O, Sp
+from erlangen.fields.beams.optics import symplectic_form
+from erlangen.groups import SO, MatrixGroup, O, Sp
 from erlangen.maps import EquivariantMaps
 from erlangen.nn import EquivariantLinear, TensorProduct
 from erlangen.nn.lie_gnn import squash
-from erlangen.reporting import Claim, Section, Table, claim_from, repeated, scatter
+from erlangen.reporting import Claim, Rival, Section, Table, claim_from, repeated, scatter
 from erlangen.studies.brauer_beam.compare import F64, Config, Part, fit, medians, of_seeds, plain_network
+from erlangen.studies.rivals import ridges, simplest
 
 SOURCE = "E. Pearce-Crump 2023, arXiv:2212.08630"
 
@@ -37,7 +42,29 @@ def known_maps() -> Part:
         key="diagrams",
     )
     table = Table("Linear maps between tensor powers", ["group", "orders", "diagrams", "dimension", "null space"], rows)
-    return [claim], [Section("The maps", tables=[table])], {"dimensions": {f"{r[0]}, {r[1]}": r[3] for r in rows}}
+    clock = time.process_time()
+    basis = EquivariantMaps(O(3).vector ** 3, O(3).vector ** 3, basis="diagram").basis()
+    spent, clock = time.process_time() - clock, time.process_time()
+    dense = null_space(O(3), 6)
+    rival = Rival(
+        "the null space of a dense matrix", "drawing diagrams", "CPU seconds for all maps of tensors of order three under O(3)",
+        spent, time.process_time() - clock, "lower", settings="numpy's singular values of the generators' equations",
+        scale="729 unknowns", unit="s", note=f"{len(basis)} maps by diagrams, {dense} by numpy; Sp(4) at this order has 4096 unknowns",
+    )  # fmt: skip
+    found = {"dimensions": {f"{r[0]}, {r[1]}": r[3] for r in rows}, "dense": dense}
+    return [claim], [Section("The maps", tables=[table])], found, [rival]
+
+
+def null_space(group: MatrixGroup, order: int) -> int:
+    """How many tensors of an order the connected component leaves alone, by brute force: the null space of the generators' equations."""
+    algebra, n = group.algebra, group.vector.dim
+    assert algebra is not None
+    equations = []
+    for generator in algebra.basis.numpy():
+        terms = [np.kron(np.kron(np.eye(n**k), generator), np.eye(n ** (order - 1 - k))) for k in range(order)]
+        equations.append(sum(terms))
+    matrix = np.concatenate(equations)
+    return int((np.linalg.svd(matrix, compute_uv=False) < 1e-9).sum())
 
 
 class BeamNet(nn.Module):
@@ -83,7 +110,7 @@ class EntryNet(nn.Module):
 def coupled_beams(config: Config, quiet: bool) -> Part:
     numbers: dict[str, dict[str, list[float]]] = {}
     shown: dict[str, tuple[Tensor, Tensor]] = {}
-    worst, invariance = 0.0, None
+    worst, invariance, simple, clock, spent = 0.0, None, [], 0.0, 0.0
     for seed in config.every_seed:
         draw = torch.Generator().manual_seed(seed)
         own, other, third = (random_beams(config.samples, generator=draw) for _ in range(3))
@@ -95,7 +122,9 @@ def coupled_beams(config: Config, quiet: bool) -> Part:
             ("perceptron", EntryNet, None),
             ("augmented", EntryNet, _through_lattices),
         ):
+            clock = time.process_time()
             net = fit(make, own.flatten(1), eigen_emittances(own).log(), config.steps, seed, move, f"beams, {name}", quiet)
+            spent += (time.process_time() - clock) / len(config.every_seed) if name == "Sp(4)" else 0.0
             for kind, beams in sets.items():
                 truth = eigen_emittances(beams).log()
                 with torch.no_grad():
@@ -107,6 +136,7 @@ def coupled_beams(config: Config, quiet: bool) -> Part:
                 if name == "Sp(4)":
                     group = Sp(4)
                     invariance = equivariance_error(net, own[:100].flatten(1), group.vector**2, 2 * group.scalar, elements=16)
+        simple.append(by_invariants(own, sets["transported"], seed))
     assert invariance is not None
     ours, plain, moved = (medians(numbers[name]) for name in ("Sp(4)", "perceptron", "augmented"))
     scale = f"{config.samples} uncoupled beams to train on, as many coupled to test, {of_seeds(config)}"
@@ -145,8 +175,42 @@ def coupled_beams(config: Config, quiet: bool) -> Part:
     )
     rows = [[name, *(repeated(values[kind]) for kind in values)] for name, values in numbers.items()]
     table = Table("RMS error of log eigen-emittances", ["model", "training", "in distribution", "transported"], rows)
-    found = {"Sp(4)": ours, "perceptron": plain, "augmented": moved, "symplectic_error": worst}
-    return claims, [Section("Beams under Sp(4)", [text], [table], [figure])], found
+    clock = time.process_time()
+    closed = (eigenvalues(sets["transported"]) - truth).square().mean().sqrt()
+    rivals = [
+        Rival("the eigenvalues of Omega Sigma", "the Sp(4) network", note, error, float(closed), "lower", spent,
+              time.process_time() - clock, "numpy", scale, note="they are the definition, and need no data"),
+        Rival("ridge regression on the two invariants", "the Sp(4) network", note, error,
+              float(np.median([s[0] for s in simple])), "lower", spent, simple[0][1], simple[0][2], scale,
+              note="logarithms of tr (Omega Sigma)^2 and of det Sigma"),
+    ]  # fmt: skip
+    found = {
+        "Sp(4)": ours,
+        "perceptron": plain,
+        "augmented": moved,
+        "symplectic_error": worst,
+        "invariants": [s[0] for s in simple],
+    }
+    return claims, [Section("Beams under Sp(4)", [text], [table], [figure])], found, rivals
+
+
+def by_invariants(own: Tensor, other: Tensor, seed: int) -> tuple[float, float, str]:
+    """The rms error of a polynomial of the two invariants of Sp(4), its CPU seconds and settings."""
+
+    def invariants(sigma: Tensor) -> Tensor:
+        turned = symplectic_form(2).to(sigma) @ sigma
+        return torch.stack([-(turned @ turned).diagonal(dim1=-2, dim2=-1).sum(-1), torch.linalg.det(sigma)], -1).log()
+
+    candidates = ridges(degrees=(2, 4, 6, 8), alphas=(1e-6, 1e-3))
+    found = simplest(candidates, invariants(own), eigen_emittances(own).log(), seed=seed)
+    missed = found.predict(invariants(other)) - eigen_emittances(other).log()
+    return float(missed.square().mean().sqrt()), found.seconds, found.settings
+
+
+def eigenvalues(sigma: Tensor) -> Tensor:
+    """Logarithms of the eigen-emittances as anyone would compute them: moduli of the eigenvalues of ``Omega Sigma``, largest first."""
+    moduli = np.abs(np.linalg.eigvals((symplectic_form(2).to(sigma) @ sigma).numpy()).imag)
+    return torch.from_numpy(np.log(np.sort(moduli, -1)[:, [3, 1]]))
 
 
 def _through_lattices(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

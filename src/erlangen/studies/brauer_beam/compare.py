@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.nn.perceptron import perceptron
-from erlangen.reporting import Claim, Section
+from erlangen.reporting import Claim, Rival, Section
 from erlangen.reps import Rep
 from erlangen.training import TrainingConfig, supervised, train
 
 F64 = torch.float64
 #: An augmentation of a batch.
 Move = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-#: What a part gives to the report: claims, sections, numbers.
-Part = tuple[list[Claim], list[Section], dict[str, Any]]
+#: What a part gives to the report: claims, sections, numbers, and what a user would pick instead.
+Part = tuple[list[Claim], list[Section], dict[str, Any], list[Rival]]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 
 from erlangen.errors import MissingExtra
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claims, KeyNumber, Outcome, Section
+from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claims, KeyNumber, Outcome, Section
 from erlangen.studies.base import ONLY_FULL, Study
 from erlangen.studies.brauer_beam.beams import SOURCE, coupled_beams, known_maps
 from erlangen.studies.brauer_beam.compare import Config
@@ -23,7 +23,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         try:
             parts["molecules"] = molecules(config, quiet)
         except MissingExtra as error:
-            parts["molecules"] = [], [Section("Molecules: left out", [str(error)])], {}
+            parts["molecules"] = [], [Section("Molecules: left out", [str(error)])], {}, []
             left_out |= dict.fromkeys(("inertia", "fragments"), str(error))
         if config.full:
             parts["pseudovector"] = pseudovector(config, quiet)
@@ -51,6 +51,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
                 note=f"augmented: {vectors['augmented'][largest]:.2g}",
             ),
         ],
+        rivals=[rival for name in ("beams", "regression", "molecules", "maps") for rival in parts[name][3]],
     )
 
 
@@ -62,6 +63,7 @@ STUDY = Study(
     config=Config,
     run=run,
     claims={
+        RIVAL: RIVAL_CLAIM,
         "diagrams": "all maps between tensors are diagrams, as many as the equations of the generators have solutions",
         "coupled-beams": "the Sp(4) network, trained on uncoupled beams, predicts eigen-emittances of coupled ones as well; "
         "perceptrons do not",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import statistics
+import time
 
 import torch
 from torch import Tensor, nn
 
 from erlangen.groups import SO, MatrixGroup, O
 from erlangen.nn import EquivariantMLP
-from erlangen.reporting import Claim, Line, Section, Table, lines_with_band, repeated
+from erlangen.reporting import Claim, Line, Rival, Section, Table, lines_with_band, repeated
 from erlangen.reps import Rep
 from erlangen.studies.brauer_beam.compare import F64, Config, Part, fit, medians, moved_by, of_seeds, plain_network
+from erlangen.studies.rivals import Simple, ridges, simplest
+
+BY_HAND = "ridge regression on lengths and cosine"
 
 
 def regression(config: Config, quiet: bool) -> Part:
@@ -25,6 +29,8 @@ def regression(config: Config, quiet: bool) -> Part:
         return nn.Sequential(invariants, plain_network(32, 1)).to(F64)
 
     numbers: dict[str, dict[str, list[float]]] = {}
+    simple: dict[str, Simple] = {}
+    spent: dict[str, float] = {}
     for seed in config.every_seed:
         draw = torch.Generator().manual_seed(seed)
         x_test, y_test = vectors(5000, draw)
@@ -37,10 +43,17 @@ def regression(config: Config, quiet: bool) -> Part:
                 ("augmented", lambda: plain_network(10, 1, hidden=3), moved_by(source, scalar)),
             ):
                 what = f"O(5) task, {size} samples, {name}"
+                clock = time.process_time()
                 net = fit(make, x, (y - middle) / spread, config.regression_steps, seed, move, what, quiet)
+                if name == "O(5)":
+                    spent[str(size)] = time.process_time() - clock
                 with torch.no_grad():
                     error = ((net(x_test) * spread + middle - y_test).square().mean() / y_test.var()).item()
                 numbers.setdefault(name, {}).setdefault(str(size), []).append(error)
+            one = simplest(ridges(degrees=(2, 3, 4, 6, 8), alphas=(1e-6, 1e-3, 1e-1)), by_hand(x), y, seed=seed)
+            error = ((one.predict(by_hand(x_test)) - y_test).square().mean() / y_test.var()).item()
+            numbers.setdefault(BY_HAND, {}).setdefault(str(size), []).append(error)
+            simple[str(size)] = one
     found = {name: medians(values) for name, values in numbers.items()}
     best = {size: min(found["perceptron"][size], found["augmented"][size]) for size in found["O(5)"]}
     ratios = {size: best[size] / found["O(5)"][size] for size in best}
@@ -73,7 +86,19 @@ def regression(config: Config, quiet: bool) -> Part:
     text = (
         "y = sin|a| - |b|^3 / 2 + cos(a, b) of two normal vectors of R^5: the task of Finzi, Welling and Wilson, arXiv:2104.09459."
     )
-    return claims, [Section("Vectors under O(5)", [text], [Table("Test error", ["model", *best], rows)], [figure])], found
+    rivals = [
+        Rival(BY_HAND, "the O(5) network", f"mean square error over the variance, {size} samples", found["O(5)"][size],
+              found[BY_HAND][size], "lower", spent[size], simple[size].seconds, simple[size].settings, scale,
+              note="the target is a smooth function of these three numbers")
+        for size in dict.fromkeys((probe, min(best, key=int)))
+    ]  # fmt: skip
+    return claims, [Section("Vectors under O(5)", [text], [Table("Test error", ["model", *best], rows)], [figure])], found, rivals
+
+
+def by_hand(x: Tensor) -> Tensor:
+    """What one would take of two vectors ``[N, 10]``: both lengths, and the cosine between them."""
+    a, b = x.unflatten(1, (2, 5)).unbind(1)
+    return torch.stack([a.norm(dim=-1), b.norm(dim=-1), torch.cosine_similarity(a, b, dim=-1)], -1)
 
 
 def vectors(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -148,7 +173,12 @@ def pseudovector(config: Config, quiet: bool) -> Part:
         ),
     ]
     table = Table("R2 of angular momentum", ["network", "R2"], [[name, repeated(values)] for name, values in scores.items()])
-    return claims, [Section("Pseudovectors", tables=[table])], {"R2": {"vector": vector, "pseudovector": pseudo, "SO(3)": special}}
+    return (
+        claims,
+        [Section("Pseudovectors", tables=[table])],
+        {"R2": {"vector": vector, "pseudovector": pseudo, "SO(3)": special}},
+        [],
+    )
 
 
 def bodies(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,8 @@ class Config:
     """CPU seconds for each training; 0 takes the part's default."""
     samples: int = 0
     """Training images or systems; 0 takes the part's default."""
+    seeds: int = 3
+    """Charged bodies: repetitions with other systems and weights."""
     seed: int = 0
     """Of data, weights and batches."""
     full: bool = False
@@ -40,6 +42,7 @@ PARTS = {
     "nbody": Announced(
         "Learned poses of moving charges",
         {
+            RIVAL: RIVAL_CLAIM,
             "learned-pose": "the pose of charged bodies that is learned is as good as the principal axes at short training, "
             "better at long, and no worse than a random one",
             "moved-bodies": "models in a canonical pose have one error on data as they are and on moved data",

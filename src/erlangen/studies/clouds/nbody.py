@@ -16,7 +16,8 @@ from erlangen.studies.base import Part
 from erlangen.studies.clouds.contest import Contender, Contest, Row, closed_form
 from erlangen.studies.clouds.study import Config
 from erlangen.studies.clouds.tensors import Tensors, all_pairs
-from erlangen.studies.clouds.verdicts import part_of
+from erlangen.studies.clouds.verdicts import part_of, shown
+from erlangen.studies.rivals import beside, charges
 from erlangen.symmetrize import Principal, Stochastic, Vectors, symmetrize
 
 LINE, PEER = "straight lines", "e3nn, l <= 1"
@@ -168,6 +169,8 @@ def run(config: Config, quiet: bool) -> Part:
     scale = (
         f"{len(task.learn[1])} training and {len(task.test[1])} test systems, {seconds:g} CPU seconds each, seeds: {config.seeds}"
     )
+    simple = charges(*task.learn, *task.test, seed=config.seed)
     missing = "" if any(c.name == PEER for c in taking_part) else "e3nn is not installed (extra `bench`)"
     return part_of("Charged bodies", ABOUT, taking_part, rows, straight(task), quantity="mean squared error", unit="", scale=scale,
-                   peer=PEER, missing=missing)  # fmt: skip
+                   peer=PEER, missing=missing,
+                   beside=lambda best: beside([simple], best.name, shown(best), best.seconds, scale))  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from erlangen.reporting import Claim, PlusMinus, Section, Table, bars_with_error, format_number
+from erlangen.reporting import Claim, PlusMinus, Rival, Section, Table, bars_with_error, format_number
 from erlangen.studies.base import Part
 from erlangen.studies.clouds.contest import PIECE, Contender, Row, as_numbers
 
@@ -24,6 +24,7 @@ def part_of(
     scale: str,
     peer: str,
     missing: str,
+    beside: Callable[[Row], list[Rival]],
 ) -> Part:
     """The part of a study.
 
@@ -35,6 +36,7 @@ def part_of(
         scale: of the run, in words.
         peer: the name of the network of e3nn.
         missing: why that took no part; empty where it did.
+        beside: what a user would pick instead, beside the best network of ours.
     """
     exact = {c.name for c in contenders if c.exact}
     most = max(row.apart for row in rows if row.name in exact)
@@ -80,7 +82,7 @@ def part_of(
     reached = ", ".join(f"{row.name} {format_number(row.error, 3)}" for row in order)
     answer = f"{heading}, after training for equal time: {reached}; {closed.name}, a closed form, {format_number(closed.error, 3)}."
     numbers = as_numbers([*rows, closed])
-    return Part(claims, [section], numbers, answer, {"peer": missing} if missing else {})
+    return Part(claims, [section], numbers, answer, {"peer": missing} if missing else {}, beside(first))
 
 
 def shown(row: Row) -> PlusMinus | float:

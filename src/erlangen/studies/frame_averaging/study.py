@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from erlangen.reporting import RIVAL, RIVAL_CLAIM
 from erlangen.studies.base import Announced, Study
 
 SOURCE = "Puny et al. 2022, arXiv:2110.03336"
@@ -34,6 +35,7 @@ PARTS = {
     "nbody": Announced(
         "Frames of moving charges: one network, different frames, equal CPU time",
         {
+            RIVAL: RIVAL_CLAIM,
             "stochastic-frames": "at equal CPU time stochastic frames beat the network without a frame and match augmentation",
             "moved-bodies": "exact models do not mind moves",
             "full-frame": "at equal numbers of epochs the full frame beats the network without one",
@@ -42,6 +44,7 @@ PARTS = {
     "graphs": Announced(
         "Frames of graphs: what plain networks tell apart in canonical orders",
         {
+            RIVAL: RIVAL_CLAIM,
             "told-apart": "in canonical orders plain networks tell apart all graphs that message passing cannot",
             "whole-frames": "averages over whole frames do not change under relabelling",
             "labels-learned": "and the labels of graphs that message passing cannot tell apart are learned",
@@ -50,6 +53,7 @@ PARTS = {
     "normals": Announced(
         "Frames of solids: normals of turned parts",
         {
+            RIVAL: RIVAL_CLAIM,
             "turned-solids": "networks over frames find the normals of turned solids as well as of those that stand, a plain "
             "one does not",
             "neighbourhoods": "frames of neighbourhoods are best on turned solids",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,11 +13,12 @@ from torch import Tensor, nn
 
 from erlangen.discover.soft import SoftEquivariance
 from erlangen.equivariance import equivariance_error
-from erlangen.fields.mechanics.inertia import CANDIDATES, INPUT, TARGET, BrokenInertia, broken_inertia
+from erlangen.fields.mechanics.inertia import CANDIDATES, INPUT, TARGET, BrokenInertia, broken_inertia, features
 from erlangen.nn.perceptron import perceptron
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
-from erlangen.reporting import Claim, Section, Table, progress, repeated
+from erlangen.reporting import Claim, Rival, Section, Table, progress, repeated
 from erlangen.studies.base import Part
+from erlangen.studies.rivals import ridges, simplest
 from erlangen.studies.soft_equivariance.study import SOURCE, Config, median
 
 _DECAY, _STRONG_DECAY = 2e-4, 1.0
@@ -38,6 +40,8 @@ def run(config: Config, quiet: bool) -> Part:
     strengths: list[dict[str, float]] = []
     degrees: list[dict[str, float]] = []
     sizes: dict[str, int] = {}
+    simple: list[float] = []
+    spent = simple_spent = 0.0
     for seed in range(config.seed, config.seed + seeds):
         draw = torch.Generator().manual_seed(seed)
         data, held, test = (broken_inertia(config.samples, config.broken, draw, torch.float32) for _ in range(3))
@@ -47,13 +51,18 @@ def run(config: Config, quiet: bool) -> Part:
                 torch.manual_seed(seed)
                 member = make()
             sizes[name] = sum(p.numel() for p in member.net.parameters())
+            clock = time.process_time()
             fit(member, data, held, float(scale), steps, batch, seed, f"{name}, seed {seed}", quiet)
+            spent += (time.process_time() - clock) / seeds if name == "soft" else 0.0
             with torch.no_grad():
                 errors.setdefault(name, []).append(float((member.net(test.x) * scale - test.y).square().mean()))
             broken.setdefault(name, []).append([_error(member.net, test.x[:200], group) for group in CANDIDATES.values()])
             if member.penalty is not None:
                 strengths.append(dict(zip(member.penalty.names, member.penalty.strengths.tolist())))
                 degrees.append(dict(member.penalty.degrees()))
+        linear = simplest(ridges(alphas=(1e-9, 1e-6, 1e-3)), features(data.x), data.y, seed=seed)
+        simple.append(float((linear.predict(features(test.x)) - test.y).square().mean()))
+        simple_spent += linear.seconds / seeds
     found = {name: median(values) for name, values in errors.items()}
     bound = min((name for name in found if name not in ("soft", "perceptron")), key=found.__getitem__)
     untold = min(value for name, value in found.items() if name not in ("soft", "O(2)z imposed"))
@@ -98,7 +107,12 @@ def run(config: Config, quiet: bool) -> Part:
             "O3 is only watched.",
         ),
     ]
-    numbers = {"MSE": found, "equivariance error": middle, "strengths": strengths, "degrees": degrees}
+    rival = Rival(
+        "linear regression on masses, positions and m r (x) r", "the network with the soft penalty", "test mean square error",
+        repeated(errors["soft"]), repeated(simple), "lower", spent, simple_spent, linear.settings, about,
+        note="the target is linear in these; the networks have to find them",
+    )  # fmt: skip
+    numbers = {"linear": simple, "MSE": found, "equivariance error": middle, "strengths": strengths, "degrees": degrees}
     answer = (
         f"Test error {found['soft']:.2g} with the soft penalty, {found['perceptron']:.2g} of the perceptron; best other: {bound}."
     )
@@ -107,7 +121,7 @@ def run(config: Config, quiet: bool) -> Part:
         "networks but the perceptron: tensors are also multiplied side by side. Ours, in the soft one: weights start near O(3)'s, and the "
         "warm-up has a hundredth of the full strength, so that residuals show what the data ask for."
     )
-    return Part(claims, [Section("Networks", [text], tables)], numbers, answer)
+    return Part(claims, [Section("Networks", [text], tables)], numbers, answer, rivals=[rival])
 
 
 def _models(width: int, steps: int, strength: float, power: float) -> dict[str, Callable[[], Member]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from erlangen.reporting import RIVAL, RIVAL_CLAIM
 from erlangen.studies.base import Announced, Study
 
 SOURCE = "Kim, Lee, Yang, Lee, ICML 2023, arXiv:2306.00356"
@@ -50,6 +51,7 @@ PARTS = {
     "satellites": Announced(
         "Orbit normals over an oblate Earth: which rotations are a symmetry, and how nearly",
         {
+            RIVAL: RIVAL_CLAIM,
             "pole": "satellites: rotations about the pole are found to be the symmetry, and forecasts come near to those "
             "that know it",
             "nothing-released": "satellites: where all rotations nearly are symmetries, none is released",
@@ -58,6 +60,7 @@ PARTS = {
     "linear": Announced(
         "The moment of inertia with a broken axis, by ridge regression",
         {
+            RIVAL: RIVAL_CLAIM,
             "tuned": "linear: soft equivariance tuned by itself is far better than ridge regression and than the largest "
             "group imposed",
             "axis": "linear: the true axis keeps the largest strength",
@@ -67,6 +70,7 @@ PARTS = {
     "inertia": Announced(
         "The moment of inertia with a broken axis, by networks",
         {
+            RIVAL: RIVAL_CLAIM,
             "penalty": "inertia: the network with the penalty is at least as good as the perceptron and as all models that "
             "are not told the axis",
             "best": "inertia: it is the best of all models",
