@@ -5,6 +5,7 @@ import importlib.util
 import pytest
 
 from erlangen.studies.gaattention import STUDY, Config
+from erlangen.studies.gaattention.backmapping import TEMPLATE, TREES
 from erlangen.testing import check_outcome
 
 pytest.importorskip("pyriodic_aflow")
@@ -15,8 +16,11 @@ def claims(outcome):
 
 
 def test_crystals_run_and_predictions_do_not_change_when_turned():
-    outcome = STUDY.run(Config(steps=2, count=2, batch=4, width=4, blocks=1), quiet=True)
+    outcome = STUDY.run(Config(steps=2, count=10, batch=4, width=4, blocks=1), quiet=True)
     assert check_outcome(STUDY, outcome)
+    # From 192 atoms, and far above chance, one in eight.
+    assert outcome.rivals[0].rival > 0.6
+    assert outcome.rivals[0].winner == "rival"
     assert claims(outcome)["turned"].holds
 
 
@@ -24,6 +28,8 @@ def test_forces_run_and_are_conservative():
     outcome = STUDY.run(Config(part="forces", seconds=0.01, frames=20, test=20, width=8), quiet=True)
     assert check_outcome(STUDY, outcome)
     assert claims(outcome)["conservative"].holds
+    assert outcome.metrics["force field"] < outcome.metrics["no forces"]
+    assert outcome.answer.startswith("A force field of pairs")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("MDAnalysisTests") is None, reason="the files of MDAnalysisTests are not there")
@@ -31,6 +37,8 @@ def test_backmapping_runs_and_atoms_turn_along():
     outcome = STUDY.run(Config(part="backmapping", seconds=0.01, proteins=3, width=8), quiet=True)
     assert check_outcome(STUDY, outcome)
     assert claims(outcome)["along"].holds
+    errors = outcome.metrics["rmse"]
+    assert errors[TREES] <= errors[TEMPLATE] < errors["all at the bead"]
 
 
 @pytest.mark.slow

@@ -12,14 +12,16 @@ from erlangen.fields.molecules import Residues, residues, shipped_proteins
 from erlangen.groups import SO
 from erlangen.nn import GAABackmapper
 from erlangen.nn.perceptron import perceptron
-from erlangen.reporting import Claim, Section, Table
+from erlangen.reporting import Claim, Rival, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.gaattention.study import SOURCE, Config
+from erlangen.studies.rivals import simplest
 from erlangen.training import TrainingConfig, steps_within, train
 
 #: Lengths that networks see are in units of this, angstrom.
 UNIT = 5.0
 ATTENTION, PERCEPTRON, TEMPLATE = "attention", "perceptron", "mean positions in the chain's frame"
+TREES = "trees in the chain's frame"
 
 
 class Attention(nn.Module):
@@ -91,6 +93,43 @@ def template(learned: Residues, test: Residues) -> Tensor:
     return mean[test.labels] @ frames(test.r)
 
 
+def trees(learned: Residues, test: Residues) -> tuple[Tensor, str]:
+    """For each kind of residue, extremely randomised trees or a ridge from the beads to its atoms, both in the frame of the chain."""
+    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    candidates = {
+        f"{count} trees of leaves of {leaf}": lambda count=count, leaf=leaf: ExtraTreesRegressor(
+            count, min_samples_leaf=leaf, max_features=0.5, random_state=0
+        )
+        for count, leaf in ((100, 3), (100, 8))
+    } | {"ridge, alpha 100": lambda: make_pipeline(StandardScaler(), Ridge(100.0))}
+    seen = []
+    for data in (learned, test):
+        chain = frames(data.r)
+        near = nn.functional.one_hot(data.around[:, 1:3], 20).flatten(1)
+        seen.append((torch.cat([(data.r @ chain.mT).flatten(1), near], 1), data.atoms @ chain.mT))
+    (x, y), (x_test, _) = seen
+    out = template(learned, test) @ frames(test.r).mT  # what stays where a kind has too few residues
+    chosen = []
+    for kind in range(20):
+        here, there = learned.around[:, 0] == kind, test.around[:, 0] == kind
+        atoms = int(learned.there[here].sum(1).max()) if here.any() else 0
+        here = here & (learned.there.sum(1) == atoms)
+        if int(here.sum()) < 8 or not there.any():
+            continue
+        model = simplest(candidates, x[here], y[here][:, :atoms].flatten(1))  # type: ignore[arg-type]
+        chosen.append(model.settings.split(",")[0])
+        placed = model.predict(x_test[there]).view(-1, atoms, 3)
+        # Atoms go by their kind: a residue of the test may lack some.
+        where = test.labels[there].unsqueeze(2) == learned.labels[here][0, :atoms]
+        out[there] = torch.where(where.any(2, keepdim=True), where.double() @ placed, out[there])
+    words = ", ".join(f"{name} for {chosen.count(name)}" for name in dict.fromkeys(chosen))
+    return out @ frames(test.r), f"for each of {len(chosen)} kinds of residue chosen on a held-out quarter: {words}"
+
+
 def run(config: Config, quiet: bool) -> Part:
     """Train both networks on the same time, and compare."""
     proteins = shipped_proteins()[: config.proteins]
@@ -118,6 +157,9 @@ def run(config: Config, quiet: bool) -> Part:
         numbers[name] = {"steps": settings.steps, "seconds": time.process_time() - started}
     found[TEMPLATE] = template(learned, test)
     numbers[TEMPLATE] = {"steps": 0, "seconds": 0.0}
+    started = time.process_time()
+    found[TREES], chosen = trees(learned, test)
+    numbers[TREES] = {"steps": 0, "seconds": time.process_time() - started}
     errors = {name: rmse(y, test) for name, y in found.items()} | {"all at the bead": rmse(torch.zeros_like(test.atoms), test)}
     g = SO(3).sample(1, dtype=torch.float64, generator=torch.Generator().manual_seed(config.seed))[0]
     turned = replace(test, r=test.r @ g.mT)
@@ -140,6 +182,11 @@ def run(config: Config, quiet: bool) -> Part:
         Claim("atoms turn along with the beads: off by at most 1e-9 A", "equivariant", moved, moved <= 1e-9, scale="double precision",
               unit="A", source=SOURCE, key="along"),
     ]  # fmt: skip
-    answer = f"Atoms are off by {two:.2f} A with attention, {plain:.2f} with a perceptron, {mean:.2f} at their mean positions."
+    answer = f"Atoms are off by {two:.2f} A with attention, {plain:.2f} with a perceptron, {mean:.2f} at their mean positions, "
+    answer += f"{errors[TREES]:.2f} with trees in the frame of the chain."
+    rival = Rival(
+        TREES, ATTENTION, "root mean square distance of atoms", two, errors[TREES], "lower", seconds=numbers[ATTENTION]["seconds"],
+        rival_seconds=numbers[TREES]["seconds"], settings=chosen, scale=scale, unit="A",
+    )  # fmt: skip
     tables = [Table("Root mean square distances on other proteins", columns, rows)]
-    return Part(claims, [Section("What each reached", about, tables=tables)], {"rmse": errors, "training": numbers}, answer)
+    return Part(claims, [Section("What each reached", about, tables=tables)], {"rmse": errors, "training": numbers}, answer, rivals=[rival])

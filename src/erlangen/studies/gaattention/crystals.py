@@ -14,14 +14,16 @@ from erlangen.fields.crystals import Environments, bond_order, environments, pro
 from erlangen.groups import SO
 from erlangen.nn import GAAClassifier
 from erlangen.nn.perceptron import perceptron
-from erlangen.reporting import Claim, Section, Table
+from erlangen.reporting import Claim, Rival, Section, Table
 from erlangen.studies.base import Part
 from erlangen.studies.gaattention.study import SOURCE, Config
+from erlangen.studies.rivals import Simple, boosters, machines, simplest
 from erlangen.training import TrainingConfig, steps_within, train
 
 NAMES = ("hP2-Mg", "cI2-W", "cF4-Cu", "cF8-C", "cF8-SZn", "cP46-Si", "cF136-Si", "cP2-ClCs")
 NOISES = (1e-3, 0.05, 0.1)
 PERCEPTRON, FOREST = "perceptron", "forest on bond orders"
+SORTED = "bond orders and sorted distances"
 
 
 class Turned(nn.Module):
@@ -70,6 +72,14 @@ def descriptors(data: Environments) -> Tensor:
     return torch.cat([bond_order(data.r), data.r.norm(dim=-1), other], 1)
 
 
+def arranged(data: Environments) -> Tensor:
+    """These, and all angles at the atom and all distances of its neighbours from one another, each sorted."""
+    i, j = torch.triu_indices(data.r.shape[1], data.r.shape[1], 1)
+    u = nn.functional.normalize(data.r, dim=-1)
+    angles, distances = (u @ u.mT)[:, i, j], torch.cdist(data.r, data.r)[:, i, j]
+    return torch.cat([descriptors(data), angles.sort(-1).values, distances.sort(-1).values], 1)
+
+
 def run(config: Config, quiet: bool) -> Part:
     """Train all, and compare."""
     every = prototypes()
@@ -98,6 +108,10 @@ def run(config: Config, quiet: bool) -> Part:
     forest = RandomForestClassifier(300, random_state=config.seed).fit(descriptors(learned).numpy(), learned.label.numpy())
     found[FOREST] = torch.from_numpy(forest.predict(descriptors(test).numpy()))
     numbers[FOREST] = {"steps": 0, "seconds": time.process_time() - started}
+    started = time.process_time()
+    simple = simplest({**boosters(True, rates=(0.1,), leaves=(15,)), **machines(True)}, arranged(learned), learned.label)
+    found[SORTED] = simple.predict(arranged(test))
+    numbers[SORTED] = {"steps": 0, "seconds": time.process_time() - started}
     accuracy = {name: float((y == label).double().mean()) for name, y in found.items()}
     by_noise = {name: [float((y == label)[test.noise == noise].double().mean()) for noise in NOISES] for name, y in found.items()}
     g = SO(3).sample(len(r), dtype=r.dtype, generator=torch.Generator().manual_seed(config.seed))
@@ -130,10 +144,26 @@ def run(config: Config, quiet: bool) -> Part:
     ]
     metrics = {"accuracy": accuracy, "by_noise": by_noise, "training": numbers, "changed": changed}
     answer = (
-        f"Rank 2 names {100 * accuracy['rank 2']:.1f} of 100 atoms rightly; a forest on bond orders {100 * accuracy[FOREST]:.1f}."
+        f"Rank 2 names {100 * accuracy['rank 2']:.1f} of 100 atoms rightly; a forest on bond orders {100 * accuracy[FOREST]:.1f}, "
+        f"{simple.settings.split(',')[0]} on bond orders and sorted angles and distances {100 * accuracy[SORTED]:.1f}."
     )
-    return Part(
-        _claims(accuracy, changed, len(test), f"{settings.batch_size} clouds a step, {steps} steps"), sections, metrics, answer
+    scale = f"{settings.batch_size} clouds a step, {steps} steps"
+    claims = _claims(accuracy, changed, len(test), scale)
+    return Part(claims, sections, metrics, answer, rivals=[_rival(accuracy, numbers, simple, f"{len(learned)} atoms; {scale}")])
+
+
+def _rival(accuracy: dict[str, float], numbers: dict[str, Any], simple: Simple, scale: str) -> Rival:
+    return Rival(
+        "a classifier on bond orders and sorted distances",
+        "attention of rank 2",
+        "share of atoms named rightly",
+        accuracy["rank 2"],
+        accuracy[SORTED],
+        "higher",
+        seconds=numbers["rank 2"]["seconds"],
+        rival_seconds=numbers[SORTED]["seconds"],
+        settings=simple.settings,
+        scale=scale,
     )
 
 
