@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
+import torch
 
 import erlangen as er
 from erlangen.errors import ArgumentError
 from erlangen.studies.hardness import STUDY, Config
-from erlangen.studies.hardness.circles import CIRCLE
+from erlangen.studies.hardness.circles import CIRCLE, spectra
 from erlangen.studies.hardness.circles import train as train_circle
-from erlangen.studies.hardness.graphs import PARITY
+from erlangen.studies.hardness.graphs import PARITY, eliminated
 from erlangen.studies.hardness.graphs import train as train_graph
 from erlangen.studies.hardness.rows import EASY, HARD, Row
 from erlangen.testing import check_outcome
 
-TINY = Config(steps=2, seeds=1, functions=20, samples=50_000, jobs=1)
+TINY = Config(steps=2, seeds=1, functions=20, samples=50_000, jobs=1, spectra=400)
 
 
 @pytest.mark.parametrize("part", ["tables", "graphs", "circles", "polynomials"])
@@ -27,8 +29,18 @@ def test_parts_run(part):
     exact = [claim for claim in outcome.claims if claim.reported == "exact"]
     assert exact
     assert all(claim.holds for claim in exact)  # what is exact is so without training
+    ours, rival = outcome.rivals[0].measured, outcome.rivals[0].rival
+    if part == "tables":
+        assert ours < 1e-12 < 1e-4 < rival < 0.05
+    elif part == "graphs":
+        assert rival == 0  # parities are solved for, not learned
+    elif part == "circles":
+        assert [row.rival > 0.5 for row in outcome.rivals] == [True, True]
+    else:
+        assert max(ours, rival) < 1e-6  # inputs are in single precision
+        assert outcome.rivals[0].winner == "level"
     if part == "polynomials":
-        assert next(claim for claim in outcome.claims if "growing basis" in claim.text).holds
+        assert next(claim for claim in outcome.claims if claim.key == "found" and "growing basis" in claim.text).holds
 
 
 @pytest.mark.slow
@@ -48,6 +60,16 @@ def test_an_unknown_part_is_named():
     with pytest.raises(ArgumentError) as caught:
         STUDY.run(dataclasses.replace(Config(), part="weights"))
     assert caught.value.argument == "part"
+
+
+def test_elimination_finds_a_set_of_degrees_and_spectra_do_not_turn():
+    rng = np.random.default_rng(0)
+    counts, chosen = rng.integers(0, 5, (40, 9)), rng.integers(0, 2, 9)
+    found = eliminated(counts, counts @ chosen % 2 == 1)
+    assert np.array_equal(found, chosen)
+    x = torch.randn(5, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(spectra(x.roll(5, 1)), spectra(x), atol=1e-9)
+    assert not torch.allclose(spectra(x.flip(1)), spectra(x))
 
 
 def test_the_hard_circle_is_not_learned_and_the_easy_one_is():

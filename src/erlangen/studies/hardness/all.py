@@ -20,4 +20,5 @@ def run(config: Config, quiet: bool) -> Part:
         {name: part.numbers for name, part in found.items()},
         " ".join(part.answer for part in found.values()),
         {key: reason for part in found.values() for key, reason in part.left_out.items()},
+        [rival for part in found.values() for rival in part.rivals],
     )

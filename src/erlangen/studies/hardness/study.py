@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from erlangen.reporting import RIVAL, RIVAL_CLAIM
 from erlangen.studies.base import Announced, Study
 
 SOURCE = "Kiani, Le, Lawrence, Jegelka & Weber 2024, arXiv:2401.01869"
@@ -24,6 +25,8 @@ class Config:
     """Random members in each exact Gram matrix; a hundred times as many random pairs."""
     samples: int = 200_000
     """Samples of a sparse polynomial."""
+    spectra: int = 20_000
+    """Inputs on a circle from which boosting on spectra learns."""
     jobs: int = 2
     """Processes that train students side by side."""
     seed: int = 0
@@ -51,6 +54,7 @@ PARTS = {
     "tables": Announced(
         "Exact correlations of hard symmetric functions",
         {
+            RIVAL: RIVAL_CLAIM,
             "exact": "correlations are exact: two ways to compute them agree",
             "correlations": "hard symmetric functions are hardly correlated: as n^(-k/2) on average, and queries about "
             "correlations tell little",
@@ -59,6 +63,7 @@ PARTS = {
     "graphs": Announced(
         "Message passing on hard functions of graphs",
         {
+            RIVAL: RIVAL_CLAIM,
             "invariant": INVARIANT,
             "room": ROOM,
             "not-learned": NOT_LEARNED,
@@ -68,6 +73,7 @@ PARTS = {
     "circles": Announced(
         "Circular convolutions on hard functions of circles",
         {
+            RIVAL: RIVAL_CLAIM,
             "invariant": INVARIANT,
             "room": ROOM,
             "not-learned": NOT_LEARNED,
@@ -78,6 +84,7 @@ PARTS = {
     "polynomials": Announced(
         "Sparse invariant polynomials, by queries and by training",
         {
+            RIVAL: RIVAL_CLAIM,
             "invariant": INVARIANT,
             "found": "sparse invariant polynomials, hard for correlations, are found exactly by queries about the square of "
             "the target",
