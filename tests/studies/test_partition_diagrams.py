@@ -6,6 +6,7 @@ import torch
 from erlangen.datasets.graphs import connected_graphs, relabelled
 from erlangen.groups import Symmetric
 from erlangen.nn import EquivariantLinear
+from erlangen.reporting import RIVAL
 from erlangen.studies import partition_diagrams as study
 
 # dim Hom(M^k, M^l) for k + l = 0..8, as published with the correction for few points.
@@ -69,12 +70,16 @@ def test_transfer_of_the_constant_prediction_is_below_zero_and_training_sets_are
 
 def test_the_study_keeps_the_contract(checked):
     config = study.Config(seeds=1, steps=10, channels=3, largest=4)
-    claims = checked(study.STUDY, config).claims
-    assert claims[0].holds  # the counts
-    assert claims[3].holds  # relabelling: exact, however little the networks are trained
+    outcome = checked(study.STUDY, config)
+    claims = {claim.key: claim for claim in outcome.claims}
+    assert claims["dimensions"].holds
+    assert claims["relabelling"].holds  # exact, however little the networks are trained
+    few, many = (rival.rival for rival in outcome.rivals)
+    assert 0.96 < few < many  # known before: 0.98 and 0.99 over seeds
+    assert outcome.metrics["change under relabelling"][study.COUNTED][0] < 1e-6
 
 
 @pytest.mark.slow
 def test_all_claims_but_the_clock_hold():
-    claims = study.run(study.Config(), quiet=True).claims
-    assert [claim.text for claim in claims[:5] if not claim.holds] == []
+    claims = [claim for claim in study.run(study.Config(), quiet=True).claims if claim.key not in (RIVAL, "fast")]
+    assert [claim.text for claim in claims if not claim.holds] == []
