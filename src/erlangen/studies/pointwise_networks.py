@@ -21,12 +21,16 @@ from erlangen.nn.norm_activation import NormActivation
 from erlangen.nn.pointwise import PointwiseActivation
 from erlangen.nn.tensor_product import TensorProduct
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claim, Claims, KeyNumber, Outcome, Section, Table, bars_with_error
+from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claim, Claims, KeyNumber, Outcome, Rival, Section, Table, bars_with_error
 from erlangen.reps import InBasis, Rep
 from erlangen.studies.base import Study
+from erlangen.studies.rivals import Simple, VectorRidge, boosters, ridges, simplest
 from erlangen.training import TrainingConfig, supervised, train
 
 SOURCE = "Pacini, Dong, Lepri, Santin 2024, arXiv:2401.09235"
+
+
+FORCES, DISTANCES = "forces, O(3)", "distances, S_5"
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     started = time.perf_counter()
     with one_thread():
         trained = [*trained_in_space(config, quiet), *trained_on_sets(config, quiet)]
+        rivals = [forces_by_hand(config, trained), distances_by_hand(config, trained)]
     wrong, best = trained[0], min((t for t in trained if t.task == trained[0].task and t.exact), key=lambda t: t.moved)
     return Outcome(
         name="pointwise-networks",
@@ -56,6 +61,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         claims=Claims(_claims(trained)),
         metrics={"trained": [t._asdict() for t in trained]},
         sections=[_section(trained)],
+        rivals=rivals,
         seconds=time.perf_counter() - started,
         answer=f"Trained in one orientation, the network with ReLU on vectors has a relative error of {wrong.moved:.2g} in the others, "
         f"the best exact one ({best.name}) {best.moved:.2g}.",
@@ -76,6 +82,7 @@ class Trained(NamedTuple):
         error: mean square test error, relative to the variance of the targets.
         moved: the same on test data moved by random group elements.
         equivariance: mean relative equivariance error.
+        seconds: CPU time of training.
     """
 
     task: str
@@ -84,6 +91,7 @@ class Trained(NamedTuple):
     error: float
     moved: float
     equivariance: float
+    seconds: float = 0.0
 
 
 class Network(nn.Module):
@@ -112,18 +120,69 @@ class Network(nn.Module):
         return self.linears[-1](x).squeeze(-2)
 
 
+def forces(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Places of four charges and the charges, ``[count, 16]``, and the force on a probe, ``[count, 3]``."""
+    draw = torch.Generator().manual_seed(seed)
+    places, charges = torch.randn(count, 4, 3, generator=draw), torch.randn(count, 4, generator=draw)
+    # Training data look one way: the first charge lies in a cone about the z axis.
+    places[:, 0] = torch.tensor([0.0, 0.0, 1.0]) + 0.3 * places[:, 0]
+    force = (charges[..., None] * places / (places.square().sum(-1, keepdim=True) + 1) ** 1.5).sum(1)
+    return torch.cat([places.flatten(1), charges], 1), force
+
+
+def distances(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Five numbers, in ascending order, and the distance of each from their mean."""
+    x = torch.randn(count, 5, generator=torch.Generator().manual_seed(seed)).sort(-1).values
+    return x, (x - x.mean(-1, keepdim=True)).abs()
+
+
+def forces_by_hand(config: Config, trained: list[Trained]) -> Rival:
+    """Ridge regression of the force by vectors: places times bumps of their length, with and without the charge."""
+
+    def vectors(x: Tensor) -> Tensor:
+        places, charges = x[:, :12].double().unflatten(1, (4, 3)), x[:, 12:].double()
+        square = places.square().sum(-1)
+        bumps = torch.stack([torch.ones_like(square), *(torch.exp(-square / (2 * s * s)) for s in (0.5, 1.0, 2.0, 4.0))], -1)
+        weights = torch.cat([bumps, charges.unsqueeze(-1) * bumps], -1)  # [count, 4, 10]
+        return torch.einsum("nip,nic->npc", weights, places).unsqueeze(1)
+
+    began = time.process_time()
+    x, y = forces(config.samples, config.seed)
+    fit = simplest({f"alpha {a:g}": lambda a=a: VectorRidge(a, 10) for a in (1e-6, 1e-3, 1.0)}, vectors(x), y)  # type: ignore[misc]
+    # It turns along exactly, so that its error is the same on moved data.
+    x, y = forces(500, config.seed + 1)
+    error = float((fit.predict(vectors(x)) - y).square().mean() / y.var())
+    return _beside(FORCES, "ridge regression on ten equivariant vectors", error, fit, time.process_time() - began, trained)
+
+
+def distances_by_hand(config: Config, trained: list[Trained]) -> Rival:
+    """One model for all points, of a point's own number less the mean and of the set's spread."""
+
+    def columns(x: Tensor) -> Tensor:
+        off = x - x.mean(-1, keepdim=True)
+        return torch.stack([off, off.std(-1, keepdim=True).expand_as(off)], -1).flatten(0, 1)
+
+    began = time.process_time()
+    x, y = distances(config.samples, config.seed)
+    candidates = {**boosters(False, rates=(0.1,), leaves=(15,)), **ridges(degrees=(4, 8))}
+    fit = simplest(candidates, columns(x), y.flatten().double())
+    x, y = distances(500, config.seed + 1)
+    error = float((fit.predict(columns(x)) - y.flatten()).square().mean() / y.var())
+    return _beside(DISTANCES, "one model for all points", error, fit, time.process_time() - began, trained)
+
+
+def _beside(task: str, name: str, error: float, fit: Simple, seconds: float, trained: list[Trained]) -> Rival:
+    best = min((t for t in trained if t.task == task and t.exact), key=lambda t: t.moved)
+    return Rival(
+        name, f"the best admissible network ({best.name})", f"relative error on moved data, {task}", best.moved, error, "lower",
+        seconds=best.seconds, rival_seconds=seconds, settings=fit.settings, scale="one run",
+    )  # fmt: skip
+
+
 def trained_in_space(config: Config, quiet: bool) -> list[Trained]:
     """Forces of four charges on a probe, learned with point-wise ReLU on vectors, gates, norms, and functions on finite rotation groups."""
     G = O(3)
     source, target = 4 * G.vector + 4 * G.scalar, G.vector
-
-    def data(count: int, seed: int) -> tuple[Tensor, Tensor]:
-        draw = torch.Generator().manual_seed(seed)
-        places, charges = torch.randn(count, 4, 3, generator=draw), torch.randn(count, 4, generator=draw)
-        # Training data look one way: the first charge lies in a cone about the z axis.
-        places[:, 0] = torch.tensor([0.0, 0.0, 1.0]) + 0.3 * places[:, 0]
-        force = (charges[..., None] * places / (places.square().sum(-1, keepdim=True) + 1) ** 1.5).sum(1)
-        return torch.cat([places.flatten(1), charges], 1), force
 
     hidden = 2 * G.vector + 2 * G.scalar
     steps: dict[str, Callable[[Rep], nn.Module]] = {
@@ -137,7 +196,7 @@ def trained_in_space(config: Config, quiet: bool) -> list[Trained]:
     for order, group in rotation_groups().items():
         features = 4 * group.vector + 4 * group.scalar
         networks[f"ReLU on {order} rotations"] = partial(Network, features, group.regular, group.vector, 8, _relu, False)
-    return _train_all("forces, O(3)", networks, source, target, data, config, quiet)
+    return _train_all(FORCES, networks, source, target, forces, config, quiet)
 
 
 def trained_on_sets(config: Config, quiet: bool) -> list[Trained]:
@@ -145,18 +204,13 @@ def trained_on_sets(config: Config, quiet: bool) -> list[Trained]:
     V = Symmetric(5).vector
     adapted = InBasis(V, torch.linalg.qr(torch.cat([torch.ones(5, 1), torch.eye(5)[:, :4]], 1).double())[0])
 
-    def data(count: int, seed: int) -> tuple[Tensor, Tensor]:
-        # Training data come in ascending order.
-        x = torch.randn(count, 5, generator=torch.Generator().manual_seed(seed)).sort(-1).values
-        return x, (x - x.mean(-1, keepdim=True)).abs()
-
     networks: dict[str, Callable[[], nn.Module]] = {
         "ReLU on irreps (inadmissible)": partial(Network, V, 2 * adapted, V, 8, _relu_all_the_same, False),
         "ReLU on points": partial(Network, V, 2 * V, V, 8, _relu, False),
         "gated": partial(Network, V, 2 * V + 2 * V.group.scalar, V, 8, Gated, False),
         "norm": partial(Network, V, 2 * V, V, 8, lambda rep: NormActivation(rep, nn.SiLU()), False),
     }
-    return _train_all("distances, S_5", networks, V, V, data, config, quiet)
+    return _train_all(DISTANCES, networks, V, V, distances, config, quiet)
 
 
 def _relu(rep: Rep) -> nn.Module:
@@ -201,6 +255,7 @@ def _train_all(
     found = []
     for name, make in networks.items():
         torch.manual_seed(config.seed)
+        began = time.process_time()
         model = make()
         train(
             model,
@@ -210,6 +265,7 @@ def _train_all(
             description=f"{task}: {name}",
             quiet=quiet,
         )
+        took = time.process_time() - began
         with torch.no_grad():
             error, moved = (float((model(a) - b).square().mean() / y.var()) for a, b in ((x, y), (x_moved, y_moved)))
             off = equivariance_error(
@@ -220,7 +276,7 @@ def _train_all(
                 generator=torch.Generator().manual_seed(config.seed),
                 tolerance=1e-10,
             )
-        found.append(Trained(task, name, bool(off), error, moved, off["mean"]))
+        found.append(Trained(task, name, bool(off), error, moved, off["mean"], took))
     return found
 
 
@@ -297,6 +353,7 @@ STUDY = Study(
     config=Config,
     run=run,
     claims={
+        RIVAL: RIVAL_CLAIM,
         "admissible": "networks with admissible non-linearities beat an inadmissible ReLU in orientations that they were not "
         "trained in",
         "equivariant": "gated and norm layers keep the network equivariant to 1e-10",
