@@ -24,6 +24,18 @@ def test_the_contract_and_the_claims_that_need_no_training(checked):
     assert real["NS-Sym"]["pseudoscalar"][1] > 0.1
     assert real["NS-A2"]["pseudoscalar"][1] < 1e-7
     assert real["water"]["vector"][1] < 1e-7 < real["water"]["scalar"][0]
+    assert [rival.winner for rival in outcome.rivals if rival.name.startswith("the law")] == ["rival"] * 3
+
+
+def test_the_law_is_nearest_and_linear_flows_are_found():
+    flows = forecasts.make_flows("NS-Sym", 6, 3, 16, 2, 6, seed=0)
+    simple = forecasts.without_network(flows, 3)
+    assert simple.law < simple.linear < 1
+    assert simple.law < 0.5 * forecasts.error_of(forecasts.still(1), flows.test, 3)
+    # Waves that move on by themselves: the linear forecast knows them exactly.
+    start = torch.randn(5, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    moving = torch.stack([start.roll(t, -1) for t in range(5)], 1)
+    assert forecasts.error_of(forecasts.linear(moving[:3], 1, 1e-12), moving[3:], 1) < 1e-6
 
 
 def test_windows_stand_before_their_next_frames():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from erlangen.reporting import Line, Section, Table, bars_with_error, lines_with_band, pictures, repeated
-from erlangen.studies.gfno.forecasts import WATER, Flows, Score
+from erlangen.studies.gfno.forecasts import WATER, Flows, Score, Simple
 
 _COLUMNS: dict[str, Callable[[Score], float]] = {
     "rollout": lambda s: s.rollout,
@@ -34,7 +34,7 @@ def symmetry_section(real: dict[str, dict[str, list[float]]]) -> Section:
     )
 
 
-def flow_section(window: int, flows: Flows, runs: list[dict[str, Score]], nothing: float) -> Section:
+def flow_section(window: int, flows: Flows, runs: list[dict[str, Score]], nothing: float, simple: Simple) -> Section:
     """Forecasts of one flow by every network."""
     names, steps = list(runs[0]), flows.test.shape[1] - window
 
@@ -50,6 +50,8 @@ def flow_section(window: int, flows: Flows, runs: list[dict[str, Score]], nothin
         for name in names
     ]
     rows.append(["nothing changes", 0, nothing, None, None, None, None])
+    rows.append(["the best linear forecast", None, simple.linear, None, None, None, simple.linear_seconds])
+    rows.append(["the law, on these points", None, simple.law, None, None, None, simple.law_seconds])
     shown = sorted({0, steps // 3, 2 * steps // 3, steps - 1})
     truth = flows.test[0, window:, 0]
     seen = {"truth": [truth[t] for t in shown]}

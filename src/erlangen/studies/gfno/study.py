@@ -9,14 +9,29 @@ from dataclasses import dataclass, replace
 
 from erlangen.parallel import one_thread
 from erlangen.reporting import (
+    RIVAL,
+    RIVAL_CLAIM,
     Claim,
     Claims,
     KeyNumber,
     Outcome,
+    Rival,
     repeated,
 )
 from erlangen.studies.base import Study
-from erlangen.studies.gfno.forecasts import WATER, Entry, Flows, Score, error_of, fit, make_flows, still, symmetries
+from erlangen.studies.gfno.forecasts import (
+    WATER,
+    Entry,
+    Flows,
+    Score,
+    Simple,
+    error_of,
+    fit,
+    make_flows,
+    still,
+    symmetries,
+    without_network,
+)
 from erlangen.studies.gfno.report import flow_section, symmetry_section
 
 SOURCE = "Helwig, Zhang, Fu, Kurtin, Wojtowytsch, Ji 2023, arXiv:2306.05697"
@@ -66,9 +81,9 @@ class Config:
     """Channels of p4, of four numbers each."""
     width_p4m: int = 5
     """Channels of p4m, of eight numbers each."""
-    steps: int = 300
+    steps: int = 200
     """Steps of training on NS-Sym."""
-    odd_steps: int = 250
+    odd_steps: int = 170
     """And on NS-A2 and on water."""
     batch: int = 16
     """Windows in a batch."""
@@ -121,7 +136,8 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
             for forcing, of in flows.items()
         }
         nothing = {forcing: error_of(still(of.test.shape[2]), of.test, config.window) for forcing, of in flows.items()}
-    return _outcome(config, flows, real, runs, nothing, time.perf_counter() - started)
+        simple = {forcing: without_network(of, config.window) for forcing, of in flows.items()}
+    return _outcome(config, flows, real, runs, nothing, simple, time.perf_counter() - started)
 
 
 def _outcome(
@@ -130,6 +146,7 @@ def _outcome(
     real: dict[str, dict[str, list[float]]],
     runs: dict[str, list[dict[str, Score]]],
     nothing: dict[str, float],
+    simple: dict[str, Simple],
     seconds: float,
 ) -> Outcome:
     def each(forcing: str, name: str, read: Callable[[Score], float] = lambda s: s.rollout) -> list[float]:
@@ -292,13 +309,15 @@ def _outcome(
             "cpu_seconds": {f: {name: each(f, name, _seconds) for name in first[f]} for f in runs},
             "parameters": {name: score.parameters for one in first.values() for name, score in one.items()},
             "nothing_changes": nothing,
+            "simple": {f: vars(found) for f, found in simple.items()},
             "symmetries": real,
         },
         sections=[
             symmetry_section(real),
-            *(flow_section(config.window, flows[f], runs[f], nothing[f]) for f in runs),
+            *(flow_section(config.window, flows[f], runs[f], nothing[f], simple[f]) for f in runs),
         ],
         seconds=seconds,
+        rivals=_rivals(runs, simple, scale),
         answer=f"With the flow's own quarter turns a Fourier operator's forecasts err by {p4:.1%}, without by {fno:.1%}, with turned data "
         f"by {turned:.1%}, with mirrors that the flow has not by {scalar:.1%}. Where the flow has mirrors that change the sign of the "
         f"vorticity, a network that knows it errs by {odd_pseudo:.1%}, one with quarter turns alone by {odd_p4:.1%}, with mirrors that "
@@ -310,6 +329,25 @@ def _outcome(
             KeyNumber("relative change when turned, p4", change, note="single precision"),
         ],
     )
+
+
+def _rivals(runs: dict[str, list[dict[str, Score]]], simple: dict[str, Simple], scale: str) -> list[Rival]:
+    found = []
+    for forcing, name in ((f, n) for f, n in _RIGHT if (f, n) != ("NS-A2", P4)):
+        ours = repeated([one[name].rollout for one in runs[forcing]])
+        one = simple[forcing]
+        for rival, error, seconds, settings, note in (
+            ("the law itself on the coarse grid", one.law, one.law_seconds, "", "it knows the law; seconds for all test flows"),
+            ("the best linear forecast", one.linear, one.linear_seconds, f"ridge {one.alpha:g}, of 4 on a quarter of the trajectories", ""),
+        ):
+            found.append(
+                Rival(
+                    rival, name, f"relative rollout error, {forcing}", ours, error, "lower",
+                    seconds=statistics.mean(_seconds(run[name]) for run in runs[forcing]), rival_seconds=seconds,
+                    settings=settings, scale=scale, note=note,
+                )
+            )  # fmt: skip
+    return found
 
 
 def _seconds(score: Score) -> float:
@@ -327,6 +365,7 @@ STUDY = Study(
     config=Config,
     run=run,
     claims={
+        RIVAL: RIVAL_CLAIM,
         "symmetries": "which turns and mirrors the flows have, measured on the solver",
         "turns": "quarter turns that the flow has lower the error of rollouts",
         "augmentation": "more than turned training data do",
