@@ -147,8 +147,7 @@ def test_parts_leave_out_what_others_measure(monkeypatch):
 
 #: Studies that have no rival beside them yet.
 ALONE = {
-    "cybloids", "diffcsp", "eq2pc", "faenet", "gaattention", "gfno", "gwl", "hardness", "hidden-symmetries", "partition-diagrams",
-    "physical-compatibility", "pointwise", "pointwise-networks", "robot-design", "wyckoffdiff",
+    "cybloids", "diffcsp", "eq2pc", "faenet", "gfno", "gwl", "hidden-symmetries", "partition-diagrams", "physical-compatibility", "robot-design", "wyckoffdiff",
 }  # fmt: skip
 
 

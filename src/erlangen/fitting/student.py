@@ -23,7 +23,7 @@ class Curve:
             average.
         baseline: the same ratio for the mean of the labels seen in training, a predictor that has learned nothing else.
         variance: of the test labels; an error of 0.05 means nothing without it.
-        seconds: of training.
+        seconds: of CPU, for training.
     """
 
     steps: tuple[int, ...]
@@ -74,7 +74,7 @@ def train_student(
         raise ArgumentError("target", "a function that varies over the inputs", f"{float(y_test[0]):.3g} for all {test} of them")
     generator = torch.Generator().manual_seed(config.seed)
     optimizer = torch.optim.Adam(student.parameters(), lr=config.lr)
-    seen, started, steps, errors = 0.0, time.perf_counter(), [], []
+    seen, started, steps, errors = 0.0, time.process_time(), [], []
     for step in range(config.steps):
         for group in optimizer.param_groups:
             group["lr"] = config.rate(step)
@@ -92,7 +92,7 @@ def train_student(
             steps.append(step + 1)
             errors.append(error / variance)
     baseline = float((y_test - seen / config.steps).square().mean()) / variance
-    return Curve(tuple(steps), tuple(errors), baseline, variance, time.perf_counter() - started)
+    return Curve(tuple(steps), tuple(errors), baseline, variance, time.process_time() - started)
 
 
 def _column(y: Tensor, count: int, who: str) -> Tensor:

@@ -348,8 +348,7 @@ def counted(config: Config, found: Found) -> list[Rival]:
             models = [simplest(candidates, hand_made(x), column) for column in y.double().mT]
             generator = torch.Generator().manual_seed(seed)
             before, moved = (
-                torch.stack([model.predict(hand_made(a)) for model in models], 1)
-                for a in (x_test, relabelled(x_test, generator))
+                torch.stack([model.predict(hand_made(a)) for model in models], 1) for a in (x_test, relabelled(x_test, generator))
             )
             found.seconds[COUNTED].append(time.process_time() - clock)
             found.r2[COUNTED][str(size)].append(r2(before, y_test.double()))

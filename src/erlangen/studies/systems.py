@@ -156,6 +156,8 @@ SYSTEMS = (
         "which activations are exactly equivariant",
         "reps",
         "works, with the reason, a counterexample and the nearest choice",
+        "1680 cells in 3.8 s, a brute-force fit 2.1 s, which gives no reason; networks on vectors: error 0.17 beside 4e-5 for ridge on "
+        "equivariant vectors",
     ),
     System(
         15,
@@ -170,6 +172,8 @@ SYSTEMS = (
         "attention for small point clouds",
         "nn",
         "works: eight layers, any rank, chunks; crystals, energies and forces, backmapping",
+        "simple is enough on these tasks: crystals named 93.0 of 100 beside 96.1 for boosting on sorted angles and distances; atoms from beads off "
+        "by 1.18 A beside 1.08 for trees; what it adds is exactness without features by hand",
     ),
     System(
         17,
@@ -221,6 +225,8 @@ SYSTEMS = (
         "statistical-query hardness of learning under symmetries",
         "measure",
         "works: exact correlations, bounds, students that fail and the algorithm that does not",
+        "exact to 6e-17 where sampling is off by 6e-3; parities that networks cannot learn (0.98 of the variance left) are solved by elimination "
+        "(0); on the hard circle no feature by hand helps (1.00)",
     ),
     System(
         23,

@@ -189,4 +189,6 @@ def run(config: Config, quiet: bool) -> Part:
         rival_seconds=numbers[TREES]["seconds"], settings=chosen, scale=scale, unit="A",
     )  # fmt: skip
     tables = [Table("Root mean square distances on other proteins", columns, rows)]
-    return Part(claims, [Section("What each reached", about, tables=tables)], {"rmse": errors, "training": numbers}, answer, rivals=[rival])
+    return Part(
+        claims, [Section("What each reached", about, tables=tables)], {"rmse": errors, "training": numbers}, answer, rivals=[rival]
+    )

@@ -123,7 +123,14 @@ def run(config: Config, quiet: bool) -> Part:
         [name, accuracy[name], *by_noise[name], numbers[name]["steps"], numbers[name]["seconds"], changed.get(name, 0)]
         for name in found
     ]
-    columns = ["model", "accuracy", *(f"noise {noise:g}" for noise in NOISES), "steps", "CPU seconds", f"changed of {TURNED} when turned"]
+    columns = [
+        "model",
+        "accuracy",
+        *(f"noise {noise:g}" for noise in NOISES),
+        "steps",
+        "CPU seconds",
+        f"changed of {TURNED} when turned",
+    ]
     confusion = torch.zeros(classes, classes).index_put((label, found["rank 2"]), torch.ones(len(label)), accumulate=True)
     shares = (confusion / confusion.sum(1, keepdim=True)).tolist()
     sections = [

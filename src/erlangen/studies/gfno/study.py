@@ -338,7 +338,13 @@ def _rivals(runs: dict[str, list[dict[str, Score]]], simple: dict[str, Simple], 
         one = simple[forcing]
         for rival, error, seconds, settings, note in (
             ("the law itself on the coarse grid", one.law, one.law_seconds, "", "it knows the law; seconds for all test flows"),
-            ("the best linear forecast", one.linear, one.linear_seconds, f"ridge {one.alpha:g}, of 4 on a quarter of the trajectories", ""),
+            (
+                "the best linear forecast",
+                one.linear,
+                one.linear_seconds,
+                f"ridge {one.alpha:g}, of 4 on a quarter of the trajectories",
+                "",
+            ),
         ):
             found.append(
                 Rival(
