@@ -147,7 +147,7 @@ def test_parts_leave_out_what_others_measure(monkeypatch):
 
 #: Studies that have no rival beside them yet.
 ALONE = {
-    "cybloids", "diffcsp", "eq2pc", "faenet", "gfno", "gwl", "hidden-symmetries", "partition-diagrams", "physical-compatibility", "robot-design", "wyckoffdiff",
+    "cybloids", "faenet", "hidden-symmetries", "robot-design",
 }  # fmt: skip
 
 

@@ -19,6 +19,9 @@ def test_the_contract(checked):
     outcome = checked(study.STUDY, TINY)
     assert list(outcome.metrics["formula"])[:2] == [arms.LOOKUP, arms.CHANCE]  # the simplest strong baseline first
     assert outcome.metrics["formula"][arms.THIRD]["steps"] == 1
+    assert [rival.rival for rival in outcome.rivals] == [
+        outcome.metrics[split][arms.LOOKUP]["match_k"] for split in ("formula", "prototype")
+    ]
 
 
 def test_no_formula_and_no_prototype_is_in_two_parts(crystals):

@@ -10,9 +10,11 @@ import torch
 
 from erlangen.errors import ArgumentError, MissingExtra
 from erlangen.fields.molecules import read_qm9
-from erlangen.measure.gwl import kchain, separation
+from erlangen.measure.gwl import counterexample, kchain, separation
 from erlangen.measure.gwl.networks import EQUIVARIANT
+from erlangen.reporting import RIVAL
 from erlangen.studies.gwl import STUDY, Config, qm9, synthetic
+from erlangen.studies.gwl.fingerprints import differ, sorted_distances
 from erlangen.studies.gwl.trained import _train
 from erlangen.testing import check_outcome
 
@@ -24,6 +26,16 @@ def test_exact_parts_of_the_synthetic_study() -> None:
     assert len(table.rows) == 7
     assert synthetic.counterexamples()[0] == synthetic.THEORY
     assert synthetic.degrees_of_stars()[0] == {2: 2, 3: 3, 5: 5, 10: 10}
+
+
+def test_distances_tell_apart_all_but_a_mirror_image() -> None:
+    rival = synthetic.by_distances()
+    assert rival.measured == 11
+    assert 7 < rival.rival < 11
+    one, other = counterexample("4-body-chiral")
+    assert not differ(sorted_distances(one.pos), sorted_distances(other.pos), 1e-9)
+    turned = one.pos[torch.randperm(len(one.pos))] @ torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))[0]
+    assert not differ(sorted_distances(one.pos), sorted_distances(turned), 1e-9)
 
 
 def test_what_networks_do_is_checked_against_their_test() -> None:
@@ -39,8 +51,9 @@ def test_what_networks_do_is_checked_against_their_test() -> None:
 def test_the_synthetic_part(tmp_path: Path) -> None:
     outcome = STUDY.run(Config(inits=1), quiet=True)
     assert check_outcome(STUDY, outcome)
-    assert [c.holds for c in outcome.claims][:4] == [True] * 4
-    assert outcome.claims[-1].holds
+    claims = [c for c in outcome.claims if c.key != RIVAL]
+    assert [c.holds for c in claims][:4] == [True] * 4
+    assert claims[-1].holds
     outcome.save(tmp_path)
 
 
@@ -49,7 +62,11 @@ def test_molecules(tmp_path: Path) -> None:
     outcome = STUDY.run(Config(part="molecules", conformers=4), quiet=True)
     assert check_outcome(STUDY, outcome)
     # The number of conformers that are found is RDKit's; the others are exact.
-    assert [c.holds for i, c in enumerate(outcome.claims) if i != 3] == [True] * 4
+    claims = [c for c in outcome.claims if c.key != RIVAL]
+    assert [c.holds for i, c in enumerate(claims) if i != 3] == [True] * 4
+    (rival,) = outcome.rivals
+    assert 1 < rival.rival <= 4
+    assert rival.winner == "level"
     outcome.save(tmp_path)
 
 
@@ -57,7 +74,8 @@ def test_molecules(tmp_path: Path) -> None:
 def test_qm9() -> None:
     outcome = STUDY.run(Config(part="qm9", molecules=40), quiet=True)
     assert check_outcome(STUDY, outcome)
-    assert outcome.claims[0].holds
+    assert next(c for c in outcome.claims if c.key == "ladder").holds
+    assert outcome.rivals[0].rival == 40
     methane = next(read_qm9())
     assert methane.smiles == "C"
     assert methane.numbers == [6, 1, 1, 1, 1]

@@ -21,6 +21,9 @@ def test_the_cantilever_is_cured_and_every_claim_is_answered():
         plastic, naive = (found.metrics[f"{E:.0e} {method}"]["max"] for method in ("plastic", "naive"))
         assert plastic < naive
     assert len(found.sections[0].figures) == 2
+    seconds, distance = found.rivals
+    assert seconds.name == distance.name == "the fixed point"
+    assert distance.rival == max(found.metrics[f"{E:.0e} fixed point"]["max"] for E in KNOWN)
 
 
 def test_every_leaning_body_has_its_centre_as_far_outside_as_its_name_says():
@@ -39,6 +42,7 @@ def test_leaning_bodies_fall_and_stand(monkeypatch):
     assert claims["stand-rate"].baseline == 0
     assert claims["margin"].holds
     assert claims["least"].holds
+    assert found.rivals[0].measured.value < found.rivals[0].rival == 1
     assert len(found.sections[0].figures) == 3
 
 

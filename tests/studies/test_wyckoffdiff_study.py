@@ -46,5 +46,7 @@ def test_the_contract_in_a_short_run(checked) -> None:
     assert rows[TEMPLATES][0]["new_prototype"] == 0.0
     assert all(row[0]["requested"] == 40 for row in rows.values())
     assert set(outcome.left_out) == {"long", "bases", "parts"}
+    (rival,) = outcome.rivals
+    assert rival.rival == rows[ALONE][0]["fwd"]  # one draw
     symmetry = next(claim for claim in outcome.claims if claim.key == "symmetry")
     assert symmetry.holds

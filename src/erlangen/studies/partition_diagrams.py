@@ -206,7 +206,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         seconds=time.perf_counter() - started,
         rivals=rivals,
         answer=f"From {few} graphs the S_7 network reaches R2 {found.mean(SYMMETRIC, few):.3f}, a perceptron {found.mean(PLAIN, few):.3f}, "
-        f"with random relabelling {found.mean(MOVED, few):.3f}, ridge regression on counts and the spectrum {found.mean(COUNTED, few):.3f}.",
+        f"with random relabelling {found.mean(MOVED, few):.3f}, ridge on counts and the spectrum {found.mean(COUNTED, few):.3f}.",
         key_numbers=[
             KeyNumber(f"R2 from {few} graphs, S_7", found.mean(SYMMETRIC, few), note=f"MLP {found.mean(PLAIN, few):.3f}"),
             KeyNumber(f"R2 from {many} graphs, S_7", found.mean(SYMMETRIC, many), note=f"MLP {found.mean(PLAIN, many):.3f}"),

@@ -66,6 +66,8 @@ SYSTEMS = (
         "diffusion over crystal symmetry descriptions",
         "fields/crystals",
         "works on real crystals: three bases, group and elements given, realised under symmetry, judged beside baselines",
+        "held-out crystals at least at -17.2 nats beside -19.0 for independent entries; sets of samples are nearer to real ones by copying "
+        "positions (FWD 0.09 beside 0.35)",
     ),
     System(
         4,
@@ -73,6 +75,7 @@ SYSTEMS = (
         "geometric Weisfeiler-Leman tests and expressivity",
         "measure",
         "works, exact; PyG, ASE and RDKit; `erlangen expressivity`",
+        "11 of 11 pairs of clouds told apart, sorted distances 8; real molecules (5,000 of QM9) sorted distances tell apart, too",
     ),
     System(
         5,
@@ -107,6 +110,8 @@ SYSTEMS = (
         "group-equivariant Fourier neural operators",
         "nn, fields/flows",
         "works: plane groups, the cube, space and time; typed fields; flows to learn from",
+        "forecasts of flows off by 15 % beside 24 to 45 % for the best linear forecast and 28 to 47 % without symmetry; the law, where "
+        "it is known, on the same coarse points: 3 to 4 %",
     ),
     System(
         9,
@@ -122,6 +127,7 @@ SYSTEMS = (
         "different structures with identical two-point correlation",
         "fields/microstructures",
         "works: exact on any grid and relations; finds or excludes mates; homometric crystals; `erlangen microstructures`",
+        "all classes of a ring of 20 points in 0.016 s, looking at every structure with NumPy 0.75 s",
     ),
     System(
         11,
@@ -165,6 +171,7 @@ SYSTEMS = (
         "crystal structure prediction by equivariant diffusion",
         "fields/crystals",
         "works: compositions, generation, given space groups, guidance; real crystals beside look-up and chance",
+        "a look-up is enough where the prototype is known: 96 % matched in five trials beside 76 to 80 %",
     ),
     System(
         16,
@@ -172,8 +179,8 @@ SYSTEMS = (
         "attention for small point clouds",
         "nn",
         "works: eight layers, any rank, chunks; crystals, energies and forces, backmapping",
-        "simple is enough on these tasks: crystals named 93.0 of 100 beside 96.1 for boosting on sorted angles and distances; atoms from beads off "
-        "by 1.18 A beside 1.08 for trees; what it adds is exactness without features by hand",
+        "simple is enough on these tasks: crystals named 93.0 of 100 beside 96.1 for boosting on sorted angles and distances; atoms from "
+        "beads off by 1.18 A beside 1.08 for trees; what it adds is exactness without features by hand",
     ),
     System(
         17,
@@ -182,6 +189,7 @@ SYSTEMS = (
         "fields/solids",
         "works: exact rest shapes, stability with the mode's symmetry; models mended, made to stand, written for printing; "
         "`erlangen stand`, `erlangen rest-shape`",
+        "rest shapes of a cantilever in 0.4 s, the fixed point 6 s; standing costs 0.32 of the energy of shearing upright",
     ),
     System(
         18,
@@ -189,9 +197,8 @@ SYSTEMS = (
         "group convolutions in position-orientation space",
         "nn",
         "works: scalars and vectors, grids and bonds, potentials, denoisers; exact symmetries stated",
-        "charged bodies of an unknown law: error 0.0076 beside 0.019 for ridge on equivariant vectors (the law, "
-        "integrated: 2e-5); on few "
-        "data simple is enough: forces of ethanol 136 meV/A beside 44 for a fitted force field",
+        "charged bodies of an unknown law: error 0.0076 beside 0.019 for ridge on equivariant vectors (the law, integrated: 2e-5); "
+        "on few data simple is enough: forces of ethanol 136 meV/A beside 44 for a fitted force field",
     ),
     System(
         19,
@@ -225,8 +232,8 @@ SYSTEMS = (
         "statistical-query hardness of learning under symmetries",
         "measure",
         "works: exact correlations, bounds, students that fail and the algorithm that does not",
-        "exact to 6e-17 where sampling is off by 6e-3; parities that networks cannot learn (0.98 of the variance left) are solved by elimination "
-        "(0); on the hard circle no feature by hand helps (1.00)",
+        "exact to 6e-17 where sampling is off by 6e-3; parities that networks cannot learn (0.98 of the variance left) are solved by "
+        "elimination (0); on the hard circle no feature by hand helps (1.00)",
     ),
     System(
         23,
@@ -252,6 +259,8 @@ SYSTEMS = (
         "all equivariant linear maps of the symmetric group",
         "maps",
         "works: every S_n map, any order, products of groups",
+        "counting is enough for graphs of seven nodes: R2 from 100 and 400 graphs .941 and .952 beside .988 and .996 for ridge on counts "
+        "and the spectrum; at 20 nodes 10 times as fast as dense matrices or more",
     ),
     System(
         26,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claim, Claims, KeyNumber, Outcome
+from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claim, Claims, KeyNumber, Outcome, Rival
 from erlangen.studies.base import Study
 from erlangen.studies.diffcsp.arms import (
     ARMS,
@@ -210,6 +210,24 @@ def _outcome(
             crystal_section(parts["formula"], formula),
         ],
         seconds=seconds,
+        rivals=[
+            Rival(
+                "a look-up of known crystals",
+                arm,
+                f"share matched by the best of {config.samples}, split by {split}",
+                best(arm, scores),
+                best(LOOKUP, scores),
+                "higher",
+                seconds=scores[arm].seconds + scores[arm].sampling,
+                rival_seconds=scores[LOOKUP].sampling,
+                settings="none: the known crystal with the most similar elements",
+                scale=size,
+            )
+            for split, arm, scores, size in (
+                ("formula", FULL, formula, scale),
+                ("prototype", THIRD, prototype, f"{held} to predict, {prototype[THIRD].steps} steps"),
+            )
+        ],
         answer=f"A look-up of a known crystal with other elements matches {first(LOOKUP):.1%} of {tests} crystals at once and "
         f"{best(LOOKUP):.1%} with {config.samples} trials; diffusion {first(FULL):.1%} and {best(FULL):.1%}, chance {first(CHANCE):.1%}. "
         f"With a third of the training it is {first(THIRD):.1%}, then without waves of the differences {first(NO_WAVES):.1%}, without "
@@ -235,6 +253,7 @@ STUDY = Study(
     config=Config,
     run=run,
     claims={
+        RIVAL: RIVAL_CLAIM,
         "lookup": "diffusion beside known crystals with their elements exchanged",
         "match": "how many crystals are matched",
         "waves": "what waves of the differences are worth",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from functools import partial
@@ -25,6 +26,10 @@ RINGS = {
 GRIDS = [((12,), (5,), 0.44), ((4, 3), (5,), 1.4), ((4, 3), (3, 2), 14.5), ((2, 3, 4), (5,), 34.2)]
 MORE = [((4, 3), (4,)), ((4, 3), (6,)), ((4, 4), (6,)), ((5, 5), (8,)), ((3, 3, 3), (6,))]
 FULL = [((5, 5), (12,)), ((3, 3, 3), (13,)), ((20,), (10,)), ((24,), (8,))]
+
+
+#: Points and sites of the ring all of whose structures are looked at.
+LOOKED_AT = (20, 9)
 
 
 class Row(NamedTuple):
@@ -115,3 +120,37 @@ def children(seed: int) -> list[Child]:
         related = bool(micro.related(*pair))
         found.append(Child(pair.a.shape, int(pair.a.max()), same, related, between - started, checked))
     return found
+
+
+class Brute(NamedTuple):
+    """The classes of a ring by looking at every structure, beside the search.
+
+    Attributes:
+        ring: points and sites.
+        found, searched: orbits, correlations, shared, by both.
+        seconds, search_seconds: of CPU.
+    """
+
+    ring: tuple[int, int]
+    found: tuple[int, int, int]
+    searched: tuple[int, int, int]
+    seconds: float
+    search_seconds: float
+
+
+def brute_force(n: int, sites: int) -> Brute:
+    """All structures of a ring, their correlations by NumPy's FFT, their orbits by the least of all images."""
+    started = time.process_time()
+    chosen = np.array(list(itertools.combinations(range(n), sites)))
+    masks = np.zeros((len(chosen), n), dtype=np.int64)
+    np.put_along_axis(masks, chosen, 1, 1)
+    correlations = np.fft.irfft(np.abs(np.fft.rfft(masks)) ** 2, n).round().astype(np.int64)[:, : n // 2 + 1]
+    places = np.arange(n)
+    images = [masks[:, (sign * places + shift) % n] @ (1 << places) for sign in (1, -1) for shift in range(n)]
+    orbit = np.min(images, 0)
+    pairs = np.unique(np.concatenate([correlations, orbit[:, None]], 1), axis=0)
+    _, members = np.unique(pairs[:, :-1], axis=0, return_counts=True)
+    between = time.process_time()
+    row = micro.search_roots((n,), (sites,), "inversion", max_results=1).row
+    found = len(pairs), len(members), int((members > 1).sum())
+    return Brute((n, sites), found, (row[0], row[1], row[2]), between - started, time.process_time() - between)

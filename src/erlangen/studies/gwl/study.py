@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from erlangen.reporting import RIVAL, RIVAL_CLAIM
 from erlangen.studies.base import Announced, Study
 
 SOURCE = "Joshi et al. 2023, arXiv:2301.09308"
@@ -34,6 +35,7 @@ PARTS = {
     "synthetic": Announced(
         "Chains, stars and counterexamples: what tests prove and what networks do",
         {
+            RIVAL: RIVAL_CLAIM,
             "chains": "chains of k bodies need k // 2 + 1 equivariant layers and no number of invariant ones",
             "body-order": "counterexamples need the body order that they were made for",
             "stars": "stars of L spokes are seen to be turned by features of degree L and by none below",
@@ -43,6 +45,7 @@ PARTS = {
     "molecules": Announced(
         "Conformers and enantiomers: what their bonds tell a network",
         {
+            RIVAL: RIVAL_CLAIM,
             "conformers": "conformers need equivariance",
             "enantiomers": "enantiomers need a group without reflections",
         },
@@ -50,6 +53,7 @@ PARTS = {
     "qm9": Announced(
         "Small organic molecules: how many each test tells apart",
         {
+            RIVAL: RIVAL_CLAIM,
             "ladder": "each test of the ladder tells at least as many molecules apart as the one before",
             "lengths": "lengths of bonds alone tell all molecules apart",
         },

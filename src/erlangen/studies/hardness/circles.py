@@ -23,8 +23,8 @@ CHANNELS = 64
 ABOUT = (
     "Gaussian numbers on a circle of n points go in. The hard function is the alternating sum of 2k rectified half-planes of a hidden "
     "plane, averaged over all rotations: a convolutional network of 2k circular filters. The easy one has 2k random filters with "
-    "random signs. Beside the student stands boosting, or a ridge, on invariants of the circle: power spectra and bispectra. The student is a convolutional network with 64 circular filters, so it is invariant, and 2k of them are enough "
-    "for the hard function.",
+    "random signs. The student is a convolutional network with 64 circular filters, so it is invariant, and 2k of them are enough "
+    "for the hard function. Beside it stands boosting, or a ridge, on invariants of the circle: power spectra and bispectra.",
 )
 
 
@@ -167,7 +167,7 @@ def _rival(n: int, k: int, students: Any, seeds: range, samples: int, scale: str
 
 
 def spectra(x: torch.Tensor) -> torch.Tensor:
-    """Numbers of circles ``[B, n]`` that no rotation changes: means, power spectra of ``x``, of its absolute and positive parts, bispectra."""
+    """Numbers of circles ``[B, n]`` that no rotation changes: means, bispectra, power spectra (of absolute values, too)."""
     n = x.shape[1]
     f = torch.fft.fft(x)
     i, j = torch.tensor([(i, j) for i in range(1, n // 2 + 1) for j in range(i, n // 2 + 1) if i + j < n]).T

@@ -118,7 +118,8 @@ def run(config: Config, quiet: bool) -> Part:
         settings=f"{math.comb(N + DEGREE - 1, DEGREE)} columns, {min(FITTED, config.samples)} samples",
         scale=scale,
         level=1e-6,
-        note="both are exact to rounding in single precision; its columns grow as n^d, the growing basis's queries as n d^2 for each term; seconds for one target",
+        note="both are exact to rounding in single precision; its columns grow as n^d, the growing basis's queries as "
+        "n d^2 for each term; seconds for one target",
     )
     sections = [Section("Sparse invariant polynomials", ABOUT, tables=[table], figures=[figure])]
     return Part(claims, sections, numbers, answer, rivals=[rival])
