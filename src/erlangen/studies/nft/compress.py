@@ -36,7 +36,7 @@ def latent() -> Rep:
 
 def run(config: Config, quiet: bool) -> Part:
     """Train both transforms; compare with both linear codes."""
-    steps, samples = config.scaled(2000, 5000)
+    steps, samples = config.scaled(1000, 5000)
     train, test = (warped_signals(samples, FIXED, frames=3, seed=config.seed + s) for s in (0, 50))
     errors: dict[str, tuple[float, float | None]] = {}
     seconds: dict[str, float] = {}

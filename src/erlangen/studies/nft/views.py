@@ -69,7 +69,7 @@ def bilinear(train_set: Views, test: Views, components: int = 48) -> Tensor:
 
 def run(config: Config, quiet: bool) -> Part:
     """Train both on the same pairs; predict the second views of bodies not seen."""
-    steps, samples = config.scaled(600, 6000)
+    steps, samples = config.scaled(420, 6000)
     data, test = views(samples, side=SIDE, seed=config.seed), views(1000, side=SIDE, seed=config.seed + 1000)
     relative = [part.poses[:, 1] @ part.poses[:, 0].mT for part in (data, test)]
     size = ROWS * (TOP + 1) ** 2
