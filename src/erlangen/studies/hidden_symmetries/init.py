@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
 
-from erlangen.parameters.hidden import InitialDimensions, functional_dimension_at_init, init_table
-from erlangen.reporting import Claim, Figure, Line, Section, histogram, lines_with_band
+from erlangen.parameters.hidden import (
+    InitialDimensions,
+    ReluNetwork,
+    functional_dimension,
+    functional_dimension_at_init,
+    init_table,
+    initial_networks,
+)
+from erlangen.reporting import Claim, Figure, Line, Rival, Section, histogram, lines_with_band
 from erlangen.studies.base import Part
 from erlangen.studies.hidden_symmetries.study import Config
 
@@ -79,7 +87,34 @@ def run(config: Config, quiet: bool) -> Part:
         for one in everything
     }
     answer = "Share without hidden symmetries: " + ", ".join(f"{_name(one)} {one.full:.2f}" for one in everything) + "."
-    return Part(claims, [section], numbers, answer)
+    return Part(claims, [section], numbers, answer, rivals=[_dense(config.seed)])
+
+
+def dense_dimension(net: ReluNetwork, x: torch.Tensor) -> int:
+    """The plain formulation: the Jacobian of all outputs by automatic differentiation, and its numerical rank."""
+    module = net.module()
+    params = {name: p.detach() for name, p in module.named_parameters()}
+
+    def output(weights: dict[str, torch.Tensor], one: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(module, weights, (one,))
+
+    parts = torch.func.vmap(torch.func.jacrev(output), (None, 0))(params, x)
+    return int(torch.linalg.matrix_rank(torch.cat([p.flatten(1) for p in parts.values()], 1)))
+
+
+def _dense(seed: int, widths: tuple[int, ...] = (10,) * 5 + (1,), multiple: int = 20) -> Rival:
+    """CPU seconds of both on one network and as many inputs."""
+    net = initial_networks(widths, 1, torch.Generator().manual_seed(seed)).member(0)
+    count = multiple * (net.num_params - net.num_hidden)
+    x = torch.randn(count, widths[0], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    started = time.process_time()
+    ours = functional_dimension(net, x).dim
+    middle = time.process_time()
+    theirs = dense_dimension(net, x)
+    note = f"dimension {ours}, by the Jacobian {theirs}"
+    return Rival("the rank of a dense Jacobian", "functional_dimension", "CPU seconds for one network", middle - started,
+                 time.process_time() - middle, "lower", settings="torch.func.jacrev and torch.linalg.matrix_rank",
+                 scale=f"{'-'.join(map(str, widths))}, {count} inputs, float64", unit="s", note=note)  # fmt: skip
 
 
 def _name(one: InitialDimensions) -> str:

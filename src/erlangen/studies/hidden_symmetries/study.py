@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from erlangen.reporting import RIVAL, RIVAL_CLAIM
 from erlangen.studies.base import Announced, Study
 
 SOURCE = "Grigsby, Lindsey & Rolnick, ICML 2023, arXiv:2306.06179"
@@ -32,6 +33,7 @@ PARTS = {
     "init": Announced(
         "Hidden symmetries at initialisation",
         {
+            RIVAL: RIVAL_CLAIM,
             "independent": "the functional dimension at random parameters is that of an independent computation",
             "full-dimension": "at random parameters, full functional dimension becomes rare with depth and more frequent "
             "with width and the number of inputs",
@@ -41,6 +43,7 @@ PARTS = {
     "training": Announced(
         "Hidden symmetries in the course of training",
         {
+            RIVAL: RIVAL_CLAIM,
             "trained": "networks are trained until every sample is classified",
             "falls": "the functional dimension, over all inputs and on the data, falls in training, and weight decay lowers "
             "it on the data further",

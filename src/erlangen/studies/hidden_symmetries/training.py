@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from erlangen.parameters.hidden import (
     initial_networks,
     simplify,
 )
-from erlangen.reporting import Claim, Figure, Line, Section, Table, lines_with_band, progress, repeated
+from erlangen.reporting import Claim, Figure, Line, Rival, Section, Table, lines_with_band, progress, repeated
 from erlangen.studies.base import Part
 from erlangen.studies.hidden_symmetries.study import Config
 
@@ -63,8 +64,26 @@ def run(config: Config, quiet: bool) -> Part:
     looks = sorted({round(part * config.epochs) for part in LOOKS})
     with progress(len(DECAYS) * config.epochs, "training", quiet=quiet) as bar:
         courses = {decay: _train(x, y, decay, networks, config.seed, looks, lambda: bar.advance(1)) for decay in DECAYS}
+    clock = time.process_time()
     smaller = {decay: [_smaller(course.network, x, config.seed) for course in ones] for decay, ones in courses.items()}
-    return _report(courses, smaller, looks, len(x))
+    middle = time.process_time()
+    idle = [never_active(course.network, x) for ones in courses.values() for course in ones]
+    rival = Rival(
+        "removing neurons that are never active on the data", "simplify", "neurons removed, of 36, the same function on the data",
+        repeated([float(both["the data"].removed) for ones in smaller.values() for both in ones]), repeated([float(n) for n in idle]),
+        "higher", middle - clock, time.process_time() - middle, "one evaluation of the data", f"{len(idle)} networks",
+        note="both are exact on the data; seconds for all networks, ours for normal inputs as well",
+    )  # fmt: skip
+    return _report(courses, smaller, looks, len(x), rival)
+
+
+def never_active(network: ReluNetwork, x: Tensor) -> int:
+    """Hidden neurons that no sample activates: what anyone would prune first."""
+    count, z = 0, x
+    for w, b in list(zip(network.weights, network.biases))[:-1]:
+        z = (z @ w.mT + b).relu()
+        count += int((z <= 0).all(0).sum())
+    return count
 
 
 def _train(
@@ -112,7 +131,11 @@ def _smaller(network: ReluNetwork, x: Tensor, seed: int) -> dict[str, Smaller]:
 
 
 def _report(
-    courses: dict[float, list[Course]], smaller: dict[float, list[dict[str, Smaller]]], looks: list[int], samples: int
+    courses: dict[float, list[Course]],
+    smaller: dict[float, list[dict[str, Smaller]]],
+    looks: list[int],
+    samples: int,
+    rival: Rival,
 ) -> Part:
     count = len(courses[DECAYS[0]])
     scale = f"{samples} samples, {looks[-1]} epochs, {count} networks for each weight decay"
@@ -195,7 +218,7 @@ def _report(
         for decay, ones in courses.items()
     )
     section = Section("In the course of training", ABOUT, tables, [_figure(courses, looks)])
-    return Part(claims, [section], numbers, f"Of at most {most}. First network: {answer}.")
+    return Part(claims, [section], numbers, f"Of at most {most}. First network: {answer}.", rivals=[rival])
 
 
 def _courses(courses: dict[float, list[Course]], looks: list[int]) -> Table:
