@@ -13,6 +13,7 @@ from erlangen.studies.brauer_beam import STUDY, Config
 from erlangen.studies.brauer_beam.beams import BeamNet, EntryNet, by_invariants, eigenvalues, known_maps, null_space
 from erlangen.studies.brauer_beam.compare import fit, moved_by
 from erlangen.studies.brauer_beam.vectors import bodies, by_hand, mirrored, vectors
+from erlangen.studies.rivals import ridges, simplest
 
 F64 = torch.float64
 SMALL = Config(steps=3, regression_steps=3, samples=40, sizes=(20, 30))
@@ -29,6 +30,7 @@ def test_it_keeps_the_contract(checked):
     assert rows["the eigenvalues of Omega Sigma"].baseline < 1e-9
     assert rows["ridge regression on four tensors"].baseline < 1e-6
     assert rows["the null space of a dense matrix"].holds
+    assert rows["ridge regression on lengths and cosine"].baseline < 1.0  # of 20 samples
     assert len(rows) == 5  # one for both sizes of the vectors
 
 
@@ -39,7 +41,11 @@ def test_rivals_are_exact_where_the_law_is_theirs():
     assert by_invariants(own, coupled, 0)[0] < 0.1
     assert null_space(O(2), 6) == 20  # of the connected SO(2): six choose three
     assert null_space(Sp(4), 4) == 3
-    x, _ = vectors(20, seeded())
+    x, y = vectors(300, seeded())
+    x_test, y_test = vectors(300, seeded(1))
+    found = simplest(ridges(degrees=(2, 4, 8), alphas=(1e-6, 1e-3)), by_hand(x), y)
+    assert (found.predict(by_hand(x_test)) - y_test).square().mean() < 1e-4 * y_test.var()
+    x = x[:20]
     g = O(5).sample(20, generator=seeded(), dtype=F64)
     assert torch.allclose(by_hand((2 * O(5).vector).act(g, x)), by_hand(x))
 

@@ -45,6 +45,9 @@ def test_classes_and_several_numbers() -> None:
         assert (found.predict(x).numpy() == inside).mean() > 0.9
     assert (simplest(logistics(), x, (x[:, 0] > 0).astype(int)).predict(x).numpy() == (x[:, 0] > 0)).mean() > 0.97
     assert simplest(ridges(), x, x[:, :2]).predict(x).shape == (240, 2)
+    column = simplest(ridges(degrees=(1, 2)), x, x[:, :1] ** 2)  # one column stays one, in the choice as well
+    assert column.predict(x).shape == (240, 1)
+    assert column.settings.startswith("ridge of degree 2")
     few = simplest(lassos(), x, np.stack([x[:, 0], 2 * x[:, 1]], 1)).model[-1]
     assert (few.coef_[0, 1:] == 0).all()
     assert (few.coef_[1, [0, 2]] == 0).all()

@@ -28,16 +28,19 @@ class Simple:
         settings: these, and how they were chosen, for a table.
         seconds: CPU seconds of all fits.
         held: the score of each candidate on the held-out part.
+        shape: of a target; scikit-learn's predictions of one column ``[N, 1]`` come as ``[N]``, which would broadcast.
     """
 
     model: Any
     settings: str
     seconds: float
     held: dict[str, float]
+    shape: tuple[int, ...] = ()
 
     def predict(self, x: Any) -> torch.Tensor:
-        """Predictions as a tensor: float64, or classes."""
-        return torch.from_numpy(np.asarray(self.model.predict(columns(x))))
+        """Predictions as a tensor of the targets' shape: float64, or classes."""
+        found = np.asarray(self.model.predict(columns(x)))
+        return torch.from_numpy(found.reshape(len(found), *self.shape))
 
 
 def simplest(
@@ -73,11 +76,11 @@ def simplest(
     if len(candidates) > 1:
         parts = train_test_split(x, y, test_size=HELD, random_state=seed, stratify=y if classes else None)
         for name, make in candidates.items():
-            held[name] = judge(make().fit(parts[0], parts[2]).predict(parts[1]), parts[3])
+            held[name] = judge(np.reshape(make().fit(parts[0], parts[2]).predict(parts[1]), parts[3].shape), parts[3])
     best = max(held, key=held.__getitem__) if held else next(iter(candidates))
     model = candidates[best]().fit(x, y)
     chosen = f"{best}, chosen of {len(candidates)} on a held-out quarter of the training data" if held else best
-    return Simple(model, chosen, time.process_time() - started, held)
+    return Simple(model, chosen, time.process_time() - started, held, y.shape[1:])
 
 
 def columns(x: Any) -> np.ndarray:

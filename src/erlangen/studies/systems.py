@@ -135,9 +135,8 @@ SYSTEMS = (
         "exact symmetry for any model by a small input-dependent frame",
         "symmetrize",
         "works on clouds, jets, graphs, sets, finite groups; a chooser of frames",
-        beside="graphs: canonical labelling by BLISS misses 0 pairs, too; normals of turned parts: the flattest plane nearby "
-        "errs by 0.08 without "
-        "any training",
+        beside="bodies of an unknown law: 0.0102 over stochastic frames after 8 CPU seconds, 0.0198 for ridge on equivariant vectors; "
+        "graphs: canonical labelling by BLISS misses 0 pairs, too",
     ),
     System(
         12,
@@ -278,7 +277,7 @@ SYSTEMS = (
         "works for images, clouds, sets, products of groups",
         "turned clothes: an SVM on polar Fourier moduli has 17.2 % errors in 8 s, the best of six canonicalizations 24.2 % in 16 "
         "s; a frozen classifier stands quarter turns as well by a learned pose (.848) as by a classifier of turns (.843); "
-        "charged bodies of an unknown law: 0.012 in a learned pose beside 0.020 of ridge on equivariant vectors",
+        "charged bodies of an unknown law: 0.0174 in a learned pose after 4 s, 0.0195 of ridge on equivariant vectors",
     ),
     System(
         28,
@@ -286,6 +285,8 @@ SYSTEMS = (
         "functional dimension of ReLU networks",
         "parameters",
         "works: dimension, diagnosis, moves, simplification; `erlangen relu-dimension`",
+        beside="the dimension of 10-10-10-10-10-1 in 0.05 s, by a dense Jacobian in 0.16 s; on its data, pruning neurons that are never "
+        "active makes a trained network as small (1.9 of 36 go)",
     ),
     System(
         29,
@@ -330,9 +331,8 @@ SYSTEMS = (
         "all equivariant linear maps of O(n), SO(n), Sp(n)",
         "maps",
         "works: every O, SO, Sp (and Lorentz) map",
-        beside="where invariants are known by hand, these: ridge on lengths and cosine 2e-5 from 100 vectors under O(5), the "
-        "network 2e-4 from 300; "
-        "emittances are eigenvalues",
+        beside="all maps of third order under O(3) in 4 ms, a dense null space in 0.2 s; networks lose where invariants are known: "
+        "emittances are eigenvalues (1e-13 beside 0.03), ridge on lengths and cosine 1e-8 from 300 vectors",
     ),
     System(
         34,

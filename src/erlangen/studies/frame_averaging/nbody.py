@@ -65,7 +65,7 @@ def run(config: Config, quiet: bool) -> Part:
         return bodies(data.x.float()), bodies(data.y.float())["pos"]
 
     settings = TrainingConfig(steps=30_000, batch_size=100, lr=RATE, warmup=20, clip=1.0, weight_decay=0.0, seed=config.seed)
-    seconds = None if config.full else config.seconds or 24.0
+    seconds = None if config.full else config.seconds or 15.0
     frames = {
         SFA: Stochastic(Principal(of="pos", degenerate="ignore")),
         FIXED: SignFixed(of="pos", degenerate="ignore"),
