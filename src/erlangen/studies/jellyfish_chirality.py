@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -140,7 +140,9 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
                 own = prepare(orbits, seed, size, shuffled=False) if name == WRITTEN else task
                 clock = time.process_time()
                 about = f"{name}, {label} centres, seed {seed}"
-                fit(net, own, config, moved=name == MOVED, seed=seed, description=about, quiet=quiet)
+                # However long it is trained, it is a coin: an eighth of the time is enough to see that.
+                asked = replace(config, epochs=max(1, config.epochs // 8)) if name == "S_4" else config
+                fit(net, own, asked, moved=name == MOVED, seed=seed, description=about, quiet=quiet)
                 if size is None:
                     found.seconds[name].append(time.process_time() - clock)
                 found.accuracy[name].setdefault(label, []).append(score(net, own.x_test, own.y_test))
@@ -169,7 +171,8 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         "Accuracy on the mirrored centres of unseen molecules",
         ["network", "parameters", *(f"{k} centres" for k in labels), "CPU seconds to train on all"],
         rows,
-        caption="Mean and standard deviation over seeds. The same steps, batches and optimiser for all.",
+        caption="Mean and standard deviation over seeds. The same steps, batches and optimiser for all but S_4, which is a coin "
+        "however long it is trained and gets an eighth of the steps.",
     )
     return Outcome(
         name="jellyfish-chirality",

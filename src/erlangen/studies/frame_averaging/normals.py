@@ -166,7 +166,7 @@ def run(config: Config, quiet: bool) -> Part:
     rng = torch.Generator().manual_seed(config.seed)
     turned = Parts(*(part.float() for part in _turn(test_parts, G, rng)))
     test = Parts(*(part.float() for part in test_parts))
-    seconds = config.seconds or (1500.0 if config.full else 24.0)
+    seconds = config.seconds or (1500.0 if config.full else 35.0)
     errors: dict[str, list[float]] = {name: [] for name in REPORTED}
     numbers: dict[str, Any] = {"parts": {"train": count, "test": len(test.points), "seconds": made}, "steps": {}}
     for turning in (False, True):
