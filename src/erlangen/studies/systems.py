@@ -212,9 +212,9 @@ SYSTEMS = (
         "universal neural functionals on weight spaces",
         "parameters",
         "works on any torch model's weights; learned optimizers",
-        "ranks networks from their weights alone (tau .81; boosting on their statistics .78); where 20 labelled digits are at "
-        "hand, a test tells "
-        "as much, and agreement with the whole zoo on 50 unlabelled ones more (.87)",
+        "ranks networks from their weights alone (tau .81; boosting on their statistics .78), but 20 labelled digits tell as "
+        "much, and agreement with the whole zoo on 50 unlabelled ones more (.87); a learned optimizer's mean loss .58, tuned "
+        "Adam's .85",
     ),
     System(
         21,
