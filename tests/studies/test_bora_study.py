@@ -46,6 +46,9 @@ def test_the_contract_and_every_claim(checked, folder, monkeypatch):
     assert rivals[0].baseline == pytest.approx(machine["score"])
     assert 0.4 < machine["score"] <= 1
     assert len(rivals) == 2
+    # Level is what lies within a standard error over forty texts, at most 0.16 in all, and not more.
+    for claim in rivals:
+        assert ("(they are level)" in claim.text) <= (abs(claim.measured - claim.baseline) < 0.16)
     counts = [told[name]["trained"] for name in ("lora", "dora", "bora")]
     # two blocks of four 16 x 16 matrices, one 24 x 16 and one 16 x 24
     assert counts[0] == 2 * 4 * (4 * 32 + 2 * 40)

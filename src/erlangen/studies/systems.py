@@ -50,8 +50,8 @@ SYSTEMS = (
         "bi-dimensional weight-decomposed low-rank adaptation",
         "parameters",
         "works on any torch model, beside LoRA and DoRA; peft's files; `erlangen adapt`",
-        "few texts: linear models are level (tweets: adapters ahead by 0.7 ± 0.9 points; newswire: behind by 0.35 ± 0.5), at a "
-        "fraction of the time",
+        "few texts, one seed: a linear SVM on words and letters (and frozen vectors) is ahead, tweets 93.5 % in 1 s beside 91.8 % "
+        "of the best adapter in 58 s, newswire 95.6 % beside 94.6 %: take it first",
     ),
     System(
         2,

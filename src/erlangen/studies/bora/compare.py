@@ -191,7 +191,7 @@ def rival_of(result: Compared) -> Rival:
         settings=f"C {result.machine.strength:g}, chosen on the validation texts",
         scale=result.scale,
         note="level within a standard error of the paired difference over test texts",
-        level=result.gap(chosen, result.machine).spread,
+        level=result.gap(chosen, result.machine).spread / 100,  # a gap is in points
     )
 
 
