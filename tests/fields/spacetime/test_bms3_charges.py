@@ -126,6 +126,29 @@ def test_the_monodromy_against_scipy():
     assert (data.monodromy() - torch.from_numpy(end).view(2, 2)).abs().max() < 1e-9
 
 
+@pytest.mark.parametrize(("mean", "wave", "mode"), [(-300.0, 250.0, 20), (-2e4, 1e4, 8), (100.0, 100.0, 5)])
+def test_monodromies_of_steep_aspects(mean, wave, mode):
+    from scipy.integrate import solve_ivp
+
+    def rate(phi, state):
+        q = (mean + wave * math.cos(mode * phi)) / 4
+        return [state[2], state[3], q * state[0], q * state[1]]
+
+    end = solve_ivp(rate, (0, 2 * math.pi), [1, 0, 0, 1], method="DOP853", rtol=3e-14, atol=1e-14).y[:, -1]
+    found = Data(lambda phi: mean + wave * torch.cos(mode * phi), 0, n=64).monodromy()
+    speed = math.sqrt(abs(mean)) / 2  # derivatives have another size than values
+    sizes = torch.tensor([[1.0, 1 / speed], [speed, 1.0]], dtype=torch.float64)
+    off, size = ((v / sizes).abs().max() for v in (found - torch.from_numpy(end).view(2, 2), found))
+    assert off < 3e-11 * size
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_vacuums_orbit_has_no_rest_of_a_unique_kind(dtype):
+    g = Element.random(64, 20, band=2, slope=0.3, generator=rng(0))
+    vacuum = Data(-torch.ones(64, dtype=dtype), torch.zeros(64, dtype=dtype))
+    assert not vacuum.act(Element.from_displacement(g.h.to(dtype))).rest().found.any()
+
+
 @pytest.mark.parametrize("theta", [-0.4, 0.3])
 def test_mass_and_spin_are_found_on_an_orbit(theta):
     data = Data(theta, 1.2, n=128, G=2.0)

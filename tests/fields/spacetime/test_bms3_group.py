@@ -1,7 +1,10 @@
 """The finite group: laws, exponentials, adjoint action, actions on data, and the group of the core."""
 
 import math
+import warnings
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from scipy.integrate import solve_ivp
@@ -37,10 +40,11 @@ def test_the_laws_of_a_group():
     assert apart(one @ g, g) < 1e-13
 
 
-def test_an_action_from_the_left_in_the_stated_order():
+@pytest.mark.parametrize(("n", "band", "slope"), [(128, 3, 0.3), (128, 3, 0.5), (256, 6, 0.5), (512, 4, 0.4)])
+def test_an_action_from_the_left_in_the_stated_order(n, band, slope):
     draw = rng(11)
-    g, h = (Element.random(64, 5, band=2, slope=0.2, generator=draw) for _ in range(2))
-    data = st.BoundaryData(*(st.CircleField.random(64, 5, band=3, generator=rng(s)) for s in (1, 2)))
+    g, h = (Element.random(n, 20, band=band, slope=slope, generator=draw) for _ in range(2))
+    data = st.BoundaryData(*(st.CircleField.random(n, 20, band=3, generator=rng(s)) for s in (1, 2)))
     twice, once = data.act(h).act(g), data.act(g @ h)
     assert (twice.theta - once.theta).abs().max() < 1e-9 * once.theta.abs().max()
     assert (twice.xi - once.xi).abs().max() < 1e-9 * once.xi.abs().max()
@@ -92,8 +96,8 @@ def test_flows_agree_with_a_closed_form(n):
     direct, by_element = data.flow(vector), data.act(Element.exp(vector))
     assert (direct.theta - theta).abs().max() < 2e-13
     assert (direct.xi - xi).abs().max() < 2e-12
-    assert (by_element.theta - theta).abs().max() < 1e-8
-    assert (by_element.xi - xi).abs().max() < 1e-7
+    assert (by_element.theta - theta).abs().max() < 1e-10
+    assert (by_element.xi - xi).abs().max() < 1e-9
 
 
 def test_explicit_steps_are_bounded_by_the_speed_not_by_the_third_power():
@@ -109,11 +113,11 @@ def test_the_boost_fixes_the_vacuum():
         phi = st.circle(N)
         f = 2 * torch.atan(math.exp(rapidity) * torch.tan(phi / 2))  # with its jump at pi
         data = st.BoundaryData.vacuum(N)
-        assert (data.act(Element(f)).theta + 1).abs().max() < 1e-9  # rounding by the third derivative, N^3
+        assert (data.act(Element(f)).theta + 1).abs().max() < 2e-10  # values of f up to 2 pi are rounded more coarsely than f - phi
+        for n in (128, 256, 512):
+            assert (st.BoundaryData.vacuum(n).act(Element.boost(rapidity, n)).theta + 1).abs().max() < 1e-10
         assert apart(Element(f), Element.boost(rapidity, N)) < 1e-14
         assert apart(Element.exp(Vector(0, torch.sin, n=N), rapidity), Element.boost(rapidity, N)) < 1e-12
-    fewer = st.BoundaryData.vacuum(96)
-    assert (fewer.act(Element.boost(0.7, 96)).theta + 1).abs().max() < 1e-10
 
 
 def test_the_adjoint_action():
@@ -161,6 +165,7 @@ def test_finite_orbits_by_the_turns_of_the_grid():
     assert len(turns.stabilizer(theta)) == 4
 
 
+@pytest.mark.filterwarnings("ignore::erlangen.fields.spacetime.Unresolved")  # 16 points, for the Jacobians
 def test_gradients_through_actions_charges_and_inverses():
     n = 16
     draw = rng(10)
@@ -178,8 +183,82 @@ def test_gradients_through_actions_charges_and_inverses():
     assert torch.autograd.gradcheck(lambda p: Element.exp(Vector(T, p)).alpha, (y,), atol=1e-7)
 
 
+def test_gradients_along_whole_calculations_against_differences():
+    n = 64
+    start = [st.CircleField.random(n, band=3, generator=rng(s)).values for s in (30, 31)]
+    start[1] = 0.2 * start[1]
+    data = st.BoundaryData(*(st.CircleField.random(n, band=3, generator=rng(s)) for s in (32, 33)))
+
+    def number(t, y):
+        x = Vector(t, y)
+        g, flowed = Element.exp(x), data.flow(x)
+        back = g.inverse()
+        moved = data.act(g)
+        return (
+            flowed.theta.square().mean() + flowed.xi.mean() + moved.charge(x) + (back.alpha * back.h).sum()
+            + flowed.trace() + g.adjoint(x).T.square().mean() + (g @ back @ g).h.square().sum() + g.cocycle(x)
+        )  # fmt: skip
+
+    leaves = [v.clone().requires_grad_() for v in start]
+    slopes = torch.autograd.grad(number(*leaves), leaves)
+    along = st.CircleField.random(n, band=3, generator=rng(34)).values
+    for k in (0, 1):
+        far = [[v + sign * 1e-5 * along * (i == k) for i, v in enumerate(start)] for sign in (1, -1)]
+        assert float((number(*far[0]) - number(*far[1])) / 2e-5) == pytest.approx(float((slopes[k] * along).sum()), rel=1e-7)
+
+
+def test_what_the_grid_does_not_hold_is_said():
+    kink = Element(None, lambda phi: torch.sin(phi / 2).abs(), n=128)
+    with pytest.warns(st.Unresolved, match="angular momentum aspect of moved data is not resolved by 128 points"):
+        assert st.BoundaryData.vacuum(128).act(kink).tail > 0.5
+    steep = Element(lambda phi: phi + 0.8 * torch.sin(phi), n=32)
+    with pytest.warns(st.Unresolved, match="this inverse"):
+        steep.inverse()
+    with pytest.warns(st.Unresolved, match="mass aspect of moved data"):
+        st.BoundaryData(-0.5, 0, n=64).act(Element.boost(1.5, 64))
+    with pytest.warns(st.Unresolved, match="this boost"):
+        Element.boost(1.9, 32)
+    with pytest.warns(st.Unresolved, match="this composition"):
+        steep @ Element(lambda phi: phi + 0.09 * torch.sin(10 * phi), n=32)
+    with pytest.warns(st.Unresolved, match="the Y of a bracket"):
+        Vector(0, torch.sin, n=64).bracket(Vector(0, lambda phi: torch.sin(22 * phi), n=64))
+    with pytest.warns(st.Unresolved, match="this flow"):
+        st.BoundaryData(-0.5, 0, n=32).flow(Vector(0, torch.sin, n=32), 2.0)
+    assert kink.tail > 1e-5  # alpha counts as well as f
+    with pytest.warns(st.Unresolved, match=r"1 of 3: .* holds nan"):
+        h = torch.zeros(3, 32, dtype=torch.float64)
+        h[1] = math.nan
+        st.OnData(st.BMS3(32)).act((h, 0 * h), torch.zeros(3, 2, 32, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_errors_stay_below_what_is_said(seed):
+    """Where nothing is said, values on the grid agree with those on eight times as many points."""
+    def make(n, width):
+        generator = rng(40 + seed)
+        g = Element.random(n, band=2, slope=0.5, generator=generator)
+        return Element.from_displacement(g.h, lambda phi: torch.exp(-width * (1 - torch.cos(phi))))
+
+    said = unsaid = 0
+    for width in (1, 5, 20, 80, 320):
+        few, many = (st.BoundaryData(-0.4, 0.1, n=n) for n in (64, 512))
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            found = few.act(make(64, width))
+        exact = many.act(make(512, width))
+        off = float((found.xi - exact.xi[::8]).abs().max() / exact.xi.abs().max())
+        assert off <= max(float(found.tail), 1e-11)
+        if told:
+            said += 1
+        else:
+            unsaid += 1
+            assert off < 1e-5
+    assert said >= 2
+    assert unsaid >= 1
+
+
 def test_large_batches_are_moved_in_parts_as_one_by_one():
-    g = Element.random(32, 3, 100, band=2, slope=0.3, generator=rng(12))
+    g = Element.random(32, 3, 100, band=2, slope=0.2, generator=rng(12))
     data = st.BoundaryData(*(st.CircleField.random(32, 100, band=2, generator=rng(s)) for s in (13, 14)))
     whole, one = data.act(g), data[70].act(g[2, 70])
     assert whole.theta.shape == (3, 100, 32)
@@ -192,6 +271,57 @@ def test_single_precision_stays_single():
     data = st.BoundaryData(torch.full((16,), -0.5), torch.zeros(16))
     element = Element.from_displacement(0.1 * torch.sin(st.circle(16, torch.float32)))
     assert data.act(element).theta.dtype == torch.float32 == element.inverse().h.dtype
+
+
+@pytest.mark.parametrize("n", [64, 256])
+def test_single_precision_is_as_exact_as_its_numbers(n):
+    """Third derivatives of rounding would be 1e-7 (n / 2)^3."""
+    g = Element.random(n, 20, band=2, slope=0.2, generator=rng(50))
+    data = st.BoundaryData(*(st.CircleField.random(n, 20, band=3, generator=rng(s)) for s in (51, 52)))
+    single = Element.from_displacement(g.h.float(), g.alpha.float())
+    few = st.BoundaryData(data.theta.float(), data.xi.float())
+    a, b = data.act(g), few.act(single)
+    assert (a.theta - b.theta).abs().max() < 1e-5 * a.theta.abs().max()
+    assert (a.xi - b.xi).abs().max() < 1e-5 * a.xi.abs().max()
+    assert (g.inverse().h - single.inverse().h).abs().max() < 3e-6
+    both = data.act(single)  # each field is differentiated in its own precision, the result has the wider one
+    assert few.act(g).theta.dtype == torch.float64 == both.xi.dtype
+    assert (a.xi - both.xi).abs().max() < 1e-5 * a.xi.abs().max()
+    assert data.flow(Vector(0, 0.1 * torch.sin(st.circle(n, torch.float32)))).xi.dtype == torch.float64
+    mixed = Vector(torch.ones(n), 0.1 * torch.sin(st.circle(n)))
+    assert Element.exp(mixed).alpha.dtype == torch.float64 == mixed.bracket(mixed).T.dtype
+    assert Element.exp(mixed).inverse().adjoint(mixed).T.dtype == torch.float64
+
+
+def test_batches_of_none():
+    none = torch.zeros(0, 16, dtype=torch.float64)
+    g = Element.from_displacement(none)
+    data = st.BoundaryData(none, 0.0)
+    assert data.act(g @ g.inverse()).theta.shape == (0, 16)
+    assert data.flow(Vector(none, none)).xi.shape == (0, 16)
+    assert Element.exp(Vector(none, none)).h.shape == Element(none + st.circle(16)).h.shape == (0, 16)
+    assert data.trace().shape == data.charge(1).shape == data.rest().theta.shape == (0,)
+
+
+def test_numbers_of_every_kind():
+    data = st.BoundaryData(Fraction(-1, 2), np.float32(0.25), G=Fraction(1, 2), n=16)
+    assert float(data.energy) == pytest.approx(-1 / 8)
+    assert float(data.angular_momentum) == pytest.approx(1 / 8)
+    assert float(data.charge(np.int64(1), torch.tensor(0))) == float(data.energy)
+    assert float((1 - st.CircleField([1, 2] * 8)).mean) == -0.5
+    assert data.modes(np.int64(0))[0] == data.energy
+    with pytest.raises(ValueError, match="'theta'"):
+        st.BoundaryData(True, 0, n=16)
+
+
+def test_boosts_of_any_rapidity_or_none():
+    for rapidity in (-1e-9, 1e-9, 2.5):
+        n = 512
+        f = Element.boost(rapidity, n).f[1 : n // 2]
+        exact = 2 * torch.atan(math.exp(rapidity) * torch.tan(st.circle(n)[1 : n // 2] / 2))
+        assert (f - exact).abs().max() < 1e-14
+    batch = Element.boost(torch.tensor([0.1, -0.4]), 64)
+    assert apart(batch[1], Element.boost(-0.4, 64)) < 1e-7  # of a rapidity in single precision
 
 
 @pytest.mark.parametrize(
@@ -207,6 +337,18 @@ def test_single_precision_stays_single():
         (lambda: Element.from_displacement(lambda phi: 1.5 * torch.sin(phi), n=64), "'h'"),
         (lambda: Element.identity(64) @ Element.identity(32), "'other'"),
         (lambda: Element.random(64, slope=1.5), "'slope'"),
+        (lambda: Element.random(16, band=9), "'band'"),
+        (lambda: Element.boost(math.nan, 64), "'rapidity'"),
+        (lambda: Element.boost(800.0, 64), "'rapidity'"),
+        (lambda: Element.boost(5.0, 64), "'rapidity'"),
+        (lambda: Element.rotation(math.inf, 64), "'angle'"),
+        (lambda: Element.exp(Vector(0, torch.sin, n=64), math.nan), "'time'"),
+        (lambda: Element.exp(Vector(0, torch.sin, n=64), 1e9), "'time'"),
+        (lambda: Element.identity(16).cocycle(Vector(1, 0, n=18)), "'vector'"),
+        (lambda: Element.identity(16).cocycle(Vector(1, 0, n=16), G=0), "'G'"),
+        (lambda: Element.identity(16).coadjoint(torch.ones(18), torch.ones(18)), "'theta'"),
+        (lambda: Vector(1, 0, n=16).bracket(3), "'other'"),
+        (lambda: Vector(1, 0, n=16).shift(math.nan), "'angle'"),
         (lambda: Element.identity(64).adjoint(Vector(1, 0, n=32)), "'vector'"),
         (lambda: Vector(torch.ones(16), torch.ones(18)), "'Y'"),
         (lambda: Vector(torch.sin, torch.cos), "'T'"),

@@ -38,6 +38,19 @@ def test_charges_change_by_the_flux(end):
     assert rate == pytest.approx(sign * flux, abs=1e-8)
 
 
+def test_short_pulses_and_jumps():
+    vacuum, width = st.BoundaryData.vacuum(16), 0.01
+    pulse = st.evolve(vacuum, lambda u, phi: math.exp(-((u / width) ** 2)), times=[-1.0, 1.0])
+    exact = 2 * math.pi * math.sqrt(math.pi) * width
+    assert float(pulse.charge(1)[-1] - pulse.charge(1)[0]) == pytest.approx(-exact, abs=1e-13)
+    assert float(pulse.carried(1)[-1]) == pytest.approx(exact, abs=1e-13)
+    late = st.evolve(vacuum, lambda u, phi: 20 * math.exp(-(((u - 0.4) / width) ** 2)) * torch.cos(phi), times=[-1.0, 1.0])
+    exact = -16 * math.pi * 20 * math.sqrt(math.pi) * width * 0.5 * 0.6 * -torch.sin(st.circle(16))
+    assert (late.momentum[-1] - exact).abs().max() < 1e-11  # what came at 0.4 has had 0.6 to act
+    with pytest.warns(UserWarning, match="end a time where they jump"):
+        st.evolve(vacuum, lambda u, phi: float(u > 0.1234), times=[-1.0, 1.0])
+
+
 def test_without_matter_nothing_changes():
     data = st.BoundaryData(lambda phi: torch.cos(phi), lambda phi: torch.sin(3 * phi), n=32)
     history = st.evolve(data, lambda u, phi: 0.0, times=TIMES)
@@ -60,6 +73,7 @@ def test_the_link_joins_late_past_and_early_future():
     [
         ({"times": [1.0, 0.0]}, "'times'"),
         ({"times": [1.0]}, "'times'"),
+        ({"times": [0.0, math.inf]}, "'times'"),
         ({"energy_flux": 3.0}, "'energy_flux'"),
         ({"energy_flux": lambda w, phi: torch.ones(16)}, "'energy_flux'"),
         ({"momentum_flux": lambda w, phi: math.nan}, "'momentum_flux'"),

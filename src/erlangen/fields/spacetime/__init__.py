@@ -14,7 +14,7 @@ from erlangen.fields.spacetime.group import BMS3, OnData, OnGenerators, OnLinked
 from erlangen.fields.spacetime.linking import Proof, conserved, link, link_element, link_generator, link_is_unique, link_values
 from erlangen.fields.spacetime.matter import History, evolve
 from erlangen.fields.spacetime.monodromy import Rest, monodromy
-from erlangen.fields.spacetime.series import circle
+from erlangen.fields.spacetime.series import Unresolved, circle
 from erlangen.fields.spacetime.vectors import BMS3Vector, isometries
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "OnLinked",
     "Proof",
     "Rest",
+    "Unresolved",
     "circle",
     "conserved",
     "derive",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -11,10 +12,10 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.fields.spacetime import monodromy, series
 from erlangen.fields.spacetime.diffeos import flow_steps
-from erlangen.fields.spacetime.elements import BMS3Element, moved
+from erlangen.fields.spacetime.elements import BMS3Element, size_of, sizes, moved
 from erlangen.fields.spacetime.fields import CircleField, Given, as_values, grid_of
 from erlangen.fields.spacetime.series import circle
-from erlangen.fields.spacetime.vectors import BMS3Vector, check_end, check_G
+from erlangen.fields.spacetime.vectors import BMS3Vector, check_end, check_G, made
 
 
 class BoundaryData:
@@ -79,6 +80,13 @@ class BoundaryData:
         """The batch axes."""
         return tuple(torch.broadcast_shapes(self.theta.shape[:-1], self.xi.shape[:-1]))
 
+    @property
+    def tail(self) -> Float[Tensor, "*batch"]:
+        """The largest coefficient of the upper third of the modes of either aspect, relative to its largest (of ``Theta``: to 1 where that
+        is more): what the grid may not hold. :meth:`act` warns above 1e-3; on the grid's points errors are some orders smaller, unless
+        the element itself is not resolved."""
+        return torch.maximum(*torch.broadcast_tensors(series.tail(self.theta, scale=1.0), series.tail(self.xi)))
+
     # ---- charges ----
 
     def charge(self, T: Given | BMS3Vector, Y: Given = 0.0) -> Float[Tensor, "*batch"]:
@@ -97,7 +105,7 @@ class BoundaryData:
 
     def modes(self, m: int) -> tuple[Tensor, Tensor]:
         """``P_m`` and ``J_m``: the charges of ``(exp(i m phi), 0)`` and of ``(0, exp(i m phi))``, complex ``[*batch]``."""
-        if not isinstance(m, int) or abs(m) >= self.n // 2:
+        if isinstance(m, bool) or not isinstance(m, Integral) or abs(m) >= self.n // 2:
             raise ArgumentError("m", f"a whole number between -{self.n // 2} and {self.n // 2}", repr(m))
         wave = torch.polar(torch.ones_like(circle(self.n, self.theta.dtype, self.theta.device)), m * circle(self.n).to(self.theta))
         return (wave * self.theta).mean(-1) / (8 * self.G), (wave * self.xi).mean(-1) / (4 * self.G)
@@ -134,8 +142,9 @@ class BoundaryData:
         """
         if not isinstance(vector, BMS3Vector):
             raise ArgumentError("vector", "a BMS3Vector", type(vector).__name__)
+        theta, xi, t, y = series.alike(self.theta, self.xi, vector.T, vector.Y)
+        self, vector = self._made(theta, xi), made(t, y)
         change = series.Series(*self.variation(vector))
-        theta, xi = self.theta, self.xi
         for step in flow_steps(vector.T, vector.Y, time):
             read = change(step.f.flatten(-2))
             square = torch.exp(2 * step.stretch)
@@ -143,6 +152,8 @@ class BoundaryData:
             (slope,), (lift,) = series.derivatives(theta_rate, 1), series.derivatives(step.alpha, 1)
             theta = theta + step.weights @ theta_rate
             xi = xi + step.weights @ (xi_rate + 0.5 * step.alpha * slope + lift * theta_rate)
+        series.watch("the mass aspect of this flow", theta, scale=size_of(self.theta).clamp_min(1))
+        series.watch("the angular momentum aspect of this flow", xi, scale=torch.maximum(*sizes(self.xi, vector.T)))
         return self._made(theta, xi)
 
     def variation(self, vector: BMS3Vector) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch n"]]:

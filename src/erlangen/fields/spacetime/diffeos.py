@@ -16,12 +16,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from erlangen.fields.spacetime.series import Series, circle, derivatives
+from erlangen.errors import ArgumentError
+from erlangen.fields.spacetime.series import Series, alike, circle, derivatives
 
 #: Stages of the Gauss-Legendre method that flows are followed with, of order twice as much.
 STAGES = 8
 #: A step is at most so long that a generator's slope stretches by this in it.
 STRETCH = 0.5
+#: With more steps than these, no grid would hold the flow: it stretches by so many times :data:`STRETCH` in the exponent.
+MOST_STEPS = 10_000
 ITERATIONS = 60
 
 
@@ -48,7 +51,7 @@ def inverse(h: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
             value, slope = read(y)
             step = (y + value - phi) / (1 + slope)
             y = y - step
-            if float(step.abs().max()) < 1e-14:
+            if not step.numel() or float(step.abs().max()) < 1e-14:
                 break
     if h.requires_grad:
         value, slope = Series(h, *derivatives(h, 1))(y)
@@ -88,10 +91,17 @@ def flow_steps(T: Float[Tensor, "*batch n"], Y: Float[Tensor, "*batch n"], time:
     Each grid point moves by itself, so that no step is limited by the grid: Gauss-Legendre steps of order 16 whose stages are found by
     iteration, all points and stages at once. To 1e-13 where the flow is resolved.
     """
+    T, Y = alike(T, Y)
     n = Y.shape[-1]
     batch = torch.broadcast_shapes(T.shape[:-1], Y.shape[:-1])
     (slope,) = derivatives(Y, 1)
-    steps = max(1, math.ceil(abs(time) * float(slope.detach().abs().max()) / STRETCH))
+    if not math.isfinite(time):
+        raise ArgumentError("time", "a finite time", repr(time))
+    steepest = float(slope.detach().abs().max()) if slope.numel() else 0.0
+    steps = max(1.0, abs(time) * steepest / STRETCH)
+    if not steps <= MOST_STEPS:
+        raise ArgumentError("time", f"a flow of at most {MOST_STEPS} steps", f"{steps:.1e} of them", "a shorter time, a smaller generator")
+    steps = math.ceil(steps)
     ds = time / steps
     inside, weights = (ds * t.to(Y) for t in _gauss())
     move, rest = Series(Y), Series(slope, T)
@@ -104,7 +114,7 @@ def flow_steps(T: Float[Tensor, "*batch n"], Y: Float[Tensor, "*batch n"], time:
         for _ in range(ITERATIONS):
             (new,) = move((f.unsqueeze(-2) + inside @ speed).flatten(-2))
             new = new.unflatten(-1, (STAGES, n))
-            change = float((new - speed).detach().abs().max())
+            change = float((new - speed).detach().abs().max()) if new.numel() else 0.0
             speed = new
             if abs(ds) * change <= small:
                 break

@@ -14,7 +14,7 @@ from erlangen.errors import ArgumentError
 from erlangen.fields.spacetime import diffeos, series
 from erlangen.fields.spacetime.fields import Given, as_values, checked, grid_of
 from erlangen.fields.spacetime.series import circle
-from erlangen.fields.spacetime.vectors import BMS3Vector, made
+from erlangen.fields.spacetime.vectors import BMS3Vector, check_G, made
 
 
 class BMS3Element:
@@ -74,6 +74,8 @@ class BMS3Element:
     @classmethod
     def rotation(cls, angle: float, n: int) -> BMS3Element:
         """``f = phi + angle``."""
+        if not math.isfinite(angle):
+            raise ArgumentError("angle", "a finite angle", repr(angle))
         zero = torch.zeros_like(circle(n))
         return built(zero + angle, zero)
 
@@ -84,11 +86,15 @@ class BMS3Element:
         Args:
             rapidity: a number, or ``[*batch]`` of them.
             fixed: the direction ``c``.
+
+        Raises:
+            ArgumentError: a rapidity that is not finite, or that needs more points. Modes fall like the powers of ``tanh(rapidity / 2)``.
         """
-        rapidity = torch.as_tensor(rapidity, dtype=torch.float64).unsqueeze(-1)
+        half = torch.tanh(torch.as_tensor(rapidity, dtype=torch.float64).unsqueeze(-1) / 2)
         phi = circle(n) - fixed
-        grow = torch.exp(rapidity)
-        h = 2 * torch.atan((grow - 1) * torch.sin(phi) / (1 + torch.cos(phi) + grow * (1 - torch.cos(phi))))
+        h = 2 * torch.atan(half * torch.sin(phi) / (1 - half * torch.cos(phi)))
+        check_increasing(h, "rapidity")
+        series.watch("this boost", h, scale=1.0)
         return built(h, torch.zeros_like(h))
 
     @classmethod
@@ -99,6 +105,8 @@ class BMS3Element:
         """
         h, alpha = diffeos.flow(vector.T, vector.Y, time)
         check_increasing(h, "vector")
+        series.watch("this exponential", h, scale=1.0)
+        series.watch("the supertranslation of this exponential", alpha, scale=size_of(vector.T))
         return built(h, alpha)
 
     @classmethod
@@ -108,6 +116,8 @@ class BMS3Element:
         """Random elements with modes up to ``band``; ``|f' - 1| <= slope < 1``."""
         if not 0 < slope < 1:
             raise ArgumentError("slope", "a number between 0 and 1", repr(slope))
+        if not 1 <= band < n // 2:
+            raise ArgumentError("band", f"a highest mode from 1 to {n // 2 - 1}", repr(band))
         k, phi = torch.arange(1, band + 1, dtype=torch.float64)[:, None], circle(n)
         waves = torch.cat([torch.cos(k * phi), torch.sin(k * phi)])
         draw = torch.randn(2, *batch, 2 * band + 1, generator=generator, dtype=torch.float64)
@@ -136,10 +146,9 @@ class BMS3Element:
 
     @property
     def tail(self) -> Float[Tensor, "*batch"]:
-        """The largest coefficient of ``h`` in the upper third of the modes, relative to its largest: about how exact compositions are."""
-        from erlangen.fields.spacetime.fields import CircleField
-
-        return CircleField(self.h).tail
+        """The largest coefficient of the upper third of the modes of ``h`` or of ``alpha``, relative to the largest (of ``h``: to 1 where
+        that is more): about how exact compositions are. Data that it moves have a tail of their own, :attr:`BoundaryData.tail`."""
+        return torch.maximum(*torch.broadcast_tensors(series.tail(self.h, scale=1.0), series.tail(self.alpha)))
 
     # ---- the group ----
 
@@ -171,19 +180,25 @@ class BMS3Element:
         t, y = series.Series(vector.T, vector.Y)(self.f)
         t, y = t / self.slope, y / self.slope
         (dy,), (da,) = series.derivatives(y, 1), series.derivatives(self.alpha, 1)
-        return made(t + self.alpha * dy - y * da, y)
+        t = t + self.alpha * dy - y * da
+        series.watch("a moved generator's Y", y, scale=size_of(vector.Y))
+        series.watch("a moved generator's T", t, scale=torch.maximum(*sizes(vector.T, self.alpha)))
+        return made(t, y)
 
     def coadjoint(
         self, theta: Float[Tensor, "*batch n"], xi: Float[Tensor, "*batch n"], *, central: bool = True
     ) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch n"]]:
         """How it moves boundary data ``(Theta, Xi)``; without the central terms, as covectors of the algebra alone."""
+        theta, xi = checked(theta, "theta", self.n), checked(xi, "xi", self.n)
         return moved(self.h, self.alpha, theta, xi, central=central)
 
     def cocycle(self, vector: BMS3Vector, G: float = 1.0) -> Float[Tensor, "*batch"]:
         """What a charge gains beyond the coadjoint action: ``Q_X`` of the data that it makes of zero."""
+        if vector.n != self.n:
+            raise ArgumentError("vector", f"a generator on {self.n} points", f"one on {vector.n}")
         zero = torch.zeros_like(self.h)
         theta, xi = self.coadjoint(zero, zero)
-        return (vector.T * theta + 2 * vector.Y * xi).mean(-1) / (8 * G)
+        return (vector.T * theta + 2 * vector.Y * xi).mean(-1) / (8 * check_G(G))
 
     def __getitem__(self, index: Any) -> BMS3Element:
         """Some of a batch."""
@@ -206,8 +221,25 @@ def built(h: Tensor, alpha: Tensor) -> BMS3Element:
 
 
 def moved(h: Tensor, alpha: Tensor, theta: Tensor, xi: Tensor, *, central: bool = True) -> tuple[Tensor, Tensor]:
-    """The data that ``(phi + h, alpha)`` makes of ``(Theta, Xi)``."""
-    return series.in_parts(partial(_moved, central), h, alpha, theta, xi)  # type: ignore[return-value]
+    """The data that ``(phi + h, alpha)`` makes of ``(Theta, Xi)``.
+
+    Warns:
+        Unresolved: so many points do not hold them.
+    """
+    found = series.in_parts(partial(_moved, central), h, alpha, theta, xi)
+    # Beside 1, which is the vacuum's; and beside what came, so that what a transformation takes back is not rounding alone.
+    series.watch("the mass aspect of moved data", found[0], scale=size_of(theta).clamp_min(1))
+    series.watch("the angular momentum aspect of moved data", found[1], scale=torch.maximum(*sizes(xi, alpha)))
+    return found  # type: ignore[return-value]
+
+
+def size_of(values: Tensor) -> Tensor:
+    """The root of the mean square."""
+    return values.detach().square().mean(-1).sqrt()
+
+
+def sizes(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    return tuple(torch.broadcast_tensors(size_of(a), size_of(b)))  # type: ignore[return-value]
 
 
 def _moved(central: bool, h: Tensor, alpha: Tensor, theta: Tensor, xi: Tensor) -> tuple[Tensor, Tensor]:
@@ -221,8 +253,15 @@ def _moved(central: bool, h: Tensor, alpha: Tensor, theta: Tensor, xi: Tensor) -
 
 
 def multiplied(h: Tensor, alpha: Tensor, h2: Tensor, alpha2: Tensor) -> tuple[Tensor, Tensor]:
-    """``(h, alpha) (h2, alpha2)``: first the second, then the first."""
-    return series.in_parts(_multiplied, h, alpha, h2, alpha2)  # type: ignore[return-value]
+    """``(h, alpha) (h2, alpha2)``: first the second, then the first.
+
+    Warns:
+        Unresolved: so many points do not hold it.
+    """
+    found = series.in_parts(_multiplied, h, alpha, h2, alpha2)
+    series.watch("this composition", found[0], scale=1.0)
+    series.watch("the supertranslation of this composition", found[1], scale=torch.maximum(*sizes(alpha, alpha2)))
+    return found  # type: ignore[return-value]
 
 
 def _multiplied(h: Tensor, alpha: Tensor, h2: Tensor, alpha2: Tensor) -> tuple[Tensor, Tensor]:
@@ -231,14 +270,22 @@ def _multiplied(h: Tensor, alpha: Tensor, h2: Tensor, alpha2: Tensor) -> tuple[T
 
 
 def inverted(h: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """The inverse of ``(h, alpha)``."""
+    """The inverse of ``(h, alpha)``.
+
+    Warns:
+        Unresolved: so many points do not hold it.
+    """
     back = diffeos.inverse(h)
     (lift,) = series.Series(alpha * (1 + series.derivatives(h, 1)[0]))(back + circle(h.shape[-1], h.dtype, h.device))
+    series.watch("this inverse", back, scale=1.0)
+    series.watch("the supertranslation of this inverse", lift, scale=size_of(alpha))
     return back, -lift
 
 
 def check_increasing(h: Tensor, argument: str) -> None:
     """Raise ArgumentError unless ``phi + h`` increases, on the grid and between its points."""
+    if not h.numel():
+        return
     fine = series.resampled(h.detach(), 2 * h.shape[-1])
     least = float(1 + series.derivatives(fine, 1)[0].min())
     if not least > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import torch
@@ -86,8 +87,7 @@ class CircleField:
     @property
     def tail(self) -> Float[Tensor, "*batch"]:
         """The largest coefficient of the upper third of the modes relative to the largest of all: what truncation may hide."""
-        size = self.fourier.abs()
-        return size[..., (self.n + 2) // 3 :].amax(-1) / size.amax(-1).clamp_min(torch.finfo(size.dtype).tiny)
+        return series.tail(self.values)
 
     def at(self, angles: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch p"]:
         """The values at any angles, to 1e-13 of the largest in double precision; differentiable in both."""
@@ -129,6 +129,9 @@ class CircleField:
         return _made(self.values * self._other(other))
 
     __radd__, __rmul__ = __add__, __mul__
+
+    def __rsub__(self, other: Any) -> CircleField:
+        return -self + other
 
     def __neg__(self) -> CircleField:
         return _made(-self.values)
@@ -186,9 +189,10 @@ def as_values(given: Given, n: int, argument: str, like: Tensor | None = None) -
     dtype, device = (like.dtype, like.device) if like is not None else (torch.float64, None)
     if callable(given) and not isinstance(given, (CircleField, Tensor)):
         given = given(circle(n, dtype, device))
-    number = isinstance(given, (int, float)) or (isinstance(given, Tensor) and given.ndim == 0)
-    if number and not isinstance(given, bool):
-        return checked(torch.as_tensor(given, dtype=dtype, device=device).expand(n), argument, n)
+    if isinstance(given, Real) and not isinstance(given, bool):
+        given = torch.tensor(float(given), dtype=dtype, device=device)
+    if isinstance(given, Tensor) and given.ndim == 0 and not given.is_complex():
+        return checked(given.to(dtype=dtype, device=device).expand(n), argument, n)
     return checked(given, argument, n)
 
 

@@ -74,9 +74,13 @@ def conserved(past: BoundaryData, future: BoundaryData, vectors: BMS3Vector, *, 
     for name, data, end in (("past", past, "past"), ("future", future, "future")):
         if data.end != end:
             raise ArgumentError(name, f"data of the {end} end", f"{data!r}")
+    if past.G != future.G:
+        raise ArgumentError("future", f"data with the past's G = {past.G:g}", f"G = {future.G:g}")
     before, after = past.charge(link_generator(vectors)), future.charge(vectors)
     size = ((vectors.T * future.theta).abs() + 2 * (vectors.Y * future.xi).abs()).mean(-1) / (8 * future.G)
     off = ((before - after).abs() / size.clamp_min(torch.finfo(size.dtype).tiny)).flatten()
+    if not len(off):
+        raise ArgumentError("vectors", "at least one generator", f"{vectors!r}")
     worst = int(off.argmax())
     return Verdict(
         float(off[worst]) <= tolerance,

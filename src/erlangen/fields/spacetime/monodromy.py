@@ -16,10 +16,10 @@ from erlangen.fields.spacetime import series
 from erlangen.fields.spacetime.diffeos import inverse
 from erlangen.fields.spacetime.series import Series, circle
 
-#: At least so many steps about the circle, of order 6.
-STEPS = 512
-#: A trace of the monodromy nearer to 2 or -2 than this has no unique direction that is left alone.
-EXCEPTIONAL = 1e-7
+#: At least so many steps about the circle, of order 6; they are for slopes of ``Theta`` up to :data:`STEEP`, and grow with its root.
+STEPS, STEEP = 512, 100.0
+#: A trace of the monodromy nearer to 2 or -2 than this has no unique direction that is left alone; nor has one within so many roundings.
+EXCEPTIONAL, ROUNDINGS = 1e-7, 1e3
 
 Traceless = tuple[Tensor, Tensor, Tensor]
 
@@ -47,7 +47,8 @@ class Rest:
 
 
 def monodromy(theta: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch 2 2"]:
-    """The matrix that takes ``(psi, psi')`` once about the circle, to 1e-12 where ``Theta`` is resolved. Differentiable.
+    """The matrix that takes ``(psi, psi')`` once about the circle, to 1e-12 of its largest number where ``Theta`` is resolved.
+    Differentiable.
 
     Magnus' series of order 6 with Gauss points, read off the Fourier series, and a product by halves.
 
@@ -67,7 +68,6 @@ def rest(theta: Float[Tensor, "*batch n"], xi: Float[Tensor, "*batch n"], G: flo
 
     ``Y = psi^T S psi`` for the two solutions ``psi``, with the quadratic form ``S`` that the monodromy keeps.
     """
-    theta.shape[-1]
     theta, xi = torch.broadcast_tensors(theta, xi)
     transport, whole = _transports(theta)
     trace = whole.diagonal(dim1=-2, dim2=-1).sum(-1)
@@ -77,7 +77,8 @@ def rest(theta: Float[Tensor, "*batch n"], xi: Float[Tensor, "*batch n"], G: flo
     psi = transport[..., 0, :]
     y = torch.einsum("...ni,...ij,...nj->...n", psi, form, psi)
     y = y * torch.sign(y[..., :1])
-    found = ((trace.abs() - 2).abs() > EXCEPTIONAL) & (y.amin(-1) > 1e-9 * y.amax(-1))
+    rounding = ROUNDINGS * torch.finfo(theta.dtype).eps * (1 + theta.detach().abs().amax(-1))
+    found = ((trace.abs() - 2).abs() > rounding.clamp_min(EXCEPTIONAL)) & (y.amin(-1) > 1e-9 * y.amax(-1))
     safe = torch.where(found[..., None], y, torch.ones_like(y))
     y = safe * (1 / safe).mean(-1, keepdim=True)
     first, second = series.derivatives(y, 1, 2)
@@ -86,6 +87,7 @@ def rest(theta: Float[Tensor, "*batch n"], xi: Float[Tensor, "*batch n"], G: flo
     constant = torch.where(found, constant, nan)
     momentum = torch.where(found, (xi * y).mean(-1), nan)
     h = inverse(_integral(1 / y - 1))  # Y(f) = f'
+    series.watch("the diffeomorphism to rest", h, scale=1.0)
     return Rest(constant, momentum, constant / (8 * G), momentum / (4 * G), y, h, found)
 
 
@@ -102,7 +104,9 @@ def _integral(values: Tensor) -> Tensor:
 def _steps(theta: Tensor) -> Tensor:
     """The transports over equal steps, in order, ``[*batch, steps, 2, 2]``."""
     n = theta.shape[-1]
-    count = n * max(1, -(-STEPS // n))
+    steepest = float(series.derivatives(theta.detach(), 1)[0].abs().max()) if theta.numel() else 0.0
+    wanted = STEPS * max(1.0, math.sqrt(steepest / STEEP)) if math.isfinite(steepest) else STEPS
+    count = n * math.ceil(wanted / n)
     ds = 2 * math.pi / count
     middle = circle(count, theta.dtype, theta.device) + ds / 2
     away = math.sqrt(15) / 10 * ds

@@ -7,6 +7,8 @@ them, whose highest mode is a cosine.
 from __future__ import annotations
 
 import math
+import sys
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -24,6 +26,10 @@ BETA = 2.25 * WIDTH
 AT_ONCE = 1 << 17
 #: Members of a batch that are transformed at a time.
 ROWS = 128
+#: What the upper third of the modes may hold beside the largest before :func:`watch` speaks.
+UNRESOLVED = 1e-3
+#: Rounding of a few steps, in units of the last place of the largest coefficient; and how far a coefficient stands out of rounding.
+PLATEAU, STANDS_OUT = 16, 8
 
 
 def circle(n: int, dtype: torch.dtype = torch.float64, device: torch.device | None = None) -> Float[Tensor, " n"]:
@@ -40,11 +46,15 @@ def circle(n: int, dtype: torch.dtype = torch.float64, device: torch.device | No
 def waves(values: Float[Tensor, "*batch n"]) -> Tensor:
     """Coefficients ``[*batch, N / 2 + 1]`` of ``exp(i k phi)``, ``k = 0 ... N / 2``; those of ``-k`` are their conjugates, and the last
     one stands for the whole cosine."""
+    if not values.numel():  # the library below refuses to transform nothing
+        return values.new_zeros(*values.shape[:-1], values.shape[-1] // 2 + 1, dtype=_complex(values.dtype))
     return torch.fft.rfft(values, norm="forward")
 
 
 def points(coefficients: Tensor, n: int) -> Float[Tensor, "*batch n"]:
     """Values on the grid; the inverse of :func:`waves`."""
+    if not coefficients.numel():
+        return coefficients.real.new_zeros(*coefficients.shape[:-1], n)
     return torch.fft.irfft(coefficients, n=n, norm="forward")
 
 
@@ -68,7 +78,7 @@ def _complex(dtype: torch.dtype) -> torch.dtype:
 def derivatives(values: Float[Tensor, "*batch n"], *orders: int) -> tuple[Float[Tensor, "*batch n"], ...]:
     """Derivatives of these orders; of odd ones, the highest mode is dropped (the derivative of its cosine vanishes on the grid).
 
-    For third derivatives, modes below the rounding of the largest are left out: they are rounding, which ``(N / 2)^3`` would make 1e-10.
+    Modes that are nothing but rounding are left out, which third derivatives would multiply by ``(N / 2)^3``.
 
     >>> phi = circle(16)
     >>> (slope,) = derivatives(torch.sin(2 * phi), 1)
@@ -76,15 +86,69 @@ def derivatives(values: Float[Tensor, "*batch n"], *orders: int) -> tuple[Float[
     True
     """
     n, c = values.shape[-1], waves(values)
-    if max(orders) >= 3:
+    if max(orders) >= 1:
         c = c - _rounding(c).detach()
     return points(c.unsqueeze(-2) * _factors(n, orders, values.dtype, values.device), n).unbind(-2)
 
 
 def _rounding(c: Tensor) -> Tensor:
-    """The coefficients that are nothing but rounding of the largest."""
+    """The coefficients that are nothing but rounding: those below that of the largest, and those after which no other stands out of what
+    the last eighth of the modes hold, where these hold no more than rounding in a few steps of a calculation leaves."""
     square = c.real.square() + c.imag.square()  # some times faster than the modulus
-    return torch.where(square < torch.finfo(square.dtype).eps ** 2 * square.amax(-1, keepdim=True), c, 0)
+    unit = torch.finfo(square.dtype).eps ** 2 * square.amax(-1, keepdim=True)
+    floor = square[..., -(c.shape[-1] // 8) - 1 :].mean(-1, keepdim=True)
+    floor = torch.where(floor < PLATEAU**2 * unit, STANDS_OUT**2 * floor, 0)
+    stands = (square >= floor).flip(-1).cummax(-1).values.flip(-1)  # this one or one after it
+    return torch.where((square < unit) | ~stands, c, 0)
+
+
+def tail(*fields: Float[Tensor, "*batch n"], scale: float | Tensor = 0.0) -> Float[Tensor, "*batch"]:
+    """The largest coefficient of the upper third of the modes relative to the largest of all, or to ``scale`` where that is more."""
+    found = []
+    for values in fields:
+        size = waves(values).abs()
+        least = torch.as_tensor(scale, dtype=size.dtype, device=size.device).clamp_min(torch.finfo(size.dtype).tiny)
+        found.append(size[..., (values.shape[-1] + 2) // 3 :].amax(-1) / torch.maximum(size.amax(-1), least))
+    return torch.stack(torch.broadcast_tensors(*found)).amax(0)
+
+
+class Unresolved(UserWarning):
+    """So many points do not hold a result: it may be wrong by about as much as the warning says, at the grid's points or between."""
+
+
+def watch(what: str, *fields: Float[Tensor, "*batch n"], scale: float | Tensor = 0.0) -> None:
+    """Warn :class:`Unresolved` where the :func:`tail` of a result is above :data:`UNRESOLVED`, or is not a number."""
+    with torch.no_grad():
+        off = tail(*(v.detach() for v in fields), scale=scale).flatten()
+        bad = ~(off <= UNRESOLVED)
+        try:
+            count = int(bad.sum())
+        except RuntimeError:  # under torch.func.vmap there is no number to look at
+            return
+    if count:
+        many = f"{count} of {len(off)}: " if len(off) > 1 else ""
+        warnings.warn(
+            f"{what} is not resolved by {fields[0].shape[-1]} points ({many}the upper third of the modes holds {float(off[bad].max()):.1e} of "
+            "the largest): take more points, or a transformation that bends less",
+            Unresolved,
+            stacklevel=_outside(),
+        )
+
+
+def _outside() -> int:
+    """How many frames above :func:`watch` the caller of this library is."""
+    frame, level = sys._getframe(2), 2
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("erlangen."):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def alike(*fields: Float[Tensor, "*batch n"]) -> tuple[Float[Tensor, "*batch n"], ...]:
+    """All in the widest of their dtypes."""
+    kind = fields[0].dtype
+    for v in fields[1:]:
+        kind = torch.promote_types(kind, v.dtype)
+    return tuple(v.to(kind) for v in fields)
 
 
 def in_parts(
@@ -106,6 +170,8 @@ def shifted(values: Float[Tensor, "*batch n"], angle: float) -> Float[Tensor, "*
     By another angle the highest mode keeps the part that the grid sees, its cosine times ``cos(N angle / 2)``.
     """
     n = values.shape[-1]
+    if not math.isfinite(angle):
+        raise ArgumentError("angle", "a finite angle", repr(angle))
     steps = angle * n / (2 * math.pi)
     if abs(steps - round(steps)) < 1e-12 * max(1.0, abs(steps)):
         return torch.roll(values, -round(steps), -1)
@@ -208,13 +274,15 @@ class Series:
 
     def __call__(self, at: Float[Tensor, "*batch p"]) -> tuple[Float[Tensor, "*batch p"], ...]:
         """The values of each field at these angles, of any size; batch axes broadcast."""
-        batch = torch.broadcast_shapes(self.grid.shape[:-2], at.shape[:-1])
-        (several, width), count, size = self.grid.shape[-2:], at.shape[-1], math.prod(batch)
+        kind = torch.promote_types(self.grid.dtype, at.dtype)
+        at, own = at.to(kind), self.grid.to(kind)
+        batch = torch.broadcast_shapes(own.shape[:-2], at.shape[:-1])
+        (several, width), count, size = own.shape[-2:], at.shape[-1], math.prod(batch)
         place = at.expand(*batch, count) * (self.n / math.pi)
         left = place.detach().floor()
         offset = (2 * (place - left) - 1).reshape(size, count)
         first = ((left.to(torch.int64) - (WIDTH // 2 - 1)) % (2 * self.n)).reshape(size, count)
-        grid = self.grid.expand(*batch, several, width).reshape(size, several, width)
+        grid = own.expand(*batch, several, width).reshape(size, several, width)
         rows = max(1, AT_ONCE // (count * WIDTH * several))
         if size <= rows:
             found = _read(grid, first, offset)

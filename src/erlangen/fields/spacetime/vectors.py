@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 import torch
@@ -37,8 +38,7 @@ class BMS3Vector:
 
     def __init__(self, T: Given = 0, Y: Given = 0, *, n: int | None = None) -> None:
         size = grid_of("T", T, Y, n=n)
-        self.T = as_values(T, size, "T", _tensor(Y))
-        self.Y = as_values(Y, size, "Y", self.T)
+        self.T, self.Y = as_values(T, size, "T", _tensor(Y)), as_values(Y, size, "Y", _tensor(T))
 
     @property
     def n(self) -> int:
@@ -58,13 +58,17 @@ class BMS3Vector:
         of this algebra.
 
         Args:
-            dealias: drop the modes from ``N / 3`` on, of which some are aliases. Without, what aliases stays.
+            dealias: drop the modes from ``N / 3`` on, of which some are aliases, and warn :class:`Unresolved` where they are more than
+                1e-3 of the largest. Without, what aliases stays.
         """
         _same_grid(self, other)
         t1, y1, t2, y2 = self.T, self.Y, other.T, other.Y
         (dt1,), (dy1,), (dt2,), (dy2,) = (series.derivatives(v, 1) for v in (t1, y1, t2, y2))
         t, y = y1 * dt2 - y2 * dt1 + t1 * dy2 - t2 * dy1, y1 * dy2 - y2 * dy1
         if dealias:
+            for name, part, scale in (("T", t, (t1, t2)), ("Y", y, (y1, y2))):
+                least = torch.stack(torch.broadcast_tensors(*(v.detach().abs().amax(-1) for v in scale))).amax(0)
+                series.watch(f"the {name} of a bracket", part, scale=least)
             t, y = series.dealiased(torch.stack(torch.broadcast_tensors(t, y))).unbind(0)
         return made(t, y)
 
@@ -156,7 +160,7 @@ def check_G(G: float) -> float:
     Raises:
         ArgumentError: it is not positive and finite.
     """
-    if isinstance(G, bool) or not isinstance(G, (int, float)) or not 0 < G < math.inf:
+    if isinstance(G, bool) or not isinstance(G, Real) or not 0 < G < math.inf:
         raise ArgumentError("G", "a positive Newton's constant", repr(G))
     return float(G)
 
@@ -167,5 +171,7 @@ def _tensor(given: Given) -> Tensor | None:
 
 
 def _same_grid(a: BMS3Vector, b: BMS3Vector) -> None:
+    if not isinstance(b, BMS3Vector):
+        raise ArgumentError("other", "a BMS3Vector", type(b).__name__)
     if a.n != b.n:
         raise ArgumentError("other", f"generators on {a.n} points", f"{b.n} points")
