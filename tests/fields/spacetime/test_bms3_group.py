@@ -220,7 +220,7 @@ def test_what_the_grid_does_not_hold_is_said():
         Element.boost(1.9, 32)
     with pytest.warns(st.Unresolved, match="this composition"):
         steep @ Element(lambda phi: phi + 0.09 * torch.sin(10 * phi), n=32)
-    with pytest.warns(st.Unresolved, match="the Y of a bracket"):
+    with pytest.warns(st.Unresolved, match="a bracket"):
         Vector(0, torch.sin, n=64).bracket(Vector(0, lambda phi: torch.sin(22 * phi), n=64))
     with pytest.warns(st.Unresolved, match="this flow"):
         st.BoundaryData(-0.5, 0, n=32).flow(Vector(0, torch.sin, n=32), 2.0)

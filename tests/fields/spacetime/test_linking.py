@@ -100,6 +100,29 @@ def test_the_core_audits_the_link():
     assert trace.holds
 
 
+@pytest.mark.parametrize("end", ["past", "future"])
+def test_the_conditions_by_hand_at_special_points(end):
+    """The proof takes v and tan(phi / 2) for unknowns: here are points it may leave out, by numbers. Two past ends: the identity."""
+    import sympy as sp
+
+    h, c, s, *slopes = unknowns = sp.symbols("h c s h_v h_phi k_v k_phi")
+
+    def isometries(sign, x, y):
+        return [(1, 0, 0), (-sign * x, 0, 0), (-sign * y, 0, 0), (0, 1, 0), (0, -sign * y, -sign * x), (0, sign * x, -sign * y)]
+
+    sign = -1 if end == "past" else 1
+    for x, y in ((1, 0), (-1, 0), (0, 1), (sp.Rational(-3, 5), sp.Rational(4, 5))):
+        for v in (0, -2):
+            found = [c**2 + s**2 - 1]
+            for (lift, turn, slope), (to_lift, to_turn, to_slope) in zip(isometries(sign, x, y), isometries(1, c, s)):
+                speed = lift + v * slope
+                found += [speed * slopes[0] + turn * slopes[1] - to_lift - h * to_slope, speed * slopes[2] + turn * slopes[3] - to_turn]
+            basis = sp.groebner([one for one in map(sp.expand, found) if one != 0], *unknowns, order="grevlex")
+            (solution,) = sp.linsolve(basis.exprs, unknowns)
+            assert all(sp.Poly(p, *unknowns).total_degree() == 1 for p in basis.exprs)
+            assert solution == (v, sign * x, sign * y, 1, 0, 0, 1)
+
+
 def boosted_directions(rapidity, axis, angles, time_sign):
     """Where a boost of Minkowski space takes null directions: of the light that ends at I+ (or begins at I-, seen as directions)."""
     c, s = math.cosh(rapidity), math.sinh(rapidity)

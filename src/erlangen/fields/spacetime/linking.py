@@ -121,7 +121,11 @@ def link_is_unique() -> Verdict:
     A vector ``F d_v + Y d_phi`` of the past end goes over into the one of the same isometry at the future end when ``F h_v + Y h_phi =
     F+(h, k)`` and ``F k_v + Y k_phi = Y+(k)``: 12 equations at each point for the 7 numbers ``h, cos k, sin k`` and the derivatives,
     polynomial with coefficients in ``v`` and ``tan(phi / 2)``. Their Groebner basis is linear with one solution, ``h = v`` and ``k = phi +
-    pi``: no form of the map is assumed. That it is a solution is seen by putting it in.
+    pi``: no form of the map is assumed, not even that it can be inverted. That it is a solution is seen by putting it in.
+
+    The basis is one at all points but those on some curves; there the map is the same because it is continuous. What is assumed is which
+    vectors belong together: each with the one of the *same* isometry. Were translations matched with ``c`` times themselves, an
+    automorphism, the answer would be ``h = c v``; with a mirror image, a reflection.
 
     Returns:
         an exact verdict; the witness is a :class:`Proof`.

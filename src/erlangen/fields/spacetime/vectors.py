@@ -63,12 +63,12 @@ class BMS3Vector:
         """
         _same_grid(self, other)
         t1, y1, t2, y2 = self.T, self.Y, other.T, other.Y
-        (dt1,), (dy1,), (dt2,), (dy2,) = (series.derivatives(v, 1) for v in (t1, y1, t2, y2))
+        together = torch.stack(torch.broadcast_tensors(t1, y1, t2, y2))
+        dt1, dy1, dt2, dy2 = series.derivatives(together, 1)[0].unbind(0)
         t, y = y1 * dt2 - y2 * dt1 + t1 * dy2 - t2 * dy1, y1 * dy2 - y2 * dy1
         if dealias:
-            for name, part, scale in (("T", t, (t1, t2)), ("Y", y, (y1, y2))):
-                least = torch.stack(torch.broadcast_tensors(*(v.detach().abs().amax(-1) for v in scale))).amax(0)
-                series.watch(f"the {name} of a bracket", part, scale=least)
+            least = together.detach().abs().amax((0, -1))
+            series.watch("a bracket", t, y, scale=least)
             t, y = series.dealiased(torch.stack(torch.broadcast_tensors(t, y))).unbind(0)
         return made(t, y)
 
