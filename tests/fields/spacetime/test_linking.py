@@ -116,7 +116,10 @@ def test_the_conditions_by_hand_at_special_points(end):
             found = [c**2 + s**2 - 1]
             for (lift, turn, slope), (to_lift, to_turn, to_slope) in zip(isometries(sign, x, y), isometries(1, c, s)):
                 speed = lift + v * slope
-                found += [speed * slopes[0] + turn * slopes[1] - to_lift - h * to_slope, speed * slopes[2] + turn * slopes[3] - to_turn]
+                found += [
+                    speed * slopes[0] + turn * slopes[1] - to_lift - h * to_slope,
+                    speed * slopes[2] + turn * slopes[3] - to_turn,
+                ]
             basis = sp.groebner([one for one in map(sp.expand, found) if one != 0], *unknowns, order="grevlex")
             (solution,) = sp.linsolve(basis.exprs, unknowns)
             assert all(sp.Poly(p, *unknowns).total_degree() == 1 for p in basis.exprs)

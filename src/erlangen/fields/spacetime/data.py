@@ -12,7 +12,7 @@ from torch import Tensor
 from erlangen.errors import ArgumentError
 from erlangen.fields.spacetime import monodromy, series
 from erlangen.fields.spacetime.diffeos import flow_steps
-from erlangen.fields.spacetime.elements import BMS3Element, size_of, sizes, moved
+from erlangen.fields.spacetime.elements import BMS3Element, moved, size_of, sizes
 from erlangen.fields.spacetime.fields import CircleField, Given, as_values, grid_of
 from erlangen.fields.spacetime.series import circle
 from erlangen.fields.spacetime.vectors import BMS3Vector, check_end, check_G, made

@@ -100,7 +100,9 @@ def flow_steps(T: Float[Tensor, "*batch n"], Y: Float[Tensor, "*batch n"], time:
     steepest = float(slope.detach().abs().max()) if slope.numel() else 0.0
     steps = max(1.0, abs(time) * steepest / STRETCH)
     if not steps <= MOST_STEPS:
-        raise ArgumentError("time", f"a flow of at most {MOST_STEPS} steps", f"{steps:.1e} of them", "a shorter time, a smaller generator")
+        raise ArgumentError(
+            "time", f"a flow of at most {MOST_STEPS} steps", f"{steps:.1e} of them", "a shorter time, a smaller generator"
+        )
     steps = math.ceil(steps)
     ds = time / steps
     inside, weights = (ds * t.to(Y) for t in _gauss())

@@ -128,8 +128,8 @@ def watch(what: str, *fields: Float[Tensor, "*batch n"], scale: float | Tensor =
     if count:
         many = f"{count} of {len(off)}: " if len(off) > 1 else ""
         warnings.warn(
-            f"{what} is not resolved by {fields[0].shape[-1]} points ({many}the upper third of the modes holds {float(off[bad].max()):.1e} of "
-            "the largest): take more points, or a transformation that bends less",
+            f"{what} is not resolved by {fields[0].shape[-1]} points ({many}the upper third of the modes holds "
+            f"{float(off[bad].max()):.1e} of the largest): take more points, or a transformation that bends less",
             Unresolved,
             stacklevel=_outside(),
         )
