@@ -37,8 +37,8 @@ class BMS3(Group):
     ``f'`` within ``min(scale, 1) / 2`` of 1; they and products of a few of them obey the laws to 1e-9 from 64 points on at ``scale =
     0.5``, as :func:`erlangen.testing.check_group` finds, and move data, by third derivatives, to 1e-8 from 96 points on;
     :class:`Unresolved` warns of others. Brackets of modes leave any finite set of them, so there is no truncated Lie algebra:
-    ``algebra`` is ``None``; :meth:`exp` takes any generator ``(T, Y)``, and brackets are :meth:`BMS3Vector.bracket`. The group is connected, not compact, and
-    infinite-dimensional: orbits have no list.
+    ``algebra`` is ``None``; :meth:`exp` takes any generator ``(T, Y)``, and brackets are :meth:`BMS3Vector.bracket`. The group is
+    connected, not compact, and infinite-dimensional: orbits have no list.
 
     Args:
         n: points, even, at least 16.
