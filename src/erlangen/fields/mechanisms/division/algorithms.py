@@ -130,9 +130,10 @@ def _run(
     """Run an algorithm on the instance with its agents and items in the order in which ties are decided."""
     if not isinstance(inst, Instance):
         raise ArgumentError("inst", "an Instance", type(inst).__name__)
-    agents = np.arange(inst.n) if order is None else np.array([inst.agent(a) for a in order], dtype=np.int64)
+    given = list(range(inst.n)) if order is None else order.tolist() if hasattr(order, "tolist") else list(order)
+    agents = np.array([inst.agent(a) for a in given], dtype=np.int64)
     if sorted(agents.tolist()) != list(range(inst.n)):
-        raise ArgumentError("order", f"each of the {inst.n} agents once", repr(list(order or ())))
+        raise ArgumentError("order", f"each of the {inst.n} agents once", repr(given))
     if ties not in ("index", "random"):
         raise ArgumentError("ties", "'index' or 'random'", repr(ties))
     items = np.arange(inst.m) if ties == "index" else torch.randperm(inst.m, generator=generator).numpy()
@@ -230,7 +231,7 @@ def _adjusted_winner(inst: Instance) -> np.ndarray:
     owner[bad | ((second > 0) & (first <= 0)) | ((second == 0) & (first < 0))] = 1
 
     def rate(o: int) -> Fraction:
-        return Fraction(abs(int(second[o])), abs(int(first[o]))) if inst.exact else Fraction(abs(float(second[o] / first[o])))
+        return abs(Fraction(second.item(o)) / Fraction(first.item(o)))
 
     both = np.array(sorted(np.flatnonzero(good | bad).tolist(), key=rate, reverse=True), dtype=np.int64)
 

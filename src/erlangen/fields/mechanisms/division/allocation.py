@@ -20,7 +20,8 @@ class Allocation:
 
     Args:
         instance: what is divided among whom.
-        owner: of each item, by number or by name of the agent; or ``{agent: items}``.
+        owner: of each item, by number or by name of the agent; or ``{agent: items}``, where a number that is also a name (of a pandas
+            index, say) is the name.
         guarantees: axioms that the algorithm is proven to reach on such an instance.
         algorithm: what made it.
 
@@ -44,11 +45,13 @@ class Allocation:
         if isinstance(given, Mapping):
             found: dict[int, int] = {}
             for agent, items in given.items():
+                if isinstance(items, str) or not hasattr(items, "__iter__"):
+                    raise ArgumentError("owner", f"a list of items of {agent!r}", repr(items))
                 for item in items:
-                    o = inst.item(item)
+                    o = inst.item(_named(item, inst.items))
                     if o in found:
                         raise ArgumentError("owner", "each item once", f"{inst.items[o]!r} twice")
-                    found[o] = inst.agent(agent)
+                    found[o] = inst.agent(_named(agent, inst.agents))
             missing = next((o for o in range(inst.m) if o not in found), None)
             if missing is not None:
                 raise ArgumentError("owner", "an owner of every item", f"none of {inst.items[missing]!r}")
@@ -125,6 +128,11 @@ class Allocation:
 
     def __str__(self) -> str:
         return "; ".join(f"{agent}: {', '.join(items) or 'nothing'}" for agent, items in self.bundles.items())
+
+
+def _named(which: Any, names: tuple[str, ...]) -> Any:
+    """A number that stands for a name, as in a table whose index are numbers, as this name."""
+    return str(which) if not isinstance(which, str) and str(which) in names else which
 
 
 def bundle_sums(u: np.ndarray, owner: np.ndarray, n: int) -> np.ndarray:

@@ -11,13 +11,13 @@ from erlangen.fields.mechanisms.axioms import Axiom
 from erlangen.fields.mechanisms.axioms import axiom as named
 from erlangen.fields.mechanisms.division.allocation import Allocation, bundle_extremes
 from erlangen.fields.mechanisms.division.batches import ENVY
-from erlangen.fields.mechanisms.division.efficiency import fractional_optimality, pareto_optimality
+from erlangen.fields.mechanisms.division.efficiency import SECONDS, fractional_optimality, pareto_optimality
 from erlangen.fields.mechanisms.division.envy import PARTS, Envy, broken, witness
 from erlangen.fields.mechanisms.division.instance import Instance
 from erlangen.verdict import Verdict
 
 
-def check_allocation(allocation: Allocation, axiom: str | Axiom) -> Verdict:
+def check_allocation(allocation: Allocation, axiom: str | Axiom, *, seconds: float = SECONDS) -> Verdict:
     """Whether an axiom holds of an allocation.
 
     Envy of ``i`` towards ``j`` is ``u_i(A_i) < u_i(A_j)``. EF1: without some one item of both bundles it is gone. EFX: without any one item
@@ -27,6 +27,7 @@ def check_allocation(allocation: Allocation, axiom: str | Axiom) -> Verdict:
     Args:
         allocation: who gets what.
         axiom: one that is asked of an allocation, in any of its spellings.
+        seconds: of PO, of more than ten million allocations: how long integer programming may look for a better one.
 
     Returns:
         A verdict whose witness is an :class:`~.envy.Envy`; of PROP and PROP1 the agent's name; of PO an allocation that is better; of
@@ -50,7 +51,7 @@ def check_allocation(allocation: Allocation, axiom: str | Axiom) -> Verdict:
     if name == "fPO":
         return fractional_optimality(allocation)
     if name == "PO":
-        return pareto_optimality(allocation)
+        return pareto_optimality(allocation, seconds)
     if name in ("PROP", "PROP1"):
         return _proportional(allocation, name)
     kind, parts = ENVY[name]
@@ -69,7 +70,7 @@ def check_allocation(allocation: Allocation, axiom: str | Axiom) -> Verdict:
         "exact",
         numbers={"broken": float(count)},
         witness=found,
-        reason=_within(inst) if found is None else "; ".join(filter(None, (in_words(found), _within(inst)))),
+        reason=inst.within if found is None else "; ".join(filter(None, (in_words(found), inst.within))),
     )
 
 
@@ -78,10 +79,6 @@ def in_words(envy: Envy) -> str:
     seen = "" if envy.part == "all" else f", counting only {PARTS[envy.part].replace('the person', envy.i)},"
     without = "" if envy.item is None else f", even without {envy.item!r}"
     return f"{envy.i} would{seen} rather have what {envy.j} has{without}"
-
-
-def _within(inst: Instance) -> str:
-    return "" if inst.exact else f"within a relative {inst.tolerance:g}"
 
 
 def _proportional(allocation: Allocation, name: str) -> Verdict:
@@ -104,5 +101,5 @@ def _proportional(allocation: Allocation, name: str) -> Verdict:
         "exact",
         numbers={"broken": float(short.sum())},
         witness=who,
-        reason="; ".join(filter(None, (reason, _within(inst)))),
+        reason="; ".join(filter(None, (reason, inst.within))),
     )

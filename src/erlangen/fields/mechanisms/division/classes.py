@@ -38,7 +38,7 @@ def classes_of(inst: Instance) -> tuple[str, ...]:
         found.add("-alpha/0/beta")
         if not len(gain) or not len(loss) or len(np.unique(_merged(np.concatenate([gain, loss]), inst))) == 1:
             found.add("-alpha/0/alpha")
-    near = inst.tolerance * np.maximum(sizes, sizes[:1])
+    near = 0 if inst.exact else inst.tolerance * np.maximum(sizes, sizes[:1])
     if (np.abs(sizes - sizes[:1]) <= near).all():
         found.add("absolute identical")
         if (signs == signs[:1]).all():

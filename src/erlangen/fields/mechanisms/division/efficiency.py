@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from erlangen.fields.mechanisms.division.enumeration import LARGEST_COUNT, total
 from erlangen.fields.mechanisms.division.instance import Instance
 from erlangen.verdict import How, Verdict
 
-#: Up to so many agents the cycles are exact products of fractions; of more, sums of logarithms.
-EXACT_AGENTS = 24
+#: Sums of logarithms that differ by less may be equal: fractions decide.
+NEAR = 1e-9
+#: Seconds that integer programming may look for a better allocation.
+SECONDS = 60.0
 #: Rows of the table of all pairs of items that are looked at together.
 STRIP = 256
 
@@ -25,7 +27,7 @@ class Trade(NamedTuple):
     Attributes:
         steps: who gives a part of which item to whom; a part of a disliked item goes the other way round in worth.
         gain: the product of the rates at which the worth of each item changes from hand to hand: below 1, the surplus is what is gained.
-            0 where an item is simply in the wrong hands.
+            0 where a whole item is simply in the wrong hands.
     """
 
     steps: tuple[tuple[str, str, str], ...]
@@ -53,46 +55,34 @@ def fractional_optimality(allocation: Allocation) -> Verdict:
         return Verdict(False, claim, "exact", witness=trade, reason=reason)
     if (held >= u).all():
         return Verdict(True, claim, "exact", reason="every item is with somebody who values it most")
-    exact = inst.exact and (inst.n <= EXACT_AGENTS or u.dtype == object)  # floats do not hold all of Python's integers
-    rates, through = _rates(inst, owner, exact)
-    cycle = _cycle_exact(rates) if exact else _cycle_of_logs(rates, 2 * inst.tolerance or 1e-12)
-    if cycle is not None and inst.exact and not exact and math.prod(_rate(inst, owner, through[e], *e) for e in _edges(cycle)) >= 1:
-        cycle = None  # what the logarithms found was rounding
-    rounded = "" if exact else "rates as logarithms in floating point"
+    rates, through = _rates(inst, owner)
+    cycle = _cycle(rates) if inst.exact else _cycle_of_logs(_logs(rates), -2 * (inst.tolerance or 1e-12))[0]
     if cycle is None:
-        return Verdict(True, claim, "exact", reason="; ".join(filter(None, ("no exchange around a circle gains", rounded))))
-    steps, gain = [], 1.0
+        return Verdict(True, claim, "exact", reason="; ".join(filter(None, ("no exchange around a circle gains", inst.within))))
+    steps, gain = [], Fraction(1)
     for a, b in _edges(cycle):
         o = through[a, b]
-        gain *= float(_rate(inst, owner, o, a, b))
+        gain *= rates[a, b]
         giver, taker = (a, b) if owner[o] == a else (b, a)
         steps.append((inst.agents[giver], inst.items[o], inst.agents[taker]))
     told = ", ".join(f"a part of {o!r} from {a} to {b}" for a, o, b in steps)
+    product = min(max(float(gain), 5e-324), 1 - 2**-53)  # an exchange gains, however near its product is to one or nothing
     return Verdict(
-        False, claim, "exact", numbers={"gain": gain}, witness=Trade(tuple(steps), gain), reason=f"an exchange gains: {told}"
-    )
+        False, claim, "exact", numbers={"gain": product}, witness=Trade(tuple(steps), product),
+        reason="; ".join(filter(None, (f"an exchange gains: {told}", inst.within))),
+    )  # fmt: skip
 
 
 def _edges(cycle: list[int]) -> list[tuple[int, int]]:
     return list(zip(cycle, cycle[1:] + cycle[:1]))
 
 
-def _rate(inst: Instance, owner: np.ndarray, o: int, a: int, b: int) -> Fraction:
-    """The largest that the weight of ``b`` may be, with that of ``a`` one, by the item ``o`` of one of both."""
-    ours, theirs = (Fraction(int(v) if inst.exact else float(v)) for v in inst.numbers[[a, b], o])
-    return abs(ours) / abs(theirs)
-
-
-def _rates(
-    inst: Instance, owner: np.ndarray, exact: bool
-) -> tuple[list[list[Fraction | None]] | np.ndarray, dict[tuple[int, int], int]]:
-    """For each pair ``a, b`` the least rate of an item by which they can exchange, and the item."""
+def _rates(inst: Instance, owner: np.ndarray) -> tuple[dict[tuple[int, int], Fraction], dict[tuple[int, int], int]]:
+    """For each pair ``a, b`` that can exchange, exactly, the largest that the weight of ``b`` may be with that of ``a`` one, and by which item."""
     n, u = inst.n, inst.numbers
-    large = u.dtype == object
-    sizes = np.ones(u.shape) if large else np.abs(u).astype(float)  # of large integers all items are compared exactly
-    least = np.full((n, n), np.inf)
+    sizes = _log_sizes(u)
+    rates: dict[tuple[int, int], Fraction] = {}
     through: dict[tuple[int, int], int] = {}
-    table: list[list[Fraction | None]] = [[None] * n for _ in range(n)]
     for c in range(n):
         mine = np.flatnonzero(owner == c)
         for liked in (True, False):
@@ -101,34 +91,56 @@ def _rates(
                 continue
             # Of what c likes, c gives to b who likes it; of what c dislikes, c passes it to a who dislikes it: a's weight bounds c's.
             both = (u[:, items] > 0) if liked else (u[:, items] < 0)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                rate = sizes[c, items] / sizes[:, items] if liked else sizes[:, items] / sizes[c, items]
+            rate = sizes[c, items] - sizes[:, items] if liked else sizes[:, items] - sizes[c, items]
             rate = np.where(both, rate, np.inf)
-            for other in range(n):
-                if other == c or not both[other].any():
+            for other in np.flatnonzero(both.any(1)).tolist():
+                if other == c:
                     continue
                 a, b = (c, other) if liked else (other, c)
-                low = rate[other].min()
-                candidates = items[both[other] & (rate[other] <= low * (1 + 1e-9))] if exact else items[[int(rate[other].argmin())]]
-                o = min(candidates.tolist(), key=lambda o: _rate(inst, owner, o, a, b)) if exact else int(candidates[0])
-                if exact:
-                    value, known = _rate(inst, owner, o, a, b), table[a][b]
-                    if known is None or value < known:
-                        table[a][b], through[a, b] = value, o
-                elif low < least[a, b]:
-                    least[a, b], through[a, b] = low, o
-    return (table if exact else least), through
+                near = items[both[other] & (rate[other] <= rate[other].min() + NEAR)].tolist()  # logarithms choose, fractions decide
+                pairs: dict[tuple[Any, Any], int] = {}  # many items may be worth the same to both
+                for o, pair in zip(near, u[[a, b]][:, near].T.tolist()):
+                    pairs.setdefault(tuple(pair), o)
+                for (ours, theirs), o in pairs.items():
+                    value = abs(Fraction(ours) / Fraction(theirs))
+                    if (a, b) not in rates or value < rates[a, b]:
+                        rates[a, b], through[a, b] = value, o
+    return rates, through
 
 
-def _cycle_exact(rates: list[list[Fraction | None]] | np.ndarray) -> list[int] | None:
-    """A circle whose product is below one, by Bellman and Ford on exact products."""
-    n = len(rates)
-    edges = [(a, b, r) for a in range(n) for b, r in enumerate(rates[a]) if r is not None]
+def _log_sizes(u: np.ndarray) -> np.ndarray:
+    """Logarithms of sizes, of numbers beyond floats, too; 0 of nothing."""
+    if u.dtype == object:
+        return np.array([[math.log(abs(v)) if v else 0.0 for v in row] for row in u.tolist()]).reshape(u.shape)
+    return np.log(np.where(u == 0, 1, np.abs(u)).astype(float))
+
+
+def _logs(rates: dict[tuple[int, int], Fraction]) -> dict[tuple[int, int], float]:
+    return {edge: math.log(rate.numerator) - math.log(rate.denominator) for edge, rate in rates.items()}
+
+
+def _cycle(rates: dict[tuple[int, int], Fraction]) -> list[int] | None:
+    """A circle whose product is below one, exactly: logarithms decide where nothing is near, fractions where something is."""
+    logs = _logs(rates)
+    if _cycle_of_logs(logs, NEAR)[0] is None:  # not even if each rate were less than it is
+        return None
+    cycle, best = _cycle_of_logs(logs, -NEAR)
+    if cycle is not None and math.prod(rates[edge] for edge in _edges(cycle)) < 1:
+        return cycle
+    # A circle that gains has only edges that are nearly tight by these weights.
+    slack = NEAR * (len(best) + 2)
+    tight = {(a, b): rate for (a, b), rate in rates.items() if cycle is not None or best[a] + logs[a, b] - best[b] <= slack}
+    return _cycle_exact(tight)
+
+
+def _cycle_exact(rates: dict[tuple[int, int], Fraction]) -> list[int] | None:
+    """By Bellman and Ford on exact products."""
+    n = 1 + max((max(edge) for edge in rates), default=0)
     best, before = [Fraction(1)] * n, [-1] * n
     last = -1
     for _ in range(n):
         last = -1
-        for a, b, r in edges:
+        for (a, b), r in rates.items():
             if best[a] * r < best[b]:
                 best[b], before[b], last = best[a] * r, a, b
         if last < 0:
@@ -136,21 +148,23 @@ def _cycle_exact(rates: list[list[Fraction | None]] | np.ndarray) -> list[int] |
     return _back(last, before, n)
 
 
-def _cycle_of_logs(rates: list[list[Fraction | None]] | np.ndarray, slack: float) -> list[int] | None:
-    """The same by logarithms, whose sums must be negative beyond rounding."""
-    log = np.log(np.asarray(rates, dtype=float)) + slack
-    n = len(log)
+def _cycle_of_logs(logs: dict[tuple[int, int], float], less: float) -> tuple[list[int] | None, np.ndarray]:
+    """The same by sums of logarithms, each less by ``less``; and the logarithms of weights where there is no such circle."""
+    n = 1 + max((max(edge) for edge in logs), default=0)
+    table = np.full((n, n), np.inf)
+    for edge, value in logs.items():
+        table[edge] = value - less
     best, before = np.zeros(n), np.full(n, -1)
     last = -1
     for _ in range(n):
-        through = best[:, None] + log
+        through = best[:, None] + table
         who, value = through.argmin(0), through.min(0)
         better = value < best
         if not better.any():
-            return None
+            return None, best
         best, before = np.where(better, value, best), np.where(better, who, before)
         last = int(np.flatnonzero(better)[0])
-    return _back(last, before.tolist(), n)
+    return _back(last, before.tolist(), n), best
 
 
 def _back(last: int, before: list[int], n: int) -> list[int]:
@@ -162,12 +176,12 @@ def _back(last: int, before: list[int], n: int) -> list[int]:
     return cycle[::-1]
 
 
-def pareto_optimality(allocation: Allocation) -> Verdict:
+def pareto_optimality(allocation: Allocation, seconds: float = SECONDS) -> Verdict:
     """Whether no allocation of whole items is better for somebody and worse for nobody (PO).
 
     Where the allocation is fPO it is PO: a proof. Where giving one item away or exchanging two is better it is not. Else all allocations
-    are gone through where there are no more than ten million; of more, integer programming (HiGHS) looks for a better one: one that is
-    found is checked exactly, that none is found is a search.
+    are gone through where there are no more than ten million; of more, integer programming (HiGHS) looks for a better one for so many
+    seconds: one that is found is checked exactly, that none is found is a search, whose reason says whether it came to its end.
     """
     inst, owner = allocation.instance, allocation.owner
     claim = "the allocation is PO"
@@ -189,10 +203,10 @@ def pareto_optimality(allocation: Allocation) -> Verdict:
         return Verdict(True, claim, "exhaustive", tried=tried, reason="no allocation is better for somebody and worse for nobody")
     from erlangen.fields.mechanisms.division.programs import better_allocation
 
-    found = better_allocation(allocation)
+    found, said = better_allocation(allocation, seconds=seconds)
     if found is not None:
-        return _improved(allocation, found, "search", 0)
-    return Verdict(True, claim, "search", reason="integer programming finds no allocation that is better for all")
+        return _improved(allocation, found, "exact", 0)
+    return Verdict(True, claim, "search", reason=said)
 
 
 def _improved(allocation: Allocation, owner: np.ndarray, how: How, tried: int) -> Verdict:

@@ -11,12 +11,14 @@ from numbers import Rational
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from erlangen.data.labelled import Labelled
 from erlangen.errors import ArgumentError
 
 #: Relative to what all items together are worth to a person: utilities of floating-point numbers that differ by less count as equal.
+#: Of arrays of fewer digits than float64 it is eight times the spacing of their numbers.
 TOLERANCE = 1e-9
 #: Sums of exact numbers are kept in int64 where no sum that is formed can exceed this, else in Python's integers.
 LARGEST_INT = 2**62
@@ -27,14 +29,16 @@ class Instance:
 
     Integers, Fractions, Decimals and floating-point numbers that are whole are computed with exactly, over one common denominator (in
     int64 where it is certain that nothing overflows, else in Python's integers). Where a number is none of these, all are
-    floating-point, and comparisons allow for ``tolerance``, relative to the sum of a person's ``|u|``.
+    floating-point, and comparisons allow for ``tolerance``, relative to the sum of a person's ``|u|``; what an item is worth up to that
+    counts as nothing, so that 0.1 + 0.2 - 0.3 is neither good nor bad.
 
     Args:
         u: rows of numbers, an array ``[n, m]``, a pandas DataFrame (index: agents), a :class:`~erlangen.data.Labelled` (rows: agents), or
             ``{agent: {item: number}}``.
         agents: their names, each once; by default those that ``u`` has, else ``agent 1`` and on.
         items: their names, each once; by default those that ``u`` has, else ``item 1`` and on.
-        tolerance: of floating-point numbers; 0 takes each for exactly the binary fraction that it is.
+        tolerance: of floating-point numbers; by default 1e-9, or what the dtype of an array of fewer digits allows (1e-6 of float32); 0
+            takes each number for exactly the binary fraction that it is.
 
     Attributes:
         agents, items: names.
@@ -55,11 +59,13 @@ class Instance:
         agents: Sequence[Any] | None = None,
         items: Sequence[Any] | None = None,
         *,
-        tolerance: float = TOLERANCE,
+        tolerance: float | None = None,
     ) -> None:
-        if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 0 <= tolerance < 1:
+        given = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool) and 0 <= tolerance < 1
+        if tolerance is not None and not given:
             raise ArgumentError("tolerance", "a number from 0 up, below 1", repr(tolerance))
         rows, own_agents, own_items = _rows(u)
+        tolerance = _spacing(u) if tolerance is None else tolerance
         n, m = len(rows), len(rows[0]) if len(rows) else 0
         if not n:
             raise ArgumentError("u", "at least one agent (a row)", "none")
@@ -92,10 +98,14 @@ class Instance:
             self.numbers = np.array(whole, dtype=np.int64 if small else object).reshape(n, m)
             return
         self.tolerance = tolerance
-        self.numbers = np.array([[float(v) for v in row] for row in cells], dtype=np.float64).reshape(n, m)
+        try:
+            self.numbers = np.array([[float(v) for v in row] for row in cells], dtype=np.float64).reshape(n, m)
+        except OverflowError:
+            raise ArgumentError("u", "numbers that are all exact, or none beyond 1.8e308", "one beyond it beside a decimal") from None
         with np.errstate(over="ignore"):
             if not np.isfinite((n + 1) * np.abs(self.numbers).sum()):
                 raise ArgumentError("u", "numbers whose sums are finite", "numbers that overflow when they are added")
+        self.numbers[np.abs(self.numbers) <= tolerance * np.abs(self.numbers).sum(1, keepdims=True)] = 0
 
     @property
     def n(self) -> int:
@@ -118,6 +128,11 @@ class Instance:
     def totals(self) -> np.ndarray:
         """What all items together are worth to each, ``[n]``, in units of ``numbers``."""
         return self.numbers.sum(1) if self.m else np.zeros(self.n, dtype=self.numbers.dtype)
+
+    @property
+    def within(self) -> str:
+        """Up to what comparisons hold, in words; nothing where they are exact."""
+        return "" if self.exact else f"within a relative {self.tolerance:g}"
 
     def in_units(self, number: Any) -> Any:
         """A sum of ``numbers`` as a utility: an int where it is whole, a Fraction, or a float."""
@@ -166,7 +181,7 @@ class Instance:
         if len(factors) != self.n or not all(f > 0 for f in factors):
             raise ArgumentError("factors", f"{self.n} positive numbers", repr(list(factors)))
         rows = [[self.in_units(v) * f for v in row] for row, f in zip(self.numbers, factors)]
-        return Instance(rows, self.agents, self.items, tolerance=self.tolerance or TOLERANCE)
+        return Instance(rows, self.agents, self.items, tolerance=self.tolerance or None)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Instance):
@@ -206,7 +221,8 @@ def _rows(u: Any) -> tuple[Any, list[Any] | None, list[Any] | None]:
     if hasattr(u, "columns") and hasattr(u, "index") and hasattr(u, "to_numpy"):  # a pandas DataFrame
         return [list(row) for row in u.to_numpy(dtype=object)], list(u.index), list(u.columns)
     if isinstance(u, Tensor):
-        u = u.detach().cpu().numpy()
+        u = u.detach().cpu()
+        u = (u.double() if u.is_floating_point() else u).numpy()
     if isinstance(u, np.ndarray):
         if u.ndim != 2:
             raise ArgumentError("u", "a matrix [n, m], agents in rows", f"shape {u.shape}")
@@ -214,6 +230,20 @@ def _rows(u: Any) -> tuple[Any, list[Any] | None, list[Any] | None]:
     if isinstance(u, (list, tuple)) and all(isinstance(row, (list, tuple, np.ndarray)) for row in u):
         return [list(row) for row in u], None, None
     raise ArgumentError("u", "rows of numbers, an array, a DataFrame, a Labelled or {agent: {item: number}}", type(u).__name__)
+
+
+def _spacing(u: Any) -> float:
+    """The tolerance that the digits of an array allow."""
+    if isinstance(u, Tensor):
+        return max(TOLERANCE, 8 * torch.finfo(u.dtype).eps) if u.is_floating_point() else TOLERANCE
+    dtypes = [u.dtype] if isinstance(u, np.ndarray) else list(u.dtypes) if hasattr(u, "dtypes") else []
+    if isinstance(u, (list, tuple)):
+        dtypes = [row.dtype for row in u if isinstance(row, np.ndarray)]
+        dtypes += [v.dtype for row in u if isinstance(row, (list, tuple)) for v in row if isinstance(v, np.floating)]
+    if isinstance(u, Mapping):
+        dtypes = [v.dtype for row in u.values() for v in row.values() if isinstance(v, np.floating)]
+    kinds = [np.dtype(d) for d in dtypes if isinstance(d, np.dtype) and d.kind == "f"]
+    return float(max([TOLERANCE, *(8 * np.finfo(d).eps for d in kinds)]))
 
 
 def _cell(value: Any, agent: str, item: str) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,10 @@ from erlangen.verdict import Verdict
 
 #: Seconds that one program may take.
 SECONDS = 60.0
+#: Whole numbers up to this are given to the engine as they are: sums of them stay whole.
+LARGEST_WHOLE = 2**40
+#: So many of its answers are looked at.
+CANDIDATES = 50
 
 
 def in_floats(inst: Instance) -> np.ndarray:
@@ -45,22 +51,53 @@ def _owner(x: np.ndarray, n: int, m: int) -> np.ndarray:
     return np.asarray(x[: n * m].reshape(n, m).argmax(0), dtype=np.int64)
 
 
-def better_allocation(allocation: Allocation) -> np.ndarray | None:
-    """The owners of an allocation that is better for somebody and worse for nobody; None where the engine finds none.
+def in_whole_units(inst: Instance) -> np.ndarray:
+    """Utilities ``[n, m]`` in float64, each agent's in whole multiples of the largest unit where such numbers are at most ``LARGEST_WHOLE``,
+    else such that the largest is ``LARGEST_WHOLE``."""
+    rows = []
+    for row in inst.numbers.tolist():
+        top = max(map(abs, row), default=0) or 1
+        unit = math.gcd(*row) if inst.exact else 0
+        rows.append(
+            [v // unit for v in row] if unit and top // unit <= LARGEST_WHOLE else [float(v / top) * LARGEST_WHOLE for v in row]
+        )
+    return np.array(rows, dtype=float).reshape(inst.n, inst.m)
 
-    What it finds is compared exactly, so that an answer is never wrong; that there is none holds up to the engine's tolerances.
+
+def better_allocation(allocation: Allocation, *, seconds: float = SECONDS) -> tuple[np.ndarray | None, str]:
+    """The owners of an allocation that is better for somebody and worse for nobody, and what the engine says.
+
+    What it finds is compared exactly, so that an answer is never wrong. A candidate that is no better, because the engine rounds, is
+    excluded, and the next one asked for. None: there is none up to the engine's tolerances, or it stopped before it knew; the second
+    answer says which.
     """
     inst, n, m = allocation.instance, allocation.instance.n, allocation.instance.m
-    u = in_floats(inst)
-    here = np.array([u[i, allocation.owner == i].sum() for i in range(n)])
-    rows = [LinearConstraint(_each_item_once(n, m), 1, 1), LinearConstraint(_worth(u), here - 1e-9, np.inf)]
-    found = milp(-u.ravel(), constraints=rows, bounds=Bounds(0, 1), integrality=np.ones(n * m), options={"time_limit": SECONDS})
-    if found.x is None:
-        return None
-    owner = _owner(found.x, n, m)
-    there, old = Allocation(inst, owner).values.diagonal(), allocation.values.diagonal()
-    good = bool((there >= old - inst.slack).all() and (there > old + inst.slack).any())
-    return owner if good else None
+    u = in_whole_units(inst)
+    here = np.array([math.fsum(u[i, allocation.owner == i]) for i in range(n)])
+    whole = inst.exact and bool((u == np.rint(u)).all())
+    gain = 0.5 if whole else 0.0  # of whole numbers the sum grows by one at least
+    rows = [
+        LinearConstraint(_each_item_once(n, m), 1, 1),
+        LinearConstraint(_worth(u), here - (0.5 if whole else LARGEST_WHOLE * 1e-9), np.inf),
+        LinearConstraint(csr_array(u.reshape(1, -1)), here.sum() + gain, np.inf),
+    ]
+    until, old = time.monotonic() + seconds, allocation.values.diagonal()
+    for _ in range(CANDIDATES):
+        # Any better one will do where it is better for sure: then the engine stops at the first.
+        options = {"time_limit": max(0.01, until - time.monotonic()), "mip_rel_gap": 1e9 if whole else 0.0}
+        found = milp(-u.ravel(), constraints=rows, bounds=Bounds(0, 1), integrality=np.ones(n * m), options=options)
+        if found.x is None:
+            if found.status == 2:
+                return None, "integer programming finds no allocation that is better for all, up to the engine's tolerances"
+            return None, f"undecided: integer programming found none that is better in {seconds:g} s"
+        owner = _owner(found.x, n, m)
+        there = Allocation(inst, owner).values.diagonal()
+        if (there >= old - inst.slack).all() and (there > old + inst.slack).any():
+            return owner, ""
+        chosen = np.zeros((n, m))
+        chosen[owner, np.arange(m)] = 1
+        rows.append(LinearConstraint(csr_array(chosen.reshape(1, -1)), -np.inf, m - 1))
+    return None, f"undecided: the {CANDIDATES} best that integer programming found are better by its rounding only"
 
 
 def utilitarian_ef1(inst: Instance, *, seconds: float = SECONDS) -> tuple[Allocation | None, Verdict]:
@@ -75,7 +112,7 @@ def utilitarian_ef1(inst: Instance, *, seconds: float = SECONDS) -> tuple[Alloca
 
     Returns:
         The allocation (None where the engine found none in its time) and a verdict, whether it is EF1 and its sum is the largest: EF1 is
-        checked exactly; the number ``bound`` is what no sum exceeds, by the engine, and ``gap`` how far from it one is, relatively.
+        checked exactly; the number ``bound`` is what no sum exceeds, by the engine (left out beyond floating-point numbers), and ``gap`` how far from it one is, relatively.
 
     >>> answer, verdict = utilitarian_ef1(Instance([[5, 4, 3], [3, 3, 1]], ["Ann", "Bob"]))
     >>> answer.owner.tolist(), answer.utilitarian, verdict.holds
@@ -133,9 +170,12 @@ def utilitarian_ef1(inst: Instance, *, seconds: float = SECONDS) -> tuple[Alloca
     bound = -float(found.mip_dual_bound)
     gap = max(0.0, bound - reached) / max(1.0, abs(bound))
     holds = bool(fair) and gap <= 1e-6
-    unit = float(scale / inst.denominator) if inst.exact else float(scale)
+    unit = Fraction(scale) / inst.denominator
+    numbers = {"gap": gap}
+    if abs(unit) * m < Fraction(2) ** 1000:  # else the bound is beyond what floats hold
+        numbers["bound"] = bound * float(unit)
     reason = "by integer programming (HiGHS)" if holds else fair.reason or "the time was over before the bound was met"
-    return answer, Verdict(holds, claim, "search", numbers={"bound": bound * unit, "gap": gap}, reason=reason)
+    return answer, Verdict(holds, claim, "search", numbers=numbers, reason=reason)
 
 
 def max_nash_welfare(inst: Instance, *, seconds: float = SECONDS) -> Allocation:

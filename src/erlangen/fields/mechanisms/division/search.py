@@ -53,9 +53,10 @@ def exists(inst: Instance, properties: str | Axiom | Iterable[str | Axiom], *, l
     claim = f"an allocation with {' and '.join(wanted) or 'no property'} exists"
     # What follows from another is not asked again.
     wanted = [p for p in wanted if not any(p in closure({q}) - {q} for q in wanted)]
-    symmetries = _order(equal_agents(inst)) * _order(equal_items(inst))
+    agents, items = (_sizes(group) for group in (equal_agents(inst), equal_items(inst)))
+    symmetries = math.prod(map(math.factorial, [*agents, *items]))
     count = inst.n**inst.m
-    if count > largest * symmetries:
+    if count > largest * symmetries or _most(inst.n, inst.m, agents, items, largest) > largest:
         raise ArgumentError("inst", f"at most {largest} allocations, up to exchanges of what is equal", f"{inst.n}^{inst.m}")
     numbers = {"allocations": float(min(count, 10**300)), "symmetries": float(symmetries)}
     tried = 0
@@ -95,9 +96,29 @@ def _exchanging(rows: np.ndarray) -> PermutationGroup:
     return PermutationGroup(swaps or [torch.arange(len(rows))])
 
 
-def _order(group: PermutationGroup | None) -> int:
-    """Of a group that transpositions generate: all permutations of each orbit."""
-    return 1 if group is None else math.prod(math.factorial(len(orbit)) for orbit in orbits_of(group.generators))
+def _sizes(group: PermutationGroup | None) -> list[int]:
+    """Of its orbits; the group is all permutations of each, where transpositions generate it."""
+    return [] if group is None else [len(orbit) for orbit in orbits_of(group.generators)]
+
+
+def _most(n: int, m: int, agents: list[int], items: list[int], largest: int) -> int:
+    """No more than so many allocations are looked at: orbits have stabilizers, so that there may be many more than the quotient of orders.
+
+    Equal items go to agents in ascending order; or else equal agents get their first items one after another, which is counted by
+    Stirling's numbers of the second kind. Both hold, so the smaller number bounds.
+    """
+    by_items = math.prod(math.comb(size + n - 1, n - 1) for size in items)
+    if by_items <= largest or m > 60:
+        return by_items
+    stirling = [[1] + [0] * m]
+    for _ in range(m):
+        row = stirling[-1]
+        stirling.append([0] + [k * row[k] + row[k - 1] for k in range(1, m + 1)])
+    by_agents = [1] + [0] * m
+    for size in agents:
+        own = [sum(row[: size + 1]) for row in stirling]
+        by_agents = [sum(math.comb(j, k) * by_agents[k] * own[j - k] for k in range(j + 1)) for j in range(m + 1)]
+    return min(by_items, by_agents[m])
 
 
 def _before(group: PermutationGroup | None, size: int) -> list[int]:
