@@ -65,9 +65,26 @@ def test_what_is_proven_and_what_shows_that_something_does_not_hold(files, capsy
     assert "There is no division with EFX3: all 2^3 were looked at" in out
     assert "who gets what" not in out
     code, out, _ = call(capsys, "divide", "many.csv")
+    assert out.startswith(
+        "Nobody prefers what another one has, and nobody can be better off unless somebody is worse off. Ann gets "
+    )
+    assert "Found and checked: EF; PO. Made by each thing to who values it most, weighted" in out
+    code, out, _ = call(capsys, "divide", "many.csv", "--want", "EF13")
+    assert "Guaranteed: " in out
     assert "modified double round robin" in out
     code, out, _ = call(capsys, "divide", "many.csv", "--want", "EFX", "--method", "search", "--json")
     assert json.loads(out)["verdicts"]["EFX"]["holds"]
+
+
+def test_numbers_beyond_floats_and_odd_names(files, capsys):
+    (files / "odd.csv").write_text(f'x,"O\'Neil, Pat",<b>Zoë</b>\n=SUM(A1),{10**400},1\n<script>,1/3,1e300\n')
+    code, out, err = call(capsys, "divide", "odd.csv", "--write", "who.csv")
+    assert (code, err) == (0, "")
+    assert out.startswith("Nobody prefers what another one has, ")
+    assert "O'Neil, Pat gets =SUM(A1), worth 1e+400 to O'Neil, Pat; <b>Zoë</b> gets <script>, worth 1e+300" in out
+    assert list(csv.reader((files / "who.csv").open()))[1] == ["=SUM(A1)", "O'Neil, Pat", str(10**400)]
+    page = next((files / "runs" / "divide").iterdir()).joinpath("report.html").read_text()
+    assert "<b>Zoë</b>" not in page
 
 
 @pytest.mark.parametrize(
@@ -83,6 +100,11 @@ def test_what_is_proven_and_what_shows_that_something_does_not_hold(files, capsy
         (("tasks.csv", "--want", "SP"), "argument --want: expected an axiom of an allocation"),
         (("many.csv", "--want", "EFX", "PO"), "no guarantee for class general. add --method search"),
         (("tasks.csv", "--write", "tasks.csv/x.csv"), "argument --write"),
+        (
+            ("tasks.csv", "--write", "tasks.csv"),
+            "argument --write: expected another file than TABLE; got 'tasks.csv', the table itself",
+        ),
+        (("tasks.csv", "--write", "."), "argument --write: expected another file than TABLE; got '.', a folder"),
     ],
 )
 def test_bad_input_is_one_line(files, capsys, words, said):

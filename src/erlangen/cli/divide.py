@@ -21,8 +21,8 @@ class Divide:
     turned: bool = False
     """People are in rows, and things in columns."""
     want: tuple[str, ...] = ()
-    """What the division is to be, e.g. EFX PO; by default the strongest that is proven for such a table. Of EF, EFX0, EFX, EF1, EFX3, EF13,
-    PROP, PROP1, PO, fPO."""
+    """What the division is to be, e.g. EFX PO; by default the strongest that is found, or proven for such a table. Of EF (nobody prefers
+    what another one has), EFX0, EFX, EF1, EFX3, EF13, PROP, PROP1, PO, fPO."""
     method: Literal["auto", "search"] = "auto"
     """"search" looks for what is wanted where nothing is proven and there are too many divisions to go through."""
     write: Path | None = None
@@ -42,11 +42,15 @@ def run_divide(args: Divide) -> None:
     from erlangen.fields.mechanisms import Allocation, Instance
     from erlangen.fields.mechanisms.division import report
     from erlangen.reporting import check_folder, plain, run_directory
+    from erlangen.serialization import write_bytes
 
     started = time.perf_counter()
     check_folder(args.out, "out")
     if args.write is not None:
         check_folder(args.write.parent, "write")
+        if args.write.is_dir() or (args.write.exists() and args.table.exists() and args.write.samefile(args.table)):
+            what = "a folder" if args.write.is_dir() else "the table itself"
+            raise ArgumentError("write", "another file than TABLE", f"'{args.write}', {what}")
     try:
         table = read_labelled(args.table)
     except ArgumentError as problem:
@@ -54,20 +58,19 @@ def run_divide(args: Divide) -> None:
     columns = [list(column) for column in zip(*table.values)] if table.values else [[] for _ in table.columns]
     inst = Instance(table) if args.turned else Instance(columns, agents=table.columns, items=table.rows)
     try:
-        answer, asked = report.divided(inst, args.want, search=args.method == "search")
+        answer, asked = report.divided(inst, args.want, search=args.method == "search", quiet=False)
     except ArgumentError as problem:
         hint = problem.hint.replace("method='search'", "--method search").replace("pass", "add")
         raise ArgumentError("want", problem.expected, problem.got, hint) from None
     config = {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(args).items()}
-    outcome = report.divide_outcome(inst, answer, asked, config, time.perf_counter() - started)
+    outcome = report.divide_outcome(inst, answer, asked, config, time.perf_counter() - started, quiet=False)
     directory = run_directory("divide", args.out)
     files = {}
     if isinstance(answer, Allocation):
         found = answer
-        files["allocation.csv"] = lambda path: report.allocation_file(found, path)
+        files["allocation.csv"] = lambda path: path.write_text(report.allocation_table(found), encoding="utf-8", newline="")
         if args.write is not None:
-            args.write.parent.mkdir(parents=True, exist_ok=True)
-            report.allocation_file(found, args.write)
+            write_bytes(args.write, report.allocation_table(found).encode())
     path = outcome.save(directory, files)
     if args.json:
         print(json.dumps(plain({"answer": outcome.answer, **outcome.metrics, "report": str(path)}), indent=2))

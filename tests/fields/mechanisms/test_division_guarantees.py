@@ -340,7 +340,21 @@ def test_ties_are_decided_as_asked():
         2,
     }
     assert greedy_magnitude(one, ["agent 3", "agent 1", "agent 2"]).owner.tolist() == [2]
-    for options, said in (({"ties": "coin"}, "'ties'"), ({"order": [0, 0]}, "'order'"), ({"order": [0, 7]}, "'agent'")):
+    nobody = Instance([[0, -1]] * 3)  # who has what nobody likes and all do not mind is a tie, and so is who values it most
+    for rule in (double_round_robin, utilitarian_greedy):
+        assert {int(rule(nobody, ties="random", generator=torch.Generator().manual_seed(s)).owner[0]) for s in range(20)} == {
+            0,
+            1,
+            2,
+        }
+        assert rule(nobody).owner[0] == 0
+    # One order for the whole run: who comes first in one tie comes first in all.
+    two = Instance([[1, 1, 1, 1]] * 2)
+    for s in range(10):
+        owner = greedy_magnitude(two, ties="random", generator=torch.Generator().manual_seed(s)).owner
+        assert sorted(owner.tolist()) == [0, 0, 1, 1]
+    assert double_round_robin(inst, np.array([1, 0])).owner.tolist() == [0, 1, 0, 1]
+    for options, said in (({"ties": "coin"}, "'ties'"), ({"order": [0, 0]}, "'order'"), ({"order": np.array([0, 7])}, "'agent'")):
         with pytest.raises(ArgumentError, match=said):
             double_round_robin(inst, **options)
 

@@ -9,7 +9,7 @@ import torch
 
 from erlangen.data import read_labelled
 from erlangen.errors import ArgumentError
-from erlangen.fields.mechanisms.division import Allocation, Instance, check_allocation
+from erlangen.fields.mechanisms.division import RULES, Allocation, Instance, check_allocation, solve, utilitarian_ef1
 
 
 def test_one_instance_from_all_that_people_have(tmp_path):
@@ -49,6 +49,72 @@ def test_exact_numbers_stay_exact():
     assert check_allocation(Allocation(Instance([[big, big + 1], [big, big]]), [1, 0]), "EF")
 
 
+def test_fewer_digits_allow_more():
+    """Of float32 0.1 + 0.2 and 0.3 differ by 2e-8 of all: rounding, as it is of float64 by 1e-16."""
+    pandas = pytest.importorskip("pandas")
+    u = np.array([[0.1, 0.2, 0.3]] * 2, dtype=np.float32)
+    for given in (u, torch.tensor(u), pandas.DataFrame(u), list(u), [list(row) for row in u], torch.tensor(u).bfloat16()):
+        inst = Instance(given)
+        assert inst.tolerance >= 8 * np.finfo(np.float32).eps
+        assert check_allocation(Allocation(inst, [0, 0, 1]), "EF")
+    assert not check_allocation(Allocation(Instance(u, tolerance=1e-9), [0, 0, 1]), "EF")
+    assert Instance(u.astype(float)).tolerance == 1e-9
+
+
+def test_rounding_is_neither_good_nor_bad():
+    noise = 0.1 + 0.2 - 0.3
+    inst = Instance([[noise, 1.0, 0.5], [1, 1, 1]])
+    assert inst.numbers[0, 0] == 0
+    assert check_allocation(Allocation(inst, [1, 1, 0]), "EFX")  # noise taken away would leave envy
+    assert not check_allocation(Allocation(inst, [1, 1, 0]), "EFX0")
+    assert not check_allocation(Allocation(Instance([[noise, 1.0, 0.5], [1, 1, 1]], tolerance=0), [1, 1, 0]), "EFX")
+    assert "goods" in Instance([[-noise, 0.5]]).utility_classes
+
+
+@pytest.mark.parametrize("top", [10**400, 1e300, 10.0**-300, 5e-324])
+def test_scales_beyond_floats(top):
+    """Both want the item that the other has, whatever the size; by hand."""
+    small = 1 if top == 10**400 else top / 1e300 if top == 1e300 else 0.0
+    inst = Instance([[top, small], [small, top]], tolerance=0)
+    right, wrong = Allocation(inst, [0, 1]), Allocation(inst, [1, 0])
+    for name in ("EF", "EFX0", "PROP", "PO", "fPO"):
+        assert check_allocation(right, name)
+    for name in ("EF", "PROP", "PO", "fPO"):
+        assert not check_allocation(wrong, name)
+    assert bool(check_allocation(wrong, "EF1"))
+    for rule in RULES.values():
+        assert sorted(rule(inst).owner.tolist()) == [0, 1]
+    assert solve(inst, {"EF", "PO"}).owner.tolist() == [0, 1]
+    near = Instance([[top, small], [small, top]])
+    assert check_allocation(Allocation(near, [0, 1]), "fPO")
+    assert not check_allocation(Allocation(near, [1, 0]), "fPO")
+    assert utilitarian_ef1(inst)[0].owner.tolist() == [0, 1]
+
+
+def test_fractional_optimality_where_rates_nearly_meet():
+    """Thirty agents around a circle whose rates multiply to one, or to one less 1e-16: exact, beyond what logarithms tell apart."""
+    n, big = 30, 10**16
+    u = np.zeros((n, n), dtype=object)
+    for k in range(n):
+        u[k, k], u[(k + 1) % n, k] = big, big
+    assert check_allocation(Allocation(Instance(u), range(n)), "fPO")
+    u[0, n - 1] += 1
+    verdict = check_allocation(Allocation(Instance(u), range(n)), "fPO")
+    assert (verdict.holds, verdict.how) == (False, "exact")
+    assert 1 - 1e-15 < verdict.witness.gain < 1
+    u[n - 1, n - 1] += 1
+    assert check_allocation(Allocation(Instance(u), range(n)), "fPO")
+
+
+def test_names_that_are_numbers():
+    """Of a pandas table whose index are numbers, {agent: items} goes by the index."""
+    pandas = pytest.importorskip("pandas")
+    inst = Instance(pandas.DataFrame([[5, 1], [1, 5]], index=[1, 0], columns=["a", "b"]))
+    assert Allocation(inst, {1: ["a"], 0: ["b"]}).utilities == {"1": 5, "0": 5}
+    with pytest.raises(ArgumentError, match="a list of items of 1"):
+        Allocation(inst, {1: "a", 0: "b"})
+
+
 def test_floats_are_compared_with_a_tolerance_or_exactly():
     u = [[0.1, 0.2, 0.3], [0.1, 0.2, 0.3]]  # 0.1 + 0.2 > 0.3 in binary
     near, sharp = Instance(u), Instance(u, tolerance=0)
@@ -80,6 +146,7 @@ def test_floats_are_compared_with_a_tolerance_or_exactly():
         ([[1, 2]], {"items": "ab"}, "'items': expected a list of names"),
         ([[1, 2]], {"tolerance": -1}, "'tolerance'"),
         ([[1e308, 1e308, 0.5]], {}, "sums are finite"),
+        ([[10**400, 0.5]], {}, "one beyond it beside a decimal"),
     ],
 )
 def test_bad_tables_are_refused_by_cell(u, names, said):

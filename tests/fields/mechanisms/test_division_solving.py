@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import types
 
 import numpy as np
 import pytest
@@ -20,10 +21,11 @@ from erlangen.fields.mechanisms.division import (
     property_table,
     solve,
     utilitarian_ef1,
+    weighted_welfare,
 )
 from erlangen.fields.mechanisms.division.efficiency import pareto_optimality
 from erlangen.fields.mechanisms.division.programs import _by_tangents, better_allocation
-from erlangen.fields.mechanisms.division.search import equal_agents, equal_items, representatives
+from erlangen.fields.mechanisms.division.search import _most, _sizes, equal_agents, equal_items, representatives
 
 NAMES = ("EF", "EFX0", "EFX", "EF1", "EFX3", "EF13", "PROP", "PROP1", "PO")
 
@@ -139,6 +141,10 @@ def test_the_largest_product_of_utilities():
     large = max_nash_welfare(Instance(rng.integers(1, 50, (4, 16))))
     assert large.guarantees == ()
     assert check_allocation(large, "EF1")
+    for n, m in ((5, 40), (3, 60)):  # the engine's default gap would keep bound and product apart
+        large = max_nash_welfare(Instance(rng.integers(0, 21, (n, m))))
+        assert check_allocation(large, "EF1")
+        assert check_allocation(large, "PO")
 
 
 def test_better_allocations_beyond_what_can_be_gone_through():
@@ -149,12 +155,12 @@ def test_better_allocations_beyond_what_can_be_gone_through():
         poor = Allocation(inst, rng.integers(0, 3, 24))
         quick = pareto_optimality(poor)
         counts.add(quick.how)
-        for better in (quick.witness, Allocation(inst, better_allocation(poor))):  # an exchange of two, and an integer program
+        for better in (quick.witness, Allocation(inst, better_allocation(poor)[0])):  # an exchange of two, and an integer program
             gains = [better.utilities[a] - poor.utilities[a] for a in inst.agents]
             assert min(gains) >= 0 < max(gains)
         assert not quick
     assert counts == {"exact"}
-    assert better_allocation(RULES["utilitarian_greedy"](inst)) is None
+    assert better_allocation(RULES["utilitarian_greedy"](inst))[0] is None
     # No two can be exchanged here, three can, around a circle; found by going through all.
     circle = Allocation(Instance([[2, 3, 0], [0, 2, 3], [3, 0, 2]]), [0, 1, 2])
     verdict = pareto_optimality(circle)
@@ -162,7 +168,7 @@ def test_better_allocations_beyond_what_can_be_gone_through():
     # The same beside ten items that nobody else wants: too many to go through.
     wide = Instance(np.block([[np.array([[2, 3, 0], [0, 2, 3], [3, 0, 2]]), np.kron(np.eye(3, dtype=int), np.ones(6, dtype=int))]]))
     verdict = pareto_optimality(Allocation(wide, [0, 1, 2, *[0] * 6, *[1] * 6, *[2] * 6]))
-    assert (verdict.holds, verdict.how) == (False, "search")
+    assert (verdict.holds, verdict.how) == (False, "exact")
     assert verdict.witness.utilitarian == 27
 
 
@@ -223,3 +229,78 @@ def test_one_check_for_both_families():
     assert mechanisms.check(location.Median(), "ANON", [[[0.0], [1.0], [5.0]]])
     with pytest.raises(ArgumentError, match="none exists"):
         mechanisms.check(mechanisms.solve(answer.instance, want="EFX3"), "EFX3")
+
+
+def dominated(u, owner):
+    """Of two agents, by the sums of all subsets."""
+    sums = np.zeros((2, 1), dtype=np.int64)
+    for first, second in u.T.tolist():
+        sums = np.concatenate([sums + np.array([[first], [0]]), sums + np.array([[0], [second]])], 1)
+    here = np.array([u[0][owner == 0].sum(), u[1][owner == 1].sum()])[:, None]
+    return bool(((sums >= here).all(0) & (sums > here).any(0)).any())
+
+
+def test_a_better_allocation_is_found_where_worths_differ_by_one_in_a_hundred_million():
+    """The engine rounds such sums; 2^24 allocations are gone through beside it."""
+    rng = np.random.default_rng(8)
+    seen = set()
+    for k in range(9):
+        u = [0, 10**6, 10**8][k % 3] + rng.integers(0, 4, (2, 24))
+        owner = (u[0] < u[1]).astype(int)
+        for o in rng.integers(0, 24, k % 4):
+            owner[o] = 1 - owner[o]
+        found, said = better_allocation(Allocation(Instance(u), owner))
+        wanted = dominated(u, owner)
+        seen.add(wanted)
+        assert (found is not None) == wanted
+        assert wanted or "tolerances" in said
+        assert bool(check_allocation(Allocation(Instance(u), owner), "PO")) != wanted
+    assert seen == {True, False}
+
+
+def test_what_time_does_not_decide_is_said(monkeypatch):
+    # Three around a circle gain, no two: among so many that an integer program looks.
+    wide = Instance(np.block([[np.array([[2, 3, 0], [0, 2, 3], [3, 0, 2]]), np.kron(np.eye(3, dtype=int), np.ones(6, dtype=int))]]))
+    answer = Allocation(wide, [0, 1, 2, *[0] * 6, *[1] * 6, *[2] * 6])
+    assert not check_allocation(answer, "PO")
+    stopped = types.SimpleNamespace(x=None, status=1)
+    monkeypatch.setattr("erlangen.fields.mechanisms.division.programs.milp", lambda *args, **options: stopped)
+    verdict = check_allocation(answer, "PO", seconds=3)
+    assert verdict.how == "search"
+    assert verdict.reason == "undecided: integer programming found none that is better in 3 s"
+
+
+def test_large_tables_are_fair_and_efficient_by_weights():
+    rng = np.random.default_rng(10)
+    for n, m, low, name in ((20, 300, -50, "EF"), (5, 40, -20, "EF"), (8, 30, 0, "EF1"), (10, 50, 0, "EF1")):
+        inst = Instance(rng.integers(low, 51, (n, m)))
+        answer = weighted_welfare(inst, [name, "fPO"])
+        assert check_allocation(answer, name)
+        assert check_allocation(answer, "fPO")
+        scaled = weighted_welfare(inst.scaled([2**k for k in range(n)]), [name, "fPO"])  # units do not matter
+        assert scaled.owner.tolist() == answer.owner.tolist()
+    goods = Instance(rng.integers(0, 21, (8, 30)))
+    answer = solve(goods, {"EF1", "PO"})  # of goods it exists always
+    assert check_allocation(answer, "EF1")
+    assert check_allocation(answer, "PO").how == "exact"
+    assert weighted_welfare(Instance([[1], [1]]), ["EF"]) is None
+    assert weighted_welfare(Instance([[], []]), ["EF", "PO"]).owner.tolist() == []
+    assert weighted_welfare(Instance([[10**400, 1], [1, 10**400]]), ["EF", "PO"]).owner.tolist() == [0, 1]
+
+
+def test_what_is_too_much_to_look_at_is_refused_at_once():
+    """60 equal items among 20 equal people: few by the quotient of orders, 10^18 in truth."""
+    with pytest.raises(ArgumentError, match="up to exchanges"):
+        exists(Instance([[1] * 61] * 20), "EF")
+    rng = np.random.default_rng(11)
+    for _ in range(40):
+        n, m = int(rng.integers(1, 5)), int(rng.integers(1, 6))
+        inst = Instance(some(rng, n, m) if n > 1 else rng.integers(-1, 2, (n, m)))
+        met = sum(len(block) for block in representatives(inst))
+        sizes = [_sizes(group) for group in (equal_agents(inst), equal_items(inst))]
+        assert met <= _most(n, m, *sizes, 0) <= n**m
+
+
+def test_a_rule_without_an_allocation_is_refused():
+    with pytest.raises(ArgumentError, match="'rule': expected a rule that makes an Allocation"):
+        mechanisms.check(lambda inst: solve(inst, "EFX3"), "ANON", [Instance([[2, -1, -1]] * 2)])

@@ -23,6 +23,7 @@ from erlangen.fields.mechanisms.division.programs import max_nash_welfare, utili
 from erlangen.fields.mechanisms.division.relabelling import Ordered, Relabelling, check_division
 from erlangen.fields.mechanisms.division.search import exists
 from erlangen.fields.mechanisms.division.solving import RULES, solve
+from erlangen.fields.mechanisms.division.weights import weighted_welfare
 
 __all__ = [
     "CLASSES",
@@ -48,4 +49,5 @@ __all__ = [
     "solve",
     "utilitarian_ef1",
     "utilitarian_greedy",
+    "weighted_welfare",
 ]

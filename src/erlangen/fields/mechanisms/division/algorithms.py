@@ -15,7 +15,8 @@ from erlangen.fields.mechanisms.division.classes import guaranteed
 from erlangen.fields.mechanisms.division.envy import broken
 from erlangen.fields.mechanisms.division.instance import Instance
 
-#: How equal choices are decided: the first in the list, or at random.
+#: How equal choices are decided: the first in the list; or, ``"random"``, by one order of items and one of agents that ``generator`` draws
+#: for the whole run, so that who comes first in one tie comes first in all. Who picks first in turn is no tie: that is ``order``.
 Ties = Literal["index", "random"]
 
 
@@ -34,8 +35,9 @@ def double_round_robin(
     Args:
         inst: what is divided.
         order: of agents by number or name, who is the first to pick; by default as they are listed.
-        ties: ``"index"``: of items that are worth the same the first is picked; ``"random"``: one drawn by ``generator``.
-        generator: of random ties.
+        ties: ``"index"``: of items that are worth the same the first is picked, and of agents who do not mind what nobody likes the first
+            has it; ``"random"``: the first of one random order of items, and of one of agents, drawn once for the run.
+        generator: of these orders.
 
     Raises:
         ArgumentError: ``order`` is none of all agents, ``ties`` is unknown.
@@ -63,8 +65,9 @@ def greedy_magnitude(
     Args:
         inst: what is divided.
         order: of agents by number or name; of several who have the same, the first in it gets the item.
-        ties: between items of one size, and between agents who have the same: the first, or drawn by ``generator``.
-        generator: of random ties.
+        ties: between items of one size, and between agents who have the same: the first; or the first of one random order of items and
+            (where no ``order`` is given) of agents, drawn once for the run.
+        generator: of these orders.
 
     Source: M. Aleksandrov, T. Walsh (2020), arXiv:2007.04129.
 
@@ -124,10 +127,11 @@ def utilitarian_greedy(
 
 
 def _run(
-    core: Callable[[Instance], Any], inst: Instance, order: Sequence[int] | None, ties: Ties,
+    core: Callable[[Instance, np.ndarray], Any], inst: Instance, order: Sequence[int] | None, ties: Ties,
     generator: torch.Generator | None, name: str,
 ) -> Allocation:  # fmt: skip
-    """Run an algorithm on the instance with its agents and items in the order in which ties are decided."""
+    """Run an algorithm on the instance with its items in the order in which ties are decided, its agents in that in which they pick, and
+    the order of agents by which ties between them are decided."""
     if not isinstance(inst, Instance):
         raise ArgumentError("inst", "an Instance", type(inst).__name__)
     given = list(range(inst.n)) if order is None else order.tolist() if hasattr(order, "tolist") else list(order)
@@ -137,10 +141,9 @@ def _run(
     if ties not in ("index", "random"):
         raise ArgumentError("ties", "'index' or 'random'", repr(ties))
     items = np.arange(inst.m) if ties == "index" else torch.randperm(inst.m, generator=generator).numpy()
-    if ties == "random" and order is None and core is _greedy_magnitude:
-        agents = torch.randperm(inst.n, generator=generator).numpy()
+    first = torch.randperm(inst.n, generator=generator).numpy() if ties == "random" and order is None else np.arange(inst.n)
     owner = np.empty(inst.m, dtype=np.int64)
-    owner[items] = agents[np.asarray(core(inst.take(agents, items)), dtype=np.int64)]
+    owner[items] = agents[np.asarray(core(inst.take(agents, items), first), dtype=np.int64)]
     return Allocation(inst, owner, guaranteed(name, inst), name)
 
 
@@ -173,18 +176,18 @@ def _picks(inst: Instance, items: np.ndarray, turns: range | list[int], nothings
                 return
 
 
-def _double_round_robin(inst: Instance) -> list[int]:
+def _double_round_robin(inst: Instance, first: np.ndarray) -> list[int]:
     best = inst.numbers.max(0)
     owner = [0] * inst.m
     for o in np.flatnonzero(best == 0).tolist():
-        owner[o] = int((inst.numbers[:, o] == 0).argmax())
+        owner[o] = int(first[(inst.numbers[first, o] == 0).argmax()])
     bads, goods = np.flatnonzero(best < 0), np.flatnonzero(best > 0)
     _picks(inst, bads, range(inst.n), -len(bads) % inst.n, False, owner)
     _picks(inst, goods, range(inst.n - 1, -1, -1), 0, True, owner)
     return owner
 
 
-def _plain_double_round_robin(inst: Instance) -> list[int]:
+def _plain_double_round_robin(inst: Instance, first: np.ndarray) -> list[int]:
     owner, best = [0] * inst.m, inst.numbers.max(0)
     bads, goods = np.flatnonzero(best <= 0), np.flatnonzero(best > 0)
     _picks(inst, bads, range(inst.n), -len(bads) % inst.n, False, owner)
@@ -192,19 +195,19 @@ def _plain_double_round_robin(inst: Instance) -> list[int]:
     return owner
 
 
-def _round_robin(inst: Instance) -> list[int]:
+def _round_robin(inst: Instance, first: np.ndarray) -> list[int]:
     owner = [0] * inst.m
     _picks(inst, np.arange(inst.m), range(inst.n), 0, False, owner)
     return owner
 
 
-def _utilitarian_greedy(inst: Instance) -> Any:
-    return inst.numbers.argmax(0)
+def _utilitarian_greedy(inst: Instance, first: np.ndarray) -> Any:
+    return first[inst.numbers[first].argmax(0)]
 
 
-def _greedy_magnitude(inst: Instance) -> list[int]:
+def _greedy_magnitude(inst: Instance, first: np.ndarray) -> np.ndarray:
     owner = [0] * inst.m
-    columns = np.ascontiguousarray(inst.numbers.T)
+    columns = np.ascontiguousarray(inst.numbers[first].T)
     best = inst.numbers.max(0).tolist()
     have = np.zeros(inst.n, dtype=inst.numbers.dtype)
     slack = inst.slack.max()  # people who have the same up to rounding are taken in their order
@@ -220,10 +223,10 @@ def _greedy_magnitude(inst: Instance) -> list[int]:
             i = int((have >= have.max() - slack).argmax())
         owner[o] = i
         have[i] += column[i]
-    return owner
+    return first[np.array(owner, dtype=np.int64)]
 
 
-def _adjusted_winner(inst: Instance) -> np.ndarray:
+def _adjusted_winner(inst: Instance, first: np.ndarray) -> np.ndarray:
     owner = np.zeros(inst.m, dtype=np.int64)
     first, second = inst.numbers
     good, bad = (first > 0) & (second > 0), (first < 0) & (second < 0)

@@ -13,7 +13,6 @@ from erlangen.fields.mechanisms.division.allocation import Allocation, bundle_ex
 from erlangen.fields.mechanisms.division.batches import ENVY
 from erlangen.fields.mechanisms.division.efficiency import SECONDS, fractional_optimality, pareto_optimality
 from erlangen.fields.mechanisms.division.envy import PARTS, Envy, broken, witness
-from erlangen.fields.mechanisms.division.instance import Instance
 from erlangen.verdict import Verdict
 
 

@@ -17,6 +17,8 @@ from erlangen.verdict import How, Verdict
 NEAR = 1e-9
 #: Seconds that integer programming may look for a better allocation.
 SECONDS = 60.0
+#: Items that a reason names; its witness has all.
+MOST_TOLD = 8
 #: Rows of the table of all pairs of items that are looked at together.
 STRIP = 256
 
@@ -78,7 +80,7 @@ def _edges(cycle: list[int]) -> list[tuple[int, int]]:
 
 
 def _rates(inst: Instance, owner: np.ndarray) -> tuple[dict[tuple[int, int], Fraction], dict[tuple[int, int], int]]:
-    """For each pair ``a, b`` that can exchange, exactly, the largest that the weight of ``b`` may be with that of ``a`` one, and by which item."""
+    """For each pair ``a, b`` that can exchange the largest that the weight of ``b`` may be, that of ``a`` one, exactly; and the item."""
     n, u = inst.n, inst.numbers
     sizes = _log_sizes(u)
     rates: dict[tuple[int, int], Fraction] = {}
@@ -97,7 +99,9 @@ def _rates(inst: Instance, owner: np.ndarray) -> tuple[dict[tuple[int, int], Fra
                 if other == c:
                     continue
                 a, b = (c, other) if liked else (other, c)
-                near = items[both[other] & (rate[other] <= rate[other].min() + NEAR)].tolist()  # logarithms choose, fractions decide
+                near = items[
+                    both[other] & (rate[other] <= rate[other].min() + NEAR)
+                ].tolist()  # logarithms choose, fractions decide
                 pairs: dict[tuple[Any, Any], int] = {}  # many items may be worth the same to both
                 for o, pair in zip(near, u[[a, b]][:, near].T.tolist()):
                     pairs.setdefault(tuple(pair), o)
@@ -214,7 +218,8 @@ def _improved(allocation: Allocation, owner: np.ndarray, how: How, tried: int) -
     who = [a for a, old in allocation.utilities.items() if better.utilities[a] > old]
     inst = allocation.instance
     moved = [f"{item!r} to {inst.agents[j]}" for item, i, j in zip(inst.items, allocation.owner, owner) if i != j]
-    reason = f"better for {', '.join(who)} and worse for nobody: {', '.join(moved)}"
+    told = ", ".join(moved[:MOST_TOLD]) + (f" and {len(moved) - MOST_TOLD} more" if len(moved) > MOST_TOLD else "")
+    reason = f"better for {', '.join(who)} and worse for nobody: {told}"
     return Verdict(False, "the allocation is PO", how, tried=tried, witness=better, reason=reason)
 
 

@@ -101,7 +101,9 @@ class Instance:
         try:
             self.numbers = np.array([[float(v) for v in row] for row in cells], dtype=np.float64).reshape(n, m)
         except OverflowError:
-            raise ArgumentError("u", "numbers that are all exact, or none beyond 1.8e308", "one beyond it beside a decimal") from None
+            raise ArgumentError(
+                "u", "numbers that are all exact, or none beyond 1.8e308", "one beyond it beside a decimal"
+            ) from None
         with np.errstate(over="ignore"):
             if not np.isfinite((n + 1) * np.abs(self.numbers).sum()):
                 raise ArgumentError("u", "numbers whose sums are finite", "numbers that overflow when they are added")

@@ -52,8 +52,8 @@ def _owner(x: np.ndarray, n: int, m: int) -> np.ndarray:
 
 
 def in_whole_units(inst: Instance) -> np.ndarray:
-    """Utilities ``[n, m]`` in float64, each agent's in whole multiples of the largest unit where such numbers are at most ``LARGEST_WHOLE``,
-    else such that the largest is ``LARGEST_WHOLE``."""
+    """Utilities ``[n, m]`` in float64, each agent's in whole multiples of the largest unit that makes them whole; where such numbers are
+    above ``LARGEST_WHOLE``, such that the largest is that."""
     rows = []
     for row in inst.numbers.tolist():
         top = max(map(abs, row), default=0) or 1
@@ -112,7 +112,8 @@ def utilitarian_ef1(inst: Instance, *, seconds: float = SECONDS) -> tuple[Alloca
 
     Returns:
         The allocation (None where the engine found none in its time) and a verdict, whether it is EF1 and its sum is the largest: EF1 is
-        checked exactly; the number ``bound`` is what no sum exceeds, by the engine (left out beyond floating-point numbers), and ``gap`` how far from it one is, relatively.
+        checked exactly; the number ``bound`` is what no sum exceeds, by the engine (left out beyond floating-point numbers), and ``gap``
+        how far from it one is, relatively.
 
     >>> answer, verdict = utilitarian_ef1(Instance([[5, 4, 3], [3, 3, 1]], ["Ann", "Bob"]))
     >>> answer.owner.tolist(), answer.utilitarian, verdict.holds
@@ -236,15 +237,19 @@ def _by_tangents(inst: Instance, seconds: float) -> np.ndarray:
     u = in_floats(inst)
     whole, worth = _each_item_once(n, m), _worth(u)
     # As many as can have something they like.
-    pick = hstack([worth, -eye_array(n) * u[u > 0].min()]).tocsr()
+    pick = hstack([_worth((u > 0).astype(float)), -eye_array(n)]).tocsr()
     base = LinearConstraint(hstack([whole, csr_array((m, n))]).tocsr(), 1, 1)
     integers = np.concatenate([np.ones(n * m), np.ones(n)])
-    options = {"time_limit": seconds}
+    until = time.monotonic() + seconds
+
+    def options() -> dict[str, float]:
+        return {"time_limit": max(0.01, until - time.monotonic()), "mip_rel_gap": 0.0}
+
     first = milp(
         np.concatenate([np.zeros(n * m), -np.ones(n)]), constraints=[base, LinearConstraint(pick, 0, np.inf)], bounds=Bounds(0, 1),
-        integrality=integers, options=options,
+        integrality=integers, options=options(),
     )  # fmt: skip
-    if first.x is None:
+    if first.status != 0:
         raise ArgumentError("seconds", "time enough for the first program", repr(seconds))
     chosen = np.flatnonzero(first.x[n * m :] > 0.5)
     owner = _owner(first.x, n, m)
@@ -262,8 +267,8 @@ def _by_tangents(inst: Instance, seconds: float) -> np.ndarray:
             tangent = hstack([-worth[chosen] / point[:, None], eye_array(n).tocsr()[chosen]])
             cuts.append((tangent, np.log(point) - 1))
         constraints = [base, LinearConstraint(vstack([c for c, _ in cuts]).tocsr(), -np.inf, np.concatenate([b for _, b in cuts]))]
-        found = milp(cost, constraints=constraints, bounds=Bounds(low, high), integrality=integers, options=options)
-        if found.x is None:
+        found = milp(cost, constraints=constraints, bounds=Bounds(low, high), integrality=integers, options=options())
+        if found.x is None or time.monotonic() > until:
             raise ArgumentError("seconds", "time enough for the programs", repr(seconds))
         owner = _owner(found.x, n, m)
         have = np.array([u[i, owner == i].sum() for i in chosen])

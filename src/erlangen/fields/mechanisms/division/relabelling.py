@@ -142,8 +142,7 @@ def check_division(
         data: list[Any] = [Ordered(inst, tuple(range(n))) for inst in here] if ordered else list(here)
 
         def run(x: Any) -> tuple[int, ...]:
-            answer = rule(x.instance, order=x.order) if isinstance(x, Ordered) else rule(x)
-            return tuple(answer.owner.tolist())
+            return tuple(_made(rule(x.instance, order=x.order) if isinstance(x, Ordered) else rule(x)).owner.tolist())
 
         found = equivariance_error(run, data, act, act, elements=elements, generator=generator)
         tried += found.tried * len(data)
@@ -164,7 +163,7 @@ def check_division(
 def _of_allocations(rule: Rule, name: str, many: list[Instance]) -> Verdict:
     witness, reason, failures = None, f"of {len(many)} instances", 0
     for inst in many:
-        answer = rule(inst)
+        answer = _made(rule(inst))
         verdict = check_allocation(answer, name)
         if not verdict:
             failures += 1
@@ -179,12 +178,12 @@ def _of_allocations(rule: Rule, name: str, many: list[Instance]) -> Verdict:
 def _of_units(rule: Rule, many: list[Instance]) -> Verdict:
     tried, failures, witness = 0, 0, None
     for inst in many:
-        before = rule(inst).owner
+        before = _made(rule(inst)).owner
         for i in range(inst.n):
             for unit in UNITS:
                 other = inst.scaled([(unit if inst.exact else float(unit)) if k == i else 1 for k in range(inst.n)])
                 tried += 1
-                if (rule(other).owner != before).any():
+                if (_made(rule(other)).owner != before).any():
                     failures += 1
                     witness = witness or (inst, inst.agents[i], unit)
     how: How = "statistical" if not failures else "exact"
@@ -192,6 +191,12 @@ def _of_units(rule: Rule, many: list[Instance]) -> Verdict:
         not failures, f"{_called(rule)} is ROWS", how, tried, {"failures": float(failures)}, witness=witness,
         reason=f"of {len(many)} instances, each agent's utilities times {', '.join(map(str, UNITS))}",
     )  # fmt: skip
+
+
+def _made(answer: Any) -> Allocation:
+    if not isinstance(answer, Allocation):
+        raise ArgumentError("rule", "a rule that makes an Allocation of each instance", repr(answer)[:120])
+    return answer
 
 
 def _called(rule: Rule) -> str:

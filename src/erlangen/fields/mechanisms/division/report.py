@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from erlangen.errors import ArgumentError
@@ -15,7 +16,8 @@ from erlangen.fields.mechanisms.division.checks import check_allocation
 from erlangen.fields.mechanisms.division.classes import CLASSES
 from erlangen.fields.mechanisms.division.instance import Instance
 from erlangen.fields.mechanisms.division.solving import solve
-from erlangen.reporting import Figure, KeyNumber, Outcome, Section, Table, heatmap
+from erlangen.fields.mechanisms.division.weights import weighted_welfare
+from erlangen.reporting import Figure, KeyNumber, Outcome, Section, Table, heatmap, progress
 from erlangen.verdict import Verdict
 
 #: What each algorithm does, for people.
@@ -25,11 +27,17 @@ SAID = {
     "adjusted_winner": "generalised adjusted winner, for two",
     "utilitarian_greedy": "each thing to who values it most",
     "max_nash_welfare": "the largest product of what everybody has",
+    "weighted_welfare": "each thing to who values it most, weighted, with weights that are moved until envy is gone",
+    "utilitarian_ef1": "the largest sum without envy beyond one thing, by integer programming",
     "exists": "a search through all divisions",
     "search": "a search",
 }
 #: What is asked where nothing is asked for, in this order: the last is reached for all tables.
-STRONG_TO_WEAK = (("EFX3", "PO"), ("EFX", "PO"), ("EF1", "PO"), ("EF13",))
+STRONG_TO_WEAK = (("EF", "PO"), ("EFX3", "PO"), ("EFX", "PO"), ("EF1", "PO"), ("EF13",))
+#: Seconds that the check of PO may take of large tables.
+SECONDS = 20.0
+#: Whole numbers are written out up to so many digits.
+MOST_DIGITS = 15
 #: Tables are drawn up to so many items and people.
 MOST_DRAWN = (80, 30)
 GLOSSARY = {a.name: f"{a.title}: {a.says}" for a in AXIOMS if "allocation" in a.of}
@@ -38,9 +46,12 @@ GLOSSARY = {a.name: f"{a.title}: {a.says}" for a in AXIOMS if "allocation" in a.
 def number(value: Any) -> str:
     """A number for people: decimals where they are exact and few, else a fraction.
 
-    >>> number(Fraction(1, 8)), number(Fraction(1, 3)), number(-2), number(0.1)
-    ('0.125', '1/3', '-2', '0.1')
+    >>> number(Fraction(1, 8)), number(Fraction(1, 3)), number(-2), number(0.1), number(Fraction(10**401, 2))
+    ('0.125', '1/3', '-2', '0.1', '5e+400')
     """
+    if not isinstance(value, float) and max(abs(value.numerator), value.denominator) >= 10**MOST_DIGITS:
+        digits, exponent = f"{Decimal(value.numerator) / Decimal(value.denominator):.5e}".split("e")
+        return f"{digits.rstrip('0').rstrip('.')}e{exponent}"
     if isinstance(value, Fraction):
         if value.denominator == 1:
             return str(value.numerator)
@@ -50,48 +61,68 @@ def number(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def divided(inst: Instance, want: Sequence[str] = (), *, search: bool = False) -> tuple[Allocation | Verdict, tuple[str, ...]]:
-    """An answer of :func:`~.solving.solve`, and what was asked: where nothing is, the strongest that is proven for such utilities."""
+def divided(
+    inst: Instance, want: Sequence[str] = (), *, search: bool = False, quiet: bool = True
+) -> tuple[Allocation | Verdict, tuple[str, ...]]:
+    """An answer of :func:`~.solving.solve`, and what was asked: where nothing is, the strongest that is proven for such utilities, or found
+    by going through all divisions, or, of large tables, among weighted sums."""
     if want:
-        names = tuple(axiom(name, "allocation").name for name in want)
-        return solve(inst, names, method="search" if search else "auto"), names
-    for names in STRONG_TO_WEAK:
-        try:
-            answer = solve(inst, names)
-        except ArgumentError:
-            continue
-        if isinstance(answer, Allocation):
-            return answer, names
+        names = tuple(dict.fromkeys(axiom(name, "allocation").name for name in want))
+        with progress(1, "looking for a division", quiet):
+            return solve(inst, names, method="search" if search else "auto"), names
+    with progress(len(STRONG_TO_WEAK), "looking for a division", quiet) as bar:
+        for names in STRONG_TO_WEAK:
+            answer: Allocation | Verdict | None
+            # Of what both find the weighted one is more even: it does not stop at the first.
+            answer = weighted_welfare(inst, names) if "EF" in names else None
+            try:
+                answer = answer or solve(inst, names)
+            except ArgumentError:
+                answer = None if "EF" in names else weighted_welfare(inst, names)
+            if isinstance(answer, Allocation):
+                return answer, names
+            bar.advance()
     raise AssertionError("EF13 is reached of all utilities")
 
 
 def divide_outcome(
-    inst: Instance, answer: Allocation | Verdict, asked: Sequence[str], config: Mapping[str, Any], seconds: float
+    inst: Instance,
+    answer: Allocation | Verdict,
+    asked: Sequence[str],
+    config: Mapping[str, Any],
+    seconds: float,
+    *,
+    quiet: bool = True,
 ) -> Outcome:
     """The report of one table."""
     title = f"{inst.m} things among {inst.n} people" if inst.n > 1 else f"{inst.m} things for one"
     kind = f"In this table {CLASSES[inst.utility_class]}."
     if isinstance(answer, Verdict):
         return _without(inst, answer, asked, config, seconds, title, kind)
-    verdicts = {a.name: check_allocation(answer, a) for a in AXIOMS if "allocation" in a.of}
+    verdicts: dict[str, Verdict] = {}
+    names = [a.name for a in AXIOMS if "allocation" in a.of]
+    with progress(len(names), "checking the division", quiet) as bar:
+        for name in sorted(names, key="PO".__eq__):  # the one that may take long is the last
+            verdicts[name] = check_allocation(answer, name, seconds=SECONDS)
+            bar.advance()
+    verdicts = {name: verdicts[name] for name in names}
     shares = [
         f"{agent} gets {_listed(items)}, worth {number(answer.utilities[agent])} to {agent}"
         for agent, items in answer.bundles.items()
     ]
     shown = "; ".join(shares[:12]) + (f"; and {len(shares) - 12} more" if len(shares) > 12 else "")
-    failing = next((v for name, v in verdicts.items() if not v and name.startswith("EF")), None)
-    promise = _promise(answer, asked)
-    beyond = ""
-    if failing is not None:
-        beyond = f" What does not hold: {failing.claim.removeprefix('the allocation is ')}, for {failing.reason}."
+    strongest = _strongest(verdicts)
+    promise = _promise(answer, asked, strongest)
+    failing = [name for name in ("EF", "PO") if not verdicts[name]]
+    beyond = "".join(f" What does not hold: {name}, for {verdicts[name].reason}." for name in failing)
     rows = [
-        [a.name, a.title, "yes" if v else "no", "proven for such tables" if a.name in answer.guarantees else v.how, v.reason or "–"]
+        [a.name, a.title, _held(v), "proven for such tables" if a.name in answer.guarantees else v.how, v.reason or "–"]
         for a, v in ((axiom(name), v) for name, v in verdicts.items())
     ]
     sections = [
         Section(
             "Who gets what",
-            [promise, kind],
+            [strongest, promise, kind],
             tables=[
                 Table(
                     "Shares",
@@ -127,17 +158,39 @@ def divide_outcome(
     ]
     return Outcome(
         "divide", title, config, metrics=metrics, sections=sections, seconds=seconds, key_numbers=numbers, glossary=GLOSSARY,
-        answer=f"{shown}. {promise}{beyond}",
+        answer=f"{strongest} {shown}. {promise}{beyond}",
     )  # fmt: skip
 
 
-def _promise(answer: Allocation, asked: Sequence[str]) -> str:
-    """The guarantee in words."""
-    says = "; ".join(f"{axiom(name).says} ({name})" for name in asked)
+def _held(verdict: Verdict) -> str:
+    if verdict.how == "search" and verdict:
+        return "undecided" if verdict.reason.startswith("undecided") else "nothing against it found"
+    return "yes" if verdict else "no"
+
+
+def _strongest(verdicts: Mapping[str, Verdict]) -> str:
+    """The strongest that holds of this division, in words; what no witness and no proof decides is not said."""
+    sure = {name for name, v in verdicts.items() if v and v.how != "search"}
+    fair = next((name for name in ("EF", "EFX3", "EFX0", "EFX", "EF13", "EF1", "PROP", "PROP1") if name in sure), None)
+    says = [axiom(name).says for name in (fair, "PO" if "PO" in sure else None) if name]
+    if not says:
+        return "This division is neither fair nor efficient by any measure here."
+    told = ", and ".join(says)
+    return f"{told[0].upper()}{told[1:]}."
+
+
+def _promise(answer: Allocation, asked: Sequence[str], told: str) -> str:
+    """The guarantee in words, but for those that were told already."""
     by = SAID.get(answer.algorithm, answer.algorithm)
-    if set(asked) <= set(answer.guarantees):
-        return f"Guaranteed: {says}. Made by {by}."
-    return f"Found and checked: {says}. Made by {by}."
+    parts = []
+    for said, names in (
+        ("Guaranteed", [name for name in asked if name in answer.guarantees]),
+        ("Found and checked", [name for name in asked if name not in answer.guarantees]),
+    ):
+        if names:
+            words = [name if axiom(name).says in told.lower() else f"{axiom(name).says} ({name})" for name in names]
+            parts.append(f"{said}: {'; '.join(words)}.")
+    return " ".join([*parts, f"Made by {by}."])
 
 
 def _without(
@@ -171,11 +224,15 @@ def _part(inst: Instance, i: int) -> Any:
 
 def _picture(inst: Instance, title: str = "What each thing is worth to each person") -> Figure:
     items, agents = MOST_DRAWN
-    worth = [[float(inst.in_units(v)) for v in column[:agents]] for column in inst.numbers.T[:items]]
+    top = max((abs(v) for row in inst.numbers.tolist() for v in row), default=0)
+    beyond = inst.exact and top // inst.denominator >= 10**300  # more than floats hold: drawn relative to the largest
+    unit = Fraction(top if beyond else inst.denominator)
+    worth = [[float(v / unit if inst.exact else v) for v in column[:agents]] for column in inst.numbers.T[:items].tolist()]
     cut = "" if inst.m <= items and inst.n <= agents else f" The first {items} things and {agents} people are drawn."
     return heatmap(
         worth or [[0.0] * min(inst.n, agents)], title=title,
-        row_labels=inst.items[:items] or ("no things",), column_labels=inst.agents[:agents], colour_label="worth",
+        row_labels=inst.items[:items] or ("no things",), column_labels=inst.agents[:agents],
+        colour_label=f"worth{', relative to the largest' if beyond else ''}",
         caption=f"A frame and a tick mark who gets it.{cut}",
     )  # fmt: skip
 
@@ -198,11 +255,12 @@ def marked(answer: Allocation, title: str = "What each thing is worth to each pe
     return [figure]
 
 
-def allocation_file(answer: Allocation, path: Path) -> None:
-    """Who gets what as a CSV file: item, who gets it, what it is worth to them."""
-    inst = answer.instance
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["item", "goes to", "worth to them"])
-        for o, i in enumerate(answer.owner.tolist()):
-            writer.writerow([inst.items[o], inst.agents[i], number(inst.in_units(inst.numbers[i, o]))])
+def allocation_table(answer: Allocation) -> str:
+    """Who gets what as the text of a CSV file: item, who gets it, what it is worth to them."""
+    inst, stream = answer.instance, io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(["item", "goes to", "worth to them"])
+    for o, i in enumerate(answer.owner.tolist()):
+        worth = inst.in_units(inst.numbers[i, o])
+        writer.writerow([inst.items[o], inst.agents[i], worth if isinstance(worth, int) else number(worth)])
+    return stream.getvalue()

@@ -19,6 +19,7 @@ from erlangen.fields.mechanisms.division.enumeration import LARGEST_COUNT
 from erlangen.fields.mechanisms.division.instance import Instance
 from erlangen.fields.mechanisms.division.programs import max_nash_welfare, utilitarian_ef1
 from erlangen.fields.mechanisms.division.search import exists
+from erlangen.fields.mechanisms.division.weights import weighted_welfare
 from erlangen.verdict import Verdict
 
 #: All rules by name.
@@ -39,20 +40,26 @@ PASSES, SECONDS = 20, 60.0
 
 
 def solve(
-    inst: Instance, want: str | Axiom | Iterable[str | Axiom] = ("EFX", "PO"), *, method: Literal["auto", "search"] = "auto"
+    inst: Instance,
+    want: str | Axiom | Iterable[str | Axiom] = ("EFX", "PO"),
+    *,
+    method: Literal["auto", "search"] = "auto",
+    seconds: float = SECONDS,
 ) -> Allocation | Verdict:
     """An allocation with these axioms.
 
     The first algorithm is taken that is proven to reach them on such utilities. Where none is, all allocations are gone through if
-    there are no more than ten million, up to exchanges of equal agents and items; of more there is an error, for nothing is promised,
-    unless ``method="search"`` allows a search.
+    there are no more than ten million, up to exchanges of equal agents and items. Of more goods EF1 with PO exists always: weighted
+    sums are looked through for it, then the largest product of utilities, and what is found is checked. Of anything else there is an
+    error, for nothing is promised, unless ``method="search"`` allows a search.
 
     Args:
         inst: who values what how much.
         want: axioms of an allocation, in any of their spellings.
-        method: ``"search"``: where nothing is proven and there are too many allocations to go through, try all algorithms, an integer
-            program (up to 4000 variables), and exchanges of single items and of pairs of them from what these give, for about a
-            minute. What is found is checked.
+        method: ``"search"``: where nothing is proven and there are too many allocations to go through, try weighted sums, all algorithms,
+            an integer program (up to 4000 variables), and exchanges of single items and of pairs of them from what these give. What is
+            found is checked.
+        seconds: about how long a search may take.
 
     Returns:
         The allocation: what is proven stands in its ``guarantees``, who made it in its ``algorithm``. Where there is none, the verdict:
@@ -89,25 +96,43 @@ def solve(
         found = exists(inst, names)
     except ArgumentError:
         if method == "auto":
+            if "goods" in inst.utility_classes and asked <= closure({"EF1", "PO"}):
+                good = _of_goods(inst, names, seconds)
+                if good is not None:
+                    return good
             raise ArgumentError(
                 "want",
                 "axioms that an algorithm reaches for such utilities",
                 f"{', '.join(names)}: no guarantee for class {inst.utility_class}",
                 "pass method='search' to look for one",
             ) from None
-        return _search(inst, names)
+        return _search(inst, names, seconds)
     return found.witness if found else found
 
 
-def _search(inst: Instance, names: list[str]) -> Allocation | Verdict:
-    tried, best, fewest, until = 0, None, float("inf"), time.monotonic() + SECONDS
+def _of_goods(inst: Instance, names: list[str], seconds: float) -> Allocation | None:
+    """EF1 and PO of more goods than can be gone through."""
+    found = weighted_welfare(inst, names)
+    if found is None:
+        try:
+            found = max_nash_welfare(inst, seconds=seconds)
+        except ArgumentError:  # the programs did not end
+            return None
+    return None if _missing(found, names, seconds) else found
+
+
+def _search(inst: Instance, names: list[str], seconds: float) -> Allocation | Verdict:
+    tried, best, fewest, until = 0, None, float("inf"), time.monotonic() + seconds
+    weighted = weighted_welfare(inst, names, seconds=min(5.0, seconds))
+    if weighted is not None:
+        return weighted
     starts = [rule(inst) for rule in RULES.values() if rule not in (max_nash_welfare, algorithms.adjusted_winner)]
     if inst.n * inst.m * (2 * inst.n - 1) <= 4000:
-        program, _ = utilitarian_ef1(inst)
+        program, _ = utilitarian_ef1(inst, seconds=min(20.0, seconds))
         starts += [program] if program is not None else []
     for start in starts:
         tried += 1
-        left = _missing(start, names)
+        left = _missing(start, names, until - time.monotonic())
         if not left:
             return start
         if sum(left.values()) < fewest:
@@ -133,7 +158,7 @@ def _search(inst: Instance, names: list[str]) -> Allocation | Verdict:
                         here, score = new, sum(left.values())
                         if score < fewest:
                             best, fewest = new, score
-                        if score == 0 and not _missing(new, names):
+                        if score == 0 and not _missing(new, names, until - time.monotonic()):
                             return new
             if score == before:
                 break
@@ -148,7 +173,10 @@ def _search(inst: Instance, names: list[str]) -> Allocation | Verdict:
     )
 
 
-def _missing(answer: Allocation, names: list[str]) -> dict[str, float]:
-    """Axioms that do not hold, with how many pairs break them."""
-    verdicts = {name: check_allocation(answer, name) for name in names}
+def _missing(answer: Allocation, names: list[str], seconds: float = SECONDS) -> dict[str, float]:
+    """Axioms that do not hold, with how many pairs break them; PO, which may take long, is asked only where the others hold."""
+    cheap = [name for name in names if name != "PO"]
+    verdicts = {name: check_allocation(answer, name) for name in cheap}
+    if "PO" in names and all(verdicts.values()):
+        verdicts["PO"] = check_allocation(answer, "PO", seconds=max(0.01, seconds))
     return {name: verdict.numbers.get("broken", 1.0) for name, verdict in verdicts.items() if not verdict}
