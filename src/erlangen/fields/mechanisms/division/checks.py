@@ -37,6 +37,7 @@ def check_allocation(allocation: Allocation, axiom: str | Axiom, *, seconds: flo
 
     Source: M. Aleksandrov, T. Walsh (2020), arXiv:2007.04129.
 
+    >>> from erlangen.fields.mechanisms.division import Instance
     >>> inst = Instance([[2, -1, -1], [2, -1, -1]], ["Ann", "Bob"], ["cake", "dishes", "dust"])
     >>> check_allocation(Allocation(inst, [0, 0, 0]), "EFX").holds
     True
