@@ -43,7 +43,7 @@ class AngleShifts(Action):
         if self.group.dim:
             raise ArgumentError("x", f"a tensor, for {self.group} shifts by any angle", "exact numbers")
         whole = self.group.exponent
-        steps = (self.group.angles(g) * (whole / (2 * math.pi))).round().long().tolist()
+        steps = self.group.steps(g).tolist()
         return tuple((Fraction(value) + Fraction(step, whole)) % 1 for value, step in zip(x, steps))
 
     def compared(self, x: Any) -> Any:

@@ -12,6 +12,10 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg, subcommand
 
 
+#: Elements of a group that are listed at the prompt, at most.
+MOST_SHIFTS = 1000
+
+
 @dataclass(frozen=True)
 class BinaryOrientations:
     """Which directions may the orbits of binaries point in? From inclinations, position angles and ephemerides of a table."""
@@ -68,13 +72,15 @@ def _degeneracy(do: BinaryDegeneracy) -> None:
     finite = group.order < math.inf
     values = "any position angle" if group.psi_values == math.inf else f"{group.psi_values} position angles"
     answer = f"They leave {values}: the group is {group}, {f'of order {group.order}' if finite else 'infinite'}."
-    shifts = [[str(x) for x in s] for s in group.shifts()] if finite else None
+    shifts = [[str(x) for x in s] for s in group.shifts()] if group.order <= MOST_SHIFTS else None
     if do.json:
         print(json.dumps(plain({"answer": answer, "order": group.order if finite else None, "shifts in turns": shifts}), indent=2))
         return
     print(answer)
     if shifts is not None:
         print("turns on the sky and of the orbit: " + "; ".join(", ".join(s) for s in shifts))
+    elif finite:
+        print(f"They are too many to be listed (above {MOST_SHIFTS}).")
 
 
 def _orientations(do: BinaryOrientations) -> None:

@@ -9,17 +9,19 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from erlangen.errors import ArgumentError, unsupported
-from erlangen.groups.abelian import FiniteAbelian
+from erlangen.groups.abelian import LARGEST_MODULUS, LARGEST_NUMBER, FiniteAbelian
 from erlangen.groups.base import Element
 from erlangen.groups.products import DirectProduct
 from erlangen.groups.torus import Torus
 from erlangen.linalg import hermite_normal_form, in_lattice, smith_normal_form
 
 Character = tuple[int, ...]
+#: Largest order for which shifts are listed: exact fractions take a thousand times the memory of residues.
+LARGEST_SHIFTS = 1_000_000
 
 
 class Annihilator(DirectProduct):
@@ -36,7 +38,7 @@ class Annihilator(DirectProduct):
         n: number of angles; needed where there is no character.
 
     Raises:
-        ArgumentError: numbers that are not whole, vectors of different length, or none and no ``n``.
+        ArgumentError: numbers that are not whole, vectors of different length, or none and no ``n``; elements of orders above ``2^62``.
 
     >>> G = Annihilator([(2, 2), (2, -2)])      # exp(2i (x + y)) and exp(2i (x - y))
     >>> G, G.order, G.invariant_factors, G.values(0)
@@ -66,6 +68,8 @@ class Annihilator(DirectProduct):
         self.invariant_factors = tuple(factors[i] for i in finite)
         self._columns = [[v[row][i] for row in range(self.n)] for i in finite]
         self._circles = [[v[row][i] for row in range(self.n)] for i in free]
+        if self.exponent > LARGEST_MODULUS:
+            raise ArgumentError("characters", "ones whose group has elements of orders up to 2^62", f"one of order {self.exponent}")
         parts = [FiniteAbelian(*self.invariant_factors)] if finite else []
         super().__init__(*parts, *([Torus(len(free))] if free else []), *([] if finite or free else [FiniteAbelian(1)]))
 
@@ -83,10 +87,7 @@ class Annihilator(DirectProduct):
         self.batch_shape(g)
         total: Any = 0.0
         if self.invariant_factors:
-            whole = self.exponent
-            steps = torch.tensor([[x * (whole // d) % whole for x in c] for c, d in zip(self._columns, self.invariant_factors)])
-            turns = (parts[0].unsqueeze(-1) * steps.to(parts[0].device)).sum(-2) % whole
-            total = turns.to(torch.float64) * (2 * math.pi / whole)
+            total = self.steps(g).to(torch.float64) * (2 * math.pi / self.exponent)
         if self._circles:
             torus = self.factors[-1]
             assert isinstance(torus, Torus)
@@ -96,14 +97,28 @@ class Annihilator(DirectProduct):
             total = torch.zeros(*parts[0].shape[:-1], self.n, dtype=torch.float64, device=parts[0].device)
         return total % (2 * math.pi)
 
+    def steps(self, g: Element) -> Int[Tensor, "*batch n"]:
+        """The part of the shifts that is of finite order, exactly: in turns it is these numbers over :attr:`exponent`."""
+        whole, residues = self.exponent, self._parts(g)[0]
+        if not self.invariant_factors:
+            return torch.zeros(*self.batch_shape(g), self.n, dtype=torch.int64)
+        table = [[x * (whole // d) % whole for x in c] for c, d in zip(self._columns, self.invariant_factors)]
+        if sum(d * max(row) for d, row in zip(self.invariant_factors, table)) <= LARGEST_NUMBER:
+            return (residues.unsqueeze(-1) * torch.tensor(table, device=residues.device)).sum(-2) % whole
+        rows = residues.reshape(-1, len(table)).tolist()  # the products do not fit 64 bits
+        found = [[sum(r * row[i] for r, row in zip(one, table)) % whole for i in range(self.n)] for one in rows]
+        return torch.tensor(found, dtype=torch.int64, device=residues.device).reshape(*residues.shape[:-1], self.n)
+
     def shifts(self) -> list[tuple[Fraction, ...]]:
         """All elements of a finite annihilator as exact shifts in turns, each in [0, 1), ascending; the identity first.
 
         Raises:
-            UnsupportedError: it holds a circle.
+            UnsupportedError: it holds a circle, or more elements than can be listed.
         """
         if self._circles:
             unsupported(self, "list of shifts (it holds a circle)", "draw some with .sample(n)")
+        if self.order > LARGEST_SHIFTS:
+            unsupported(self, f"list of shifts (order {self.order})", "draw some with .sample(n)")
         found = []
         for residues in self.elements()[0].tolist():
             terms = list(zip(residues, self.invariant_factors, self._columns))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from erlangen.errors import ArgumentError, unsupported
+from erlangen.groups.abelian import LARGEST_LIST
 from erlangen.groups.algebra import LieAlgebra
 from erlangen.groups.base import Element, Group
 from erlangen.groups.membership import may_look
@@ -69,6 +70,8 @@ class _Tuples(Group):
     def elements(self) -> Element:
         if not self.is_finite:
             return super().elements()
+        if self.order > LARGEST_LIST:
+            unsupported(self, f"list of elements (order {self.order})", "draw some with .sample(n)")
         index = torch.cartesian_prod(*[torch.arange(int(f.order)) for f in self.factors]).view(-1, len(self.factors))
         return tuple(f.take(f.elements(), i) for f, i in zip(self.factors, index.T))
 

@@ -121,3 +121,39 @@ def test_bad_input(characters, n, name):
         Annihilator([(2, 2)]).breaks((1, 2, 3))
     with pytest.raises(ArgumentError, match="i"):
         Annihilator([(2, 2)]).values(2)
+
+
+def test_elements_of_large_orders_are_exact():
+    """Products of residues and steps above 64 bits: angles against exact fractions, and exact tuples of turns."""
+    rng = random.Random(0)
+    for scale in (10**4, 10**9, 4 * 10**9, 2**61):
+        a = [[scale, 0], [0, 2 * scale]]
+        for _ in range(4):  # unimodular changes of rows and columns
+            i, k = rng.randint(0, 1), rng.randint(-3, 3)
+            for row in a:
+                row[i] += k * row[1 - i]
+            i, k = rng.randint(0, 1), rng.randint(-3, 3)
+            a[i] = [x + k * y for x, y in zip(a[i], a[1 - i])]
+        G = Annihilator([tuple(row) for row in a])
+        assert G.order == 2 * scale**2
+        g = G.sample(20, generator=torch.Generator().manual_seed(1))
+        moved = AngleShifts(G)
+        for i in range(20):
+            one = tuple(part[i] for part in g)
+            shift = moved.act(one, (0, 0))
+            assert G.contains_shift(shift)
+            exact = torch.tensor([2 * math.pi * float(x) for x in shift], dtype=torch.float64)
+            off = G.angles(one) - exact
+            assert float((off.sin() / 2).abs().max()) < 1e-12
+            assert shift == tuple(Fraction(int(s), G.exponent) for s in G.steps(one))
+
+
+def test_groups_too_large_to_be_listed_say_so():
+    G = Annihilator([(100_000, 0), (0, 100_000)])
+    assert G.order == 10**10
+    with pytest.raises(UnsupportedError, match="10000000000"):
+        G.shifts()
+    with pytest.raises(UnsupportedError, match="10000000000"):
+        G.elements()
+    with pytest.raises(ArgumentError, match="'characters'"):
+        Annihilator([(2**63, 0), (0, 1)])

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, unsupported
 from erlangen.groups import Annihilator
+from erlangen.groups.annihilator import LARGEST_SHIFTS
 
 Character = tuple[int, ...]
 
@@ -42,10 +43,17 @@ class DegeneracyGroup(Annihilator):
     def psi_shifts(self) -> list[float]:
         """The shifts of the position angle in radians, ascending; of a continuous one none.
 
+        Raises:
+            UnsupportedError: more than can be listed.
+
         >>> degeneracy_group(["gravitational waves", "radial velocity"]).psi_shifts()
         [0.0, 3.141592653589793]
         """
-        return [] if self.psi_values == math.inf else [2 * math.pi * j / self.psi_values for j in range(int(self.psi_values))]
+        if self.psi_values == math.inf:
+            return []
+        if self.psi_values > LARGEST_SHIFTS:
+            unsupported(self, f"list of {self.psi_values} position angles")
+        return [2 * math.pi * j / self.psi_values for j in range(int(self.psi_values))]
 
     def breaks(self, channel: Channel) -> bool:
         """Whether one more channel, a name or characters, makes the group smaller."""
