@@ -73,9 +73,19 @@ def plain():
     return table
 
 
+def phase_of(Pdot, seconds=1e3 * 86400, P=600.0):
+    """The waves' phase, by the definition: an eclipse of star 1 at whole numbers of cycles, twice the orbit's plus half a turn."""
+    low, high = 0.0, 2 * seconds / P
+    for _ in range(200):
+        n = (low + high) / 2
+        low, high = (n, high) if P * n + P * Pdot * n**2 / 2 < seconds else (low, n)
+    return (2 * (1.5 * math.pi + 2 * math.pi * low) + math.pi) % (2 * math.pi)
+
+
 def timed():
     table = plain()
-    table["gw_phase"], table["gw_phase_error"] = [0.5, 1.0] * u.rad, [0.05, 0.05] * u.rad
+    table["gw_phase"] = [phase_of(1e-12) + 0.1, phase_of(-1e-12) - 0.1 + math.pi] * u.rad
+    table["gw_phase_error"] = [0.05, 0.05] * u.rad
     table["epoch"] = Time([2464000.0, 2464000.0], format="jd", scale="tdb")
     table["T0"] = Time([2463000.0, 2463000.0], format="jd", scale="tdb")
     for name, value, unit in (("P", 600.0, "s"), ("T0_error", 0.5, "s"), ("P_error", 1e-6, "s"), ("Pdot_error", 1e-14, "")):
@@ -87,6 +97,9 @@ def timed():
 def test_frames_and_times_of_a_table(tmp_path):
     found = bi.orientations(bi.sources_of(timed()))
     assert [f.left for f in found] == [2, 2]
+    # the first row's phase is the timed one, the second's half a turn off: the other pair
+    assert [f.candidates.likely().tolist() for f in found] == [[True, False, True, False], [False, True, False, True]]
+    assert [f.off for f in found] == pytest.approx([0.1 / math.hypot(0.05, f.sigma_timed) for f in found], rel=1e-6)
     # the same binary, its place and angle told in another frame, has the same directions
     there = SkyCoord(plain()["l"], plain()["b"], frame="galactic")
     one = bi.candidates(there, [60.0, 80.0] * u.deg, [0.3, 0.4] * u.rad)
@@ -116,6 +129,63 @@ def test_nearly_face_on_is_said_to_be_so():
     found = bi.orientations(bi.sources_of(table))
     assert [f.continuous for f in found] == [True, True]
     assert "continuous" in found[0].says()
+
+
+def test_a_timed_phase_that_fits_neither_pair_decides_nothing():
+    """69 s of UTC taken for TDB, or 200 s of light: then no pair is right, and one of them is not named."""
+    from erlangen.fields.binaries.report import orientation_outcome
+
+    table = timed()
+    off = 4 * math.pi * 69.184 / 600
+    table["gw_phase"] = [phase_of(1e-12) + off, phase_of(-1e-12)] * u.rad
+    sources = bi.sources_of(table)
+    found = bi.orientations(sources)
+    assert [f.left for f in found] == [4, 2]
+    assert found[0].disagrees
+    assert found[0].off == pytest.approx(off / math.hypot(0.05, found[0].sigma_timed), rel=1e-6)
+    assert torch.allclose(found[0].candidates.weights, torch.full((4,), 0.25, dtype=torch.float64))
+    assert "fits neither pair" in found[0].says()
+    assert "The timed phase of A fits neither pair" in orientation_outcome(sources, found, {}, 0.0).answer
+    # an error of the waves' own phase is not laid on the ephemeris
+    table["gw_phase_error"] = [200.0, 2.0] * u.deg
+    assert "phases are too uncertain" in bi.orientations(bi.sources_of(table))[0].says()
+
+
+def test_edge_on_is_not_face_on_and_angles_that_are_not_measured():
+    table = plain()
+    table["inclination"], table["inclination_error"] = [90.0, 150.0] * u.deg, [31.0, 16.0] * u.deg
+    assert [f.continuous for f in bi.orientations(bi.sources_of(table))] == [False, True]
+    table["inclination_error"], table["psi_error"] = [1.0, 1.0] * u.deg, [10.0, 90.0] * u.deg
+    found = bi.orientations(bi.sources_of(table))
+    assert [f.continuous for f in found] == [False, True]
+    assert "not measured" in found[1].says()
+
+
+@pytest.mark.parametrize("ending", ["fits", "vot", "ecsv"])
+def test_files_with_empty_cells_and_odd_names(tmp_path, ending):
+    table = timed()
+    table["T0_bjd_tdb"], table["epoch_bjd_tdb"] = table["T0"].jd * u.d, table["epoch"].jd * u.d
+    table.remove_columns(["T0", "epoch"])
+    table["name"] = ["a <b>, 'c'", "AM CVn" if ending == "fits" else "\u03b2 Lyr"]
+    for name in ("T0_bjd_tdb", "P", "Pdot", "T0_error", "P_error", "Pdot_error"):
+        table[name] = MaskedColumn(np.asarray(table[name]), unit=table[name].unit, mask=[False, True])
+    path = tmp_path / f"table.{ending}"
+    table.write(path, **({"format": "votable"} if ending == "vot" else {}))
+    found = bi.read_table(path).binaries
+    assert [b.name for b in found] == list(table["name"])
+    assert found[0].ephemeris.P == 600
+    assert found[1].ephemeris is None
+    one = QTable(timed())
+    one.write(tmp_path / "times.fits")
+    assert bi.read_table(tmp_path / "times.fits").binaries[0].ephemeris.T0.jd == pytest.approx(2463000.0, abs=1e-9)
+
+
+def test_the_example_says_which_numbers_are_placeholders(tmp_path):
+    path = tmp_path / "t.ecsv"
+    bi.example_table().write(path, format="ascii.ecsv")
+    told = " ".join(QTable.read(path, format="ascii.ecsv").meta["comments"])
+    assert "Placeholders, not checked against a paper: T0 and its error of J0651; all three errors of J1539" in told
+    assert "Invented: psi" in told
 
 
 def test_a_population_is_asked_whether_it_is_aligned():
@@ -172,6 +242,14 @@ def put(name, value):
         (faulty(lambda t: put("T0", [2463000.0, 2463000.0] * u.d)(t), timed), ["T0", "scale", "T0_bjd_tdb"]),
         (faulty(lambda t: put("T0", Time([2463000.0] * 2, format="jd", scale="utc"))(t), timed), ["row 1", "T0", "'utc'"]),
         (faulty(hole("P", 1), timed), ["row 2", "'P'", "empty"]),
+        (faulty(lambda t: put("T0", Time([59000.0] * 2, format="jd", scale="tdb"))(t), timed), ["row 1", "T0", "modified"]),
+        (faulty(lambda t: (t.remove_column("T0"), put("T0_bjd_tdb", [2463000.0, 59000.0] * u.d)(t)), timed), ["row 2", "T0_bjd_tdb", "modified"]),
+        (faulty(lambda t: (t.remove_column("T0"), put("T0_hjd", [2463000.0] * 2 * u.d)(t)), timed), ["row 1", "T0_bjd_tdb"]),
+        (faulty(lambda t: put("T0_bjd_tdb", [2463000.0] * 2 * u.d)(t), timed), ["T0_bjd_tdb", "both"]),
+        (faulty(lambda t: put("event", MaskedColumn(["star 1 eclipsed", ""], mask=[False, True]))(t), timed), ["row 2", "event", "empty"]),
+        (faulty(lambda t: t.meta.update(psi_frame="altaz")), ["psi_frame", "altaz"]),
+        (faulty(lambda t: t.meta.update(psi_frame="hcrs")), ["psi_frame", "hcrs"]),
+        (faulty(lambda t: put("sky", SkyCoord([1.0, math.nan], [1.0, 2.0], unit="deg"))(t)), ["row 2", "sky"]),
         (faulty(hole("P_error", 0), timed), ["row 1", "P_error"]),
         (faulty(hole("gw_phase_error", 0), timed), ["row 1", "gw_phase_error"]),
         (faulty(lambda t: put("P", [0.0, 1.0] * u.s)(t), timed), ["row 1", "'P'", "positive"]),

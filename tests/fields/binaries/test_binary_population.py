@@ -94,9 +94,33 @@ def test_covariance_is_right():
     assert refused < 16
 
 
+@pytest.mark.parametrize(("n", "seen"), [(1, 5), (2, 3), (4, 1)])
+def test_one_line_of_sight_tells_a_part_only(n, seen):
+    """Then components about it that the candidates average away are not guessed: by hand, in the frame of the line of sight."""
+    rng = torch.Generator().manual_seed(7)
+    L = bi.draw_directions(3000, 0.2, Z, rng)
+    k = torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64).expand(3000, 3)
+    found = bi.quadrupole(candidates(L, n, k))
+    assert (5 - found.unseen.shape[1], found.isotropic["degrees of freedom"]) == (seen, seen)
+    assert float(found.Q.abs().max()) < 0.2
+    assert float(found.covariance.abs().max()) < 1e-3
+    value, error = found.along(Z)
+    if n == 4:  # <(L.x)^2> alone is seen, of which the pole is not made
+        assert error == math.inf
+        # by the moment: a quarter of the squares of spherical harmonics, <P2> = 3 Q_xx / 2 at first order
+        along, sigma = found.along(k[0])
+        assert abs(along + 0.2 / 3) < 4 * sigma < 0.05
+    else:
+        assert abs(value - 0.2 * 2 / 3) < 4 * error < 0.06
+    assert found.along(torch.tensor([1, 1, 1]))[1] == (math.inf if n > 1 else pytest.approx(0.006, abs=0.004))
+
+
 @pytest.mark.parametrize(
     ("call", "name"),
     [
+        (lambda: bi.draw_directions(10, 0.1, 0 * Z), "axis"),
+        (lambda: bi.draw_directions(2.5, 0.1, Z), "count"),
+        (lambda: bi.quadrupole(bi.draw_directions(30, 0.1, Z)[:, None]).along(0 * Z), "axis"),
         (lambda: bi.quadrupole(torch.zeros(5, 1, 3)), "vectors"),
         (lambda: bi.quadrupole(2 * Z.repeat(30, 1, 1)), "vectors"),
         (lambda: bi.quadrupole(Z.repeat(30, 2, 1), torch.ones(30, 2)), "weights"),

@@ -78,6 +78,29 @@ def test_correlations_and_weights():
     assert np.isclose(e.sigma_phase(LAUNCHED), 4 * math.pi * e.sigma(LAUNCHED) / e.P)
 
 
+def test_usable_until_finds_the_first_time_also_where_errors_cancel_later():
+    """Opposite errors of period and rate: the error rises to a bump just above the limit, falls to nothing, and rises again."""
+    rng = np.random.default_rng(0)
+    bumps = 0
+    for i in range(40):
+        sP, sR = 10 ** rng.uniform(-6, -4), 10 ** rng.uniform(-13, -11)
+        peak = sP**2 / (2 * 600.0 * sR)  # of |n sP - n^2 P sR / 2|, at n = sP / (P sR)
+        P = 600.0
+        scale = P / 20 / peak * (1 + 10 ** rng.uniform(-6, 0)) if i % 2 else 1.0
+        e = bi.Ephemeris(T0, P, 0.0, 0.0, sP * scale, sR * scale, correlations=(0.0, 0.0, -1.0))
+        until = e.usable_until()
+        n = np.geomspace(1, 1000 * 365.25 * 86400 / P, 400_000)
+        bad = n[np.abs(n * sP * scale - n**2 * P * sR * scale / 2) > P / 20]
+        if len(bad) == 0:
+            continue
+        if until is None:
+            raise AssertionError((sP, sR, scale))
+        assert e.cycles(until) <= bad[0] * (1 + 1e-6)
+        assert abs(e.sigma(until) / (P / 20) - 1) < 1e-6
+        bumps += bad[0] < sP / (P * sR)
+    assert bumps > 10
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [

@@ -66,7 +66,7 @@ def test_numbers_of_gbgpu(printed):
 @pytest.mark.parametrize("f0", [2.61e-3, 6.22e-3])
 def test_interferometry_in_time(f0):
     """The slow part, put back on its carrier, is the Michelson signal of frozen arms in time, from the orbit's own strain."""
-    amp, phi0, iota, psi, lam, beta, N = 1e-22, 0.7, 0.9, 0.4, 1.77, 0.1, 64
+    amp, phi0, iota, psi, lam, beta, N = 1e-22, 0.7, 0.9, 0.4, 1.77, 0.1, 256
     h = bi.waveform(amp, f0, 0.0, 0.0, phi0, iota, psi, lam, beta, N=N)
     slow = torch.fft.ifft(torch.fft.ifftshift(h.channels, dim=-1), dim=-1) * (2 * N / FOUR_YEARS)
     t = torch.arange(N, dtype=torch.float64) * FOUR_YEARS / N
@@ -167,9 +167,29 @@ def test_single_precision_is_converted_and_large_batches_are_cut():
     assert apart(bi.waveform(*at).channels, bi.waveform(*at.double()).channels) < 1e-12
     many = torch.tensor(list(AT.values()), dtype=torch.float64).repeat(2, 60, 1)
     many[..., 6] = torch.linspace(0, 1, 120, dtype=torch.float64).view(2, 60)
-    h = bi.waveform(*many.unbind(-1), N=32)
-    assert (h.channels.shape, h.first.shape) == ((2, 60, 3, 32), (2, 60))
-    assert apart(h.channels[1, 50], bi.waveform(*many[1, 50], N=32).channels) < 1e-12
+    h = bi.waveform(*many.unbind(-1), N=128)
+    assert (h.channels.shape, h.first.shape) == ((2, 60, 3, 128), (2, 60))
+    assert apart(h.channels[1, 50], bi.waveform(*many[1, 50], N=128).channels) < 1e-12
+
+
+@pytest.mark.parametrize(("f0", "beta"), [(8e-3, 0.0), (9.5e-3, 0.6), (2e-2, 1.15)])
+def test_signals_are_not_folded(f0, beta):
+    """What is accepted at 256 samples is that of 8192, up to the lines beyond: nothing folds over at the ends."""
+    at = AT | {"f0": f0, "beta": beta}
+    few, many = bi.waveform(**at).channels[:2], bi.waveform(**at, N=8192).channels[:2]
+    assert apart(few, many[:, 4096 - 128 : 4096 + 128]) < 0.06
+    with pytest.raises(ArgumentError, match="'N'"):
+        bi.waveform(**at | {"f0": 1.4 * f0}, N=256)
+    assert bi.waveform(**at | {"f0": 1.4 * f0}, N=512).channels.shape == (3, 512)
+
+
+def test_single_precision_of_pi_is_pi():
+    pi = torch.tensor(math.pi, dtype=torch.float32)
+    assert float(pi) > math.pi
+    assert apart(bi.waveform(**AT | {"iota": pi}).channels, bi.waveform(**AT | {"iota": math.pi}).channels) < 1e-12
+    assert float(bi.angular_momentum(pi, 0.0, 0.0, 0.0)[2].abs()) < 1e-15
+    with pytest.raises(ArgumentError, match="iota"):
+        bi.angular_momentum(3.1416, 0.0, 0.0, 0.0)
 
 
 def test_numbers_of_physics():
@@ -196,6 +216,16 @@ def test_numbers_of_physics():
         (lambda: bi.noise(torch.tensor([1e-3, 0.0])), "f"),
         (lambda: bi.noise(1e-3, 1e12), "span"),
         (lambda: bi.waveform(**AT, N=1), "N"),
+        (lambda: bi.waveform(**AT | {"f0": 0.02}), "N"),
+        (lambda: bi.waveform(**AT | {"fdot": 1e-14}), "N"),
+        (lambda: bi.waveform(**AT | {"f0": 0.0}), "f0"),
+        (lambda: bi.waveform(**AT | {"f0": -1e-3}), "f0"),
+        (lambda: bi.waveform(**AT | {"f0": torch.tensor([1e-3, math.nan])}), "f0"),
+        (lambda: bi.waveform(**AT | {"iota": 3.2}), "iota"),
+        (lambda: bi.waveform(**AT | {"amp": -1e-22}), "amp"),
+        (lambda: bi.waveform(**AT | {"beta": 57.0}), "beta"),
+        (lambda: bi.waveform(**AT | {"psi": math.inf}), "psi"),
+        (lambda: bi.FourWaves(-1e-3, 0.0, 0.0, 1.0, 0.1), "f0"),
         (lambda: bi.waveform(**AT, span=0.0), "span"),
         (lambda: bi.FourWaves(2e-3, 0.0, 0.0, 1.0, 0.1, psd=torch.zeros(256, dtype=torch.float64)), "psd"),
         (lambda: bi.inner(torch.ones(2, 4), torch.ones(2, 4), torch.zeros(4), 1.0), "psd"),

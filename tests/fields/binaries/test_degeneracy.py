@@ -137,7 +137,12 @@ def test_candidates_in_frames_and_with_a_timed_phase():
         ({"iota": float("nan")}, "iota"),
         ({"timed_phase": 0.1}, "phase"),
         ({"phase": 0.1, "timed_phase": 0.1}, "sigma_timed"),
-        ({"phase": 0.1, "timed_phase": 0.1, "sigma_timed": -1.0}, "sigma_em"),
+        ({"phase": 0.1, "timed_phase": 0.1, "sigma_timed": -1.0}, "sigma_timed"),
+        ({"phase": 0.1, "timed_phase": 0.1, "sigma_timed": 0.0}, "sigma_timed"),
+        ({"phase": 0.1, "timed_phase": 0.1, "sigma_timed": 0.1, "sigma_phase": float("nan")}, "sigma_phase"),
+        ({"phase": 0.1, "channels": [(4, 0), (0, 3)]}, "channels"),
+        ({"phase": 0.1, "channels": ["radial velocity"]}, "channels"),
+        ({"phase": 0.1, "channels": [(4, 0)]}, "channels"),
         ({"sky": 3}, "sky"),
         ({"psi": "north"}, "psi"),
     ],
@@ -148,6 +153,36 @@ def test_candidates_refuse(change, name):
     given = {"sky": SkyCoord(10.0, 20.0, unit="deg"), "iota": 1.0, "psi": 0.3} | change
     with pytest.raises(ArgumentError, match=name):
         bi.candidates(given.pop("sky"), given.pop("iota"), given.pop("psi"), **given)
+
+
+def test_places_that_are_missing_and_errors_of_each():
+    from astropy.coordinates import SkyCoord
+
+    with pytest.raises(ArgumentError, match="sky"):
+        bi.candidates(SkyCoord([10.0, math.nan], [1.0, 2.0], unit="deg"), 1.0, 0.3)
+    there = SkyCoord([10.0, 20.0], [1.0, 2.0], unit="deg")
+    found = bi.candidates(there, 1.0, 0.3, phase=0.2, sigma_phase=[0.3, 3.0], timed_phase=0.2, sigma_timed=[0.4, 4.0])
+    logs = found.weights.log()
+    assert [float(x[0] - x[1]) for x in logs] == pytest.approx([math.pi**2 / (2 * 0.5**2), math.pi**2 / (2 * 5.0**2)], rel=1e-9)
+
+
+def test_phases_that_go_with_the_angles_of_other_channels():
+    """Each candidate's angle and phase together are a point that the channels cannot tell from the first."""
+    from astropy.coordinates import SkyCoord
+
+    for channels in (["gravitational waves", "astrometry"], ["gravitational waves", "ellipsoidal"], [(3, 1), (0, 2)], [(6, 2), (0, 4), (3, 3)]):
+        group = bi.degeneracy_group(channels)
+        try:
+            found = bi.candidates(SkyCoord(1.0, 2.0, unit="deg"), 1.0, 0.3, channels, phase=0.7)
+        except ArgumentError:
+            assert any(dpsi == 0 and 2 * dphi % 1 for dpsi, dphi in group.shifts())
+            continue
+        for psi, phase in zip((found.psi - 0.3).tolist(), (found.phase - 0.7).tolist()):
+            assert any(
+                abs(math.remainder(psi - 2 * math.pi * float(a), 2 * math.pi)) < 1e-9
+                and abs(math.remainder(phase - 2 * math.pi * float(b), math.pi)) < 1e-9
+                for a, b in group.shifts()
+            )
 
 
 def test_a_frame_that_aberrates_is_refused():

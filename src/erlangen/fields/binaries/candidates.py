@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -95,9 +96,9 @@ def candidates(
     channels: Iterable[Channel] = GW,
     *,
     phase: Any = None,
-    sigma_phase: float = 0.0,
+    sigma_phase: Any = 0.0,
     timed_phase: Any = None,
-    sigma_timed: float | None = None,
+    sigma_timed: Any = None,
 ) -> Candidates:
     """All directions of the angular momentum that agree with what was measured, in ICRS and Galactic coordinates.
 
@@ -115,8 +116,8 @@ def candidates(
         The candidates; equally likely, or weighted where a timed phase is given.
 
     Raises:
-        ArgumentError: an inclination outside of 0 to pi, a frame that is no rotation, a timed phase without its error or without
-            ``phase``.
+        ArgumentError: an inclination outside of 0 to pi, places that are missing, a timed phase without its error or without
+            ``phase``, a phase with channels that leave it open for one position angle.
 
     >>> from astropy.coordinates import SkyCoord
     >>> there = SkyCoord(102.89, 28.74, unit="deg")
@@ -131,6 +132,8 @@ def candidates(
     inclination = checked("iota", radians(iota, "iota"), 0.0, math.pi)
     angle = radians(psi, "psi")
     lon, lat = (torch.as_tensor(np.asarray(x.rad, float)) for x in (sky.spherical.lon, sky.spherical.lat))
+    if not bool((lon.isfinite() & lat.isfinite()).all()) or bool(np.any(getattr(sky, "mask", False))):
+        raise ArgumentError("sky", "places without gaps", repr(sky))
     group = degeneracy_group(channels)
     free = group.psi_values == math.inf
     shifts = (degeneracy_group(GW) if free else group).psi_shifts()
@@ -148,21 +151,30 @@ def candidates(
             raise ArgumentError("phase", "the orbital phase by gravitational waves, to compare with the timed one", "None")
         if sigma_timed is None:
             raise ArgumentError("sigma_timed", "the error of the timed phase, where weights are asked for", "None")
+        errors = {"sigma_phase": radians(sigma_phase, "sigma_phase"), "sigma_timed": radians(sigma_timed, "sigma_timed")}
+        for name, error in errors.items():
+            errors[name] = checked(name, error, 0.0).expand(shape)[..., None]
+        if not bool((errors["sigma_phase"] + errors["sigma_timed"] > 0).all()):
+            raise ArgumentError("sigma_timed", "an error above 0, of either phase", "both are 0")
         off = 2 * (at - radians(timed_phase, "timed_phase").expand(shape)[..., None])
-        logs = torch.as_tensor(phase_log_weights(off.numpy(), sigma_phase, sigma_timed))
+        logs = torch.as_tensor(phase_log_weights(off.numpy(), *(e.numpy() for e in errors.values())))
         weights = (logs - logs.logsumexp(-1, keepdim=True)).exp()
     return Candidates(group, inclination, turns, at, vectors, weights, continuous, sky)
 
 
 def _phase_shifts(group: DegeneracyGroup, shifts: list[float]) -> Tensor:
-    """The shift of the orbital phase, modulo half a turn, that goes with each shift of the position angle."""
-    if group.dim:
-        return torch.tensor([s % math.pi for s in shifts], dtype=torch.float64)
-    found = []
-    for s in shifts:
-        turn = s / (2 * math.pi)
-        found.append(next(2 * math.pi * float(dphi) % math.pi for dpsi, dphi in group.shifts() if abs(float(dpsi) - turn) < 1e-12))
-    return torch.tensor(found, dtype=torch.float64)
+    """The shift of the orbital phase, modulo half a turn, that goes with each shift of the position angle.
+
+    Raises:
+        ArgumentError: one position angle goes with several such phases.
+    """
+    if group.dim or any(dpsi == 0 and 2 * dphi % 1 for dpsi, dphi in group.shifts()):
+        raise ArgumentError(
+            "channels", "channels for which a position angle goes with one phase, modulo half a turn", f"the group {group}", "leave phase out"
+        )
+    of = {dpsi: dphi for dpsi, dphi in group.shifts()}
+    turns = [Fraction(j, len(shifts)) for j in range(len(shifts))]
+    return torch.tensor([2 * math.pi * float(of[turn]) % math.pi for turn in turns], dtype=torch.float64)
 
 
 def directions(vectors: Tensor, sky: Any) -> Any:
@@ -174,8 +186,17 @@ def directions(vectors: Tensor, sky: Any) -> Any:
     coordinates = engine("binaries", "astropy.coordinates")
     frame = sky.frame.replicate_without_data(copy=True)
     axes = coordinates.SkyCoord(coordinates.UnitSphericalRepresentation.from_cartesian(_cartesian(np.eye(3))), frame=frame)
-    turned = axes.icrs.cartesian.xyz.value
-    if not np.allclose(turned @ turned.T, np.eye(3), atol=1e-9):
+    try:
+        turned = axes.icrs.cartesian.xyz.value
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        coordinates.ConvertError,
+        engine("binaries", "astropy.units").UnitsError,
+    ):  # it needs a time, a place, or distances
+        turned = np.zeros((3, 3))
+    if not np.allclose(turned @ turned.T, np.eye(3), atol=1e-9) or np.linalg.det(turned) < 0:
         raise ArgumentError(
             "sky", "coordinates in a frame that is a rotation of ICRS", f"{frame.name!r}", "use sky.icrs or sky.galactic"
         )

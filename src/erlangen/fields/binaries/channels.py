@@ -52,7 +52,7 @@ class DegeneracyGroup(Annihilator):
         if self.psi_values == math.inf:
             return []
         if self.psi_values > LARGEST_SHIFTS:
-            unsupported(self, f"list of {self.psi_values} position angles")
+            unsupported(self, f"list of {self.psi_values} position angles", "use .values(0), and .sample(n)")
         return [2 * math.pi * j / self.psi_values for j in range(int(self.psi_values))]
 
     def breaks(self, channel: Channel) -> bool:

@@ -25,6 +25,8 @@ from erlangen.errors import ArgumentError
 from erlangen.fields.binaries.constants import GM_SUN, T_SUN, C
 
 Numbers = Tensor | float
+#: Relative rounding of single precision.
+SINGLE = 1.2e-7
 
 
 class SkyBasis(NamedTuple):
@@ -41,17 +43,20 @@ def tensor(x: Numbers) -> Tensor:
 
 
 def checked(name: str, x: Numbers, low: float, high: float = math.inf, *, open_low: bool = False) -> Tensor:
-    """Numbers in a range.
+    """Numbers in a range; one above its upper end by the rounding of single precision (its pi is larger than pi) is taken for that end.
 
     Raises:
         ArgumentError: one is not, or not finite; naming the first.
     """
     values = tensor(x)
+    if high < math.inf:
+        values = torch.where((values > high) & (values <= high + SINGLE * abs(high)), high, values)
     bad = ~values.isfinite() | (values < low) | (values > high) | ((values <= low) if open_low else torch.zeros_like(values).bool())
     if bool(bad.any()):
         first = float(values.detach()[bad].flatten()[0])
+        lower = "" if low == -math.inf else f" {'above' if open_low else 'of at least'} {low:.6g}"
         upper = "" if high == math.inf else f" and at most {high:.6g}"
-        raise ArgumentError(name, f"finite numbers {'above' if open_low else 'of at least'} {low:.6g}{upper}", f"{first!r}")
+        raise ArgumentError(name, f"finite numbers{lower}{upper}", f"{first!r}")
     return values
 
 

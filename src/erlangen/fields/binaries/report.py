@@ -29,8 +29,12 @@ GLOSSARY = {
 POPULATION = 20
 #: Candidates below this weight are excluded, in words.
 EXCLUDED = 1e-3
-#: The sine of the inclination, in its standard deviations, under which the position angle is called continuous.
+#: How far from face-on or face-off, in standard deviations of the inclination, the position angle is called continuous.
 NEARLY = 2.0
+#: An error of the position angle from which on it is not measured: half of the way to the next candidate.
+OPEN = math.pi / 4
+#: How many standard deviations the timed phase may be off the better pair of directions before it decides nothing.
+DISAGREES = 5.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Found:
         until: time until which the ephemeris decides, or nothing.
         timed: whether a timed phase was compared.
         sigma_timed: error of the waves' phase by timing at the epoch, radians.
+        off: of how many standard deviations the timed phase misses the better pair; above ``DISAGREES`` the candidates are not weighted.
     """
 
     measured: Measured
@@ -50,14 +55,23 @@ class Found:
     until: Any
     timed: bool
     sigma_timed: float | None
+    off: float | None = None
 
     @property
     def continuous(self) -> bool:
-        """Whether the position angle means nothing: face-on, or within twice the error of it."""
+        """Whether the position angle means nothing: face-on or within twice the error of it, or an error from 45 degrees on."""
+        return self._face_on or (self.measured.psi_error is not None and self.measured.psi_error >= OPEN)
+
+    @property
+    def _face_on(self) -> bool:
         m = self.measured
-        return bool(self.candidates.continuous) or (
-            m.iota_error is not None and math.sin(m.iota) < NEARLY * math.sin(min(m.iota_error, 1.5))
-        )
+        near = m.iota_error is not None and min(m.iota, math.pi - m.iota) < NEARLY * m.iota_error
+        return bool(self.candidates.continuous) or near
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether the timed phase fits neither pair of directions."""
+        return self.off is not None and self.off > DISAGREES
 
     @property
     def left(self) -> int:
@@ -67,10 +81,20 @@ class Found:
     def says(self) -> str:
         """The state in words."""
         if self.continuous:
-            return "continuous: nearly face-on"
+            return "continuous: nearly face-on" if self._face_on else "continuous: psi is not measured"
         if not self.timed:
-            return "four alike: no timed phase"
-        return {2: "two: the timed phase decides", 4: "four: the ephemeris is too old"}.get(self.left, f"{self.left}")
+            dated = self.measured.ephemeris is not None
+            return "four alike: no phase of the waves to compare" if dated else "four alike: no timed phase"
+        if self.disagrees:
+            return f"four: the timed phase fits neither pair, by {self.off:.0f} sigma"
+        if self.left == 2:
+            return "two: the timed phase decides"
+        return f"{'four' if self.left == 4 else self.left}: {'the ephemeris is too old' if self._aged else 'the phases are too uncertain'}"
+
+    @property
+    def _aged(self) -> bool:
+        """Whether it is the ephemeris that leaves the pairs open, not the error of the waves' own phase."""
+        return (self.sigma_timed or 0.0) > (self.measured.gw_phase_error or 0.0)
 
 
 def orientations(sources: Sources) -> list[Found]:
@@ -81,10 +105,15 @@ def orientations(sources: Sources) -> list[Found]:
         timed, sigma = None, None
         if m.ephemeris is not None and phase is not None:
             timed, sigma = m.ephemeris.phase(m.epoch), m.ephemeris.sigma_phase(m.epoch)
-        made = candidates(m.sky, m.iota, m.psi, phase=phase, sigma_phase=m.gw_phase_error or 0.0, timed_phase=timed,
-                          sigma_timed=sigma)  # fmt: skip
+        off = None
+        if timed is not None and phase is not None and sigma is not None:
+            half_turns = 2 * (phase - timed) / math.pi  # of the waves' phase; the pairs are at the whole numbers
+            off = math.pi * abs(half_turns - round(half_turns)) / max(math.hypot(m.gw_phase_error or 0.0, sigma), 1e-300)
+        weighed = timed is not None and (off is None or off <= DISAGREES)
+        made = candidates(m.sky, m.iota, m.psi, phase=phase, sigma_phase=m.gw_phase_error or 0.0,
+                          timed_phase=timed if weighed else None, sigma_timed=sigma)  # fmt: skip
         until = None if m.ephemeris is None else m.ephemeris.usable_until()
-        found.append(Found(m, made, until, timed is not None, sigma))
+        found.append(Found(m, made, until, timed is not None, sigma, off))
     return found
 
 
@@ -101,12 +130,20 @@ def orientation_outcome(sources: Sources, found: Sequence[Found], config: Mappin
     if other:
         parts.append(f"{other} another number")
     if loose:
-        parts.append(f"{loose} any position angle (nearly face-on)")
+        parts.append(f"{loose} any position angle (nearly face-on, or not measured)")
     answer = f"Of {len(found)} {'binary' if len(found) == 1 else 'binaries'}, {', '.join(parts)}."
-    aged = [f for f in found if f.timed and not f.continuous and f.left == 4]
-    if aged:
-        names = ", ".join(f.measured.name for f in aged[:3]) + (" and others" if len(aged) > 3 else "")
-        answer += f" The ephemeris of {names} is too old to decide."
+    open_ = [f for f in found if f.timed and not f.continuous and f.left != 2]
+    for members, says in (
+        ([f for f in open_ if not f.disagrees and f._aged], "The ephemeris of {} is too old to decide."),
+        ([f for f in open_ if not f.disagrees and not f._aged], "The phases of {} are too uncertain to decide."),
+        (
+            [f for f in open_ if f.disagrees],
+            "The timed phase of {} fits neither pair of directions: look at its scale of time, its event and its period.",
+        ),
+    ):
+        if members:
+            names = ", ".join(f.measured.name for f in members[:3]) + (" and others" if len(members) > 3 else "")
+            answer += " " + says.format(names)
     rows = []
     for f in found:
         m = f.measured
@@ -136,10 +173,11 @@ def orientation_outcome(sources: Sources, found: Sequence[Found], config: Mappin
     sharp = [f for f in found if not f.continuous]
     if len(sharp) >= POPULATION:
         Q = _population(sharp)
+        pole, error = Q.along(torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
         metrics["quadrupole"] = {
             "Q": Q.Q.tolist(),
             "p": Q.isotropic["p"],
-            "galactic pole": Q.along(torch.tensor([0.0, 0, 1]).double()),
+            "galactic pole": [pole, error] if math.isfinite(error) else None,
         }
         sections.append(_alignment(Q))
         answer += " Their orbits show no alignment." if Q.isotropic else f" Their orbits are aligned (p = {Q.isotropic['p']:.2g})."
@@ -163,6 +201,7 @@ def _numbers(f: Found) -> dict[str, Any]:
         "weights": f.candidates.weights.tolist(),
         "directions": f.left,
         "continuous": f.continuous,
+        "timed phase off (sigma)": f.off,
         "usable until": None if f.until is None else float(f.until.jyear),
     }
 
@@ -284,10 +323,11 @@ def _population(found: Sequence[Found]) -> Quadrupole:
 def _alignment(Q: Quadrupole) -> Section:
     value, error = Q.along(torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
     told = "do not show" if Q.isotropic else "show"
+    pole = f"<(L.z)^2> - 1/3 = {value:.3f} with an error of {error:.3f}" if math.isfinite(error) else "their candidates do not tell it"
     return Section(
         "Are they aligned?",
         [
             f"The orbits of these {Q.count} binaries {told} a quadrupole: {Q.isotropic.reason}, p = {Q.isotropic['p']:.3g}. Along the "
-            f"Galactic pole, <(L.z)^2> - 1/3 = {value:.3f} with an error of {error:.3f}. Each binary counts with all of its directions."
+            f"Galactic pole, {pole}. Each binary counts with all of its directions."
         ],
     )

@@ -17,14 +17,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
-from erlangen.fields.binaries.constants import ARM, F_STAR, FOUR_YEARS, C
+from erlangen.fields.binaries.constants import ARM, AU, F_STAR, FOUR_YEARS, YEAR_SIDEREAL, C
 from erlangen.fields.binaries.detector import spacecraft
-from erlangen.fields.binaries.geometry import Numbers, sky_basis, tensor
+from erlangen.fields.binaries.geometry import Numbers, checked, sky_basis, tensor
+from erlangen.groups.membership import may_look
 
 #: The parameters of a waveform, in this order.
 NAMES = ("amp", "f0", "fdot", "fddot", "phi0", "iota", "psi", "lam", "beta")
 #: So many waveforms are made at once: more at a time leave the processor's memory and are slower.
 AT_ONCE = 100
+#: Lines, for each year of data, by which the detector's own turning widens a signal: four harmonics of a year on either side.
+TURNING = 8
+
+
+#: What parameters may be.
+BOUNDS = {"amp": (0.0,), "iota": (0.0, math.pi), "beta": (-math.pi / 2, math.pi / 2)}
 
 
 class Waveform(NamedTuple):
@@ -69,16 +76,21 @@ def waveform(
     Args:
         amp, f0, fdot, fddot, phi0, iota, psi, lam, beta: numbers or tensors ``[*batch]``.
         span: seconds of data, from ``t = 0``.
-        N: times at which the slow part is sampled, and frequencies that come out.
+        N: times at which the slow part is sampled, and frequencies that come out; 256 do for four years up to 8 mHz.
 
     Raises:
-        ArgumentError: ``N`` or ``span`` is no positive number.
+        ArgumentError: ``N`` or ``span`` is no positive number, or ``N`` is less than the lines of a signal, so that its ends would fold
+            onto each other; a frequency that is not positive, an amplitude below zero, an inclination outside of 0 to pi, a latitude
+            outside of -pi/2 to pi/2, numbers that are not finite.
 
     >>> h = waveform(1e-22, 2.61e-3, 3.3e-17, 0.0, 0.7, 0.9, 0.4, 1.77, 0.1)
     >>> h.channels.shape, int(h.first)
     (torch.Size([3, 256]), 329339)
     """
     given = torch.broadcast_tensors(*(tensor(x) for x in (amp, f0, fdot, fddot, phi0, iota, psi, lam, beta)))
+    if may_look(*given):
+        for name, x in zip(NAMES, given):
+            checked(name, x, *BOUNDS.get(name, (-math.inf,)))
     shape = given[0].shape
     if shape.numel() > AT_ONCE:
         pieces = zip(*(x.reshape(-1).split(AT_ONCE) for x in given))
@@ -106,13 +118,18 @@ def polarised(
     """The answers to either polarisation of unit amplitude and phase zero, ``[*batch, 2, 3, N]``; all waveforms are their sums.
 
     Raises:
-        ArgumentError: ``N`` or ``span`` is no positive number.
+        ArgumentError: as :func:`waveform`.
     """
     if not isinstance(N, int) or isinstance(N, bool) or N < 2:
         raise ArgumentError("N", "a number of samples of at least 2", repr(N))
     if not (isinstance(span, (int, float)) and 0 < span < math.inf):
         raise ArgumentError("span", "a positive number of seconds", repr(span))
     f, df, ddf, lon, lat = torch.broadcast_tensors(*(tensor(x) for x in (f0, fdot, fddot, lam, beta)))
+    if may_look(f, df, ddf, lat):
+        checked("f0", f, 0.0, open_low=True)
+        lines = _lines(f.detach(), df.detach(), ddf.detach(), checked("beta", lat, *BOUNDS["beta"]).detach(), span)
+        if lines.numel() and not bool(lines.max() <= N):
+            raise ArgumentError("N", f"at least {float(lines.max()):.0f} samples, for signals that wide", repr(N))
     at = sky_basis(lon, lat)
     t = torch.arange(N, dtype=f.dtype, device=f.device) * (span / N)
     P = spacecraft(t)  # [N, 3, 3]
@@ -148,6 +165,13 @@ def polarised(
     scale = span / (2 * N)
     channels = torch.stack([(Z - X) / math.sqrt(2), (X - 2 * Y + Z) / math.sqrt(6), (X + Y + Z) / math.sqrt(3)], -2)
     return Waveform(scale * channels, bins - N // 2, span)
+
+
+def _lines(f: Tensor, df: Tensor, ddf: Tensor, lat: Tensor, span: float) -> Tensor:
+    """Over how many frequencies a signal spreads: the Doppler shift of the orbit about the sun, the detector's turning, the drift."""
+    years = span / YEAR_SIDEREAL
+    doppler = 4 * math.pi * f * lat.cos() * (AU / C) * years
+    return doppler + TURNING * years + 2 * (df.abs() * span + ddf.abs() * span**2 / 2) * span
 
 
 def _sinc(x: Tensor) -> Tensor:

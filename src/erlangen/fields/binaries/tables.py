@@ -29,6 +29,8 @@ UNITS = {
     "P": "s", "Pdot": "", "T0_error": "s", "P_error": "s", "Pdot_error": "", "T0_bjd_tdb": "d", "epoch_bjd_tdb": "d",
 }  # fmt: skip
 REQUIRED = ("inclination", "psi")
+#: Julian days of the years 1800 and 2200: a day outside of them is no Julian date, but a modified or a reduced one.
+FIRST_DAY, LAST_DAY = 2_378_497.0, 2_524_594.0
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,14 @@ def read_table(path: str | Path) -> Sources:
     registry = engine("binaries", "astropy.io.registry")
     form = {".ecsv": "ascii.ecsv", ".csv": "ascii.ecsv"}.get(path.suffix.lower())
     try:
-        table = tables.QTable.read(path, format=form)
+        native = {"astropy_native": True} if path.suffix.lower() in (".fits", ".fit", ".fts") else {}
+        table = tables.QTable.read(path, format=form, **native)
     except (*table_errors, registry.IORegistryError) as problem:
         raise ArgumentError(
-            "table", "a table that astropy reads, such as ECSV", f"'{path.name}': {str(problem).splitlines()[0]}"
+            "table",
+            "a table with units that astropy reads (.ecsv, .fits, .vot)",
+            f"'{path.name}': {str(problem).splitlines()[0]}",
+            "--write-example makes one to fill in",
         ) from None
     return sources_of(table)
 
@@ -113,6 +119,8 @@ def sources_of(table: Any) -> Sources:
         raise ArgumentError("table", "at least one row", "none")
     known = {"name", "sky", "event", "T0", "epoch", *UNITS, *(c for pair in PLACES for c in pair)}
     notes = [f"column {name!r} is not used" for name in table.colnames if name not in known]
+    placed = [pair for pair in ((("sky",), *PLACES)) if all(c in table.colnames for c in pair)]
+    notes += [f"the place is that of {' and '.join(placed[0])}; {' and '.join(pair)} are not used" for pair in placed[1:]]
     names = _names(table)
     sky, frame = _sky(table, names)
     columns = {name: _numbers(table, name, names) for name in UNITS if name in table.colnames}
@@ -136,11 +144,15 @@ def sources_of(table: Any) -> Sources:
     return Sources(rows, frame, tuple(notes))
 
 
+def _masked(column: Any, count: int) -> np.ndarray:
+    return np.broadcast_to(np.asarray(getattr(column, "mask", False)), count)
+
+
 def _names(table: Any) -> list[str]:
     if "name" not in table.colnames:
         raise ArgumentError("table", "a column 'name'", f"columns {', '.join(table.colnames)}")
     names = []
-    mask = np.broadcast_to(np.asarray(getattr(table["name"], "mask", False)), len(table))
+    mask = _masked(table["name"], len(table))
     for i, name in enumerate(table["name"]):
         if mask[i] or not str(name).strip():
             raise ArgumentError("table", "a name in every row", f"an empty cell in row {i + 1}, column 'name'")
@@ -157,6 +169,9 @@ def _sky(table: Any, names: Sequence[str]) -> tuple[Any, str]:
         sky = table["sky"]
         if not isinstance(sky, coordinates.SkyCoord):
             raise ArgumentError("table", "a column 'sky' of coordinates (SkyCoord)", type(sky).__name__)
+        gaps = _masked(sky, len(table)) | ~np.isfinite(sky.spherical.lon.rad) | ~np.isfinite(sky.spherical.lat.rad)
+        if gaps.any():
+            raise _cell("sky", names, int(gaps.argmax()), "a place", "an empty cell")
     else:
         pair = next((p for p in PLACES if all(c in table.colnames for c in p)), None)
         if pair is None:
@@ -178,8 +193,8 @@ def _sky(table: Any, names: Sequence[str]) -> tuple[Any, str]:
     wanted = str(table.meta.get("psi_frame", sky.frame.name))
     try:
         return sky.transform_to(wanted), wanted
-    except (ValueError, coordinates.ConvertError):
-        raise ArgumentError("table", "a frame that astropy knows in meta 'psi_frame'", repr(wanted)) from None
+    except (ValueError, TypeError, AttributeError, coordinates.ConvertError, engine("binaries", "astropy.units").UnitsError):
+        raise ArgumentError("table", "a frame of astropy, a rotation of ICRS, in meta 'psi_frame'", repr(wanted)) from None
 
 
 def _numbers(table: Any, name: str, names: Sequence[str], unit: str | None = None) -> np.ndarray:
@@ -188,7 +203,7 @@ def _numbers(table: Any, name: str, names: Sequence[str], unit: str | None = Non
     column, wanted = table[name], units.Unit(UNITS[name] if unit is None else unit)
     if getattr(column, "shape", ()) != (len(table),):
         raise ArgumentError("table", f"one number in each cell of {name!r}", f"shape {getattr(column, 'shape', '')}")
-    mask = np.broadcast_to(np.asarray(getattr(column, "mask", False)), len(table))
+    mask = _masked(column, len(table))
     given = getattr(column, "unit", None)
     if given is None and wanted != units.dimensionless_unscaled:
         raise ArgumentError("table", f"a unit of the column {name!r}, such as {'deg' if wanted == units.rad else wanted}", "none")
@@ -235,14 +250,17 @@ def _ephemeris(table: Any, i: int, names: Sequence[str], columns: dict[str, np.n
         return None
     for name in ("T0", "P", "T0_error", "P_error"):
         if (T0 if name == "T0" else found[name]) is None:
-            raise _cell(name, names, i, "a number, as the row has an ephemeris", "an empty cell")
+            wanted = "a number, as the row has an ephemeris"
+            if name == "T0":
+                wanted = "a time in TDB or TCB, or barycentric Julian days in TDB as 'T0_bjd_tdb', as the row has an ephemeris"
+            raise _cell(name, names, i, wanted, "an empty cell" if name in table.colnames else "none")
     if found["Pdot"] is not None and found["Pdot_error"] is None:
         raise _cell("Pdot_error", names, i, "the error of Pdot", "an empty cell")
     event = "star 1 eclipsed"
     if "event" in table.colnames:
-        event = str(table["event"][i])
+        event = "" if _masked(table["event"], len(table))[i] else str(table["event"][i])
         if event not in EVENTS:
-            raise _cell("event", names, i, f"one of {', '.join(EVENTS)}", repr(event))
+            raise _cell("event", names, i, f"one of {', '.join(EVENTS)}", repr(event) if event else "an empty cell")
     try:
         return Ephemeris(T0, found["P"] or 0.0, found["Pdot"] or 0.0, found["T0_error"], found["P_error"],
                          found["Pdot_error"] or 0.0, event)  # fmt: skip
@@ -257,6 +275,8 @@ def _time(table: Any, name: str, i: int, names: Sequence[str], columns: dict[str
     days = f"{name}_bjd_tdb"
     if name in table.colnames:
         column = table[name]
+        if days in table.colnames:
+            raise ArgumentError("table", f"one of the columns {name!r} and {days!r}", "both")
         if not isinstance(column, times.Time):
             raise ArgumentError("table", f"times with a scale in the column {name!r}", f"plain numbers or texts ({column.dtype})",
                                 f"barycentric Julian days in TDB are a column {days!r}")  # fmt: skip
@@ -267,10 +287,18 @@ def _time(table: Any, name: str, i: int, names: Sequence[str], columns: dict[str
             check_barycentric(t, name)
         except ArgumentError as problem:
             raise _cell(name, names, i, problem.expected, problem.got) from None
+        _dated(t.jd, name, names, i)
         return times.Time(t.jd1, t.jd2, format="jd", scale=t.scale)
     if days in columns and not math.isnan(columns[days][i]):
+        _dated(float(columns[days][i]), days, names, i)
         return times.Time(float(columns[days][i]), format="jd", scale="tdb")
     return None
+
+
+def _dated(day: float, column: str, names: Sequence[str], i: int) -> None:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        wanted = "a full Julian date of the years 1800 to 2200 (2400000.5 more than a modified one)"
+        raise _cell(column, names, i, wanted, f"{day!r}")
 
 
 def _cell(column: str, names: Sequence[str], i: int, expected: str, got: object) -> ArgumentError:
@@ -278,16 +306,17 @@ def _cell(column: str, names: Sequence[str], i: int, expected: str, got: object)
 
 
 def example_table() -> Any:
-    """A table to begin with, an astropy ``Table`` with units: four real binaries with their published inclinations and ephemerides.
+    """A table to begin with, an astropy ``Table`` with units: four real binaries.
 
-    Position angles and phases of waves are invented, as the detector does not fly yet.
+    Its comments say which numbers are published and which are placeholders. Position angles and phases of waves are invented, as the
+    detector does not fly yet.
     """
     tables, nan = engine("binaries", "astropy.table"), math.nan
     rows = [
         # name, ra, dec, inclination, psi, phase, T0, P, Pdot, errors
         ("SDSS J0651+2844", 102.8889, 28.7400, 86.9, 35.0, 250.0, 2455652.598091, 765.206543, -9.8e-12, 0.73, 5.5e-5, 2.8e-12),
-        ("ZTF J1539+5027", 234.8840, 50.4608, 84.15, 110.0, 20.0, 2458305.6827886, 414.7915404, -2.373e-11, 0.10, 2.9e-6, 5e-14),
-        ("HM Cnc", 121.5958, 15.4575, 38.0, 250.0, 80.0, nan, nan, nan, nan, nan, nan),
+        ("ZTF J1539+5027", 234.8840, 50.4608, 84.0, 110.0, 20.0, 2458305.6827886, 414.7915404, -2.373e-11, 0.1, 3e-6, 5e-14),
+        ("HM Cnc", 121.5956, 15.4586, 38.0, 250.0, 80.0, nan, nan, nan, nan, nan, nan),
         ("AM CVn", 188.7276, 37.6289, 43.0, 5.0, 130.0, nan, nan, nan, nan, nan, nan),
     ]
     names, *columns = zip(*rows)
@@ -304,8 +333,11 @@ def example_table() -> Any:
         table[title] = tables.MaskedColumn(array, unit=unit, mask=np.isnan(array))
     table.meta["psi_frame"] = "barycentricmeanecliptic"
     table.meta["comments"] = [
-        "Places, inclinations and ephemerides are published: Hermes et al. 2012 (J0651), Burdge et al. 2019 (J1539), Kupfer et al. 2018.",
-        "psi, gw_phase and their errors are invented: no detector has measured them yet.",
+        "An example, not a catalogue: look numbers up before you use them.",
+        "Published: places and inclinations (Kupfer et al. 2018, Burdge et al. 2019); P, Pdot and their errors of J0651 (Hermes et al. 2012);",
+        "T0, P and Pdot of J1539 (Burdge et al. 2019).",
+        "Placeholders, not checked against a paper: T0 and its error of J0651; all three errors of J1539; errors of inclinations.",
+        "Invented: psi, gw_phase and their errors, as no detector has measured them yet.",
         "psi: position angle of the projected angular momentum, from ecliptic north through east.",
         "gw_phase: phi0 of the waves (gbgpu's convention) at the epoch. event of T0: star 1 is eclipsed.",
     ]

@@ -136,15 +136,22 @@ class Ephemeris:
         The first such time after ``T0``. Where it is reached at ``T0``, that is ``T0``.
         """
         limit = self.P * USABLE_SHARE
-        low, high = 0.0, 1.0
         if self.sigma_after(0.0) > limit:
             return self.T0
         longest = HORIZON * 365.25 * 86_400 / self.P
-        while self.sigma_after(high) <= limit:
-            low, high = high, 1.5 * high
-            if high > longest:
-                return None
-        for _ in range(80):
+        if self.Pdot < 0:
+            longest = min(longest, -1 / self.Pdot)  # then the period has shrunk to nothing
+        # The variance is a polynomial of the fourth degree, which correlated errors let go up and down: between its turns it is monotone.
+        a, b, c = self.sigma_T0 or 0.0, longest * (self.sigma_P or 0.0), longest**2 / 2 * self.P * (self.sigma_Pdot or 0.0)
+        r, s, t = self.correlations
+        turns = np.roots([4 * c * c, 6 * t * b * c, 2 * (b * b + 2 * s * a * c), 2 * r * a * b])
+        places = [0.0, *sorted(x for x in np.real(turns).tolist() if 0 < x < 1), 1.0]
+        found = [x * longest for x in places]
+        i = next((i for i, n in enumerate(found) if self.sigma_after(n) > limit), None)
+        if i is None:
+            return None
+        low, high = found[i - 1], found[i]
+        for _ in range(200):
             middle = (low + high) / 2
             low, high = (middle, high) if self.sigma_after(middle) <= limit else (low, middle)
         units = engine("binaries", "astropy.units")
@@ -230,17 +237,19 @@ def wrong_pair_penalty(sigma: float) -> float:
     return math.pi**2 / (2 * sigma**2)
 
 
-def phase_log_weights(difference: Sequence[float] | np.ndarray, sigma_gw: float, sigma_em: float) -> np.ndarray:
-    """``-wrapped^2 / (2 (sigma_gw^2 + sigma_em^2))`` of differences of the waves' phase, radians.
+def phase_log_weights(
+    difference: Sequence[float] | np.ndarray, sigma_gw: float | np.ndarray, sigma_em: float | np.ndarray
+) -> np.ndarray:
+    """``-wrapped^2 / (2 (sigma_gw^2 + sigma_em^2))`` of differences of the waves' phase, radians; errors broadcast.
 
     Raises:
         ArgumentError: errors that are negative, or both zero.
     """
     for name, value in (("sigma_gw", sigma_gw), ("sigma_em", sigma_em)):
-        if not (_number(value) and value >= 0):
+        if not bool(np.all(np.isfinite(value)) and np.all(np.asarray(value) >= 0)):
             raise ArgumentError(name, "a number of at least 0", repr(value))
-    total = sigma_gw**2 + sigma_em**2
-    if not total:
+    total = np.asarray(sigma_gw, float) ** 2 + np.asarray(sigma_em, float) ** 2
+    if not np.all(total > 0):
         raise ArgumentError("sigma_em", "an error above 0, of either phase", "both are 0")
     off = (np.asarray(difference, float) + math.pi) % (2 * math.pi) - math.pi
     return -(off**2) / (2 * total)
