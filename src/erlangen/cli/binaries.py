@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg, subcommand
 
-
 #: Elements of a group that are listed at the prompt, at most.
 MOST_SHIFTS = 1000
 

@@ -170,7 +170,12 @@ def test_phases_that_go_with_the_angles_of_other_channels():
     """Each candidate's angle and phase together are a point that the channels cannot tell from the first."""
     from astropy.coordinates import SkyCoord
 
-    for channels in (["gravitational waves", "astrometry"], ["gravitational waves", "ellipsoidal"], [(3, 1), (0, 2)], [(6, 2), (0, 4), (3, 3)]):
+    for channels in (
+        ["gravitational waves", "astrometry"],
+        ["gravitational waves", "ellipsoidal"],
+        [(3, 1), (0, 2)],
+        [(6, 2), (0, 4), (3, 3)],
+    ):
         group = bi.degeneracy_group(channels)
         try:
             found = bi.candidates(SkyCoord(1.0, 2.0, unit="deg"), 1.0, 0.3, channels, phase=0.7)

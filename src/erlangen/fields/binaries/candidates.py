@@ -170,9 +170,12 @@ def _phase_shifts(group: DegeneracyGroup, shifts: list[float]) -> Tensor:
     """
     if group.dim or any(dpsi == 0 and 2 * dphi % 1 for dpsi, dphi in group.shifts()):
         raise ArgumentError(
-            "channels", "channels for which a position angle goes with one phase, modulo half a turn", f"the group {group}", "leave phase out"
+            "channels",
+            "channels for which a position angle goes with one phase, modulo half a turn",
+            f"the group {group}",
+            "leave phase out",
         )
-    of = {dpsi: dphi for dpsi, dphi in group.shifts()}
+    of = dict(group.shifts())
     turns = [Fraction(j, len(shifts)) for j in range(len(shifts))]
     return torch.tensor([2 * math.pi * float(of[turn]) % math.pi for turn in turns], dtype=torch.float64)
 

@@ -323,7 +323,9 @@ def _population(found: Sequence[Found]) -> Quadrupole:
 def _alignment(Q: Quadrupole) -> Section:
     value, error = Q.along(torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
     told = "do not show" if Q.isotropic else "show"
-    pole = f"<(L.z)^2> - 1/3 = {value:.3f} with an error of {error:.3f}" if math.isfinite(error) else "their candidates do not tell it"
+    pole = (
+        f"<(L.z)^2> - 1/3 = {value:.3f} with an error of {error:.3f}" if math.isfinite(error) else "their candidates do not tell it"
+    )
     return Section(
         "Are they aligned?",
         [

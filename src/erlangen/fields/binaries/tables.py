@@ -334,8 +334,8 @@ def example_table() -> Any:
     table.meta["psi_frame"] = "barycentricmeanecliptic"
     table.meta["comments"] = [
         "An example, not a catalogue: look numbers up before you use them.",
-        "Published: places and inclinations (Kupfer et al. 2018, Burdge et al. 2019); P, Pdot and their errors of J0651 (Hermes et al. 2012);",
-        "T0, P and Pdot of J1539 (Burdge et al. 2019).",
+        "Published: places and inclinations (Kupfer et al. 2018, Burdge et al. 2019); P, Pdot and their errors of J0651 "
+        "(Hermes et al. 2012); T0, P and Pdot of J1539 (Burdge et al. 2019).",
         "Placeholders, not checked against a paper: T0 and its error of J0651; all three errors of J1539; errors of inclinations.",
         "Invented: psi, gw_phase and their errors, as no detector has measured them yet.",
         "psi: position angle of the projected angular momentum, from ecliptic north through east.",
