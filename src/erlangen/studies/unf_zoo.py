@@ -46,13 +46,13 @@ BOOSTED = "boosting on statistics of weights"
 
 @dataclass(frozen=True)
 class Config:
-    """A zoo of perceptrons on the digits, three predictors, two seeds each."""
+    """A zoo of perceptrons on the digits, three predictors, three seeds each."""
 
     networks: int = 2000
     """Networks in the zoo; the last 300 are judged, the 300 before choose the epoch."""
-    epochs: int = 20
+    epochs: int = 14
     """Passes of each predictor over the zoo."""
-    seeds: int = 2
+    seeds: int = 3
     """Trainings of each predictor."""
     full: bool = False
     """Also a zoo of recurrent networks that add, with a learning curve (an hour or more)."""
