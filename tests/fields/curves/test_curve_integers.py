@@ -4,6 +4,7 @@ import random
 from fractions import Fraction
 from math import gcd, lcm
 
+import numpy as np
 import pytest
 import torch
 
@@ -208,6 +209,27 @@ def test_multiplication_is_that_of_complex_numbers():
     ("call", "argument"),
     [
         (lambda: Order(-28), "d"),
+        (lambda: Order(-7, True), "f"),
+        (lambda: Form(1.0, 1.0, 2.0), "form"),
+        (lambda: Form(np.int64(3), np.int64(2), np.int64(140)), "form"),  # its products would overflow
+        (lambda: Form.of(0, 1, -7), "a"),
+        (lambda: reduced_forms(-7.0), "D"),
+        (lambda: Ideal.prime(Order(-7, 6), 9), "ell"),
+        (lambda: Ideal.prime(Order(-419, 2), 15), "ell"),
+        (lambda: Ideal.prime(Order(-7), 1), "ell"),
+        (lambda: Ideal.prime(Order(-7), 0), "ell"),
+        (lambda: Ideal.of_norm(Order(-7), 0), "n"),
+        (lambda: Ideal.of_norm(Order(-7), -4), "n"),
+        (lambda: Ideal.generated(Order(-7), [(0, 0)]), "numbers"),
+        (lambda: Ideal.whole(Order(-7), 0), "numbers"),
+        (lambda: homs(Lattice.of_order(Order(-8)), Lattice.of_order(Order(-7))), "other"),
+        (lambda: Lattice.of_order(Order(-8)) * Lattice.of_order(Order(-7)), "other"),
+        (lambda: Lattice.of_order(Order(-8)) + Lattice.of_order(Order(-7)), "other"),
+        (lambda: Lattice.of_order(Order(-8)) & Lattice.of_order(Order(-7)), "other"),
+        (lambda: Lattice.of_order(Order(-8)).index(Lattice.of_order(Order(-7))), "other"),
+        (lambda: index_by_theorem(0, Order(-7), Order(-7)), "degree"),
+        (lambda: class_group(-23), "order"),
+        (lambda: class_group(Order(-23), avoiding=0), "avoiding"),  # once without end: every prime divides 0
         (lambda: Order(-7, 0), "f"),
         (lambda: split_discriminant(5), "D"),
         (lambda: Order.of_frobenius(67, 17), "trace"),

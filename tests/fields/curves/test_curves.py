@@ -2,14 +2,18 @@
 
 import itertools
 import random
-from math import gcd
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from math import gcd, lcm
 
 import pytest
 from sympy import isprime
 
-from erlangen.errors import ArgumentError, UnsupportedError
+from erlangen.errors import ArgumentError, MissingExtra, UnsupportedError
 from erlangen.fields import curves
 from erlangen.fields.curves import Curve, Ideal, Isogeny, Order, Torsion, curves_with_trace, isogenies
+from erlangen.fields.curves.engine import pari
 
 
 def by_invariant(j, p=67, trace=4):
@@ -224,6 +228,20 @@ def test_degrees_beside_exhaustive_search():
         (lambda: by_invariant(42).multiply(2, (1, 1)), "P", "(1, 1)"),
         (lambda: Torsion(by_invariant(42), 67), "n", "67"),
         (lambda: curves.class_group_action(3), "E", "3"),
+        (lambda: Curve(67, 5), "a", "5"),
+        (lambda: Curve(67, (1, 1), trace=2.0), "trace", "2.0"),
+        (lambda: Curve(67, j=42, trace=4.0), "trace", "4.0"),
+        (lambda: curves_with_trace(65, 1), "p", "65"),
+        (lambda: curves_with_trace(67, 1.5), "trace", "1.5"),
+        (lambda: by_invariant(42).multiply(2.5, None), "n", "2.5"),
+        (lambda: by_invariant(42).multiply(2, (1, 2, 3)), "P", "(1, 2, 3)"),
+        (lambda: Isogeny(by_invariant(42), 5), "kernel", "5"),
+        (lambda: isogenies("E", 2), "E", "'E'"),
+        (lambda: curves.walk(3, []), "E", "3"),
+        (lambda: curves.walk(by_invariant(42), [3]), "steps", "3"),
+        (lambda: curves.isogenous(by_invariant(42), 3), "E2", "3"),
+        (lambda: curves.recovered(3), "beta", "3"),
+        (lambda: curves.expected_neighbours(Order(-7, 2), Order(-7, 2), 4), "ell", "4"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, argument, words):
@@ -233,6 +251,102 @@ def test_bad_input_is_refused_by_name(call, argument, words):
     assert isinstance(caught.value, ValueError)
     assert caught.value.argument == argument
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("p", [5, 7])
+def test_exactly_the_subgroups_are_kernels(p):
+    """All monic polynomials up to degree three of all curves: those that pass are the x of a subgroup, by adding its points.
+
+    Three times the x of a point of order two once passed for a kernel of order six: Velu's formulas are an identity there.
+    """
+    accepted = 0
+    for E in (E for t in range(-5, 6) for E in curves_with_trace(p, t)):
+        E = Curve(p, E.short)
+        for poly in ([*c, 1] for d in (1, 2, 3) for c in itertools.product(range(p), repeat=d)):
+            roots = pari().Pol(poly[::-1]) * pari().Mod(1, p)
+            subgroup, order = _closed(E, roots)
+            try:
+                phi = Isogeny(E, poly)
+            except ArgumentError as refused:
+                assert refused.argument == "kernel"
+                assert not subgroup or order % p == 0
+                continue
+            assert subgroup
+            assert phi.degree == order
+            accepted += 1
+    assert accepted > 80
+
+
+def _closed(E, roots):
+    """Whether the points over some x, each root once, are closed under sums; and how many they are, zero among them."""
+    degrees = [int(f.poldegree()) for f in roots.factor()[0]]
+    if sum(degrees) < int(roots.poldegree()):
+        return False, 0
+    a = pari().ffgen(pari().ffinit(E.p, 2 * lcm(*degrees), "'a"))
+    gen = pari().ellinit([c * a**0 for c in E.a], a)
+    points = [pari()([0])]
+    for x in (roots * a**0).polrootsmod(a):
+        points += [pari()([x, y]) for y in gen.ellordinate(x)]
+    names = {str(P) for P in points}
+    return all(str(gen.elladd(P, Q)) in names for P in points for Q in points), len(points)
+
+
+def test_a_point_of_large_order_is_refused_not_counted_for_ever():
+    E = Curve(2**64 - 59, (3, 12345))
+    with pytest.raises(UnsupportedError, match="smaller order"):
+        Isogeny(E, next(E.points()))
+
+
+def test_without_pari_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cypari", None)
+    pari.cache_clear()
+    try:
+        assert curves.class_group(Order(-7, 6)).group.order == 4
+        for call in (
+            lambda: Curve(67, (3, 5)).trace,
+            lambda: isogenies(Curve(67, (3, 5)), 2),
+            lambda: curves.class_group(Order.of_discriminant(-(10**8) - 3)),
+        ):
+            with pytest.raises(MissingExtra, match=r"erlangen\[isogeny\]"):
+                call()
+    finally:
+        pari.cache_clear()
+
+
+def test_pari_starts_in_the_main_thread_only(monkeypatch):
+    monkeypatch.delitem(sys.modules, "cypari")
+    pari.cache_clear()
+    try:
+        with ThreadPoolExecutor(1) as pool, pytest.raises(UnsupportedError, match="import cypari there first"):
+            pool.submit(lambda: Curve(67, (3, 5)).trace).result()
+    finally:
+        monkeypatch.undo()
+        pari.cache_clear()
+    with ThreadPoolExecutor(4) as pool:  # once it has started, threads may ask it
+        traces = list(pool.map(lambda b: Curve(419, (3, b)).trace, range(1, 40)))
+    assert traces == [Curve(419, (3, b)).trace for b in range(1, 40)]
+
+
+@pytest.mark.parametrize("p", [5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43])
+def test_every_order_of_every_trace_has_as_many_curves_as_classes(p):
+    """All traces, j = 0 and 1728, anomalous and supersingular curves among them; PARI counts the classes."""
+    for trace in range(-int(2 * p**0.5), int(2 * p**0.5) + 1):
+        found = Counter(E.endomorphism_order() for E in curves_with_trace(p, trace))
+        orders = Order.of_frobenius(p, trace).overorders()
+        assert found == {order: int(pari().qfbclassno(order.discriminant)) for order in orders}
+
+
+@pytest.mark.parametrize("p", [5, 7, 11, 19])
+def test_ideals_of_every_curve_of_a_small_field(p):
+    """E[I] by points has N(I) of them, leads to endomorphisms (I : I), and is killed by I alone: units, ramified and inert primes."""
+    for trace in range(-int(2 * p**0.5), int(2 * p**0.5) + 1):
+        for E in curves_with_trace(p, trace):
+            for n in (n for n in (1, 2, 3, 4, 6, 9) if n % p):
+                for ideal in Ideal.of_norm(E.endomorphism_order(), n):
+                    phi = curves.ideal_isogeny(E, ideal)
+                    assert phi.degree == n
+                    assert Curve(p, phi.codomain.a).endomorphism_order() == ideal.multipliers
+                    assert phi.kernel_ideal() == ideal
 
 
 def test_a_kernel_that_frobenius_moves_is_refused():

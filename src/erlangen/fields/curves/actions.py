@@ -13,6 +13,7 @@ from erlangen.fields.curves.class_groups import ClassGroup, class_group
 from erlangen.fields.curves.curve import Curve
 from erlangen.fields.curves.ideals import Ideal
 from erlangen.fields.curves.kernel_ideals import eigenvalue
+from erlangen.fields.curves.orders import check_prime, square_root
 from erlangen.fields.curves.walk import walk
 from erlangen.reps.points import PointSet
 from erlangen.verdict import Verdict
@@ -122,9 +123,8 @@ class ClassGroupAction(Action):
 
     def letters(self, primes: tuple[int, ...] = ()) -> list[tuple[int, int]]:
         """Some primes with the ``b`` of their ideals ``(ell, (-b + sqrt D)/2)``."""
-        from erlangen.fields.curves.orders import square_root
-
         for ell in primes:
+            check_prime(ell, "primes")
             if (self.curve.p * self.curve.frobenius_order.f) % ell == 0:
                 raise ArgumentError("primes", "primes that do not divide the conductor of Z[pi]", repr(ell))
         return [(ell, square_root(self.order.discriminant, ell)) for ell in primes] or list(self.classes.primes[:3])

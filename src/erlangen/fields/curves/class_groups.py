@@ -53,12 +53,17 @@ class ClassGroup:
     _logs: Any = field(repr=False, compare=False)
 
     def form(self, g: Tensor) -> Form:
-        """The reduced form of an element."""
-        self.group.check(g)
+        """The reduced form of an element, ``[r]``."""
+        self._check_one(g)
         result = Form.principal(self.order.discriminant)
         for form, k in zip(self.generators, g.tolist()):
             result = result * form**k
         return result.reduced()
+
+    def _check_one(self, g: Tensor) -> None:
+        self.group.check(g)
+        if g.ndim != 1:
+            raise ArgumentError("g", f"one element of {self.group}", f"a batch of shape {tuple(g.shape[:-1])}", "take them in a loop")
 
     def element(self, of: Form | Ideal) -> Tensor:
         """The class of a form or of an invertible ideal, ``[r]``.
@@ -66,6 +71,8 @@ class ClassGroup:
         Raises:
             ArgumentError: another discriminant; an ideal that is not invertible.
         """
+        if not isinstance(of, Form | Ideal):
+            raise ArgumentError("of", f"a Form or an Ideal of {self.order}", repr(of))
         form = of.form if isinstance(of, Ideal) else of
         if isinstance(of, Ideal) and (of.order != self.order or not of.is_invertible):
             raise ArgumentError(
@@ -80,7 +87,7 @@ class ClassGroup:
 
         Where classes are listed it is the cheapest one, a step of degree ``ell`` at the cost of ``ell``.
         """
-        self.group.check(g)
+        self._check_one(g)
         word = self._words[tuple(g.tolist())]
         return {prime: k for prime, k in zip(self.primes, word) if k}
 
@@ -93,6 +100,7 @@ def class_group(order: Order, avoiding: int = 1) -> ClassGroup:
         avoiding: words are made of primes that do not divide this number.
 
     Raises:
+        ArgumentError: no :class:`~erlangen.fields.curves.Order`, or ``avoiding`` is no whole number from 1 on.
         UnsupportedError: a cyclic factor is beyond 2^62, the largest of :class:`erlangen.groups.FiniteAbelian`, or its order has a prime
             for which discrete logarithms are out of reach.
         MissingExtra: the discriminant is beyond -10^8 or there are more than 20 000 classes, and PARI is not installed.
@@ -102,6 +110,10 @@ def class_group(order: Order, avoiding: int = 1) -> ClassGroup:
     """
     from erlangen.fields.curves.forms import LARGEST_LISTED
 
+    if not isinstance(order, Order):
+        raise ArgumentError("order", "an Order", repr(order))
+    if not isinstance(avoiding, int) or avoiding < 1:  # every prime divides 0
+        raise ArgumentError("avoiding", "a whole number of at least 1", repr(avoiding))
     if -order.discriminant <= LARGEST_LISTED and order.class_number <= LARGEST_CLASSES:
         return _listed(order, avoiding)
     from erlangen.fields.curves.large_class_groups import large_class_group

@@ -39,13 +39,14 @@ class Curve:
     """
 
     def __init__(self, p: int, a: Sequence[int] | None = None, *, j: int | None = None, trace: int | None = None) -> None:
-        if not isinstance(p, int) or isinstance(p, bool) or p < 5 or not isprime(p):
-            raise ArgumentError("p", "a prime above 3", repr(p))
+        _check_field(p)
+        if trace is not None and (not isinstance(trace, int) or isinstance(trace, bool)):
+            raise ArgumentError("trace", "a whole number", repr(trace))
         if (a is None) == (j is None):
             raise ArgumentError("a", "either the coefficients a or the invariant j", "both" if a is not None else "neither")
         self.p = p
         if a is not None:
-            if len(a) not in (2, 5) or any(not isinstance(c, int) for c in a):
+            if not isinstance(a, Sequence) or len(a) not in (2, 5) or any(not isinstance(c, int) for c in a):
                 raise ArgumentError("a", "2 or 5 whole numbers: (a4, a6) or (a1, a2, a3, a4, a6)", repr(a))
             self.a = tuple(c % p for c in ((0, 0, 0, *a) if len(a) == 2 else a))
         else:
@@ -195,17 +196,21 @@ class Curve:
     def contains(self, P: Point) -> bool:
         if P is None:
             return True
+        if not isinstance(P, Sequence) or len(P) != 2 or not all(isinstance(c, int) for c in P):
+            return False
         (x, y), (a1, a2, a3, a4, a6) = P, self.a
         return (y * y + a1 * x * y + a3 * y - ((x + a2) * x + a4) * x - a6) % self.p == 0
 
     def check(self, P: Point, argument: str = "P") -> None:
         """Raise ArgumentError unless a point is on the curve."""
-        if P is not None and not (len(P) == 2 and all(isinstance(c, int) for c in P) and self.contains(P)):
+        if not self.contains(P):
             raise ArgumentError(argument, f"a point (x, y) of {self}, or None", repr(P))
 
     def multiply(self, n: int, P: Point) -> Point:
         """``n P``."""
         self.check(P)
+        if not isinstance(n, int):
+            raise ArgumentError("n", "a whole number", repr(n))
         return None if P is None else _point(self.gen.ellmul(list(P), n))
 
     def add(self, P: Point, Q: Point) -> Point:
@@ -252,6 +257,11 @@ def _of_invariant(p: int, j: Any, trace: int | None) -> tuple[int, ...]:
     raise ArgumentError("trace", f"one of {[c.trace for c in twists]}, the traces of the curves of j = {j}", repr(trace))
 
 
+def _check_field(p: int) -> None:
+    if not isinstance(p, int) or isinstance(p, bool) or p < 5 or not isprime(p):
+        raise ArgumentError("p", "a prime above 3", repr(p))
+
+
 def _generator(p: int) -> int:
     from sympy import primitive_root
 
@@ -267,11 +277,17 @@ def _check_trace(E: Curve, trace: int) -> None:
 def curves_with_trace(p: int, trace: int) -> list[Curve]:
     """All curves over the field of ``p`` elements with this trace, up to isomorphism over the field, by ascending ``j``: an isogeny class.
 
-    Goes through all ``j``: for small ``p``.
+    Goes through all ``j``: for small ``p``. A trace that no curve has gives an empty list.
+
+    Raises:
+        ArgumentError: ``p`` is no prime above 3, or the trace no whole number.
 
     >>> [E.j for E in curves_with_trace(67, 4)]
     [4, 14, 18, 32, 33, 35, 42, 44, 51, 57]
     """
+    _check_field(p)
+    if not isinstance(trace, int):
+        raise ArgumentError("trace", "a whole number", repr(trace))
     found = []
     for j in range(p):
         if j in (0, 1728 % p):

@@ -25,6 +25,9 @@ def isogenous(E1: Curve, E2: Curve) -> Verdict:
     >>> print(isogenous(Curve(67, j=42, trace=4), Curve(67, j=42, trace=-4)))
     does not hold: there is an isogeny over the field of 67 elements (exact; traces 4 and -4)
     """
+    for name, E in (("E1", E1), ("E2", E2)):
+        if not isinstance(E, Curve):
+            raise ArgumentError(name, "a Curve", repr(E))
     if E1.p != E2.p:
         raise ArgumentError("E2", f"a curve over the field of {E1.p} elements", f"one over that of {E2.p}")
     return Verdict(
@@ -36,9 +39,6 @@ def isogenous(E1: Curve, E2: Curve) -> Verdict:
 
 
 def _check_isogenous(E1: Curve, E2: Curve) -> None:
-    for name, E in (("E1", E1), ("E2", E2)):
-        if not isinstance(E, Curve):
-            raise ArgumentError(name, "a Curve", repr(E))
     if not isogenous(E1, E2):
         raise ArgumentError("E2", f"a curve of trace {E1.trace}, as E1 is", f"no isogeny: traces {E1.trace}, {E2.trace}")
 
@@ -73,6 +73,8 @@ def recovered(beta: Isogeny) -> Verdict:
     >>> [(phi.codomain.j, recovered(phi).holds) for phi in isogenies(E, 2)]
     [(14, False), (42, True), (42, True)]
     """
+    if not isinstance(beta, Isogeny):
+        raise ArgumentError("beta", "an Isogeny", repr(beta))
     ideal = beta.kernel_ideal()
     quotient = ideal_isogeny(beta.domain, ideal)
     f1, f2 = beta.codomain.endomorphism_order().f, beta.domain.endomorphism_order().f
@@ -95,7 +97,7 @@ def ascended(E: Curve, f: int) -> Curve:
     [4, 14, 42]
     """
     here = E.endomorphism_order()
-    if f < 1 or here.f % f:
+    if not isinstance(f, int) or f < 1 or here.f % f:
         raise ArgumentError("f", f"a divisor of the conductor {here.f}", repr(f))
     for ell, k in factorint(here.f // f).items():
         for _ in range(k):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import gcd, isqrt
+from math import floor, gcd, isqrt
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class Form:
     """``a x^2 + b x y + c y^2`` with whole ``a, c > 0`` and a negative discriminant.
 
     Raises:
-        ArgumentError: it is not positive definite.
+        ArgumentError: a coefficient is no whole number of Python, or the form is not positive definite.
 
     >>> three, seven = Form(3, 2, 140), Form(7, 2, 60)
     >>> three**5 == seven.reduced(), (three**27).is_principal
@@ -31,6 +31,8 @@ class Form:
     c: int
 
     def __post_init__(self) -> None:
+        if not type(self.a) is type(self.b) is type(self.c) is int:  # NumPy's would overflow without a word
+            raise ArgumentError("form", "three whole numbers of Python", f"({self.a!r}, {self.b!r}, {self.c!r})")
         if self.a <= 0 or self.discriminant >= 0:
             raise ArgumentError("form", "a positive definite form: a > 0 and b^2 < 4 a c", f"({self.a}, {self.b}, {self.c})")
 
@@ -39,8 +41,10 @@ class Form:
         """The form of discriminant ``D`` that begins with ``a, b``.
 
         Raises:
-            ArgumentError: ``b^2 - D`` is no multiple of ``4 a``.
+            ArgumentError: ``a`` is not positive, or ``b^2 - D`` is no multiple of ``4 a``.
         """
+        if a < 1:
+            raise ArgumentError("a", "a whole number of at least 1", repr(a))
         c, rest = divmod(b * b - D, 4 * a)
         if rest:
             raise ArgumentError("b", f"a number whose square is {D} modulo {4 * a}", repr(b))
@@ -125,9 +129,9 @@ class Form:
                 base = base * base
         return result
 
-    def values(self, largest: int) -> set[int]:
+    def values(self, largest: float) -> set[int]:
         """All numbers up to ``largest`` that it takes at integers, zero left out."""
-        D = -self.discriminant
+        D, largest = -self.discriminant, max(floor(largest), 0)
         found: set[int] = set()
         for y in range(isqrt(4 * self.a * largest // D) + 1):
             # |2 a x + b y| <= sqrt(4 a largest - |D| y^2)
@@ -183,5 +187,5 @@ def count_reduced(D: int) -> int:
 
 
 def _check_listed(D: int) -> None:
-    if D >= 0 or D % 4 > 1 or D < -LARGEST_LISTED:
+    if not isinstance(D, int) or D >= 0 or D % 4 > 1 or D < -LARGEST_LISTED:
         raise ArgumentError("D", f"a negative discriminant from {-LARGEST_LISTED} on", repr(D))

@@ -19,14 +19,23 @@ from erlangen.verdict import Verdict
 def index_by_theorem(degree: int, order1: Order, order2: Order) -> int:
     """``[End(E2) : Hom(E1, E2) beta] = deg(beta) f1/gcd(f1, f2)`` of an isogeny ``beta`` from E2 to E1.
 
+    Raises:
+        ArgumentError: the degree is no whole number from 1 on, or the orders are of two fields.
+
     >>> index_by_theorem(2, Order(-7, 2), Order(-7, 1)), index_by_theorem(2, Order(-7, 1), Order(-7, 2))
     (4, 2)
     """
+    if not isinstance(degree, int) or isinstance(degree, bool) or degree < 1:
+        raise ArgumentError("degree", "a whole number of at least 1", repr(degree))
     return degree * order1.f // (order1 + order2).f
 
 
 def homs(a1: Lattice, a2: Lattice) -> Lattice:
-    """``Hom(E1, E2)`` of the curves of two lattices: ``{x : x a1 in a2}``."""
+    """``Hom(E1, E2)`` of the curves of two lattices: ``{x : x a1 in a2}``.
+
+    Raises:
+        ArgumentError: the lattices are of two fields: there is no isogeny.
+    """
     return a2.colon(a1)
 
 

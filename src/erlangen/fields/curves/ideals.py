@@ -16,7 +16,7 @@ from sympy import divisors
 
 from erlangen.errors import ArgumentError
 from erlangen.fields.curves.forms import Form
-from erlangen.fields.curves.orders import Order, split_discriminant
+from erlangen.fields.curves.orders import Order, check_prime, split_discriminant, square_root
 
 #: An element ``x + y w`` of the field, as ``(x, y)``.
 Number = tuple[Fraction | int, Fraction | int]
@@ -100,17 +100,29 @@ class Lattice:
 
     def __le__(self, other: Lattice) -> bool:
         """Whether it lies in the other one."""
-        return all(x in other for x in self.basis)
+        return self.d == other.d and all(x in other for x in self.basis)
 
     def __mul__(self, other: Lattice) -> Lattice:
-        """All sums of products."""
+        """All sums of products.
+
+        Raises:
+            ArgumentError: a lattice of another field; so do sums, intersections, colons and indices.
+        """
+        self._check(other)
         return Lattice.spanned(self.d, [multiply(self.d, x, y) for x in self.basis for y in other.basis])
 
+    def _check(self, other: Lattice) -> None:
+        if not isinstance(other, Lattice) or self.d != other.d:
+            got = f"one of {other.d}" if isinstance(other, Lattice) else repr(other)
+            raise ArgumentError("other", f"a lattice in the field of discriminant {self.d}", got)
+
     def __add__(self, other: Lattice) -> Lattice:
+        self._check(other)
         return Lattice.spanned(self.d, [*self.basis, *other.basis])
 
     def __and__(self, other: Lattice) -> Lattice:
         """What both have in common, by the duals of both matrices."""
+        self._check(other)
         return (self._dual() + other._dual())._dual()
 
     def _dual(self) -> Lattice:
@@ -126,10 +138,12 @@ class Lattice:
 
     def index(self, other: Lattice) -> Fraction:
         """``[self : other]``, a fraction where the other is no part of it."""
+        self._check(other)
         return other.covolume / self.covolume
 
     def colon(self, other: Lattice) -> Lattice:
         """``(self : other) = {x : x other in self}``, from the definition: the intersection of ``self / y`` over a basis of ``other``."""
+        self._check(other)
         first, second = (self._over(y) for y in other.basis)
         return first & second
 
@@ -199,10 +213,9 @@ class Ideal:
         """``(ell, (-b + sqrt D)/2)``; without ``b``, that of the least ``b >= 0``.
 
         Raises:
-            ArgumentError: ``b^2`` is not ``D`` modulo ``4 ell``, or there is no such ``b``.
+            ArgumentError: ``ell`` is no prime, ``b^2`` is not ``D`` modulo ``4 ell``, or there is no such ``b``.
         """
-        from erlangen.fields.curves.orders import square_root
-
+        check_prime(ell)
         D = order.discriminant
         b = square_root(D, ell) if b is None else b
         if (b * b - D) % (4 * ell):
@@ -227,9 +240,14 @@ class Ideal:
     def of_norm(cls, order: Order, n: int) -> list[Ideal]:
         """All ideals of norm ``n``, invertible or not.
 
+        Raises:
+            ArgumentError: ``n`` is no whole number from 1 on.
+
         >>> [len(Ideal.of_norm(Order(-7, 6), n)) for n in (1, 2, 3, 4)]     # 2 and 3 divide the conductor
         [1, 1, 1, 3]
         """
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise ArgumentError("n", "a whole number of at least 1", repr(n))
         found = []
         for c in divisors(n):
             for b in range(n // c):

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError, unsupported
 from erlangen.fields.curves.curve import Curve, Point, _point
 from erlangen.fields.curves.engine import pari, whole
 from erlangen.fields.curves.kernels import division_polynomial, rational_kernels
 
 if TYPE_CHECKING:
     from erlangen.fields.curves.ideals import Ideal
+
+
+#: Kernels of points up to this order are listed.
+LARGEST_KERNEL = 20_000
 
 
 class Isogeny:
@@ -33,6 +37,7 @@ class Isogeny:
     Raises:
         ArgumentError: the point is not on the curve; the polynomial is not that of a subgroup; the field's prime divides the degree; the
             codomain is not isomorphic to the quotient.
+        UnsupportedError: the point has an order above 20 000.
 
     >>> E = Curve(67, j=42, trace=4)
     >>> phi = isogenies(E, 2)[0]
@@ -53,7 +58,7 @@ class Isogeny:
         elif isinstance(kernel, tuple):
             poly = _of_point(domain, kernel)
         else:
-            if not kernel or any(not isinstance(c, int) for c in kernel) or kernel[-1] % domain.p != 1:
+            if not isinstance(kernel, list) or not all(isinstance(c, int) for c in kernel) or not kernel or kernel[-1] % domain.p != 1:
                 raise ArgumentError("kernel", "a point (x, y), or a list of whole coefficients, the last one 1", repr(kernel))
             poly = _polynomial(kernel, domain.p)
         self._set(domain, poly)
@@ -92,6 +97,8 @@ class Isogeny:
         """Raise unless the images of points lie on the quotient: a polynomial identity, which fails unless the kernel is a subgroup."""
         if self.degree == 1:
             return
+        if int(self._poly.gcd(self._poly.deriv()).poldegree()):  # a double x would count its points twice
+            raise ArgumentError("kernel", "the x of its points, each once", f"{self.kernel}, which has one several times")
         x, y = pari()("'x"), pari()("'y")
         a1, a2, a3, a4, a6 = self.domain.a
         if self.codomain.discriminant:
@@ -220,6 +227,8 @@ def isogenies(E: Curve, ell: int) -> list[Isogeny]:
     >>> len(isogenies(Curve(67, j=33, trace=4), 2)), len(isogenies(Curve(67, j=42, trace=4), 3))
     (3, 4)
     """
+    if not isinstance(E, Curve):
+        raise ArgumentError("E", "a Curve", repr(E))
     return [Isogeny._made(E, poly) for poly in rational_kernels(E, ell)]
 
 
@@ -265,11 +274,14 @@ def _polynomial(coefficients: Sequence[int], p: int) -> Any:
 def _of_point(E: Curve, P: Any) -> Any:
     E.check(P, "kernel")
     gp, p = pari(), E.p
-    poly, Q, seen = gp.Mod(1, p) * gp("'x") ** 0, P, set()
-    while Q is not None and Q[0] not in seen:
-        seen.add(Q[0])
-        poly = poly * (gp("'x") - Q[0])
-        Q = E.add(Q, P)
+    Q, xs = P, dict.fromkeys([P[0] % p])
+    while (Q := E.add(Q, P)) is not None and Q[0] not in xs:
+        xs[Q[0]] = None
+        if 2 * len(xs) > LARGEST_KERNEL:
+            unsupported(P, f"list of its multiples: there are more than {LARGEST_KERNEL}", "take a point of a smaller order")
+    poly = gp.Mod(1, p) * gp("'x") ** 0
+    for x in xs:
+        poly = poly * (gp("'x") - x)
     return poly
 
 

@@ -40,6 +40,8 @@ def ideal_isogeny(E: Curve, ideal: Ideal) -> Isogeny:
     >>> phi.degree, phi.codomain.montgomery_coefficient
     (3, 158)
     """
+    if not isinstance(E, Curve):
+        raise ArgumentError("E", "a Curve", repr(E))
     order = E.endomorphism_order()
     if not isinstance(ideal, Ideal) or ideal.order != order:
         raise ArgumentError("ideal", f"an ideal of {order}, the endomorphisms of {E}", repr(ideal))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def check_prime(ell: int, p: int, argument: str = "ell") -> None:
     """Raise ArgumentError unless ``ell`` is a prime other than ``p``."""
-    if not isinstance(ell, int) or not isprime(ell) or ell == p:
+    if not isinstance(ell, int) or isinstance(ell, bool) or not isprime(ell) or ell == p:
         raise ArgumentError(argument, f"a prime other than {p}, the field's characteristic", repr(ell))
 
 

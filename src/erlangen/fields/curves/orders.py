@@ -61,7 +61,7 @@ class Order:
     def __post_init__(self) -> None:
         if split_discriminant(self.d)[1] != 1:
             raise ArgumentError("d", "a fundamental discriminant", repr(self.d), f"its field has {split_discriminant(self.d)[0]}")
-        if not isinstance(self.f, int) or self.f < 1:
+        if not isinstance(self.f, int) or isinstance(self.f, bool) or self.f < 1:
             raise ArgumentError("f", "a conductor of at least 1", repr(self.f))
 
     @classmethod
@@ -172,12 +172,19 @@ class Order:
                 yield ell, square_root(D, ell)
 
 
+def check_prime(ell: int, argument: str = "ell") -> None:
+    """Raise ArgumentError unless a number is prime."""
+    if not isinstance(ell, int) or isinstance(ell, bool) or not isprime(ell):
+        raise ArgumentError(argument, "a prime", repr(ell))
+
+
 def square_root(D: int, ell: int) -> int:
     """The least ``b >= 0`` with ``b^2 = D mod 4 ell`` for a prime ``ell``.
 
     Raises:
-        ArgumentError: there is none.
+        ArgumentError: ``ell`` is no prime, or there is none.
     """
+    check_prime(ell)
     if ell == 2:
         found = [b for b in range(3) if (b * b - D) % 8 == 0]
     else:

@@ -10,7 +10,7 @@ from sympy import factorint
 
 from erlangen.errors import ArgumentError, unsupported
 from erlangen.fields.curves.engine import pari, whole
-from erlangen.fields.curves.orders import Order
+from erlangen.fields.curves.orders import Order, check_prime, kronecker
 
 if TYPE_CHECKING:
     from erlangen.fields.curves.curve import Curve
@@ -154,10 +154,9 @@ def expected_neighbours(order: Order, frobenius: Order, ell: int) -> dict[str, i
     Below ``j`` 0 and 1728, whose units exchange kernels, the count of kernels is the same, and several lead to one curve.
 
     Raises:
-        ArgumentError: the order does not contain Frobenius.
+        ArgumentError: the order does not contain Frobenius, or ``ell`` is no prime.
     """
-    from erlangen.fields.curves.orders import kronecker
-
+    check_prime(ell)
     if not frobenius <= order:
         raise ArgumentError("order", f"an order that contains {frobenius}", repr(order))
     v, V = _power(order.f, ell), _power(frobenius.f, ell)

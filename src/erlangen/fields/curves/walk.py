@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from erlangen.errors import ArgumentError
 from erlangen.fields.curves.curve import Curve
 from erlangen.fields.curves.kernels import check_eigenvalue, quotient, short_kernel
 
@@ -20,16 +21,21 @@ def walk(E: Curve, steps: Iterable[tuple[int, int]]) -> list[Curve]:
             goes back, has the eigenvalue ``trace - lam``.
 
     Raises:
-        ArgumentError: ``ell`` is not such a prime, or ``lam`` no eigenvalue.
+        ArgumentError: not a curve, a step is no such pair, ``ell`` is not such a prime, or ``lam`` no eigenvalue.
 
     >>> E = Curve.montgomery(419, 0)
     >>> [curve.montgomery_coefficient for curve in walk(E, [(3, 1), (3, 1), (3, -1)])]
     [158, 410, 158]
     """
+    if not isinstance(E, Curve):
+        raise ArgumentError("E", "a Curve", repr(E))
     p, trace, (a, b) = E.p, E.trace, E.short
     order = getattr(E, "_order", None)  # level steps keep it
     found = []
-    for ell, eigenvalue in steps:
+    for step in steps:
+        if not isinstance(step, Sequence) or len(step) != 2 or not all(isinstance(k, int) for k in step):
+            raise ArgumentError("steps", "pairs (ell, eigenvalue) of whole numbers", repr(step))
+        ell, eigenvalue = step
         lam = check_eigenvalue(p, trace, ell, eigenvalue)
         a, b = quotient(p, a, b, short_kernel(p, a, b, trace, ell, lam), ell)
         found.append(Curve._made(p, (a, b), trace, order))
