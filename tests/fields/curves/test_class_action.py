@@ -36,7 +36,25 @@ def test_the_toys_orbits():
         assert action.act_ideal(ideal, E) == curves.walk(E, [(form.a, 1)])[-1] == curves.ideal_isogeny(E, ideal).codomain
 
 
-@pytest.mark.parametrize(("p", "trace"), [(67, 4), (103, 4), (109, 6), (113, -2), (199, 0), (419, 0), (1009, 10), (131, 5), (61, -1), (37, 2), (5, 0), (7, 0), (7, 1), (11, 0)])
+@pytest.mark.parametrize(
+    ("p", "trace"),
+    [
+        (67, 4),
+        (103, 4),
+        (109, 6),
+        (113, -2),
+        (199, 0),
+        (419, 0),
+        (1009, 10),
+        (131, 5),
+        (61, -1),
+        (37, 2),
+        (5, 0),
+        (7, 0),
+        (7, 1),
+        (11, 0),
+    ],
+)
 def test_axioms_on_every_order_of_an_isogeny_class(p, trace):
     """Acceptance 7: identity, compatibility, freeness, transitivity for all class groups of a census."""
     every = curves_with_trace(p, trace)

@@ -265,14 +265,11 @@ def test_exactly_the_subgroups_are_kernels(p):
         for poly in ([*c, 1] for d in (1, 2, 3) for c in itertools.product(range(p), repeat=d)):
             roots = pari().Pol(poly[::-1]) * pari().Mod(1, p)
             subgroup, order = _closed(E, roots)
-            try:
-                phi = Isogeny(E, poly)
-            except ArgumentError as refused:
-                assert refused.argument == "kernel"
-                assert not subgroup or order % p == 0
+            if not subgroup or order % p == 0:
+                with pytest.raises(ArgumentError, match="kernel"):
+                    Isogeny(E, poly)
                 continue
-            assert subgroup
-            assert phi.degree == order
+            assert Isogeny(E, poly).degree == order
             accepted += 1
     assert accepted > 40
 

@@ -63,7 +63,9 @@ class ClassGroup:
     def _check_one(self, g: Tensor) -> None:
         self.group.check(g)
         if g.ndim != 1:
-            raise ArgumentError("g", f"one element of {self.group}", f"a batch of shape {tuple(g.shape[:-1])}", "take them in a loop")
+            raise ArgumentError(
+                "g", f"one element of {self.group}", f"a batch of shape {tuple(g.shape[:-1])}", "take them in a loop"
+            )
 
     def element(self, of: Form | Ideal) -> Tensor:
         """The class of a form or of an invertible ideal, ``[r]``.

@@ -24,7 +24,9 @@ def pari() -> Any:
     """
     if "cypari" not in sys.modules and threading.current_thread() is not threading.main_thread():
         unsupported(  # it takes over Ctrl-C when it starts, which Python allows to the main thread alone
-            f"the thread {threading.current_thread().name!r}", "PARI, which starts in the main thread only", "import cypari there first"
+            f"the thread {threading.current_thread().name!r}",
+            "PARI, which starts in the main thread only",
+            "import cypari there first",
         )
     found = engine("isogeny", "cypari").pari
     if found.stacksizemax() < STACK:  # never made smaller: others may use the same PARI

@@ -58,7 +58,12 @@ class Isogeny:
         elif isinstance(kernel, tuple):
             poly = _of_point(domain, kernel)
         else:
-            if not isinstance(kernel, list) or not all(isinstance(c, int) for c in kernel) or not kernel or kernel[-1] % domain.p != 1:
+            if (
+                not isinstance(kernel, list)
+                or not all(isinstance(c, int) for c in kernel)
+                or not kernel
+                or kernel[-1] % domain.p != 1
+            ):
                 raise ArgumentError("kernel", "a point (x, y), or a list of whole coefficients, the last one 1", repr(kernel))
             poly = _polynomial(kernel, domain.p)
         self._set(domain, poly)
