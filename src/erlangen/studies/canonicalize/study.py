@@ -44,7 +44,7 @@ PARTS = {
         {
             RIVAL: RIVAL_CLAIM,
             "learned-pose": "the pose of charged bodies that is learned is as good as the principal axes at short training, "
-            "better at long, and no worse than a random one",
+            "better at long, and level with a frozen random one or better",
             "moved-bodies": "models in a canonical pose have one error on data as they are and on moved data",
         },
     ),
