@@ -23,44 +23,6 @@ def steps() -> list[tuple[int, int]]:
     return [(ell, lam if ell == 3 or rng.random() < 0.5 else (TRACE - lam) % ell) for ell, lam in chosen]
 
 
-def bare(way: list[tuple[int, int]]) -> list[int]:
-    """The same walk as a user of PARI writes it down: points where Frobenius is 1, or a greatest common divisor; Velu by ellisogeny."""
-    from cypari import pari
-
-    p, one, x = PRIME, pari.Mod(1, PRIME), pari("'x")
-    a = [0, 0, 0, *COEFFICIENTS]
-    for ell, lam in way:
-        E = pari.ellinit(a, p)
-        if lam == 1:
-            count, kernel = p + 1 - TRACE, None
-            while count % ell == 0:
-                count //= ell
-            for start in range(10**6):
-                y = E.ellordinate(start)
-                if len(y):
-                    P = E.ellmul([start, y[0]], count)
-                    while len(P) > 1:
-                        kernel, P = P, E.ellmul(P, ell)
-                    if kernel is not None:
-                        break
-        else:
-            psi = E.elldivpol(ell) * one
-            k = min(lam, ell - lam)
-            below, here, above = (pari.Mod(E.elldivpol(n) * one, psi) for n in (k - 1, k, k + 1))
-            curve, t = pari.Mod(pari.Pol([1, 0, a[3], a[4]]) * one, psi), pari.Mod(x * one, psi)
-            moved = t**p - t
-            if k == 1:
-                missed = moved
-            elif k % 2:
-                missed = moved * (4 * curve * here**2) + below * above
-            else:
-                missed = moved * here**2 + 4 * curve * below * above
-            kernel = psi.gcd(missed.lift())
-            kernel = kernel / kernel.pollead()
-        a = [int(c.lift()) if c.type() == "t_INTMOD" else int(c) for c in E.ellisogeny(kernel, 1)]
-    return a
-
-
 def passagemath(way: list[tuple[int, int]]) -> None:
     from sage.all__sagemath_schemes import GF, EllipticCurve
 
@@ -79,6 +41,10 @@ def main() -> None:
     from _timing import compare, show
 
     from erlangen.fields import curves
+    from erlangen.studies.isogeny.bare import bare_walk
+
+    def bare(way: list[tuple[int, int]]) -> list[int]:
+        return bare_walk(PRIME, *COEFFICIENTS, TRACE, way)
 
     E = curves.Curve(PRIME, COEFFICIENTS)
     assert curves.Curve(PRIME, bare(way)) == curves.walk(E, way)[-1]
