@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from erlangen.extras import engine
+
 
 def bare_walk(p: int, a: int, b: int, trace: int, way: Iterable[tuple[int, int]]) -> list[int]:
     """Where steps ``(ell, eigenvalue)`` lead from ``y^2 = x^3 + a x + b``: ``[a1, a2, a3, a4, a6]`` of the last curve.
@@ -13,8 +15,7 @@ def bare_walk(p: int, a: int, b: int, trace: int, way: Iterable[tuple[int, int]]
     polynomial; quotients are ``ellisogeny``'s. Degrees that divide the trace are taken at the eigenvalues 1 and -1 only: at others both
     kernels have one greatest common divisor.
     """
-    from cypari import pari
-
+    pari = engine("isogeny", "cypari").pari
     one, x = pari.Mod(1, p), pari("'x")
     d = next(d for d in range(2, p) if pow(d, (p - 1) // 2, p) == p - 1)
     here = [0, 0, 0, a, b]
@@ -52,8 +53,7 @@ def _point(E: Any, ell: int, count: int) -> Any:
 
 def _common(E: Any, here: list[int], p: int, ell: int, lam: int) -> Any:
     """The polynomial of the points where ``x^p`` is the ``x`` of ``lam`` times the point."""
-    from cypari import pari
-
+    pari = engine("isogeny", "cypari").pari
     one, x = pari.Mod(1, p), pari("'x")
     psi, k = E.elldivpol(ell) * one, min(lam, ell - lam)
     below, at, above = (pari.Mod(E.elldivpol(n) * one, psi) for n in (k - 1, k, k + 1))
