@@ -69,6 +69,12 @@ def test_rounding_is_neither_good_nor_bad():
     assert not check_allocation(Allocation(inst, [1, 1, 0]), "EFX0")
     assert not check_allocation(Allocation(Instance([[noise, 1.0, 0.5], [1, 1, 1]], tolerance=0), [1, 1, 0]), "EFX")
     assert "goods" in Instance([[-noise, 0.5]]).utility_classes
+    # 3e290 + 2e290 is not 5e290 in binary: beyond 2^53 a float is whole by its exponent only.
+    large = Instance([[5e290, 3e290, 2e290]] * 2)
+    assert not large.exact
+    assert check_allocation(Allocation(large, [0, 1, 1]), "EF")
+    assert not Instance(np.array([[2**25, 1]], dtype=np.float32)).exact
+    assert Instance(np.array([[2.0**53, 1]])).exact
 
 
 @pytest.mark.parametrize("top", [10**400, 1e300, 10.0**-300, 5e-324])
@@ -146,7 +152,7 @@ def test_floats_are_compared_with_a_tolerance_or_exactly():
         ([[1, 2]], {"items": "ab"}, "'items': expected a list of names"),
         ([[1, 2]], {"tolerance": -1}, "'tolerance'"),
         ([[1e308, 1e308, 0.5]], {}, "sums are finite"),
-        ([[10**400, 0.5]], {}, "one beyond it beside a decimal"),
+        ([[10**400, 0.5]], {}, "one beyond it beside floating-point numbers"),
     ],
 )
 def test_bad_tables_are_refused_by_cell(u, names, said):

@@ -27,8 +27,8 @@ LARGEST_INT = 2**62
 class Instance:
     """Who values what how much: additive utilities ``u[i][o]`` of any sign, agents in rows and items in columns.
 
-    Integers, Fractions, Decimals and floating-point numbers that are whole are computed with exactly, over one common denominator (in
-    int64 where it is certain that nothing overflows, else in Python's integers). Where a number is none of these, all are
+    Integers, Fractions, Decimals and floating-point numbers that are whole (and not beyond the whole numbers that their digits hold, 2^53
+    of float64) are computed with exactly, over one common denominator (in int64 where it is certain that nothing overflows, else in Python's integers). Where a number is none of these, all are
     floating-point, and comparisons allow for ``tolerance``, relative to the sum of a person's ``|u|``; what an item is worth up to that
     counts as nothing, so that 0.1 + 0.2 - 0.3 is neither good nor bad.
 
@@ -65,7 +65,9 @@ class Instance:
         if tolerance is not None and not given:
             raise ArgumentError("tolerance", "a number from 0 up, below 1", repr(tolerance))
         rows, own_agents, own_items = _rows(u)
-        tolerance = _spacing(u) if tolerance is None else tolerance
+        spacing = _spacing(u)
+        tolerance = spacing if tolerance is None else tolerance
+        largest = 2**53 if spacing == TOLERANCE else 16 / spacing
         n, m = len(rows), len(rows[0]) if len(rows) else 0
         if not n:
             raise ArgumentError("u", "at least one agent (a row)", "none")
@@ -81,7 +83,7 @@ class Instance:
             for name, row in zip(self.agents, rows):
                 if len(row) != m:
                     raise ArgumentError("u", f"{m} numbers in each row", f"{len(row)} in that of {name!r}")
-            self._keep([[_cell(v, a, o) for v, o in zip(row, self.items)] for a, row in zip(self.agents, rows)], float(tolerance))
+            self._keep([[_cell(v, a, o, largest) for v, o in zip(row, self.items)] for a, row in zip(self.agents, rows)], float(tolerance))
         self.numbers.flags.writeable = False
 
     def _keep(self, cells: list[list[Any]], tolerance: float) -> None:
@@ -102,7 +104,7 @@ class Instance:
             self.numbers = np.array([[float(v) for v in row] for row in cells], dtype=np.float64).reshape(n, m)
         except OverflowError:
             raise ArgumentError(
-                "u", "numbers that are all exact, or none beyond 1.8e308", "one beyond it beside a decimal"
+                "u", "numbers that are all exact, or none beyond 1.8e308", "one beyond it beside floating-point numbers"
             ) from None
         with np.errstate(over="ignore"):
             if not np.isfinite((n + 1) * np.abs(self.numbers).sum()):
@@ -248,8 +250,8 @@ def _spacing(u: Any) -> float:
     return float(max([TOLERANCE, *(8 * np.finfo(d).eps for d in kinds)]))
 
 
-def _cell(value: Any, agent: str, item: str) -> Any:
-    """An int, a Fraction, or a float that is no whole number."""
+def _cell(value: Any, agent: str, item: str, largest: float) -> Any:
+    """An int, a Fraction, or a float that is no whole number, or beyond those that its digits hold."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, (bool, int)):
@@ -259,7 +261,7 @@ def _cell(value: Any, agent: str, item: str) -> Any:
     if isinstance(value, (float, Decimal)) and math.isfinite(value):
         if isinstance(value, Decimal):
             return Fraction(value)
-        return int(value) if value.is_integer() else value
+        return int(value) if value.is_integer() and abs(value) <= largest else value
     raise ArgumentError("u", "a finite number in every cell", f"{value!r} for {agent!r} and {item!r}")
 
 
