@@ -68,7 +68,11 @@ def test_what_is_proven_and_what_shows_that_something_does_not_hold(files, capsy
     assert out.startswith(
         "Nobody prefers what another one has, and nobody can be better off unless somebody is worse off. Ann gets "
     )
-    assert "Found and checked: EF; PO. Made by each thing to who values it most, weighted" in out
+    assert "Found and checked: EF and PO. Made by each thing to who values it most, weighted" in out
+    (files / "crowd.csv").write_text("x," + ",".join("ABCDEFGHIJ") + "\n" + "".join(f"t{k}{',1' * 10}\n" for k in range(20)))
+    code, out, _ = call(capsys, "divide", "crowd.csv")
+    assert out.startswith("Nobody prefers what another one has, ")
+    assert "A gets 2 things, worth 2 to A; " in out
     code, out, _ = call(capsys, "divide", "many.csv", "--want", "EF13")
     assert "Guaranteed: " in out
     assert "modified double round robin" in out

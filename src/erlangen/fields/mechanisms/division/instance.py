@@ -28,8 +28,8 @@ class Instance:
     """Who values what how much: additive utilities ``u[i][o]`` of any sign, agents in rows and items in columns.
 
     Integers, Fractions, Decimals and floating-point numbers that are whole (and not beyond the whole numbers that their digits hold, 2^53
-    of float64) are computed with exactly, over one common denominator (in int64 where it is certain that nothing overflows, else in Python's integers). Where a number is none of these, all are
-    floating-point, and comparisons allow for ``tolerance``, relative to the sum of a person's ``|u|``; what an item is worth up to that
+    of float64) are computed with exactly, over one common denominator (in int64 where it is certain that nothing overflows, else in
+    Python's integers). Where a number is none of these, all are floating-point, and comparisons allow for ``tolerance``, relative to the sum of a person's ``|u|``; what an item is worth up to that
     counts as nothing, so that 0.1 + 0.2 - 0.3 is neither good nor bad.
 
     Args:
@@ -83,7 +83,9 @@ class Instance:
             for name, row in zip(self.agents, rows):
                 if len(row) != m:
                     raise ArgumentError("u", f"{m} numbers in each row", f"{len(row)} in that of {name!r}")
-            self._keep([[_cell(v, a, o, largest) for v, o in zip(row, self.items)] for a, row in zip(self.agents, rows)], float(tolerance))
+            self._keep(
+                [[_cell(v, a, o, largest) for v, o in zip(row, self.items)] for a, row in zip(self.agents, rows)], float(tolerance)
+            )
         self.numbers.flags.writeable = False
 
     def _keep(self, cells: list[list[Any]], tolerance: float) -> None:

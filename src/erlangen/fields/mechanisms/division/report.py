@@ -38,6 +38,8 @@ STRONG_TO_WEAK = (("EF", "PO"), ("EFX3", "PO"), ("EFX", "PO"), ("EF1", "PO"), ("
 SECONDS = 20.0
 #: Whole numbers are written out up to so many digits.
 MOST_DIGITS = 15
+#: The answer lists things up to so many people and things; beyond it counts them, and the table lists.
+MOST_LISTED = (8, 60)
 #: Tables are drawn up to so many items and people.
 MOST_DRAWN = (80, 30)
 GLOSSARY = {a.name: f"{a.title}: {a.says}" for a in AXIOMS if "allocation" in a.of}
@@ -106,8 +108,10 @@ def divide_outcome(
             verdicts[name] = check_allocation(answer, name, seconds=SECONDS)
             bar.advance()
     verdicts = {name: verdicts[name] for name in names}
+    brief = inst.n > MOST_LISTED[0] or inst.m > MOST_LISTED[1]
     shares = [
-        f"{agent} gets {_listed(items)}, worth {number(answer.utilities[agent])} to {agent}"
+        f"{agent} gets {f'{len(items)} things' if brief and len(items) > 1 else _listed(items)}, "
+        f"worth {number(answer.utilities[agent])} to {agent}"
         for agent, items in answer.bundles.items()
     ]
     shown = "; ".join(shares[:12]) + (f"; and {len(shares) - 12} more" if len(shares) > 12 else "")
@@ -189,7 +193,7 @@ def _promise(answer: Allocation, asked: Sequence[str], told: str) -> str:
     ):
         if names:
             words = [name if axiom(name).says in told.lower() else f"{axiom(name).says} ({name})" for name in names]
-            parts.append(f"{said}: {'; '.join(words)}.")
+            parts.append(f"{said}: {('; ' if any(' ' in w for w in words) else ' and ').join(words)}.")
     return " ".join([*parts, f"Made by {by}."])
 
 
