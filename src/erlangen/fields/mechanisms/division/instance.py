@@ -29,8 +29,8 @@ class Instance:
 
     Integers, Fractions, Decimals and floating-point numbers that are whole (and not beyond the whole numbers that their digits hold, 2^53
     of float64) are computed with exactly, over one common denominator (in int64 where it is certain that nothing overflows, else in
-    Python's integers). Where a number is none of these, all are floating-point, and comparisons allow for ``tolerance``, relative to the sum of a person's ``|u|``; what an item is worth up to that
-    counts as nothing, so that 0.1 + 0.2 - 0.3 is neither good nor bad.
+    Python's integers). Where a number is none of these, all are floating-point, and comparisons allow for ``tolerance``, relative to
+    the sum of a person's ``|u|``; what an item is worth up to that counts as nothing, so that 0.1 + 0.2 - 0.3 is neither good nor bad.
 
     Args:
         u: rows of numbers, an array ``[n, m]``, a pandas DataFrame (index: agents), a :class:`~erlangen.data.Labelled` (rows: agents), or
