@@ -91,8 +91,8 @@ SYSTEMS = (
         "discover",
         "works on SimCLR, SimSiam, Barlow Twins with any finite group or continuous parameters; photonic crystals",
         "small images of clothes: an SVM on pixels has 84.7 % from 4000 labels in 4 s, features that predict turns 82.6 % after "
-        "160 s; level at 100 labels (69.5 % and 70.4 %): the closed forms are enough there; what it shows is which symmetries "
-        "features should feel",
+        "160 s; photonic cells: trees on invariants 3.0 % error, the best pre-trained network 4.1 %: simple ways are enough "
+        "there; what it shows is which symmetries features should feel",
     ),
     System(
         7,

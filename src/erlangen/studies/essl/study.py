@@ -33,7 +33,7 @@ class Config:
     """Photonic cells without labels."""
     labelled: int = 400
     """Photonic cells with a density of states to learn from; half as many choose the epoch, as many are tested on."""
-    epochs: int = 30
+    epochs: int = 21
     """Epochs of self-supervision and of fine-tuning (photonics)."""
     family: Literal["blob", "gpm"] = "blob"
     """Cells without symmetry, sensitive to half shifts; or of plane group pm, sensitive to quarter turns (photonics)."""
