@@ -168,3 +168,32 @@ def test_samples_copied_by_the_group_are_as_likely():
     right = [k for k in range(4) if abs(math.remainder(float(timed.values[k, :, 3].median()) - TRUE["phi0"], 2 * math.pi)) < 0.5]
     assert len(right) == 2
     assert abs(float(timed.mode_weights[right].sum()) - 1) < 1e-12
+
+
+@pytest.mark.parametrize("c", [torch.zeros(4), torch.full((4,), math.nan), torch.ones(2, 4)])
+def test_products_that_hold_nothing(c):
+    waves = bi.FourWaves(*PLACE)
+    with pytest.raises(ArgumentError, match="'c'"):
+        bi.find_modes(waves, c.double())
+    with pytest.raises(ArgumentError, match="'c'"):
+        bi.sample_posterior(waves, c.double(), 10)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        b"cos\nsystem\n(S'true'\ntR.",
+        b"cbuiltins\neval\n(S'1'\ntR.",
+        b"castropy.units.core\nUnit.__init__\n.",
+        b"\x80\x04\x8c\x12astropy.units.core\x8c\x0dUnit.__init__\x93.",
+        b"cnumpy\nload\n.",
+    ],
+)
+def test_the_reader_of_the_binaries_takes_numbers_only(what):
+    """Nothing but arrays and units is looked up, in either form of the format, so that nothing can be called."""
+    import io
+
+    from erlangen.fields.binaries.verification import _Reader
+
+    with pytest.raises(ArgumentError, match="numbers with units only"):
+        _Reader(io.BytesIO(what)).load()

@@ -175,7 +175,7 @@ def _phase_shifts(group: DegeneracyGroup, shifts: list[float]) -> Tensor:
             f"the group {group}",
             "leave phase out",
         )
-    of = dict(group.shifts())
+    of = {shift[0]: shift[1] for shift in group.shifts()}
     turns = [Fraction(j, len(shifts)) for j in range(len(shifts))]
     return torch.tensor([2 * math.pi * float(of[turn]) % math.pi for turn in turns], dtype=torch.float64)
 

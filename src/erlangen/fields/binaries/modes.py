@@ -72,7 +72,7 @@ def find_modes(
         grid: by default 61 inclinations, 96 angles, 96 phases.
 
     Raises:
-        ArgumentError: an error of the phase that is not positive, a batch of binaries.
+        ArgumentError: an error of the phase that is not positive, a batch of binaries, products that are zero or not finite.
 
     >>> b = FourWaves(2.61e-3, 3.3e-17, 0.0, 1.77, 0.1)
     >>> c = b.correlate(b.data(amp=1e-22, iota=1.2, psi=0.4, phi0=0.7))
@@ -81,6 +81,7 @@ def find_modes(
     """
     if c.shape != (4,):
         raise ArgumentError("c", "the four products of one binary", f"shape {tuple(c.shape)}")
+    _check_products(c)
     _check_timed(timed_phase)
     grid = Grid.regular() if grid is None else grid
     L = waves.grid(c, grid)
@@ -136,11 +137,16 @@ def sample_posterior(
         generator: of random numbers.
 
     Raises:
-        ArgumentError: no positive number, an error of the phase that is not positive.
+        ArgumentError: no positive number, an error of the phase that is not positive, products of a batch, zero or not finite.
     """
     for name, number in (("count", count), ("thin", thin)):
         if not isinstance(number, int) or number < 1:
             raise ArgumentError(name, "a whole number of at least 1", repr(number))
+    if not isinstance(burn, int) or burn < 0:
+        raise ArgumentError("burn", "a whole number of at least 0", repr(burn))
+    if c.shape != (4,):
+        raise ArgumentError("c", "the four products of one binary", f"shape {tuple(c.shape)}")
+    _check_products(c)
     _check_timed(timed_phase)
     amp, iota, psi, phi0 = waves.best(c)
     start = torch.stack([amp.log(), iota.cos().clamp(-0.999, 0.999), phi0 + 2 * psi, phi0 - 2 * psi])
@@ -250,6 +256,11 @@ def _apart(a: Tensor, b: Tensor) -> float:
 def _off(a: Tensor, b: Tensor | float) -> Tensor:
     """The difference of angles in [-pi, pi)."""
     return (a - b + math.pi) % (2 * math.pi) - math.pi
+
+
+def _check_products(c: Tensor) -> None:
+    if not bool(c.isfinite().all()) or not bool(c.any()):
+        raise ArgumentError("c", "products with data that hold something: finite, not all zero", repr(c.tolist()))
 
 
 def _check_timed(timed: tuple[float, float] | None) -> None:

@@ -147,7 +147,15 @@ def timing() -> Found:
     section = Section(
         "How accurate the ephemeris must be",
         "Times of eclipses are barycentric, in TDB; the waves' phase is wanted in TCB at the same place.",
-        tables=[Table("Ephemerides", columns, rows)],
+        tables=[
+            Table(
+                "Ephemerides",
+                columns,
+                rows,
+                "Period, rate and their errors as published. T0 and its error (0.73 s) were not checked against the paper; they weigh "
+                "nothing here.",
+            )
+        ],
         figures=[bi.usable_chart(drawn)],
     )
     return (

@@ -19,7 +19,7 @@ from erlangen.studies.lisa_orientations.claims import CLAIMS, Config
 from erlangen.studies.lisa_orientations.fits import fits, groups
 from erlangen.studies.lisa_orientations.populations import populations
 from erlangen.studies.lisa_orientations.precision import precision, timing
-from erlangen.studies.lisa_orientations.rival import rival
+from erlangen.studies.lisa_orientations.rival import rivals
 
 
 def run(config: Config, *, quiet: bool = False) -> Outcome:
@@ -29,11 +29,12 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     started = time.perf_counter()
     with one_thread():
         parts = [groups(), fits(config, quiet), precision(config), timing(), populations(config)]
-        beside = rival(config.seed)
+        beside = rivals(config.seed)
     claims = Claims([claim for part in parts for claim in part[0]])
     metrics: dict[str, Any] = {}
     for part in parts:
         metrics.update(part[2])
+    fitted = metrics["fits"]
     return Outcome(
         name="lisa-orientations",
         title="Orientations of white-dwarf binaries: four directions, then two",
@@ -43,13 +44,14 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         metrics=metrics,
         sections=[part[1] for part in parts],
         seconds=time.perf_counter() - started,
-        answer=f"{claims.summary()}: waves leave four directions of each loud binary, a timed phase two.",
+        answer=f"{claims.summary()}: waves leave four directions in {fitted['four']} of {fitted['loud']} loud binaries, a timed phase two "
+        f"in {fitted['two']}.",
         key_numbers=[
             KeyNumber("loud binaries", metrics["fits"]["loud"]),
             KeyNumber("modes, waves alone", metrics["fits"]["modes, waves"]),
             KeyNumber("modes, with timing", metrics["fits"]["modes, timed"]),
         ],
-        rivals=[beside],
+        rivals=beside,
         glossary=GLOSSARY,
     )
 
