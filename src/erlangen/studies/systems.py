@@ -119,8 +119,8 @@ SYSTEMS = (
         "orientations of gravitational-wave binaries",
         "fields/binaries",
         "works: degeneracy groups of any channels, waveforms, ephemerides, candidates on the sky; `erlangen binaries`",
-        beside="weights of the four modes: level with a grid of the posterior (both exact; 0.17 s beside 0.05 to 0.10 s); the same sampler, "
-        "not folded, is off by 0.1 in 0.5 s",
+        beside="weights of the four modes: level with a grid of the posterior (both exact; 0.17 s beside 0.05 to 0.10 s); the same "
+        "sampler, not folded, is off by 0.1 in 0.5 s",
     ),
     System(
         10,

@@ -101,7 +101,19 @@ def rivals(seed: int) -> list[Rival]:
         ),
     ]
     return [
-        Rival(name, "one image, copied by the group", "largest error of a mode's weight", errors[0], errors[i], "lower", seconds[0],
-              seconds[i], settings, scale, level=1e-9, note=note)  # fmt: skip
+        Rival(
+            name,
+            "one image, copied by the group",
+            "largest error of a mode's weight",
+            errors[0],
+            errors[i],
+            "lower",
+            seconds[0],
+            seconds[i],
+            settings,
+            scale,
+            level=1e-9,
+            note=note,
+        )  # fmt: skip
         for i, (name, settings, scale, note) in enumerate(made, start=1)
     ]
