@@ -259,6 +259,7 @@ def put(name, value):
         (faulty(lambda t: t.meta.update(psi_frame="hcrs")), ["psi_frame", "hcrs"]),
         (faulty(lambda t: put("sky", SkyCoord([1.0, math.nan], [1.0, 2.0], unit="deg"))(t)), ["row 2", "sky"]),
         (faulty(hole("P_error", 0), timed), ["row 1", "P_error"]),
+        (faulty(lambda t: t.remove_columns(["Pdot", "Pdot_error"]), timed), ["row 1", "Pdot_error"]),
         (faulty(hole("gw_phase_error", 0), timed), ["row 1", "gw_phase_error"]),
         (faulty(lambda t: put("P", [0.0, 1.0] * u.s)(t), timed), ["row 1", "'P'", "positive"]),
         (faulty(lambda t: t.remove_column("epoch"), timed), ["row 1", "epoch"]),

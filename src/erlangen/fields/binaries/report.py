@@ -159,7 +159,7 @@ def orientation_outcome(sources: Sources, found: Sequence[Found], config: Mappin
                 "along the line of sight.",
                 *([f"Of the table, {'; '.join(sources.notes)}."] if sources.notes else []),
             ],
-            tables=[Table("Binaries", columns, rows, "An error of the timed phase above about 1.5 rad decides nothing.")],
+            tables=[Table("Binaries", columns, rows, "With an error of both phases together above 0.9 rad no pair falls under a weight of 0.001.")],
             figures=[sky_map(found)],
         )
     ]

@@ -83,7 +83,8 @@ def read_table(path: str | Path) -> Sources:
 
     If there: ``inclination_error``, ``psi_error``; ``gw_phase``, ``gw_phase_error`` and their ``epoch``; an ephemeris of ``T0``,
     ``P``, ``Pdot``, ``T0_error``, ``P_error``, ``Pdot_error``, ``event``. Times are columns of astropy's ``Time`` in TDB or TCB, or
-    days in ``T0_bjd_tdb``, ``epoch_bjd_tdb``. A row without ephemeris leaves all of its cells empty.
+    days in ``T0_bjd_tdb``, ``epoch_bjd_tdb``. A row without ephemeris leaves all of its cells empty; one that has it states all of its
+    errors, and a ``Pdot`` that is left out is zero within its error.
 
     Raises:
         ArgumentError: naming the column, and the row where it is one's: a column that is missing, has no unit or a wrong one, a cell
@@ -248,14 +249,12 @@ def _ephemeris(table: Any, i: int, names: Sequence[str], columns: dict[str, np.n
     found = {name: number(name) for name in EM}
     if T0 is None and all(v is None for v in found.values()):
         return None
-    for name in ("T0", "P", "T0_error", "P_error"):
+    for name in ("T0", "P", "T0_error", "P_error", "Pdot_error"):  # a rate that is not known is not zero: it drifts by minutes
         if (T0 if name == "T0" else found[name]) is None:
             wanted = "a number, as the row has an ephemeris"
             if name == "T0":
                 wanted = "a time in TDB or TCB, or barycentric Julian days in TDB as 'T0_bjd_tdb', as the row has an ephemeris"
             raise _cell(name, names, i, wanted, "an empty cell" if name in table.colnames else "none")
-    if found["Pdot"] is not None and found["Pdot_error"] is None:
-        raise _cell("Pdot_error", names, i, "the error of Pdot", "an empty cell")
     event = "star 1 eclipsed"
     if "event" in table.colnames:
         event = "" if _masked(table["event"], len(table))[i] else str(table["event"][i])
@@ -263,7 +262,7 @@ def _ephemeris(table: Any, i: int, names: Sequence[str], columns: dict[str, np.n
             raise _cell("event", names, i, f"one of {', '.join(EVENTS)}", repr(event) if event else "an empty cell")
     try:
         return Ephemeris(T0, found["P"] or 0.0, found["Pdot"] or 0.0, found["T0_error"], found["P_error"],
-                         found["Pdot_error"] or 0.0, event)  # fmt: skip
+                         found["Pdot_error"], event)  # fmt: skip
     except ArgumentError as problem:
         name = {"sigma_T0": "T0_error", "sigma_P": "P_error", "sigma_Pdot": "Pdot_error"}.get(problem.argument, problem.argument)
         raise _cell(name, names, i, problem.expected, problem.got) from None

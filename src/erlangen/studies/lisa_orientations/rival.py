@@ -114,6 +114,6 @@ def rivals(seed: int) -> list[Rival]:
             scale,
             level=1e-9,
             note=note,
-        )  # fmt: skip
+        )
         for i, (name, settings, scale, note) in enumerate(made, start=1)
     ]
