@@ -159,7 +159,14 @@ def orientation_outcome(sources: Sources, found: Sequence[Found], config: Mappin
                 "along the line of sight.",
                 *([f"Of the table, {'; '.join(sources.notes)}."] if sources.notes else []),
             ],
-            tables=[Table("Binaries", columns, rows, "With an error of both phases together above 0.9 rad no pair falls under a weight of 0.001.")],
+            tables=[
+                Table(
+                    "Binaries",
+                    columns,
+                    rows,
+                    "With an error of both phases together above 0.9 rad no pair falls under a weight of 0.001.",
+                )
+            ],
             figures=[sky_map(found)],
         )
     ]
