@@ -101,7 +101,8 @@ class BoundaryData:
             t, y = T.T, T.Y
         else:
             t, y = as_values(T, self.n, "T", self.theta), as_values(Y, self.n, "Y", self.theta)
-        return (t * self.theta + 2 * y * self.xi).mean(-1) / (8 * self.G)
+        t, y, theta, xi = series.alike(t, y, self.theta, self.xi)
+        return (torch.linalg.vecdot(t, theta) + 2 * torch.linalg.vecdot(y, xi)) / (8 * self.G * self.n)
 
     def modes(self, m: int) -> tuple[Tensor, Tensor]:
         """``P_m`` and ``J_m``: the charges of ``(exp(i m phi), 0)`` and of ``(0, exp(i m phi))``, complex ``[*batch]``."""
