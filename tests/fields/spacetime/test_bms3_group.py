@@ -239,6 +239,14 @@ def test_gradients_along_whole_calculations_against_differences():
         assert float((number(*far[0]) - number(*far[1])) / 2e-5) == pytest.approx(float((slopes[k] * along).sum()), rel=1e-7)
 
 
+def test_actions_map_over_batches():
+    group = st.BMS3(64)
+    g = group.sample(5, dtype=torch.float64, generator=rng(60))
+    action = st.OnData(group)
+    x = action.example(5, dtype=torch.float64, generator=rng(61))
+    assert (torch.func.vmap(lambda h, a, d: action.act((h, a), d))(*g, x) - action.act(g, x)).abs().max() < 1e-13
+
+
 def test_what_the_grid_does_not_hold_is_said():
     kink = Element(None, lambda phi: torch.sin(phi / 2).abs(), n=128)
     with pytest.warns(st.Unresolved, match="angular momentum aspect of moved data is not resolved by 128 points"):
