@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from erlangen.errors import ArgumentError
-from erlangen.fields.mechanisms.location.balls import GAIN, Balls
+from erlangen.fields.mechanisms.location.balls import GAIN, Balls, largest_gain
 from erlangen.fields.mechanisms.location.profiles import agent_costs, spread
 
 #: Several places are compared with all partitions of the agents up to so many of these.
@@ -19,6 +19,10 @@ LARGEST_PARTITION = 10
 PAIRED = 60
 #: How far off the hull, as a share of the profile's size, still is on it.
 OFF = 1e-9
+#: What somebody has to gain where the better place is in closed form: a place off the hull by a share s wins but s^2 / 2 or so.
+FINE = 1e-13
+#: Rounding of coordinates, which were computed at a distance from zero of their own, in units in the last place.
+ROUNDED = 64
 
 
 def dominated(
@@ -31,11 +35,22 @@ def dominated(
     program, which is in closed form where balls are boxes. Several places: what a group of agents accepts is where their balls meet, and
     every partition of the agents into ``k`` groups is looked at.
 
+    A gain counts from 1e-8 of the profile's size on; in the Euclidean norm and on the line, of one place, from 1e-13 on.
+
     Raises:
         ArgumentError: several places and more than ten agents: there are too many partitions.
     """
-    _n, d = x.shape[-2:]
-    k = y.shape[-2]
+    # Seen from the first agent, in a unit near the profile's size: neither a far origin nor a small or large unit costs digits.
+    origin, every = x[:, :1], torch.cat([x, y], -2)
+    tiny = torch.finfo(x.dtype).tiny
+    unit = torch.exp2(spread(every).clamp_min(tiny).log2().floor())[:, None, None]
+    noise = ROUNDED * torch.finfo(x.dtype).eps * every.abs().amax((1, 2)) / unit.flatten()
+    found, better = _dominated((x - origin) / unit, (y - origin) / unit, norm, noise)
+    return found, torch.where(found[:, None, None], better * unit + origin, y)
+
+
+def _dominated(x: Tensor, y: Tensor, norm: float, noise: Tensor) -> tuple[Tensor, Tensor]:
+    d, k = x.shape[-1], y.shape[-2]
     size = spread(torch.cat([x, y], -2)).clamp_min(torch.finfo(x.dtype).tiny)
     costs = agent_costs(x, y, norm)
     if k == 1 and d == 1:
@@ -51,8 +66,8 @@ def dominated(
     else:
         better = _regrouped(x, y, costs, norm, size)
     gain = (costs - agent_costs(x, better, norm)) / size.unsqueeze(-1)
-    is_better = (gain.amax(-1) > GAIN) & (gain.amin(-1) >= -OFF)
-    return is_better, torch.where(is_better[:, None, None], better, y)
+    least, lost = (FINE, FINE / 10) if k == 1 and (norm == 2 or d == 1) else (GAIN, OFF)
+    return (gain.amax(-1) > least + noise) & (gain.amin(-1) >= -(lost + noise)), better
 
 
 def _towards_all(x: Tensor, y: Tensor, norm: float, size: Tensor) -> Tensor:
@@ -129,22 +144,9 @@ def _boxed(x: Tensor, y: Tensor, costs: Tensor, size: Tensor) -> Tensor:
 
 def _by_program(x: Tensor, y: Tensor, costs: Tensor, size: Tensor) -> Tensor:
     """One place with the Manhattan norm in space: the largest sum of gains that no agent pays for."""
-    found = [_largest_gain(one, paid) for one, paid in zip(x.numpy(), costs.numpy(), strict=True)]
-    return torch.from_numpy(np.array(found)).unsqueeze(1)
-
-
-def _largest_gain(x: np.ndarray, costs: np.ndarray) -> np.ndarray:
-    from scipy.optimize import linprog
-    from scipy.sparse import bmat, eye, kron
-
-    n, d = x.shape
-    # Variables: y (d), the parts |x_ic - y_c| (n d), the gains t (n): parts >= +-(y - x), sum of parts + t <= cost; maximise sum t.
-    repeat, ones, parts = kron(np.ones((n, 1)), eye(d)), kron(eye(n), np.ones((1, d))), eye(n * d)
-    rows = bmat([[repeat, -parts, None], [-repeat, -parts, None], [None, ones, eye(n)]], format="csr")
-    limits = np.concatenate([x.ravel(), -x.ravel(), costs])
-    goal = np.concatenate([np.zeros(d + n * d), -np.ones(n)])
-    found = linprog(goal, rows, limits, bounds=[(None, None)] * d + [(0, None)] * (n * d + n), method="highs")
-    return found.x[:d]
+    found = [largest_gain(one, paid) for one, paid in zip(x.numpy(), costs.numpy(), strict=True)]
+    points = [y[i, 0].numpy() if point is None else point for i, point in enumerate(found)]
+    return torch.from_numpy(np.array(points)).unsqueeze(1)
 
 
 def _regrouped(x: Tensor, y: Tensor, costs: Tensor, norm: float, size: Tensor) -> Tensor:
@@ -155,7 +157,7 @@ def _regrouped(x: Tensor, y: Tensor, costs: Tensor, norm: float, size: Tensor) -
         raise ArgumentError(
             "X", f"at most {LARGEST_PARTITION} people where several places are tested for Pareto optimality", str(n)
         )
-    balls = Balls(x, costs, norm, size)
+    balls = Balls(x, y, costs, norm, size)
     full = (1 << n) - 1
     groups = [full] if k == 1 else range(1, full + 1)
     members = {mask: [a for a in range(n) if mask >> a & 1] for mask in groups}
@@ -212,14 +214,16 @@ def dominated_among(
     x: Float[Tensor, "count n d"], y: Float[Tensor, "count k d"], choices: Float[Tensor, "outcomes k d"], norm: float
 ) -> tuple[Bool[Tensor, " count"], Float[Tensor, "count k d"]]:
     """Whether an outcome is dominated by one of finitely many; and by which (itself where by none)."""
-    size = spread(torch.cat([x, y], -2)).clamp_min(torch.finfo(x.dtype).tiny)
+    every = torch.cat([x, y], -2)
+    rounding = torch.finfo(x.dtype).eps * every.abs().amax((1, 2))
+    size = torch.maximum(spread(every), 1e9 * rounding).clamp_min(torch.finfo(x.dtype).tiny)  # GAIN of it is above all rounding
     costs = agent_costs(x, y, norm)
     flags, better = [], []
     step = max(1, 20_000_000 // (len(choices) * x.shape[1] * choices.shape[1] * x.shape[2]))
     for part, now, extent in zip(x.split(step), costs.split(step), size.split(step), strict=True):
         each = agent_costs(part.unsqueeze(1), choices, norm)
         gain = (now.unsqueeze(1) - each) / extent[:, None, None]
-        total = torch.where(gain.amin(-1) >= -OFF, gain.sum(-1), -math.inf)
+        total = torch.where(gain.amin(-1) >= -OFF, gain.amax(-1), -math.inf)
         value, which = total.max(1)
         flags.append(value > GAIN)
         better.append(choices[which])
