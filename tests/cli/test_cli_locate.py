@@ -29,6 +29,13 @@ def files(tmp_path, monkeypatch):
         "space.csv": "p,x,y,z\nA,1,0,0\nB,0,1,0\nC,0,0,1\n",
         "many.csv": "x,y\n" + "".join(f"{k * k % 17},{k * 7 % 23}\n" for k in range(60)),
         "gap.csv": "p,x,y\nA,1,\n",
+        "ids.csv": "id,geo_lat,geo_lon\n1,52.5,13.4\n2,48.1,11.6\n3,53.5,10\n",
+        "high.csv": "p,lat,lon,alt\nA,52.5,13.4,30\nB,48.1,11.6,500\n",
+        "world.csv": "p,lat,lon\nA,52.5,13.4\nB,-33.9,151.2\nC,35.7,139.7\nD,-33.4,-70.6\n",
+        "around.csv": "p,lat,lon\nA,89,0\nB,89,90\nC,89,180\nD,89,-90\n",
+        "twice.csv": "nr,x,y\n1,0,0\n1,2,2\n",
+        "same.csv": "p,x,y\nA,3,4\nB,3,4\n",
+        "date.csv": "p,lat,lon\nА́нна,-16.5,179.9\n李,-18,-179.5\n<b>,-17,178.4\n",
         "poles.csv": "p,lat,lon\nA,91,0\nB,0,0\n",
     }
     for name, text in texts.items():
@@ -80,9 +87,45 @@ def test_what_does_not_hold_is_said(files, capsys):
     assert "would be worse for nobody" in said
 
 
+def test_people_who_are_numbers_and_distances_on_the_globe(files, capsys):
+    _, said, _ = call(capsys, "locate", "ids.csv")
+    assert "The place: geo_lat 52.5000, geo_lon 11.6000." in said
+    assert "; 2 goes farthest, 489." in said
+    assert "on the globe some differ by 3%" in said
+    _, said, _ = call(capsys, "locate", "date.csv")
+    assert "The place: lat -17.0000, lon 179.9000." in said
+    assert "<b> goes farthest, 159." in said  # 1.5 degrees at 17 degrees of latitude, and the date line is no gap
+    assert "on the globe" not in said
+
+
+def test_nothing_to_go_and_nothing_to_pay(files, capsys):
+    _, said, _ = call(capsys, "locate", "same.csv")
+    assert "Nobody has to go anywhere." in said
+    assert "farthest" not in said
+    _, said, _ = call(capsys, "locate", "line.csv", "--objective", "maximum")
+    assert "pay nothing in place of 5" in said
+
+
+def test_what_is_found_is_not_said_to_be_the_best(files, capsys):
+    text = (files / "many.csv").read_text().splitlines()
+    (files / "mixed.csv").write_text("\n".join([text[0], *reversed(text[1:])]))
+    first, second = (json.loads(call(capsys, "locate", name, "--facilities", "3", "--json")[1]) for name in ("many.csv", "mixed.csv"))
+    assert first["places"] == second["places"]  # who is who does not matter
+    assert "the best places that were found" in first["answer"]
+    assert "Known of this rule" not in first["answer"]
+    line = "p,s\n" + "".join(f"p{i},{i * i % 31}\n" for i in range(20))
+    (files / "long.csv").write_text(line)
+    _, said, _ = call(capsys, "locate", "long.csv", "--facilities", "2")
+    assert "Known of this rule: nothing else would be better" in said
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("high.csv",), "got 'alt' beside them"),
+        (("world.csv",), "got distances that are off by"),
+        (("around.csv",), "far enough from the poles"),
+        (("twice.csv",), "a name of its own for each row; got 1 again in column 'nr'"),
         (
             ("gap.csv",),
             "argument POINTS: expected a number in every cell; got an empty cell in line 2 ('A'), column 'y' of 'gap.csv'",

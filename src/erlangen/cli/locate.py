@@ -11,13 +11,17 @@ from typing import Literal
 from tyro.conf import Positional
 
 
+#: Headers of a first column of numbers that are people's names.
+NUMBERED = ("id", "ident", "index", "key", "name", "no", "no.", "nr", "nr.", "number", "nummer", "person", "#")
+
+
 @dataclass(frozen=True)
 class Locate:
     """Choose a place (or several) for people who say where they are: what it costs, what is guaranteed, and who could gain by lying."""
 
     points: Positional[Path]
     """A CSV file: a row for each person with the name first, a column for each coordinate. Columns called latitude and longitude (lat, lon)
-    are degrees, and distances are then kilometres."""
+    are degrees, and distances are then kilometres. Names may be numbers in a column called id, nr or name."""
     facilities: int = 1
     """How many places; everybody goes to the nearest."""
     norm: Literal["euclidean", "manhattan"] = "euclidean"
@@ -43,7 +47,7 @@ def run_locate(args: Locate) -> None:
     from erlangen.data import read_labelled
     from erlangen.errors import ArgumentError
     from erlangen.fields.mechanisms.location import report
-    from erlangen.fields.mechanisms.location.geography import Projection, check_degrees, degree_columns
+    from erlangen.fields.mechanisms.location.geography import REFUSED, Projection, check_degrees, degree_columns
     from erlangen.fields.mechanisms.location.profiles import norm_order
     from erlangen.reporting import check_folder, plain, run_directory
 
@@ -58,15 +62,37 @@ def run_locate(args: Locate) -> None:
     except ArgumentError as problem:
         raise ArgumentError("points", problem.expected, problem.got, problem.hint) from None
     x = np.array([[float(v) for v in row] for row in table.values])
-    columns, projection = list(table.columns), None
+    names, columns, projection = table.rows, list(table.columns), None
+    if not table.corner and len(columns) > 1 and columns[0].strip().lower() in NUMBERED:
+        # People who are called by numbers: not where they are.
+        names, columns, x = tuple(str(row[0]) for row in table.values), columns[1:], x[:, 1:]
+        if len(set(names)) < len(names):
+            again = next(name for i, name in enumerate(names) if name in names[:i])
+            raise ArgumentError("points", "a name of its own for each row", f"{again} again in column {table.columns[0]!r}")
     degrees = degree_columns(columns)
     if degrees is not None:
+        if len(columns) > 2:
+            more = [name for i, name in enumerate(columns) if i not in degrees]
+            raise ArgumentError(
+                "points",
+                "latitude and longitude alone: degrees are not measured with anything else",
+                f"{', '.join(map(repr, more))} beside them",
+                "leave that column out",
+            )
         x, columns = x[:, degrees], [columns[i] for i in degrees]
-        check_degrees(x, table.rows, "points")
+        check_degrees(x, names, "points")
         projection = Projection.about(x)
+        some = x[:: max(1, len(x) // 300)]
+        if (off := projection.off(some, some)) > REFUSED:
+            raise ArgumentError(
+                "points",
+                "places near enough to each other, and far enough from the poles, to lie on a plane",
+                f"distances that are off by {100 * off:.0f}% there",
+                "give coordinates of a map projection of your choice, in kilometres",
+            )
         x = projection.to_plane(x)
     found = report.located(
-        x, table.rows, columns, args.facilities, norm_order(args.norm), args.objective, projection, seed=args.seed
+        x, names, columns, args.facilities, norm_order(args.norm), args.objective, projection, seed=args.seed
     )
     config = {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(args).items()}
     outcome = report.locate_outcome(found, config, time.perf_counter() - started)
@@ -79,7 +105,7 @@ def run_locate(args: Locate) -> None:
         print(json.dumps(plain({"answer": outcome.answer, **outcome.metrics, "report": str(path)}), indent=2))
         return
     if projection is not None:
-        print("Latitudes and longitudes are taken for degrees; distances are kilometres on a plane through their middle.")
+        print(report.on_a_plane(found))
     print(outcome.answer)
     print(f"the places: {directory / 'places.csv'}")
     print(f"report: {path}")

@@ -1,5 +1,6 @@
 """Best places, worst cases, and Pareto optimality against brute force."""
 
+import itertools
 import math
 
 import numpy as np
@@ -228,3 +229,10 @@ def test_thousands_of_people():
     bad, _ = dominated(x[None], Median()(x)[None], 2)
     assert not bool(bad)
     assert bool(dominated(x[None], x.amax(0)[None, None] + 1, 2)[0])
+
+
+def test_of_groupings_that_cost_the_same_one_is_taken_in_any_order():
+    corners = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    for objective in ("total", "maximum"):
+        places = [optimum(corners[list(order)], 2, objective)[0] for order in itertools.permutations(range(4))]
+        assert all(torch.equal(each, places[0]) for each in places)

@@ -136,8 +136,8 @@ def _convex(x: Tensor, y: Tensor, costs: Tensor, norm: float, size: Tensor) -> t
     if norm == 1:
         found = [largest_gain(one, paid) for one, paid in zip(x.numpy(), costs.numpy(), strict=True)]
         meet = torch.tensor([point is not None for point in found])
-        points = np.array([x[i, 0].numpy() if point is None else point for i, point in enumerate(found)])
-        return meet, torch.from_numpy(points).unsqueeze(1)
+        reached = np.array([x[i, 0].numpy() if point is None else point for i, point in enumerate(found)])
+        return meet, torch.from_numpy(reached).unsqueeze(1)
     touching = _touching(x, y, costs)
     off = (torch.linalg.vector_norm(touching.unsqueeze(2) - x.unsqueeze(1), ord=norm, dim=-1) - costs.unsqueeze(1)).amax(-1)
     least, nearest = off.min(1)

@@ -46,6 +46,8 @@ def optimum(
     batch, (n, d) = x.shape[:-2], x.shape[-2:]
     flat = x.reshape(-1, n, d)
     one = _single(objective, p, d)
+    if 1 < k < n:
+        flat = _in_order(flat)  # of groupings that cost the same, the one that is taken does not depend on who is who
     if k == 1:
         places = one(flat).unsqueeze(1)
     elif k >= n:
@@ -55,6 +57,13 @@ def optimum(
     else:
         places = _grouped(flat, k, objective, p, one)
     return places.reshape(*batch, k, d), social_cost(agent_costs(flat, places, p), objective).reshape(batch)
+
+
+def _in_order(x: Tensor) -> Tensor:
+    """The same points in alphabetical order."""
+    for axis in reversed(range(x.shape[-1])):
+        x = x.gather(1, x[..., axis].argsort(dim=1, stable=True).unsqueeze(-1).expand_as(x))
+    return x
 
 
 def _single(objective: Objective, norm: float, d: int) -> Callable[[Tensor], Tensor]:
@@ -242,6 +251,7 @@ def best_found(
     if d == 1:
         return _on_the_line(x, k, objective)
     rng = np.random.default_rng(seed)
+    x = _in_order(x[None])[0]
     best, least = x[:k], math.inf
     for _ in range(starts):
         places = x[torch.from_numpy(_spread_out(x.numpy(), k, rng))]

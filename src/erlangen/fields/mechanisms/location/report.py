@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from erlangen.fields.mechanisms.axioms import AXIOMS, axiom
-from erlangen.fields.mechanisms.location.geography import Projection
+from erlangen.fields.mechanisms.location.geography import SAID, Projection
 from erlangen.fields.mechanisms.location.manipulation import search_manipulation
 from erlangen.fields.mechanisms.location.mechanism import Mechanism
 from erlangen.fields.mechanisms.location.optimum import LARGEST_GROUPING, Optimal, best_found
@@ -74,6 +75,15 @@ class Located:
     def unit(self) -> str:
         return " km" if self.projection is not None else ""
 
+    def pays(self, *costs: float) -> tuple[str, ...]:
+        """Costs with their unit, with as many digits as tell them apart."""
+        nothing = 1e-9 * float(np.ptp(self.x, axis=0).max(initial=0.0))
+        for digits in (6, 9, 12):
+            said = tuple("nothing" if cost <= nothing else f"{cost:.{digits}g}{self.unit}" for cost in costs)
+            if len(set(said)) == len(said):
+                break
+        return said
+
     def shown(self, place: np.ndarray) -> str:
         """A place as the table writes places."""
         values = self.projection.to_degrees(place) if self.projection is not None else place
@@ -119,14 +129,29 @@ def located(
             points.numpy(), places.numpy(), better[0].numpy(), costs.numpy(), agent_costs(points, better[0], norm).numpy()
         )
     gain, tried = None, 0
+    planner: Mechanism = Optimal(k, objective, norm)
+    if projection is not None:
+        planner = _OnEarth(planner, projection)
     if k < n and n <= (MOST_TRIED if k == 1 else min(MOST_GROUPED, LARGEST_GROUPING)):
         gain, tried = search_manipulation(
-            Optimal(k, objective, norm), points[None], norm, torch.Generator().manual_seed(seed), refine=2 if k == 1 else 0
+            planner, points[None], norm, torch.Generator().manual_seed(seed), refine=2 if k == 1 else 0
         )
+        if gain is not None and projection is not None:
+            gain = replace(gain, reports=projection.on_earth(gain.reports))
     return Located(
         names, columns, points.numpy(), projection, objective, norm, rule, honest, places.numpy(), best.numpy(), costs.numpy(),
         float(social_cost(costs, objective)), least, proven, None if not decided else not bool(bad[0]), witness, gain, tried,
     )  # fmt: skip
+
+
+class _OnEarth(Mechanism):
+    """A rule that takes a report from beyond a pole, or from beyond half a turn, for one from there."""
+
+    def __init__(self, rule: Mechanism, projection: Projection) -> None:
+        self.rule, self.projection, self.name, self.k = rule, projection, rule.name, rule.k
+
+    def locate(self, x: Float[Tensor, "*batch n d"]) -> Float[Tensor, "*batch k d"]:
+        return self.rule.locate(torch.from_numpy(self.projection.on_earth(x.numpy())).to(x))
 
 
 def in_words(found: Located) -> str:
@@ -135,16 +160,18 @@ def in_words(found: Located) -> str:
     where = "; ".join(dict.fromkeys(found.shown(place) for place in found.places))
     what = "all together go" if found.objective == "total" else "who goes farthest goes"
     possible = "the least possible" if found.proven else "the least found"
-    if found.total <= found.least * (1 + 1e-9) + 1e-12:
+    far = int(found.costs.argmax())
+    farthest = f"; {found.names[far]} goes farthest, {found.costs[far]:.6g}{unit}" if len(found.names) > 1 else ""
+    if found.pays(found.costs[far])[0] == "nothing":
+        price, farthest = "nobody has to go anywhere", ""
+    elif found.total <= found.least * (1 + 1e-9):
         price = f"{what} {found.total:.6g}{unit}, which is {possible}"
-    elif found.least <= 1e-12:
+    elif found.pays(found.least)[0] == "nothing":
         price = f"{what} {found.total:.6g}{unit}; {possible} is nothing"
     else:
         more = f"{100 * (found.total / found.least - 1):.3g}%"
-        price = f"{what} {found.total:.6g}{unit}, {more} more than {possible}, {found.least:.6g}{unit}"
-    far = int(found.costs.argmax())
-    farthest = f"{found.names[far]} goes farthest, {found.costs[far]:.6g}{unit}"
-    head = f"The place{'s' if k > 1 else ''}: {where}. {price[0].upper()}{price[1:]}; {farthest}."
+        price = f"{what} {found.total:.6g}{unit}, {more} more than {possible}, {found.pays(found.least, found.total)[0]}"
+    head = f"The place{'s' if k > 1 else ''}: {where}. {price[0].upper()}{price[1:]}{farthest}."
     return f"{head} {promise(found)} {efficiency(found)}{temptation(found)}".strip()
 
 
@@ -152,13 +179,11 @@ def promise(found: Located) -> str:
     """What is guaranteed, whoever is where."""
     n, d = found.x.shape
     if not found.honest:
-        wide = "no rule is known that is fair to all names, wastes nothing and rewards no false report"
+        wide = "no rule is known here that is fair to all names, wastes nothing and rewards no false report"
         if d == 2 and found.norm == 2 and len(found.places) == 2:
-            wide = (
-                "with two places in the plane no rule is fair to all names, wastes nothing and rewards no false report "
-                "(proven for three people and places on a grid of 5 by 4)"
-            )
-        return f"These are the best places for what people report, and who is who does not matter; but {wide}."
+            wide += " (for three people on a grid of 5 by 4 points it is proven that there is none)"
+        best = "the best places" if found.proven else "the best places that were found"
+        return f"These are {best} for what people report, and who is who does not matter; but {wide}."
     how = "the middle of all, coordinate by coordinate" if isinstance(found.rule, Median) else "the two ends"
     if len(found.places) >= n:
         return "Guaranteed: everybody has a place of their own."
@@ -171,6 +196,10 @@ def promise(found: Located) -> str:
 def efficiency(found: Located) -> str:
     """Whether another outcome would be better for somebody and worse for nobody."""
     if found.optimal is None:
+        known = found.rule.properties.get("PO")
+        taken = found.proven or not isinstance(found.rule, Optimal)
+        if taken and known is not None and known.holds(len(found.x), found.x.shape[1], found.norm):
+            return "Known of this rule: nothing else would be better for somebody and worse for nobody."
         return ""
     if found.optimal:
         return "Checked here: nothing else would be better for somebody and worse for nobody."
@@ -178,9 +207,10 @@ def efficiency(found: Located) -> str:
     gains = found.better.costs - found.better.better_costs
     who = int(gains.argmax())
     other = "; ".join(found.shown(place) for place in found.better.better)
+    then, now = found.pays(found.better.better_costs[who], found.better.costs[who])
     return (
-        f"What it does not do: {other} would be worse for nobody, and {found.names[who]} would pay "
-        f"{found.better.better_costs[who]:.6g}{found.unit} in place of {found.better.costs[who]:.6g}{found.unit}."
+        f"What {'it does' if len(found.places) == 1 else 'they do'} not do: {other} would be worse for nobody, "
+        f"and {found.names[who]} would pay {then} in place of {now}."
     )
 
 
@@ -191,11 +221,22 @@ def temptation(found: Located) -> str:
     best = "; ".join(found.shown(place) for place in found.best)
     (agent,) = found.gain.agents
     instead = f"The best place{'s' if len(found.best) > 1 else ''} ({best})" if found.honest else "These places"
+    then, now = found.pays(found.gain.costs_after[0], found.gain.costs_before[0])
     return (
         f" {instead} cannot be had so safely: if {'it was' if len(found.best) == 1 else 'they were'} taken, "
         f"{found.names[agent]} could report {found.shown(found.gain.reports[0])} "
-        f"and pay {found.gain.costs_after[0]:.6g}{found.unit} in place of {found.gain.costs_before[0]:.6g}{found.unit}."
+        f"and pay {then} in place of {now}."
     )
+
+
+def on_a_plane(found: Located) -> str:
+    """What kilometres mean, and how far they are off on the globe: between people, and from people to places."""
+    assert found.projection is not None
+    people, places = (found.projection.to_degrees(points) for points in (found.x, found.places))
+    some = people[:: max(1, len(people) // 300)]
+    off = max(found.projection.off(people, places), found.projection.off(some, some))
+    more = f"; on the globe some differ by {100 * off:.2g}%" if off > SAID else ""
+    return f"Latitudes and longitudes are taken for degrees; distances are kilometres on a plane through their middle{more}."
 
 
 def locate_outcome(found: Located, config: Mapping[str, Any], seconds: float) -> Outcome:
@@ -206,7 +247,7 @@ def locate_outcome(found: Located, config: Mapping[str, Any], seconds: float) ->
     rows = [[found.names[i], *([f"place {nearest[i] + 1}"] if k > 1 else []), float(found.costs[i])] for i in order[:200]]
     distance = f"distance{f' in{found.unit}' if found.unit else ''}"
     unit = found.unit.strip()
-    notes = ["Distances are in kilometres on a plane through the middle of all places."] if found.projection is not None else []
+    notes = [on_a_plane(found)] if found.projection is not None else []
     sections = [
         Section(
             "Where",
@@ -232,7 +273,12 @@ def locate_outcome(found: Located, config: Mapping[str, Any], seconds: float) ->
             [
                 promise(found),
                 efficiency(found) or "Whether something else is worse for nobody was not decided.",
-                temptation(found).strip() or "No false report was looked for, or none was found that pays.",
+                temptation(found).strip()
+                or (
+                    f"No false report that pays was found among {found.tried} that were tried with the best places."
+                    if found.tried
+                    else "No false report was looked for."
+                ),
             ],
         ),
     ]  # fmt: skip
