@@ -109,7 +109,9 @@ def test_nothing_to_go_and_nothing_to_pay(files, capsys):
 def test_what_is_found_is_not_said_to_be_the_best(files, capsys):
     text = (files / "many.csv").read_text().splitlines()
     (files / "mixed.csv").write_text("\n".join([text[0], *reversed(text[1:])]))
-    first, second = (json.loads(call(capsys, "locate", name, "--facilities", "3", "--json")[1]) for name in ("many.csv", "mixed.csv"))
+    first, second = (
+        json.loads(call(capsys, "locate", name, "--facilities", "3", "--json")[1]) for name in ("many.csv", "mixed.csv")
+    )
     assert first["places"] == second["places"]  # who is who does not matter
     assert "the best places that were found" in first["answer"]
     assert "Known of this rule" not in first["answer"]

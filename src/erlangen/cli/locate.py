@@ -10,7 +10,6 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-
 #: Headers of a first column of numbers that are people's names.
 NUMBERED = ("id", "ident", "index", "key", "name", "no", "no.", "nr", "nr.", "number", "nummer", "person", "#")
 
@@ -91,9 +90,7 @@ def run_locate(args: Locate) -> None:
                 "give coordinates of a map projection of your choice, in kilometres",
             )
         x = projection.to_plane(x)
-    found = report.located(
-        x, names, columns, args.facilities, norm_order(args.norm), args.objective, projection, seed=args.seed
-    )
+    found = report.located(x, names, columns, args.facilities, norm_order(args.norm), args.objective, projection, seed=args.seed)
     config = {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(args).items()}
     outcome = report.locate_outcome(found, config, time.perf_counter() - started)
     directory = run_directory("locate", args.out)

@@ -71,7 +71,9 @@ def test_turned_grids_touch_as_the_straight_ones_do():
     for d, k in ((2, 1), (2, 2), (2, 3), (3, 1), (3, 2)):
         for x, y in cases(d, k, 2, 20):
             turn = np.linalg.qr(rng.normal(size=(d, d)))[0]
-            straight, turned = (dominated(torch.from_numpy(a)[None], torch.from_numpy(b)[None], 2)[0] for a, b in ((x, y), (x @ turn, y @ turn)))
+            straight, turned = (
+                dominated(torch.from_numpy(a)[None], torch.from_numpy(b)[None], 2)[0] for a, b in ((x, y), (x @ turn, y @ turn))
+            )
             assert straight == turned, (x, y)
 
 

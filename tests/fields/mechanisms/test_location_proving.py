@@ -206,6 +206,8 @@ def test_a_table_takes_its_own_profiles_alone():
 
 def test_edges_of_the_domain():
     assert prove(Domain.grid(3), n=1)["profiles"] == 3
+    assert prove(Domain.grid(3), n=1, axioms=["PO", "SP"])
+    assert sum(1 for _ in mechanisms_on(Domain.grid(2), n=1, axioms=["SP"])) == 3  # two constants, and the report
     # Nobody can have a place of their own among these: a profile without any outcome is a core by itself.
     none = prove(Domain.grid(2), n=2, axioms=["UNAN"], outcomes=[[5.0]])
     assert isinstance(none, Unsat)

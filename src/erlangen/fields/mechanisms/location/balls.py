@@ -140,7 +140,7 @@ def _convex(x: Tensor, y: Tensor, costs: Tensor, norm: float, size: Tensor) -> t
         return meet, torch.from_numpy(reached).unsqueeze(1)
     touching = _touching(x, y, costs)
     off = (torch.linalg.vector_norm(touching.unsqueeze(2) - x.unsqueeze(1), ord=norm, dim=-1) - costs.unsqueeze(1)).amax(-1)
-    least, nearest = off.min(1)
+    nearest = off.argmin(1)
     deepest = []
     for i, (one, radii) in enumerate(zip(x.numpy(), costs.numpy(), strict=True)):
         begin = touching[i, nearest[i]].numpy()
@@ -290,5 +290,12 @@ def _by_program(x: np.ndarray, radii: np.ndarray, norm: float) -> tuple[np.ndarr
                     bounds.append(radii[i] + sign * x[i, c])
     cost = np.zeros(d + 1 + aside)
     cost[d] = -1.0
-    found = linprog(cost, np.array(rows), np.array(bounds), bounds=[(None, None)] * (d + 1) + [(0, None)] * aside, method="highs", options=PRECISE)
+    found = linprog(
+        cost,
+        np.array(rows),
+        np.array(bounds),
+        bounds=[(None, None)] * (d + 1) + [(0, None)] * aside,
+        method="highs",
+        options=PRECISE,
+    )
     return found.x[:d], float(found.x[d])

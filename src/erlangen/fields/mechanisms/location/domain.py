@@ -62,7 +62,7 @@ class Domain:
 
     def profiles(self, n: int) -> Int[np.ndarray, "count n"]:
         """All ``m^n`` profiles as numbers of points, in alphabetical order."""
-        return np.indices((len(self),) * n).reshape(n, -1).T
+        return np.indices((len(self),) * n).reshape(n, len(self) ** n).T
 
     def orbits(self, n: int) -> Int[np.ndarray, "count n"]:
         """One profile of each orbit of the agents' permutations: the multisets, as ascending numbers of points, in alphabetical order.
