@@ -34,6 +34,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         parts = [census(config, quiet), toy(), degrees(config), large(config), rank_four(config, quiet)]
     claims = Claims([claim for part in parts for claim in part[0]])
     metrics = {name: value for part in parts for name, value in part[2].items()}
+    toy_numbers = metrics["toy"]
     counted, rivals = metrics["census"], metrics["walk"].pop("rivals")
     return Outcome(
         name="isogeny",
@@ -48,7 +49,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         f"{claims.summary()}.",
         key_numbers=[
             KeyNumber("subgroups whose index is the formula's", f"{counted['equal']} of {counted['subgroups']}"),
-            KeyNumber("curves under Z/27 over the field of 419", 27),
+            KeyNumber(f"curves under {toy_numbers['group']} over the field of 419", toy_numbers["classes"]),
             KeyNumber(f"{config.steps} steps at {config.bits} bits", f"{metrics['walk']['seconds']:.2f} s"),
             KeyNumber("largest minimal degree / sqrt p in rank four", metrics["rank four"]["largest ratio"]),
         ],

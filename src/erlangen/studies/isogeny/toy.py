@@ -40,7 +40,7 @@ def toy() -> Found:
             f"forms {'yes' if by_forms else 'no'}, curves {'yes' if by_curves else 'no'}",
             by_forms and by_curves,
             None,
-            "class group Z/27",
+            f"class group {action.group}",
             source=CSIDH,
             key="relations",
         ),
@@ -49,8 +49,11 @@ def toy() -> Found:
     section = Section(
         "A class group on curves",
         [
-            f"The ideal of norm 3 leads along A = {start}, ... through all 27 curves; that of norm 5 through every twelfth, in threes."
+            f"The ideal of norm 3 leads along A = {start}, ... through {lengths[0]} of {classes} curves, that of norm 5 through "
+            f"{lengths[1]}: one of its steps goes as far as {ways[3].index(ways[5][0]) + 1} of the other."
         ],
-        figures=[curves.draw_graph(action.graph((3, 5, 7)), "Z/27 on the supersingular curves over the field of 419", "A")],
+        figures=[
+            curves.draw_graph(action.graph((3, 5, 7)), f"{action.group} on the supersingular curves over the field of 419", "A")
+        ],
     )
-    return claims, section, {"toy": {"lengths": lengths, "seconds": seconds, "classes": classes}}
+    return claims, section, {"toy": {"lengths": lengths, "seconds": seconds, "classes": classes, "group": str(action.group)}}
