@@ -147,7 +147,7 @@ def test_parts_leave_out_what_others_measure(monkeypatch):
 
 #: Studies that have no rival beside them yet.
 ALONE = {
-    "cybloids", "faenet", "robot-design",
+    "robot-design",
 }  # fmt: skip
 
 

@@ -11,4 +11,6 @@ def test_laws_hold_on_a_small_scale():
     assert found["speed"].holds
     assert found["designer"].holds
     assert abs(outcome.metrics["harmonic"]["kappa -3, tau 0.2"]["D_eff"] / 6.25 - 1) < 0.3
+    square, hexagonal = outcome.rivals
+    assert hexagonal.rival > 0.5 > square.rival  # dense cores are hexagonal, and nothing else
     assert set(outcome.left_out) == {"honeycomb", "phases"}

@@ -26,6 +26,17 @@ def test_the_contract_and_the_claims_of_symmetry_hold_in_a_short_run(checked):
     turned = outcome.metrics["rotation_energy"]
     assert min(turned[faenet.NONE]) > 100 * max(turned[faenet.STOCHASTIC] + turned[faenet.FULL] + turned[faenet.LATTICE])
     assert len(outcome.metrics["energy"][faenet.FULL]) == 1
+    assert outcome.rivals[0].rival == outcome.metrics["ridge"] > 0
+
+
+def test_hand_made_numbers_do_not_turn():
+    from erlangen.fields.surfaces import emt_oc
+    from erlangen.groups.axial import AxialO
+
+    batch = emt_oc(6).batch
+    turn = AxialO("z").sample(dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    moved = batch.replace(pos=batch.pos @ turn.mT, cell=batch.cell @ turn.mT)
+    assert torch.allclose(faenet.hand_made(moved), faenet.hand_made(batch), atol=1e-8)
 
 
 def test_targets_undo_to_labels():

@@ -17,14 +17,33 @@ import numpy as np
 from erlangen.errors import ArgumentError
 from erlangen.fields import colloids as co
 from erlangen.parallel import one_thread
-from erlangen.reporting import Claim, Claims, Figure, KeyNumber, Line, Outcome, Section, Table, lines_with_band
+from erlangen.reporting import (
+    RIVAL,
+    RIVAL_CLAIM,
+    Claim,
+    Claims,
+    Figure,
+    KeyNumber,
+    Line,
+    Outcome,
+    Rival,
+    Section,
+    Table,
+    lines_with_band,
+    repeated,
+)
 from erlangen.studies.base import ONLY_FULL, Study
 
 HARMONIC = ((10.0, 0.1), (20.0, 0.1), (5.0, 1.0), (-3.0, 0.2))
 RINGS = ((20.0, 2.0, 0.2), (50.0, 2.0, 0.1), (50.0, 1.0, 0.2))
+#: Diameter of cores that crystallise by themselves at the density of the study: an area fraction of 0.76.
+DENSE = 1.15
+#: How far apart they then are.
+APART = 1.25
 #: Rings whose noise is weak, for which the law of the heading is meant.
 WEAK = 2
 CLAIMS = {
+    RIVAL: RIVAL_CLAIM,
     "diffusion": "a delayed harmonic potential changes the long-time diffusion coefficient to D / (1 + kappa tau)^2, within 5 %",
     "displacements": "its mean square displacement follows the exact curve at all lags, within 3 %",
     "hold": "with sample and hold it is D (1 - exp(-2 kappa T)) / (2 kappa T), within 3 %",
@@ -71,6 +90,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     metrics: dict[str, Any] = {}
     for part in parts:
         metrics.update(part[2])
+    found = metrics["crystals"]
     left = {} if config.full else {"honeycomb": ONLY_FULL, "phases": ONLY_FULL}
     return Outcome(
         name="cybloids",
@@ -81,6 +101,21 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         metrics=metrics,
         sections=[part[1] for part in parts],
         seconds=time.perf_counter() - started,
+        rivals=[
+            Rival(
+                "dense cores without a computer",
+                "computed rings",
+                f"|psi{order}| of the {name} crystal",
+                repeated(found[name]["each"]),
+                repeated(found["dense"][f"psi{order}"]),
+                "higher",
+                seconds=found[name]["seconds"],
+                rival_seconds=found["dense"]["seconds"],
+                settings=f"diameter {DENSE} at the same density: it freezes",
+                scale=f"{config.seeds} seeds, {config.steps} steps",
+            )
+            for name, order in (("square", 4), ("hexagonal", 6))
+        ],
         answer=f"{claims.summary()}: delayed potentials slow or propel single particles by exact laws, and rings choose the crystal.",
         key_numbers=[
             KeyNumber("largest error of a mean square displacement", f"{metrics['harmonic']['worst displacement']:.1%}"),
@@ -213,11 +248,19 @@ def _crystals(config: Config, quiet: bool) -> Found:
     wide = co.Program(cross=co.Ring(1.4, 4.0, 0.1), core=co.WCA(0.8 * 1.4), about="one wider ring")
     two = co.Program(cross=co.rings([1.0, math.sqrt(2)], 4.0, 0.08), core=co.WCA(0.8), about="two rings")
     kinds = {"hexagonal": (one, 1.0, 10.5, 6), "wide": (wide, 1.4, 14.5, 6), "square": (two, 1.0, 10.5, 4)}
-    rows, numbers, claims, figures, peaks = [], {}, [], [], []
+    rows, claims, figures, peaks = [], [], [], []
+    numbers: dict[str, dict[str, Any]] = {}
     cores = co.Program(core=co.WCA(0.8), about="cores alone")
     text = "" if quiet else "cores alone"
     base = co.simulate(cores, n, config.steps, a=1.0, box=10.5 * grow, batch=config.seeds, seed=config.seed, description=text)
+    began = time.process_time()
+    packed = co.simulate(
+        co.Program(core=co.WCA(DENSE), about="dense cores"), n, config.steps, a=APART, box=10.5 * grow, batch=config.seeds,
+        seed=config.seed, description="" if quiet else "dense cores",
+    )  # fmt: skip
+    numbers["dense"] = {f"psi{k}": packed.orders(k) for k in (4, 6)} | {"seconds": time.process_time() - began}
     for name, (program, a, side, order) in kinds.items():
+        began = time.process_time()
         made = co.simulate(
             program,
             n,
@@ -250,6 +293,7 @@ def _crystals(config: Config, quiet: bool) -> Found:
             "psi6": float(np.mean(psi[6])),
             "peak": peak,
             "each": psi[order],
+            "seconds": time.process_time() - began,
             "group": group,
         }
         claims.append(

@@ -83,6 +83,8 @@ SYSTEMS = (
         "stochastic frame averaging for materials",
         "nn, symmetrize",
         "works on molecules, crystals and slabs; ASE calculator",
+        "energies of 300 surfaces after 16 CPU seconds: 0.53 eV beside 0.49 for ridge on counts, distances and densities (1.4 s); "
+        "invariant to rounding, and forces, too",
     ),
     System(
         6,
@@ -206,6 +208,7 @@ SYSTEMS = (
         "computer-controlled colloids",
         "fields/colloids",
         "works: exact laws of delayed potentials, Brownian dynamics, a plane group in and a verified interaction program out",
+        "a square crystal, |psi4| 0.75 and more, which cores alone do not make (0.14); a hexagonal one they do (|psi6| 0.89)",
     ),
     System(
         20,
