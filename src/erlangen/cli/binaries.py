@@ -98,7 +98,7 @@ def _orientations(do: BinaryOrientations) -> None:
     check_folder(do.out, "out")
     started = time.perf_counter()
     sources = binaries.read_table(do.table)
-    found = binaries.orientations(sources)
+    found = binaries.orientations(sources, quiet=do.json)
     outcome = orientation_outcome(sources, found, _config(do), time.perf_counter() - started)
     directory = run_directory(outcome.name, do.out)
 

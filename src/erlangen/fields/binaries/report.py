@@ -15,7 +15,7 @@ from erlangen.fields.binaries.candidates import Candidates, candidates
 from erlangen.fields.binaries.geometry import from_peer_phase
 from erlangen.fields.binaries.population import Quadrupole, quadrupole
 from erlangen.fields.binaries.tables import Measured, Sources
-from erlangen.reporting import Figure, KeyNumber, Outcome, Section, Table
+from erlangen.reporting import Figure, KeyNumber, Outcome, Section, Table, progress
 from erlangen.reporting.figures import DASHES, PALETTE, SYMBOLS, blank, plain_text
 
 GLOSSARY = {
@@ -97,24 +97,36 @@ class Found:
         return (self.sigma_timed or 0.0) > (self.measured.gw_phase_error or 0.0)
 
 
-def orientations(sources: Sources) -> list[Found]:
-    """The candidates of each binary of a table; where it has an ephemeris and the waves' phase, weighted by both."""
-    found = []
-    for m in sources.binaries:
-        phase = None if m.gw_phase is None else float(from_peer_phase(m.gw_phase))
-        timed, sigma = None, None
-        if m.ephemeris is not None and phase is not None:
-            timed, sigma = m.ephemeris.phase(m.epoch), m.ephemeris.sigma_phase(m.epoch)
-        off = None
-        if timed is not None and phase is not None and sigma is not None:
-            half_turns = 2 * (phase - timed) / math.pi  # of the waves' phase; the pairs are at the whole numbers
-            off = math.pi * abs(half_turns - round(half_turns)) / max(math.hypot(m.gw_phase_error or 0.0, sigma), 1e-300)
-        weighed = timed is not None and (off is None or off <= DISAGREES)
-        made = candidates(m.sky, m.iota, m.psi, phase=phase, sigma_phase=m.gw_phase_error or 0.0,
-                          timed_phase=timed if weighed else None, sigma_timed=sigma)  # fmt: skip
-        until = None if m.ephemeris is None else m.ephemeris.usable_until()
-        found.append(Found(m, made, until, timed is not None, sigma, off))
+def orientations(sources: Sources, *, quiet: bool = True) -> list[Found]:
+    """The candidates of each binary of a table; where it has an ephemeris and the waves' phase, weighted by both.
+
+    Args:
+        sources: of a table.
+        quiet: show no progress.
+    """
+    with progress(len(sources.binaries), "binaries", quiet=quiet) as bar:
+        found = []
+        for m in sources.binaries:
+            found.append(_orientation(m))
+            bar.advance(1)
     return found
+
+
+def _orientation(m: Measured) -> Found:
+    phase = None if m.gw_phase is None else float(from_peer_phase(m.gw_phase))
+    timed, sigma = None, None
+    if m.ephemeris is not None and phase is not None:
+        timed, sigma = m.ephemeris.phase(m.epoch), m.ephemeris.sigma_phase(m.epoch)
+    off = None
+    if timed is not None and phase is not None and sigma is not None:
+        half_turns = 2 * (phase - timed) / math.pi  # of the waves' phase; the pairs are at the whole numbers
+        off = math.pi * abs(half_turns - round(half_turns)) / max(math.hypot(m.gw_phase_error or 0.0, sigma), 1e-300)
+    weighed = timed is not None and (off is None or off <= DISAGREES)
+    made = candidates(
+        m.sky, m.iota, m.psi, phase=phase, sigma_phase=m.gw_phase_error or 0.0, timed_phase=timed if weighed else None, sigma_timed=sigma
+    )
+    until = None if m.ephemeris is None else m.ephemeris.usable_until()
+    return Found(m, made, until, timed is not None, sigma, off)
 
 
 def orientation_outcome(sources: Sources, found: Sequence[Found], config: Mapping[str, Any], seconds: float) -> Outcome:
@@ -126,7 +138,7 @@ def orientation_outcome(sources: Sources, found: Sequence[Found], config: Mappin
     if counts[2]:
         parts.append(f"{counts[2]} {'has' if counts[2] == 1 else 'have'} two directions left")
     if counts[4]:
-        parts.append(f"{counts[4]} four")
+        parts.append(f"{counts[4]} four" if counts[2] else f"{counts[4]} {'has' if counts[4] == 1 else 'have'} four directions left")
     if other:
         parts.append(f"{other} another number")
     if loose:
@@ -187,7 +199,9 @@ def orientation_outcome(sources: Sources, found: Sequence[Found], config: Mappin
             "galactic pole": [pole, error] if math.isfinite(error) else None,
         }
         sections.append(_alignment(Q))
-        answer += " Their orbits show no alignment." if Q.isotropic else f" Their orbits are aligned (p = {Q.isotropic['p']:.2g})."
+        told, p = int(Q.isotropic["degrees of freedom"]), f"p = {Q.isotropic['p']:.2g}"
+        seen = "" if told == 5 else f", in {told} of five components of a quadrupole, which is all that they tell"
+        answer += f" Their orbits show no alignment ({p}{seen})." if Q.isotropic else f" Their orbits are aligned ({p})."
     numbers = [
         KeyNumber("binaries", len(found)),
         KeyNumber("with two directions left", counts[2]),
