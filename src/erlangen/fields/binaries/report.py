@@ -123,7 +123,13 @@ def _orientation(m: Measured) -> Found:
         off = math.pi * abs(half_turns - round(half_turns)) / max(math.hypot(m.gw_phase_error or 0.0, sigma), 1e-300)
     weighed = timed is not None and (off is None or off <= DISAGREES)
     made = candidates(
-        m.sky, m.iota, m.psi, phase=phase, sigma_phase=m.gw_phase_error or 0.0, timed_phase=timed if weighed else None, sigma_timed=sigma
+        m.sky,
+        m.iota,
+        m.psi,
+        phase=phase,
+        sigma_phase=m.gw_phase_error or 0.0,
+        timed_phase=timed if weighed else None,
+        sigma_timed=sigma,
     )
     until = None if m.ephemeris is None else m.ephemeris.usable_until()
     return Found(m, made, until, timed is not None, sigma, off)
@@ -138,7 +144,9 @@ def orientation_outcome(sources: Sources, found: Sequence[Found], config: Mappin
     if counts[2]:
         parts.append(f"{counts[2]} {'has' if counts[2] == 1 else 'have'} two directions left")
     if counts[4]:
-        parts.append(f"{counts[4]} four" if counts[2] else f"{counts[4]} {'has' if counts[4] == 1 else 'have'} four directions left")
+        parts.append(
+            f"{counts[4]} four" if counts[2] else f"{counts[4]} {'has' if counts[4] == 1 else 'have'} four directions left"
+        )
     if other:
         parts.append(f"{other} another number")
     if loose:
