@@ -83,8 +83,8 @@ class BoundaryData:
     @property
     def tail(self) -> Float[Tensor, "*batch"]:
         """The largest coefficient of the upper third of the modes of either aspect, relative to its largest (of ``Theta``: to 1 where that
-        is more): what the grid may not hold. :meth:`act` warns above 1e-3; on the grid's points errors are some orders smaller, unless
-        the element itself is not resolved."""
+        is more): what the grid may not hold. :meth:`act` warns above 1e-4. On the grid's points errors are some orders smaller, unless
+        the element itself is not resolved, as some inverses: then up to about six times as large."""
         return torch.maximum(*torch.broadcast_tensors(series.tail(self.theta, scale=1.0), series.tail(self.xi)))
 
     # ---- charges ----

@@ -27,7 +27,7 @@ AT_ONCE = 1 << 17
 #: Members of a batch that are transformed at a time.
 ROWS = 128
 #: What the upper third of the modes may hold beside the largest before :func:`watch` speaks.
-UNRESOLVED = 1e-3
+UNRESOLVED = 1e-4
 #: Rounding of a few steps, in units of the last place of the largest coefficient; and how far a coefficient stands out of rounding.
 PLATEAU, STANDS_OUT = 16, 8
 
@@ -113,7 +113,7 @@ def tail(*fields: Float[Tensor, "*batch n"], scale: float | Tensor = 0.0) -> Flo
 
 
 class Unresolved(UserWarning):
-    """So many points do not hold a result: it may be wrong by about as much as the warning says, at the grid's points or between."""
+    """So many points do not hold a result: it may be wrong by a few times what the warning says, at the grid's points or between."""
 
 
 def watch(what: str, *fields: Float[Tensor, "*batch n"], scale: float | Tensor = 0.0) -> None:

@@ -59,7 +59,7 @@ class BMS3Vector:
 
         Args:
             dealias: drop the modes from ``N / 3`` on, of which some are aliases, and warn :class:`Unresolved` where they are more than
-                1e-3 of the largest. Without, what aliases stays.
+                1e-4 of the largest. Without, what aliases stays.
         """
         _same_grid(self, other)
         t1, y1, t2, y2 = self.T, self.Y, other.T, other.Y
