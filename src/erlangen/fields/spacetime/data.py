@@ -143,9 +143,9 @@ class BoundaryData:
         """
         if not isinstance(vector, BMS3Vector):
             raise ArgumentError("vector", "a BMS3Vector", type(vector).__name__)
+        change = series.Series(*self.variation(vector))  # third derivatives, of each field in its own precision
         theta, xi, t, y = series.alike(self.theta, self.xi, vector.T, vector.Y)
         self, vector = self._made(theta, xi), made(t, y)
-        change = series.Series(*self.variation(vector))
         for step in flow_steps(vector.T, vector.Y, time):
             read = change(step.f.flatten(-2))
             square = torch.exp(2 * step.stretch)
