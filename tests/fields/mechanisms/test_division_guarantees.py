@@ -360,7 +360,8 @@ def test_ties_are_decided_as_asked():
 
 
 def test_what_is_outside_the_guarantees_fails_as_reported():
-    """The spec's shares: Alg 2 misses EFX of 1.6 % of general utilities, Alg 1 of 3 % of absolute identical ones."""
+    """Reported: Alg 2 misses EFX of 1.6 % of general utilities (here, of sizes up to 5, of 2.9 %), Alg 1 EFX of 3 % of absolute identical
+    ones, Alg 2 EFX3 of 30 % of identical ones."""
     rng = np.random.default_rng(6)
     count, tried = Counter(), 1500
     for _ in range(tried):
@@ -371,6 +372,6 @@ def test_what_is_outside_the_guarantees_fails_as_reported():
         count["general"] += not check_allocation(greedy_magnitude(general), "EFX")
         count["absolute"] += not check_allocation(double_round_robin(absolute), "EFX")
         count["same"] += not check_allocation(greedy_magnitude(same), "EFX3")
-    assert 0 < count["general"] < 0.1 * tried
-    assert 0 < count["absolute"] < 0.1 * tried
-    assert 0.1 * tried < count["same"] < 0.5 * tried
+    assert 0.01 * tried < count["general"] < 0.05 * tried
+    assert 0.015 * tried < count["absolute"] < 0.045 * tried
+    assert 0.23 * tried < count["same"] < 0.36 * tried
