@@ -146,9 +146,7 @@ def test_parts_leave_out_what_others_measure(monkeypatch):
 
 
 #: Studies that have no rival beside them yet.
-ALONE = {
-    "robot-design",
-}  # fmt: skip
+ALONE: set[str] = set()
 
 
 def test_studies_say_what_a_user_would_pick_instead() -> None:
