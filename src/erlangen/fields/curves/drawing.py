@@ -33,7 +33,7 @@ def draw_volcano(found: Volcano, title: str = "") -> Figure:
         f"{loops} isogenies lead from a curve to itself" if loops else "",
         f"{double} lines stand for two" if double else "",
     ]
-    return layered_graph(
+    drawn = layered_graph(
         layers,
         lines,
         labels=[str(curve.j) for curve in found.curves],
@@ -44,6 +44,8 @@ def draw_volcano(found: Volcano, title: str = "") -> Figure:
         + " ".join(f"{note[0].upper()}{note[1:]}." for note in notes if note),
         alt=f"{len(found.curves)} curves in {len(layers)} levels",
     )
+    drawn.plotly_figure.update_traces(textposition="bottom right", selector={"mode": "markers+text"})  # lines lead straight down
+    return drawn
 
 
 def _along_the_crater(found: Volcano) -> list[int]:
