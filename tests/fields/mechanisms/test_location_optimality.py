@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from erlangen.fields.mechanisms.location import GeometricMedian, Mean, check_location, dominated
+from erlangen.errors import ArgumentError
+from erlangen.fields.mechanisms.location import GeometricMedian, Mean, Optimal, check_location, dominated, optimum
 from erlangen.fields.mechanisms.location.balls import most_welcome
 
 
@@ -85,6 +86,40 @@ def test_a_place_just_off_the_hull_is_dominated(d, off):
     flag, better = dominated(x, y, 2)
     assert bool(flag)
     assert better[0, 0].tolist() == pytest.approx([0.3, *[0.0] * (d - 1)], abs=1e-12)
+
+
+@pytest.mark.parametrize("norm", [1, 2, 3, math.inf])
+def test_dtypes_and_empty_batches(norm):
+    for d, k in itertools.product((1, 2, 3), (1, 2)):
+        x, y = torch.rand(3, 4, d), 2 * torch.ones(3, k, d)
+        flag, better = dominated(x, y, norm)
+        assert bool(flag.all())
+        assert better.dtype == torch.float32
+        assert dominated(x[:0], y[:0], norm)[1].shape == (0, k, d)
+        for objective in ("total", "maximum", 2):
+            places, least = optimum(x, k, objective, norm)
+            _, exact = optimum(x.double(), k, objective, norm)
+            assert places.dtype == torch.float32
+            assert torch.allclose(least.double(), exact, rtol=1e-5)
+            tiny = optimum(1e-9 * x.double(), k, objective, norm)[1]
+            assert torch.allclose(tiny * 1e9, exact, rtol=1e-8)
+            assert optimum(x[:0], k, objective, norm)[0].shape == (0, k, d)
+    assert GeometricMedian()(np.zeros((0, 3, 2))).shape == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("argument", "call"),
+    [
+        ("X", lambda: Mean()(np.array([[1 + 2j], [2]]))),
+        ("X", lambda: Mean()(torch.tensor([[1 + 2j], [2]]))),
+        ("k", lambda: Optimal(0)),
+        ("objective", lambda: Optimal(1, "sum")),
+    ],
+)
+def test_what_is_refused_at_once(argument, call):
+    with pytest.raises(ArgumentError) as problem:
+        call()
+    assert problem.value.argument == argument
 
 
 def test_rounding_is_no_waste():

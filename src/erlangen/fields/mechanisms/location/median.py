@@ -30,7 +30,7 @@ def geometric_median(x: Float[Tensor, "*batch n d"], weights: Float[Tensor, "*ba
     batch, (n, d) = x.shape[:-2], x.shape[-2:]
     flat = x.reshape(-1, n, d)
     w = torch.ones_like(flat[..., 0]) if weights is None else weights.expand(*batch, n).reshape(-1, n).to(flat)
-    if n == 1:
+    if n == 1 or not len(flat):
         return flat[:, 0].reshape(*batch, d)
     centre = flat.detach().mean(1, keepdim=True)
     scale = (flat.detach() - centre).abs().amax((1, 2)).clamp_min(torch.finfo(x.dtype).tiny)

@@ -45,6 +45,8 @@ def optimum(
         raise ArgumentError("k", "a whole number of at least 1", repr(k))
     batch, (n, d) = x.shape[:-2], x.shape[-2:]
     flat = x.reshape(-1, n, d)
+    if not len(flat):
+        return x.new_empty(*batch, k, d), x.new_empty(batch)
     one = _single(objective, p, d)
     if 1 < k < n:
         flat = _in_order(flat)  # of groupings that cost the same, the one that is taken does not depend on who is who
@@ -56,6 +58,7 @@ def optimum(
         unsupported(f"{n} people", f"list of all groupings (at most {LARGEST_GROUPING})", "take best_found")
     else:
         places = _grouped(flat, k, objective, p, one)
+    places = places.to(flat)
     return places.reshape(*batch, k, d), social_cost(agent_costs(flat, places, p), objective).reshape(batch)
 
 
@@ -81,7 +84,7 @@ def _single(objective: Objective, norm: float, d: int) -> Callable[[Tensor], Ten
             return _diamond
         if norm == 2:
             return smallest_ball
-        return lambda x: torch.from_numpy(np.array([most_welcome(one, np.zeros(len(one)), norm)[0] for one in x.numpy()]))
+        return lambda x: torch.from_numpy(np.array([most_welcome(one, np.zeros(len(one)), norm)[0] for one in x.to(torch.float64).numpy()]))
     return lambda x: torch.from_numpy(np.array([_descended(one, objective, norm) for one in x.numpy()]))
 
 
@@ -94,6 +97,8 @@ def _diamond(x: Tensor) -> Tensor:
 def _descended(x: np.ndarray, objective: Objective, norm: float) -> np.ndarray:
     from scipy.optimize import minimize
 
+    middle, scale = x.mean(0), float(np.ptp(x, axis=0).max()) or 1.0
+    x = ((x - middle) / scale).astype(np.float64)  # what the searches call near is near in any unit
     points = torch.from_numpy(x)
 
     def cost(y: np.ndarray) -> float:
@@ -108,7 +113,7 @@ def _descended(x: np.ndarray, objective: Objective, norm: float) -> np.ndarray:
         if best is None or cost(found.x) < cost(best):
             best = np.atleast_1d(found.x)
     assert best is not None
-    return best
+    return best * scale + middle
 
 
 # ---- smallest balls ----
@@ -325,6 +330,9 @@ class Optimal(Mechanism):
     """
 
     def __init__(self, k: int = 1, objective: Objective = "total", norm: float | str = 2) -> None:
+        if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+            raise ArgumentError("k", "a whole number of at least 1", repr(k))
+        social_cost(torch.zeros(1), objective)  # refuses what is none
         self.k, self.objective, self.norm = k, objective, norm_order(norm)
         what = {"total": "least total cost", "maximum": "least largest cost"}.get(
             str(objective), f"least {objective}-norm of costs"

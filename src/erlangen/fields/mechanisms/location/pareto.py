@@ -41,12 +41,16 @@ def dominated(
         ArgumentError: several places and more than ten agents: there are too many partitions.
     """
     # Seen from the first agent, in a unit near the profile's size: neither a far origin nor a small or large unit costs digits.
+    rounding, y_given = max(torch.finfo(x.dtype).eps, torch.finfo(y.dtype).eps), y
+    x, y = x.to(torch.float64), y.to(torch.float64)
     origin, every = x[:, :1], torch.cat([x, y], -2)
     tiny = torch.finfo(x.dtype).tiny
+    if not len(x):
+        return torch.zeros(0, dtype=torch.bool), y_given
     unit = torch.exp2(spread(every).clamp_min(tiny).log2().floor())[:, None, None]
-    noise = ROUNDED * torch.finfo(x.dtype).eps * every.abs().amax((1, 2)) / unit.flatten()
+    noise = ROUNDED * rounding * every.abs().amax((1, 2)) / unit.flatten()
     found, better = _dominated((x - origin) / unit, (y - origin) / unit, norm, noise)
-    return found, torch.where(found[:, None, None], better * unit + origin, y)
+    return found, torch.where(found[:, None, None], (better * unit + origin).to(y_given), y_given)
 
 
 def _dominated(x: Tensor, y: Tensor, norm: float, noise: Tensor) -> tuple[Tensor, Tensor]:

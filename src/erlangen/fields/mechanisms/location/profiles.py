@@ -47,10 +47,14 @@ def as_profiles(X: Any, argument: str = "X") -> tuple[Float[Tensor, "*batch n d"
     else:
         try:
             array = np.asarray(X)
+            if np.iscomplexobj(array):
+                raise TypeError("complex numbers")
             array = array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
         except (TypeError, ValueError) as problem:
             raise ArgumentError(argument, "numbers [*batch, n, d]", f"{type(X).__name__}: {problem}") from None
         x, back = torch.from_numpy(np.ascontiguousarray(array)), _numpy
+    if x.is_complex():
+        raise ArgumentError(argument, "numbers [*batch, n, d]", f"{x.dtype}")
     if not x.is_floating_point():
         x = x.to(torch.float64)
     if x.ndim < 2 or x.shape[-2] < 1 or x.shape[-1] < 1:
