@@ -84,7 +84,9 @@ def _single(objective: Objective, norm: float, d: int) -> Callable[[Tensor], Ten
             return _diamond
         if norm == 2:
             return smallest_ball
-        return lambda x: torch.from_numpy(np.array([most_welcome(one, np.zeros(len(one)), norm)[0] for one in x.to(torch.float64).numpy()]))
+        return lambda x: torch.from_numpy(
+            np.array([most_welcome(one, np.zeros(len(one)), norm)[0] for one in x.to(torch.float64).numpy()])
+        )
     return lambda x: torch.from_numpy(np.array([_descended(one, objective, norm) for one in x.numpy()]))
 
 
