@@ -44,7 +44,10 @@ def draw_volcano(found: Volcano, title: str = "") -> Figure:
         + " ".join(f"{note[0].upper()}{note[1:]}." for note in notes if note),
         alt=f"{len(found.curves)} curves in {len(layers)} levels",
     )
-    drawn.plotly_figure.update_traces(textposition="bottom right", selector={"mode": "markers+text"})  # lines lead straight down
+    # Lines lead straight down from a curve: its label stands beside them, on the floor below it.
+    for trace in drawn.plotly_figure.select_traces(selector={"mode": "markers+text"}):
+        trace.textposition = ["bottom right" if y else "bottom center" for y in trace.y]
+    drawn.plotly_figure.update_xaxes(range=[0, 1.05 * max(map(len, layers))])
     return drawn
 
 
