@@ -202,7 +202,13 @@ def test_solve_takes_what_is_proven():
         solve(large, want={"EFX", "PO"})
     found = solve(large, want={"EFX"}, method="search")
     assert check_allocation(found, "EFX")
-    for bad, said in (({"want": {"EFQ"}}, "'axiom'"), ({"want": {"SP"}}, "'axiom'"), ({"method": "luck"}, "'method'")):
+    for bad, said in (
+        ({"want": {"EFQ"}}, "'axiom'"),
+        ({"want": {"SP"}}, "'axiom'"),
+        ({"method": "luck"}, "'method'"),
+        ({"want": 3}, "'want'"),
+        ({"seconds": 0}, "'seconds'"),
+    ):
         with pytest.raises(ArgumentError, match=said):
             solve(two, **bad)
     with pytest.raises(ArgumentError, match="'inst'"):
@@ -284,6 +290,7 @@ def test_large_tables_are_fair_and_efficient_by_weights():
     assert check_allocation(answer, "EF1")
     assert check_allocation(answer, "PO").how == "exact"
     assert weighted_welfare(Instance([[1], [1]]), ["EF"]) is None
+    assert weighted_welfare(Instance([[5, 1], [1, 5]]), "EF").owner.tolist() == [0, 1]
     assert weighted_welfare(Instance([[], []]), ["EF", "PO"]).owner.tolist() == []
     assert weighted_welfare(Instance([[10**400, 1], [1, 10**400]]), ["EF", "PO"]).owner.tolist() == [0, 1]
 

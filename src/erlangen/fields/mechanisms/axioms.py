@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -118,3 +119,15 @@ def axiom(name: str | Axiom, of: Subject | None = None) -> Axiom:
         }[of]
         raise ArgumentError("axiom", f"an axiom{what}: {known}", repr(name.name if isinstance(name, Axiom) else name))
     return found
+
+
+def several(argument: str, names: str | Axiom | Iterable[str | Axiom]) -> list[str]:
+    """The names of one axiom of allocations, or of some, each once; ``argument`` is what an error calls them.
+
+    >>> several("want", "efx"), several("want", ["EFX^3", "PO", "EFX3"])
+    (['EFX'], ['EFX3', 'PO'])
+    """
+    if not isinstance(names, (str, Axiom, Iterable)):
+        raise ArgumentError(argument, "an axiom, or a list of axioms", repr(names))
+    given = [names] if isinstance(names, (str, Axiom)) else names
+    return list(dict.fromkeys(axiom(name, "allocation").name for name in given))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from erlangen.errors import ArgumentError
-from erlangen.fields.mechanisms.axioms import axiom as named
+from erlangen.fields.mechanisms.axioms import several
 from erlangen.fields.mechanisms.division.enumeration import totals_of, unranked
 from erlangen.fields.mechanisms.division.envy import PARTS, part_of
 from erlangen.fields.mechanisms.division.instance import Instance
@@ -81,7 +81,7 @@ def property_table(inst: Instance, names: Iterable[str]) -> dict[str, np.ndarray
         raise ArgumentError("inst", f"at most {LARGEST_TABLE} allocations", f"{count}")
     owners = np.array([unranked(k, inst.n, inst.m) for k in range(count)]).reshape(count, inst.m)
     found = {}
-    for name in (named(name, "allocation").name for name in names):
+    for name in several("names", names):
         if name == "PO":
             totals = totals_of(inst, range(inst.m))
             found[name] = undominated(totals, inst.slack)

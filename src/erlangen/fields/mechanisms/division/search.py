@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from erlangen.errors import ArgumentError
-from erlangen.fields.mechanisms.axioms import Axiom
-from erlangen.fields.mechanisms.axioms import axiom as named
+from erlangen.fields.mechanisms.axioms import Axiom, several
 from erlangen.fields.mechanisms.division.allocation import Allocation
 from erlangen.fields.mechanisms.division.batches import ENVY, fair, undominated
 from erlangen.fields.mechanisms.division.checks import check_allocation
@@ -48,8 +47,7 @@ def exists(inst: Instance, properties: str | Axiom | Iterable[str | Axiom], *, l
     >>> exists(Instance([[2, -1, -1]] * 2), "EFX3").holds, exists(Instance([[2, -1, -1]] * 2), {"EFX", "PO"}).witness.owner.tolist()
     (False, [0, 0, 0])
     """
-    given = [properties] if isinstance(properties, (str, Axiom)) else list(properties)
-    wanted = list(dict.fromkeys(named(p, "allocation").name for p in given))
+    wanted = several("properties", properties)
     claim = f"an allocation with {' and '.join(wanted) or 'no property'} exists"
     # What follows from another is not asked again.
     wanted = [p for p in wanted if not any(p in closure({q}) - {q} for q in wanted)]

@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 
 from erlangen.errors import ArgumentError
-from erlangen.fields.mechanisms.axioms import AXIOMS, Axiom
-from erlangen.fields.mechanisms.axioms import axiom as named
+from erlangen.fields.mechanisms.axioms import AXIOMS, Axiom, several
 from erlangen.fields.mechanisms.division import algorithms
 from erlangen.fields.mechanisms.division.allocation import Allocation
 from erlangen.fields.mechanisms.division.checks import check_allocation
@@ -80,8 +79,9 @@ def solve(
         raise ArgumentError("inst", "an Instance", type(inst).__name__)
     if method not in ("auto", "search"):
         raise ArgumentError("method", "'auto' or 'search'", repr(method))
-    given = [want] if isinstance(want, (str, Axiom)) else list(want)
-    asked = {named(p, "allocation").name for p in given}
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+        raise ArgumentError("seconds", "a number above 0", repr(seconds))
+    asked = set(several("want", want))
     names = [axiom.name for axiom in AXIOMS if axiom.name in asked]
     if inst.n == 1:
         every = tuple(axiom.name for axiom in AXIOMS if "allocation" in axiom.of)

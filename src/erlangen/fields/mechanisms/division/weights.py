@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
+from erlangen.fields.mechanisms.axioms import several
 from erlangen.fields.mechanisms.division.allocation import Allocation, bundle_sums
 from erlangen.fields.mechanisms.division.checks import check_allocation
 from erlangen.fields.mechanisms.division.instance import Instance
@@ -15,7 +16,7 @@ from erlangen.fields.mechanisms.division.instance import Instance
 ROUNDS, SECONDS = 400, 5.0
 
 
-def weighted_welfare(inst: Instance, names: Sequence[str], *, seconds: float = SECONDS) -> Allocation | None:
+def weighted_welfare(inst: Instance, names: str | Iterable[str], *, seconds: float = SECONDS) -> Allocation | None:
     """An allocation with these axioms among those whose weighted sum is the largest: these are fPO, up to rounding, by the second welfare
     theorem. None where no weights that are met give one, which says nothing about whether one exists.
 
@@ -38,7 +39,7 @@ def weighted_welfare(inst: Instance, names: Sequence[str], *, seconds: float = S
     u = u.reshape(inst.n, inst.m)
     logs, until = np.zeros(inst.n), time.monotonic() + seconds
     seen = set()
-    cheap_first = sorted(names, key=lambda name: name in ("PO", "fPO"))
+    cheap_first = sorted(several("names", names), key=lambda name: name in ("PO", "fPO"))
     for k in range(ROUNDS):
         owner = (np.exp(logs - logs.max())[:, None] * u).argmax(0)
         if owner.tobytes() not in seen:
