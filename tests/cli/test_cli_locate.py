@@ -96,6 +96,8 @@ def test_people_who_are_numbers_and_distances_on_the_globe(files, capsys):
     assert "The place: lat -17.0000, lon 179.9000." in said
     assert "<b> goes farthest, 159." in said  # 1.5 degrees at 17 degrees of latitude, and the date line is no gap
     assert "on the globe" not in said
+    newest = max((files / "runs" / "locate").iterdir(), key=lambda folder: folder.stat().st_mtime_ns)
+    assert '"&lt;b&gt;"' in (newest / "report.html").read_text()  # nor is a name markup on the map
 
 
 def test_nothing_to_go_and_nothing_to_pay(files, capsys):

@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -339,7 +340,7 @@ def _map(found: Located) -> Figure:
     )  # fmt: skip
     drawn = figure.plotly_figure
     people = drawn.data[0]
-    people.text = [str(name) for name in found.names[:: max(1, math.ceil(len(found.names) / len(people.x)))]]
+    people.text = [escape(str(name), quote=False) for name in found.names[:: max(1, math.ceil(len(found.names) / len(people.x)))]]
     people.hovertemplate, people.cliponaxis = "%{text}<extra></extra>", False
     drawn.update_layout(height=460)
     if len(found.names) <= 30:
