@@ -106,7 +106,7 @@ def prove(
 
     >>> from erlangen.fields.mechanisms.location import Domain
     >>> found = prove(Domain.grid(3), n=3)
-    >>> found.holds, found.table(np.array([[0.0], [2.0], [1.0]])).item()
+    >>> found.holds, found.table(np.array([[1.0], [1.0], [1.0]])).item()  # what all want
     (True, 1.0)
     >>> bool(prove(Domain.grid(4, 3), n=2))
     False
