@@ -244,6 +244,36 @@ def test_story_11_robots(tmp_path):
     assert robots.check_engine(best.spec, best.group)
 
 
+def test_story_12_binaries_curves_and_mechanisms():
+    pytest.importorskip("cypari")
+    pytest.importorskip("pysat")
+    from erlangen.fields import binaries, curves, mechanisms
+
+    assert binaries.degeneracy_group([(2, 2), (2, -2), (0, 1)]).order == 2
+
+    E1, E2 = curves.Curve(67, j=14, trace=4), curves.Curve(67, j=42, trace=4)
+    beta = next(step for step in curves.isogenies(E2, 2) if step.codomain == E1)
+    assert curves.hom_index(E1, E2, beta) == 4
+    members = curves.class_group_action(E2).orbit(E2)
+    assert len(members) == 1  # of the maximal order, whose class number is one
+    with pytest.raises(ValueError, match="E1"):
+        curves.hom_index(E2, E2, beta)
+
+    domain = mechanisms.Domain.grid(4, 3)
+    assert not mechanisms.prove(domain, n=2, k=1, norm=2, axioms=["ANON", "PO", "SP"])
+    found = mechanisms.prove(domain, n=3, k=1, norm=2, axioms=["ANON", "PO", "SP"])
+    assert found.holds
+    for name in ("ANON", "PO", "SP"):
+        assert mechanisms.check(found.table, name)
+
+    u = [[2, -1, -1], [2, -1, -1]]
+    answer = mechanisms.solve(mechanisms.Instance(u), want={"EFX", "PO"})
+    assert mechanisms.check(answer, "EFX")
+    refused = mechanisms.check(answer, "EFX3")
+    assert not refused
+    assert refused.witness is not None
+
+
 def test_story_12_null_infinity():
     from erlangen.fields import spacetime
 
