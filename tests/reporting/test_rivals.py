@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from erlangen.errors import ArgumentError
 from erlangen.reporting import RIVAL, Outcome, PlusMinus, Rival
@@ -23,6 +24,7 @@ def row(measured: object, rival: object, better: str = "lower", **more: object) 
         (PlusMinus(0.20, 0.03), PlusMinus(0.26, 0.04), "lower", "method"),
         (PlusMinus(0.20, float("nan")), 0.26, "lower", "method"),
         (float("inf"), 1.0, "lower", "rival"),
+        (float("inf"), float("inf"), "lower", "level"),
         (3, 3, "lower", "level"),
     ],
 )
@@ -60,6 +62,14 @@ def test_the_answer_begins_with_who_won() -> None:
         ("better", lambda: row(1.0, 1.0, "more")),
         ("level", lambda: row(1.0, 1.0, level=-1.0)),
         ("level", lambda: row(1.0, 1.0, level=float("nan"))),
+        ("level", lambda: row(1.0, 1.0, level=float("inf"))),
+        ("measured", lambda: row("0.2", 1.0)),
+        ("measured", lambda: row(PlusMinus(float("nan"), 0.1), 1.0)),
+        ("rival", lambda: row(1.0, torch.ones(2))),
+        ("rival", lambda: row(1.0, None)),
+        ("seconds", lambda: row(1.0, 1.0, seconds=float("nan"))),
+        ("rival_seconds", lambda: row(1.0, 1.0, rival_seconds=-1.0)),
+        ("name", lambda: Rival("", "ours", "error", 1.0, 2.0, "lower")),
     ],
 )
 def test_what_cannot_be_compared_is_refused(argument: str, made: object) -> None:

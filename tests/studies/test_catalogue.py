@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 import erlangen.offers
 from erlangen.errors import ArgumentError
-from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claim, Claims, Outcome
+from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claim, Claims, Outcome, Rival
 from erlangen.studies import Announced, Part, Study, catalogue, catalogue_table, load_study, study_names
 from erlangen.studies.systems import BEGIN, END, SYSTEMS, with_table
 from erlangen.testing import check_study
@@ -25,12 +26,16 @@ class Config:
     left_out: tuple[str, ...] = ("second",)
 
 
-def run(config: Config, *, quiet: bool = False) -> Outcome:
+GUESS = Rival("a guess", "mine", "error", 0.1, 0.2, "lower")
+
+
+def run(config: Config, *, quiet: bool = False, rivals: tuple[Rival, ...] = (GUESS,)) -> Outcome:
     claims = Claims(Claim(f"about {key}", None, 1.0, True, key=key) for key in config.measured)
-    return Outcome("mine", "Mine", config, claims, left_out=dict.fromkeys(config.left_out, "too long"))
+    return Outcome("mine", "Mine", config, claims, left_out=dict.fromkeys(config.left_out, "too long"), rivals=rivals)
 
 
-MINE = Study("mine", None, "A study of my own", "myself", Config, run, {"first": "one is one", "second": "two is two"})
+ANNOUNCED = {"first": "one is one", "second": "two is two", RIVAL: RIVAL_CLAIM}
+MINE = Study("mine", None, "A study of my own", "myself", Config, run, ANNOUNCED)
 
 
 @pytest.fixture
@@ -56,7 +61,7 @@ def test_a_study_of_another_package_is_there(installed):
     assert "mine" in study_names()
     assert load_study("mine") is MINE
     (others,) = (entry for entry in catalogue() if entry["number"] is None)
-    assert others["studies"] == {"mine": ["one is one", "two is two"]}
+    assert others["studies"] == {"mine": ["one is one", "two is two", RIVAL_CLAIM]}
     assert catalogue_table().row_count == len(SYSTEMS) + 1
 
 
@@ -78,7 +83,7 @@ def test_what_one_package_has_broken_leaves_the_others(installed):
     )]  # fmt: skip
     assert load_study("mine") is MINE
     others = catalogue()[-1]["studies"]
-    assert others["mine"] == ["one is one", "two is two"]
+    assert others["mine"] == ["one is one", "two is two", RIVAL_CLAIM]
     for name, said in (("path", "a Study named"), ("gone", "no_such_package"), ("nft", "one thing of the name")):
         (reason,) = others[name]
         assert reason.startswith("cannot be loaded: ")
@@ -128,13 +133,15 @@ def test_parts_leave_out_what_others_measure(monkeypatch):
     from types import ModuleType
 
     module = ModuleType("parts_of_mine.one")
-    module.run = lambda config, quiet: Part([Claim("x", None, 1, True, key="a")], [], {}, "", {"b": "too long"})  # type: ignore[attr-defined]
+    module.run = lambda config, quiet: Part(  # type: ignore[attr-defined]
+        [Claim("x", None, 1, True, key="a")], [], {}, "", {"b": "too long"}, [GUESS]
+    )
     monkeypatch.setitem(sys.modules, "parts_of_mine", ModuleType("parts_of_mine"))
     monkeypatch.setitem(sys.modules, "parts_of_mine.one", module)
-    parts = {"one": Announced("One", {"a": "is a", "b": "is b"}), "two": Announced("Two", {"b": "is b", "c": "is c"})}
+    parts = {"one": Announced("One", {"a": "is a", "b": "is b", RIVAL: RIVAL_CLAIM}), "two": Announced("Two", {"b": "is b", "c": "is c"})}
     about = {"system": None, "title": "Parts", "source": "myself", "config": Config, "package": "parts_of_mine"}
     study = Study.of_parts("parts", parts=parts, **about)
-    assert study.claims == {"a": "is a", "b": "is b", "c": "is c"}
+    assert study.claims == {"a": "is a", "b": "is b", RIVAL: RIVAL_CLAIM, "c": "is c"}
     assert check_study(study)
     outcome = study.run(Config())
     assert outcome.title == "One"
@@ -145,15 +152,25 @@ def test_parts_leave_out_what_others_measure(monkeypatch):
         Study.of_parts("parts", parts=parts | {"two": Announced("Two", {"b": "is not"})}, **about)
 
 
-#: Studies that have no rival beside them yet.
-ALONE: set[str] = set()
-
-
 def test_studies_say_what_a_user_would_pick_instead() -> None:
-    alone = {name for name in study_names() if RIVAL not in load_study(name).claims}
-    assert alone <= ALONE, f"{sorted(alone - ALONE)}: announce the claim {RIVAL!r} and give the outcome its rivals"
-    for name in set(study_names()) - alone:
-        assert load_study(name).claims[RIVAL] == RIVAL_CLAIM
-    said = {s.number for s in SYSTEMS if s.beside}
-    assert all(any(c.isdigit() for c in s.beside) for s in SYSTEMS if s.beside), "a line beside the simplest thing has its number"
-    assert said >= {load_study(name).system for name in set(study_names()) - alone} - {None}
+    for name in study_names():
+        assert load_study(name).claims.get(RIVAL) == RIVAL_CLAIM, f"{name}: announce the claim {RIVAL!r} and give the outcome its rivals"
+
+
+def test_the_front_page_has_a_number_beside_the_simplest_thing() -> None:
+    for system in SYSTEMS:
+        if system.works:
+            assert any(c.isdigit() for c in system.beside), f"{system.name}: a line beside the simplest thing has its number"
+            assert len(system.beside) <= 160, f"{system.name}: {len(system.beside)} characters, and a line has at most 160"
+
+
+def test_without_a_rival_a_study_is_not_whole() -> None:
+    claims = dict(MINE.claims)
+    del claims[RIVAL]
+    with pytest.raises(AssertionError, match="the claim 'rival' is announced"):
+        check_study(dataclasses.replace(MINE, claims=claims, run=partial(run, rivals=())))
+    with pytest.raises(AssertionError, match="measured, or left out with a reason"):
+        check_study(dataclasses.replace(MINE, run=partial(run, rivals=())))
+    with pytest.raises(AssertionError, match="there is a rival"):  # a claim of that key alone is none
+        check_study(dataclasses.replace(MINE, run=partial(run, rivals=())), Config(measured=("first", RIVAL)))
+    assert check_study(dataclasses.replace(MINE, run=partial(run, rivals=())), Config(left_out=("second", RIVAL)))

@@ -63,7 +63,45 @@ def test_one_candidate_is_taken_as_it_is() -> None:
         simplest({}, np.zeros((3, 1)), np.zeros(3))
 
 
+@pytest.mark.parametrize(
+    ("argument", "x", "y"),
+    [
+        ("y", np.zeros((0, 2)), np.zeros(0)),
+        ("y", np.zeros((3, 2)), np.zeros(4)),
+        ("y", np.zeros((3, 2)), np.array([0.0, np.nan, 1.0])),
+        ("y", np.zeros((3, 2)), np.array(["a", "b", "a"])),
+        ("y", np.zeros((8, 2)), np.ones(8, dtype=int)),
+        ("y", np.arange(8.0), np.arange(8)),
+        ("x", np.float64(1), np.zeros(1)),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(argument: str, x: np.ndarray, y: np.ndarray) -> None:
+    with pytest.raises(ArgumentError, match=f"argument '{argument}'"):
+        simplest(machines(True), x, y)
+
+
+def test_rare_classes_are_learned_from_and_columns_may_be_constant() -> None:
+    rng = np.random.default_rng(0)
+    y = np.array([0] * 30 + [1] * 30 + [2])
+    x = np.stack([10.0 * y + rng.normal(size=61), np.ones(61)], 1).astype(np.float32)
+    found = simplest(machines(True), x, y)
+    assert found.predict(x)[-1] == 2
+    pairs = np.repeat(np.arange(10), 2)  # a quarter of the data is less than a datum of each class
+    assert simplest(machines(True), 10.0 * pairs, pairs).predict(10.0 * pairs).tolist() == pairs.tolist()
+    line = torch.linspace(0, 1, 40, requires_grad=True)
+    one = simplest(ridges(), line, 2 * line)
+    assert one.predict(line).dtype == torch.float64
+    assert float((one.predict(line) - 2 * line.detach()).abs().max()) < 1e-4
+
+
+def test_a_score_that_is_no_number_chooses_nothing() -> None:
+    x = np.linspace(-1, 1, 40)
+    found = simplest(ridges(alphas=(1.0, 1e-6)), x, x, score=lambda a, b: float("nan") if abs(a - b).max() > 1e-3 else 1.0)
+    assert found.settings.startswith("ridge of degree 1, alpha 1e-06")
+
+
 def test_columns_are_flat() -> None:
+    assert columns(np.zeros((0, 2, 3))).shape == (0, 6)
     assert columns(torch.zeros(4, 2, 3, dtype=torch.float32)).shape == (4, 6)
     assert columns([1.0, 2.0]).shape == (2, 1)
 

@@ -33,7 +33,7 @@ class Rival:
         level: a difference up to this is none; where values have a spread, one up to their joint spread is none either.
 
     Raises:
-        ArgumentError: a value is no number, or ``level`` is negative.
+        ArgumentError: a value is no number, who is compared has no name, or ``level`` or seconds are no finite number from zero on.
 
     >>> row = Rival("ridge on invariants", "the network", "test error", 0.21, 0.18, "lower", seconds=60.0, rival_seconds=0.5)
     >>> row.winner, row.claim().holds
@@ -62,14 +62,22 @@ class Rival:
                 raise ArgumentError(argument, "a number", repr(value))
         if self.better not in ("lower", "higher"):
             raise ArgumentError("better", "'lower' or 'higher'", repr(self.better))
-        if not self.level >= 0:
-            raise ArgumentError("level", "a difference of at least zero", repr(self.level))
+        if not 0 <= self.level < math.inf:
+            raise ArgumentError("level", "a finite difference of at least zero", repr(self.level))
+        for argument, name in (("name", self.name), ("method", self.method), ("quantity", self.quantity)):
+            if not name:
+                raise ArgumentError(argument, "words", repr(name))
+        for argument, seconds in (("seconds", self.seconds), ("rival_seconds", self.rival_seconds)):
+            if seconds is not None and not 0 <= seconds < math.inf:
+                raise ArgumentError(argument, "seconds, a finite number of at least zero, or None", repr(seconds))
 
     @property
     def winner(self) -> Literal["method", "rival", "level"]:
         """Which is better, or neither."""
-        gain = _mean(self.measured, "measured") - _mean(self.rival, "rival")
-        gain = -gain if self.better == "lower" else gain
+        ours, other = _mean(self.measured, "measured"), _mean(self.rival, "rival")
+        if ours == other:  # of two infinities, too, whose difference is no number
+            return "level"
+        gain = other - ours if self.better == "lower" else ours - other
         if abs(gain) <= max(self.level, math.hypot(_spread(self.measured), _spread(self.rival))):
             return "level"
         return "method" if gain > 0 else "rival"
@@ -112,9 +120,12 @@ class Rival:
 
 
 def _mean(value: Any, argument: str) -> float:
+    found = value.value if isinstance(value, PlusMinus) else value
     try:
-        return float(value.value if isinstance(value, PlusMinus) else value)
-    except (TypeError, ValueError):
+        if isinstance(found, (str, bytes)):
+            raise TypeError(found)
+        return float(found)
+    except (TypeError, ValueError, RuntimeError):  # torch says RuntimeError of several numbers
         raise ArgumentError(argument, "a number, or a PlusMinus", repr(value)) from None
 
 

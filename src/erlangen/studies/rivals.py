@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ def simplest(
         score: of predictions and targets, more is better; by default accuracy of integers, minus the mean squared error of numbers.
 
     Raises:
-        ArgumentError: there is no candidate.
+        ArgumentError: there is no candidate; ``x`` and ``y`` are empty or of different lengths; a target is neither a finite number
+            nor a class; there is one class only; or no class has two data, of which one could be held out.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(200, 3))
@@ -64,29 +66,58 @@ def simplest(
     >>> float((found.predict(x) - torch.from_numpy(x[:, 0] * x[:, 1])).abs().max()) < 1e-3
     True
     """
-    from sklearn.model_selection import train_test_split
-
     if not candidates:
         raise ArgumentError("candidates", "at least one model", "none")
-    x, y = columns(x), np.asarray(y.cpu() if isinstance(y, torch.Tensor) else y)
+    x, y = columns(x), np.asarray(y.detach().cpu() if isinstance(y, torch.Tensor) else y)
     classes = y.dtype.kind in "iub"
+    if not len(x) or y.shape[:1] != x.shape[:1]:
+        raise ArgumentError("y", "as many targets as data, at least one", f"{y.shape} for x of {x.shape}")
+    if not classes and (y.dtype.kind != "f" or not np.isfinite(y).all()):
+        raise ArgumentError("y", "integers, or finite numbers", repr(y))
+    if classes and len(np.unique(y)) < 2:
+        raise ArgumentError("y", "at least two classes", f"{y[0]!r} alone", "whole numbers that are no classes: y.astype(float)")
+    y = y if classes else y.astype(np.float64)
     judge = score or ((lambda a, b: float((a == b).mean())) if classes else (lambda a, b: -float(np.square(a - b).mean())))
     started = time.process_time()
     held: dict[str, float] = {}
     if len(candidates) > 1:
-        parts = train_test_split(x, y, test_size=HELD, random_state=seed, stratify=y if classes else None)
+        learn, hold = _split(y, classes, seed)
         for name, make in candidates.items():
-            held[name] = judge(np.reshape(make().fit(parts[0], parts[2]).predict(parts[1]), parts[3].shape), parts[3])
+            found = judge(np.reshape(make().fit(x[learn], y[learn]).predict(x[hold]), y[hold].shape), y[hold])
+            held[name] = -math.inf if math.isnan(found) else found
     best = max(held, key=held.__getitem__) if held else next(iter(candidates))
     model = candidates[best]().fit(x, y)
     chosen = f"{best}, chosen of {len(candidates)} on a held-out quarter of the training data" if held else best
     return Simple(model, chosen, time.process_time() - started, held, y.shape[1:])
 
 
+def _split(y: np.ndarray, classes: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to learn from and rows held out; of classes with equal shares where that is possible, and single data are learned from."""
+    from sklearn.model_selection import train_test_split
+
+    rows = np.arange(len(y))
+    if not classes or y.ndim > 1:
+        learn, hold = train_test_split(rows, test_size=HELD, random_state=seed)
+        return learn, hold
+    _, which, counts = np.unique(y, return_inverse=True, return_counts=True)
+    several = rows[counts[which] > 1]
+    if not len(several):
+        raise ArgumentError("y", "at least two data of a class, so that one can be held out", f"{len(counts)} classes of one each")
+    shares = len(several) * HELD >= (counts > 1).sum()
+    learn, hold = train_test_split(several, test_size=HELD, random_state=seed, stratify=y[several] if shares else None)
+    return np.concatenate([learn, rows[counts[which] == 1]]), hold
+
+
 def columns(x: Any) -> np.ndarray:
-    """``[N, ...]`` as float64 ``[N, k]``."""
+    """``[N, ...]`` as float64 ``[N, k]``.
+
+    Raises:
+        ArgumentError: a single number.
+    """
     array = np.asarray(x.detach().cpu() if isinstance(x, torch.Tensor) else x, dtype=np.float64)
-    return array.reshape(len(array), -1)
+    if not array.ndim:
+        raise ArgumentError("x", "data [N, ...]", repr(x))
+    return array.reshape(len(array), math.prod(array.shape[1:]))
 
 
 def ridges(degrees: tuple[int, ...] = (1,), alphas: tuple[float, ...] = (1e-6, 1e-3, 1e-1, 10.0)) -> dict[str, Callable[[], Any]]:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
+from erlangen.reporting import RIVAL
 from erlangen.testing.laws import Laws
 from erlangen.verdict import Verdict
 
@@ -39,7 +40,8 @@ def check_outcome(study: Any, outcome: Any) -> Verdict:
 
     An :class:`~erlangen.reporting.Outcome` of the study's name with at least one claim, plain numbers only, and a caption for each
     figure; its numbers survive JSON. What the study announces is measured, or left out with a reason, and nothing else is measured: the
-    keys of its claims and of the outcome's are the same.
+    keys of its claims and of the outcome's are the same. A study announces the claim ``"rival"``, and an outcome that does not leave it
+    out has a :class:`~erlangen.reporting.Rival`: the simplest strong thing that a user would pick instead.
 
     Args:
         study: an :class:`erlangen.studies.Study`.
@@ -65,5 +67,8 @@ def _compare(laws: Laws, study: Any, outcome: Any) -> None:
         laws.true("announced claims are measured, or left out with a reason", key in measured or left_out.get(key), repr(key))
     for key in left_out:
         laws.true("what is left out was announced, and is not measured", key in study.claims and key not in measured, repr(key))
+    laws.true(f"the claim {RIVAL!r} is announced", RIVAL in study.claims, repr(tuple(study.claims)))
+    rival = outcome.rivals or left_out.get(RIVAL)
+    laws.true("there is a rival, which a user would pick instead, or a reason for none", rival, repr(outcome.rivals))
     laws.true("figures have captions", all(figure.caption for figure in outcome.figures))
     laws.true("metrics survive JSON", json.loads(json.dumps(outcome.metrics)) == outcome.metrics)
