@@ -46,7 +46,9 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     claim = Claim(CLAIMS["fewer"], None, means["invariant"], holds, baseline=means["all"], scale=scale, source=SOURCE, key="fewer")
     ours, other = repeated(found["invariant"]), repeated(found["ridge"])
     settings = "penalty of five by leaving one out"
-    rival = Rival("ridge regression", "the invariant fit", "square error of the coefficients", ours, other, "lower", settings=settings)
+    rival = Rival(
+        "ridge regression", "the invariant fit", "square error of the coefficients", ours, other, "lower", settings=settings
+    )
     return Outcome("fewer-numbers", TITLE, config, Claims([claim]), metrics=means, figures=[figure(means)], rivals=[rival])
 
 

@@ -138,7 +138,10 @@ def test_parts_leave_out_what_others_measure(monkeypatch):
     )
     monkeypatch.setitem(sys.modules, "parts_of_mine", ModuleType("parts_of_mine"))
     monkeypatch.setitem(sys.modules, "parts_of_mine.one", module)
-    parts = {"one": Announced("One", {"a": "is a", "b": "is b", RIVAL: RIVAL_CLAIM}), "two": Announced("Two", {"b": "is b", "c": "is c"})}
+    parts = {
+        "one": Announced("One", {"a": "is a", "b": "is b", RIVAL: RIVAL_CLAIM}),
+        "two": Announced("Two", {"b": "is b", "c": "is c"}),
+    }
     about = {"system": None, "title": "Parts", "source": "myself", "config": Config, "package": "parts_of_mine"}
     study = Study.of_parts("parts", parts=parts, **about)
     assert study.claims == {"a": "is a", "b": "is b", RIVAL: RIVAL_CLAIM, "c": "is c"}
@@ -154,7 +157,9 @@ def test_parts_leave_out_what_others_measure(monkeypatch):
 
 def test_studies_say_what_a_user_would_pick_instead() -> None:
     for name in study_names():
-        assert load_study(name).claims.get(RIVAL) == RIVAL_CLAIM, f"{name}: announce the claim {RIVAL!r} and give the outcome its rivals"
+        assert load_study(name).claims.get(RIVAL) == RIVAL_CLAIM, (
+            f"{name}: announce the claim {RIVAL!r} and give the outcome its rivals"
+        )
 
 
 def test_the_front_page_has_a_number_beside_the_simplest_thing() -> None:
