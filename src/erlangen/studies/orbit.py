@@ -160,8 +160,9 @@ def scattering(config: Config, seed: int, quiet: bool) -> dict[str, dict[str, fl
     table["variance of the target"] = {"unmoved": float(y_test.var()), "moved": float(y_test.var())}
     # The ten products, in double precision, and a polynomial of them: what anyone would try who knows that they are all there is.
     exact, wanted = parts[0], matrix_element(parts[0])
+    clock = time.process_time()
     found = simplest(ridges(degrees=(1, 2), alphas=(1e-9, 1e-6, 1e-3)), products(exact), wanted, seed=seed)
-    row = {"seconds": found.seconds}
+    row = {"seconds": time.process_time() - clock}
     for key, p in (("unmoved", parts[2]), ("moved", parts[2] @ lorentz_elements(len(test), 10 * seed + 5).mT)):
         row[key] = float((found.predict(products(p)) - matrix_element(parts[2])).square().mean())
     table[RIDGE] = row
@@ -236,9 +237,11 @@ def images(config: Config, seed: int, quiet: bool) -> dict[str, dict[str, float]
         table[name] = {"error": 100 * float(wrong.float().mean()), "steps": float(steps), "seconds": seconds} | _frame_numbers(
             model, test
         )
+    clock = time.process_time()
     found = simplest(machines(True, (1.0, 3.0, 10.0)), polar_moduli(x), y, seed=seed)
+    spent = time.process_time() - clock
     wrong = found.predict(polar_moduli(test)) != labels
-    table[POLAR] = {"error": 100 * float(wrong.double().mean()), "seconds": found.seconds}
+    table[POLAR] = {"error": 100 * float(wrong.double().mean()), "seconds": spent}
     return table
 
 
@@ -292,7 +295,13 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         claims += lorentz_claims(runs["lorentz"], config)
         sections.append(_section("Scattering", runs["lorentz"], LORENTZ_KEYS, "moved", "mean square error, moved events", True))
         rivals.append(
-            _rival(runs["lorentz"], RIDGE, "moved", "mean square error on moved events", "it has the law: the target is one")
+            _rival(
+                runs["lorentz"],
+                RIDGE,
+                "moved",
+                "mean square error on moved events",
+                "it has the law: the target is one; in double precision, networks in single",
+            )
         )
         moved = [table["orbit"]["moved"] for table in runs["lorentz"]]
         answers.append(f"Under Lorentz transformations the orbit network's error is {_mean(moved):.3g}")

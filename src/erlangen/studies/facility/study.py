@@ -234,7 +234,8 @@ def _rivals(towns: Cities | None) -> list[Rival]:
     return [
         Rival("the geometric median", "the coordinate-wise median", "total distance of the 101 largest German cities", towns.total,
               towns.least, "lower", seconds=towns.seconds, rival_seconds=towns.best_seconds, unit="km", scale="honest reports",
-              note=f"under the rival {towns.who} gains {towns.gain:.3g} km of {towns.instead:.4g} by a false report; "
+              note="the rival has the least total by its definition, and says what honesty costs; under it "
+                   f"{towns.who} gains {towns.gain:.3g} km of {towns.instead:.4g} by a false report; "
                    "under the median nobody can")
     ]  # fmt: skip
 
