@@ -268,7 +268,8 @@ SYSTEMS = (
         "isogenies of elliptic curves as ideals",
         "fields/curves",
         "works: orders, ideals, forms and quaternions in whole numbers; class groups act on curves up to 64 bits; volcanoes drawn",
-        beside="a step at 64 bits in 13 ms; factoring division polynomials takes 0.2 s and does not say which way",
+        beside="a walk at 64 bits is as fast as bare calls of PARI (50 steps in 0.8 s); factoring division polynomials takes 0.2 s a step "
+        "and tells no direction",
     ),
     System(
         27,
