@@ -70,7 +70,6 @@ def test_one_candidate_is_taken_as_it_is() -> None:
         ("y", np.zeros((3, 2)), np.zeros(4)),
         ("y", np.zeros((3, 2)), np.array([0.0, np.nan, 1.0])),
         ("y", np.zeros((3, 2)), np.array(["a", "b", "a"])),
-        ("y", np.zeros((8, 2)), np.ones(8, dtype=int)),
         ("y", np.arange(8.0), np.arange(8)),
         ("x", np.float64(1), np.zeros(1)),
     ],
@@ -88,6 +87,8 @@ def test_rare_classes_are_learned_from_and_columns_may_be_constant() -> None:
     assert found.predict(x)[-1] == 2
     pairs = np.repeat(np.arange(10), 2)  # a quarter of the data is less than a datum of each class
     assert simplest(machines(True), 10.0 * pairs, pairs).predict(10.0 * pairs).tolist() == pairs.tolist()
+    alone = simplest(machines(True), x, np.ones(61, dtype=int))
+    assert (alone.settings, alone.predict(x).unique().tolist()) == ("always the class 1, the only one", [1])
     line = torch.linspace(0, 1, 40, requires_grad=True)
     one = simplest(ridges(), line, 2 * line)
     assert one.predict(line).dtype == torch.float64
