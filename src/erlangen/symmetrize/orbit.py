@@ -27,6 +27,8 @@ from erlangen.symmetrize.generators import matrices, products, scaled, tell_lost
 from erlangen.symmetrize.isometries import CERTAIN
 from erlangen.symmetrize.symmetrized import Batch
 
+#: A determinant has a sign where it is larger than this power of the data's precision, in units of the product of its columns' lengths.
+SIGNED = 0.75
 #: Matrices whose forms are off by less than this may be projected.
 NEAR = 0.1
 #: The least determinant that is not penalised in GL+(n).
@@ -136,7 +138,8 @@ class Orbit(Frame):
     2), the inverse is taken, and a singular matrix is an error.
 
     Where all elements have determinant one, the last column of a matrix with a negative determinant changes its sign, which commutes with
-    the group: the distance then is driven to zero from within the right component, where it has no reflections to end in.
+    the group: the distance then is driven to zero from within the right component, where it has no reflections to end in. Matrices of
+    dependent vectors, whose determinant is zero but for rounding, stay as they are.
 
     In training, add ``losses``: ``orbit_distance``, and ``kept_products``, the squared change of the products ``x_i^T B x_j`` from the data
     to what the model sees (of vectors divided by an invariant length).
@@ -265,7 +268,7 @@ class Orbit(Frame):
         else:
             tell_lost(self.group, self.forms, vectors, torch.finfo(vectors.dtype).eps)
             m = self.generator(self._with_noise(vectors, blur, self.samples if self.training else self.eval_samples))
-        m = self._in_component(m)
+        m = self._in_component(m, torch.finfo(vectors.dtype).eps)
         distance, residual = self.distance(m), self.distance.residual(m)
         losses = {"orbit_distance": self.weight * distance.mean()}
         if len(self.forms) and self.keep:
@@ -304,12 +307,17 @@ class Orbit(Frame):
 
     # ---- towards the group ----
 
-    def _in_component(self, m: Tensor) -> Tensor:
-        """The matrices with the last column's sign changed where the determinant has one that no element's has."""
+    def _in_component(self, m: Tensor, eps: float) -> Tensor:
+        """The matrices with the last column's sign changed where the determinant has one that no element's has.
+
+        Of dependent vectors the determinant's sign is rounding's: a change of sign would be noise.
+        """
         if not self._oriented:
             return m
+        here = m.detach()
+        reflected = torch.linalg.det(here) < -(eps**SIGNED) * here.norm(dim=-2).prod(-1)
         signs = torch.ones_like(m[..., :1, :])
-        signs[..., -1] = torch.where(torch.linalg.det(m.detach()) < 0, -1.0, 1.0).unsqueeze(-1)
+        signs[..., -1] = torch.where(reflected, -1.0, 1.0).unsqueeze(-1)
         return m * signs
 
     def _tell_unprojected(self) -> None:
