@@ -138,6 +138,8 @@ def test_what_is_found_is_not_said_to_be_the_best(files, capsys):
         (("nothing.csv",), "argument POINTS: expected"),
         (("p.csv", "--facilities", "0"), "argument --facilities: expected at least one place; got 0"),
         (("p.csv", "--write", "p.csv/x.csv"), "argument --write"),
+        (("p.csv", "--write", "p.csv"), "argument --write: expected another file than POINTS; got 'p.csv', the table itself"),
+        (("p.csv", "--write", "."), "argument --write: expected another file than POINTS; got '.', a folder"),
     ],
 )
 def test_bad_input_is_one_line(files, capsys, words, said):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from tyro.conf import Positional, arg, subcommand
 
@@ -99,7 +98,7 @@ def _orientations(do: BinaryOrientations) -> None:
     started = time.perf_counter()
     sources = binaries.read_table(do.table)
     found = binaries.orientations(sources, quiet=do.json)
-    outcome = orientation_outcome(sources, found, _config(do), time.perf_counter() - started)
+    outcome = orientation_outcome(sources, found, plain(do), time.perf_counter() - started)
     directory = run_directory(outcome.name, do.out)
 
     def write(path: Path) -> None:
@@ -112,7 +111,3 @@ def _orientations(do: BinaryOrientations) -> None:
     print(outcome.answer)
     print(f"the directions: {directory / 'candidates.ecsv'}")
     print(f"report: {path}")
-
-
-def _config(args: Any) -> dict[str, Any]:
-    return {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(args).items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ def run_divide(args: Divide) -> None:
     """``erlangen divide TABLE.csv``."""
     import time
 
+    from erlangen.cli.written import check_written
     from erlangen.data import read_labelled
     from erlangen.errors import ArgumentError
     from erlangen.fields.mechanisms import Allocation, Instance
@@ -46,11 +46,7 @@ def run_divide(args: Divide) -> None:
 
     started = time.perf_counter()
     check_folder(args.out, "out")
-    if args.write is not None:
-        check_folder(args.write.parent, "write")
-        if args.write.is_dir() or (args.write.exists() and args.table.exists() and args.write.samefile(args.table)):
-            what = "a folder" if args.write.is_dir() else "the table itself"
-            raise ArgumentError("write", "another file than TABLE", f"'{args.write}', {what}")
+    check_written(args.write, args.table, "TABLE")
     try:
         table = read_labelled(args.table)
     except ArgumentError as problem:
@@ -62,7 +58,7 @@ def run_divide(args: Divide) -> None:
     except ArgumentError as problem:
         hint = problem.hint.replace("method='search'", "--method search").replace("pass", "add")
         raise ArgumentError("want", problem.expected, problem.got, hint) from None
-    config = {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(args).items()}
+    config = plain(args)
     outcome = report.divide_outcome(inst, answer, asked, config, time.perf_counter() - started, quiet=False)
     directory = run_directory("divide", args.out)
     files = {}

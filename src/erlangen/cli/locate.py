@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,17 +42,18 @@ def run_locate(args: Locate) -> None:
 
     import numpy as np
 
+    from erlangen.cli.written import check_written
     from erlangen.data import read_labelled
     from erlangen.errors import ArgumentError
     from erlangen.fields.mechanisms.location import report
     from erlangen.fields.mechanisms.location.geography import REFUSED, Projection, check_degrees, degree_columns
     from erlangen.fields.mechanisms.location.profiles import norm_order
     from erlangen.reporting import check_folder, plain, run_directory
+    from erlangen.serialization import write_bytes
 
     started = time.perf_counter()
     check_folder(args.out, "out")
-    if args.write is not None:
-        check_folder(args.write.parent, "write")
+    check_written(args.write, args.points, "POINTS")
     if args.facilities < 1:
         raise ArgumentError("facilities", "at least one place", repr(args.facilities))
     try:
@@ -91,13 +91,12 @@ def run_locate(args: Locate) -> None:
             )
         x = projection.to_plane(x)
     found = report.located(x, names, columns, args.facilities, norm_order(args.norm), args.objective, projection, seed=args.seed)
-    config = {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(args).items()}
+    config = plain(args)
     outcome = report.locate_outcome(found, config, time.perf_counter() - started)
     directory = run_directory("locate", args.out)
-    path = outcome.save(directory, {"places.csv": lambda file: report.places_file(found, file)})
+    path = outcome.save(directory, {"places.csv": lambda file: file.write_bytes(report.places_table(found).encode())})
     if args.write is not None:
-        args.write.parent.mkdir(parents=True, exist_ok=True)
-        report.places_file(found, args.write)
+        write_bytes(args.write, report.places_table(found).encode())
     if args.json:
         print(json.dumps(plain({"answer": outcome.answer, **outcome.metrics, "report": str(path)}), indent=2))
         return

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
@@ -147,7 +146,7 @@ def run_microstructures(args: Microstructures) -> None:
     """``erlangen microstructures mate|check|search|child|bounds|keff``."""
     from erlangen.fields import microstructures as micro
     from erlangen.fields.microstructures import report
-    from erlangen.reporting import check_folder
+    from erlangen.reporting import check_folder, plain
 
     do = args.do
     check_folder(do.out, "out")
@@ -160,7 +159,7 @@ def run_microstructures(args: Microstructures) -> None:
     if isinstance(do, MicroChild):
         _child(do)
         return
-    config = _config(do)
+    config = plain(do)
     if isinstance(do, MicroCheck):
         a, b = micro.read_structure(do.a, "a"), micro.read_structure(do.b, "b")
         same, relation = micro.equivalent(a, b), micro.related(a, b, do.relations)
@@ -196,6 +195,7 @@ def _search(args: MicroSearch) -> None:
     from erlangen.errors import ArgumentError
     from erlangen.fields import microstructures as micro
     from erlangen.fields.microstructures import report
+    from erlangen.reporting import plain
 
     if args.max_results < 1:
         raise ArgumentError("max_results", "at least 1", repr(args.max_results))
@@ -214,7 +214,7 @@ def _search(args: MicroSearch) -> None:
         if problem.argument != "P":
             raise
         raise ArgumentError("sizes", problem.expected, problem.got, problem.hint) from None
-    outcome = report.search_outcome(found, _config(args), time.perf_counter() - started)
+    outcome = report.search_outcome(found, plain(args), time.perf_counter() - started)
     origin = {"found by": "search", "sizes": found.sizes, "counts": found.counts, "relations": args.relations}
     pairs = {
         f"pair-{i}.npz": micro.Pair(root.members[0], root.members[1], {**origin, "class": i}).save
@@ -233,7 +233,7 @@ def _child(args: MicroChild) -> None:
     from erlangen.errors import ArgumentError
     from erlangen.fields import microstructures as micro
     from erlangen.fields.microstructures import report
-    from erlangen.reporting import check_folder
+    from erlangen.reporting import check_folder, plain
 
     if args.write is not None:
         if args.write.suffix not in (".npz", ".h5", ".vtk"):
@@ -248,14 +248,10 @@ def _child(args: MicroChild) -> None:
         child = pair.child(micro.Recipe.from_json(text))
     except ArgumentError as problem:
         raise ArgumentError("recipe", problem.expected, problem.got, problem.hint) from None
-    outcome = report.child_outcome(pair, child, args.relations, _config(args))
+    outcome = report.child_outcome(pair, child, args.relations, plain(args))
     if args.write is not None:
         child.save(args.write)
     _tell(outcome, args.out, args.json, {"pair.npz": child.save}, "the children: {0}/pair.npz")
-
-
-def _config(args: Any) -> dict[str, Any]:
-    return {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(args).items()}
 
 
 def _mate(args: MicroMate) -> None:
@@ -286,7 +282,7 @@ def _mate(args: MicroMate) -> None:
         if problem.argument != "checkpoint":
             raise
         raise ArgumentError("resume", problem.expected, problem.got, problem.hint) from None
-    outcome = report.mate_outcome(S, verdict, _config(args), time.perf_counter() - started)
+    outcome = report.mate_outcome(S, verdict, plain(args), time.perf_counter() - started)
     pair = verdict.witness
     files = {} if pair is None else {"mate.npy": lambda path: np.save(path, pair.b), "pair.npz": pair.save}
     path = outcome.save(directory, files)

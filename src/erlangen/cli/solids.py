@@ -90,7 +90,7 @@ def run_stand(args: Stand) -> None:
     """``erlangen stand MODEL``."""
     from erlangen.fields import solids
     from erlangen.fields.solids import report
-    from erlangen.reporting import check_folder
+    from erlangen.reporting import check_folder, plain
 
     check_folder(args.out, "out")
     started = time.perf_counter()
@@ -98,7 +98,7 @@ def run_stand(args: Stand) -> None:
     prepared = _prepared(args, of)
     stand = solids.make_stand(prepared.mesh, of.material(), angle=args.angle, mass="rest", quiet=args.quiet or args.json)
     tests = report.drops(stand)
-    outcome = report.stand_outcome(prepared, stand, of, _config(args), time.perf_counter() - started, tests)
+    outcome = report.stand_outcome(prepared, stand, of, plain(args), time.perf_counter() - started, tests)
     _tell(outcome, args.out, report.stand_files(stand), args.json)
 
 
@@ -106,7 +106,7 @@ def run_rest_shape(args: RestShape) -> None:
     """``erlangen rest-shape MODEL``."""
     from erlangen.fields import solids
     from erlangen.fields.solids import report
-    from erlangen.reporting import check_folder
+    from erlangen.reporting import check_folder, plain
 
     check_folder(args.out, "out")
     started = time.perf_counter()
@@ -119,7 +119,7 @@ def run_rest_shape(args: RestShape) -> None:
         # What topples or collapses takes hundreds of steps; how far it sags is a number of interest, no more.
         sagged = solids.solve_static(prepared.mesh, of.material(), max_steps=SAG_STEPS, quiet=quiet)
         naive = sagged.mesh if sagged.status != "failed" else None
-    outcome = report.rest_outcome(prepared, rest, naive, of, _config(args), time.perf_counter() - started)
+    outcome = report.rest_outcome(prepared, rest, naive, of, plain(args), time.perf_counter() - started)
     _tell(outcome, args.out, report.rest_files(rest), args.json)
 
 
@@ -176,10 +176,6 @@ def _of_picture(args: RestShape) -> tuple[Path | TriMesh, str]:
     if args.how == "extrude":
         return pictures.extrude(mask, height, args.depth / 1000), "extruded; that it is a plate is assumed"
     return pictures.inflate(mask, height), "inflated; that front and back are alike, and its roundness, are assumed"
-
-
-def _config(args: object) -> dict[str, object]:
-    return {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(args).items()}  # type: ignore[call-overload]
 
 
 def _tell(outcome: Outcome, out: Path, files: Mapping[str, Callable[[Path], object]], as_json: bool) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -353,10 +353,11 @@ def _map(found: Located) -> Figure:
     return figure
 
 
-def places_file(found: Located, path: Path) -> None:
-    """The places as a CSV file, in the table's own coordinates."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["place", *found.columns])
-        for i, row in enumerate(_table(found, found.places)):
-            writer.writerow([i + 1, *(repr(float(v)) for v in row)])
+def places_table(found: Located) -> str:
+    """The places as the text of a CSV file, in the table's own coordinates."""
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow(["place", *found.columns])
+    for i, row in enumerate(_table(found, found.places)):
+        writer.writerow([i + 1, *(repr(float(v)) for v in row)])
+    return stream.getvalue()
