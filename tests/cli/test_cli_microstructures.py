@@ -135,6 +135,7 @@ def test_all_of_a_grid_and_children(files, capsys, monkeypatch):
         (("child", "pair.npz", "--recipe", '[["tile", 2]]'), "argument --recipe: expected"),
         (("child", "pair.npz", "--recipe", '[["product", [1, 1.5]]]'), "argument --recipe: expected values made of integers"),
         (("child", "pair.npz", "--recipe", "[]", "--write", "x.png"), "argument --write: expected a file that ends in"),
+        (("child", "pair.npz", "--recipe", "[]", "--write", "pair.npz"), "argument --write: expected another file than PATH"),
         (("mate", "a.npy", "--resume", "nowhere"), "argument --resume: expected the folder of an interrupted search"),
         (("mate", "a.npy", "--resume", "a.npy"), "argument --resume: expected the folder of an interrupted search"),
         (("mate", "b.npy", "--resume", "other"), "argument --resume: expected the file of this search"),

@@ -230,15 +230,16 @@ def _search(args: MicroSearch) -> None:
 
 
 def _child(args: MicroChild) -> None:
+    from erlangen.cli.written import check_written
     from erlangen.errors import ArgumentError
     from erlangen.fields import microstructures as micro
     from erlangen.fields.microstructures import report
-    from erlangen.reporting import check_folder, plain
+    from erlangen.reporting import plain
 
     if args.write is not None:
         if args.write.suffix not in (".npz", ".h5", ".vtk"):
             raise ArgumentError("write", "a file that ends in .npz, .h5 or .vtk", repr(str(args.write)))
-        check_folder(args.write.parent, "write")
+        check_written(args.write, args.path, "PATH")
     pair = micro.load_pair(args.path)
     try:
         text = args.recipe if args.recipe.lstrip().startswith("[") else Path(args.recipe).read_text(encoding="utf-8")
