@@ -27,8 +27,8 @@ from erlangen.symmetrize.generators import matrices, products, scaled, tell_lost
 from erlangen.symmetrize.isometries import CERTAIN
 from erlangen.symmetrize.symmetrized import Batch
 
-#: A determinant has a sign where it is larger than this power of the data's precision, in units of the product of its columns' lengths.
-SIGNED = 0.75
+#: A determinant has a sign where it is larger than this many roundings of the data, in units of the product of its columns' lengths.
+SIGNED = 8
 #: Matrices whose forms are off by less than this may be projected.
 NEAR = 0.1
 #: The least determinant that is not penalised in GL+(n).
@@ -310,12 +310,17 @@ class Orbit(Frame):
     def _in_component(self, m: Tensor, eps: float) -> Tensor:
         """The matrices with the last column's sign changed where the determinant has one that no element's has.
 
-        Of dependent vectors the determinant's sign is rounding's: a change of sign would be noise.
+        Of dependent vectors the determinant's sign is rounding's: a change of sign would be noise. Lengths are the group's own, where it
+        keeps a form: a boosted matrix is judged as the one at rest.
         """
         if not self._oriented:
             return m
         here = m.detach()
-        reflected = torch.linalg.det(here) < -(eps**SIGNED) * here.norm(dim=-2).prod(-1)
+        if len(self.forms):
+            lengths = products(here.mT, self.forms).abs().sum(-1).amax(-2).sqrt()
+        else:
+            lengths = here.norm(dim=-2)
+        reflected = torch.linalg.det(here) < -SIGNED * eps * lengths.prod(-1)
         signs = torch.ones_like(m[..., :1, :])
         signs[..., -1] = torch.where(reflected, -1.0, 1.0).unsqueeze(-1)
         return m * signs
