@@ -316,11 +316,8 @@ class Orbit(Frame):
         if not self._oriented:
             return m
         here = m.detach()
-        if len(self.forms):
-            lengths = products(here.mT, self.forms).abs().sum(-1).amax(-2).sqrt()
-        else:
-            lengths = here.norm(dim=-2)
-        reflected = torch.linalg.det(here) < -SIGNED * eps * lengths.prod(-1)
+        squares = products(here.mT, self.forms).abs().sum(-1).amax(-2) if len(self.forms) else here.square().sum(-2)
+        reflected = torch.linalg.det(here) < -SIGNED * eps * squares.sqrt().prod(-1)
         signs = torch.ones_like(m[..., :1, :])
         signs[..., -1] = torch.where(reflected, -1.0, 1.0).unsqueeze(-1)
         return m * signs
