@@ -6,6 +6,7 @@ HTML page.
 
 from erlangen.reporting.bodies import Balls, balls
 from erlangen.reporting.claims import Claim, Claims, claim_from
+from erlangen.reporting.crossovers import Crossover
 from erlangen.reporting.environment import peak_memory_mb, versions
 from erlangen.reporting.figures import Figure, Line, bars_with_error, heatmap, histogram, lines_with_band, scatter
 from erlangen.reporting.folders import check_folder, run_directory
@@ -27,6 +28,7 @@ __all__ = [
     "Balls",
     "Claim",
     "Claims",
+    "Crossover",
     "Figure",
     "KeyNumber",
     "Line",
