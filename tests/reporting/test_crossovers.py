@@ -40,9 +40,11 @@ def test_figure_table_and_numbers_agree():
     assert table.rows[2][2].value == pytest.approx(0.105)
     assert "0.105" in to_json(section.figures[0].as_dict())
     kept = found.as_dict()
-    assert kept["curves"] == {"ridge": RIDGE, "the network": OURS} and kept["method"] == "the network"
+    assert kept["curves"] == {"ridge": RIDGE, "the network": OURS}
+    assert kept["method"] == "the network"
     lone = crossover(curves={"ridge": [[0.3], [0.2], [0.1]], "the network": [[0.2], [0.2], [0.2]]})
-    assert lone.winners("ridge") == ("method", "level", "rival") and not lone.figure().as_dict().get("caption")
+    assert lone.winners("ridge") == ("method", "level", "rival")
+    assert not lone.figure().as_dict().get("caption")
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,9 @@ class Crossover:
         return " ".join(self._said(rival) for rival in self.rivals)
 
     def _said(self, rival: str) -> str:
-        runs = [(who, [place for _, place in group]) for who, group in groupby(zip(self.winners(rival), self.places), lambda p: p[0])]
+        runs = [
+            (who, [place for _, place in group]) for who, group in groupby(zip(self.winners(rival), self.places), lambda p: p[0])
+        ]
         words = {"rival": ("ahead of", "ahead"), "method": ("behind", "behind it"), "level": ("level with", "level")}
         parts = []
         for k, (who, at) in enumerate(runs):
