@@ -8,25 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from prompt import call
 from safetensors.torch import save_file
-
-from erlangen.cli import main
 
 
 def run(*args, cwd=None):
     """Run in a process of its own, as a user does."""
     return subprocess.run([sys.executable, "-m", "erlangen", *map(str, args)], capture_output=True, text=True, cwd=cwd, timeout=300)
-
-
-def call(capsys, *args):
-    """Run in this process: output, errors and exit code."""
-    code = 0
-    try:
-        main([str(a) for a in args])
-    except SystemExit as stop:
-        code = stop.code or 0
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 def test_help_is_quick_and_imports_nothing_heavy():

@@ -13,20 +13,10 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import MaskedColumn, QTable, Table
 from astropy.time import Time
+from prompt import call
 
-from erlangen.cli import main
 from erlangen.errors import ArgumentError
 from erlangen.fields import binaries as bi
-
-
-def call(capsys, *args):
-    code = 0
-    try:
-        main([str(a) for a in args])
-    except SystemExit as stop:
-        code = stop.code or 0
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 def test_an_example_and_its_report(tmp_path, capsys):

@@ -4,21 +4,10 @@ import csv
 import json
 
 import pytest
-
-from erlangen.cli import main
+from prompt import call
 
 TASKS = "thing,Ann,Bob,Cem\n"
 TASKS += "sofa,6,4,2\npiano,-3,5,-2\nlamp,1,1,1\ndishes,-1,-2,-1\ncooking,2,-1,3\ncleaning,-4,-2,-3\nshopping,-1,-1,-2.5\n"
-
-
-def call(capsys, *args):
-    code = 0
-    try:
-        main([str(a) for a in args])
-    except SystemExit as stop:
-        code = stop.code or 0
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 @pytest.fixture

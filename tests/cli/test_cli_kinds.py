@@ -4,8 +4,7 @@ import json
 
 import numpy as np
 import pytest
-
-from erlangen.cli import main
+from prompt import call
 
 SMALL = ["--steps", "30", "--seeds", "1", "--quiet"]
 
@@ -22,16 +21,6 @@ class First(torch.nn.Module):
     def forward(self, nodes, edges, there):
         return edges[:, 0].sum((1, 2))
 """
-
-
-def call(capsys, *args):
-    code = 0
-    try:
-        main([str(a) for a in args])
-    except SystemExit as stop:
-        code = stop.code or 0
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 def test_molecules_of_different_sizes(tmp_path, capsys):

@@ -4,18 +4,7 @@ import csv
 import json
 
 import pytest
-
-from erlangen.cli import main
-
-
-def call(capsys, *args):
-    code = 0
-    try:
-        main([str(a) for a in args])
-    except SystemExit as stop:
-        code = stop.code or 0
-    out = capsys.readouterr()
-    return code, out.out, out.err
+from prompt import call
 
 
 @pytest.fixture

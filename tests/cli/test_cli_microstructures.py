@@ -4,21 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from prompt import call
 
-from erlangen.cli import main
 from erlangen.errors import ArgumentError
 from erlangen.fields import microstructures as micro
 from erlangen.reporting import voxels
-
-
-def call(capsys, *args):
-    code = 0
-    try:
-        main([str(a) for a in args])
-    except SystemExit as stop:
-        code = stop.code or 0
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 @pytest.fixture

@@ -8,18 +8,9 @@ import torch
 pytest.importorskip("trimesh")
 pytest.importorskip("tetgen")
 
-from erlangen.cli import main
+from prompt import call
+
 from erlangen.fields import solids
-
-
-def call(capsys, *args):
-    code = 0
-    try:
-        main([str(a) for a in args])
-    except SystemExit as stop:
-        code = stop.code or 0
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ def _degeneracy(do: BinaryDegeneracy) -> None:
 
 
 def _orientations(do: BinaryOrientations) -> None:
+    from erlangen.cli.telling import tell
     from erlangen.errors import ArgumentError
     from erlangen.fields import binaries
     from erlangen.fields.binaries.report import orientation_outcome
@@ -105,9 +106,4 @@ def _orientations(do: BinaryOrientations) -> None:
         binaries.candidate_table(found).write(path, format="ascii.ecsv")
 
     path = outcome.save(directory, {"candidates.ecsv": write})
-    if do.json:
-        print(json.dumps(plain({"answer": outcome.answer, **outcome.metrics, "report": str(path)}), indent=2))
-        return
-    print(outcome.answer)
-    print(f"the directions: {directory / 'candidates.ecsv'}")
-    print(f"report: {path}")
+    tell(outcome, path, do.json, f"the directions: {directory / 'candidates.ecsv'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -36,6 +35,7 @@ def run_divide(args: Divide) -> None:
     """``erlangen divide TABLE.csv``."""
     import time
 
+    from erlangen.cli.telling import tell
     from erlangen.cli.written import check_written
     from erlangen.data import read_labelled
     from erlangen.errors import ArgumentError
@@ -68,10 +68,4 @@ def run_divide(args: Divide) -> None:
         if args.write is not None:
             write_bytes(args.write, report.allocation_table(found).encode())
     path = outcome.save(directory, files)
-    if args.json:
-        print(json.dumps(plain({"answer": outcome.answer, **outcome.metrics, "report": str(path)}), indent=2))
-        return
-    print(outcome.answer)
-    if files:
-        print(f"who gets what: {directory / 'allocation.csv'}")
-    print(f"report: {path}")
+    tell(outcome, path, args.json, *(f"who gets what: {directory / name}" for name in files))

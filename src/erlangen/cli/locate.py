@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -42,6 +41,7 @@ def run_locate(args: Locate) -> None:
 
     import numpy as np
 
+    from erlangen.cli.telling import tell
     from erlangen.cli.written import check_written
     from erlangen.data import read_labelled
     from erlangen.errors import ArgumentError
@@ -97,11 +97,5 @@ def run_locate(args: Locate) -> None:
     path = outcome.save(directory, {"places.csv": lambda file: file.write_bytes(report.places_table(found).encode())})
     if args.write is not None:
         write_bytes(args.write, report.places_table(found).encode())
-    if args.json:
-        print(json.dumps(plain({"answer": outcome.answer, **outcome.metrics, "report": str(path)}), indent=2))
-        return
-    if projection is not None:
-        print(report.on_a_plane(found))
-    print(outcome.answer)
-    print(f"the places: {directory / 'places.csv'}")
-    print(f"report: {path}")
+    flat = () if projection is None else (report.on_a_plane(found),)
+    tell(outcome, path, args.json, f"the places: {directory / 'places.csv'}", before=flat)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,17 +173,12 @@ def run_microstructures(args: Microstructures) -> None:
 def _tell(
     outcome: Outcome, out: Path, as_json: bool, files: Mapping[str, Callable[[Path], object]] | None = None, said: str = ""
 ) -> None:
-    from erlangen.reporting import plain, run_directory
+    from erlangen.cli.telling import tell
+    from erlangen.reporting import run_directory
 
     directory = run_directory(outcome.name, out)
     path = outcome.save(directory, files)
-    if as_json:
-        print(json.dumps(plain({"answer": outcome.answer, **outcome.metrics, "report": str(path)}), indent=2))
-        return
-    print(outcome.answer)
-    if said:
-        print(said.format(directory))
-    print(f"report: {path}")
+    tell(outcome, path, as_json, *([said.format(directory)] if said else []))
 
 
 def _search(args: MicroSearch) -> None:
@@ -260,6 +254,7 @@ def _mate(args: MicroMate) -> None:
 
     import numpy as np
 
+    from erlangen.cli.telling import tell
     from erlangen.errors import ArgumentError
     from erlangen.fields import microstructures as micro
     from erlangen.fields.microstructures import report
@@ -287,12 +282,5 @@ def _mate(args: MicroMate) -> None:
     pair = verdict.witness
     files = {} if pair is None else {"mate.npy": lambda path: np.save(path, pair.b), "pair.npz": pair.save}
     path = outcome.save(directory, files)
-    if args.json:
-        print(json.dumps(plain({"answer": outcome.answer, **outcome.metrics, "report": str(path)}), indent=2))
-        return
-    print(outcome.answer)
-    if not verdict:
-        print(verdict.reason)
-    else:
-        print(f"the mate: {directory / 'mate.npy'}; both with their origin: {directory / 'pair.npz'}")
-    print(f"report: {path}")
+    written = f"the mate: {directory / 'mate.npy'}; both with their origin: {directory / 'pair.npz'}"
+    tell(outcome, path, args.json, written if verdict else verdict.reason)

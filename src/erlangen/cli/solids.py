@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -179,16 +178,10 @@ def _of_picture(args: RestShape) -> tuple[Path | TriMesh, str]:
 
 
 def _tell(outcome: Outcome, out: Path, files: Mapping[str, Callable[[Path], object]], as_json: bool) -> None:
-    from erlangen.reporting import plain, run_directory
+    from erlangen.cli.telling import tell
+    from erlangen.reporting import run_directory
 
     path = outcome.save(run_directory(outcome.name, out), files)
-    if as_json:
-        print(json.dumps(plain({"answer": outcome.answer, **outcome.metrics, "report": str(path)}), indent=2))
-        return
-    for done in outcome.metrics["model"]["done"]:
-        print(f"the model: {done}")
-    print(f"rho g L / E = {outcome.metrics['rho g L / E']:.3g}")
-    print(outcome.answer)
-    if "print.3mf" in files:
-        print(f"to print: {path.parent / 'print.3mf'} (and .stl, in mm)")
-    print(f"report: {path}")
+    done = [f"the model: {line}" for line in outcome.metrics["model"]["done"]]
+    to_print = [f"to print: {path.parent / 'print.3mf'} (and .stl, in mm)"] if "print.3mf" in files else []
+    tell(outcome, path, as_json, *to_print, before=[*done, f"rho g L / E = {outcome.metrics['rho g L / E']:.3g}"])
