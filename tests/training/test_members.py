@@ -48,6 +48,27 @@ def test_they_agree_with_training_one_by_one(change: dict[str, object]) -> None:
     assert not torch.equal(models[0][0].weight, models[1][0].weight)
 
 
+def test_members_with_data_of_their_own_are_those_trained_alone_on_them() -> None:
+    config = TrainingConfig(steps=40, batch_size=32, lr=0.01, evaluate_every=10)
+    x, y = data(3 * 70)
+    y = y + torch.arange(3).repeat_interleave(70)[:, None]  # what one member learns is wrong for the others
+    own = [slice(70 * i, 70 * i + 50) for i in range(3)]
+    held = [slice(70 * i + 50, 70 * i + 70) for i in range(3)]
+    one_after_another = [tuple(torch.cat([t[part] for part in parts]) for t in (x, y)) for parts in (own, held)]
+    models, histories = train_members(
+        make, SEEDS, one_after_another[0], loss, config, validation=one_after_another[1], apart=True, quiet=True
+    )
+    for seed, model, history, mine, its in zip(SEEDS, models, histories, own, held):
+        alone = make(seed)
+        settings = dataclasses.replace(config, seed=seed)
+        expected = train(alone, (x[mine], y[mine]), loss, settings, validation=(x[its], y[its]), quiet=True)
+        assert history.losses == pytest.approx(expected.losses, rel=1e-8)
+        assert history.best == pytest.approx(expected.best, rel=1e-8)
+        assert torch.allclose(model[0].weight, alone[0].weight, atol=1e-8, rtol=0)
+    with pytest.raises(ArgumentError, match="equally many samples"):
+        train_members(make, SEEDS, data(200), loss, config, apart=True, quiet=True)
+
+
 def test_each_member_stops_early_on_its_own() -> None:
     config = TrainingConfig(steps=300, batch_size=32, lr=0.1, schedule="constant", evaluate_every=5, patience=2)
     x, y = data()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from erlangen.errors import ArgumentError
 from erlangen.maps.constraints import MAX_ENTRIES
-from erlangen.maps.contraction import Cost, LinearMaps, Normalize
+from erlangen.maps.contraction import MOVE, Cost, LinearMaps, Normalize
 from erlangen.maps.diagrams.diagram import Diagram
 from erlangen.maps.diagrams.enumeration import count
 from erlangen.maps.diagrams.functor import matrix
@@ -185,8 +185,9 @@ class DiagramMaps:
             maps, change = self._irreps
             costs["irreps"] = maps.cost.of(channels) * batch + change.numel() * pairs + maps.cost.calls * _CALL
         if self._factored is not None:
-            cost, (inner, outer) = self._factored.cost, self._factored.crossing
-            costs["factored"] = cost.of(channels) * batch + self.dim * inner * outer * pairs + cost.calls * _CALL
+            cost, core = self._factored.cost, self._factored.core * pairs
+            # The core is made of the weights, then brought into the order of the channels.
+            costs["factored"] = cost.of(channels) * batch + (self.dim + MOVE) * core + cost.calls * _CALL
         return min(costs, key=lambda way: costs[way])
 
     @cached_property

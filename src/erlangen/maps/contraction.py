@@ -277,10 +277,10 @@ def _matrix(
 
 
 def _mix(matrix: Tensor, features: Tensor) -> Tensor:
-    """``matrix`` [R, K] times ``features`` [B, K, P]: long rows datum by datum, short ones folded into one product."""
-    if 2 * features.shape[2] >= sum(matrix.shape):
-        return torch.bmm(matrix.expand(features.shape[0], *matrix.shape), features)
-    return matrix @ features
+    """``matrix`` [R, K] times ``features`` [B, K, P], as one product: torch's own would be B small ones where no gradient is asked for."""
+    batch, size, positions = features.shape
+    mixed = matrix @ features.transpose(0, 1).reshape(size, batch * positions)
+    return mixed.view(len(matrix), batch, positions).transpose(0, 1)
 
 
 def _tie(x: Tensor, step: Tie) -> Tensor:

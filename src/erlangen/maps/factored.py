@@ -53,6 +53,7 @@ class Factored:
     Attributes:
         crossing: how many numbers reach the middle, and leave it.
         rest: the maps that permute axes; ``None`` where there are none.
+        core: how many numbers the core has for each pair of channels, filled up.
         cost: what one datum costs, apart from making the core of the weights.
     """
 
@@ -72,9 +73,10 @@ class Factored:
             for i, j in (index < terms).nonzero().tolist():
                 self._core[index[i, j], rows + i * size + at, columns + j * size + at] = float(1 if sign is None else sign[i, j])
             rows, columns = rows + index.shape[0] * size, columns + index.shape[1] * size
-        self.cost = self._cost()
         # Zeros fill up what is not a multiple.
         more = [-n % WIDE for n in self.crossing]
+        self.core = (self.crossing[1] + more[1]) * (self.crossing[0] + more[0])
+        self.cost = self._cost()
         pad = torch.nn.functional.pad
         self._tables = Constants(
             pad(self._reduce, (0, 0, 0, more[0])), pad(self._core, (0, more[0], 0, more[1])), pad(self._spread, (0, 0, 0, more[1]))
@@ -85,11 +87,11 @@ class Factored:
         size = self._spread.shape[1]
         inputs, outputs = inner + self._reduce.numel() // MOVE, outer + self._spread.numel() // MOVE
         if self.rest is None:
-            return Cost(6, inner * outer, inputs, outputs)
+            return Cost(6, self.core, inputs, outputs)
         if self._permuted is not None:
-            return Cost(6 + 2 * len(self._permuted), inner * outer, inputs, outputs + 2 * len(self._permuted) * size)
+            return Cost(6 + 2 * len(self._permuted), self.core, inputs, outputs + 2 * len(self._permuted) * size)
         more = self.rest.cost([1], [1])
-        return Cost(6 + more.calls, inner * outer + more.work, inputs + more.inputs, outputs + more.outputs)
+        return Cost(6 + more.calls, self.core + more.work, inputs + more.inputs, outputs + more.outputs)
 
     def apply(self, weights: Tensor, x: Tensor) -> Tensor:
         """``[*batch, C_in, in]`` to ``[*batch, C_out, out]`` with weights ``[dim, C_out, C_in]``."""

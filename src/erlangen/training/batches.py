@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, default_collate
 
 from erlangen.errors import ArgumentError
 from erlangen.training.randomness import MODULUS, generators_of
@@ -77,6 +77,14 @@ class Samples:
         return moved
 
     _device: torch.device = torch.device("cpu")
+
+    def part(self, rows: range) -> Samples:
+        """A part of the samples; of tensors a view."""
+        taken = self.to(self._device)
+        taken.length = len(rows)
+        taken.tensors = [t[rows.start : rows.stop : rows.step] for t in self.tensors]
+        taken.dataset = None if self.dataset is None else Subset(self.dataset, rows)
+        return taken
 
     def __getitem__(self, index: Tensor) -> list[Any]:
         """The batch of the samples ``index`` [B] (for tensors any shape of indices will do).

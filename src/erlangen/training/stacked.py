@@ -37,6 +37,7 @@ def train_members(
     *,
     validation: Data | None = None,
     metric: Metric | None = None,
+    apart: bool = False,
     checkpoint: str | Path | None = None,
     description: str = "training",
     quiet: bool = False,
@@ -51,13 +52,15 @@ def train_members(
         make_model: ``make_model(seed) -> module``, called with torch seeded by the member's seed.
         seeds: one for each member.
         loss: as for ``train``; inside, the model can be called (more than once) but has no attributes.
+        apart: members have data of their own, equally many: ``data`` and ``validation`` hold the first one's, then the second one's, ...
         data, config, validation, metric, checkpoint, description, quiet: as for ``train``. ``config.seed`` is not used.
 
     Returns:
         the members, in evaluation mode with their best weights, and their histories; ``seconds`` is a member's share of the time.
 
     Raises:
-        ArgumentError: no seeds, fp16 (whose loss scale is shared and would couple the members), or as for ``train``.
+        ArgumentError: no seeds, fp16 (whose loss scale is shared and would couple the members), data of their own that cannot be shared
+            out equally, or as for ``train``.
         UnsupportedError: a model with running statistics (batch norm), which stacking cannot update.
 
     >>> x = torch.randn(64, 2)
@@ -75,6 +78,9 @@ def train_members(
         raise ArgumentError("mixed_precision", "'no' or 'bf16' for members", "'fp16'")
     samples = Samples(data)
     held = None if validation is None else Samples(validation, "validation")
+    for name, one in (("data", samples), ("validation", held)):
+        if apart and one is not None and one.length % len(seeds):
+            raise ArgumentError(name, f"equally many samples for each of {len(seeds)} members", one.length)
     directory = None if checkpoint is None else Path(checkpoint)
     with accelerated(config.mixed_precision) as accelerator, alone(directory if accelerator.is_main_process else None):
         device = accelerator.device
@@ -88,7 +94,7 @@ def train_members(
 
         state, who = None, {}
         if directory is not None:
-            who = {**identity(config, stacked, samples, held), "seeds": list(seeds)}
+            who = {**identity(config, stacked, samples, held), "seeds": list(seeds), **({"apart": True} if apart else {})}
             state = checkpoints.read(directory, who)
             checkpoints.sweep(directory)
         trained = [p for p in parameters.values() if p.requires_grad]
@@ -97,7 +103,10 @@ def train_members(
         best = {} if held is None else {name: t.detach().clone() for name, t in stacked.items()}
         samples = samples.to(device)
         held = None if held is None else held.to(device)
-        shuffles = [Shuffle(samples.length, config.batch_size, seed) for seed in seeds]
+        each_held = [] if held is None else _shares(held, len(seeds)) if apart else [held] * len(seeds)
+        length = samples.length // len(seeds) if apart else samples.length
+        shuffles = [Shuffle(length, config.batch_size, seed) for seed in seeds]
+        starts = [i * length if apart else 0 for i in range(len(seeds))]
         own = generators_of(samples.dataset, None if held is None else held.dataset, base, loss, metric)
 
         def told() -> float | None:
@@ -146,7 +155,9 @@ def train_members(
                         clock = time.perf_counter()
                         for group in optimizer.param_groups:
                             group["lr"] = config.rate(step)
-                        batch = _batches(samples, torch.stack([shuffle.batch(step) for shuffle in shuffles]))
+                        batch = _batches(
+                            samples, torch.stack([start + shuffle.batch(step) for start, shuffle in zip(starts, shuffles)])
+                        )
                         with accelerator.autocast():
                             each = all_losses(stacked, *batch)
                         values = each.tolist()
@@ -171,7 +182,8 @@ def train_members(
                             histories[i].seconds += (time.perf_counter() - clock) / len(running)
                         if held is not None and (step % config.evaluate_every == 0 or last):
                             for i in running:
-                                if histories[i].record(step, evaluate(members[i], held, loss, metric), config.patience):
+                                score = evaluate(members[i], each_held[i], loss, metric)
+                                if histories[i].record(step, score, config.patience):
                                     for name, t in stacked.items():
                                         best[name][i] = t[i].detach()
                     bar.advance(1, loss=sum(values) / len(values))
@@ -215,6 +227,12 @@ def _make(make_model: Callable[[int], nn.Module], seed: int) -> nn.Module:
 def _batches(samples: Samples, index: Tensor) -> list[Any]:
     """Batches [members, size, ...] of the indices [members, size]."""
     return [each_tensor(part, lambda t: t.unflatten(0, tuple(index.shape))) for part in samples[index.flatten()]]
+
+
+def _shares(samples: Samples, members: int) -> list[Samples]:
+    """What each member has of samples that hold every member's, one's after another's."""
+    length = samples.length // members
+    return [samples.part(range(i * length, (i + 1) * length)) for i in range(members)]
 
 
 def _copy(into: dict[str, Tensor], values: dict[str, Tensor]) -> None:
