@@ -6,7 +6,7 @@ import pytest
 from erlangen.fields import microstructures as micro
 from erlangen.reporting import RIVAL
 from erlangen.studies.eq2pc import STUDY, Config
-from erlangen.studies.eq2pc.counting import RINGS, brute_force
+from erlangen.studies.eq2pc.counting import RINGS, brute_force, children, race
 from erlangen.studies.eq2pc.properties import annealed, expansion, regression
 
 
@@ -27,10 +27,25 @@ def test_brute_force_finds_the_same_classes():
 
 
 def test_no_prediction_from_correlations_beats_the_floor():
-    found = regression((4, 4), 6, 0, True)
-    assert found.second >= found.floor > 0
-    assert found.structures == 511
-    assert found.judged > 20
+    runs = regression((4, 4), 6, (0, 1), True)
+    assert runs[0] != runs[1]
+    for found in runs:
+        assert found.second >= found.floor > 0
+        assert found.structures == 511
+        assert found.judged > 20
+
+
+def test_children_of_several_seeds_are_mates():
+    made = children((0, 5))
+    assert {child.seed for child in made} == {0, 5}
+    assert all(child.equivalent and not child.related for child in made)
+
+
+def test_the_search_is_ahead_on_rings_that_are_not_small():
+    curve, found = race(((10, 4), (16, 7)), 2)
+    assert [one.ring for one in found] == [(10, 4), (16, 7)]
+    assert all(one.found == one.searched for one in found)
+    assert [len(runs) for runs in curve.curves["the search"]] == [2, 2]
 
 
 def test_differences_of_third_order():
@@ -42,4 +57,5 @@ def test_differences_of_third_order():
 def test_the_study_keeps_its_contract(checked):
     outcome = checked(STUDY, Config(crystals=2, samples=10))
     assert all(claim.holds for claim in outcome.claims if claim.key != RIVAL)
-    assert outcome.metrics["brute force"]["found"] == outcome.metrics["brute force"]["searched"]
+    assert all(one["found"] == one["searched"] for one in outcome.metrics["brute force"])
+    assert len(outcome.metrics["regression"]) == 3

@@ -7,13 +7,14 @@ import pytest
 from erlangen.data import package_file
 from erlangen.errors import StorageError
 from erlangen.studies.wyckoffdiff import STUDY, Config
-from erlangen.studies.wyckoffdiff.study import ALONE, FLOOR, MODEL, TEMPLATES
+from erlangen.studies.wyckoffdiff.settings import ALONE, FLOOR, MODEL, TEMPLATES
 
 for extra in ("spglib", "smact", "chgnet"):
     pytest.importorskip(extra)
 
 SMALL = Config(
-    seconds=0.5,
+    seconds=0.3,
+    seeds=2,
     crystals=400,
     samples=40,
     draws=1,
@@ -23,7 +24,7 @@ SMALL = Config(
     encoder_steps=20,
     bounded=20,
     looked_at=10,
-    realised=1,
+    realised=2,
     atoms=6,
     relaxation=2,
 )
@@ -46,6 +47,9 @@ def test_the_contract_in_a_short_run(checked) -> None:
     assert rows[TEMPLATES][0]["new_prototype"] == 0.0
     assert all(row[0]["requested"] == 40 for row in rows.values())
     assert set(outcome.left_out) == {"long", "bases", "parts"}
+    assert len(rows[MODEL]) == len(outcome.metrics["nats"][MODEL]) == len(outcome.metrics["realised"]) == 2
+    assert len(set(outcome.metrics["steps"][MODEL])) == 1
+    assert outcome.metrics["nats"][MODEL][0] != outcome.metrics["nats"][MODEL][1]
     (rival,) = outcome.rivals
     assert rival.rival == rows[ALONE][0]["fwd"]  # one draw
     symmetry = next(claim for claim in outcome.claims if claim.key == "symmetry")

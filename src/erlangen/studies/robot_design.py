@@ -21,13 +21,16 @@ from erlangen.reporting import (
     RIVAL_CLAIM,
     Claim,
     Claims,
+    Crossover,
     KeyNumber,
     Outcome,
     Rival,
     Section,
     Table,
     bars_with_error,
+    format_value,
     progress,
+    repeated,
 )
 from erlangen.studies.base import Study
 
@@ -36,6 +39,8 @@ SOURCE = "Dong, Zhang, Wang, Zhang 2023, arXiv:2306.00036"
 ARMS = {"no symmetry": "none", "D_n": "H_1_0", "search": "structured", "unstructured": "unstructured"}
 #: Robots in a generation of CMA-ES.
 CROWD = 24
+#: Shares of the budget at which robots are compared, and orbits of goals by which those of CMA-ES then are.
+PLACES, LOOKED = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0), 2
 #: Tasks in which the source's claim of SARD's gain is tried, and those that have a direction.
 ISOTROPIC = "point-nav"
 NOT_HERE = "another task's: this run had {task}"
@@ -49,7 +54,7 @@ class Config:
     """To any goal; to and fro on a line; along a line."""
     n_legs: int = 4
     """Legs."""
-    budget: int = 4000
+    budget: int = 3200
     """Rollouts for each robot and arm."""
     seeds: int = 3
     """Robots for each arm; claims are about medians."""
@@ -83,12 +88,17 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
                 made[arm].append(robots.design(task, config.n_legs, search=search, budget=budget, inner=config.inner, seed=seed))
                 spent[arm] += (time.process_time() - clock) / seeds
                 bar.advance(1, value=made[arm][-1].value, at=arm)
+    rivals: list[Rival] = []
+    missing: dict[str, str] = {}
+    curve = None
     try:
-        rivals = [_rival(config, made, spent["search"], seeds, budget)]
+        clock = time.process_time()
+        with one_thread():
+            alone = [without_structure(config, budget, seed) for seed in range(config.seed, config.seed + seeds)]
+        rivals = [_rival(made, alone, spent["search"], (time.process_time() - clock) / seeds, f"{seeds} seeds, {budget} rollouts")]
+        curve = _curve(made, alone, budget)
     except MissingExtra as problem:
-        rivals, missing = [], {RIVAL: str(problem)}
-    else:
-        missing = {}
+        missing = {RIVAL: str(problem)}
     middle = {arm: median(best.value for best in designs) for arm, designs in made.items()}
     claims, left_out = _claims(config, middle, made, symmetric, f"{seeds} seeds, {budget} rollouts")
     best = max(made["search"], key=lambda design: design.value)
@@ -108,6 +118,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
             figures=[*shown.sections[0].figures, *shown.sections[1].figures],
         ),
         Section("How that search went", figures=list(shown.sections[2].figures), tables=list(shown.sections[2].tables)),
+        *([curve.section()] if curve else []),
     ]
     return Outcome(
         "robot-design",
@@ -123,6 +134,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
             "rollouts": rollouts,
             "blown": blown,
             "engine": symmetric.as_dict(),
+            **({"crossover": curve.as_dict()} if curve else {}),
         },
         sections=sections,
         seconds=time.perf_counter() - started,
@@ -140,20 +152,27 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     )  # fmt: skip
 
 
-def _rival(config: Config, made: dict[str, list[robots.RobotDesign]], spent: float, seeds: int, budget: int) -> Rival:
+@dataclass(frozen=True)
+class Alone:
+    """What CMA-ES reached from one robot: metres nearer at the end, and after so many rollouts on the way."""
+
+    value: float
+    course: list[tuple[int, float]]
+
+
+def _rival(made: dict[str, list[robots.RobotDesign]], alone: list[Alone], spent: float, simple: float, scale: str) -> Rival:
     """The adaptation of covariances on all numbers of body and controller, from the same robots and for as many rollouts."""
-    started = time.process_time()
-    with one_thread():
-        values = [without_structure(config, budget, seed) for seed in range(config.seed, config.seed + seeds)]
+    found = repeated([d.value for d in made["search"]])
+    middle = median(d.value for d in made["search"])
     return Rival(
-        "CMA-ES without symmetry", "the search", "metres nearer, median", median(d.value for d in made["search"]), median(values), "higher",
-        seconds=spent, rival_seconds=(time.process_time() - started) / seeds, unit="m",
-        settings=f"pycma, diagonal, first deviation {SIGMA} of half the box, {CROWD} robots in a generation",
-        scale=f"{seeds} seeds, {budget} rollouts",
+        "CMA-ES without symmetry", "the search", "metres nearer", found, repeated([one.value for one in alone]), "higher",
+        seconds=spent, rival_seconds=simple, unit="m",
+        settings=f"pycma, diagonal, first deviation {SIGMA} of half the box, {CROWD} robots in a generation", scale=scale,
+        note=f"medians {middle:.2f} and {median(one.value for one in alone):.2f}",
     )  # fmt: skip
 
 
-def without_structure(config: Config, budget: int, seed: int) -> float:
+def without_structure(config: Config, budget: int, seed: int) -> Alone:
     """What CMA-ES reaches from the random robot of a seed, judged as the arms are.
 
     Raises:
@@ -161,6 +180,7 @@ def without_structure(config: Config, budget: int, seed: int) -> float:
     """
     cma = engine("bench", "cma")
     task, space = robots.task_named(config.task), robots.RadialSpace(config.n_legs)
+    nothing = space.subgroup(f"H_{config.n_legs}").elements
     with Rollouts(1) as rollouts:
         trial = Trial(space, task, robots.LegController(config.n_legs, 2), robots.Physics(), rollouts)
         first, half = trial.first(seed), trial.scale["body"]
@@ -171,18 +191,49 @@ def without_structure(config: Config, budget: int, seed: int) -> float:
             body = numbers[:, :bodies].unflatten(1, shape) * half
             return trial.project({"body": body, "controller": numbers[:, bodies:]})
 
+        def judged(x: Any, orbits: int) -> float:
+            robot, (goals, shares) = unpacked(x[None]), trial.goals(nothing, orbits, None)
+            controller = robot["controller"].numpy()
+            return float(rollouts.run(trial.specs(robot["body"]), trial.controller, controller, task, goals).values[0] @ shares)
+
         start = torch.cat([(first["body"] / half).flatten(), first["controller"].flatten()]).numpy()
         options = {"seed": seed + 1, "verbose": -9, "popsize": CROWD, "CMA_diagonal": True}
         strategy = cma.CMAEvolutionStrategy(start, SIGMA, options)
-        generation = 0
-        while rollouts.count + CROWD <= budget:
+        generations, course = budget // CROWD, []
+        looks = {int(share * generations) for share in PLACES}
+        for generation in range(generations):
             asked = strategy.ask()
             strategy.tell(asked, (-trial.generation(unpacked(asked), 10_000 * seed + generation)).tolist())
-            generation += 1
-        best = unpacked(strategy.mean[None])
-        goals, shares = trial.goals(space.subgroup(f"H_{config.n_legs}").elements, JUDGED, None)
-        controller = best["controller"].numpy()
-        return float(rollouts.run(trial.specs(best["body"]), trial.controller, controller, task, goals).values[0] @ shares)
+            if generation + 1 in looks:
+                course.append((CROWD * (generation + 1), judged(strategy.mean, LOOKED)))
+        return Alone(judged(strategy.mean, JUDGED), course)
+
+
+def _curve(made: dict[str, list[robots.RobotDesign]], alone: list[Alone], budget: int) -> Crossover | None:
+    """What the robot of the moment reaches, over the rollouts so far; None where fewer than two places have one of each search."""
+    arms = {"the search": "search", "evolution strategies without symmetry": "no symmetry", "all of D_n from the start": "D_n"}
+    courses = {name: made[arm] for name, arm in arms.items()}
+    reached: dict[str, list[list[tuple[int, float]]]] = {}
+    for name, designs in courses.items():
+        reached[name] = []
+        for design in designs:
+            assert design.search is not None
+            unit = design.rollouts / design.search.history[-1].evaluations
+            reached[name].append([(round(unit * epoch.evaluations), epoch.value) for epoch in design.search.history])
+    reached["CMA-ES without symmetry"] = [one.course for one in alone]
+    first = max((course[0][0] for each in reached.values() for course in each if course), default=budget)
+    places = [round(share * budget) for share in PLACES if share * budget >= first]
+    if len(places) < 2 or not all(course for each in reached.values() for course in each):
+        return None
+    curves = {
+        name: [[[value for count, value in course if count <= place][-1] for course in each] for place in places]
+        for name, each in reached.items()
+    }
+    return Crossover(
+        "rollouts", places, "metres nearer", "higher", "the search", curves,
+        note="Of the robot that each search has at that moment, for a few goals; what a search returns is the best of its epochs, "
+        "judged by more.",
+    )  # fmt: skip
 
 
 def _claims(
@@ -190,6 +241,8 @@ def _claims(
 ) -> tuple[list[Claim], dict[str, str]]:
     found, none, whole = (middle[arm] for arm in ("search", "no symmetry", "D_n"))
     loose = middle["unstructured"]
+    each = "; ".join(f"{arm} {format_value(repeated([d.value for d in designs]), 'm')}" for arm, designs in made.items())
+    scale = f"{scale}; mean and deviation: {each}"
     claims = [
         Claim(
             STUDY.claims["engine"], None, max(symmetric["turns"], symmetric["reflections"]), symmetric, unit="m",

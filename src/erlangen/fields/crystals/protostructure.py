@@ -164,7 +164,8 @@ class Protostructure:
         if len(set(elements)) != len(elements):
             raise ArgumentError("label", "each element once", repr(label))
         made = cls.from_wyckoffs(int(parts[2]), sites)
-        amounts = [made._amount(atomic_number(element, "label")) for element in elements]
+        amount = made._amounts()
+        amounts = [amount[atomic_number(element, "label")] for element in elements]
         expected = (anonymous(amounts), {made.pearson("conventional"), made.pearson("aflow")})
         if parts[0] != expected[0] or parts[1] not in expected[1]:
             whole = f"'{expected[0]}_{made.pearson()}_...' for the positions {'_'.join(parts[3:])} of space group {parts[2]}"
@@ -262,14 +263,15 @@ class Protostructure:
 
     def prototype(self, form: Form = "conventional") -> str:
         """The label without elements, the same for all that differ by these: amounts ascending, then the first of all descriptions."""
-        elements = sorted(self.counts, key=self._amount)
-        ties = [list(same) for _, same in itertools.groupby(elements, key=self._amount)]
+        amount = self._amounts()
+        elements = sorted(amount, key=amount.__getitem__)
+        ties = [list(same) for _, same in itertools.groupby(elements, key=amount.__getitem__)]
         best = min(
             one._key([element for part in order for element in part])
             for one in self.equivalents()
             for order in itertools.product(*(itertools.permutations(same) for same in ties))
         )
-        return f"{anonymous([self._amount(element) for element in elements])}_{self.pearson(form)}_{self.space_group}_{best[1]}"
+        return f"{anonymous([amount[element] for element in elements])}_{self.pearson(form)}_{self.space_group}_{best[1]}"
 
     # ---- descriptions of one crystal ----
 
@@ -311,9 +313,11 @@ class Protostructure:
             of[element] += (str(count) if count > 1 else "") + letters[position]
         return "_".join(of.values())
 
-    def _amount(self, element: int) -> int:
+    def _amounts(self) -> dict[int, int]:
+        """Atomic number -> atoms in the reduced formula."""
         counts = self.counts
-        return counts[element] // math.gcd(*counts.values())
+        common = math.gcd(*counts.values())
+        return {element: count // common for element, count in counts.items()}
 
     # ---- a crystal of it ----
 

@@ -280,7 +280,7 @@ def _differences(a: Any, b: Any) -> list[str]:
 
 
 def _numbers(values: Any) -> str:
-    return " ".join(repr(float(v)) for v in values)
+    return " ".join(map(repr, np.asarray(values, dtype=np.float64).tolist()))
 
 
 def _check_limb(limb: np.ndarray, leg: int, number: int) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from erlangen.fields import microstructures as micro
-from erlangen.reporting import progress
+from erlangen.reporting import Crossover, progress
 
 #: Rings by translations and inversion: orbits, correlations, shared, not explained by an exchange of phases. Those of Z_12 are the
 #: musicians' set classes and Z-relations (A. Forte, The Structure of Atonal Music, 1973).
@@ -28,8 +28,8 @@ MORE = [((4, 3), (4,)), ((4, 3), (6,)), ((4, 4), (6,)), ((5, 5), (8,)), ((3, 3, 
 FULL = [((5, 5), (12,)), ((3, 3, 3), (13,)), ((20,), (10,)), ((24,), (8,))]
 
 
-#: Points and sites of the ring all of whose structures are looked at.
-LOOKED_AT = (20, 9)
+#: Points and sites of the rings all of whose structures are looked at.
+LOOKED_AT = ((12, 5), (14, 6), (16, 7), (18, 8), (20, 9))
 
 
 class Row(NamedTuple):
@@ -78,48 +78,51 @@ class Child(NamedTuple):
     Attributes:
         shape: of both.
         phases: how many.
+        seed: of the kernels, or of the factors.
         equivalent, related: the exact answers.
         made, checked: seconds.
     """
 
     shape: tuple[int, ...]
     phases: int
+    seed: int
     equivalent: bool
     related: bool
     made: float
     checked: float
 
 
-def children(seed: int) -> list[Child]:
-    """Recipes of three levels to 256 x 256 sites and to 48^3, and a pair by factors of each size."""
-    rng = np.random.default_rng(seed)
+def children(seeds: Sequence[int]) -> list[Child]:
+    """For each seed recipes of three levels to 256 x 256 sites and to 48^3 with other kernels, and a pair by factors of each size."""
     ring = micro.Pair(*micro.search_roots((16,), (6,), "inversion").roots[0].members[:2])
     block = micro.Pair(*micro.search_roots((2, 3, 4), (5,)).roots[0].members[:2])
     grid = micro.Pair(*micro.search_roots((4, 4), (6,)).roots[0].members[:2])
-
-    def kernel(*shape: int) -> np.ndarray:
-        made = rng.integers(0, 2, shape)
-        made[(0,) * len(shape)] = 1
-        return made
-
-    recipes: list[tuple[micro.Pair, list[tuple[str, Any]]]] = [
-        (grid, [("kernel-extend", [kernel(4, 4)]), ("kernel-extend", [kernel(4, 4), kernel(4, 4)]), ("kernel-extend", [kernel(4, 4)]),
-                ("coalesce", [[2, 3]])]),
-        (block, [("kernel-extend", [kernel(6, 4, 3)]), ("kernel-extend", [kernel(4, 2, 2)]), ("tile", [1, 2, 2])]),
-        (ring, [("extend", [2, 4]), ("coalesce", [[1, 3]]), ("kernel-extend", [kernel(8, 64)])]),
-    ]  # fmt: skip
-    makers: list[Callable[[], micro.Pair]] = [partial(root.child, micro.Recipe(steps)) for root, steps in recipes]
-    makers += [partial(micro.factor_roots, (256, 256), 3, seed=seed), partial(micro.factor_roots, (64, 64, 64), seed=seed)]
     found = []
-    for make in makers:
-        started = time.perf_counter()
-        pair = make()
-        between = time.perf_counter()
-        same = bool(micro.equivalent(*pair))
-        checked = time.perf_counter() - between
-        related = bool(micro.related(*pair))
-        found.append(Child(pair.a.shape, int(pair.a.max()), same, related, between - started, checked))
+    for seed in seeds:
+        kernel = partial(_kernel, np.random.default_rng(seed))
+        recipes: list[tuple[micro.Pair, list[tuple[str, Any]]]] = [
+            (grid, [("kernel-extend", [kernel(4, 4)]), ("kernel-extend", [kernel(4, 4), kernel(4, 4)]),
+                    ("kernel-extend", [kernel(4, 4)]), ("coalesce", [[2, 3]])]),
+            (block, [("kernel-extend", [kernel(6, 4, 3)]), ("kernel-extend", [kernel(4, 2, 2)]), ("tile", [1, 2, 2])]),
+            (ring, [("extend", [2, 4]), ("coalesce", [[1, 3]]), ("kernel-extend", [kernel(8, 64)])]),
+        ]  # fmt: skip
+        makers: list[Callable[[], micro.Pair]] = [partial(root.child, micro.Recipe(steps)) for root, steps in recipes]
+        makers += [partial(micro.factor_roots, (256, 256), 3, seed=seed), partial(micro.factor_roots, (64, 64, 64), seed=seed)]
+        for make in makers:
+            started = time.perf_counter()
+            pair = make()
+            between = time.perf_counter()
+            same = bool(micro.equivalent(*pair))
+            checked = time.perf_counter() - between
+            related = bool(micro.related(*pair))
+            found.append(Child(pair.a.shape, int(pair.a.max()), seed, same, related, between - started, checked))
     return found
+
+
+def _kernel(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    made = rng.integers(0, 2, shape)
+    made[(0,) * len(shape)] = 1
+    return made
 
 
 class Brute(NamedTuple):
@@ -154,3 +157,17 @@ def brute_force(n: int, sites: int) -> Brute:
     row = micro.search_roots((n,), (sites,), "inversion", max_results=1).row
     found = len(pairs), len(members), int((members > 1).sum())
     return Brute((n, sites), found, (row[0], row[1], row[2]), between - started, time.process_time() - between)
+
+
+def race(rings: Sequence[tuple[int, int]], repeats: int = 3) -> tuple[Crossover, list[Brute]]:
+    """Seconds of both over the size of a ring, each several times, and for each ring what they found."""
+    runs = [[brute_force(*ring) for _ in range(repeats)] for ring in rings]
+    curves = {
+        "the search": [[one.search_seconds for one in each] for each in runs],
+        "every structure, NumPy": [[one.seconds for one in each] for each in runs],
+    }
+    about = f"Rings of 2 m points with m - 1 sites, by translations and inversion; {repeats} runs each. Both find the same classes."
+    axis, quantity = "points of the ring", "CPU seconds for all classes"
+    return Crossover(axis, [n for n, _ in rings], quantity, "lower", "the search", curves, False, True, about), [
+        each[-1] for each in runs
+    ]

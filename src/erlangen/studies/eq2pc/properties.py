@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -108,8 +109,8 @@ class Regression(NamedTuple):
     third: float
 
 
-def regression(sizes: tuple[int, ...], sites: int, seed: int, quiet: bool) -> Regression:
-    """Predict the conductivity along axis 0 at contrast 10 of all structures on a small grid, up to translation."""
+def regression(sizes: tuple[int, ...], sites: int, seeds: Sequence[int], quiet: bool) -> list[Regression]:
+    """Predict the conductivity along axis 0 at contrast 10 of all structures on a small grid, up to translation; for each seed anew."""
     every = micro.search_roots(sizes, (sites,), "translations").representatives
     y = np.empty(len(every))
     with progress(len(every), "conductivities", quiet) as bar:
@@ -122,8 +123,12 @@ def regression(sizes: tuple[int, ...], sites: int, seed: int, quiet: bool) -> Re
     upper = np.triu_indices(C.shape[1])
     second = np.concatenate([C, (C[:, :, None] * C[:, None])[:, upper[0], upper[1]]], 1)
     third = np.concatenate([second, B.real, B.imag], 1)
-    # Whole classes of one correlation are learned from, choose the penalty, or are judged.
-    part = np.random.default_rng(seed).permutation(group.max() + 1)[group] / (group.max() + 1)
+    return [_judged(y, group, second, third, np.random.default_rng(seed)) for seed in seeds]
+
+
+def _judged(y: np.ndarray, group: np.ndarray, second: np.ndarray, third: np.ndarray, rng: np.random.Generator) -> Regression:
+    """Whole classes of one correlation are learned from, choose the penalty, or are judged."""
+    part = rng.permutation(group.max() + 1)[group] / (group.max() + 1)
     learn, choose, judge = part < 0.6, (part >= 0.6) & (part < 0.75), part >= 0.75
     members = np.bincount(group)[group]
     means = np.bincount(group, y)[group] / members
@@ -133,7 +138,7 @@ def regression(sizes: tuple[int, ...], sites: int, seed: int, quiet: bool) -> Re
         return float(np.sqrt(((prediction - y)[shared] ** 2).mean()))
 
     return Regression(
-        len(every), int(shared.sum()), float(y[shared].std()), rmse(means), rmse(np.full(len(y), y[learn].mean())),
+        len(y), int(shared.sum()), float(y[shared].std()), rmse(means), rmse(np.full(len(y), y[learn].mean())),
         *(rmse(_ridge(x, y, learn, choose)) for x in (second, third)),
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,6 +36,7 @@ class Crystals:
 
     Attributes:
         training, validation, test: protostructures.
+        canonical: the training ones in their canonical descriptions.
         energies: of formation of the training crystals, eV per atom.
         test_energies: of the test crystals.
         data: the training crystals themselves.
@@ -45,6 +46,7 @@ class Crystals:
     training: list[Protostructure]
     validation: list[Protostructure]
     test: list[Protostructure]
+    canonical: list[Protostructure]
     energies: torch.Tensor
     test_energies: torch.Tensor
     data: CrystalDataset
@@ -66,7 +68,8 @@ def crystals(config: Any, quiet: bool) -> Crystals:
     some = torch.randperm(len(training), generator=torch.Generator().manual_seed(seed))[:looked_at].tolist()
     learnt = data[parts[0]]
     other = sum(_group(learnt, i) != training[i].space_group for i in some)
-    return Crystals(training, validation, test, energies[parts[0]], energies[parts[2]], learnt, other / max(1, len(some)))
+    canonical, share = [one.canonical() for one in training], other / max(1, len(some))
+    return Crystals(training, validation, test, canonical, energies[parts[0]], energies[parts[2]], learnt, share)
 
 
 def _group(data: CrystalDataset, i: int) -> int:
@@ -96,8 +99,8 @@ class Learnt:
     nats: float
 
 
-def learn(config: Any, found: Crystals, seed: int, quiet: bool, **options: Any) -> Learnt:
-    """A model trained for the CPU time, and what it generates."""
+def learn(config: Any, found: Crystals, quiet: bool, **options: Any) -> list[Learnt]:
+    """A model of each seed, trained for the CPU time, and what it generates; all take as many steps."""
     settings = {
         "elements": 94,
         "most": config.most,
@@ -109,28 +112,30 @@ def learn(config: Any, found: Crystals, seed: int, quiet: bool, **options: Any) 
         "norm": True,
         "normalised": False,
         "company": True,
-        "relabel": "canonical",
-        "seed": seed,
+        "relabel": False,  # the descriptions that are learnt are the canonical ones, found once
+        "seed": config.seed,
+        **options,
     }
-    training = TrainingConfig(batch_size=config.batch, lr=config.lr, clip=5.0, weight_decay=0.0, warmup=20, seed=seed)
-    states = States(encode(found.training, 94, config.most))
-    trial = WyckoffDiff(**{**settings, **options})
-    trial.fit(found.training, replace(training, steps=1), quiet=True)
+    training = TrainingConfig(batch_size=config.batch, lr=config.lr, clip=5.0, weight_decay=0.0, warmup=20, seed=config.seed)
+    trial = WyckoffDiff(**settings).fit(found.canonical, replace(training, steps=1), quiet=True)
 
     def loss(model: Any, record: dict[str, torch.Tensor]) -> torch.Tensor:
         return model.loss({name: part[0] for name, part in record.items()})
 
+    states = States(encode(found.canonical, 94, config.most))
     steps = steps_within(config.seconds, trial.diffusion, Descriptions(states, None), loss, training, trial=10)
-    model = WyckoffDiff(**{**settings, **options})
-    started = time.process_time()
-    model.fit(found.training, replace(training, steps=steps), quiet=quiet)
-    seconds = time.process_time() - started
-    started = time.process_time()
-    generated = model.sample(config.samples, generator=torch.Generator().manual_seed(seed))
-    sampling = time.process_time() - started
-    judged = found.test[: config.bounded]
-    bound = model.log_likelihood_bound(judged, samples=8, generator=torch.Generator().manual_seed(seed))
-    return Learnt(model, steps, seconds, sampling, generated, float(bound.nats.mean()))
+    judged = [one.canonical() for one in found.test[: config.bounded]]
+    made = []
+    for seed in range(config.seed, config.seed + config.seeds):
+        model = WyckoffDiff(**{**settings, "seed": seed})
+        started = time.process_time()
+        model.fit(found.canonical, replace(training, steps=steps, seed=seed), quiet=quiet)
+        trained = time.process_time()
+        generated = model.sample(config.samples, generator=torch.Generator().manual_seed(seed))
+        sampled = time.process_time()
+        bound = model.log_likelihood_bound(judged, samples=8, generator=torch.Generator().manual_seed(seed))
+        made.append(Learnt(model, steps, trained - started, sampled - trained, generated, float(bound.nats.mean())))
+    return made
 
 
 def independent_nats(config: Any, found: Crystals) -> tuple[float, float]:
@@ -139,9 +144,10 @@ def independent_nats(config: Any, found: Crystals) -> tuple[float, float]:
     First in the letters that they have, then in canonical descriptions, as the networks see them.
     """
     row, nats = position_table().row, []
-    for described in (lambda one: one, Protostructure.canonical):
-        states = States(encode([described(one) for one in found.training], 94, config.most))
-        batch = encode([described(one) for one in found.test[: config.bounded]], 94, config.most)
+    test = found.test[: config.bounded]
+    for learnt, held in ((found.training, test), (found.canonical, [one.canonical() for one in test])):
+        states = States(encode(learnt, 94, config.most))
+        batch = encode(held, 94, config.most)
         known, total = frequencies(states, config.most, None), 0.0
         for name, table in (("points", known.points), ("counts", known.counts)):
             at = table.double().log()[row[batch["group"][batch[f"{name}_of"]], batch[f"{name}_at"]]]
@@ -176,13 +182,15 @@ def encoder_of(config: Any, found: Crystals, quiet: bool) -> tuple[EnergyEncoder
     return encoder, error, float((found.test_energies - found.energies.mean()).abs().mean())
 
 
-def realised(config: Any, found: Crystals, generated: list[Protostructure | None]) -> tuple[list[Realisation], float]:
-    """The first samples with few enough atoms as crystals, relaxed by CHGNet; CPU seconds."""
-    small = [one for one in generated if one is not None and one.n_atoms() <= config.atoms][: config.realised]
+def realised(config: Any, found: Crystals, sets: Sequence[list[Protostructure | None]]) -> tuple[list[Realisation], float]:
+    """The first samples of each set with few enough atoms as crystals, relaxed by CHGNet; CPU seconds."""
+    each = -(-config.realised // len(sets))
+    small = [[one for one in made if one is not None and one.n_atoms() <= config.atoms][:each] for made in sets]
     volumes = atomic_volumes(found.data)
     usual = statistics.mean(volumes.values())
     volumes = {number: max(volumes.get(number, usual), 1.0) for number in range(1, 95)}
     generator = torch.Generator().manual_seed(config.seed)
     started = time.process_time()
-    made = [realise(one, 1, "chgnet", volumes=volumes, steps=config.relaxation, generator=generator) for one in small]
+    every = [one for some in small for one in some]
+    made = [realise(one, 1, "chgnet", volumes=volumes, steps=config.relaxation, generator=generator) for one in every]
     return made, time.process_time() - started

@@ -14,6 +14,7 @@ from erlangen.errors import ArgumentError
 from erlangen.fields.crystals.protostructure import Protostructure
 from erlangen.fields.crystals.validity import smact14_valid
 from erlangen.fields.crystals.wyckoffdiff.encoder import EnergyEncoder
+from erlangen.fields.crystals.wyckoffdiff.frechet import frechet_distance
 from erlangen.fields.crystals.wyckoffdiff.state import GROUPS
 
 
@@ -68,6 +69,7 @@ class Judge:
             if not len(crystals):
                 raise ArgumentError(name, "at least one protostructure", "none")
         self.reference, self.encoder = list(reference), encoder
+        self._embedded: dict[bool, torch.Tensor] = {}  # of the reference
         self._known = {one.canonical() for one in training}
         self._prototypes = {one.prototype() for one in self._known}
 
@@ -94,14 +96,18 @@ class Judge:
             atoms=statistics.median(one.n_atoms(primitive=False) for one in made) if made else math.nan,
             space_group_tv=tv,
             space_group_js=js,
-            fwd=self._distance(made),
-            fwd_features=self._distance(made, trained=False),
+            fwd=self._distance(made, True),
+            fwd_features=self._distance(made, False),
         )
 
-    def _distance(self, made: Sequence[Protostructure], trained: bool = True) -> float | None:
+    def _distance(self, made: Sequence[Protostructure], trained: bool) -> float | None:
         if self.encoder is None:
             return None
-        return self.encoder.distance(made, self.reference, trained) if min(len(made), len(self.reference)) > 1 else math.nan
+        if min(len(made), len(self.reference)) < 2:
+            return math.nan
+        if trained not in self._embedded:
+            self._embedded[trained] = self.encoder.embedded(self.reference, trained)
+        return frechet_distance(self.encoder.embedded(made, trained), self._embedded[trained])
 
 
 def space_group_distances(groups: Iterable[int], reference: Iterable[int]) -> tuple[float, float]:
