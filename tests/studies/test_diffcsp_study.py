@@ -19,6 +19,9 @@ def test_the_contract(checked):
     outcome = checked(study.STUDY, TINY)
     assert list(outcome.metrics["formula"])[:2] == [arms.LOOKUP, arms.CHANCE]  # the simplest strong baseline first
     assert outcome.metrics["formula"][arms.THIRD]["steps"] == 1
+    made = {arm: found["predictions"] for arm, found in outcome.metrics["formula"].items()}
+    assert made == {arms.LOOKUP: 2, arms.CHANCE: 2, arms.FULL: 2, arms.THIRD: 1, arms.NO_WAVES: 1, arms.NO_PRODUCT: 1}
+    assert outcome.metrics["prototype"][arms.THIRD]["predictions"] == 2
     assert [rival.rival for rival in outcome.rivals] == [
         outcome.metrics[split][arms.LOOKUP]["match_k"] for split in ("formula", "prototype")
     ]

@@ -15,16 +15,17 @@ def split_section(name: str, split: Split, scores: Mapping[str, Score], samples:
     rows = []
     for arm, score in scores.items():
         m = score.matched
+        many = m.distances.shape[1] == samples
         rows.append(
             [
                 arm,
                 m.match_rate(1),
                 _number(m.rmse(1)),
-                m.match_rate(),
-                _number(m.rmse()),
-                m.metre,
-                m.crmse,
-                m.match_rate(valid="prediction"),
+                m.match_rate() if many else None,
+                _number(m.rmse()) if many else None,
+                m.metre if many else None,
+                m.crmse if many else None,
+                m.match_rate(valid="prediction") if many else None,
                 m.match_rate(1, valid="both"),
                 _number(score.lattice),
                 _number(score.coordinates),
@@ -38,7 +39,7 @@ def split_section(name: str, split: Split, scores: Mapping[str, Score], samples:
         f"valid, k = {samples}", "both valid, k = 1", "lattice loss", "coordinate loss", "steps", "CPU s", "CPU s, predicting",
     ]  # fmt: skip
     first = [score.matched.match_rate(1) for score in scores.values()]
-    several = [score.matched.match_rate() for score in scores.values()]
+    several = {arm: score.matched.match_rate() for arm, score in scores.items() if score.matched.distances.shape[1] == samples}
     return Section(
         f"Split by {name}",
         [
@@ -51,12 +52,19 @@ def split_section(name: str, split: Split, scores: Mapping[str, Score], samples:
         figures=[
             bars_with_error(
                 list(scores),
-                {"first prediction": first, f"best of {samples}": several},
+                {"first prediction": first},
                 {"first prediction": [score.error for score in scores.values()]},
                 title=f"Matched crystals, split by {name}",
                 y_label="share matched",
-                caption="Bars: the binomial standard error of the first predictions.",
-            )
+                caption="Of first predictions. Bars: the binomial standard error.",
+            ),
+            bars_with_error(
+                list(several),
+                {f"best of {samples}": list(several.values())},
+                title=f"Matched by the best of {samples}, split by {name}",
+                y_label="share matched",
+                caption="Of those that make several; ablations make one.",
+            ),
         ],
     )
 
