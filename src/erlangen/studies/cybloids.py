@@ -180,13 +180,13 @@ def _harmonic(config: Config) -> Found:
     each = _thirds(moved, lambda x: float(x.diff(dim=0).square().mean()) / (2 * period))
     held, theory = float(np.mean(each)), co.hold_effective_diffusion(kappa, period)
     scale = f"{config.replicas} replicas"
-    late = "at the longest lag three thirds of the replicas are off by " + ", ".join(apart)
+    thirds = "at the longest lag three thirds of the replicas are off by " + ", ".join(apart)
     claims = [
         Claim(
             CLAIMS["diffusion"], None, f"{worst_d:.1%} at most", worst_d <= 0.05, f"free: D = {free:.3f}", scale, key="diffusion"
         ),
         Claim(
-            CLAIMS["displacements"], None, f"{worst_m:.1%} at most", worst_m <= 0.03, None, scale, note=late, key="displacements"
+            CLAIMS["displacements"], None, f"{worst_m:.1%} at most", worst_m <= 0.03, None, scale, note=thirds, key="displacements"
         ),
         Claim(
             CLAIMS["hold"],
