@@ -4,8 +4,9 @@ import importlib.util
 
 import pytest
 
-from erlangen.studies.gaattention import STUDY, Config
-from erlangen.studies.gaattention.backmapping import TEMPLATE, TREES
+from erlangen.studies.gaattention import STUDY, Config, crystals
+from erlangen.studies.gaattention.backmapping import NOTHING, TEMPLATE, TREES
+from erlangen.studies.gaattention.forces import FIELD, KERNEL
 from erlangen.testing import check_outcome
 
 pytest.importorskip("pyriodic_aflow")
@@ -16,7 +17,7 @@ def claims(outcome):
 
 
 def test_crystals_run_and_predictions_do_not_change_when_turned():
-    outcome = STUDY.run(Config(steps=2, count=10, batch=4, width=4, blocks=1), quiet=True)
+    outcome = STUDY.run(Config(steps=2, count=10, batch=4, width=4, seeds=2), quiet=True)
     assert check_outcome(STUDY, outcome)
     # From 192 atoms, and far above chance, one in eight.
     assert outcome.rivals[0].rival > 0.6
@@ -24,21 +25,31 @@ def test_crystals_run_and_predictions_do_not_change_when_turned():
     assert claims(outcome)["turned"].holds
 
 
+def test_crystals_over_the_number_of_atoms(monkeypatch):
+    monkeypatch.setattr(crystals, "PLACES", (60, 120))
+    outcome = STUDY.run(Config(steps=2, count=10, batch=4, width=4, seeds=1, curve=True), quiet=True)
+    found = outcome.metrics["crossover"]
+    assert found["places"] == [60, 120, 192]
+    assert found["curves"][crystals.SORTED][0] < found["curves"][crystals.SORTED][-1]
+    assert found["curves"][found["method"]][-1] == [outcome.metrics["accuracy"][crystals.TWO]]
+
+
 def test_forces_run_and_are_conservative():
-    outcome = STUDY.run(Config(part="forces", seconds=0.01, frames=20, test=20, width=8), quiet=True)
+    outcome = STUDY.run(Config(part="forces", seconds=0.01, frames=40, test=20, width=8, seeds=2), quiet=True)
     assert check_outcome(STUDY, outcome)
     assert claims(outcome)["conservative"].holds
-    assert outcome.metrics["force field"] < outcome.metrics["no forces"]
-    assert outcome.answer.startswith("A force field of pairs")
+    mean = outcome.metrics["mean"]
+    assert mean[KERNEL] < mean[FIELD] < mean["no forces"]
+    assert outcome.answer.startswith("A kernel on inverse distances is better than")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("MDAnalysisTests") is None, reason="the files of MDAnalysisTests are not there")
 def test_backmapping_runs_and_atoms_turn_along():
-    outcome = STUDY.run(Config(part="backmapping", seconds=0.01, proteins=3, width=8), quiet=True)
+    outcome = STUDY.run(Config(part="backmapping", seconds=0.01, proteins=3, width=8, seeds=2), quiet=True)
     assert check_outcome(STUDY, outcome)
     assert claims(outcome)["along"].holds
     errors = outcome.metrics["rmse"]
-    assert errors[TREES] <= errors[TEMPLATE] < errors["all at the bead"]
+    assert errors[TREES] <= errors[TEMPLATE] < errors[NOTHING]
 
 
 @pytest.mark.slow

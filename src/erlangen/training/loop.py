@@ -137,6 +137,9 @@ def train(
         # Without Accelerate's wrapper for several processes: it hides the model's attributes from the loss, and fails where a parameter
         # takes no part in a step.
         prepared = accelerator.prepare_optimizer(optimizer)
+        if accelerator.scaler is None and device.type != "xla":
+            # Accelerate's step looks for a package on the disk, twice each time; but for scaled losses it does nothing else.
+            prepared = optimizer
         accelerator.prepare_model(thawed(model), evaluation_mode=True)
 
         def save(finished: bool = False) -> None:

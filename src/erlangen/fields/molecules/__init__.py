@@ -11,6 +11,7 @@ from erlangen.fields.molecules.chirality import (
     mirrored,
     stereo_orbits,
 )
+from erlangen.fields.molecules.force_kernels import bond_permutations, fit_force_kernel
 from erlangen.fields.molecules.fragments import Fragments, g2_fragments, inertia_tensor
 from erlangen.fields.molecules.pair_potentials import fit_pair_potentials
 from erlangen.fields.molecules.proteins import Protein, Residues, read_protein, residues, shipped_proteins
@@ -27,9 +28,11 @@ __all__ = [
     "StereoOrbits",
     "Trajectory",
     "approved_drugs",
+    "bond_permutations",
     "by_molecule",
     "chirality",
     "compare_structures",
+    "fit_force_kernel",
     "fit_pair_potentials",
     "g2_fragments",
     "inertia_tensor",

@@ -41,9 +41,14 @@ class Molecule(NamedTuple):
 
     def bonds(self) -> Int[Tensor, "2 E"]:
         """Both directions of every bond, told by distances."""
-        light = torch.tensor(self.numbers) == 1
+        return self.bonded(self.numbers, torch.cdist(self.pos, self.pos))
+
+    @staticmethod
+    def bonded(numbers: list[int], distances: Float[Tensor, "n n"]) -> Int[Tensor, "2 E"]:
+        """Both directions of every bond between atoms of these elements, so far from one another."""
+        light = torch.tensor(numbers) == 1
         reach = torch.where(light[:, None] | light, WITH_HYDROGEN, HEAVY).masked_fill(light[:, None] & light, 0.0)
-        return (torch.cdist(self.pos, self.pos) < reach).fill_diagonal_(False).nonzero().T
+        return (distances < reach).fill_diagonal_(False).nonzero().T
 
 
 def read_qm9() -> Iterator[Molecule]:

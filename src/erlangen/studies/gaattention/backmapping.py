@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from erlangen.fields.molecules import Residues, residues, shipped_proteins
 from erlangen.groups import SO
 from erlangen.nn import GAABackmapper
 from erlangen.nn.perceptron import perceptron
-from erlangen.reporting import Claim, Rival, Section, Table
+from erlangen.reporting import Claim, Rival, Section, Table, repeated
 from erlangen.studies.base import Part
 from erlangen.studies.gaattention.study import SOURCE, Config
 from erlangen.studies.rivals import simplest
@@ -21,7 +23,9 @@ from erlangen.training import TrainingConfig, steps_within, train
 #: Lengths that networks see are in units of this, angstrom.
 UNIT = 5.0
 ATTENTION, PERCEPTRON, TEMPLATE = "attention", "perceptron", "mean positions in the chain's frame"
-TREES = "trees in the chain's frame"
+TREES, NOTHING = "trees in the chain's frame", "all at the bead"
+#: Residues that are turned.
+TURNED = 200
 
 
 class Attention(nn.Module):
@@ -130,14 +134,34 @@ def trees(learned: Residues, test: Residues) -> tuple[Tensor, str]:
     return out @ frames(test.r), f"for each of {len(chosen)} kinds of residue chosen on a held-out quarter: {words}"
 
 
+class Run(NamedTuple):
+    """What one seed gave: errors by name, of all atoms and of the backbone, steps and CPU seconds, and how exactly atoms turn along."""
+
+    errors: dict[str, float]
+    backbone: dict[str, float]
+    training: dict[str, dict[str, float]]
+    moved: float
+    chosen: str
+    sizes: tuple[int, int]
+
+
 def run(config: Config, quiet: bool) -> Part:
-    """Train both networks on the same time, and compare."""
+    """Train both networks on the same time, and compare; for each seed."""
     proteins = shipped_proteins()[: config.proteins]
     data = residues(proteins, config.beads)
-    held = set(
-        torch.randperm(len(proteins), generator=torch.Generator().manual_seed(config.seed))[: max(1, len(proteins) // 5)].tolist()
-    )
-    testing = torch.tensor([int(p) in held for p in data.protein])
+    seeds = range(config.seed, config.seed + config.seeds)
+    return _report([once(replace(config, seed=seed), data, len(proteins), quiet) for seed in seeds], config, len(proteins))
+
+
+def held_out(proteins: int) -> int:
+    """How many proteins are judged by."""
+    return max(1, proteins // 5)
+
+
+def once(config: Config, data: Residues, proteins: int, quiet: bool) -> Run:
+    """One seed: of the draw of the proteins, of weights and batches."""
+    order = torch.randperm(proteins, generator=torch.Generator().manual_seed(config.seed))
+    testing = torch.isin(data.protein, order[: held_out(proteins)])
     learned, test = data[~testing], data[testing]
     features = data.features().shape[-1]
     torch.manual_seed(config.seed)
@@ -145,50 +169,71 @@ def run(config: Config, quiet: bool) -> Part:
         ATTENTION: Attention(features, len(data.kinds), config.width),
         PERCEPTRON: Turned(config.beads, features, len(data.kinds)),
     }
-    seconds = 3600.0 if config.full else config.seconds
     found: dict[str, Tensor] = {}
     numbers: dict[str, dict[str, float]] = {}
     for name, model in models.items():
-        settings = TrainingConfig(batch_size=config.batch // 2, lr=config.lr, weight_decay=0.0, clip=10.0, seed=config.seed)
-        settings = replace(settings, steps=steps_within(seconds, model, tensors(learned), loss, settings, trial=3))
+        settings = TrainingConfig(batch_size=config.batch, lr=config.lr, weight_decay=0.0, clip=10.0, seed=config.seed)
+        settings = replace(settings, steps=steps_within(_seconds(config), model, tensors(learned), loss, settings, trial=3))
         started = time.process_time()
         train(model, tensors(learned), loss, settings, description=name, quiet=quiet)
-        found[name] = placed(model, test)
         numbers[name] = {"steps": settings.steps, "seconds": time.process_time() - started}
+        found[name] = placed(model, test)
     found[TEMPLATE] = template(learned, test)
     numbers[TEMPLATE] = {"steps": 0, "seconds": 0.0}
     started = time.process_time()
     found[TREES], chosen = trees(learned, test)
     numbers[TREES] = {"steps": 0, "seconds": time.process_time() - started}
-    errors = {name: rmse(y, test) for name, y in found.items()} | {"all at the bead": rmse(torch.zeros_like(test.atoms), test)}
+    found[NOTHING] = torch.zeros_like(test.atoms)
+    numbers[NOTHING] = {"steps": 0, "seconds": 0.0}
     g = SO(3).sample(1, dtype=torch.float64, generator=torch.Generator().manual_seed(config.seed))[0]
-    turned = replace(test, r=test.r @ g.mT)
-    moved = rmse(placed(models[ATTENTION], turned) @ g, replace(test, atoms=found[ATTENTION]))
+    some = test[: min(len(test), TURNED)]
+    turned = replace(some, r=some.r @ g.mT)
+    moved = rmse(placed(models[ATTENTION], turned) @ g, replace(some, atoms=found[ATTENTION][: len(some)]))
     backbone = torch.tensor([name in ("N", "CA", "C", "O") for _, name in data.kinds])[test.labels] & test.there
+    errors = {name: rmse(y, test) for name, y in found.items()}
     of_backbone = {name: rmse(y, replace(test, there=backbone)) for name, y in found.items()}
-    rows = [[name, errors[name], of_backbone[name], numbers[name]["steps"], numbers[name]["seconds"]] for name in found]
+    return Run(errors, of_backbone, numbers, moved, chosen, (len(learned), len(test)))
+
+
+def _seconds(config: Config) -> float:
+    return 3600.0 if config.full else config.seconds
+
+
+def _report(runs: Sequence[Run], config: Config, proteins: int) -> Part:
+    errors = {name: [one.errors[name] for one in runs] for name in runs[0].errors}
+    shown = {name: repeated(values) for name, values in errors.items()}
+    mean = {name: sum(values) / len(values) for name, values in errors.items()}
+    seconds = {name: sum(one.training[name]["seconds"] for one in runs) / len(runs) for name in errors}
+    rows = [
+        [name, shown[name], repeated([one.backbone[name] for one in runs]), runs[0].training[name]["steps"], seconds[name]]
+        for name in errors
+    ]
     columns = ["model", "RMSE, A", "of the backbone, A", "steps", "CPU seconds"]
+    held, (learned, test) = held_out(proteins), runs[0].sizes
     about = (
-        f"{len(learned)} residues of {len(proteins) - len(held)} proteins to learn from, {len(test)} of {len(held)} others to judge by; "
-        f"{config.beads} beads each. All atoms at the bead: {errors['all at the bead']:.2f} A."
+        f"Residues of {proteins - held} proteins to learn from, of {held} others to judge by (of the first seed {learned} and {test}); "
+        f"{config.beads} beads each."
     )
-    scale = f"{len(learned)} residues, {seconds:g} CPU seconds, width {config.width}"
-    two, plain, mean = (errors[name] for name in (ATTENTION, PERCEPTRON, TEMPLATE))
+    seeds = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+    scale = f"{learned} residues, {_seconds(config):g} CPU seconds, width {config.width}, {seeds}"
+    two, moved, each = errors[ATTENTION], max(one.moved for one in runs), "holds if it does in every seed"
     claims = [
-        Claim("attention places atoms of other proteins better than their mean positions in the chain's frame", "atoms are placed", two,
-              two < mean, mean, scale, "A", source=SOURCE, key="template"),
-        Claim("and than a perceptron shown random turns in the same time", None, two, two < plain, plain, scale, "A",
-              key="turned-perceptron"),
+        Claim("attention places atoms of other proteins better than their mean positions in the chain's frame", "atoms are placed",
+              shown[ATTENTION], all(a < b for a, b in zip(two, errors[TEMPLATE])), shown[TEMPLATE], scale, "A", note=each, source=SOURCE,
+              key="template"),
+        Claim("and than a perceptron shown random turns in the same time", None, shown[ATTENTION],
+              all(a < b for a, b in zip(two, errors[PERCEPTRON])), shown[PERCEPTRON], scale, "A", note=each, key="turned-perceptron"),
         Claim("atoms turn along with the beads: off by at most 1e-9 A", "equivariant", moved, moved <= 1e-9, scale="double precision",
               unit="A", source=SOURCE, key="along"),
     ]  # fmt: skip
-    answer = f"Atoms are off by {two:.2f} A with attention, {plain:.2f} with a perceptron, {mean:.2f} at their mean positions, "
-    answer += f"{errors[TREES]:.2f} with trees in the frame of the chain."
-    rival = Rival(
-        TREES, ATTENTION, "root mean square distance of atoms", two, errors[TREES], "lower", seconds=numbers[ATTENTION]["seconds"],
-        rival_seconds=numbers[TREES]["seconds"], settings=chosen, scale=scale, unit="A",
-    )  # fmt: skip
-    tables = [Table("Root mean square distances on other proteins", columns, rows)]
-    return Part(
-        claims, [Section("What each reached", about, tables=tables)], {"rmse": errors, "training": numbers}, answer, rivals=[rival]
+    answer = (
+        f"Atoms are off by {mean[ATTENTION]:.2f} A with attention, {mean[PERCEPTRON]:.2f} with a perceptron, {mean[TEMPLATE]:.2f} at their "
+        f"mean positions, {mean[TREES]:.2f} with trees in the frame of the chain."
     )
+    rival = Rival(
+        TREES, ATTENTION, "root mean square distance of atoms", shown[ATTENTION], shown[TREES], "lower", seconds=seconds[ATTENTION],
+        rival_seconds=seconds[TREES], settings=runs[0].chosen, scale=scale, unit="A",
+    )  # fmt: skip
+    numbers = {"rmse": mean, "runs": [one._asdict() for one in runs]}
+    tables = [Table("Root mean square distances on other proteins", columns, rows)]
+    return Part(claims, [Section("What each reached", about, tables=tables)], numbers, answer, rivals=[rival])

@@ -30,7 +30,11 @@ class Config:
     inits: int = 10
     """Rung: random networks for each pair of graphs."""
     seed: int = 0
-    """Of data, weights and batches."""
+    """The first: of data, weights and batches."""
+    seeds: int = 3
+    """Repetitions with seeds of their own, but for rung, which has random networks of its own."""
+    curve: bool = False
+    """Forces: their errors over the number of frames to learn from, beside a kernel and a fitted force field; four minutes."""
     full: bool = False
     """The source's widths and depths: 128 channels, 5 layers; 3000 systems; hours."""
 
