@@ -37,7 +37,7 @@ class Config:
     """Backmapping: so many of the proteins; a fifth is for testing."""
     beads: int = 8
     """Backmapping: the residue's own bead, its neighbours in the chain and the nearest others."""
-    seconds: float = 12.0
+    seconds: float = 10.0
     """Forces and backmapping: CPU seconds of training for each network."""
     lr: float = 3e-3
     """Learning rate at the start; it falls to zero as a cosine."""

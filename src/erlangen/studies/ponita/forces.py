@@ -22,7 +22,7 @@ from erlangen.studies.rivals import force_kernel
 from erlangen.training import TrainingConfig, steps_within, train
 
 BOND = 1.7  # angstrom
-SECONDS = 10.0
+SECONDS = 7.0
 HELD, FRAMES = 100, 1600
 FITTED, KERNEL, ZERO = "fitted pair potentials and their products", "a kernel on inverse distances", "zero"
 PLAIN, ICO, OCTA = "PNITA", "PONITA, ico", "PONITA, octa"
@@ -30,7 +30,7 @@ KINDS = {PLAIN: None, OCTA: "octa", ICO: "ico"}
 GRAPHS = {"bonds": BOND, "all pairs": None}
 PENALTIES = (1e-10, 1e-7, 1e-5, 1e-3)
 #: Frames to learn from along the curve, CPU seconds of the network at each, and frames of the kernel's largest solve.
-PLACES, CURVE_SECONDS, LARGEST = (50, 150, 500, 1000), 10.0, 500
+PLACES, CURVE_SECONDS, LARGEST = (50, 150, 500, 1000), 7.0, 500
 ABOUT = (
     "Frames of ethanol with forces by GFN2-xTB. A network's energy is a sum over atoms, its forces are the gradient; it learns from forces "
     "alone. PNITA's kernels see distances, PONITA's directions too, on a grid of 12 orientations (--full: of 6, too). Along bonds (pairs "

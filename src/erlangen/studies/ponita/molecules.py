@@ -170,7 +170,7 @@ def fit(
         return (model([graphs[k] for k in chosen.tolist()]) - target[chosen]).abs().mean()
 
     data, held = (torch.arange(learn),), (torch.arange(learn, learn + HELD),)
-    settings = TrainingConfig(batch_size=32, lr=2e-3, weight_decay=0.0, clip=1.0, seed=config.seed)
+    settings = TrainingConfig(batch_size=16, lr=5e-3, weight_decay=0.0, clip=10.0, seed=config.seed)
     steps = steps_within(seconds, model, data, loss, settings, trial=8)
     settings = replace(settings, steps=steps, warmup=steps // 10, evaluate_every=max(1, steps // 10))
     train(model, data, loss, settings, validation=held, description=name, quiet=quiet)
