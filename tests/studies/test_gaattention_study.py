@@ -20,16 +20,16 @@ def test_crystals_run_and_predictions_do_not_change_when_turned():
     outcome = STUDY.run(Config(steps=2, count=10, batch=4, width=4, seeds=2), quiet=True)
     assert check_outcome(STUDY, outcome)
     # From 192 atoms, and far above chance, one in eight.
-    assert outcome.rivals[0].rival > 0.6
+    assert outcome.rivals[0].rival.value > 0.6
     assert outcome.rivals[0].winner == "rival"
     assert claims(outcome)["turned"].holds
 
 
 def test_crystals_over_the_number_of_atoms(monkeypatch):
-    monkeypatch.setattr(crystals, "PLACES", (60, 120))
+    monkeypatch.setattr(crystals, "PLACES", (100, 150))
     outcome = STUDY.run(Config(steps=2, count=10, batch=4, width=4, seeds=1, curve=True), quiet=True)
     found = outcome.metrics["crossover"]
-    assert found["places"] == [60, 120, 192]
+    assert found["places"] == [100, 150, 192]
     assert found["curves"][crystals.SORTED][0] < found["curves"][crystals.SORTED][-1]
     assert found["curves"][found["method"]][-1] == [outcome.metrics["accuracy"][crystals.TWO]]
 

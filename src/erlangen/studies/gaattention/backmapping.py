@@ -142,7 +142,7 @@ class Run(NamedTuple):
     training: dict[str, dict[str, float]]
     moved: float
     chosen: str
-    sizes: tuple[int, int]
+    sizes: list[int]
 
 
 def run(config: Config, quiet: bool) -> Part:
@@ -192,7 +192,7 @@ def once(config: Config, data: Residues, proteins: int, quiet: bool) -> Run:
     backbone = torch.tensor([name in ("N", "CA", "C", "O") for _, name in data.kinds])[test.labels] & test.there
     errors = {name: rmse(y, test) for name, y in found.items()}
     of_backbone = {name: rmse(y, replace(test, there=backbone)) for name, y in found.items()}
-    return Run(errors, of_backbone, numbers, moved, chosen, (len(learned), len(test)))
+    return Run(errors, of_backbone, numbers, moved, chosen, [len(learned), len(test)])
 
 
 def _seconds(config: Config) -> float:

@@ -23,7 +23,7 @@ class Config:
     """Crystals: blocks of attention before the pooling one."""
     count: int = 400
     """Crystals: atoms of each, for each noise; a fifth is for testing."""
-    steps: int = 700
+    steps: int = 600
     """Crystals: training steps of rank 2; the other networks train as long as these take, in CPU time."""
     molecule: Literal["ethanol", "malonaldehyde"] = "ethanol"
     """Forces: of which molecule."""
