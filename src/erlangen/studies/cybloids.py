@@ -107,7 +107,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         rivals=[
             Rival(
                 "dense cores without a computer",
-                "computed rings",
+                "a program of rings",
                 f"|psi{order}| of the {name} crystal",
                 repeated(found[name]["each"]),
                 repeated(found["dense"][f"psi{order}"]),
@@ -119,11 +119,11 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
             )
             for name, order in (("square", 4), ("hexagonal", 6))
         ],
-        answer=f"{claims.summary()}: delayed potentials slow or propel single particles by exact laws, and rings choose the crystal.",
+        answer="Delayed potentials slow or propel single particles by exact laws, and rings choose the crystal.",
         key_numbers=[
             KeyNumber("largest error of a mean square displacement", f"{metrics['harmonic']['worst displacement']:.1%}"),
-            KeyNumber("|psi6|, one ring", metrics["crystals"]["hexagonal"]["psi6"]),
-            KeyNumber("|psi4|, two rings", metrics["crystals"]["square"]["psi4"]),
+            KeyNumber("|psi6|, one ring", repeated(found["hexagonal"]["each"])),
+            KeyNumber("|psi4|, two rings", repeated(found["square"]["each"])),
         ],
     )
 

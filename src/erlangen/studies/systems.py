@@ -207,7 +207,7 @@ SYSTEMS = (
         "computer-controlled colloids",
         "fields/colloids",
         "works: exact laws of delayed potentials, Brownian dynamics, a plane group in and a verified interaction program out",
-        "a square crystal, |psi4| 0.75 and more, which cores alone do not make (0.14); a hexagonal one they do (|psi6| 0.89)",
+        "a square crystal, |psi4| 0.83 ± 0.07, which cores alone do not make (0.15 ± 0.01); a hexagonal one they do (|psi6| 0.88 ± 0.02)",
     ),
     System(
         20,
