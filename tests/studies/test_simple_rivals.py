@@ -148,3 +148,18 @@ def test_polar_invariants_do_not_see_rotations_and_only_one_sees_mirrors() -> No
         turned, flipped = (np.linalg.norm(invariants(x) - here) / np.linalg.norm(here) for x in (image(0.7), mirrored))
         assert turned < 0.06
         assert (flipped > 0.1) == sees
+
+
+def test_rows_of_one_thing_are_never_on_both_sides() -> None:
+    """Of noise, copies in training tell the class of held-out copies; without them there is nothing to know."""
+    from sklearn.dummy import DummyClassifier
+    from sklearn.neighbors import KNeighborsClassifier
+
+    rng = np.random.default_rng(0)
+    x, y, of = np.repeat(rng.normal(size=(60, 5)), 4, 0), np.repeat(rng.integers(0, 2, 60), 4), np.repeat(np.arange(60), 4)
+    both = {"nearest": lambda: KNeighborsClassifier(1), "often": DummyClassifier}
+    assert simplest(both, x, y).held["nearest"] > 0.95
+    assert simplest(both, x, y, of=of).held["nearest"] < 0.8
+    for wrong in (of[:-1], np.zeros(len(y))):
+        with pytest.raises(ArgumentError, match="of"):
+            simplest(both, x, y, of=wrong)

@@ -1,6 +1,7 @@
 """Networks that are symmetric by construction."""
 
 from erlangen.nn.calculator import calculator
+from erlangen.nn.circle_net import CircleNet
 from erlangen.nn.clifford_attention import (
     LabeledMultivectorAttention,
     LabeledVectorAttention,
@@ -51,6 +52,7 @@ __all__ = [
     "PNITA",
     "PONITA",
     "ChannelsLast",
+    "CircleNet",
     "EGNNEnergyModel",
     "EquivariantLinear",
     "EquivariantMLP",

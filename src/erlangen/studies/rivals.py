@@ -46,7 +46,13 @@ class Simple:
 
 
 def simplest(
-    candidates: Mapping[str, Callable[[], Any]], x: Any, y: Any, *, seed: int = 0, score: Callable[[Any, Any], float] | None = None
+    candidates: Mapping[str, Callable[[], Any]],
+    x: Any,
+    y: Any,
+    *,
+    seed: int = 0,
+    score: Callable[[Any, Any], float] | None = None,
+    of: Any = None,
 ) -> Simple:
     """The best of some models by a held-out quarter of the training data, fitted again on all of these; of one class, that class.
 
@@ -56,10 +62,11 @@ def simplest(
         y: ``[N]`` classes (integers) or numbers, or ``[N, m]`` numbers.
         seed: of the draw of what is held out; classes keep their shares.
         score: of predictions and targets, more is better; by default accuracy of integers, minus the mean squared error of numbers.
+        of: ``[N]``, what each row is made of, e.g. the number of the image that was turned: rows of one thing are never on both sides.
 
     Raises:
         ArgumentError: there is no candidate; ``x`` and ``y`` are empty or of different lengths; a target is neither a finite number
-            nor a class; or no class has two data, of which one could be held out.
+            nor a class; no class has two data, of which one could be held out; or ``of`` has another length, or one thing only.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(200, 3))
@@ -84,7 +91,7 @@ def simplest(
     if classes and len(np.unique(y)) == 1:  # some classifiers refuse it
         candidates = {f"always the class {y.flat[0]}, the only one": DummyClassifier}
     if len(candidates) > 1:
-        learn, hold = _split(y, classes, seed)
+        learn, hold = _split(y, classes, seed) if of is None else _split_things(np.asarray(of), len(y), seed)
         for name, make in candidates.items():
             found = judge(np.reshape(make().fit(x[learn], y[learn]).predict(x[hold]), y[hold].shape), y[hold])
             held[name] = -math.inf if math.isnan(found) else found
@@ -109,6 +116,16 @@ def _split(y: np.ndarray, classes: bool, seed: int) -> tuple[np.ndarray, np.ndar
     shares = len(several) * HELD >= (counts > 1).sum()
     learn, hold = train_test_split(several, test_size=HELD, random_state=seed, stratify=y[several] if shares else None)
     return np.concatenate([learn, rows[counts[which] == 1]]), hold
+
+
+def _split_things(of: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same by what rows are made of."""
+    from sklearn.model_selection import GroupShuffleSplit
+
+    if of.shape != (count,) or len(np.unique(of)) < 2:
+        raise ArgumentError("of", f"{count} numbers of at least two things", f"{len(np.unique(of))} in shape {of.shape}")
+    learn, hold = next(GroupShuffleSplit(1, test_size=HELD, random_state=seed).split(of, groups=of))
+    return learn, hold
 
 
 def columns(x: Any) -> np.ndarray:
