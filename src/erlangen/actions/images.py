@@ -16,6 +16,7 @@ from torch import Tensor
 from erlangen.actions.base import Action
 from erlangen.errors import ArgumentError
 from erlangen.groups.base import Element
+from erlangen.groups.membership import may_look
 from erlangen.reps.affine import Point
 from erlangen.reps.base import Rep
 
@@ -115,11 +116,15 @@ class Images(Action):
         # The value at p comes from g^-1 p.
         matrices = matrices if back else matrices.mT
         rounded = matrices.round()
-        moved = _permute_pixels(image, rounded.long())
         if self.keeps_grid:
-            return moved
+            return _permute_pixels(image, rounded.long())
         exact = (matrices - rounded).abs().amax((-2, -1)) < 1e-6
-        return torch.where(exact.view(-1, *(1,) * (image.ndim - 1)), moved, self._interpolate(image, matrices, None))
+        if not may_look(exact):
+            moved = _permute_pixels(image, rounded.long())
+            return torch.where(exact.view(-1, *(1,) * (image.ndim - 1)), moved, self._interpolate(image, matrices, None))
+        # Few of a group's elements keep the grid, if any: the others' pixels are not permuted in vain.
+        which, moved = exact.nonzero().squeeze(1), self._interpolate(image, matrices, None)
+        return moved.index_copy(0, which, _permute_pixels(image[which], rounded[which].long())) if len(which) else moved
 
     def _interpolate(self, image: Tensor, matrices: Tensor, shifts: Tensor | None) -> Tensor:
         """Moved images; integers are rounded to the nearest, booleans to the larger half, and places are found in float32 or better."""

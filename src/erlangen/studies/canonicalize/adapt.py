@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 import time
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +15,11 @@ from erlangen.actions import Images
 from erlangen.datasets import fashion
 from erlangen.groups import Cyclic
 from erlangen.measure.scores import accuracy
-from erlangen.reporting import Claim, Rival, Section, Table
+from erlangen.reporting import Claim, Rival, Section, Table, repeated
 from erlangen.studies.base import Part
 from erlangen.studies.canonicalize.images import accuracy_of, classifier, scorer
 from erlangen.studies.canonicalize.study import Config
-from erlangen.studies.rivals import logistics, machines, simplest
+from erlangen.studies.rivals import Simple, logistics, machines, simplest
 from erlangen.symmetrize import Energy, symmetrize
 from erlangen.training import TrainingConfig, steps_within, supervised, train
 from erlangen.training.batches import Data
@@ -30,110 +33,169 @@ ABOUT = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What one seed gave: accuracies in the four turns.
+
+    Attributes:
+        frozen, adapted: of the classifier alone, and behind the learned pose.
+        identity: the share of upright images that are left upright.
+        simple: of each simple way, and CPU seconds of what is fitted.
+        chosen: the simple way that is best on images that no other has seen, and what that was.
+        seconds: CPU seconds of the pose's training.
+    """
+
+    frozen: list[float]
+    adapted: list[float]
+    identity: float
+    simple: dict[str, tuple[list[float], float]]
+    chosen: dict[str, float]
+    seconds: float
+
+
 def run(config: Config, quiet: bool) -> Part:
-    """Train, freeze, adapt, turn."""
+    """Train, freeze, adapt, turn, with every seed."""
     samples = config.samples or (60_000 if config.full else 10_000)
-    seconds = (config.seconds or 34.0) * (20 if config.full else 1)
-    train, test = fashion("train").subset(slice(samples)), fashion("test").subset(slice(min(samples, 4000)))
+    seconds = (config.seconds or 12.0) * (50 if config.full else 1)
+    runs = [one(seed, samples, seconds) for seed in range(config.seed, config.seed + config.seeds)]
+    seeds = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+    return _report(
+        runs, f"{samples} images, 2000 test images, {seconds / 2:g} and {seconds:g} CPU seconds for classifier and pose, {seeds}"
+    )
+
+
+def one(seed: int, samples: int, seconds: float) -> Run:
+    """One seed: other images, weights and batches."""
+    parts = []
+    for split, count in (("train", samples), ("test", 2000)):
+        every = fashion(split)  # type: ignore[arg-type]
+        parts.append(every.subset(torch.randperm(len(every), generator=torch.Generator().manual_seed(seed))[:count]))
+    train, test = parts
     assert train.y is not None and test.y is not None  # noqa: PT018 - both have labels
+    # The last tenth trains nothing: the simple way is chosen there.
+    split = len(train.x) - len(train.x) // 10
     x, y, held, labels = train.x.unsqueeze(1), train.y, test.x.unsqueeze(1), test.y
     action = Images(Cyclic(4).irrep(1))
-    f = classifier(config.seed)
+    f = classifier(seed)
     # Half of the time: what is asked is what the turns cost it, not how good it is.
-    fit(f, (x, y), supervised(nn.functional.cross_entropy), seconds / 2, config.seed)
+    fit(f, (x[:split], y[:split]), supervised(nn.functional.cross_entropy), seconds / 2, seed)
     f.requires_grad_(False)
-    torch.manual_seed(config.seed + 1)
+    torch.manual_seed(seed + 1)
     model = symmetrize(f, action, action.group.scalar, frame=Energy(scorer(), prior=1.0), example=held[:8])
     # The prior needs no evaluation of the classifier.
     clock = time.process_time()
-    fit(model, (x,), lambda model, x: model.frames(x).losses["prior"], seconds, config.seed + 1)
+    fit(model, (x[:split],), lambda model, x: model.frames(x).losses["prior"], seconds, seed + 1)
     took = time.process_time() - clock
     turns = range(4)
     with torch.no_grad():
         alone = [named_right(f, torch.rot90(held, k, (2, 3)), labels) for k in turns]
         adapted = [named_right(model, torch.rot90(held, k, (2, 3)), labels) for k in turns]
         identity = float(torch.cat([model.frames(some).info["identity_metric"] for some in held.split(500)]).mean())
-    upright = alone[0]
-    simple = simple_ways(f, x, held, labels, config.seed)
-    best = max(simple, key=lambda way: min(simple[way][0]))
+    finder = classifier_of_turns(x[:split], seed)
+    simple = simple_ways(f, finder, held, labels)
+    chosen = {way: min(right) for way, (right, _) in simple_ways(f, finder, x[split:], y[split:]).items()}
+    return Run(alone, adapted, identity, simple, chosen, took)
+
+
+def _report(runs: list[Run], scale: str) -> Part:
+    ways = list(runs[0].simple)
+    best = max(ways, key=lambda way: statistics.fmean(run.chosen[way] for run in runs))
+    upright = [run.frozen[0] for run in runs]
+    adapted, turned = [min(run.adapted) for run in runs], [max(run.frozen[1:]) for run in runs]
     rival = Rival(
         best,
         "the learned pose",
         "accuracy on turned images, the worst of four turns",
-        min(adapted),
-        min(simple[best][0]),
+        repeated(adapted),
+        repeated([min(run.simple[best][0]) for run in runs]),
         "higher",
-        seconds=took,
-        rival_seconds=simple[best][1],
-        settings="; ".join(f"{way} {min(right):.3f}" for way, (right, _) in simple.items()),
-        scale=f"{len(held)} test images, one frozen classifier",
-        note="of three ways without a frame the best on the test images, which favours it; what is not fitted takes no seconds",
-        level=(2 * upright * (1 - upright) / len(held)) ** 0.5,
+        seconds=statistics.fmean(run.seconds for run in runs),
+        rival_seconds=statistics.fmean(run.simple[best][1] for run in runs),
+        settings="of three ways without a frame the best on a tenth of the training images, held out: "
+        + "; ".join(f"{way} {statistics.fmean(run.chosen[way] for run in runs):.3f}" for way in ways),
+        scale=scale,
+        note="one frozen classifier for all; what is not fitted takes no seconds",
+        level=(2 * upright[0] * (1 - upright[0]) / (2000 * len(runs))) ** 0.5,
     )
-    scale = f"{train.name}: {len(x)} training, {len(held)} test images, {seconds / 2:g} and {seconds:g} CPU seconds for classifier and pose"
+    apart = max(max(run.adapted) - min(run.adapted) for run in runs)
     claims = [
         Claim(
             "the frozen classifier alone fails on turned images: at most half its accuracy",
             None,
-            max(alone[1:]),
-            max(alone[1:]) <= 0.5 * upright,
-            baseline=upright,
+            repeated(turned),
+            all(a <= 0.5 * b for a, b in zip(turned, upright)),
+            baseline=repeated(upright),
             scale=scale,
-            note="best accuracy over quarter turns; baseline: upright",
+            note="best accuracy over quarter turns, in every seed; baseline: upright",
             key="adapted",
         ),
         Claim(
             "adapted, it keeps at least 90 % of its accuracy on upright images, however they are turned",
             None,
-            min(adapted),
-            min(adapted) >= 0.9 * upright,
-            baseline=upright,
+            repeated(adapted),
+            all(a >= 0.9 * b for a, b in zip(adapted, upright)),
+            baseline=repeated(upright),
             scale=scale,
+            note="in every seed",
             source=SOURCE,
             key="adapted",
         ),
         Claim(
             "the four turns give the same accuracy",
             "exact",
-            max(adapted) - min(adapted),
-            max(adapted) - min(adapted) <= 5e-4,
-            scale="float32",
+            apart,
+            apart <= 5e-4,
+            scale="float32, the worst seed",
             key="four-turns",
         ),
         Claim(
             "upright images are left upright: at least 94 %",
             None,
-            identity,
-            identity >= 0.94,
+            repeated([run.identity for run in runs]),
+            statistics.fmean(run.identity for run in runs) >= 0.94,
             scale=scale,
-            note="the share of test images whose chosen turn is none",
+            note="the share of test images whose chosen turn is none, mean over seeds",
             source=SOURCE,
             key="upright",
         ),
     ]
     heads = ["", "upright", "90 degrees", "180 degrees", "270 degrees"]
-    rows = [["frozen", *alone], ["adapted", *adapted], *([way, *right] for way, (right, _) in simple.items())]
+
+    def over(of: Callable[[Run], list[float]]) -> list[Any]:
+        return [repeated(list(values)) for values in zip(*(of(run) for run in runs))]
+
+    rows: list[list[Any]] = [["frozen", *over(lambda run: run.frozen)], ["adapted", *over(lambda run: run.adapted)]]
+    rows += [[way, *over(lambda run, way=way: run.simple[way][0])] for way in ways]  # type: ignore[misc]
     table = Table("Accuracy by turn", heads, rows, caption=scale)
-    numbers = {"frozen": alone, "adapted": adapted, "identity_metric": identity, "simple": {w: r for w, (r, _) in simple.items()}}
-    answer = f"Upright {upright:.3f}; turned, alone {max(alone[1:]):.3f} at best, adapted {min(adapted):.3f}; left upright {identity:.3f}."
+    numbers = {
+        "frozen": [run.frozen for run in runs],
+        "adapted": [run.adapted for run in runs],
+        "identity_metric": [run.identity for run in runs],
+        "simple": {way: [run.simple[way][0] for run in runs] for way in ways},
+        "chosen": {way: [run.chosen[way] for run in runs] for way in ways},
+    }
+    told = [statistics.fmean(values) for values in (upright, turned, adapted, [run.identity for run in runs])]
+    answer = f"Upright {told[0]:.3f}; turned, alone {told[1]:.3f} at best, adapted {told[2]:.3f}; left upright {told[3]:.3f}."
     return Part(claims, [Section("Adaptation", ABOUT, tables=[table])], numbers, answer, rivals=[rival])
 
 
-def simple_ways(f: nn.Module, x: Tensor, held: Tensor, labels: Tensor, seed: int) -> dict[str, tuple[list[float], float]]:
-    """What one would do without a frame: accuracies in the four turns, and CPU seconds of what is fitted.
+def _halved(image: Tensor) -> Tensor:
+    return nn.functional.avg_pool2d(image, 2).flatten(1)
 
-    The turn in which the frozen classifier is surest; the mean of its probabilities over turns; a classifier of turns, made from upright
-    images in all four, on pixels of half the size.
-    """
 
-    def small(image: Tensor) -> Tensor:
-        return nn.functional.avg_pool2d(image, 2).flatten(1)
-
+def classifier_of_turns(x: Tensor, seed: int) -> Simple:
+    """Which of four turns an image has, from upright images in all four, on pixels of half the size."""
     some = x[:1500]
     turned = torch.cat([torch.rot90(some, k, (2, 3)) for k in range(4)])
-    finder = simplest(
-        logistics((1e-3, 1e-2)) | machines(True, (3.0,)), small(turned), torch.arange(4).repeat_interleave(len(some)), seed=seed
-    )
+    which, turn = torch.arange(len(some)).repeat(4), torch.arange(4).repeat_interleave(len(some))
+    return simplest(logistics((1e-3, 1e-2)) | machines(True, (3.0,)), _halved(turned), turn, seed=seed, of=which)
+
+
+def simple_ways(f: nn.Module, finder: Simple, held: Tensor, labels: Tensor) -> dict[str, tuple[list[float], float]]:
+    """What one would do without a frame: accuracies in the four turns, and CPU seconds of what is fitted.
+
+    The turn in which the frozen classifier is surest; the mean of its probabilities over turns; a classifier of turns before it.
+    """
     with torch.no_grad():
         four = [torch.cat([f(part) for part in torch.rot90(held, k, (2, 3)).split(500)]).softmax(1) for k in range(4)]
     chances = torch.stack(four)
@@ -142,7 +204,7 @@ def simple_ways(f: nn.Module, x: Tensor, held: Tensor, labels: Tensor, seed: int
     found["the mean over turns"] = ([accuracy_of(chances.mean(0).argmax(1), labels)] * 4, 0.0)
     right = []
     for k in range(4):
-        told = finder.predict(small(torch.rot90(held, k, (2, 3))))
+        told = finder.predict(_halved(torch.rot90(held, k, (2, 3))))
         right.append(accuracy_of(chances[(k - told) % 4, torch.arange(len(held))].argmax(1), labels))
     found["a classifier of turns"] = (right, finder.seconds)
     return found

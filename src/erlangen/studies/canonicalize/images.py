@@ -1,8 +1,10 @@
-"""Part one: images that were rotated once by a random angle, classified by one network behind different canonicalizations."""
+"""Part one: images that were rotated once by a random angle: one network behind different canonicalizations, and one on circles."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import statistics
 import time
 from typing import Any
 
@@ -10,28 +12,30 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions import Images
-from erlangen.datasets.fashion import rotated_fashion
-from erlangen.fitting.compare_frames import compare_frames
+from erlangen.data import DataSet, Split
+from erlangen.datasets.fashion import fashion, rotated
+from erlangen.fitting.compare_frames import FrameRow, compare_frames
 from erlangen.groups import SO, Cyclic
-from erlangen.nn import Lifting
-from erlangen.reporting import Claim, Rival, Section, Table
+from erlangen.nn import CircleNet, Lifting
+from erlangen.reporting import Claim, Rival, Section, Table, repeated
 from erlangen.studies.base import Part
 from erlangen.studies.canonicalize.study import Config
 from erlangen.studies.rivals import machines, polar_moduli, simplest
-from erlangen.symmetrize import AllElements, Energy, Frame, ImageVectors, Lift, Stochastic
+from erlangen.symmetrize import AllElements, Energy, Frame, ImageVectors, Lift, Stochastic, symmetrize
 from erlangen.training import TrainingConfig
 
 SIDE = 32
 PLAIN, AUGMENTED = "CNN", "CNN + augmentation"
 AVERAGE, C4, C16, FROZEN, STEERED, ENERGY = "C4 average", "CN(C4)", "CN(C16)", "CN(C16), frozen", "CN(SO(2))", "CN(C4, energy)"
+CIRCLES, SVM = "CircleNet", "SVM on polar Fourier moduli"
 EXACT = (AVERAGE, C4, C16, FROZEN, STEERED, ENERGY)
 SOURCE = "Kaba et al. 2023, arXiv:2211.06489, table 1 (rotated MNIST)"
 ABOUT = (
     "Every image, of training and of test, was rotated once by its own random angle and cut to a disk. The same small network with five "
-    "convolutions classifies it: as it is, with augmentation by rotation, averaged over quarter turns (one at random in training, all "
-    "four in evaluation), or behind a canonicalization, with one evaluation. Canonicalizing networks: a lifting convolution with 4 or 16 "
-    "rotated copies of its filters, a learned radial moment (a vector that turns with the image), or a small network that scores the "
-    "four quarter turns.",
+    "convolutions classifies it: as it is, with augmentation by rotation, or behind a canonicalization, with one evaluation: a lifting "
+    "convolution with 16 rotated copies of its filters, learned or frozen (with --full also one with 4, the average over quarter turns, "
+    "a learned radial moment, and a small network that scores the four quarter turns). CircleNet chooses no pose: it reads images along "
+    "circles, by convolutions that close and by moduli of Fourier coefficients.",
     "All have the same CPU time. Consistency is the share of test images whose predicted class is the same after a turn, by 90 "
     "degrees (no interpolation) and by random angles (interpolated once more).",
 )
@@ -65,67 +69,86 @@ def lift(action: Images) -> Lift:
 
 
 def run(config: Config, quiet: bool) -> Part:
-    """Train all, measure errors and consistency."""
-    samples = config.samples or (10_000 if not config.full else 60_000)
-    seconds = (config.seconds or 16.0) * (20 if config.full else 1)
-    data = {split: rotated_fashion(split, SIDE, config.seed) for split in ("train", "test")}
-    train, test = data["train"].subset(slice(samples)), data["test"].subset(slice(min(samples, 4000)))
+    """Train all with every seed, measure errors and consistency; the curve over sample sizes, if asked for."""
+    samples = config.samples or (2000 if not config.full else 60_000)
+    seconds = (config.seconds or 4.5) * (60 if config.full else 1)
+    runs = [turned(config, seed, samples, seconds, quiet) for seed in range(config.seed, config.seed + config.seeds)]
+    part = _report(runs, samples, seconds)
+    if not config.curve:
+        return part
+    from erlangen.studies.canonicalize.along_samples import along_samples
+
+    found = along_samples(config, quiet)
+    numbers = part.numbers | {"crossover": found.as_dict()}
+    return dataclasses.replace(part, sections=[*part.sections, found.section()], numbers=numbers)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What one seed gave: errors in percent, shares of unchanged classes, and numbers of the trainings, by name."""
+
+    error: dict[str, float]
+    same: dict[str, tuple[float, float]]
+    rows: dict[str, FrameRow]
+    spent: float
+    settings: str
+    data: str
+    tests: int
+
+
+def drawn(split: Split, samples: int, seed: int) -> DataSet:
+    """So many images, others for other seeds as far as there are enough, each turned once."""
+    every = fashion(split)
+    order = torch.randperm(len(every), generator=torch.Generator().manual_seed(seed))
+    return rotated(every.subset(order[:samples]), SIDE, 2 * seed + (split == "test"))
+
+
+def turned(config: Config, seed: int, samples: int, seconds: float, quiet: bool) -> Run:
+    """One seed: other images, angles, weights and batches."""
+    train, test = drawn("train", samples, seed), drawn("test", 2000, seed)
     pairs = [(part.x.unsqueeze(1), part.y) for part in (train, test)]
     quarter, sixteenth, plane = (Images(rep) for rep in (Cyclic(4).irrep(1), Cyclic(16).irrep(1), SO(2).vector))
-    torch.manual_seed(config.seed)
-    jobs: list[tuple[Images, tuple[str, ...], dict[str, Frame]]] = [
-        (plane, ("plain", "augmentation"), {STEERED: ImageVectors(1)}),
-        (quarter, (), {AVERAGE: Stochastic(AllElements()), C4: lift(quarter), ENERGY: Energy(scorer())}),
-        (sixteenth, (), {C16: lift(sixteenth), FROZEN: _frozen(lift(sixteenth))}),
+    torch.manual_seed(seed)
+    every: list[tuple[Images, dict[str, Frame]]] = [
+        (plane, {STEERED: ImageVectors(1)}),
+        (quarter, {AVERAGE: Stochastic(AllElements()), C4: lift(quarter), ENERGY: Energy(scorer())}),
+        (sixteenth, {C16: lift(sixteenth), FROZEN: _frozen(lift(sixteenth))}),
     ]
-    names = {"plain": PLAIN, "augmentation": AUGMENTED}
-    settings = TrainingConfig(steps=1000, batch_size=100, lr=2e-3, weight_decay=0.0, seed=config.seed)
-    rows: list[Any] = []
+    settings = TrainingConfig(steps=1000, batch_size=100, lr=4e-3, weight_decay=0.0, seed=seed)
+    rows: dict[str, FrameRow] = {}
     models: dict[str, nn.Module] = {}
-    budget = ""
-    for action, baselines, frames in jobs:
+
+    def compared(model: nn.Module, act: Images, names: dict[str, str], frames: dict[str, Frame]) -> None:
         found = compare_frames(
-            classifier(config.seed),
-            pairs[0],
-            action,
-            action.group.scalar,
-            test=pairs[1],
-            frames=frames,
-            baselines=baselines,
-            config=settings,
-            seconds=seconds,
-            seed=config.seed,
-            quiet=quiet,
-        )
-        budget = found.budget
-        rows += [dataclasses.replace(row, name=names.get(row.name, row.name)) for row in found.rows]
-        models |= {names.get(name, name): model for name, model in found.models.items()}
-    turns = {name: consistency(model, pairs[1][0][:2000], plane, config.seed) for name, model in models.items()}
+            model, pairs[0], act, act.group.scalar, test=pairs[1], frames=frames, baselines=tuple(names),
+            config=settings, seconds=seconds, seed=seed, quiet=quiet,
+        )  # fmt: skip
+        for row in found.rows:
+            name = names.get(row.name, row.name)
+            rows[name], models[name] = dataclasses.replace(row, name=name), found.models[row.name]
+
+    compared(classifier(seed), plane, {"plain": PLAIN, "augmentation": AUGMENTED}, {})
+    torch.manual_seed(seed)
+    compared(CircleNet(), plane, {"plain": CIRCLES}, {})
+    for act, frames in every:
+        learned = frames if config.full else {name: frame for name, frame in frames.items() if name in (C16, FROZEN)}
+        if learned:
+            compared(classifier(seed), act, {}, learned)
+        # What is exact is so without training: of the others the frames are before the plain network as it was trained.
+        for name in frames.keys() - learned.keys():
+            frame = frames[name]
+            models[name] = symmetrize(copy.deepcopy(models[PLAIN]), act, act.group.scalar, frame=frame, check=False).eval()
+    same = {name: consistency(model, pairs[1][0][: 500 if name in rows else 200], plane, seed) for name, model in models.items()}
     # Nothing to learn of turns: moduli of Fourier coefficients along circles, which no turn changes.
     (x, y), (held, labels) = pairs
     assert y is not None
     assert labels is not None
     clock = time.process_time()
-    simple = simplest(machines(True, (1.0, 3.0, 10.0)), polar_moduli(x), y, seed=config.seed)
+    simple = simplest(machines(True, (1.0, 3.0, 10.0)), polar_moduli(x), y, seed=seed)
     spent = time.process_time() - clock
-    wrong = 100 * (1 - accuracy_of(simple.predict(polar_moduli(held)), labels))
-    best = min((row for row in rows if row.name in EXACT), key=lambda row: row.error)
-    rival = Rival(
-        "SVM on polar Fourier moduli",
-        f"the best canonicalization, {best.name},",
-        "test error on turned images",
-        100 * best.error,
-        wrong,
-        "lower",
-        seconds=best.seconds,
-        rival_seconds=spent,
-        settings=simple.settings,
-        scale=f"{train.name}: {len(train)} training and {len(test)} test images",
-        unit="%",
-        note="the best of six on the test data, which favours it",
-        level=100 * (2 * best.error * (1 - best.error) / len(test)) ** 0.5,
-    )
-    return _report(rows, turns, len(train), len(test), train.name, budget, rival)
+    error = {name: 100 * row.error for name, row in rows.items()}
+    error[SVM] = 100 * (1 - accuracy_of(simple.predict(polar_moduli(held)), labels))
+    return Run(error, same, rows, spent, simple.settings, train.name, len(test))
 
 
 def _frozen(frame: Frame) -> Frame:
@@ -153,69 +176,90 @@ def consistency(model: nn.Module, x: Tensor, plane: Images, seed: int) -> tuple[
     return float(same[0] / len(x)), float(same[1] / len(x))
 
 
-def _report(
-    rows: list[Any], turns: dict[str, tuple[float, float]], samples: int, tests: int, name: str, budget: str, rival: Rival
-) -> Part:
-    error = {row.name: 100 * row.error for row in rows}
-    scale = f"{name}: {samples} training and {tests} test images, {budget}"
-    exact = min(turns[way][0] for way in EXACT)
+def _report(runs: list[Run], samples: int, seconds: float) -> Part:
+    each = {name: [run.error[name] for run in runs] for name in runs[0].error}
+    error = {name: statistics.fmean(values) for name, values in each.items()}
+    seeds = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+    scale = f"{runs[0].data}: {samples} training and {runs[0].tests} test images, about {seconds:g} CPU seconds each, {seeds}"
+    exact = min(run.same[way][0] for run in runs for way in EXACT)
+
+    def fewer(statement: str, reported: str, baseline: str, points: float, key: str) -> Claim:
+        gains = [theirs - ours for ours, theirs in zip(each[C16], each[baseline])]
+        return Claim(
+            statement,
+            reported,
+            repeated(each[C16]),
+            statistics.fmean(gains) >= points,
+            baseline=repeated(each[baseline]),
+            scale=scale,
+            unit="%",
+            note=f"means over seeds; differences of the seeds: {', '.join(f'{gain:.1f}' for gain in gains)} points",
+            source=SOURCE,
+            key=key,
+        )
+
     claims = [
-        Claim(
+        fewer(
             "a learned canonicalization to 16 rotations has at least 4 points fewer errors than the network alone",
-            "CN(p64) 1.99, CNN 4.90",
-            error[C16],
-            error[C16] <= error[PLAIN] - 4,
-            baseline=error[PLAIN],
-            scale=scale,
-            unit="%",
-            source=SOURCE,
-            key="fewer-errors",
+            "CN(p64) 1.99, CNN 4.90", PLAIN, 4.0, "fewer-errors",
         ),
-        Claim(
-            "and at least 3 points fewer than with augmentation",
-            "CN(p64) 1.99, augmentation 3.30",
-            error[C16],
-            error[C16] <= error[AUGMENTED] - 3,
-            baseline=error[AUGMENTED],
-            scale=scale,
-            unit="%",
-            source=SOURCE,
-            key="fewer-errors",
-        ),
-        Claim(
+        fewer("and at least 3 points fewer than with augmentation", "CN(p64) 1.99, augmentation 3.30", AUGMENTED, 3.0, "fewer-errors"),
+        fewer(
             "learning the canonicalization does not hurt: as few errors as with a frozen random one, or fewer",
-            "CN(opt) 3.35, CN(frozen) 3.91",
-            error[C16],
-            error[C16] <= error[FROZEN],
-            baseline=error[FROZEN],
-            scale=scale,
-            unit="%",
-            source=SOURCE,
-            key="learning-helps",
+            "CN(opt) 3.35, CN(frozen) 3.91", FROZEN, 0.0, "learning-helps",
         ),
         Claim(
             "every canonicalization predicts the same class after a quarter turn, for every image",
             "exact",
             exact,
             exact >= 1 - 1e-3,
-            baseline=turns[PLAIN][0],
-            scale=f"{min(tests, 2000)} images, float32",
+            baseline=statistics.fmean(run.same[PLAIN][0] for run in runs),
+            scale="200 images, of trained ones 500, in every seed; float32",
             note="smallest share of unchanged predictions; baseline: the network alone",
             key="quarter-turns",
         ),
-    ]
+    ]  # fmt: skip
     heads = ["", "error, %", "same class, 90 degrees", "same class, any angle", "steps", "CPU s", "ms / image"]
-    table = Table(
-        "Rotated images",
-        heads,
-        [[row.name, error[row.name], *turns[row.name], row.steps, row.seconds, 1e3 * row.latency / 256] for row in rows],
-        caption=scale,
-    )
-    numbers = {
-        row.name: {"error": error[row.name], "quarter": turns[row.name][0], "any": turns[row.name][1], "steps": row.steps}
-        for row in rows
+    lines: list[list[Any]] = [
+        [
+            name,
+            repeated(each[name]),
+            *(statistics.fmean(run.same[name][i] for run in runs) for i in (0, 1)),
+            *(
+                statistics.fmean(value(run.rows[name]) for run in runs)
+                for value in (lambda r: r.steps, lambda r: r.seconds, lambda r: 1e3 * r.latency / 256)
+            ),
+        ]
+        for name in runs[0].rows
+    ]
+    spent = statistics.fmean(run.spent for run in runs)
+    lines.append([SVM, repeated(each[SVM]), 1.0, "", "", spent, ""])
+    table = Table("Rotated images", heads, lines, caption=scale)
+    rivals = [
+        Rival(
+            SVM,
+            method,
+            "test error on turned images",
+            repeated(each[name]),
+            repeated(each[SVM]),
+            "lower",
+            seconds=statistics.fmean(run.rows[name].seconds for run in runs),
+            rival_seconds=spent,
+            settings=runs[0].settings,
+            scale=scale,
+            unit="%",
+            level=100 * (2 * error[name] * (100 - error[name]) / 1e4 / (runs[0].tests * len(runs))) ** 0.5,
+        )
+        for name, method in ((C16, f"the learned canonicalization {C16}"), (CIRCLES, "a network on circles"))
+    ]
+    numbers: dict[str, Any] = {
+        name: {
+            "error": each[name],
+            "quarter": [run.same[name][0] for run in runs],
+            "any": [run.same[name][1] for run in runs],
+            "steps": [run.rows[name].steps for run in runs],
+        }
+        for name in runs[0].rows
     }
     answer = f"Errors: {', '.join(f'{way} {value:.1f} %' for way, value in error.items())}."
-    return Part(
-        claims, [Section("Rotated images", ABOUT, tables=[table])], numbers | {"rival": rival.rival}, answer, rivals=[rival]
-    )
+    return Part(claims, [Section("Rotated images", ABOUT, tables=[table])], numbers | {"rival": each[SVM]}, answer, rivals=rivals)

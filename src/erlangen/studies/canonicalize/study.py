@@ -22,11 +22,13 @@ class Config:
     samples: int = 0
     """Training images or systems; 0 takes the part's default."""
     seeds: int = 3
-    """Charged bodies: repetitions with other systems and weights."""
+    """Repetitions with other data and weights."""
     seed: int = 0
     """Of data, weights and batches."""
+    curve: bool = False
+    """Images: errors over the number of training images, beside simple models; some six CPU minutes."""
     full: bool = False
-    """Towards the source's scale: all images or 3000 systems, and twenty times the training."""
+    """Towards the source's scale: all images or 3000 systems, and twenty times the training or more."""
 
 
 PARTS = {
