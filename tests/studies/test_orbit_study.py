@@ -3,9 +3,11 @@
 import math
 
 import pytest
+import torch
 
+from erlangen.fields.scattering import lorentz_elements, momenta
 from erlangen.studies import orbit
-from erlangen.studies.orbit import POLAR, RIDGE, STUDY, SYMMETRIC, Config, run, scattering_models
+from erlangen.studies.orbit import POLAR, RIDGE, STUDY, SYMMETRIC, Config, run, scattering_models, settled
 from erlangen.testing import check_outcome
 
 
@@ -22,7 +24,8 @@ def few(monkeypatch):
 def test_runs_and_reports_every_model(part, few):
     outcome = run(Config(part=part, seconds=0.1), quiet=True)
     assert check_outcome(STUDY, outcome)
-    (table,) = outcome.metrics[part]
+    table, *others = outcome.metrics[part]
+    assert len(others) == (0 if part == "lorentz" else 2)
     assert len(outcome.claims) == (17 if part == "lorentz" else 7)
     if part == "so2":
         assert table[POLAR]["error"] < 60
@@ -41,6 +44,24 @@ def test_runs_and_reports_every_model(part, few):
 def test_models_of_a_seed_are_the_same():
     one, two = (scattering_models(3)["orbit"].state_dict() for _ in range(2))
     assert all(value.equal(two[name]) for name, value in one.items())
+
+
+def test_learning_in_the_pose_is_learning_through_the_frame():
+    """What a model of settled momenta gives, and its gradient, are those of the whole model."""
+    p, moved = momenta(40, 0), momenta(40, 0) @ lorentz_elements(40, 1).mT
+    for name in ("Gram-Schmidt", "frame and exponential"):
+        model = scattering_models(0)[name].double()
+        if name != "Gram-Schmidt":
+            torch.nn.init.normal_(model.frame.network.layers[-1].weight, std=0.1)
+        learner, (pose, other) = settled(model, p, moved)
+        assert torch.allclose(pose, other, atol=1e-8)
+        assert {id(weight) for weight in learner.parameters()} <= {id(weight) for weight in model.parameters()}
+        weight = model.model.layers[0].weight
+        gradients = [torch.autograd.grad(net(x).square().sum(), weight)[0] for net, x in ((learner, pose), (model, p))]
+        assert torch.allclose(*gradients, rtol=1e-6)
+        assert torch.allclose(learner(pose), model(moved), atol=1e-8)
+    plain = scattering_models(0)["plain"]
+    assert settled(plain, p)[0] is plain
 
 
 @pytest.mark.slow
