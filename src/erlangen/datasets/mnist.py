@@ -54,15 +54,19 @@ def on_canvas(x: Float[Tensor, "n c h w"], side: int = CANVAS) -> Float[Tensor, 
     return torch.nn.functional.pad(x, (wide // 2, wide - wide // 2, high // 2, high - high // 2))
 
 
-def linear_maps(recipe: str, count: int, generator: torch.Generator | None = None) -> Float[Tensor, "count 2 2"]:
+def linear_maps(
+    recipe: str, count: int, generator: torch.Generator | None = None, strength: float = 1.0
+) -> Float[Tensor, "count 2 2"]:
     """Random linear maps of the plane.
 
     ``"centred"``: none. ``"affNIST"``: rotations by up to 20 degrees, shears by up to 0.2, each side scaled by 0.8 to 1.2.
     ``"rot"``: any rotation. ``"SL(2)"``: any rotation, and a stretch by ``e^s`` along one direction and ``e^-s`` across, any direction,
     ``s`` up to 0.45. ``"GL+(2)"``: and a scale ``e^t``, ``t`` from -0.4 to 0.25. ``"aff20"``: the last with rotations by up to 20 degrees.
 
+    With a ``strength`` below 1 all angles, shears, stretches and the logarithms of scales are so much smaller.
+
     Raises:
-        ArgumentError: another name.
+        ArgumentError: another name, or a strength that is not from 0 to 1.
 
     >>> torch.linalg.det(linear_maps("SL(2)", 3, torch.Generator().manual_seed(0))).round(decimals=4)
     tensor([1., 1., 1.])
@@ -70,8 +74,11 @@ def linear_maps(recipe: str, count: int, generator: torch.Generator | None = Non
     if recipe not in RECIPES:
         raise ArgumentError("recipe", f"one of {', '.join(RECIPES)}", repr(recipe))
 
+    if not 0 <= strength <= 1:
+        raise ArgumentError("strength", "a number from 0 to 1", repr(strength))
+
     def uniform(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(count, generator=generator)
+        return strength * (low + (high - low) * torch.rand(count, generator=generator))
 
     if recipe == "centred":
         return torch.eye(2).repeat(count, 1, 1)
@@ -82,17 +89,19 @@ def linear_maps(recipe: str, count: int, generator: torch.Generator | None = Non
     if recipe == "affNIST":
         shear = torch.eye(2).repeat(count, 1, 1)
         shear[:, 0, 1] = uniform(-0.2, 0.2)
-        return turn @ shear @ torch.diag_embed(torch.stack([uniform(0.8, 1.2), uniform(0.8, 1.2)], 1))
-    size, axis = uniform(0.0, 0.45), planar_rotation(uniform(0.0, math.pi))
+        return turn @ shear @ torch.diag_embed(1 + torch.stack([uniform(-0.2, 0.2), uniform(-0.2, 0.2)], 1))
+    size, axis = uniform(0.0, 0.45), planar_rotation(math.pi * torch.rand(count, generator=generator))
     stretch = axis @ torch.diag_embed(torch.stack([size, -size], 1).exp()) @ axis.mT
     scale = 1.0 if recipe == "SL(2)" else uniform(-0.4, 0.25).exp()[:, None, None]
     return scale * (stretch @ turn)
 
 
-def moved(x: Float[Tensor, "n c s s"], recipe: str, generator: torch.Generator | None = None) -> Float[Tensor, "n c s s"]:
+def moved(
+    x: Float[Tensor, "n c s s"], recipe: str, generator: torch.Generator | None = None, strength: float = 1.0
+) -> Float[Tensor, "n c s s"]:
     """Images on a canvas, each moved by a map of its own about the canvas's centre: one interpolation.
 
-    ``"affNIST"`` also shifts them, uniformly over all shifts that lose no ink.
+    ``"affNIST"`` also shifts them, uniformly over all shifts that lose no ink. ``strength`` is that of :func:`linear_maps`.
 
     Source: T. Tieleman, "affNIST", 2013 (the recipe of its maps, not its images).
 
@@ -101,7 +110,7 @@ def moved(x: Float[Tensor, "n c s s"], recipe: str, generator: torch.Generator |
     torch.Size([5, 1, 40, 40])
     """
     group = Affine(2)
-    act, maps = Images(group.point), linear_maps(recipe, len(x), generator)
+    act, maps = Images(group.point), linear_maps(recipe, len(x), generator, strength)
     shift = torch.zeros(len(x), 2)
     if recipe == "affNIST":
         ink = act.act(group.element(maps), x).amax(1) > FAINT

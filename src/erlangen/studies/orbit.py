@@ -142,7 +142,8 @@ class Rest(Frame):
 def settled(model: nn.Module, *events: Tensor) -> tuple[nn.Module, list[Tensor]]:
     """A model in the frame of the momenta, which learns nothing, as one of momenta in that pose: these are computed once, not in each step.
 
-    The weights are the model's own. Other models come back as they are.
+    The weights are the model's own. Other models come back as they are. Momenta that nearly depend on one another have several poses, of
+    which the weightiest is learnt from.
     """
     if not isinstance(model, Symmetrized):
         return model, list(events)
@@ -151,11 +152,19 @@ def settled(model: nn.Module, *events: Tensor) -> tuple[nn.Module, list[Tensor]]
     if not isinstance(base, Orbit) or not isinstance(base.generator, InOrder):
         return model, list(events)
     with torch.no_grad():
-        poses = [canonical(model.inp, p, base(model.inp, p).elements) for p in events]
+        poses = [canonical(model.inp, p, _weightiest(base(model.inp, p))) for p in events]
     if not isinstance(frame, Shifted):
         return model.model, poses
     shifted = Shifted(Rest(), frame.network, largest=frame.largest)
     return symmetrize(model.model, model.inp, model.out, frame=shifted, check=False), poses
+
+
+def _weightiest(found: Weighted) -> Tensor:
+    """One element of each datum, ``[B, 1, n, n]``."""
+    elements: Any = found.elements
+    if found.weights is None:
+        return elements[:, :1]
+    return elements.gather(1, found.weights.argmax(1).view(-1, 1, 1, 1).expand(-1, 1, *elements.shape[2:]))
 
 
 def scattering(config: Config, seed: int, quiet: bool) -> dict[str, dict[str, float]]:

@@ -129,6 +129,18 @@ class LieConvNet(nn.Module):
         field = self._field(images, elements)
         return self.mixing(field.amax((-2, -1)), elements, weights).amax(-1)
 
+    def seen(self, images: Float[Tensor, "*batch c h w"]) -> Float[Tensor, "*batch N c h w"]:
+        """:meth:`aligned` images, equally bright: what convolutions see at the fixed samples. No weight has a part in it, so that it can be
+        computed once for data that are learnt from often, with :meth:`of_seen`."""
+        check_field("images", images, (self.in_channels,))
+        wide = images.to(torch.promote_types(images.dtype, torch.float32))
+        return self._aligned(wide / brightness(wide), self.samples.elements)
+
+    def of_seen(self, seen: Float[Tensor, "*batch N c h w"]) -> Float[Tensor, "*batch classes"]:
+        """What :meth:`forward` gives outside of training, from what :meth:`seen` gives."""
+        elements, weights = self.samples.elements, self.samples.weights()
+        return self.head(self.mixing(self._convolved(seen).amax((-2, -1)), elements, weights).amax(-1))
+
     def field(self, images: Float[Tensor, "*batch c h w"]) -> Float[Tensor, "*batch d N h w"]:
         """The last features before pooling, at the fixed samples, each in its own frame."""
         return self._field(images, self.samples.elements)
@@ -178,10 +190,13 @@ class LieConvNet(nn.Module):
     def _field(self, images: Tensor, elements: Tensor) -> Tensor:
         check_field("images", images, (self.in_channels,))
         wide = images.to(torch.promote_types(images.dtype, torch.float32))
-        x = flat(self._aligned(wide / brightness(wide), elements), 3)
+        return self._convolved(self._aligned(wide / brightness(wide), elements))
+
+    def _convolved(self, seen: Tensor) -> Tensor:
+        count, x = seen.shape[-4], flat(seen, 3)
         for block in self.blocks:
-            x = block(x, len(elements))
-        return x.view(*images.shape[:-3], len(elements), *x.shape[1:]).transpose(-4, -3)
+            x = block(x, count)
+        return x.view(*seen.shape[:-4], count, *x.shape[1:]).transpose(-4, -3)
 
     def _aligned(self, images: Tensor, elements: Tensor) -> Tensor:
         wide, maps, shifts = self._maps(images, elements)
