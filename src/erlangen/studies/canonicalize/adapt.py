@@ -73,27 +73,27 @@ def one(seed: int, samples: int, seconds: float) -> Run:
     train, test = parts
     assert train.y is not None and test.y is not None  # noqa: PT018 - both have labels
     # The last tenth trains nothing: the simple way is chosen there.
-    split = len(train.x) - len(train.x) // 10
+    last = len(train.x) - len(train.x) // 10
     x, y, held, labels = train.x.unsqueeze(1), train.y, test.x.unsqueeze(1), test.y
     action = Images(Cyclic(4).irrep(1))
     f = classifier(seed)
     # Half of the time: what is asked is what the turns cost it, not how good it is.
-    fit(f, (x[:split], y[:split]), supervised(nn.functional.cross_entropy), seconds / 2, seed)
+    fit(f, (x[:last], y[:last]), supervised(nn.functional.cross_entropy), seconds / 2, seed)
     f.requires_grad_(False)
     torch.manual_seed(seed + 1)
     model = symmetrize(f, action, action.group.scalar, frame=Energy(scorer(), prior=1.0), example=held[:8])
     # The prior needs no evaluation of the classifier.
     clock = time.process_time()
-    fit(model, (x[:split],), lambda model, x: model.frames(x).losses["prior"], seconds, seed + 1)
+    fit(model, (x[:last],), lambda model, x: model.frames(x).losses["prior"], seconds, seed + 1)
     took = time.process_time() - clock
     turns = range(4)
     with torch.no_grad():
         alone = [named_right(f, torch.rot90(held, k, (2, 3)), labels) for k in turns]
         adapted = [named_right(model, torch.rot90(held, k, (2, 3)), labels) for k in turns]
         identity = float(torch.cat([model.frames(some).info["identity_metric"] for some in held.split(500)]).mean())
-    finder = classifier_of_turns(x[:split], seed)
+    finder = classifier_of_turns(x[:last], seed)
     simple = simple_ways(f, finder, held, labels)
-    chosen = {way: min(right) for way, (right, _) in simple_ways(f, finder, x[split:], y[split:]).items()}
+    chosen = {way: min(right) for way, (right, _) in simple_ways(f, finder, x[last:], y[last:]).items()}
     return Run(alone, adapted, identity, simple, chosen, took)
 
 
