@@ -53,7 +53,8 @@ SVM, SVM_MOVED = "moments, polar invariants, SVM", "moments, polar invariants, S
 #: Moved copies of each training digit that it gets beside the digit itself.
 COPIES = 2
 #: How strongly test digits are moved along the curve, in parts of the widest recipe.
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+BETWEEN = (0.25, 0.5, 0.75)
+STRENGTHS = (0.0, *BETWEEN, 1.0)
 #: The widest of the recipes.
 MOVED = "GL+(2)"
 
@@ -100,7 +101,7 @@ class Task:
 
     Attributes:
         train, test: images and classes; the test once for each recipe.
-        along: test images moved by the widest recipe, by how strongly.
+        along: test images moved by the widest recipe, by how strongly, where no recipe is so already.
         large: the training images on 40 x 40 pixels, to be moved.
         name: of the data.
     """
@@ -132,8 +133,7 @@ def make_task(config: Config, seed: int) -> Task:
     test = slice(len(x) - min(config.test, len(x) // 3), None)
     training = slice(0, min(config.train, test.start))
     made = {recipe: (halved(moved(canvas[test], recipe, rng)), y[test]) for recipe in RECIPES}
-    along = {strength: halved(moved(canvas[test], MOVED, rng, strength)) for strength in STRENGTHS[:-1]}
-    along[STRENGTHS[-1]] = made[MOVED][0]
+    along = {strength: halved(moved(canvas[test], MOVED, rng, strength)) for strength in BETWEEN}
     return Task((halved(canvas[training]), y[training]), made, along, canvas[training], name)
 
 
@@ -239,7 +239,9 @@ def fit(name: str, net: nn.Module, task: Task, config: Config, seed: int, quiet:
     seconds = time.process_time() - started + config.seconds - left
     right = {recipe: accuracy(net, *data) for recipe, data in task.test.items()}
     images, classes = task.test[MOVED]
-    along = [accuracy(net, moved_so, classes) for moved_so in task.along.values()] if name in CURVES else []
+    along = []
+    if name in CURVES:
+        along = [right["centred"], *(accuracy(net, moved_so, classes) for moved_so in task.along.values()), right[MOVED]]
     grey = accuracy(net, config.background + (1 - config.background) * images, classes) if name in (CNN, FACTORS) else math.nan
     few = {}
     if name == SAMPLED:
@@ -310,7 +312,8 @@ def by_moments(task: Task, seed: int) -> dict[str, Machine]:
         right = {recipe: share(model, test[recipe], y.numpy()) for recipe, (_, y) in task.test.items()}
         seconds = time.process_time() - clock + looked + spent * count / (2 + COPIES)
         answers = task.test[MOVED][1].numpy()
-        found[name] = Machine(right, [share(model, x, answers) for x in along], seconds, best, held[best])
+        places = [right["centred"], *(share(model, x, answers) for x in along), right[MOVED]]
+        found[name] = Machine(right, places, seconds, best, held[best])
     return found
 
 
