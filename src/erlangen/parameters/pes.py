@@ -100,6 +100,15 @@ class PES:
 
         Pairs that have reached the horizon begin anew first.
         """
+        moved, particles = self.perturbed(theta, particles, generator)
+        losses, inner = self.unroll(moved, particles.inner, self.truncation, generator)
+        return self.concluded(losses, inner, particles)
+
+    @torch.no_grad()
+    def perturbed(
+        self, theta: Float[Tensor, " d"], particles: Particles, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "runs d"], Particles]:
+        """The first half of an estimate: what steers each run, and the runs before the piece; those at the horizon begin anew."""
         over = particles.age >= self.horizon
         inner, total, age = particles.inner, particles.perturbation, particles.age
         if bool(over.any()):
@@ -107,11 +116,16 @@ class PES:
             inner = optree.tree_map(lambda new, old: torch.where(_like(_twice(over), new), new, old), fresh, inner)
             total, age = torch.where(over.unsqueeze(1), 0.0, total), torch.where(over, 0, age)
         noise = self.sigma * torch.randn(self.pairs, len(theta), generator=generator, dtype=theta.dtype)
-        total = total + noise
-        losses, inner = self.unroll(torch.cat([theta + noise, theta - noise]), inner, self.truncation, generator)
+        return torch.cat([theta + noise, theta - noise]), Particles(inner, total + noise, age)
+
+    @torch.no_grad()
+    def concluded(
+        self, losses: Float[Tensor, " runs"], inner: Any, particles: Particles
+    ) -> tuple[Float[Tensor, " d"], float, Particles]:
+        """The second half: the estimate from the losses of the piece, and where the runs are then."""
         plus, minus = losses.chunk(2)
-        gradient = (total * (plus - minus).unsqueeze(1)).mean(0) / (2 * self.sigma**2)
-        return gradient, float(losses.mean()), Particles(inner, total, age + self.truncation)
+        gradient = (particles.perturbation * (plus - minus).unsqueeze(1)).mean(0) / (2 * self.sigma**2)
+        return gradient, float(losses.mean()), Particles(inner, particles.perturbation, particles.age + self.truncation)
 
 
 def _twice(x: Tensor) -> Tensor:

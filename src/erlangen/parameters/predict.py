@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from erlangen.errors import ArgumentError
 from erlangen.parameters.deepset import InvariantDeepSet
 from erlangen.parameters.spec import Params, WeightSpec
-from erlangen.parameters.statistics import StatNN
+from erlangen.parameters.statistics import StatNN, weight_statistics
 from erlangen.parameters.unf import InvariantUNF
 from erlangen.parameters.zoo import Standardize
 from erlangen.training import TrainingConfig, train
@@ -122,15 +122,21 @@ def fit_predictor(
     kept = spec.select(params)
     cut = count - config.validation
     predictor.fit_scale({name: w[:cut] for name, w in kept.items()})
-    data, held = (
-        (*(w[part] for w in kept.values()), target[part].to(next(iter(kept.values())))) for part in (slice(cut), slice(cut, None))
-    )
+    goal = target.to(next(iter(kept.values())))
+    with torch.no_grad():  # what is not learned is computed once, not in every step
+        read = predictor.scale(direction_and_size(spec, kept))
+        columns = [weight_statistics(spec, read)] if isinstance(functional, StatNN) else list(read.values())
+    data, held = ((*(w[part] for w in columns), goal[part]) for part in (slice(cut), slice(cut, None)))
+
+    def apply(batch: tuple[Tensor, ...]) -> Tensor:
+        out = functional.head(*batch) if isinstance(functional, StatNN) else functional(dict(zip(names, batch)))
+        return out.squeeze(-1).sigmoid()
 
     def loss(model: nn.Module, *batch: Tensor) -> Tensor:
-        return binary_cross_entropy_with_logits(model(dict(zip(names, batch))).logit(eps=1e-7), batch[-1])
+        return binary_cross_entropy_with_logits(apply(batch[:-1]).logit(eps=1e-7), batch[-1])
 
     def ranking(model: nn.Module, *batch: Tensor) -> float:
-        return kendall_tau(model(dict(zip(names, batch))), batch[-1])
+        return kendall_tau(apply(batch[:-1]), batch[-1])
 
     epoch = max(cut // config.batch, 1)
     settings = TrainingConfig(

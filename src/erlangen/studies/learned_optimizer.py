@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,7 @@ from erlangen.parallel import one_thread, run_jobs
 from erlangen.parameters import UNF, DeepSet, LearnedUpdate, UNFLinear, WeightSpec
 from erlangen.parameters.deepset import DeepSetLayer
 from erlangen.parameters.learned_optimizer import Inputs
-from erlangen.parameters.meta import MetaConfig, Task, evaluate, meta_train
+from erlangen.parameters.meta import MetaConfig, Task, evaluate, meta_train_all
 from erlangen.reporting import (
     RIVAL,
     RIVAL_CLAIM,
@@ -25,16 +27,18 @@ from erlangen.reporting import (
     KeyNumber,
     Line,
     Outcome,
-    PlusMinus,
     Rival,
     Section,
     Table,
     lines_with_band,
+    repeated,
 )
 from erlangen.studies.base import Study
 
 SOURCE = "Zhou, Finn, Harrison 2024, arXiv:2402.05232"
-FRESH = 20  # inner runs that judge
+FRESH = 20  # inner runs that judge, of each seed
+#: Seeds of the runs that judge, and of those that choose Adam's settings: apart from those that optimizers were trained on.
+JUDGED, TRIED = 1000, 2000
 RATES, MOMENTA = (0.03, 0.1, 0.3, 1.0), (0.001, 0.9, 0.99)
 #: Of Adam: learning rates, decays of the mean gradient; of its square.
 ADAM_RATES, ADAM_MOMENTA, ADAM_SQUARES = (0.01, 0.03, 0.06, 0.1, 0.2), (0.0, 0.5, 0.9), 0.99
@@ -43,9 +47,9 @@ ADAM = "Adam, tuned"
 
 @dataclass(frozen=True)
 class Config:
-    """Perceptrons 64-16-10 on the digits, trained for 50 steps; 100 steps of meta-training."""
+    """Perceptrons 64-16-10 on the digits, trained for 50 steps; 80 steps of meta-training, three seeds at once."""
 
-    steps: int = 100
+    steps: int = 80
     """Outer steps of each learned optimizer."""
     horizon: int = 50
     """Inner steps of a run."""
@@ -55,8 +59,10 @@ class Config:
     """Optimizers that are meta-trained at once."""
     full: bool = False
     """2000 outer steps, horizon 200 in pieces of 50, 32 hidden units, the source's inputs and its functional (hours)."""
+    seeds: int = 3
+    """Meta-trainings of each optimizer, each judged on runs of its own."""
     seed: int = 0
-    """Seed of everything but the judging runs."""
+    """First seed."""
 
 
 def run(config: Config, *, quiet: bool = False) -> Outcome:
@@ -113,39 +119,38 @@ def update_of(name: str, config: Config, spec: WeightSpec) -> LearnedUpdate:
     return LearnedUpdate(spec, network, inputs, lr=0.1, momentum=0.9, strength=0.1)
 
 
-def learn(job: tuple[str, Config, bool]) -> dict[str, object]:
-    """Meta-train one optimizer; its losses on fresh runs and what it cost."""
+def learn(job: tuple[str, Config, bool]) -> dict[str, Any]:
+    """Meta-train one optimizer with all seeds; its losses on fresh runs of each and what one seed cost."""
     name, config, quiet = job
     started = time.process_time()
     task, spec = task_of(32 if config.full else 16)
-    update = update_of(name, config, spec)
+    seeds = [config.seed + k for k in range(config.seeds)]
+    updates = [update_of(name, replace(config, seed=seed), spec) for seed in seeds]
     horizon, piece, steps = (200, 50, 2000) if config.full else (config.horizon, config.horizon, config.steps)
     settings = MetaConfig(steps=steps, horizon=horizon, truncation=piece, pairs=config.pairs, seed=config.seed)
-    history = meta_train(update, task, settings, description=f"meta-training, {name}", quiet=quiet)
-    losses = evaluate(update, task, FRESH, horizon, config.seed + 1)
+    history = meta_train_all(updates, task, settings, description=f"meta-training, {name}", quiet=quiet)
+    losses = [evaluate(update, task, FRESH, horizon, JUDGED + seed) for update, seed in zip(updates, seeds)]
     return {
         "name": name,
-        "weights": sum(p.numel() for p in update.network.parameters()),
+        "weights": sum(p.numel() for p in updates[0].network.parameters()),
         "history": history,
         "losses": losses,
-        "seconds": time.process_time() - started,
-        "symmetry": _symmetry(update, task, spec) if name == "UNF" else None,
+        "seconds": (time.process_time() - started) / len(seeds),
+        "symmetry": _symmetry(updates[0], task, spec) if name == "UNF" else None,
     }
 
 
-def tuned_momentum(config: Config) -> tuple[Tensor, float, float]:
-    """The best of a grid of learning rates and momenta on the judging runs themselves: losses, rate, momentum."""
+def tuned_momentum(config: Config) -> tuple[list[Tensor], float, float]:
+    """The best of a grid of learning rates and momenta on the first seed's judging runs: losses of every seed, rate, momentum."""
     task, spec = task_of(32 if config.full else 16)
     horizon = 200 if config.full else config.horizon
-    best: tuple[Tensor, float, float] | None = None
-    for lr in RATES:
-        for momentum in MOMENTA:
-            plain = LearnedUpdate(spec, _Nothing(), Inputs(decays=(), clock=1), lr=lr, momentum=momentum, strength=0.0)
-            losses = evaluate(plain, task, FRESH, horizon, config.seed + 1)
-            if best is None or float(losses.mean()) < float(best[0].mean()):
-                best = (losses, lr, momentum)
-    assert best is not None
-    return best
+
+    def losses(lr: float, momentum: float, seed: int) -> Tensor:
+        plain = LearnedUpdate(spec, _Nothing(), Inputs(decays=(), clock=1), lr=lr, momentum=momentum, strength=0.0)
+        return evaluate(plain, task, FRESH, horizon, JUDGED + seed)
+
+    lr, momentum = min(((a, b) for a in RATES for b in MOMENTA), key=lambda s: float(losses(s[0], s[1], config.seed).mean()))
+    return [losses(lr, momentum, config.seed + k) for k in range(config.seeds)], lr, momentum
 
 
 def adam(task: Task, rate: float, momentum: float, decay: bool, horizon: int, seed: int) -> Tensor:
@@ -165,18 +170,23 @@ def adam(task: Task, rate: float, momentum: float, decay: bool, horizon: int, se
     return torch.stack(found)
 
 
-def tuned_adam(config: Config) -> tuple[Tensor, str, float]:
-    """Adam with the settings that are best on other runs: losses on the judging runs, settings, CPU seconds."""
+def tuned_adam(config: Config) -> tuple[list[Tensor], str, float]:
+    """Adam with the settings that are best on other runs: losses on every seed's judging runs, settings, CPU seconds."""
     clock = time.process_time()
     task, _ = task_of(32 if config.full else 16)
     horizon = 200 if config.full else config.horizon
     settings = [(r, m, d) for r in ADAM_RATES for m in ADAM_MOMENTA for d in (False, True)]
-    best = min(settings, key=lambda s: float(adam(task, s[0], s[1], s[2], horizon, config.seed + 2).mean()))
+    best = min(settings, key=lambda s: float(adam(task, s[0], s[1], s[2], horizon, TRIED + config.seed).mean()))
     rate, momentum, decay = best
-    losses = adam(task, rate, momentum, decay, horizon, config.seed + 1)
+    losses = [adam(task, rate, momentum, decay, horizon, JUDGED + config.seed + k) for k in range(config.seeds)]
     falls = ", falling to zero" if decay else ""
     told = f"rate {rate:g}{falls}, betas {momentum:g} and {ADAM_SQUARES:g}, chosen of {len(settings)} on other runs"
     return losses, told, time.process_time() - clock
+
+
+def _line(history: list[list[float]]) -> Line:
+    steps = range(len(history[0]))
+    return Line.of_runs(steps, history) if len(history) > 1 else Line(steps, history[0])
 
 
 class _Nothing(nn.Module):
@@ -198,33 +208,42 @@ def _symmetry(update: LearnedUpdate, task: Task, spec: WeightSpec) -> float:
 
 def _run(config: Config, quiet: bool, started: float) -> Outcome:
     jobs = [(name, config, quiet or config.jobs > 1) for name in ("UNF", "deep set")]
-    learned = {str(found["name"]): found for found in run_jobs(learn, jobs, jobs=config.jobs)}
+    learned = {found["name"]: found for found in run_jobs(learn, jobs, jobs=config.jobs)}
     plain, lr, momentum = tuned_momentum(config)
-    curves: dict[str, Tensor] = {name: found["losses"] for name, found in learned.items()}  # type: ignore[misc]
-    curves["momentum"] = plain
-    curves[ADAM], told, adam_seconds = tuned_adam(config)
-    mean = {name: float(losses.mean()) for name, losses in curves.items()}
-    error = float(learned["UNF"]["symmetry"])  # type: ignore[arg-type]
-    scale = f"mean over the run's steps, {FRESH} fresh initial weights"
+    of_seeds: dict[str, list[Tensor]] = {name: found["losses"] for name, found in learned.items()}
+    of_seeds["momentum"] = plain
+    of_seeds[ADAM], told, adam_seconds = tuned_adam(config)
+    every = {name: [float(losses.mean()) for losses in runs] for name, runs in of_seeds.items()}
+    mean = {name: fmean(values) for name, values in every.items()}
+    curves = {name: torch.cat(runs, 1) for name, runs in of_seeds.items()}
+    error = float(learned["UNF"]["symmetry"])
+    seeds = f"{config.seeds} seeds" if config.seeds > 1 else "one seed"
+    scale = f"mean over the run's steps, {FRESH} fresh initial weights, {seeds}"
+
+    def worst(name: str, other: str) -> float:
+        return max(a / b for a, b in zip(every[name], every[other]))
+
     claims = [
         Claim(
             "the optimizer with a UNF trains faster than the one with deep sets: at most 0.85 of its mean training loss",
             "lowest of all (a figure)",
-            mean["UNF"],
-            mean["UNF"] < 0.85 * mean["deep set"],
-            baseline=mean["deep set"],
+            repeated(every["UNF"]),
+            worst("UNF", "deep set") < 0.85,
+            baseline=repeated(every["deep set"]),
             scale=scale,
+            note=f"in every seed; the largest ratio {worst('UNF', 'deep set'):.2f}",
             source=f"{SOURCE}, figure 3",
             key="unf",
         ),
         Claim(
             "the one with deep sets trains faster than momentum, tuned: at most 0.8 of its mean training loss",
             "better (a figure)",
-            mean["deep set"],
-            mean["deep set"] < 0.8 * mean["momentum"],
-            baseline=mean["momentum"],
+            repeated(every["deep set"]),
+            worst("deep set", "momentum") < 0.8,
+            baseline=repeated(every["momentum"]),
             scale=scale,
-            note=f"the best of {len(RATES) * len(MOMENTA)} settings on these very runs: lr {lr:g}, momentum {momentum:g}",
+            note=f"in every seed; the largest ratio {worst('deep set', 'momentum'):.2f}; momentum: the best of "
+            f"{len(RATES) * len(MOMENTA)} settings on the first seed's very runs: lr {lr:g}, momentum {momentum:g}",
             source=f"{SOURCE}, figure 3",
             key="deep-sets",
         ),
@@ -238,39 +257,34 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
             key="permutations",
         ),
     ]
-    steps = torch.arange(len(plain))
+    steps = torch.arange(len(curves["momentum"]))
     inner = lines_with_band(
         {name: Line(steps, losses.mean(1), losses.quantile(0.1, 1), losses.quantile(0.9, 1)) for name, losses in curves.items()},
         title="Training with learned optimizers",
         x_label="inner step",
         y_label="training loss",
         log_y=True,
-        caption=f"Means over {FRESH} fresh runs; bands hold the middle four fifths.",
+        caption=f"Means over {curves['UNF'].shape[1]} fresh runs; bands hold the middle four fifths.",
     )
     outer = lines_with_band(
-        {name: Line(range(len(found["history"])), found["history"]) for name, found in learned.items()},  # type: ignore[arg-type]
+        {name: _line(found["history"]) for name, found in learned.items()},
         title="Meta-training",
         x_label="outer step",
         y_label="mean training loss of a run",
-        caption="Each point is the mean over the perturbed runs of that step.",
+        caption="Means over the perturbed runs of a step; bands: one standard deviation over seeds.",
     )
-    rows = [[n, found["weights"], mean[n], found["seconds"]] for n, found in learned.items()]
-    rows.append(["momentum", 2, mean["momentum"], None])
-    rows.append([ADAM, 3, mean[ADAM], adam_seconds])
-
-    def spread(name: str) -> PlusMinus:
-        """Over runs, the standard error of their mean."""
-        runs = curves[name].mean(0)
-        return PlusMinus(float(runs.mean()), float(runs.std() / len(runs) ** 0.5))
+    rows: list[list[Any]] = [[n, found["weights"], repeated(every[n]), found["seconds"]] for n, found in learned.items()]
+    rows.append(["momentum", 2, repeated(every["momentum"]), None])
+    rows.append([ADAM, 3, repeated(every[ADAM]), adam_seconds])
 
     rival = Rival(
         ADAM,
         "the learned UNF",
         "mean training loss of fresh runs",
-        spread("UNF"),
-        spread(ADAM),
+        repeated(every["UNF"]),
+        repeated(every[ADAM]),
         "lower",
-        seconds=learned["UNF"]["seconds"],  # type: ignore[arg-type]
+        seconds=learned["UNF"]["seconds"],
         rival_seconds=adam_seconds,
         settings=told,
         scale=scale,
@@ -283,6 +297,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         claims=Claims(claims),
         metrics={
             "loss": mean,
+            "losses": every,
             "final_loss": {name: float(losses[-1].mean()) for name, losses in curves.items()},
             "momentum": {"lr": lr, "momentum": momentum},
             "seconds": {name: found["seconds"] for name, found in learned.items()},
@@ -297,7 +312,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
                     "evolution strategies on the mean training loss of whole runs. The functional is universal (UNF) or treats each "
                     "tensor as a bag of numbers (deep set)."
                 ],
-                tables=[Table("Fresh runs", ["optimizer", "weights", "mean training loss", "seconds of meta-training"], rows)],
+                tables=[Table("Fresh runs", ["optimizer", "weights", "mean training loss", "seconds of one meta-training"], rows)],
                 figures=[inner, outer],
             )
         ],
@@ -306,8 +321,8 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         f"sets, {mean['momentum']:.3f} with the best momentum and {mean[ADAM]:.3f} with Adam.",
         rivals=[rival],
         key_numbers=[
-            KeyNumber("mean loss, UNF", mean["UNF"], note=f"deep set: {mean['deep set']:.3f}"),
-            KeyNumber("mean loss, momentum", mean["momentum"]),
+            KeyNumber("mean loss, UNF", repeated(every["UNF"]), note=f"deep set: {mean['deep set']:.3f}"),
+            KeyNumber("mean loss, momentum", repeated(every["momentum"])),
             KeyNumber("seconds of meta-training, UNF", learned["UNF"]["seconds"]),
         ],
     )
