@@ -1,5 +1,6 @@
 """Learned optimizers, persistent evolution strategies and meta-training against closed forms and plain optimizers."""
 
+import dataclasses
 import math
 
 import pytest
@@ -10,8 +11,9 @@ from erlangen.errors import ArgumentError
 from erlangen.parameters import UNF, DeepSet, LearnedOptimizer, LearnedUpdate, WeightSpec, weight_spec
 from erlangen.parameters.deepset import DeepSetLayer
 from erlangen.parameters.learned_optimizer import Inputs
-from erlangen.parameters.meta import MetaConfig, Task, evaluate, meta_train
+from erlangen.parameters.meta import MetaConfig, Task, evaluate, meta_train, meta_train_all
 from erlangen.parameters.pes import PES
+from erlangen.parameters.traced import Traced
 from erlangen.parameters.unf import UNFLinear
 
 ALL = WeightSpec(
@@ -264,3 +266,62 @@ def test_meta_training_makes_better_optimizers(config):
     assert len(first) == config.steps
     after = float(evaluate(update, task(), 16, 10, seed=5).mean())
     assert after < 0.8 * before
+
+
+@pytest.mark.parametrize("truncation", [0, 2])
+def test_optimizers_trained_together_are_those_trained_alone(truncation):
+    """Recorded steps of three seeds at once, with whole runs and with pieces of them."""
+    spec = WeightSpec({"w": (3, 2), "b": (3,)}, {"w": ("h", None), "b": ("h",)})
+    inputs = Inputs(decays=(0.9,), clock=1, horizon=4, normalized=True)
+
+    def made(seed):
+        torch.manual_seed(seed)
+        return LearnedUpdate(spec, UNF(spec, inputs.channels, 1, width=4, layers=2), inputs, lr=0.05).double()
+
+    def init(runs, g):
+        return {n: torch.randn(runs, *s, dtype=torch.float64, generator=g) for n, s in spec.shapes.items()}
+
+    def batch(runs, g):
+        return (torch.randn(runs, 2, dtype=torch.float64, generator=g),)
+
+    task = Task(init, batch, lambda p, x: (p["w"] @ x + p["b"]).tanh().square().sum())
+    config = MetaConfig(steps=5, horizon=4, truncation=truncation, pairs=3, seed=3)
+    together, alone = [made(k) for k in range(3)], [made(k) for k in range(3)]
+    found = meta_train_all(together, task, config, quiet=True)
+    for k, one in enumerate(alone):
+        told = meta_train(one, task, dataclasses.replace(config, seed=3 + k), quiet=True)
+        assert found[k] == pytest.approx(told, rel=1e-10)
+        for a, b in zip(together[k].parameters(), one.parameters()):
+            torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
+    assert found[0] != pytest.approx(found[1])
+
+
+def test_what_depends_on_theta_alone_is_computed_once():
+    calls = []
+
+    def step(theta, x, y):
+        calls.append(1)
+        return x * theta["a"].exp() + y, y.roll(1)
+
+    traced, x = Traced(), torch.arange(4.0)
+    for a in (0.5, 2.0):
+        theta = {"a": torch.tensor(a)}
+        again = traced.steps(step, theta, (x, x))
+        here = there = (x, x)
+        for _ in range(3):
+            here, there = again(theta, *here), step(theta, *there)
+        assert all(torch.equal(p, q) for p, q in zip(here, there))
+    assert len(traced.kept) == 1
+    once, each, _ = next(iter(traced.kept.values()))
+    assert [n for n in once.graph.nodes if "exp" in str(n.target)]
+    assert not [n for n in each.graph.nodes if "exp" in str(n.target)]
+
+
+def test_optimizers_of_two_kinds_are_not_trained_together():
+    spec = WeightSpec({"w": (3,)}, {"w": ("h",)})
+    inputs = Inputs(decays=(0.9,), clock=1, horizon=2)
+    updates = [LearnedUpdate(spec, DeepSet(spec, inputs.channels, 1, width=w), inputs) for w in (4, 5)]
+    task = Task(lambda runs, g: {"w": torch.ones(runs, 3)}, lambda runs, g: (torch.ones(runs, 1),), lambda p, x: p["w"].sum())
+    for some in (updates, []):
+        with pytest.raises(ArgumentError, match="updates"):
+            meta_train_all(some, task, MetaConfig(steps=1, horizon=2), quiet=True)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from erlangen.data import Texts
-from erlangen.studies.bora import STUDY, Config, compare, study
+from erlangen.fitting.adapting.tune import NAMES
+from erlangen.studies.bora import STUDY, Config, compare, curve, study
 
 transformers = pytest.importorskip("transformers")
 WORDS = ["red", "green", "blue", "sun", "moon", "sea", "hill", "tree", "bird", "fish"]
@@ -60,6 +61,22 @@ def test_the_contract_and_every_claim(checked, folder, monkeypatch):
     gain = next(c for c in outcome.claims if c.key == "gain-in-the-noise")
     assert gain.measured.value == pytest.approx(100 * (told["bora"]["score"] - told["lora"]["score"]))
     assert gain.holds == (abs(gain.measured.value) <= 1)
+
+
+def test_the_curve_of_fewer_texts(folder, monkeypatch):
+    monkeypatch.setattr(study, "texts_of", two_words)
+    monkeypatch.setattr(study, "PLACES", (60, 80))
+    config = Config(data=("tweets",), samples=100, test=40, epochs=1, rates=(1e-3, 1e-2), model=folder, curve=True)
+    outcome = STUDY.run(config, quiet=True)
+    found = outcome.metrics["crossover"]
+    assert found["places"] == [60, 80, 100]
+    assert all(len(runs) == 3 and all(0 <= v <= 1 for v in runs) for curve in found["curves"].values() for runs in curve)
+    # With all texts both are what the study has of them.
+    machine = next(v for name, v in outcome.metrics["tweets"].items() if name.startswith("linear SVM"))
+    assert found["curves"][curve.MACHINE][-1] == pytest.approx([machine["score"]] * 3)
+    name = next(n for n in ("lora", "dora", "bora") if NAMES[n] == found["method"])
+    assert found["curves"][found["method"]][-1][0] == pytest.approx(outcome.metrics["tweets"][name]["score"])
+    assert "one seed" in outcome.claims[0].scale
 
 
 def test_losses_are_compared_at_one_rate():

@@ -47,9 +47,9 @@ ADAM = "Adam, tuned"
 
 @dataclass(frozen=True)
 class Config:
-    """Perceptrons 64-16-10 on the digits, trained for 50 steps; 80 steps of meta-training, three seeds at once."""
+    """Perceptrons 64-16-10 on the digits, trained for 50 steps; 60 steps of meta-training, three seeds at once."""
 
-    steps: int = 80
+    steps: int = 60
     """Outer steps of each learned optimizer."""
     horizon: int = 50
     """Inner steps of a run."""
@@ -127,7 +127,9 @@ def learn(job: tuple[str, Config, bool]) -> dict[str, Any]:
     seeds = [config.seed + k for k in range(config.seeds)]
     updates = [update_of(name, replace(config, seed=seed), spec) for seed in seeds]
     horizon, piece, steps = (200, 50, 2000) if config.full else (config.horizon, config.horizon, config.steps)
-    settings = MetaConfig(steps=steps, horizon=horizon, truncation=piece, pairs=config.pairs, seed=config.seed)
+    settings = MetaConfig(
+        steps=steps, horizon=horizon, truncation=piece, pairs=config.pairs, lr=0.01 if config.full else 0.02, seed=config.seed
+    )
     history = meta_train_all(updates, task, settings, description=f"meta-training, {name}", quiet=quiet)
     losses = [evaluate(update, task, FRESH, horizon, JUDGED + seed) for update, seed in zip(updates, seeds)]
     return {
@@ -228,10 +230,10 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
             "the optimizer with a UNF trains faster than the one with deep sets: at most 0.85 of its mean training loss",
             "lowest of all (a figure)",
             repeated(every["UNF"]),
-            worst("UNF", "deep set") < 0.85,
+            mean["UNF"] < 0.85 * mean["deep set"] and worst("UNF", "deep set") < 1,
             baseline=repeated(every["deep set"]),
             scale=scale,
-            note=f"in every seed; the largest ratio {worst('UNF', 'deep set'):.2f}",
+            note=f"by mean, and faster in every seed (largest ratio {worst('UNF', 'deep set'):.2f})",
             source=f"{SOURCE}, figure 3",
             key="unf",
         ),

