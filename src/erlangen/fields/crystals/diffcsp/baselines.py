@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,6 +60,8 @@ class Retrieval:
     def __init__(self, known: CrystalDataset | Sequence[Any]) -> None:
         self.known = CrystalDataset.from_structures(known)
         self.table, self.radii = _elements()
+        # Of all pairs of elements, once: there are as many small assignments as known crystals.
+        self.apart = torch.cdist(self.table, self.table, compute_mode="donot_use_mm_for_euclid_dist").numpy()
         self.of: dict[tuple[int, ...], list[tuple[int, dict[int, int]]]] = defaultdict(list)
         flat, offsets = self.known.numbers.tolist(), self.known.offsets.tolist()
         for i, (start, stop) in enumerate(itertools.pairwise(offsets)):
@@ -100,8 +103,8 @@ class Retrieval:
         for count in set(wanted.values()):
             old = [one for one, n in counts.items() if n == count]
             new = [one for one, n in wanted.items() if n == count]
-            away = torch.cdist(self.table[old], self.table[new])
-            rows, columns = linear_sum_assignment(away.numpy())
+            away = self.apart[np.ix_(old, new)]
+            rows, columns = linear_sum_assignment(away) if len(old) > 1 else ([0], [0])
             total += count * float(away[rows, columns].sum())
             exchange |= {old[row]: new[column] for row, column in zip(rows, columns)}
         return total / sum(wanted.values()), exchange
