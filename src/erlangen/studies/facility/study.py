@@ -58,7 +58,7 @@ class Config:
     """Larger grids, too: 5 x 5 and 6 x 5 with two places (several minutes)."""
     quick: bool = False
     """Small grids only: two and three people."""
-    rounds: int = 120
+    rounds: int = 80
     """Of the search for worst cases."""
     seed: int = 0
     """Of searches and of profiles."""
@@ -146,7 +146,7 @@ def _worst(config: Config, quiet: bool) -> list[Worst]:
 def _symmetries(config: Config) -> list[Symmetries]:
     import torch
 
-    x = draw(60, 5, 2, law="normal", generator=torch.Generator().manual_seed(config.seed))
+    x = draw(40, 5, 2, law="normal", generator=torch.Generator().manual_seed(config.seed))
     rules = [Median(), GeometricMedian(), Mean(), Dictator(), Constant([[0.3, 0.1]])]
     return [
         Symmetries(rule.name, {axiom: bool(check(rule, axiom, x, seed=config.seed)) for axiom in ("ANON", "PO", "SP", *SPACE)})

@@ -43,7 +43,7 @@ class Config:
 
     full: bool = False
     largest: int = 200
-    traces: int = 6
+    traces: int = 4
     searched: int = 4
     quaternions: int = 200
     bits: int = 64
