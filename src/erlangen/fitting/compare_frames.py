@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class FrameRow:
         memory: bytes that a training step keeps for its backward pass, beside the weights (each storage once).
         seconds: CPU seconds of the training.
         steps: optimisation steps taken.
+        lr: the learning rate; of several, the one that was best on the validation data.
     """
 
     name: str
@@ -59,6 +61,7 @@ class FrameRow:
     memory: int
     seconds: float
     steps: int
+    lr: float
 
 
 @dataclass(frozen=True)
@@ -102,12 +105,12 @@ class FrameComparison:
 
         table = Table(title=f"Frames compared, {self.budget}", title_justify="left")
         heads = ["frame", self.measure, "moved data", "equivariance error", "evaluations"]
-        heads += [f"ms / {self.batch}", "MB / step", "CPU s", "steps"]
+        heads += [f"ms / {self.batch}", "MB / step", "CPU s", "steps", "rate"]
         for head in heads:
             table.add_column(head, justify="left" if head == "frame" else "right")
         for row in self.rows:
             numbers = [f"{row.error:.4g}", f"{row.moved:.4g}", f"{row.equivariance:.1e}", str(row.evaluations)]
-            numbers += [f"{1e3 * row.latency:.1f}", f"{row.memory / 1e6:.1f}", f"{row.seconds:.1f}", str(row.steps)]
+            numbers += [f"{1e3 * row.latency:.1f}", f"{row.memory / 1e6:.1f}", f"{row.seconds:.1f}", str(row.steps), f"{row.lr:g}"]
             table.add_row(row.name + (" *" if row == self.best else ""), *numbers)
         table.caption = "* smallest error on moved data"
         return table
@@ -133,6 +136,8 @@ def compare_frames(
     loss: Loss | None = None,
     config: TrainingConfig | None = None,
     seconds: float | None = None,
+    rates: Sequence[float] = (),
+    validation: tuple[Any, Any] | None = None,
     seed: int = 0,
     scale: float = 1.0,
     quiet: bool = False,
@@ -152,12 +157,15 @@ def compare_frames(
             test error, too, but for class labels with the default loss, where that is the error rate.
         config: of the training; with ``seconds``, its ``steps`` are replaced.
         seconds: CPU seconds for each training; how many steps they buy is measured on a few steps first.
+        rates: learning rates to choose from, for each way by itself: of trainings of a fifth of the steps with each, the one with the
+            smallest error on moved validation data. By default that of ``config`` serves all.
+        validation: what rates are chosen by, as ``test``.
         seed: of the moves of test data and augmentation, and of the elements that errors are measured with.
         scale: widens the sampling of groups that are not compact.
         quiet: no progress bars.
 
     Raises:
-        ArgumentError: a frame does not serve ``inp``, or there is nothing to compare.
+        ArgumentError: a frame does not serve ``inp``, there is nothing to compare, or there are rates and no validation data.
 
     >>> import erlangen as er
     >>> G = er.SO(2)
@@ -177,13 +185,15 @@ def compare_frames(
         raise ArgumentError("frames", f"names other than those of the baselines {PLAIN} and {AUGMENTED}", sorted(clash))
     if not (frames or baselines) or not set(baselines) <= {PLAIN, AUGMENTED}:
         raise ArgumentError("baselines", f"'{PLAIN}', '{AUGMENTED}', both, or neither beside some frames", repr(baselines))
-    task = _Task(model, inp, out, loss, data, test, seed, scale)
+    if rates and validation is None:
+        raise ArgumentError("validation", "data to choose the learning rate by", "none", "test data are for the end")
+    task = _Task(model, inp, out, loss, data, test, validation, seed, scale)
     # The first training of a process loads and warms what later ones find ready: none of those compared should pay for it.
-    task.measure("warming up", copy.deepcopy(model), dataclasses.replace(config, steps=1), None, True)
+    task.measure("warming up", copy.deepcopy(model), dataclasses.replace(config, steps=1), None, (), True)
     rows, models = [], {}
     for name, frame in {**dict.fromkeys(baselines), **frames}.items():
         ready = copy.deepcopy(model) if frame is None else symmetrize(copy.deepcopy(model), inp, out, frame=copy.deepcopy(frame))
-        rows.append(task.measure(name, ready, config, seconds, quiet))
+        rows.append(task.measure(name, ready, config, seconds, rates, quiet))
         models[name] = ready
     budget = f"{config.steps} steps each" if seconds is None else f"about {seconds:g} CPU seconds each"
     return FrameComparison(tuple(rows), budget, task.batch, task.score_name, models)
@@ -225,6 +235,7 @@ class _Task:
         loss: Loss | None,
         data: tuple[Any, Any],
         test: tuple[Any, Any],
+        validation: tuple[Any, Any] | None,
         seed: int,
         scale: float,
     ) -> None:
@@ -247,13 +258,13 @@ class _Task:
             self.call = "keywords"
         elif isinstance(inp, Record) and isinstance(inp.parts, tuple):
             self.call = "several"
-        count = batch_size(inp, test[0])
-        self.batch = min(BATCH, count)
-        generator = torch.Generator().manual_seed(seed)
-        g = self._draw(count, generator)
-        self.moved = inp.act(g, test[0]), self._moved_target(g, test[1])
+        self.batch = min(BATCH, batch_size(inp, test[0]))
+        self.moved = self._moved(*test)
+        self.held = None if validation is None else self._moved(*validation)
 
-    def measure(self, name: str, model: nn.Module, config: TrainingConfig, seconds: float | None, quiet: bool) -> FrameRow:
+    def measure(
+        self, name: str, model: nn.Module, config: TrainingConfig, seconds: float | None, rates: Sequence[float], quiet: bool
+    ) -> FrameRow:
         """Train and measure one way."""
         from erlangen.equivariance import equivariance_error
         from erlangen.measure import measure_cost
@@ -275,6 +286,11 @@ class _Task:
         memory = _kept(lambda: loss(thawed(model), *first), model)
         if seconds is not None:
             config = dataclasses.replace(config, steps=steps_within(seconds, model, self.data, loss, config))
+        if len(rates) > 1:
+            fifth = dataclasses.replace(config, steps=max(1, config.steps // 5))
+            tried = {rate: self._tried(name, model, loss, dataclasses.replace(fifth, lr=rate), quiet) for rate in rates}
+            rates = [min(tried, key=tried.__getitem__)]
+        config = dataclasses.replace(config, lr=rates[0]) if rates else config
         start = time.process_time()
         history = train(model, self.data, loss, config, description=name, quiet=quiet)
         spent = time.process_time() - start
@@ -284,7 +300,7 @@ class _Task:
             few,
             self.inp,
             self.out,
-            elements=8,
+            elements=4,
             generator=torch.Generator().manual_seed(self.seed + 2),
             scale=self.scale,
         )
@@ -299,7 +315,18 @@ class _Task:
             memory,
             spent,
             len(history.losses),
+            config.lr,
         )
+
+    def _tried(self, name: str, model: nn.Module, loss: Callable[..., Tensor], config: TrainingConfig, quiet: bool) -> float:
+        """The error on moved validation data after a short training of a copy; infinite where that went astray."""
+        assert self.held is not None
+        one = copy.deepcopy(model)
+        try:
+            train(one, self.data, loss, config, description=f"{name}, rate {config.lr:g}", quiet=quiet)
+        except ArgumentError:  # the loss was not finite
+            return math.inf
+        return self._error(one, *self.held)
 
     def run(self, model: Callable[..., Any], x: Any) -> Any:
         """Call a model as the bare one is called."""
@@ -323,6 +350,11 @@ class _Task:
     def _draw(self, count: int, generator: torch.Generator) -> Any:
         leaf = next(t for t in self.data if t.is_floating_point())
         return self.inp.group.sample(count, generator=generator, dtype=leaf.dtype, device=leaf.device, scale=self.scale)
+
+    def _moved(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Data moved by a random element each."""
+        g = self._draw(batch_size(self.inp, x), torch.Generator().manual_seed(self.seed))
+        return self.inp.act(g, x), self._moved_target(g, y)
 
     def _moved_target(self, g: Any, y: Any) -> Any:
         return y if self.labels else self.out.act(g, y)

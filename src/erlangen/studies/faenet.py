@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from erlangen.actions import AtomBatch
+from erlangen.errors import ArgumentError
 from erlangen.fields.surfaces import Labelled, emt_oc
 from erlangen.groups.axial import AxialE, AxialO
 from erlangen.measure import SymmetryReport, symmetry_report
@@ -22,6 +24,7 @@ from erlangen.reporting import (
     RIVAL_CLAIM,
     Claim,
     Claims,
+    Crossover,
     KeyNumber,
     Outcome,
     Rival,
@@ -36,6 +39,8 @@ from erlangen.symmetrize import Haar, Lattice, Planar, Stochastic, symmetrize
 from erlangen.training import TrainingConfig, steps_within, train
 
 SOURCE = "Duval, Schmidt, Hernández-García, Miret, Malliaros, Bengio, Rolnick 2023, arXiv:2305.05577"
+#: Learning rates to choose from, and where the curve is looked at.
+RATES, PLACES = (5e-3, 1e-2, 2e-2), (100, 300, 1000)
 NONE, AUGMENTED, STOCHASTIC, FULL, LATTICE = "none", "augmentation", "stochastic frames", "full frames", "stochastic lattice frames"
 
 
@@ -51,15 +56,17 @@ class Config:
     """Slabs are so many atoms wide."""
     layers: int = 3
     """And so many deep."""
-    seconds: float = 16.0
+    seconds: float = 10.0
     """CPU seconds of training for each strategy."""
     seeds: int = 1
     """Networks of each strategy."""
-    hidden: int = 64
+    curve: bool = False
+    """Errors over the number of structures to learn from (up to 1000; three seeds at least), beside ridge regression, too."""
+    hidden: int = 32
     """Width of atoms' features."""
-    filters: int = 64
+    filters: int = 32
     """Width of edges' features."""
-    interactions: int = 3
+    interactions: int = 2
     """Blocks."""
     gaussians: int = 24
     """Radial functions."""
@@ -67,8 +74,8 @@ class Config:
     """Length of the longest edge, angstrom."""
     batch: int = 16
     """Structures in a batch."""
-    lr: float = 2e-3
-    """Learning rate at the start; it falls to zero as a cosine of the time used."""
+    lr: float = 0.0
+    """Learning rate at the start; it falls to zero as a cosine of the time used. 0 chooses one by a tenth of the structures."""
     force_weight: float = 1.0
     """Weight of the forces' error beside the energies'."""
     jobs: int = 1
@@ -79,6 +86,10 @@ class Config:
     """20,000 structures of 3 x 3 x 4 slabs, the source's widths, three hours for each strategy."""
 
 
+#: Structures, energies, forces.
+Piece = tuple[AtomBatch, Tensor, Tensor]
+
+
 @dataclass(frozen=True)
 class Task:
     """Structures with edges and normalised targets, one by one, how to undo the normalisation, and what a ridge makes of them.
@@ -86,8 +97,8 @@ class Task:
     Energies less those of a least-squares fit to the composition, in units of their deviation; forces in the same unit.
     """
 
-    train: list[tuple[dict[str, Tensor], Tensor, Tensor]]
-    test: list[tuple[dict[str, Tensor], Tensor, Tensor]]
+    train: list[Piece]
+    test: list[Piece]
     scale: float
     fit_error: float
     ridge_error: float
@@ -95,41 +106,67 @@ class Task:
     ridge_settings: str
 
 
-def make_task(config: Config) -> Task:
-    """Structures, their edges, and targets that are learnt."""
-    count = config.train + config.test
-    data = emt_oc(count, size=config.size, layers=config.layers, seed=config.seed, jobs=config.jobs)
-    training = torch.arange(count) < config.train
-    content = torch.zeros(count, 87, dtype=torch.float64).index_put(
+@dataclass(frozen=True)
+class Pool:
+    """Structures of one draw, those to judge by last; a task learns from some of the others.
+
+    Attributes:
+        data: with edges.
+        content: how many atoms of each element there are.
+        columns: what the ridge sees.
+        train: how many there are to learn from.
+    """
+
+    data: Labelled
+    content: Tensor
+    columns: Tensor
+    made: float
+    train: int
+
+    def task(self, chosen: Tensor) -> Task:
+        """What is to be learnt from the structures of these numbers."""
+        test = torch.arange(self.train, len(self.data.energy))
+        per_element = torch.linalg.lstsq(self.content[chosen], self.data.energy[chosen, None], driver="gelsd").solution
+        rest = self.data.energy - (self.content @ per_element).squeeze(1)
+        scale = float(rest[chosen].std())
+        of = Labelled(self.data.batch, rest / scale, self.data.forces / scale).to(torch.float32)
+        started = time.process_time()
+        known = self.columns[:, self.columns[chosen].std(0) > 1e-9]
+        ridge = simplest(
+            ridges(alphas=(1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0)),
+            known[chosen],
+            rest[chosen],
+            score=lambda a, b: -float(abs(a - b).mean()),
+        )
+        error = float((ridge.predict(known[test]) - rest[test]).abs().mean())
+        spent = self.made + time.process_time() - started
+        return Task(
+            [_collated(of, chosen[i : i + 1]) for i in range(len(chosen))],
+            [_collated(of, some) for some in test.split(20)],
+            scale,
+            float(rest[test].abs().mean()),
+            error,
+            spent,
+            ridge.settings,
+        )
+
+
+def make_pool(config: Config) -> Pool:
+    """Structures with their edges and labels."""
+    data = emt_oc(config.train + config.test, size=config.size, layers=config.layers, seed=config.seed, jobs=config.jobs)
+    content = torch.zeros(len(data.energy), 87, dtype=torch.float64).index_put(
         (data.batch.batch, data.batch.numbers), torch.ones(len(data.batch.pos), dtype=torch.float64), accumulate=True
     )
-    per_element = torch.linalg.lstsq(content[training], data.energy[training, None], driver="gelsd").solution
-    rest = data.energy - (content @ per_element).squeeze(1)
-    scale = float(rest[training].std())
-    edges = data.batch.with_edges(config.cutoff)  # before positions are rounded
-    with_edges = Labelled(edges, rest / scale, data.forces / scale).to(torch.float32)
-    batches = {
-        part: [_collated(with_edges, numbers) for numbers in torch.arange(count)[mask].split(1 if part == "train" else 20)]
-        for part, mask in (("train", training), ("test", ~training))
-    }
     started = time.process_time()
     x = hand_made(data.batch)
-    ridge = simplest(
-        ridges(alphas=(1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0)),
-        x[training],
-        rest[training],
-        score=lambda a, b: -float(abs(a - b).mean()),
-    )
-    ridge_error = float((ridge.predict(x[~training]) - rest[~training]).abs().mean())
-    return Task(
-        batches["train"],
-        batches["test"],
-        scale,
-        float(rest[~training].abs().mean()),
-        ridge_error,
-        time.process_time() - started,
-        ridge.settings,
-    )
+    spent = time.process_time() - started
+    edges = data.batch.with_edges(config.cutoff)  # before positions are rounded
+    return Pool(Labelled(edges, data.energy, data.forces), content, x, spent, config.train)
+
+
+def make_task(config: Config) -> Task:
+    """Structures, their edges, and targets that are learnt."""
+    return make_pool(config).task(torch.arange(config.train))
 
 
 def hand_made(batch: AtomBatch) -> Tensor:
@@ -164,9 +201,9 @@ def hand_made(batch: AtomBatch) -> Tensor:
     return x[:, x.std(0) > 1e-9]
 
 
-def _collated(data: Labelled, numbers: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+def _collated(data: Labelled, numbers: Tensor) -> Piece:
     some = data.select(numbers)
-    return some.batch.record(), some.energy, some.forces
+    return some.batch, some.energy, some.forces
 
 
 def strategies(network: Callable[[], FAENet]) -> dict[str, tuple[nn.Module, nn.Module]]:
@@ -192,7 +229,7 @@ def learn(model: nn.Module, task: Task, config: Config, seed: int, name: str, qu
 
     def loss(model: nn.Module, chosen: Tensor) -> Tensor:
         x, energy, forces = _together([task.train[i] for i in chosen.tolist()])
-        y = model(x)
+        y = model(x.record())
         return (y["energy"].squeeze(1) - energy).abs().mean() + config.force_weight * (y["forces"] - forces).abs().mean()
 
     data = (torch.arange(len(task.train)),)
@@ -203,9 +240,8 @@ def learn(model: nn.Module, task: Task, config: Config, seed: int, name: str, qu
     return settings.steps, time.process_time() - started
 
 
-def _together(parts: list[tuple[dict[str, Tensor], Tensor, Tensor]]) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-    batch = AtomBatch.concat([AtomBatch.from_pyg(x) for x, _, _ in parts])
-    return batch.record(), torch.cat([e for _, e, _ in parts]), torch.cat([f for _, _, f in parts])
+def _together(parts: list[Piece]) -> Piece:
+    return AtomBatch.concat([x for x, _, _ in parts]), torch.cat([e for _, e, _ in parts]), torch.cat([f for _, _, f in parts])
 
 
 def evaluate(model: nn.Module, task: Task) -> tuple[float, float]:
@@ -214,10 +250,81 @@ def evaluate(model: nn.Module, task: Task) -> tuple[float, float]:
     energy, forces = [], []
     with torch.no_grad():
         for x, e, f in task.test:
-            y = model(x)
+            y = model(x.record())
             energy.append((y["energy"].squeeze(1) - e).abs())
             forces.append((y["forces"] - f).abs().flatten())
     return task.scale * float(torch.cat(energy).mean()), task.scale * float(torch.cat(forces).mean())
+
+
+def fresh(config: Config, seed: int) -> FAENet:
+    """A network that says nearly nothing at the start.
+
+    Sums over atoms of what a new network says are ten times as large as the targets, and to unlearn them takes as long as a short
+    training lasts: so the last layers start small.
+    """
+    torch.manual_seed(seed)
+    net = FAENet(
+        cutoff=config.cutoff,
+        hidden_channels=config.hidden,
+        num_filters=config.filters,
+        num_interactions=config.interactions,
+        num_gaussians=config.gaussians,
+        tag_hidden_channels=min(32, config.hidden // 6),
+        pg_hidden_channels=min(32, config.hidden // 6),
+        # Sums over atoms grow with the structure; normalisation over its atoms hides its size.
+        graph_norm=False,
+        skip_co="add",
+        regress_forces="direct",
+    )
+    assert net.force_head is not None
+    with torch.no_grad():
+        net.head.lin2.weight *= 0.02
+        net.force_head.last[-1].weight *= 0.2
+    return net
+
+
+def chosen_rate(config: Config, task: Task, quiet: bool) -> float:
+    """The rate that leaves the smallest energy error on a tenth of the structures to learn from, by the network without symmetry.
+
+    Each is tried for a third of the time; all strategies train with it.
+    """
+    held = max(1, len(task.train) // 10)
+    parts = [_together(task.train[i : i + 20]) for i in range(0, held, 20)]
+    inner = replace(task, train=task.train[held:], test=parts)
+
+    def tried(rate: float) -> float:
+        net = fresh(config, config.seed)
+        try:
+            learn(net, inner, replace(config, lr=rate, seconds=config.seconds / 3), config.seed, f"rate {rate:g}", quiet)
+        except ArgumentError:  # the loss was not finite
+            return math.inf
+        return evaluate(net, inner)[0]
+
+    return min(RATES, key=tried)
+
+
+def curve(config: Config, quiet: bool) -> Crossover:
+    """Errors over the number of structures to learn from, of stochastic frames and of the ridge, with every seed on others of them."""
+    pool = make_pool(replace(config, train=PLACES[-1]))
+    frames, ridge = f"{STOCHASTIC}, {config.seconds:g} s", "ridge on counts, distances, densities"
+    curves: dict[str, list[list[float]]] = {frames: [], ridge: []}
+    for place in PLACES:
+        rate, ours, theirs = 0.0, list[float](), list[float]()
+        for seed in range(config.seed, config.seed + max(3, config.seeds)):
+            order = torch.randperm(PLACES[-1], generator=torch.Generator().manual_seed(seed))[:place]
+            task = pool.task(order)
+            here = replace(config, train=place)
+            rate = rate or chosen_rate(here, task, quiet)
+            model, judged = strategies(lambda: fresh(here, seed))[STOCHASTIC]  # noqa: B023
+            learn(model, task, replace(here, lr=rate), seed, f"{place} structures", quiet)
+            ours.append(evaluate(judged, task)[0])
+            theirs.append(task.ridge_error)
+        curves[frames].append(ours)
+        curves[ridge].append(theirs)
+    return Crossover(
+        "structures to learn from", PLACES, "mean absolute error of energies, eV", "lower", frames, curves, log_y=True,
+        note=f"{config.test} test structures. Rates of the network and penalties of the ridge are chosen on held-out structures.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -229,38 +336,25 @@ class Row:
     symmetry: SymmetryReport
     epochs: float
     seconds_per_epoch: float
-    start: float
 
 
 def compare(config: Config, task: Task, seed: int, quiet: bool) -> dict[str, Row]:
     """Every strategy with one seed."""
 
     def network() -> FAENet:
-        torch.manual_seed(seed)
-        return FAENet(
-            cutoff=config.cutoff,
-            hidden_channels=config.hidden,
-            num_filters=config.filters,
-            num_interactions=config.interactions,
-            num_gaussians=config.gaussians,
-            tag_hidden_channels=min(32, config.hidden // 6),
-            pg_hidden_channels=min(32, config.hidden // 6),
-            # Sums over atoms grow with the structure; normalisation over its atoms hides its size.
-            graph_norm=False,
-            skip_co="add",
-            regress_forces="direct",
-        )
+        return fresh(config, seed)
 
     rows = {}
     group = AxialE("z")
     for name, (trained, judged) in strategies(network).items():
-        start = evaluate(judged, task)[0]
         steps, used = learn(trained, task, config, seed, name, quiet)
         energy, forces = evaluate(judged, task)
         inp, _ = network().records(group)
-        found = symmetry_report(judged, [task.test[0][0]], group, inp, elements=2, generator=torch.Generator().manual_seed(seed))
+        found = symmetry_report(
+            judged, [task.test[0][0].record()], group, inp, elements=2, generator=torch.Generator().manual_seed(seed)
+        )
         epochs = steps * config.batch / len(task.train)
-        rows[name] = Row(energy, forces, found, epochs, used / max(epochs, 1e-9), start)
+        rows[name] = Row(energy, forces, found, epochs, used / max(epochs, 1e-9))
     return rows
 
 
@@ -277,14 +371,16 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
             "filters": 192,
             "interactions": 5,
         }
-        config = Config(**{**vars(config), **sizes, "gaussians": 64, "seconds": 10_800.0})
+        config = Config(**{**vars(config), **sizes, "gaussians": 64, "seconds": 10_800.0, "lr": config.lr or 2e-3})
     with one_thread():
         task = make_task(config)
+        config = replace(config, lr=config.lr or chosen_rate(config, task, quiet))
         runs = [compare(config, task, seed, quiet) for seed in range(config.seed, config.seed + config.seeds)]
-    return _outcome(config, task, runs, time.perf_counter() - started)
+        along = curve(config, quiet) if config.curve else None
+    return _outcome(config, task, runs, along, time.perf_counter() - started)
 
 
-def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: float) -> Outcome:
+def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], along: Crossover | None, seconds: float) -> Outcome:
     names = list(runs[0])
 
     def each(name: str, read: Callable[[Row], float]) -> list[float]:
@@ -302,14 +398,15 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
     def mostly(better: Callable[[dict[str, Row]], bool]) -> bool:
         return sum(map(better, runs)) * 3 >= 2 * len(runs)
 
-    scale = f"{config.train} structures, {config.seconds:.0f} CPU seconds, {config.seeds} seed{'s' * (config.seeds > 1)}"
+    scale = f"{config.train} structures, {config.seconds:.0f} CPU seconds, {'one seed' if config.seeds == 1 else f'{config.seeds} seeds'}, "
+    scale += f"rate {config.lr:g}"
     claims = [
         Claim(
             "on the same time stochastic frames have at most 0.97 times the energy error of no symmetry",
             "errors fall",
-            mean[STOCHASTIC],
+            repeated(energy[STOCHASTIC]),
             mostly(lambda rows: rows[STOCHASTIC].energy <= 0.97 * rows[NONE].energy),
-            baseline=mean[NONE],
+            baseline=repeated(energy[NONE]),
             scale=scale,
             unit="eV",
             source=f"{SOURCE}, ablations",
@@ -318,9 +415,9 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
         Claim(
             "and at most 1.05 times that of random rotations",
             "lower errors",
-            mean[STOCHASTIC],
+            repeated(energy[STOCHASTIC]),
             mostly(lambda rows: rows[STOCHASTIC].energy <= 1.05 * rows[AUGMENTED].energy),
-            baseline=mean[AUGMENTED],
+            baseline=repeated(energy[AUGMENTED]),
             scale=scale,
             unit="eV",
             source=f"{SOURCE}, ablations",
@@ -329,7 +426,7 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
         Claim(
             "stochastic frames from the lattice have at most 0.97 times the error of no symmetry and of random rotations",
             None,
-            mean[LATTICE],
+            repeated(energy[LATTICE]),
             mostly(lambda rows: rows[LATTICE].energy <= 0.97 * min(rows[NONE].energy, rows[AUGMENTED].energy)),
             baseline=min(mean[NONE], mean[AUGMENTED]),
             scale=scale,
@@ -392,6 +489,7 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
             "composition_fit": task.fit_error,
             "ridge": task.ridge_error,
             "scale": task.scale,
+            **({} if along is None else {"crossover": along.as_dict()}),
         },
         sections=[
             Section(
@@ -413,7 +511,8 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Row]], seconds: fl
                         caption=f"A fit to the composition alone has {task.fit_error:.3f} eV.",
                     )
                 ],
-            )
+            ),
+            *([] if along is None else [along.section()]),
         ],
         seconds=seconds,
         rivals=[_rival(config, task, energy, scale)],

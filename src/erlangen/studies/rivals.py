@@ -209,10 +209,11 @@ class VectorRidge:
         alpha: of the ridge, for columns of mean square one.
         count: vectors for each point; rows are ``[points, count, dimension]``, flat, and ``[points, dimension]``.
         dimension: of the space.
+        first: how many of the vectors are used; by default all.
     """
 
-    def __init__(self, alpha: float, count: int, dimension: int = 3) -> None:
-        self.alpha, self.count, self.dimension = alpha, count, dimension
+    def __init__(self, alpha: float, count: int, dimension: int = 3, first: int | None = None) -> None:
+        self.alpha, self.count, self.dimension, self.first = alpha, count, dimension, first
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> VectorRidge:
         from sklearn.linear_model import Ridge
@@ -226,7 +227,8 @@ class VectorRidge:
         return self.ridge.predict(self._rows(x) / self.scale).reshape(len(x), -1)
 
     def _rows(self, x: np.ndarray) -> np.ndarray:
-        return np.moveaxis(x.reshape(len(x), -1, self.count, self.dimension), 2, 3).reshape(-1, self.count)
+        some = x.reshape(len(x), -1, self.count, self.dimension)[:, :, : self.first]
+        return np.moveaxis(some, 2, 3).reshape(-1, some.shape[2])
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,7 @@ class Charges:
         ridge: of ridge regression on vectors made by hand.
         law_seconds, ridge_seconds: CPU seconds.
         settings: of the ridge.
+        vectors: how many the ridge could use.
     """
 
     law: Tensor
@@ -245,6 +248,7 @@ class Charges:
     law_seconds: float
     ridge_seconds: float
     settings: str
+    vectors: int = 65
 
     def beside(self, method: str, measured: Any, seconds: float, scale: str) -> list[Rival]:
         """The rows of both beside a method and its mean squared error; the law first."""
@@ -256,16 +260,17 @@ def beside(runs: Sequence[Charges], method: str, measured: Any, seconds: float, 
     law, ridge = (repeated([float(errors.mean()) for errors in kind]) for kind in zip(*((r.law, r.ridge) for r in runs)))
     took = [sum(times) / len(runs) for times in zip(*((r.law_seconds, r.ridge_seconds) for r in runs))]
     quantity, first = "mean squared error of positions", runs[0].settings
+    ridge_name = f"ridge regression on {runs[0].vectors} equivariant vectors"
     return [
         Rival("the law itself, integrated", method, quantity, measured, law, "lower", seconds, took[0], "steps of 1e-3", scale,
               note="a user who knows the law needs no data"),
-        Rival("ridge regression on 65 equivariant vectors", method, quantity, measured, ridge, "lower", seconds, took[1], first,
+        Rival(ridge_name, method, quantity, measured, ridge, "lower", seconds, took[1], first,
               scale, note="for a user who does not know the law"),
     ]  # fmt: skip
 
 
 def charges(
-    now: Mapping[str, Tensor], later: Tensor, test_now: Mapping[str, Tensor], test_later: Tensor, *, seed: int = 0
+    now: Mapping[str, Tensor], later: Tensor, test_now: Mapping[str, Tensor], test_later: Tensor, *, seed: int = 0, degree: int = 1
 ) -> Charges:
     """Rivals on the benchmark of :func:`erlangen.fields.mechanics.nbody`.
 
@@ -273,6 +278,7 @@ def charges(
         now, later: parts by name of the training systems, as :func:`erlangen.fields.mechanics.bodies` gives them, and positions later.
         test_now, test_later: of the test systems.
         seed: of what is held out for the ridge.
+        degree: of the ridge's vectors, the highest one to choose from (:func:`erlangen.fields.mechanics.vectors_of_bodies`).
 
     >>> from erlangen.fields.mechanics import bodies, nbody
     >>> train, test = nbody("train", 60), nbody("test", 20)
@@ -288,19 +294,24 @@ def charges(
     state = (test_now["pos"], test_now["vel"], test_now["charge"].squeeze(-1))
     law = n_body(initial=state, input_frame=0, target_frame=9).target
     spent = time.process_time() - started
-    x = vectors_of_bodies(**now)
-    shape = x.shape[2]
-    candidates = {f"alpha {a:g}": lambda a=a: VectorRidge(a, shape) for a in (1e-4, 1e-2, 1.0, 10.0, 100.0)}
+    x, plain = vectors_of_bodies(**now, degree=degree), vectors_of_bodies(**{n: p[:1] for n, p in now.items()}).shape[2]
+    count = x.shape[2]
+    candidates = {
+        f"{first} vectors, alpha {a:g}": lambda a=a, first=first: VectorRidge(a, count, first=first)
+        for first in sorted({plain, count})
+        for a in (1e-4, 1e-2, 1.0, 10.0, 100.0, *((1e3, 1e4) if degree > 1 else ()))
+    }
     found = simplest(
         candidates, x, (later - now["pos"]).flatten(1), seed=seed  # type: ignore[arg-type]
     )  # fmt: skip
-    ridge = test_now["pos"] + found.predict(vectors_of_bodies(**test_now)).unflatten(1, test_now["pos"].shape[1:])
+    ridge = test_now["pos"] + found.predict(vectors_of_bodies(**test_now, degree=degree)).unflatten(1, test_now["pos"].shape[1:])
     return Charges(
         (law - test_later).square().mean((1, 2)),
         (ridge - test_later).square().mean((1, 2)),
         spent,
         time.process_time() - started - spent,
         found.settings,
+        count,
     )
 
 

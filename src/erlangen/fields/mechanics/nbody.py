@@ -73,7 +73,7 @@ def bodies(state: Tensor) -> dict[str, Tensor]:
     return {"pos": state[..., :3], "vel": state[..., 3:6], "charge": state[..., 6:]}
 
 
-def vectors_of_bodies(pos: Tensor, vel: Tensor, charge: Tensor) -> Tensor:
+def vectors_of_bodies(pos: Tensor, vel: Tensor, charge: Tensor, *, degree: int = 1) -> Tensor:
     """65 vectors for each body that rotations turn along and translations leave alone, ``[*, B, 65, 3]``: made by hand.
 
     Its velocity, and sums over the others of the difference of positions, the difference of velocities, and the part of the latter
@@ -82,17 +82,26 @@ def vectors_of_bodies(pos: Tensor, vel: Tensor, charge: Tensor) -> Tensor:
 
     Args:
         pos, vel, charge: as :func:`bodies` gives them.
+        degree: 2 for all of them times one and times five numbers that no motion changes, 390 in all, the 65 first: the body's speed, and
+            sums over the others of the inverse distance, softened as above, with and without the product of the charges.
 
-    >>> vectors_of_bodies(**bodies(nbody("train", count=2).x)).shape
-    torch.Size([2, 5, 65, 3])
+    Raises:
+        ArgumentError: another degree.
+
+    >>> now = bodies(nbody("train", count=2).x)
+    >>> vectors_of_bodies(**now).shape, vectors_of_bodies(**now, degree=2).shape
+    (torch.Size([2, 5, 65, 3]), torch.Size([2, 5, 390, 3]))
     """
+    if degree not in (1, 2):
+        raise ArgumentError("degree", "1 or 2", repr(degree))
     apart, relative = (part.unsqueeze(-2) - part.unsqueeze(-3) for part in (pos, vel))
     square = apart.square().sum(-1, keepdim=True)
     other = 1 - torch.eye(pos.shape[-2], dtype=pos.dtype, device=pos.device).unsqueeze(-1)
     products = (charge * charge.mT).unsqueeze(-1)
-    found = [vel]
+    found, numbers = [vel], [torch.ones_like(charge), vel.norm(dim=-1, keepdim=True)]
     for soft in (0.3, 1.0):
         distance = (square + soft**2).sqrt()
+        numbers += [(weight / distance).sum(-2) for weight in (other, other * products)]
         ways = [
             apart,
             relative,
@@ -101,4 +110,7 @@ def vectors_of_bodies(pos: Tensor, vel: Tensor, charge: Tensor) -> Tensor:
         for power in range(4):
             for weight in (other * products / distance**power, other / distance**power):
                 found += [(weight * way).sum(-2) for way in ways]
-    return torch.stack(found, -2)
+    vectors = torch.stack(found, -2)
+    if degree == 1:
+        return vectors
+    return torch.cat([number.unsqueeze(-1) * vectors for number in numbers], -2)

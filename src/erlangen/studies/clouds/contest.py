@@ -131,10 +131,10 @@ class Contest:
         """Train and measure one after the other, each with so many seeds."""
         return [self.row(contender, seconds, seeds, quiet) for contender in contenders]
 
-    def row(self, contender: Contender, seconds: float, seeds: int, quiet: bool) -> Row:
-        """Choose the rate with the first seed, train with it and every seed for all of the time, measure."""
+    def row(self, contender: Contender, seconds: float, seeds: int, quiet: bool, rate: float | None = None) -> Row:
+        """Choose the rate with the first seed where none is given, train with it and every seed for all of the time, measure."""
         steps = steps_within(seconds, self.new(contender), self.flat(self.learn), self.loss(), self.settings(RATES[0], 1))
-        rate = self.rate(contender, steps, quiet)
+        rate = rate or self.rate(contender, steps, quiet)
         each = [replace(self, seed=self.seed + k).once(contender, rate, steps, quiet) for k in range(seeds)]
         return Row(
             contender.name,
@@ -205,7 +205,7 @@ class Contest:
 
     def settings(self, rate: float, steps: int) -> TrainingConfig:
         one = TrainingConfig(batch_size=self.batch, lr=rate, weight_decay=0.0, clip=1.0, seed=self.seed)
-        return replace(one, steps=steps, warmup=steps // 10, evaluate_every=max(1, steps // 20))
+        return replace(one, steps=steps, warmup=steps // 10, evaluate_every=max(1, steps // 10))
 
     def loss(self) -> Callable[..., Tensor]:
         """The mean square; in training the data are moved at random, which changes nothing for what is equivariant."""

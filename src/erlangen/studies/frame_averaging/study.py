@@ -25,8 +25,12 @@ class Config:
     """Graphs: random initialisations that separate pairs."""
     steps: int = 1500
     """Graphs: optimisation steps on the labels of hard pairs."""
+    seeds: int = 3
+    """Bodies: runs, each with other systems and weights; graphs and normals are run once."""
+    curve: bool = False
+    """Bodies: errors over the number of systems to learn from, beside ridge regression, too."""
     seed: int = 0
-    """Of data, weights and batches."""
+    """Of data, weights and batches; the first one."""
     full: bool = False
     """The source's scale: 3000 systems and 1000 epochs, 100 initialisations, more solids and steps."""
 
