@@ -132,3 +132,15 @@ def test_vectors_of_bodies_turn_along():
     assert torch.allclose(vectors_of_bodies(**act.act(g, x)), G.vector.act(g, found.flatten(1, 2)).reshape(found.shape), atol=1e-9)
     swap = torch.tensor([1, 0, 2, 3, 4])
     assert torch.allclose(vectors_of_bodies(**{name: part[:, swap] for name, part in x.items()}), found[:, swap], atol=1e-9)
+
+
+def test_vectors_of_degree_two_turn_along_and_begin_with_those_of_degree_one():
+    G, x = er.E(3), bodies(nbody("train", 4).x)
+    act = er.actions.Record({"pos": G.point, "vel": G.vector, "charge": G.scalar})
+    g = G.sample(4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = vectors_of_bodies(**x, degree=2)
+    assert torch.equal(found[..., :65, :], vectors_of_bodies(**x))
+    moved = vectors_of_bodies(**act.act(g, x), degree=2)
+    assert torch.allclose(moved, G.vector.act(g, found.flatten(1, 2)).reshape(found.shape), atol=1e-8)
+    with pytest.raises(ArgumentError, match="'degree'"):
+        vectors_of_bodies(**x, degree=3)

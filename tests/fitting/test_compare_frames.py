@@ -111,6 +111,27 @@ def test_equal_seconds_give_full_frames_fewer_steps(monkeypatch):
     assert "CPU seconds" in out.budget
 
 
+def test_rates_are_chosen_on_validation_data_for_each_way():
+    """Fitting a constant within ten steps takes the large rate; on validation data that ask for what is there at the start, the small."""
+
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.by = nn.Parameter(torch.zeros(1))
+
+        def forward(self, x):
+            return self.by.expand(len(x), 1)
+
+    x, one = made()[0], torch.ones(96, 1)
+    few = TrainingConfig(steps=50, batch_size=32, weight_decay=0.0)
+    options = {"test": (x, one), "frames": {"one": SignFixed()}, "config": few, "rates": (1e-3, 0.1), "quiet": True}
+    found = compare_frames(Constant(), (x, one), G.vector, G.scalar, validation=(x, one), **options)
+    assert {row.lr for row in found.rows} == {0.1}
+    assert {row.steps for row in found.rows} == {50}
+    found = compare_frames(Constant(), (x, one), G.vector, G.scalar, validation=(x, 0 * one), **options)
+    assert {row.lr for row in found.rows} == {1e-3}
+
+
 def test_tables_and_dictionaries(found):
     text = str(found)
     assert all(word in text for word in ("Principal", "moved data", "30 steps each"))
@@ -156,6 +177,7 @@ def test_errors_name_what_is_wrong():
         ("frames", {"frames": {"plain": Principal()}}),
         ("baselines", {"frames": {}, "baselines": ()}),
         ("baselines", {"baselines": ("nobody",)}),
+        ("validation", {"rates": (1e-3, 1e-2)}),
         ("frame", {"frames": {"graphs": er.frames.Spectral()}}),
     ):
         with pytest.raises(ArgumentError, match=f"argument '{argument}'"):

@@ -277,9 +277,11 @@ def fresh(config: Config, seed: int) -> FAENet:
         regress_forces="direct",
     )
     assert net.force_head is not None
+    last = net.force_head.last[-1]
+    assert isinstance(last, nn.Linear)
     with torch.no_grad():
         net.head.lin2.weight *= 0.02
-        net.force_head.last[-1].weight *= 0.2
+        last.weight *= 0.2
     return net
 
 

@@ -294,8 +294,12 @@ def charges(
     state = (test_now["pos"], test_now["vel"], test_now["charge"].squeeze(-1))
     law = n_body(initial=state, input_frame=0, target_frame=9).target
     spent = time.process_time() - started
-    x, plain = vectors_of_bodies(**now, degree=degree), vectors_of_bodies(**{n: p[:1] for n, p in now.items()}).shape[2]
-    count = x.shape[2]
+
+    def vectors(of: Mapping[str, Tensor], degree: int = degree) -> Tensor:
+        return vectors_of_bodies(of["pos"], of["vel"], of["charge"], degree=degree)
+
+    x = vectors(now)
+    count, plain = x.shape[2], vectors({name: part[:1] for name, part in now.items()}, 1).shape[2]
     candidates = {
         f"{first} vectors, alpha {a:g}": lambda a=a, first=first: VectorRidge(a, count, first=first)
         for first in sorted({plain, count})
@@ -304,7 +308,7 @@ def charges(
     found = simplest(
         candidates, x, (later - now["pos"]).flatten(1), seed=seed  # type: ignore[arg-type]
     )  # fmt: skip
-    ridge = test_now["pos"] + found.predict(vectors_of_bodies(**test_now, degree=degree)).unflatten(1, test_now["pos"].shape[1:])
+    ridge = test_now["pos"] + found.predict(vectors(test_now)).unflatten(1, test_now["pos"].shape[1:])
     return Charges(
         (law - test_later).square().mean((1, 2)),
         (ridge - test_later).square().mean((1, 2)),

@@ -15,7 +15,7 @@ class Config:
 
     part: Literal["nbody", "forces"] = "nbody"
     """Which of the two tasks."""
-    seconds: float = 12.0
+    seconds: float = 7.0
     """CPU seconds for a training of each; finding its learning rate takes four fifths of that besides."""
     samples: int = 1000
     """Systems or frames of the trajectory to learn from."""

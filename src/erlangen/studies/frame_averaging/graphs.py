@@ -215,7 +215,7 @@ def by_certificates(a: Tensor, missed: int, seconds: float, origin: str) -> list
 def _report(numbers: dict[str, Any], origin: str, inits: int, rivals: list[Rival]) -> Part:
     missed, moves, right = numbers["not separated"], numbers["change under relabelling"], numbers["accuracy"]
     hard = numbers["pairs that 1-WL cannot tell apart"]
-    scale = f"{origin}: {numbers['graphs']}; {inits} random networks"
+    scale = f"{origin}: {numbers['graphs']}; {inits} random networks, one seed"
     claims = [
         Claim(
             "message passing misses every pair that 1-WL cannot tell apart",
@@ -252,7 +252,7 @@ def _report(numbers: dict[str, Any], origin: str, inits: int, rivals: list[Rival
             "50 % on EXP",
             right[GIN],
             abs(right[GIN] - 0.5) <= 0.05,
-            scale="disjoint pairs, new random orders at every step and for the accuracy",
+            scale="disjoint pairs, new random orders at every step and for the accuracy; one seed",
             source=SOURCE,
             key="labels-learned",
         ),

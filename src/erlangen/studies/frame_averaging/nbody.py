@@ -79,7 +79,7 @@ def run(config: Config, quiet: bool) -> Part:
 def systems(config: Config, seed: int) -> tuple[Data, Data]:
     """Systems to learn from and to judge by, in single precision."""
     count = 3000 if config.full else config.samples or 2000
-    drawn = nbody("train", count, seed), nbody("test", max(1, count // (2 if config.full else 4)), seed)
+    drawn: list[Any] = [nbody("train", count, seed), nbody("test", max(1, count // (2 if config.full else 4)), seed)]
     learn, test = ((bodies(data.x.float()), bodies(data.y.float())["pos"]) for data in drawn)
     return learn, test
 

@@ -178,7 +178,7 @@ def run(config: Config, quiet: bool) -> Part:
     numbers["error"] = errors
     simple = planes(train_parts, turned)
     numbers["planes"] = list(simple)
-    scale = f"{count} training and {len(test.points)} test parts, {seconds:g} CPU seconds for each training"
+    scale = f"{count} training and {len(test.points)} test parts, {seconds:g} CPU seconds for each training, one seed"
     rival = Rival(
         "the flattest plane through neighbours", "the network over frames of neighbourhoods", "error of normals on turned parts",
         errors[LOCAL][1], simple[0], "lower", seconds, simple[1], simple[2], scale, note="no training; it takes surfaces to be flat nearby",
