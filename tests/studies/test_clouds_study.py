@@ -8,6 +8,7 @@ import torch
 import erlangen as er
 from erlangen.fields.molecules import trajectory
 from erlangen.studies.clouds import STUDY, Config, forces, nbody
+from erlangen.studies.clouds import curve as curves
 from erlangen.studies.clouds.contest import RATES, Contender, Contest, Row
 from erlangen.studies.clouds.tensors import all_pairs
 
@@ -36,6 +37,14 @@ def test_both_tasks_keep_the_contract(checked, part):
         assert 0 < rivals[0] < 600  # of 40 frames; 89 of 1000
     assert claims["moved-same"].holds
     assert ("peer" in claims) == (importlib.util.find_spec("e3nn") is not None)
+
+
+def test_the_curve_has_a_value_of_every_seed_at_every_place(monkeypatch):
+    monkeypatch.setattr(curves, "PLACES", (20, 40))
+    found = curves.curve(Config(**TINY), nbody.contest, nbody.contenders, 0.05, quiet=True)
+    assert found.places == (20, 40)
+    assert set(found.rivals) == {curves.EGNN, curves.RIDGE}
+    assert all(len(set(values)) == 2 for curve in found.curves.values() for values in curve)
 
 
 def seeded(make):

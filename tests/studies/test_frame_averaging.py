@@ -9,7 +9,6 @@ import erlangen as er
 from erlangen.datasets.graphs import connected_graphs
 from erlangen.errors import ArgumentError
 from erlangen.studies.frame_averaging import STUDY, Config, graphs, nbody, normals
-from erlangen.studies.frame_averaging import curve as curves
 from erlangen.testing import check_outcome
 from erlangen.training import steps_within
 
@@ -29,15 +28,6 @@ def test_charged_bodies_keep_the_contract(checked):
     law, ridge = [claim.baseline for claim in outcome.claims if claim.key == "rival"]
     assert law.value < 1e-4  # close encounters make more of rounding to float32
     assert ridge.value < 1.0
-
-
-def test_the_curve_has_a_value_of_every_seed_at_every_place(monkeypatch):
-    monkeypatch.setattr(curves, "PLACES", (20, 40))
-    monkeypatch.setattr(curves, "TEST", 20)
-    found = curves.curve(Config(seeds=2), 0.05, quiet=True)
-    assert found.places == [20, 40]
-    assert set(found.rivals) == {curves.EGNN, curves.RIDGE}
-    assert all(len(set(values)) == 2 for curve in found.curves.values() for values in curve)
 
 
 def test_the_plain_predictor_is_not_equivariant_but_translation_moves_it_along():

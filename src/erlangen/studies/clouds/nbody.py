@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from erlangen.nn import EGNN, PONITA, PairGNN, Vector2VectorAttention, VectorAtt
 from erlangen.nn.perceptron import perceptron
 from erlangen.studies.base import Part
 from erlangen.studies.clouds.contest import Contender, Contest, Row, closed_form
+from erlangen.studies.clouds.curve import curve
 from erlangen.studies.clouds.study import Config
 from erlangen.studies.clouds.tensors import Tensors, all_pairs
 from erlangen.studies.clouds.verdicts import part_of, shown
@@ -171,6 +173,10 @@ def run(config: Config, quiet: bool) -> Part:
     )
     simple = charges(*task.learn, *task.test, seed=config.seed)
     missing = "" if any(c.name == PEER for c in taking_part) else "e3nn is not installed (extra `bench`)"
-    return part_of("Charged bodies", ABOUT, taking_part, rows, straight(task), quantity="mean squared error", unit="", scale=scale,
+    part = part_of("Charged bodies", ABOUT, taking_part, rows, straight(task), quantity="mean squared error", unit="", scale=scale,
                    peer=PEER, missing=missing,
                    beside=lambda best: beside([simple], best.name, shown(best), best.seconds, scale))  # fmt: skip
+    if not config.curve:
+        return part
+    along = curve(config, contest, contenders, seconds, quiet)
+    return replace(part, sections=[*part.sections, along.section()], numbers={**part.numbers, "crossover": along.as_dict()})

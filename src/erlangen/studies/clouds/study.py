@@ -27,6 +27,8 @@ class Config:
     """Widths of all networks, relative to their own."""
     seeds: int = 3
     """Trainings of each, on the same data."""
+    curve: bool = False
+    """Bodies: errors over the number of systems to learn from (100 to 3000), beside ridge regression, too."""
     seed: int = 0
     """Of data; the first one of weights and batches."""
     full: bool = False

@@ -13,9 +13,8 @@ import erlangen as er
 from erlangen.fields.mechanics import bodies, nbody
 from erlangen.fitting.compare_frames import FrameRow, compare_frames
 from erlangen.nn import EGNN, PairGNN
-from erlangen.reporting import Claim, Crossover, Section, Table, format_value, repeated
+from erlangen.reporting import Claim, Section, Table, format_value, repeated
 from erlangen.studies.base import ONLY_FULL, Part
-from erlangen.studies.frame_averaging.curve import curve
 from erlangen.studies.frame_averaging.study import Config
 from erlangen.studies.rivals import Charges, beside, charges
 from erlangen.symmetrize import Principal, SignFixed, Stochastic
@@ -72,8 +71,7 @@ def run(config: Config, quiet: bool) -> Part:
             if not found or name in SEEDED:
                 found.append(one(name, config, seed, learn, test, found[0].row if found else None, quiet))
     simple = [charges(*learn, *test, seed=seed, degree=2) for seed, (learn, test) in zip(seeds, ready)]
-    along = curve(config, config.seconds or SECONDS, quiet) if config.curve else None
-    return _report(config, each, [test for _, test in ready], simple, along)
+    return _report(config, each, [test for _, test in ready], simple)
 
 
 def systems(config: Config, seed: int) -> tuple[Data, Data]:
@@ -128,9 +126,7 @@ def one(name: str, config: Config, seed: int, learn: Data, test: Data, first: Fr
         return Reached(row, float((model(**test[0]) - test[1]).square().mean((1, 2)).median()))
 
 
-def _report(
-    config: Config, each: dict[str, list[Reached]], tests: list[Data], simple: list[Charges], along: Crossover | None
-) -> Part:
+def _report(config: Config, each: dict[str, list[Reached]], tests: list[Data], simple: list[Charges]) -> Part:
     samples, count = 3000 if config.full else config.samples or 2000, len(tests[0][1])
     rows: list[list[Any]] = []
     numbers: dict[str, Any] = {}
@@ -201,9 +197,6 @@ def _report(
     caption = f"{scale}; of {FIXED} and {FULL} one. A straight line has {format_value(repeated(line))}."
     numbers["straight line"] = {"error": line}
     sections = [Section("Charged bodies", ABOUT, tables=[Table("Positions 1000 steps later", heads, rows, caption=caption)])]
-    if along is not None:
-        sections.append(along.section())
-        numbers["crossover"] = along.as_dict()
     said = {"stochastic frames": SFA, AUGMENTED: AUGMENTED, "no frame": GNN, FULL: FULL, "EGNN": "EGNN"}
     reached = ", ".join(f"{word} {format_value(repeated(numbers[name]['moved']))}" for word, name in said.items())
     return Part(

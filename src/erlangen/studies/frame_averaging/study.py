@@ -27,8 +27,6 @@ class Config:
     """Graphs: optimisation steps on the labels of hard pairs."""
     seeds: int = 3
     """Bodies: runs, each with other systems and weights; graphs and normals are run once."""
-    curve: bool = False
-    """Bodies: errors over the number of systems to learn from, beside ridge regression, too."""
     seed: int = 0
     """Of data, weights and batches; the first one."""
     full: bool = False

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import torch
+from torch import Tensor
 
 from erlangen.reporting import Crossover
-from erlangen.studies.clouds import Config as Task
-from erlangen.studies.clouds.nbody import contenders, contest
-from erlangen.studies.frame_averaging.study import Config
+from erlangen.studies.clouds.contest import Contender, Contest
+from erlangen.studies.clouds.study import Config
 from erlangen.studies.rivals import charges
 
 PLACES = (100, 300, 1000, 3000)
 FRAMES, EGNN, RIDGE = "network over frames", "EGNN", "ridge on equivariant vectors"
-#: The contenders of the study of clouds that take part, and what they are called here.
+#: The contenders that take part, and what they are called here.
 NETWORKS = {"plain, frames": FRAMES, "EGNN": EGNN}
 HELD = 0.2
 TEST = 500
 
 
-def curve(config: Config, seconds: float, quiet: bool) -> Crossover:
+def curve(
+    config: Config,
+    contest: Callable[[Config], Contest],
+    contenders: Callable[[dict[str, Tensor], float], list[Contender]],
+    seconds: float,
+    quiet: bool,
+) -> Crossover:
     """Errors at every place, with every seed on other systems.
 
     Of the systems at a place networks hold out a fifth, by which weights and, with the first seed, the learning rate are chosen; the
     ridge holds out a quarter for its degree and penalty, and learns from all of them in the end.
     """
-    places = [place for place in PLACES if not config.samples or place <= config.samples]
-    curves: dict[str, list[list[float]]] = {name: [[] for _ in places] for name in (FRAMES, EGNN, RIDGE)}
-    for at, place in enumerate(places):
+    curves: dict[str, list[list[float]]] = {name: [[] for _ in PLACES] for name in (FRAMES, EGNN, RIDGE)}
+    for at, place in enumerate(PLACES):
         held, rates = round(HELD * place), dict[str, float]()
         for seed in range(config.seed, config.seed + config.seeds):
-            task = contest(Task(samples=place - held, held=held, test=TEST, seed=seed))
-            for contender in contenders(task.learn[0], 1.0):
+            task = contest(replace(config, samples=place - held, held=held, test=TEST, seed=seed, full=False))
+            for contender in contenders(task.learn[0], config.size):
                 if name := NETWORKS.get(contender.name):
                     row = task.row(contender, seconds, 1, quiet, rates.get(name))
                     rates[name] = row.rate
@@ -39,7 +47,7 @@ def curve(config: Config, seconds: float, quiet: bool) -> Crossover:
             learn = {part: torch.cat([x[part], x_held[part]]) for part in x}, torch.cat([y, y_held])
             curves[RIDGE][at].append(float(charges(*learn, *task.test, seed=seed, degree=2).ridge.mean()))
     return Crossover(
-        "systems to learn from", places, "mean squared error of positions", "lower", FRAMES, curves, log_y=True,
+        "systems to learn from", PLACES, "mean squared error of positions", "lower", FRAMES, curves, log_y=True,
         note=f"Networks: {seconds:g} CPU seconds for each training, learning rates and weights chosen on a fifth of the systems. Ridge: 65 "
         f"or 390 vectors made by hand, degree and penalty chosen on a quarter. {TEST} test systems for each of {config.seeds} seeds; "
         "nobody knows the law.",
