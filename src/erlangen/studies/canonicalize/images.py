@@ -78,7 +78,7 @@ def run(config: Config, quiet: bool) -> Part:
         return part
     from erlangen.studies.canonicalize.along_samples import along_samples
 
-    found = along_samples(config, quiet)
+    found = along_samples(config, quiet, seconds=config.seconds or 4.0)
     numbers = part.numbers | {"crossover": found.as_dict()}
     return dataclasses.replace(part, sections=[*part.sections, found.section()], numbers=numbers)
 
