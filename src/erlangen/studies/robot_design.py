@@ -242,7 +242,6 @@ def _claims(
     found, none, whole = (middle[arm] for arm in ("search", "no symmetry", "D_n"))
     loose = middle["unstructured"]
     each = "; ".join(f"{arm} {format_value(repeated([d.value for d in designs]), 'm')}" for arm, designs in made.items())
-    scale = f"{scale}; mean and deviation: {each}"
     claims = [
         Claim(
             STUDY.claims["engine"], None, max(symmetric["turns"], symmetric["reflections"]), symmetric, unit="m",
@@ -250,7 +249,7 @@ def _claims(
         ),
         Claim(
             STUDY.claims["structure"], "better, no figures", found, found >= loose, baseline=loose, unit="m", scale=scale, source=SOURCE,
-            key="structure", note="medians; the baseline looks at two random subgroups in each epoch",
+            key="structure", note=f"medians; the baseline looks at two random subgroups in each epoch; mean and deviation: {each}",
         ),
     ]  # fmt: skip
     if config.task == ISOTROPIC:
