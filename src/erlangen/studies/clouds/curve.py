@@ -13,7 +13,7 @@ from erlangen.studies.clouds.contest import Contender, Contest
 from erlangen.studies.clouds.study import Config
 from erlangen.studies.rivals import charges
 
-PLACES = (100, 300, 1000, 3000)
+PLACES = (100, 300, 1000)
 FRAMES, EGNN, RIDGE = "network over frames", "EGNN", "ridge on equivariant vectors"
 #: The contenders that take part, and what they are called here.
 NETWORKS = {"plain, frames": FRAMES, "EGNN": EGNN}

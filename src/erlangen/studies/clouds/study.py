@@ -28,7 +28,7 @@ class Config:
     seeds: int = 3
     """Trainings of each, on the same data."""
     curve: bool = False
-    """Bodies: errors over the number of systems to learn from (100 to 3000), beside ridge regression, too."""
+    """Bodies: errors over the number of systems to learn from (100 to 1000), beside ridge regression, too."""
     seed: int = 0
     """Of data; the first one of weights and batches."""
     full: bool = False
