@@ -106,10 +106,11 @@ def scores(nets: dict[str, nn.Sequential], setting: Setting, config: Config, not
     for name, net in nets.items():
         for explainer, costly in explainers(net, setting, config.seed):
             note()
-            every = not costly or (exact_is_cheap and name == INVARIANT and explainer.name != "KernelShap")
+            every = name == INVARIANT and (not costly or (exact_is_cheap and explainer.name != "KernelShap"))
             # A costly one (as many evaluations as there are entries, or a solver for each datum) on half of the data.
-            x, y = (part[: max(2, config.explained // (2 if costly else 1))] for part in setting.test)
-            verdict = score(net, explainer, setting, (x, y), None if every else config.draws, config.seed)
+            x, y = (part[: max(2, config.explain // (2 if costly else 1))] for part in setting.test)
+            draws = config.draws if costly else 4 * config.draws
+            verdict = score(net, explainer, setting, (x, y), None if every else draws, config.seed)
             answer = guarantee(explainer, net, setting.inp, x)
             found.append(Scored(name, explainer.name, verdict, answer))
     return found
@@ -131,7 +132,7 @@ def score(
 
 def curve(net: nn.Sequential, setting: Setting, config: Config, counts: tuple[int, ...]) -> list[Verdict]:
     """The invariance of a concept's presence on the layer that moves, averaged over more and more elements of the group."""
-    x, y = (part[: config.explained] for part in setting.test)
+    x, y = (part[: config.explain] for part in setting.test)
     probe = CAV(net, MOVING, concepts(setting, config.seed), config.seed)
     averaged = [symmetrize_explainer(probe, setting.inp, "invariant", n, round=True, seed=config.seed) for n in counts]
     return [score(net, explainer, setting, (x, y), None, config.seed) for explainer in averaged]

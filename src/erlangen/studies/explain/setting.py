@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -51,6 +51,12 @@ class Setting:
         group = self.inp.group
         return int(group.order) if self.elements is None else group.batch_shape(self.elements)[0]
 
+    def shuffled(self, seed: int) -> Setting:
+        """The same with its test data in a random order, of which the first are explained."""
+        x, y = self.test
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+        return replace(self, test=(x[order], y[order]))
+
 
 def outlines(config: Config) -> Setting:
     """OSULeaf: where an outline starts says nothing about the leaf."""
@@ -65,12 +71,11 @@ def outlines(config: Config) -> Setting:
     pairs = [(part.x.mT.contiguous(), part.y) for part in parts]
     assert pairs[0][1] is not None
     assert pairs[1][1] is not None
-    order = torch.randperm(len(pairs[1][0]), generator=torch.Generator().manual_seed(config.seed))
     return Setting(
         name="outlines",
         about=f"OSULeaf: 200 training and 242 test outlines of leaves at {length} points, six species, all {length} cyclic shifts",
         train=(pairs[0][0], pairs[0][1]),
-        test=(pairs[1][0][order], pairs[1][1][order]),
+        test=(pairs[1][0], pairs[1][1]),
         shape=(length,),
         classes=6,
         inp=inp,
@@ -123,5 +128,5 @@ def images(config: Config) -> Setting:
         shifted=shifted,
         window=(3, 3),
         widths=(16, 64, 128) if config.full else (8, 16, 32),
-        steps=config.steps or (4000 if config.full else 600),
+        steps=config.steps or (4000 if config.full else 300),
     )

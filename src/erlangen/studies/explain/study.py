@@ -25,14 +25,21 @@ class Config:
     """Training steps of each network; 0 takes the part's default."""
     samples: int = 0
     """Training images; 0 takes the default, 6000. Outlines: always all."""
-    explained: int = 12
-    """Test data whose explanations are scored."""
+    explained: int = 0
+    """Test data of each seed whose explanations are scored; 0 takes 4, with --full 100."""
     draws: int = 4
-    """Random group elements for explainers that are costly, and for networks that are not invariant."""
+    """Random group elements for explainers that are costly; four times as many for networks that are not invariant."""
+    seeds: int = 3
+    """Networks of each kind, each with test data of its own to explain."""
     seed: int = 0
-    """Of weights, batches, draws and noise."""
+    """The first seed: of weights, batches, draws and noise, and of which test data are explained."""
     full: bool = False
     """Images of 28 x 28 and shifts by up to 10; outlines of 427 points; wider networks; 100 explained data (500 in the source)."""
+
+    @property
+    def explain(self) -> int:
+        """How many test data are explained."""
+        return self.explained or (100 if self.full else 4)
 
 
 def run(config: Config, *, quiet: bool = False) -> Outcome:
