@@ -39,7 +39,7 @@ def warped_signals(
     frames: int = 3,
     points: int = 128,
     power: float = 3.0,
-    sensor: str = "clean",
+    sensor: str | Callable[[Tensor], Tensor] = "clean",
     noise: float = 0.0,
     angles: Float[Tensor, " n"] | None = None,
     phases: bool = False,
@@ -56,7 +56,7 @@ def warped_signals(
         frames: in a sequence.
         points: of a signal.
         power: of the warp; 1 for none.
-        sensor: one of :data:`SENSORS`.
+        sensor: one of :data:`SENSORS`, or a function of signals.
         noise: standard deviation of white noise, after the sensor.
         angles: those to use instead of random ones.
         phases: start each wave at a random phase, instead of all at 0 (then the first frame holds sines alone).
@@ -71,8 +71,9 @@ def warped_signals(
     >>> signals.x.shape, round(float(warped_signals(2000).x[:, 1].square().sum(1).mean()))
     (torch.Size([4, 3, 128]), 64)
     """
-    if sensor not in SENSORS:
-        raise ArgumentError("sensor", f"one of {', '.join(SENSORS)}", repr(sensor))
+    read = SENSORS.get(sensor) if isinstance(sensor, str) else sensor
+    if not callable(read):
+        raise ArgumentError("sensor", f"one of {', '.join(SENSORS)}, or a function", repr(sensor))
     if not frequencies or max(frequencies) * power > points / 2:
         raise ArgumentError("frequencies", f"frequencies of at most {points / 2 / power:g}", list(frequencies), "higher ones alias")
     if angles is not None and tuple(angles.shape) != (count,):
@@ -85,7 +86,7 @@ def warped_signals(
     waves = sines(frequencies, points, power)  # sin and cos, [2, K, points]
     phase = start[:, None] - torch.arange(frames)[:, None] * theta[:, None, None] * f  # [n, t, K]
     x = (c[:, None] * phase.cos()) @ waves[0] + (c[:, None] * phase.sin()) @ waves[1]
-    x = SENSORS[sensor](x)
+    x = read(x)
     return Signals(x + noise * torch.randn(x.shape, generator=generator) if noise else x, theta)
 
 

@@ -20,8 +20,9 @@ from erlangen.verdict import Verdict
 
 GUARANTEED = 0.9999
 ABOUT = (
-    "Three small networks: All-CNN (circular convolutions, the largest value over all places: invariant), Standard-CNN (zero padding, max-pooling, no "
-    "maximum over all places), and Standard-CNN trained on randomly shifted data. Attributions should move along with the data (equivariance), examples and "
+    "Three small networks: All-CNN (circular convolutions, the largest value over all places: invariant), Standard-CNN (zero padding, "
+    "max-pooling, no maximum over all places), and Standard-CNN trained on randomly shifted data. Attributions should move along with the "
+    "data (equivariance), examples and "
     "concepts should stay (invariance). A score is the mean over shifts and data of the cosine between the explanation of the shifted "
     "datum and the (shifted) explanation of the datum; for concepts the share of equal answers. 1 is exact.",
     "The guarantee is what theory says before anything is scored, from the explainer's baseline, masks and layer and the network's own "
@@ -206,8 +207,8 @@ class Findings:
                 "Another question: a small change of the data",
                 ["explainer", "largest relative change", "score under shifts"],
                 [[name, value, self.mean(INVARIANT, name)] for name, value in self.sensitivity.items()],
-                caption="captum's sensitivity in a ball of radius 0.02 (0 is best), on All-CNN of the first seed: one number does not stand "
-                "for the other.",
+                caption="captum's sensitivity in a ball of radius 0.02 (0 is best), on All-CNN of the first seed: one number does not "
+                "stand for the other.",
             ),
         ]
         return Section(self.setting.name.capitalize(), ABOUT, tables=tables, figures=self._figures(self.names, nets))
@@ -228,7 +229,11 @@ class Findings:
             curves = [[verdict["mean"] for verdict in run.curve] for run in self.runs]
             figures.append(
                 lines_with_band(
-                    {CAV_MOVING: Line.of_runs(self.curve_counts, curves) if len(curves) > 1 else Line(self.curve_counts, curves[0])},
+                    {
+                        CAV_MOVING: Line.of_runs(self.curve_counts, curves)
+                        if len(curves) > 1
+                        else Line(self.curve_counts, curves[0])
+                    },
                     title="Averaging over more elements",
                     x_label="elements averaged over",
                     y_label="invariance",
@@ -240,7 +245,10 @@ class Findings:
         pairs = {net: [self.relaxed.pairs[f"{net} {i}"] for i in range(len(self.runs))] for net in nets}
         figures.append(
             scatter(
-                {net: (torch.cat([x for x, _ in of]).tolist(), torch.cat([y for _, y in of]).tolist()) for net, of in pairs.items()},
+                {
+                    net: (torch.cat([x for x, _ in of]).tolist(), torch.cat([y for _, y in of]).tolist())
+                    for net, of in pairs.items()
+                },
                 title="Relaxed invariance",
                 x_label="model invariance of a datum",
                 y_label="score of its integrated gradients",

@@ -21,10 +21,19 @@ class Config:
     """Training steps of each network; 0 takes the part's default."""
     samples: int = 0
     """Training sequences or pairs; 0 takes the part's default."""
+    seeds: int = 3
+    """Data and networks; parts whose claims compare."""
     seed: int = 0
-    """Of data, weights and batches."""
+    """The first seed: of data, weights and batches."""
+    curve: bool = False
+    """Part signals: also how all fare the more the sensor saturates."""
     full: bool = False
     """Towards the source's scale: more samples, and ten times the steps."""
+
+    @property
+    def every_seed(self) -> list[int]:
+        """The seeds, so far apart that no data meet."""
+        return [self.seed + 1000 * i for i in range(self.seeds)]
 
     def scaled(self, steps: int, samples: int) -> tuple[int, int]:
         """Steps and samples, from a part's defaults."""
