@@ -12,7 +12,7 @@ study = importlib.import_module("erlangen.studies.gfno.study")
 
 TINY = study.Config(
     train=3, odd_train=3, water_train=3, test=2, side=16, window=2, rollout=3, modes=4, batch=4,
-    width=4, width_p4=2, width_p4m=2, steps=3, odd_steps=3,
+    width=4, width_p4=2, width_p4m=2, steps=3, odd_steps=3, curve=True,
 )  # fmt: skip
 
 
@@ -24,6 +24,10 @@ def test_the_contract_and_the_claims_that_need_no_training(checked):
     assert real["NS-Sym"]["pseudoscalar"][1] > 0.1
     assert real["NS-A2"]["pseudoscalar"][1] < 1e-7
     assert real["water"]["vector"][1] < 1e-7 < real["water"]["scalar"][0]
+    curve = outcome.metrics["crossover"]
+    law = [sum(runs) / 3 for runs in curve["curves"]["the law with this force, integrated"]]
+    assert law == sorted(law)
+    assert all(len(runs) == 3 for of in curve["curves"].values() for runs in of)
     assert [rival.winner for rival in outcome.rivals if rival.name.startswith("the law")] == ["rival"] * 3
 
 

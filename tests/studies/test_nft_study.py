@@ -110,7 +110,7 @@ def test_the_curve_has_every_way_at_every_gain(monkeypatch):
 
 @pytest.mark.slow
 def test_the_networks_find_the_frequencies():
-    """The published setting, scaled: exact frequencies and a relative error of at most 1e-3; through the sensor, far less than the linear form."""
+    """The published setting, scaled: exact frequencies and errors of at most 1e-3; through the sensor an eighth of the linear form's."""
     nft, test = learn(0, "clean", STEPS["clean"], 20_000, quiet=True)
     errors, spectrum = judge(nft, test)
     assert spectrum.frequencies == TRUE

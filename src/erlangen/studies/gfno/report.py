@@ -68,13 +68,19 @@ def flow_section(window: int, flows: Flows, runs: list[dict[str, Score]], nothin
             f"{steps} frames. All have the same data and, but where a name says otherwise, "
             "as many steps, and about as many real parameters. Errors are relative, "
             "|forecast - truth| / |truth|, averaged over frames and trajectories."
+            + (
+                " One network of each kind: one seed."
+                if len(runs) == 1
+                else f" Means and spreads of {len(runs)} networks of each kind."
+            )
         ],
         tables=[
             Table(
                 "Relative errors, and CPU seconds of training",
                 ["network", "parameters", *_COLUMNS],
                 rows,
-                caption=f"Turned: by quarter turns about grid point 0. Fine: on {flows.fine.shape[-1]} points a side.",
+                caption=f"One step, turned and fine: of the first {len(flows.fine)} test trajectories. Turned: by quarter turns about grid "
+                f"point 0. Fine: on {flows.fine.shape[-1]} points a side.",
             )
         ],
         figures=[
