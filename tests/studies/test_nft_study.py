@@ -42,12 +42,13 @@ def test_signals_run_and_the_closed_forms_are_exact(monkeypatch):
 
 
 def test_compress_runs_and_the_fourier_code_is_what_theory_says():
-    outcome = STUDY.run(Config(part="compress", steps=3, samples=2000), quiet=True)
+    outcome = STUDY.run(Config(part="compress", steps=3, samples=2000, seeds=2), quiet=True)
     assert check_outcome(STUDY, outcome)
     found = claims(outcome)
     assert found["the low-pass Fourier code leaves what theory says"].holds
     assert found["the low-pass Fourier code leaves what theory says"].baseline == pytest.approx(5.9622, abs=1e-4)
-    assert outcome.metrics["linear, 10 numbers"]["code"] < 1e-8
+    assert max(outcome.metrics["linear, 10 numbers"]["code"]) < 1e-8
+    assert len(outcome.metrics["group known"]["code"]) == 2
     assert outcome.answer.startswith("Least squares in ten numbers is better")
 
 

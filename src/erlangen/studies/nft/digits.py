@@ -122,7 +122,7 @@ def run(config: Config, quiet: bool) -> Part:
     judge(f"{LINEAR}, amplitudes", lambda part: linear.amplitudes(part.flatten(1)))
     with torch.no_grad():
         degrees = angle_error(transforms[GIVEN].identify(held[:, 0], held[:, 1]), held_angle)
-    scale = f"{pictures.name}: {samples} triples, {steps} steps, {len(labels)} labels, {len(held)} test images"
+    scale = f"{pictures.name}: {samples} triples, {steps} steps, {len(labels)} labels, {len(held)} test images, one seed"
     with torch.no_grad():
         amplitudes = [transforms[GIVEN].amplitudes(part).flatten(1).float() for part in (x[: len(labels), 0], held[:, 0])]
     # The same machine on our features, so that invariants are compared and not what reads them.

@@ -105,7 +105,7 @@ def run(config: Config, quiet: bool) -> Part:
     errors = {
         name: float((y - second).square().sum() / (second - data.images.mean((0, 1))).square().sum()) for name, y in told.items()
     }
-    scale = f"{samples} pairs, {steps} steps, 1000 test bodies"
+    scale = f"{samples} pairs, {steps} steps, 1000 test bodies, one seed"
     claims = [
         Claim(
             "a latent that turns predicts a second view better than the same network with the pose as an input",
