@@ -115,8 +115,10 @@ def run(config: Config, quiet: bool) -> Part:
     rows = [[name, repeated(codes[name]), repeated(later[name]) if later[name] else None] for name in codes]
     table = Table("Signals in few numbers", heads, rows, caption=scale)
     numbers = {name: {"code": codes[name], "next": ahead[name]} for name in codes}
-    answer = f"32 numbers: {repeated(codes[KNOWN])} ({KNOWN}), {repeated(codes[GIVEN])} ({GIVEN}); "
+    answer = (
+        f"32 numbers: {repeated(codes[KNOWN])} ({KNOWN}), {repeated(codes[GIVEN])} ({GIVEN}); "
         f"ten linear ones: {max(codes[LINEAR]):.2g}."
+    )
     best = min((KNOWN, GIVEN), key=lambda name: fmean(codes[name]))
     rival = Rival(
         "least squares in ten numbers",
