@@ -83,7 +83,7 @@ def outlines(config: Config) -> Setting:
         shifted=shifted,
         window=(5,),
         widths=(16, 64, 128) if config.full else (16, 32, 32),
-        steps=config.steps or (3000 if config.full else 800),
+        steps=config.steps or (3000 if config.full else 400),
     )
 
 
