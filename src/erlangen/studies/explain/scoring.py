@@ -35,7 +35,7 @@ from erlangen.studies.explain.setting import Setting
 from erlangen.studies.explain.study import Config
 from erlangen.verdict import Verdict
 
-EXAMPLES = 100  # training data that explanations refer to, and that show a concept
+EXAMPLES = 50  # training data that explanations refer to, and that show a concept; with more, the fits of concepts take most of the time
 POINTS = 8  # of the quadrature of integrated gradients; its symmetry does not depend on them
 RAMP, STILL, NOISY = "Integrated Gradients, ramp baseline", "GradientShap, no noise", "GradientShap, noise 0.3"
 IG, PERMUTED, CAV_MOVING = "Integrated Gradients", "FeaturePermutation", f"CAV, {MOVING}"
@@ -89,7 +89,7 @@ def explainers(net: nn.Sequential, setting: Setting, seed: int) -> Iterator[tupl
 
 
 def concepts(setting: Setting, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """Classes as concepts: up to a hundred training data of three classes, and as many of the others."""
+    """Classes as concepts: up to fifty training data of three classes, and as many of the others."""
     x, y = setting.train
     found = {}
     for concept in range(3):
