@@ -35,7 +35,9 @@ from erlangen.studies.explain.setting import Setting
 from erlangen.studies.explain.study import Config
 from erlangen.verdict import Verdict
 
-EXAMPLES = 50  # training data that explanations refer to, and that show a concept; with more, the fits of concepts take most of the time
+EXAMPLES = (
+    50  # training data that explanations refer to, and that show a concept; with more, the fits of concepts take most of the time
+)
 POINTS = 8  # of the quadrature of integrated gradients; its symmetry does not depend on them
 RAMP, STILL, NOISY = "Integrated Gradients, ramp baseline", "GradientShap, no noise", "GradientShap, noise 0.3"
 IG, PERMUTED, CAV_MOVING = "Integrated Gradients", "FeaturePermutation", f"CAV, {MOVING}"
