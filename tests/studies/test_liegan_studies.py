@@ -39,6 +39,15 @@ def test_jets_beside_a_quadric_and_boosting(checked):
     assert boosted.baseline > 0.93
 
 
+def test_jets_beside_what_learns_from_few(checked, monkeypatch):
+    monkeypatch.setattr(liegan_jets, "PLACES", (60, 120))
+    study = load_study("liegan-jets")
+    found = checked(study, study.config(steps=5, seeds=2, network=False, network_steps=2, curve=True)).metrics["crossover"]
+    assert found["places"] == [60, 120]
+    assert all(len(runs) == 2 for curve in found["curves"].values() for runs in curve)
+    assert min(found["curves"]["boosting on Minkowski products"][1]) > 0.8
+
+
 def test_what_a_metric_sees_of_jets_does_not_change_when_they_are_moved():
     x = jets("test").x[:20]
     form = torch.diag(torch.tensor([1.0, -1.0, -1.0, -1.0], dtype=torch.float64))

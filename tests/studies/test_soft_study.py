@@ -26,9 +26,11 @@ def test_linear_moment_of_inertia_meets_its_thresholds() -> None:
     assert check_outcome(STUDY, outcome)
     ours = [c for c in outcome.claims if c.key != "rival"]
     assert [c.holds for c in ours] == [True] * 4, outcome.claims.failing
-    few, *_, many = [c for c in outcome.claims if c.key == "rival"]
+    few, *_, middle, many = [c for c in outcome.claims if c.key == "rival"]
     assert few.measured.value < few.baseline.value / 2  # the lasso comes near with more samples
-    assert many.baseline.value < 2 * many.measured.value
+    assert middle.baseline.value < 2 * middle.measured.value
+    assert many.baseline.value < many.measured.value
+    assert outcome.metrics["crossover"]["places"] == [40, 80, 200, 500]
 
 
 def test_networks_run_and_the_bound_ones_are_equivariant() -> None:

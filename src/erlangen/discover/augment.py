@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from erlangen.discover.exponential import matrix_exp
+from erlangen.discover.exponential import block_exp, is_block_mask, matrix_exp
 from erlangen.errors import ArgumentError
 
 
@@ -53,6 +53,7 @@ class Augmented(nn.Module):
             raise ArgumentError("copies", "0 or a positive number", repr(copies))
         self.model, self.sigma, self.vector, self.copies, self.generator = model, sigma, vector, copies, generator
         self.register_buffer("basis", basis.detach().clone())
+        self._blocks = is_block_mask((basis.detach() != 0).float())
 
     def forward(self, x: Float[Tensor, "B T n"]) -> Any:
         if self.training:
@@ -66,10 +67,19 @@ class Augmented(nn.Module):
     def _moved(self, x: Tensor) -> Tensor:
         basis = self.basis.to(x.dtype)
         w = self.sigma * torch.randn(len(x), len(basis), generator=self.generator, dtype=x.dtype, device=x.device)
-        return moved(self.model, x, torch.einsum("bk,kij->bij", w, basis), self.vector)
+        return moved(self.model, x, torch.einsum("bk,kij->bij", w, basis), self.vector, self._blocks)
 
 
-def moved(model: nn.Module, x: Float[Tensor, "B T n"], a: Float[Tensor, "B n n"], vector: bool) -> Tensor:
-    """``g^-1 f(g x)`` for ``g = exp(a)``, or ``f(g x)`` for an invariant output."""
-    y = model(x @ matrix_exp(a).mT)
-    return y @ matrix_exp(-a).to(y.dtype).mT if vector else y
+def moved(model: nn.Module, x: Float[Tensor, "B T n"], a: Float[Tensor, "B n n"], vector: bool, blocks: bool = False) -> Tensor:
+    """``g^-1 f(g x)`` for ``g = exp(a)``, or ``f(g x)`` for an invariant output; ``blocks`` when ``a`` lives in 2 x 2 diagonal blocks."""
+    if not blocks:
+        y = model(x @ matrix_exp(a).mT)
+        return y @ matrix_exp(-a).to(y.dtype).mT if vector else y
+    k = torch.arange(a.shape[-1] // 2, device=a.device)
+    planes = a.unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2))[..., k, :, k, :].movedim(0, -3)  # [B, n / 2, 2, 2]
+
+    def turned(g: Tensor, v: Tensor) -> Tensor:
+        return torch.einsum("bmij,btmj->btmi", g.to(v.dtype), v.unflatten(-1, (-1, 2))).flatten(-2)
+
+    y = model(turned(block_exp(planes), x))
+    return turned(block_exp(-planes), y) if vector else y

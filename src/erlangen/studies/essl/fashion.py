@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -11,9 +12,9 @@ from torch import nn
 from erlangen.discover.essl import OrbitFeatures, PatchFeatures, turns
 from erlangen.groups import Cyclic
 from erlangen.parallel import run_jobs
-from erlangen.reporting import Claim, Line, Rival, Section, Table, bars_with_error, lines_with_band, repeated
+from erlangen.reporting import Claim, Crossover, PlusMinus, Rival, Section, Table, bars_with_error, repeated
 from erlangen.studies.base import Part
-from erlangen.studies.essl.images import Arm, Data, Job, data, random_network, scores, supervised_pixels, train_arm
+from erlangen.studies.essl.images import Arm, Data, Job, data, featured, random_network, scores, supervised_pixels, train_arm
 from erlangen.studies.essl.study import SOURCE, Config
 
 RANDOM, PATCHES, PIXELS = "random network", "patches of the images", "SVM on pixels"
@@ -37,15 +38,18 @@ def arms(config: Config) -> list[Arm]:
     return [*found, Arm(f"{NAMES[first]}, turns ignored", first, ignored=quarter)]
 
 
-def closed_form(images: Data, filters: int = 64, seed: int = 0) -> dict[str, dict[str, float]]:
-    """Features without training: pixels, patches, and what four turns make of patches."""
-    patches, quarter = PatchFeatures(images.x, filters, seed=seed), turns(Cyclic(4))
-    return {
-        LINEAR: scores(nn.Flatten(), images),
-        PATCHES: scores(patches, images),
-        AVERAGED: scores(OrbitFeatures(patches, quarter), images),
-        TURNED: scores(OrbitFeatures(patches, quarter, average=False), images),
+def closed_form(images: Data, seeds: Sequence[int], filters: int = 64) -> dict[str, list[dict[str, float]]]:
+    """Features without training: pixels, patches, and what four turns make of patches; judged with each seed's labelled images."""
+    patches = PatchFeatures(images.x, filters, seed=seeds[0])
+    turned = featured(OrbitFeatures(patches, turns(Cyclic(4)), average=False), images)
+    side = [x.unflatten(1, (4, -1)) for x in (turned.x, turned.test)]  # the image as it stands is the first
+    found = {
+        LINEAR: featured(nn.Flatten(), images),
+        PATCHES: images._replace(x=side[0][:, 0], test=side[1][:, 0]),
+        AVERAGED: images._replace(x=side[0].mean(1), test=side[1].mean(1)),
+        TURNED: turned,
     }
+    return {name: [scores(None, one, seed) for seed in seeds] for name, one in found.items()}
 
 
 def run(config: Config, quiet: bool) -> Part:
@@ -60,10 +64,9 @@ def run(config: Config, quiet: bool) -> Part:
     }
     for job, result in zip(jobs, found):
         table.setdefault(job.arm.name, []).append(result)
-    for name, row in closed_form(images).items():
-        table[name] = [row]
+    table |= closed_form(images, config.every_seed)
     scale = f"{len(images.x)} {images.name} images, {steps} steps, {len(config.every_seed)} seed(s)"
-    rivals, curve = beside(table, images, config, scale)
+    rivals, crossover = beside(table, images, config, scale)
     claims = claims_of(table, config, scale)
     first = NAMES[config.methods[0]]
     keys = [key for key in table[first][0] if key != "seconds"]
@@ -86,56 +89,62 @@ def run(config: Config, quiet: bool) -> Part:
         floor=50.0,
         caption=f"Linear probes with few and many labels, and nearest neighbours. Means; {scale}.",
     )
-    by_labels = lines_with_band(
-        {name: Line(list(values), list(values.values())) for name, values in curve.items()},
-        title="How much a label is worth",
-        x_label="labelled images",
-        y_label="test accuracy, %",
-        log_x=True,
-        caption=f"Linear probes of frozen features beside a machine that sees labelled images alone. {scale}.",
-    )
     text = [
         f"All arms have the same views (crops, brightness, contrast), steps and batches: {scale}.",
         "The last four rows are closed form: nothing was trained but the linear probe. Averaging over turns erases what turns change, "
         "as the ignored turns do in learned features; all turns side by side keep it.",
     ]
     section = Section("Turns of clothes", text, tables=[Table("Test accuracy, %", ["features", *columns], rows)])
-    section = dataclasses.replace(section, figures=[figure, by_labels])
-    return Part(claims, [section], table, answer, rivals=rivals)
+    section = dataclasses.replace(section, figures=[figure])
+    sections = [section, *([crossover.section("How much a label is worth")] if crossover else [])]
+    return Part(claims, sections, {**table, **({"crossover": crossover.as_dict()} if crossover else {})}, answer, rivals=rivals)
 
 
 def beside(
     table: dict[str, list[dict[str, float]]], images: Data, config: Config, scale: str
-) -> tuple[list[Rival], dict[str, dict[int, float]]]:
-    """Features that predict turns beside the machine that has the labelled images alone: with few labels and with many."""
+) -> tuple[list[Rival], Crossover | None]:
+    """Features that predict turns beside what has the labelled images alone, with few labels and with many; from two counts on a curve."""
     method = f"E-{NAMES[config.methods[0]]}"
     keys = [key for key in table[method][0] if key.endswith("labels")]
     counts = [int(key.split()[0]) for key in keys]
-    curve: dict[str, dict[int, float]] = {name: {} for name in (method, *CLOSED, PIXELS)}
+    curve: dict[str, list[list[float]]] = {name: [] for name in (method, PIXELS, *CLOSED)}
     rivals = []
     for key, count in zip(keys, counts):
-        curve[PIXELS][count], simple = supervised_pixels(images, count, config.seed)
+        first, simple = supervised_pixels(images, count, config.seed)
+        others = [supervised_pixels(images, count, seed, simple.settings)[0] for seed in config.every_seed[1:]]
+        curve[PIXELS].append([first, *others])
         for name in (method, *CLOSED):
-            curve[name][count] = _mean(table, name, key)
-        best = max((PIXELS, *CLOSED), key=lambda name: curve[name][count])
+            curve[name].append([run[key] for run in table[name]])
+        best = max((PIXELS, *CLOSED), key=lambda name: statistics.fmean(curve[name][-1]))
+        share = statistics.fmean(curve[best][-1]) / 100
         rivals.append(
             Rival(
                 best if best == PIXELS else f"a linear probe of {best}",
                 method,
                 f"test accuracy with {key}",
                 repeated([run[key] for run in table[method]]),
-                curve[best][count],
+                repeated(curve[best][-1]),
                 "higher",
                 seconds=_mean(table, method, "seconds"),
                 rival_seconds=simple.seconds if best == PIXELS else None,
                 settings=simple.settings if best == PIXELS else "",
                 scale=scale,
                 unit="%",
-                note=f"of {len(CLOSED) + 1} ways without training of features the best on the test data",
-                level=100 * (curve[best][count] / 100 * (1 - curve[best][count] / 100) / len(images.test)) ** 0.5,
+                note=f"of {len(CLOSED) + 1} ways without training of features the best on the test data; labels drawn by each seed",
+                level=100 * (share * (1 - share) / len(images.test)) ** 0.5,
             )
         )
-    return rivals[::-1], curve
+    crossover = None
+    if len(counts) > 1:
+        drawn = {
+            {LINEAR: "linear probe of pixels", PATCHES: "linear probe of patches"}.get(name, name): curve[name]
+            for name in (method, PIXELS, PATCHES, LINEAR)
+        }
+        crossover = Crossover(
+            "labelled images", counts, "test accuracy, %", "higher", method, drawn,
+            note=f"Linear probes of frozen features beside a machine that sees labelled images alone. {scale}.",
+        )  # fmt: skip
+    return rivals[::-1], crossover
 
 
 def claims_of(table: dict[str, list[dict[str, float]]], config: Config, scale: str) -> list[Claim]:
@@ -145,8 +154,11 @@ def claims_of(table: dict[str, list[dict[str, float]]], config: Config, scale: s
     many = keys[-1]
     ignored = f"{first}, turns ignored"
 
+    def gaps(better: str, worse: str, key: str) -> list[float]:
+        return [a[key] - b[key] for a, b in zip(table[better], table[worse])]
+
     def gap(better: str, worse: str, key: str) -> float:
-        return _mean(table, better, key) - _mean(table, worse, key)
+        return statistics.fmean(gaps(better, worse, key))
 
     rows: list[Any] = []
     for method in config.methods:
@@ -158,9 +170,9 @@ def claims_of(table: dict[str, list[dict[str, float]]], config: Config, scale: s
     ]
     claims = [
         Claim(
-            f"with {key}, '{better}' is at least {needed} points better than '{worse}'",
-            reported, gap(better, worse, key), gap(better, worse, key) >= needed,
-            baseline=_mean(table, worse, key), unit="points", scale=scale, source=SOURCE,
+            f"with {key}, '{better}' is at least {needed} points better than '{worse}', on average",
+            reported, repeated(gaps(better, worse, key)), gap(better, worse, key) >= needed,
+            baseline=_every(table, worse, key), unit="points", scale=scale, source=SOURCE,
             key="turns",
         )
         for better, worse, key, needed, reported in rows
@@ -169,27 +181,38 @@ def claims_of(table: dict[str, list[dict[str, float]]], config: Config, scale: s
         near, linear = gap(better, worse, "neighbours"), gap(better, worse, many)
         claims.append(
             Claim(
-                f"the gap from '{worse}' to '{better}' is larger for nearest neighbours than for the linear probe",
-                None, near, near > linear, baseline=linear, unit="points", scale=scale,
+                f"the gap from '{worse}' to '{better}' is larger for nearest neighbours than for the linear probe, on average",
+                None, repeated(gaps(better, worse, "neighbours")), near > linear, baseline=repeated(gaps(better, worse, many)),
+                unit="points", scale=scale,
                 key="turns",
             )
         )  # fmt: skip
-    named = statistics.fmean(run["elements named"] for run in table[f"E-{first}"])
+    named = [run["elements named"] for run in table[f"E-{first}"]]
     claims.append(
         Claim(
-            "heads name more than 0.75 of the turns of training images", None, named, named > 0.75, 0.25, scale=scale, key="named"
+            "heads name more than 0.75 of the turns of training images in every seed",
+            None,
+            repeated(named),
+            min(named) > 0.75,
+            0.25,
+            scale=scale,
+            key="named",
         )
     )
     ahead = gap(f"E-{first}", PATCHES, many)
     claims.append(
         Claim(
-            f"with {many}, 'E-{first}' is better than closed-form patches",
-            None, ahead, ahead > 0, baseline=_mean(table, PATCHES, many), unit="points", scale=scale,
+            f"with {many}, 'E-{first}' is better than closed-form patches, on average",
+            None, repeated(gaps(f"E-{first}", PATCHES, many)), ahead > 0, baseline=_every(table, PATCHES, many), unit="points", scale=scale,
             note="where it is not, the closed form is enough",
             key="closed-form",
         )
     )  # fmt: skip
     return claims
+
+
+def _every(table: dict[str, list[dict[str, float]]], name: str, key: str) -> PlusMinus | float:
+    return repeated([run[key] for run in table[name]])
 
 
 def _mean(table: dict[str, list[dict[str, float]]], name: str, key: str) -> float:

@@ -34,7 +34,7 @@ from erlangen.studies.rivals import Simple, machines, simplest
 from erlangen.training import TrainingConfig
 
 #: Labelled images of the linear probes, and neighbours of the other.
-LABELS = (100, 1000, 4000)
+LABELS = (50, 200, 1000, 4000)
 NEIGHBOURS = 50
 
 
@@ -122,31 +122,45 @@ def train_arm(job: Job) -> dict[str, float]:
     clock = time.process_time()
     learner.fit(images.x, settings, quiet=True)
     spent = time.process_time() - clock
-    found = scores(learner.encoder, images)
+    found = scores(learner.encoder, images, job.seed)
     found["seconds"] = spent
     if learner.sensitivity is not None:
         found["elements named"] = learner.group_accuracy(images.x[:2000], seed=job.seed)
     return found
 
 
-def scores(encoder: nn.Module | None, images: Data, largest: int = max(LABELS)) -> dict[str, float]:
+def labelled(images: Data, seed: int) -> Tensor:
+    """Which images have labels in a run, drawn by its seed; the first so many of these where there are fewer labels."""
+    return torch.randperm(len(images.x), generator=torch.Generator().manual_seed(seed))[: max(LABELS)]
+
+
+def featured(encoder: nn.Module, images: Data) -> Data:
+    """Features in place of images."""
+    return images._replace(x=features_of(encoder, images.x), test=features_of(encoder, images.test))
+
+
+def scores(encoder: nn.Module | None, images: Data, seed: int = 0) -> dict[str, float]:
     """Accuracies on the test images, in percent: linear probes with few and many labels, and nearest neighbours."""
-    most = min(largest, len(images.x))
-    known, unknown = features_of(encoder, images.x[:most]), features_of(encoder, images.test)
+    own = labelled(images, seed)
+    known, unknown, y = features_of(encoder, images.x[own]), features_of(encoder, images.test), images.y[own]
     classes = int(images.y.max()) + 1
     found: dict[str, float] = {}
-    for count in sorted({min(n, most) for n in LABELS if n <= largest}):
-        probe = linear_probe(None, (known[:count], images.y[:count]), (unknown, images.truth), classes=classes)
+    for count in sorted({min(n, len(own)) for n in LABELS}):
+        probe = linear_probe(None, (known[:count], y[:count]), (unknown, images.truth), classes=classes)
         found[f"{count} labels"] = 100 * probe.score
-    near = knn_probe(None, (known, images.y[:most]), (unknown, images.truth), k=min(NEIGHBOURS, most), classes=classes)
+    near = knn_probe(None, (known, y), (unknown, images.truth), k=min(NEIGHBOURS, len(own)), classes=classes)
     found["neighbours"] = 100 * near.score
     return found
 
 
-def supervised_pixels(images: Data, count: int, seed: int = 0) -> tuple[float, Simple]:
-    """Test accuracy, percent, of a support vector machine on the pixels of so many labelled images, and the machine."""
-    count = min(count, len(images.x))
-    found = simplest(machines(True, (1.0, 3.0, 10.0)), images.x[:count], images.y[:count], seed=seed)
+def supervised_pixels(images: Data, count: int, seed: int = 0, settings: str = "") -> tuple[float, Simple]:
+    """Test accuracy, percent, of a support vector machine on the pixels of so many labelled images, and the machine.
+
+    With ``settings`` of a machine chosen before, these.
+    """
+    own, found = labelled(images, seed)[:count], machines(True, (1.0, 3.0, 10.0))
+    chosen = {settings: found[settings.split(", chosen")[0]]} if settings else found
+    found = simplest(chosen, images.x[own], images.y[own], seed=seed)
     return 100 * float((found.predict(images.test) == images.truth).double().mean()), found
 
 
@@ -159,4 +173,4 @@ def random_network(job: Job) -> dict[str, float]:
     with torch.no_grad():
         for part in images.x[: 20 * job.config.batch].split(job.config.batch):
             encoder(part)
-    return scores(encoder, images)
+    return scores(encoder, images, job.seed)

@@ -16,7 +16,7 @@ from erlangen.parameters.hidden import (
     init_table,
     initial_networks,
 )
-from erlangen.reporting import Claim, Figure, Line, Rival, Section, histogram, lines_with_band
+from erlangen.reporting import Claim, Figure, Line, Rival, Section, histogram, lines_with_band, repeated
 from erlangen.studies.base import Part
 from erlangen.studies.hidden_symmetries.study import Config
 
@@ -102,19 +102,24 @@ def dense_dimension(net: ReluNetwork, x: torch.Tensor) -> int:
     return int(torch.linalg.matrix_rank(torch.cat([p.flatten(1) for p in parts.values()], 1)))
 
 
-def _dense(seed: int, widths: tuple[int, ...] = (10,) * 5 + (1,), multiple: int = 20) -> Rival:
-    """CPU seconds of both on one network and as many inputs."""
-    net = initial_networks(widths, 1, torch.Generator().manual_seed(seed)).member(0)
-    count = multiple * (net.num_params - net.num_hidden)
-    x = torch.randn(count, widths[0], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    started = time.process_time()
-    ours = functional_dimension(net, x).dim
-    middle = time.process_time()
-    theirs = dense_dimension(net, x)
-    note = f"dimension {ours}, by the Jacobian {theirs}"
-    return Rival("the rank of a dense Jacobian", "functional_dimension", "CPU seconds for one network", middle - started,
-                 time.process_time() - middle, "lower", settings="torch.func.jacrev and torch.linalg.matrix_rank",
-                 scale=f"{'-'.join(map(str, widths))}, {count} inputs, float64", unit="s", note=note)  # fmt: skip
+def _dense(seed: int, widths: tuple[int, ...] = (10,) * 5 + (1,), multiple: int = 20, networks: int = 3) -> Rival:
+    """CPU seconds of both on a few networks and as many inputs."""
+    generator = torch.Generator().manual_seed(seed)
+    nets = initial_networks(widths, networks, generator)
+    count = multiple * (nets.member(0).num_params - nets.member(0).num_hidden)
+    ours, theirs, dims = [], [], []
+    for i in range(networks):
+        net, x = nets.member(i), torch.randn(count, widths[0], generator=generator, dtype=torch.float64)
+        started = time.process_time()
+        dim = functional_dimension(net, x).dim
+        middle = time.process_time()
+        dims.append(f"{dim} and {dense_dimension(net, x)}")
+        ours.append(middle - started)
+        theirs.append(time.process_time() - middle)
+    return Rival("the rank of a dense Jacobian", "functional_dimension", "CPU seconds for one network", repeated(ours),
+                 repeated(theirs), "lower", settings="torch.func.jacrev and torch.linalg.matrix_rank",
+                 scale=f"{networks} networks {'-'.join(map(str, widths))}, {count} inputs, float64", unit="s",
+                 note=f"dimensions by both: {', '.join(dims)}")  # fmt: skip
 
 
 def _name(one: InitialDimensions) -> str:

@@ -27,7 +27,7 @@ class Config:
     """Training satellites."""
     noise: float = 0.5
     """Of the training targets: degrees of the orbit normals, units of the moments of inertia."""
-    sizes: tuple[int, ...] = (40, 80, 200)
+    sizes: tuple[int, ...] = (40, 80, 200, 500)
     """Training samples of the linear moment of inertia."""
     broken: float = 0.3
     """How much of the moment of inertia an axis adds."""
