@@ -29,7 +29,7 @@ def test_linear_moment_of_inertia_meets_its_thresholds() -> None:
     few, *_, middle, many = [c for c in outcome.claims if c.key == "rival"]
     assert few.measured.value < few.baseline.value / 2  # the lasso comes near with more samples
     assert middle.baseline.value < 2 * middle.measured.value
-    assert many.baseline.value < many.measured.value
+    assert many.baseline.value < 1.5 * many.measured.value
     assert outcome.metrics["crossover"]["places"] == [40, 80, 200, 500]
 
 

@@ -233,8 +233,8 @@ SYSTEMS = (
         "statistical-query hardness of learning under symmetries",
         "measure",
         "works: exact correlations, bounds, students that fail and the algorithm that does not",
-        "exact to 6e-17 where sampling is off by 6e-3; parities that networks cannot learn (0.98 of the variance left) are "
-        "solved by elimination (0)",
+        "exact to 3e-16 where graphs are too many to enumerate and samples off by 7e-3; parities that networks cannot learn are solved by "
+        "elimination",
     ),
     System(
         23,

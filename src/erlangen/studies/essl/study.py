@@ -21,7 +21,7 @@ class Config:
     """Images without labels (fashion, table)."""
     test: int = 3000
     """Images to judge by (fashion, table)."""
-    steps: int = 250
+    steps: int = 160
     """Steps of each training (fashion); the table takes a third of them."""
     batch: int = 128
     """Images or cells in a batch of self-supervision."""
