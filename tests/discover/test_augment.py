@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from erlangen.discover.augerino import Augerino
-from erlangen.discover.augment import Augmented
+from erlangen.discover.augment import Augmented, moved
 from erlangen.errors import ArgumentError
 from erlangen.groups import SO
+from erlangen.training import TrainingConfig, train_members
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -73,3 +74,28 @@ def test_baseline_is_limited_by_the_loss_to_the_symmetry() -> None:
     skew = SO(2).algebra.basis[0]
     (basis,) = model.algebra().basis
     assert abs(float((basis * skew).sum() / basis.norm() / skew.norm())) > 0.98
+
+
+def test_planes_are_turned_as_by_whole_matrices() -> None:
+    """Generators in 2 x 2 diagonal blocks have a closed form; it is the exponential of the whole matrix."""
+    a = torch.kron(torch.eye(3), torch.ones(2, 2)).double() * torch.randn(5, 6, 6, generator=generator(), dtype=torch.float64)
+    x, mix = (torch.randn(*shape, generator=generator(1), dtype=torch.float64) for shape in ((5, 4, 6), (6, 6)))
+    for vector in (True, False):
+        planes, whole = (moved(lambda v: (v @ mix).tanh(), x, a, vector, blocks) for blocks in (True, False))
+        assert torch.allclose(planes, whole, atol=1e-9)
+
+
+@pytest.mark.parametrize("make", [lambda net, L: Augmented(net, L), lambda net, L: Augerino(net, 4, mask=(L[0] != 0).float())])
+def test_moves_in_planes_are_trained_for_several_seeds_at_once(make) -> None:
+    L = torch.kron(torch.eye(2), torch.tensor([[0.0, -1.0], [1.0, 0.0]]))[None]
+    x = torch.randn(64, 3, 4, generator=generator())
+    nets, histories = train_members(
+        lambda seed: make(nn.Linear(4, 4), L),
+        [0, 1],
+        (x, 2 * x),
+        lambda m, a, b: (m(a) - b).square().mean(),
+        TrainingConfig(steps=40),
+        quiet=True,
+    )
+    assert len(nets) == 2
+    assert all(h.losses[-1] < h.losses[0] for h in histories)

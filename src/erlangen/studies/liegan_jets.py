@@ -175,7 +175,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
     networks: dict[str, list[float]] = {}
     boosted: dict[str, float] = {}
     if config.network:
-        forms = {
+        forms: dict[str, Tensor | list[Tensor] | None] = {
             "learned": [m.form / m.form.abs().max() for m in metrics],
             "Minkowski": minkowski,
             "Euclidean": torch.eye(4),
@@ -267,6 +267,7 @@ def tagged(
     def make(seed: int) -> LieGNN:
         return LieGNN(form[seed - config.seed] if isinstance(form, list) else form, width=width, blocks=blocks)
 
+    assert data.y is not None
     settings = TrainingConfig(steps=steps, batch_size=BATCH, lr=RATE)
     nets, _ = train_members(make, seeds, (data.x.float(), data.y), loss, settings, description=description, quiet=quiet)
     return [_scored(net, test) for net in nets]

@@ -158,8 +158,8 @@ def supervised_pixels(images: Data, count: int, seed: int = 0, settings: str = "
 
     With ``settings`` of a machine chosen before, these.
     """
-    own, found = labelled(images, seed)[:count], machines(True, (1.0, 3.0, 10.0))
-    chosen = {settings: found[settings.split(", chosen")[0]]} if settings else found
+    own, all_of_them = labelled(images, seed)[:count], machines(True, (1.0, 3.0, 10.0))
+    chosen = {settings: all_of_them[settings.split(", chosen")[0]]} if settings else all_of_them
     found = simplest(chosen, images.x[own], images.y[own], seed=seed)
     return 100 * float((found.predict(images.test) == images.truth).double().mean()), found
 
