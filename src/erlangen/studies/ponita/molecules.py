@@ -217,7 +217,7 @@ def _report(runs: Sequence[Run], scale: str) -> Part:
     first = runs[0]
     rows = [[name, *shown[name], first.weights.get(name), first.steps.get(name), took.get(name)] for name in errors]
     heads = ["", "dipole, debye", "orbital, meV", "parameters", "steps", "CPU seconds"]
-    answer = "; ".join(f"{name}: {a:.2f} debye, {b:.0f} meV" for name, (a, b) in mean.items()) + "."
+    answer = "Errors by " + "; ".join(f"{name}: {a:.2f} debye, {b:.0f} meV" for name, (a, b) in mean.items()) + "."
     numbers: dict[str, Any] = {name: dict(zip(TARGETS, values)) for name, values in mean.items()}
     rivals = []
     for k, (what, unit) in enumerate(zip(TARGETS, ("debye", "meV"))):
