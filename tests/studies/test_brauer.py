@@ -12,11 +12,11 @@ from erlangen.groups import O, Sp
 from erlangen.studies.brauer_beam import STUDY, Config
 from erlangen.studies.brauer_beam.beams import BeamNet, EntryNet, by_invariants, eigenvalues, known_maps, null_space
 from erlangen.studies.brauer_beam.compare import fit, moved_by
-from erlangen.studies.brauer_beam.vectors import bodies, by_hand, mirrored, vectors
+from erlangen.studies.brauer_beam.vectors import BY_HAND, bodies, by_hand, crossover, mirrored, products, vectors
 from erlangen.studies.rivals import ridges, simplest
 
 F64 = torch.float64
-SMALL = Config(steps=3, regression_steps=3, samples=40, sizes=(20, 30))
+SMALL = Config(steps=3, regression_steps=3, samples=40, sizes=(20, 30), seeds=2)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -27,11 +27,11 @@ def test_it_keeps_the_contract(checked):
     pytest.importorskip("ase")
     outcome = checked(STUDY, SMALL)
     rows = {row.text.split(" is better than ")[1]: row for row in outcome.claims if row.key == "rival"}
-    assert rows["the eigenvalues of Omega Sigma"].baseline < 1e-9
-    assert rows["ridge regression on four tensors"].baseline < 1e-6
+    assert rows["the eigenvalues of Omega Sigma"].baseline.value < 1e-9
+    assert rows["ridge regression on four tensors"].baseline.value < 1e-6
     assert rows["the null space of a dense matrix"].holds
-    assert rows["ridge regression on lengths and cosine"].baseline < 1.0  # of 20 samples
-    assert len(rows) == 5  # one for both sizes of the vectors
+    assert rows["ridge regression on lengths and cosine"].baseline.value < 1.0  # of 20 samples
+    assert len(rows) == 6  # one for both sizes of the vectors
 
 
 def test_rivals_are_exact_where_the_law_is_theirs():
@@ -46,6 +46,9 @@ def test_rivals_are_exact_where_the_law_is_theirs():
     found = simplest(ridges(degrees=(2, 4, 8), alphas=(1e-6, 1e-3)), by_hand(x), y)
     assert (found.predict(by_hand(x_test)) - y_test).square().mean() < 1e-4 * y_test.var()
     x = x[:20]
+    moved = (2 * O(5).vector).act(O(5).sample(20, generator=seeded(2), dtype=F64), x)
+    assert torch.allclose(products(moved), products(x))
+    assert (products(x)[:, 2] ** 2 < products(x)[:, 0] * products(x)[:, 1]).all()
     g = O(5).sample(20, generator=seeded(), dtype=F64)
     assert torch.allclose(by_hand((2 * O(5).vector).act(g, x)), by_hand(x))
 
@@ -58,6 +61,16 @@ def test_without_ase_it_says_so_and_runs_the_rest(monkeypatch):
     assert "erlangen[molecules]" in left_out[0].paragraphs[0]
     assert not any("molecule" in claim.text for claim in outcome.claims)
     assert outcome.metrics["beams"]["Sp(4)"]["transported"] > 0
+
+
+def test_the_curve_has_every_size():
+    config = Config(curve=True)
+    assert config.every_size == (100, 300, 1000, 3000)
+    assert Config().every_size == (100, 1000)
+    numbers = {name: {"100": [0.5, 0.6], "300": [0.1, 0.2]} for name in ("O(5)", "augmented", BY_HAND)}
+    curve = crossover({**numbers, "ridge regression on the three products": {"100": [0.7, 0.8], "300": [0.6, 0.7]}})
+    assert tuple(curve.places) == (100, 300)
+    assert curve.winners("ridge regression on the three products")[1] == "method"
 
 
 def test_full_is_five_seeds_at_least():
@@ -108,7 +121,7 @@ def test_a_short_training_already_transfers_to_coupled_beams():
     coupled = transport(coupled_lattices(400, generator=seeded(1)), random_beams(400, generator=seeded(2)))
     errors = {}
     for make in (BeamNet, EntryNet):
-        net = fit(make, own.flatten(1), eigen_emittances(own).log(), 500, 0, None, "", quiet=True)
+        (net,), _ = fit(make, [(own.flatten(1), eigen_emittances(own).log())], 500, Config(), None, "", quiet=True)
         with torch.no_grad():
             errors[make] = (net(coupled.flatten(1)) - eigen_emittances(coupled).log()).square().mean().sqrt().item()
     assert errors[BeamNet] < 0.1

@@ -29,14 +29,15 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
             parts["pseudovector"] = pseudovector(config, quiet)
     numbers = {name: part[2] for name, part in parts.items()}
     beams, vectors = numbers["beams"], numbers["regression"]
-    largest = str(max(config.sizes))
+    largest = str(max(config.every_size))
+    curve = {"crossover": vectors.pop("crossover")} if config.curve else {}
     return Outcome(
         name="brauer-beam",
         title="Networks from Brauer diagrams",
         config=config,
         claims=Claims(claim for part in parts.values() for claim in part[0]),
         left_out=left_out,
-        metrics=numbers,
+        metrics={**numbers, **curve},
         sections=[section for part in parts.values() for section in part[1]],
         seconds=time.perf_counter() - started,
         answer=f"Trained on uncoupled beams, the Sp(4) network predicts eigen-emittances of coupled ones with an error of "
