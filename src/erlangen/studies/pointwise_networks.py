@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean, stdev
 from typing import NamedTuple
 
 import torch
@@ -21,11 +22,23 @@ from erlangen.nn.norm_activation import NormActivation
 from erlangen.nn.pointwise import PointwiseActivation
 from erlangen.nn.tensor_product import TensorProduct
 from erlangen.parallel import one_thread
-from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claim, Claims, KeyNumber, Outcome, Rival, Section, Table, bars_with_error
+from erlangen.reporting import (
+    RIVAL,
+    RIVAL_CLAIM,
+    Claim,
+    Claims,
+    KeyNumber,
+    Outcome,
+    Rival,
+    Section,
+    Table,
+    bars_with_error,
+    repeated,
+)
 from erlangen.reps import InBasis, Rep
 from erlangen.studies.base import Study
 from erlangen.studies.rivals import Simple, VectorRidge, boosters, ridges, simplest
-from erlangen.training import TrainingConfig, supervised, train
+from erlangen.training import TrainingConfig, supervised, train_members
 
 SOURCE = "Pacini, Dong, Lepri, Santin 2024, arXiv:2401.09235"
 
@@ -41,10 +54,17 @@ class Config:
     """Training steps of each network."""
     samples: int = 1000
     """Training data of each network."""
+    seeds: int = 3
+    """Repetitions with other data and other weights."""
     full: bool = False
     """Five times the steps."""
     seed: int = 0
-    """Seed of data and weights."""
+    """First seed."""
+
+    @property
+    def every_seed(self) -> range:
+        """The seeds of this run, two apart: the one between is that of the test data."""
+        return range(self.seed, self.seed + 2 * self.seeds, 2)
 
 
 def run(config: Config, *, quiet: bool = False) -> Outcome:
@@ -53,7 +73,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
     with one_thread():
         trained = [*trained_in_space(config, quiet), *trained_on_sets(config, quiet)]
         rivals = [forces_by_hand(config, trained), distances_by_hand(config, trained)]
-    wrong, best = trained[0], min((t for t in trained if t.task == trained[0].task and t.exact), key=lambda t: t.moved)
+    wrong, best = trained[0], _best(trained, trained[0].task)
     return Outcome(
         name="pointwise-networks",
         title="What an inadmissible activation costs",
@@ -63,35 +83,45 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         sections=[_section(trained)],
         rivals=rivals,
         seconds=time.perf_counter() - started,
-        answer=f"Trained in one orientation, the network with ReLU on vectors has a relative error of {wrong.moved:.2g} in the others, "
-        f"the best exact one ({best.name}) {best.moved:.2g}.",
+        answer=f"Trained in one orientation, the network with ReLU on vectors has a relative error of {fmean(wrong.moved):.2g} in the "
+        f"others, the best exact one ({best.name}) {fmean(best.moved):.2g}.",
         key_numbers=[
-            KeyNumber("error on moved data, ReLU on vectors", wrong.moved, note=f"equivariance error {wrong.equivariance:.2g}"),
-            KeyNumber(f"error on moved data, {best.name}", best.moved, note=f"equivariance error {best.equivariance:.2g}"),
+            KeyNumber("error on moved data, ReLU on vectors", repeated(wrong.moved), note=f"equivariance error {wrong.off:.2g}"),
+            KeyNumber(f"error on moved data, {best.name}", repeated(best.moved), note=f"equivariance error {best.off:.2g}"),
         ],
     )
 
 
 class Trained(NamedTuple):
-    """A trained network.
+    """A network, trained once for each seed.
 
     Attributes:
         task: what it learned.
         name: its non-linearity.
-        exact: whether that is admissible for the whole group.
+        exact: whether that is admissible for the whole group; of every seed.
         error: mean square test error, relative to the variance of the targets.
         moved: the same on test data moved by random group elements.
         equivariance: mean relative equivariance error.
-        seconds: CPU time of training.
+        seconds: CPU time of one training.
     """
 
     task: str
     name: str
     exact: bool
-    error: float
-    moved: float
-    equivariance: float
+    error: list[float]
+    moved: list[float]
+    equivariance: list[float]
     seconds: float = 0.0
+
+    @property
+    def off(self) -> float:
+        """The largest equivariance error of a seed."""
+        return max(self.equivariance)
+
+
+def _best(trained: list[Trained], task: str) -> Trained:
+    """The exact one with the smallest error on moved data, in the mean over seeds."""
+    return min((t for t in trained if t.task == task and t.exact), key=lambda t: fmean(t.moved))
 
 
 class Network(nn.Module):
@@ -146,13 +176,16 @@ def forces_by_hand(config: Config, trained: list[Trained]) -> Rival:
         weights = torch.cat([bumps, charges.unsqueeze(-1) * bumps], -1)  # [count, 4, 10]
         return torch.einsum("nip,nic->npc", weights, places).unsqueeze(1)
 
-    began = time.process_time()
-    x, y = forces(config.samples, config.seed)
-    fit = simplest({f"alpha {a:g}": lambda a=a: VectorRidge(a, 10) for a in (1e-6, 1e-3, 1.0)}, vectors(x), y)  # type: ignore[misc]
-    # It turns along exactly, so that its error is the same on moved data.
-    x, y = forces(500, config.seed + 1)
-    error = float((fit.predict(vectors(x)) - y).square().mean() / y.var())
-    return _beside(FORCES, "ridge regression on ten equivariant vectors", error, fit, time.process_time() - began, trained)
+    errors, seconds = [], 0.0
+    for seed in config.every_seed:
+        began = time.process_time()
+        x, y = forces(config.samples, seed)
+        fit = simplest({f"alpha {a:g}": lambda a=a: VectorRidge(a, 10) for a in (1e-6, 1e-3, 1.0)}, vectors(x), y)  # type: ignore[misc]
+        seconds += (time.process_time() - began) / config.seeds
+        # It turns along exactly, so that its error is the same on moved data.
+        x, y = forces(500, seed + 1)
+        errors.append(float((fit.predict(vectors(x)) - y).square().mean() / y.var()))
+    return _beside(FORCES, "ridge regression on ten equivariant vectors", errors, fit, seconds, trained)
 
 
 def distances_by_hand(config: Config, trained: list[Trained]) -> Rival:
@@ -162,20 +195,22 @@ def distances_by_hand(config: Config, trained: list[Trained]) -> Rival:
         off = x - x.mean(-1, keepdim=True)
         return torch.stack([off, off.std(-1, keepdim=True).expand_as(off)], -1).flatten(0, 1)
 
-    began = time.process_time()
-    x, y = distances(config.samples, config.seed)
-    candidates = {**boosters(False, rates=(0.1,), leaves=(15,)), **ridges(degrees=(4, 8))}
-    fit = simplest(candidates, columns(x), y.flatten().double())
-    x, y = distances(500, config.seed + 1)
-    error = float((fit.predict(columns(x)) - y.flatten()).square().mean() / y.var())
-    return _beside(DISTANCES, "one model for all points", error, fit, time.process_time() - began, trained)
+    candidates, errors, seconds = {**boosters(False, rates=(0.1,), leaves=(15,)), **ridges(degrees=(4, 8))}, [], 0.0
+    for seed in config.every_seed:
+        began = time.process_time()
+        x, y = distances(config.samples, seed)
+        fit = simplest(candidates, columns(x), y.flatten().double())
+        seconds += (time.process_time() - began) / config.seeds
+        x, y = distances(500, seed + 1)
+        errors.append(float((fit.predict(columns(x)) - y.flatten()).square().mean() / y.var()))
+    return _beside(DISTANCES, "one model for all points", errors, fit, seconds, trained)
 
 
-def _beside(task: str, name: str, error: float, fit: Simple, seconds: float, trained: list[Trained]) -> Rival:
-    best = min((t for t in trained if t.task == task and t.exact), key=lambda t: t.moved)
+def _beside(task: str, name: str, errors: list[float], fit: Simple, seconds: float, trained: list[Trained]) -> Rival:
+    best = _best(trained, task)
     return Rival(
-        name, f"the best admissible network ({best.name})", f"relative error on moved data, {task}", best.moved, error, "lower",
-        seconds=best.seconds, rival_seconds=seconds, settings=fit.settings, scale="one run",
+        name, f"the best admissible network ({best.name})", f"relative error on moved data, {task}", repeated(best.moved),
+        repeated(errors), "lower", seconds=best.seconds, rival_seconds=seconds, settings=fit.settings, scale=f"{len(errors)} seed(s)",
     )  # fmt: skip
 
 
@@ -245,38 +280,37 @@ def _train_all(
     config: Config,
     quiet: bool,
 ) -> list[Trained]:
-    inputs, wanted = data(config.samples, config.seed)
-    x, y = data(500, config.seed + 1)
-    g = source.group.sample(500, generator=torch.Generator().manual_seed(config.seed + 2))
-    x_moved, y_moved = source.act(g, x), target.act(g, y)
-    settings = TrainingConfig(
-        steps=config.steps * (5 if config.full else 1), batch_size=128, lr=5e-3, weight_decay=0.0, seed=config.seed
-    )
+    parts = [data(config.samples, seed) for seed in config.every_seed]
+    everything = [torch.cat([part[k] for part in parts]) for k in (0, 1)]
+    settings = TrainingConfig(steps=config.steps * (5 if config.full else 1), batch_size=128, lr=5e-3, weight_decay=0.0)
+    loss = supervised(lambda p, y: (p - y).square().mean())
     found = []
     for name, make in networks.items():
-        torch.manual_seed(config.seed)
         began = time.process_time()
-        model = make()
-        train(
-            model,
-            (inputs, wanted),
-            supervised(lambda p, y: (p - y).square().mean()),
-            settings,
-            description=f"{task}: {name}",
-            quiet=quiet,
-        )
-        took = time.process_time() - began
-        with torch.no_grad():
-            error, moved = (float((model(a) - b).square().mean() / y.var()) for a, b in ((x, y), (x_moved, y_moved)))
-            off = equivariance_error(
-                model.double(),
-                x[:64].double(),
-                source,
-                target,
-                generator=torch.Generator().manual_seed(config.seed),
-                tolerance=1e-10,
-            )
-        found.append(Trained(task, name, bool(off), error, moved, off["mean"], took))
+        models, _ = train_members(
+            lambda seed: make(), config.every_seed, everything, loss, settings, apart=True, description=f"{task}: {name}", quiet=quiet  # noqa: B023
+        )  # fmt: skip
+        one = Trained(task, name, True, [], [], [], (time.process_time() - began) / config.seeds)
+        for seed, model in zip(config.every_seed, models):
+            x, y = data(500, seed + 1)
+            g = source.group.sample(500, generator=torch.Generator().manual_seed(seed + 2))
+            with torch.no_grad():
+                error, moved = (
+                    float((model(a) - b).square().mean() / y.var()) for a, b in ((x, y), (source.act(g, x), target.act(g, y)))
+                )
+                off = equivariance_error(
+                    model.double(),
+                    x[:64].double(),
+                    source,
+                    target,
+                    generator=torch.Generator().manual_seed(seed),
+                    tolerance=1e-10,
+                )
+            one.error.append(error)
+            one.moved.append(moved)
+            one.equivariance.append(off["mean"])
+            one = one._replace(exact=one.exact and bool(off))
+        found.append(one)
     return found
 
 
@@ -284,13 +318,13 @@ def _claims(trained: list[Trained]) -> list[Claim]:
     claims = []
     for task in dict.fromkeys(t.task for t in trained):
         here = [t for t in trained if t.task == task]
-        exact = [t for t in here if t.exact]
-        wrong = here[0]
-        best = min(exact, key=lambda t: t.moved)
+        wrong, best = here[0], _best(trained, task)
+        scale = f"{len(wrong.moved)} seed(s)"
         claims.append(
             Claim(
-                f"{task}: off the training data's orientation, an admissible non-linearity beats an inadmissible ReLU",
-                None, best.moved, best.moved < wrong.moved, baseline=wrong.moved, scale="one run each",
+                f"{task}: off the training data's orientation, an admissible non-linearity beats an inadmissible ReLU in every seed",
+                None, repeated(best.moved), all(a < b for a, b in zip(best.moved, wrong.moved)), baseline=repeated(wrong.moved),
+                scale=scale,
                 note=f"relative test error on moved data of the best exact one ({best.name})",
                 key="admissible",
             )
@@ -298,19 +332,20 @@ def _claims(trained: list[Trained]) -> list[Claim]:
         claims.append(
             Claim(
                 f"{task}: gated and norm layers keep the network equivariant to 1e-10",
-                None, max(t.equivariance for t in here if t.name in ("gated", "norm")),
-                all(t.exact for t in here if t.name in ("gated", "norm")), baseline=wrong.equivariance,
-                scale="after training", note="mean relative equivariance error; baseline: inadmissible ReLU",
+                None, max(t.off for t in here if t.name in ("gated", "norm")),
+                all(t.exact for t in here if t.name in ("gated", "norm")), baseline=wrong.off, scale=f"after training, {scale}",
+                note="mean relative equivariance error, the largest of the seeds; baseline: inadmissible ReLU",
                 key="equivariant",
             )
         )  # fmt: skip
     sampled = [t for t in trained if "rotations" in t.name]
     if sampled:
-        off = [t.equivariance for t in sampled]
+        off = [fmean(t.equivariance) for t in sampled]
         claims.append(
             Claim(
-                "sampling on more rotations comes nearer to equivariance: 8, 24, 60",
-                None, off[-1], off[0] > off[1] > off[2], baseline=off[0], scale="trained on forces",
+                "sampling on more rotations comes nearer to equivariance: 8, 24, 60, in the mean over seeds",
+                None, repeated(sampled[-1].equivariance), off[0] > off[1] > off[2], baseline=repeated(sampled[0].equivariance),
+                scale=f"trained on forces, {len(sampled[0].moved)} seed(s)",
                 note="equivariance error under O(3) at 60 rotations; baseline: at 8. Reflections are not in these groups",
                 key="sampling",
             )
@@ -319,19 +354,23 @@ def _claims(trained: list[Trained]) -> list[Claim]:
 
 
 def _section(trained: list[Trained]) -> Section:
-    rows = [[t.task, t.name, t.error, t.moved, t.equivariance] for t in trained]
+    rows = [[t.task, t.name, *map(repeated, (t.error, t.moved, t.equivariance))] for t in trained]
     columns = ["task", "non-linearity", "test error", "on moved data", "equivariance error"]
     tasks = list(dict.fromkeys(t.task for t in trained))
     figures = [
         bars_with_error(
             [t.name for t in trained if t.task == task],
             {
-                "test error": [t.error for t in trained if t.task == task],
-                "on moved data": [t.moved for t in trained if t.task == task],
+                "test error": [fmean(t.error) for t in trained if t.task == task],
+                "on moved data": [fmean(t.moved) for t in trained if t.task == task],
+            },
+            {
+                "test error": [_spread(t.error) for t in trained if t.task == task],
+                "on moved data": [_spread(t.moved) for t in trained if t.task == task],
             },
             title=f"Learning {task}",
             y_label="mean square error / variance",
-            caption="Training data have one orientation (order); moved data have all. One run each.",
+            caption="Training data have one orientation (order); moved data have all. Mean and standard deviation over seeds.",
         )
         for task in tasks
     ]
@@ -343,6 +382,10 @@ def _section(trained: list[Trained]) -> Section:
         tables=[Table("Trained networks", columns, rows)],
         figures=figures,
     )
+
+
+def _spread(runs: list[float]) -> float:
+    return stdev(runs) if len(runs) > 1 else 0.0
 
 
 STUDY = Study(
