@@ -53,6 +53,7 @@ def simplest(
     seed: int = 0,
     score: Callable[[Any, Any], float] | None = None,
     of: Any = None,
+    draws: int = 1,
 ) -> Simple:
     """The best of some models by a held-out quarter of the training data, fitted again on all of these; of one class, that class.
 
@@ -63,6 +64,7 @@ def simplest(
         seed: of the draw of what is held out; classes keep their shares.
         score: of predictions and targets, more is better; by default accuracy of integers, minus the mean squared error of numbers.
         of: ``[N]``, what each row is made of, e.g. the number of the image that was turned: rows of one thing are never on both sides.
+        draws: how many quarters are held out, one after the other, and scores averaged: of few data one says little.
 
     Raises:
         ArgumentError: there is no candidate; ``x`` and ``y`` are empty or of different lengths; a target is neither a finite number
@@ -91,10 +93,12 @@ def simplest(
     if classes and len(np.unique(y)) == 1:  # some classifiers refuse it
         candidates = {f"always the class {y.flat[0]}, the only one": DummyClassifier}
     if len(candidates) > 1:
-        learn, hold = _split(y, classes, seed) if of is None else _split_things(np.asarray(of), len(y), seed)
-        for name, make in candidates.items():
-            found = judge(np.reshape(make().fit(x[learn], y[learn]).predict(x[hold]), y[hold].shape), y[hold])
-            held[name] = -math.inf if math.isnan(found) else found
+        held = dict.fromkeys(candidates, 0.0)
+        for draw in range(seed, seed + draws):
+            learn, hold = _split(y, classes, draw) if of is None else _split_things(np.asarray(of), len(y), draw)
+            for name, make in candidates.items():
+                found = judge(np.reshape(make().fit(x[learn], y[learn]).predict(x[hold]), y[hold].shape), y[hold])
+                held[name] += -math.inf if math.isnan(found) else found / draws
     best = max(held, key=held.__getitem__) if held else next(iter(candidates))
     model = candidates[best]().fit(x, y)
     chosen = f"{best}, chosen of {len(candidates)} on a held-out quarter of the training data" if held else best
@@ -306,7 +310,7 @@ def charges(
         for a in (1e-4, 1e-2, 1.0, 10.0, 100.0, *((1e3, 1e4) if degree > 1 else ()))
     }
     found = simplest(
-        candidates, x, (later - now["pos"]).flatten(1), seed=seed  # type: ignore[arg-type]
+        candidates, x, (later - now["pos"]).flatten(1), seed=seed, draws=4 if degree > 1 and len(x) < 500 else 1  # type: ignore[arg-type]
     )  # fmt: skip
     ridge = test_now["pos"] + found.predict(vectors(test_now)).unflatten(1, test_now["pos"].shape[1:])
     return Charges(
