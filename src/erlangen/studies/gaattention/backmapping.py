@@ -147,6 +147,7 @@ class Run(NamedTuple):
 
 def run(config: Config, quiet: bool) -> Part:
     """Train both networks on the same time, and compare; for each seed."""
+    config = replace(config, seeds=config.seeds or 3)
     proteins = shipped_proteins()[: config.proteins]
     data = residues(proteins, config.beads)
     seeds = range(config.seed, config.seed + config.seeds)
@@ -172,7 +173,7 @@ def once(config: Config, data: Residues, proteins: int, quiet: bool) -> Run:
     found: dict[str, Tensor] = {}
     numbers: dict[str, dict[str, float]] = {}
     for name, model in models.items():
-        settings = TrainingConfig(batch_size=config.batch, lr=config.lr, weight_decay=0.0, clip=10.0, seed=config.seed)
+        settings = TrainingConfig(batch_size=max(1, config.batch // 4), lr=config.lr, weight_decay=0.0, clip=10.0, seed=config.seed)
         settings = replace(settings, steps=steps_within(_seconds(config), model, tensors(learned), loss, settings, trial=3))
         started = time.process_time()
         train(model, tensors(learned), loss, settings, description=name, quiet=quiet)

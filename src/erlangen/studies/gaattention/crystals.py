@@ -25,7 +25,7 @@ NAMES = ("hP2-Mg", "cI2-W", "cF4-Cu", "cF8-C", "cF8-SZn", "cP46-Si", "cF136-Si",
 NOISES = (1e-3, 0.05, 0.1)
 PERCEPTRON, FOREST = "perceptron", "forest on bond orders"
 #: Atoms that are turned in each seed, and atoms that triples are judged by: they take their time.
-TURNED, JUDGED = 40, 240
+TURNED, JUDGED = 120, 240
 SORTED = "bond orders and sorted distances"
 TWO, ONE, THREE = "rank 2", "rank 1", "rank 3"
 #: Atoms to learn from along the curve.
@@ -99,6 +99,7 @@ class Run(NamedTuple):
 
 def run(config: Config, quiet: bool) -> Part:
     """Train all, and compare; for each seed."""
+    config = replace(config, seeds=config.seeds or 1)
     runs: list[Run] = []
     for seed in range(config.seed, config.seed + config.seeds):
         runs.append(once(replace(config, seed=seed), quiet, runs[0].chosen if runs else ""))

@@ -71,6 +71,7 @@ class Run(NamedTuple):
 
 def run(config: Config, quiet: bool) -> Part:
     """Train all on the same time, and compare; for each seed."""
+    config = replace(config, seeds=config.seeds or 3)
     return _report([once(replace(config, seed=seed), quiet) for seed in range(config.seed, config.seed + config.seeds)], config)
 
 
@@ -91,7 +92,7 @@ def once(config: Config, quiet: bool) -> Run:
         model = Potential(make(), elements).fit_units(learned.batch(), learned.energies, learned.forces.flatten(0, 1))
         task, data = Task(model, learned), (torch.arange(len(learned)),)
         settings = TrainingConfig(
-            batch_size=max(1, config.batch // 4),
+            batch_size=max(1, config.batch // 16),
             lr=config.lr,
             weight_decay=0.0,
             clip=10.0,
