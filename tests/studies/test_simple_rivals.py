@@ -163,3 +163,12 @@ def test_rows_of_one_thing_are_never_on_both_sides() -> None:
     for wrong in (of[:-1], np.zeros(len(y))):
         with pytest.raises(ArgumentError, match="of"):
             simplest(both, x, y, of=wrong)
+
+
+def test_scores_of_several_draws_are_averaged():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(24, 3)), rng.normal(size=24)
+    each = [simplest(ridges(), x, y, seed=k).held for k in (5, 6, 7)]
+    found = simplest(ridges(), x, y, seed=5, draws=3)
+    assert found.held == pytest.approx({name: sum(one[name] for one in each) / 3 for name in each[0]})
+    assert "3 held-out quarters" in found.settings

@@ -101,7 +101,8 @@ def simplest(
                 held[name] += -math.inf if math.isnan(found) else found / draws
     best = max(held, key=held.__getitem__) if held else next(iter(candidates))
     model = candidates[best]().fit(x, y)
-    chosen = f"{best}, chosen of {len(candidates)} on a held-out quarter of the training data" if held else best
+    quarter = "a held-out quarter" if draws == 1 else f"{draws} held-out quarters"
+    chosen = f"{best}, chosen of {len(candidates)} on {quarter} of the training data" if held else best
     return Simple(model, chosen, time.process_time() - started, held, y.shape[1:])
 
 
