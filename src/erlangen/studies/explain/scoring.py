@@ -91,7 +91,7 @@ def explainers(net: nn.Sequential, setting: Setting, seed: int) -> Iterator[tupl
 
 
 def concepts(setting: Setting, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """Classes as concepts: up to fifty training data of three classes, and as many of the others."""
+    """Classes as concepts: up to thirty training data of three classes, and as many of the others."""
     x, y = setting.train
     found = {}
     for concept in range(3):

@@ -26,8 +26,8 @@ class Config:
     samples: int = 0
     """Training images; 0 takes the default, 6000. Outlines: always all."""
     explained: int = 0
-    """Test data of each seed whose explanations are scored; 0 takes 4, with --full 100."""
-    draws: int = 4
+    """Test data of each seed whose explanations are scored; 0 takes 3, with --full 100."""
+    draws: int = 3
     """Random group elements for explainers that are costly; four times as many for networks that are not invariant."""
     seeds: int = 3
     """Networks of each kind, each with test data of its own to explain."""
@@ -39,7 +39,7 @@ class Config:
     @property
     def explain(self) -> int:
         """How many test data are explained."""
-        return self.explained or (100 if self.full else 4)
+        return self.explained or (100 if self.full else 3)
 
 
 def run(config: Config, *, quiet: bool = False) -> Outcome:
