@@ -49,17 +49,17 @@ def dense_product(basis: Tensor, weight: Tensor, x: Tensor) -> Tensor:
 
 
 def seconds_of(call: Callable[[], Any]) -> float:
-    """The median of five calls, each long enough to be timed."""
+    """The median of five calls, each long enough to be timed; of CPU, which other jobs on the machine do not lengthen."""
     call()
-    clock = time.perf_counter()
+    clock = time.process_time()
     call()
-    repeats = max(1, min(50, int(0.02 / max(1e-9, time.perf_counter() - clock))))
+    repeats = max(1, min(50, int(0.02 / max(1e-9, time.process_time() - clock))))
     seen = []
     for _ in range(5):
-        clock = time.perf_counter()
+        clock = time.process_time()
         for _ in range(repeats):
             call()
-        seen.append((time.perf_counter() - clock) / repeats)
+        seen.append((time.process_time() - clock) / repeats)
     return statistics.median(seen)
 
 
