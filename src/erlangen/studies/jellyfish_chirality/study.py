@@ -108,7 +108,8 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
         ["network", "parameters", *(f"{k} centres" for k in labels), "CPU seconds to train on all"],
         rows,
         caption="Mean and standard deviation over seeds. The same steps, batches and optimiser for all but S_4, which is a coin "
-        "however long it is trained and gets an eighth of the steps.",
+        "however long it is trained and gets an eighth of the steps, and the perceptron with random permutations, which needs more and "
+        "gets 2.5 times as many.",
     )
     return Outcome(
         name="jellyfish-chirality",
@@ -254,10 +255,10 @@ def _claims(found: Found, config: Config, scale: str) -> list[Claim]:
             key="mirror",
         ),
         Claim(
-            f"from {SMALL} centres it learns what neither perceptron does: at least 0.05 better than both, in the mean over seeds",
+            f"from {SMALL} centres it learns what neither perceptron does: at least 0.05 better than both in every seed",
             None,
             repeated(few["A_4"]),
-            statistics.fmean(few["A_4"]) >= statistics.fmean(better) + 0.05,
+            all(a >= b + 0.05 for a, b in zip(few["A_4"], better)),
             baseline=repeated(better),
             scale=f"{2 * SMALL} training rows, {6 * config.epochs} passes, {len(better)} seed(s)",
             note="accuracy; baseline: the better perceptron",
