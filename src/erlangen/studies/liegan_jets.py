@@ -39,8 +39,8 @@ from erlangen.studies.base import Study
 from erlangen.studies.rivals import Simple, boosters, columns, simplest
 from erlangen.training import TrainingConfig, train, train_members
 
-#: Of the networks: width, blocks, rate; jets in a step. On a quarter of the training jets, with Minkowski's metric and two seeds, this rate was
-#: the best of 0.003, 0.005 and 0.01, and width 32 or three blocks changed the AUC by 0.001 and less.
+#: Of the networks: width, blocks, rate; jets in a step. On a quarter of the training jets, with Minkowski's metric and two seeds, this
+#: rate was the best of 0.003, 0.005 and 0.01, and width 32 or three blocks changed the AUC by 0.001 and less.
 WIDTH, BLOCKS, RATE, BATCH = 16, 2, 3e-3, 32
 #: Training jets of the curve.
 PLACES = (100, 300, 1000, 4000)
