@@ -21,7 +21,8 @@ SOURCE = ROOT / "src" / "erlangen"
 
 #: The guide's order; a page that is not named here follows in alphabetical order.
 GUIDE = [
-    "fit", "groups", "decompositions", "space-groups", "reps", "actions", "maps", "activations", "sets-and-graphs", "tensors",
+    "fit", "when-symmetry-pays", "groups", "decompositions", "space-groups", "reps", "actions", "maps", "activations", "sets-and-graphs",
+    "tensors",
     "weight-spaces", "adapters", "asymmetric-networks", "frames", "canonicalization", "orbit-distance", "materials", "ponita",
     "geometric-algebra", "side-by-side", "fourier-operators", "lie-convolution", "measure",
     "explanations", "expressivity", "hardness", "hidden-symmetries", "discover", "soft-equivariance", "neural-fourier-transform",
