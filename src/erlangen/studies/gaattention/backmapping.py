@@ -22,6 +22,7 @@ from erlangen.training import TrainingConfig, steps_within, train
 
 #: Lengths that networks see are in units of this, angstrom.
 UNIT = 5.0
+SECONDS = 10.0
 ATTENTION, PERCEPTRON, TEMPLATE = "attention", "perceptron", "mean positions in the chain's frame"
 TREES, NOTHING = "trees in the chain's frame", "all at the bead"
 #: Residues that are turned.
@@ -197,7 +198,7 @@ def once(config: Config, data: Residues, proteins: int, quiet: bool) -> Run:
 
 
 def _seconds(config: Config) -> float:
-    return 3600.0 if config.full else config.seconds
+    return config.seconds or (3600.0 if config.full else SECONDS)
 
 
 def _report(runs: Sequence[Run], config: Config, proteins: int) -> Part:
