@@ -128,5 +128,5 @@ def images(config: Config) -> Setting:
         shifted=shifted,
         window=(3, 3),
         widths=(16, 64, 128) if config.full else (8, 16, 32),
-        steps=config.steps or (4000 if config.full else 250),
+        steps=config.steps or (4000 if config.full else 300),
     )

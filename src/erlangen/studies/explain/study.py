@@ -27,7 +27,7 @@ class Config:
     """Training images; 0 takes the default, 6000. Outlines: always all."""
     explained: int = 0
     """Test data of each seed whose explanations are scored; 0 takes 3, with --full 100."""
-    draws: int = 3
+    draws: int = 2
     """Random group elements for explainers that are costly; four times as many for networks that are not invariant."""
     seeds: int = 3
     """Networks of each kind, each with test data of its own to explain."""
