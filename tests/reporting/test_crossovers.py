@@ -57,6 +57,8 @@ def test_figure_table_and_numbers_agree():
         ({"curves": {"ridge": RIDGE, "network": OURS}}, "curves"),
         ({"curves": {"ridge": RIDGE[:2], "the network": OURS}}, "curves"),
         ({"curves": {"ridge": [[], [0.1], [0.1]], "the network": OURS}}, "curves"),
+        ({"curves": {"ridge": [0.3, 0.1, 0.1], "the network": OURS}}, "curves"),
+        ({"better": "less"}, "better"),
         ({"curves": {"ridge": [[float("nan")], [0.1], [0.1]], "the network": OURS}}, "curves"),
         ({"curves": {"ridge": [[0.0], [0.1], [0.1]], "the network": OURS}, "log_y": True}, "log_y"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
@@ -30,8 +30,8 @@ class Crossover:
         note: what one must know to read it: what is held fixed, what a rival knows.
 
     Raises:
-        ArgumentError: fewer than two places or they do not increase, a curve has another number of places or a value that is no finite
-            number, the method is no curve or the only one, or an axis is logarithmic and a number on it is not positive.
+        ArgumentError: fewer than two places or they do not increase, ``better`` is neither, a curve has another number of places, numbers
+            instead of lists of them (of one seed: ``[[0.5], [0.1]]``) or a value that is no finite number, the method is no curve or the only one, or an axis is logarithmic and a number on it is not positive.
 
     >>> found = Crossover(
     ...     "systems", (100, 1000), "test error", "lower", "the network",
@@ -54,10 +54,12 @@ class Crossover:
     def __post_init__(self) -> None:
         if len(self.places) < 2 or any(b <= a for a, b in zip(self.places, self.places[1:])):
             raise ArgumentError("places", "at least two numbers that increase", repr(self.places))
+        if self.better not in ("lower", "higher"):
+            raise ArgumentError("better", "'lower' or 'higher'", repr(self.better))
         if self.method not in self.curves or len(self.curves) < 2:
             raise ArgumentError("curves", f"{self.method!r} and at least one rival", list(self.curves))
         for name, curve in self.curves.items():
-            if len(curve) != len(self.places) or not all(len(runs) for runs in curve):
+            if len(curve) != len(self.places) or not all(isinstance(runs, Sized) and len(runs) for runs in curve):
                 raise ArgumentError("curves", f"a value of each seed at each of {len(self.places)} places", f"{name!r}: {curve!r}")
             if not all(math.isfinite(value) for runs in curve for value in runs):
                 raise ArgumentError("curves", "finite numbers", f"{name!r}: {curve!r}")

@@ -74,7 +74,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         metrics=numbers,
         sections=[part[1] for part in parts],
         seconds=time.perf_counter() - started,
-        answer=f"{rival.sentence()} Past and future are linked by half a turn, the only way that isometries allow; {claims.summary()}.",
+        answer=f"{rival.sentence()} Past and future are linked by half a turn, the only way that isometries allow.",
         key_numbers=[
             KeyNumber("largest relative difference of charges", numbers["conservation"]["worst"]),
             KeyNumber("without the half turn", numbers["conservation"]["without the turn"]),

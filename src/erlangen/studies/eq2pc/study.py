@@ -123,7 +123,7 @@ def _rival(brute: Brute, curve: Crossover) -> Rival:
     alike = "both find" if brute.found == brute.searched else f"it finds {brute.found}, the search"
     return Rival(
         "looking at every structure with NumPy", "the search", f"CPU seconds for all classes of Z_{n} with {sites} sites",
-        seconds, simple, "lower", unit="s", settings="none",
+        seconds, simple, "lower", unit="s", settings="no settings to choose",
         note="{} {} orbits, {} correlations, {} shared".format(alike, *brute.searched),
     )  # fmt: skip
 

@@ -118,7 +118,7 @@ def _dense(seed: int, widths: tuple[int, ...] = (10,) * 5 + (1,), multiple: int 
             dims.append(f"{dim} and {dense}")
             ours.append(middle - started)
             theirs.append(time.process_time() - middle)
-    return Rival("the rank of a dense Jacobian", "functional_dimension", "CPU seconds for one network", repeated(ours),
+    return Rival("the rank of a dense Jacobian", "our functional dimension", "CPU seconds for one network", repeated(ours),
                  repeated(theirs), "lower", settings="torch.func.jacrev and torch.linalg.matrix_rank",
                  scale=f"{networks} networks {'-'.join(map(str, widths))}, {count} inputs, float64", unit="s",
                  note=f"dimensions by both: {', '.join(dims)}")  # fmt: skip

@@ -44,7 +44,7 @@ def run(config: Config, *, quiet: bool = False) -> Outcome:
         metrics=metrics,
         sections=[part[1] for part in parts],
         seconds=time.perf_counter() - started,
-        answer=f"{claims.summary()}: waves leave four directions in {fitted['four']} of {fitted['loud']} loud binaries, a timed phase two "
+        answer=f"Waves leave four directions in {fitted['four']} of {fitted['loud']} loud binaries, a timed phase two "
         f"in {fitted['two']}.",
         key_numbers=[
             KeyNumber("loud binaries", metrics["fits"]["loud"]),

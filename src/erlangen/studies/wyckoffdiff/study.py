@@ -108,7 +108,7 @@ def _outcome(
                 "lower",
                 seconds=statistics.mean(one.seconds + one.sampling for one in learnt[MODEL]),
                 rival_seconds=numbers["copying_seconds"],
-                settings="none",
+                settings="no settings to choose",
                 scale=scale,
                 note=f"balanced: {model['valid']:.0%} and {statistics.mean(each(ALONE, 'valid')):.0%}; new: {model['novel']:.0%} and "
                 f"{statistics.mean(each(ALONE, 'novel')):.0%}; in rare groups it copies crystals",
