@@ -31,7 +31,8 @@ class Crossover:
 
     Raises:
         ArgumentError: fewer than two places or they do not increase, ``better`` is neither, a curve has another number of places, numbers
-            instead of lists of them (of one seed: ``[[0.5], [0.1]]``) or a value that is no finite number, the method is no curve or the only one, or an axis is logarithmic and a number on it is not positive.
+            instead of lists of them (of one seed: ``[[0.5], [0.1]]``) or a value that is no finite number,
+            the method is no curve or the only one, or an axis is logarithmic and a number on it is not positive.
 
     >>> found = Crossover(
     ...     "systems", (100, 1000), "test error", "lower", "the network",
