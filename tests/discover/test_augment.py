@@ -11,6 +11,7 @@ from torch import nn
 from erlangen.discover.augerino import Augerino
 from erlangen.discover.augment import Augmented, moved
 from erlangen.errors import ArgumentError
+from erlangen.errors import ArgumentError
 from erlangen.groups import SO
 from erlangen.training import TrainingConfig, train_members
 
@@ -99,3 +100,31 @@ def test_moves_in_planes_are_trained_for_several_seeds_at_once(make) -> None:
     )
     assert len(nets) == 2
     assert all(h.losses[-1] < h.losses[0] for h in histories)
+
+
+@pytest.mark.parametrize("kind", ["augmented", "augerino"])
+def test_what_is_loaded_is_not_read_as_planes(kind):
+    planes, crossed = torch.zeros(2, 4, 4)
+    planes[0, 1], planes[1, 0] = -1.0, 1.0
+    crossed[0, 2], crossed[2, 0] = -1.0, 1.0
+
+    def make(a):
+        g = torch.Generator().manual_seed(3)
+        if kind == "augmented":
+            return Augmented(torch.nn.Identity(), a[None], vector=False, generator=g)
+        return Augerino(torch.nn.Identity(), 4, mask=a.abs(), vector=False, generator=g)
+
+    other, own, x = make(planes), make(crossed), torch.randn(2, 3, 4)
+    other.load_state_dict(own.state_dict())
+    moved = []
+    for model in (other, own):
+        torch.manual_seed(0)
+        moved.append(model(x))
+    assert torch.equal(*moved)
+
+
+def test_shapes_that_would_broadcast_are_refused():
+    model = Augmented(torch.nn.Identity(), torch.ones(1, 3, 3))
+    for shape in ((5, 3), (2, 2, 4, 3), (2, 2, 4)):
+        with pytest.raises(ArgumentError, match="x"):
+            model(torch.zeros(shape))

@@ -101,3 +101,27 @@ def test_unusable_arguments_are_named(ethanol):
         fit_force_kernel(ethanol[:0])
     with pytest.raises(ArgumentError, match="frames"):
         fit_force_kernel(frames)(trajectory("malonaldehyde")[:3])
+
+
+def test_permutations_that_are_no_group_or_mix_elements_are_refused(ethanol):
+    own, few = bond_permutations(ethanol), ethanol[:3]
+    turn = next(p for p in own if not torch.equal(p[p], torch.arange(9)) and torch.equal(p[p[p]], torch.arange(9)))
+    fit_force_kernel(few, permutations=torch.stack([torch.arange(9), turn, turn[turn]]))
+    mixed = torch.tensor([list(range(9)), [8, *range(1, 8), 0]])
+    for wrong in (torch.stack([torch.arange(9), turn]), own[:1].repeat(2, 1), own[:0], own.double(), mixed):
+        with pytest.raises(ArgumentError, match="permutations"):
+            fit_force_kernel(few, permutations=wrong)
+
+
+def test_atoms_in_one_place_and_equations_without_solution_are_refused(ethanol):
+    few, fitted = ethanol[:3], fit_force_kernel(ethanol[:3])
+    meeting = few.positions.clone()
+    meeting[1, 0] = meeting[1, 1]
+    with pytest.raises(ArgumentError, match="learn"):
+        fit_force_kernel(dataclasses.replace(few, positions=meeting))
+    with pytest.raises(ArgumentError, match="frames"):
+        fitted(dataclasses.replace(few, positions=meeting))
+    with pytest.raises(ArgumentError, match="learn"):
+        fit_force_kernel(dataclasses.replace(few, forces=few.forces * float("nan")))
+    with pytest.raises(ArgumentError, match="noise"):
+        fit_force_kernel(ethanol[[0, 0, 1, 1]], noise=1e-300)

@@ -312,9 +312,42 @@ def test_what_depends_on_theta_alone_is_computed_once():
             here, there = again(theta, *here), step(theta, *there)
         assert all(torch.equal(p, q) for p, q in zip(here, there))
     assert len(traced.kept) == 1
-    once, each, _ = next(iter(traced.kept.values()))
+    once, each, *_ = next(iter(traced.kept.values()))
     assert [n for n in once.graph.nodes if "exp" in str(n.target)]
     assert not [n for n in each.graph.nodes if "exp" in str(n.target)]
+
+
+def test_a_recorded_step_is_never_another_one():
+    theta, x = {"a": torch.tensor(2.0)}, torch.arange(1.0, 4.0)
+    traced = Traced()
+    assert torch.equal(traced.steps(lambda t, x: x + t["a"], theta, (x,))(theta, x), x + 2)
+    assert torch.equal(traced.steps(lambda t, x: x * t["a"], theta, (x,))(theta, x), 2 * x)
+    again = traced.steps(lambda t, x: x.sum() / len(x) * t["a"].exp(), theta, (x,))
+    assert float(again(theta, torch.ones(6))) == float(theta["a"].exp())  # another shape
+    assert float(again({"a": torch.tensor(0.0)}, x)) == 2.0  # another theta
+    theta["a"].zero_()
+    assert float(again(theta, x)) == 2.0  # the same, written into
+    random = traced.steps(lambda t, x: x + torch.rand_like(t["a"]) + torch.rand(3), theta, (x,))
+    assert not torch.equal(random(theta, x), random(theta, x))
+    y = torch.zeros(3)
+    write = traced.steps(lambda t, y: y.add_(1), theta, (y,))
+    assert float(y.sum()) == 0 and float(write(theta, y).sum()) == 3 and float(y.sum()) == 3
+
+
+def test_steps_that_cannot_be_recorded_are_refused():
+    theta, x = {"a": torch.tensor(2.0)}, torch.arange(1.0, 4.0)
+    reading = (
+        lambda t, x: x if bool(x.sum() > 0) else -x,
+        lambda t, x: x * max(x.tolist()),
+        lambda t, x: x * float(x.numpy().max()),
+    )
+    for step in reading:
+        with pytest.raises(ArgumentError, match="step"):
+            Traced().steps(step, theta, (x,))
+    with pytest.raises(ArgumentError, match="args"):
+        Traced().steps(lambda t, x, k: x * k, theta, (x, 2))
+    with pytest.raises(ArgumentError, match="theta"):
+        Traced().steps(lambda t, x: x * t["a"], {"a": torch.tensor(2.0, requires_grad=True)}, (x,))
 
 
 def test_optimizers_of_two_kinds_are_not_trained_together():

@@ -51,6 +51,7 @@ def test_figure_table_and_numbers_agree():
     ("more", "name"),
     [
         ({"places": (100,), "curves": {"ridge": RIDGE[:1], "the network": OURS[:1]}}, "places"),
+        ({"places": (100, 1000, float("nan"))}, "places"),
         ({"places": (100, 100, 1000)}, "places"),
         ({"places": (0, 1, 2)}, "log_x"),
         ({"curves": {"the network": OURS}}, "curves"),

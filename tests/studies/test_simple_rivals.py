@@ -172,3 +172,10 @@ def test_scores_of_several_draws_are_averaged():
     found = simplest(ridges(), x, y, seed=5, draws=3)
     assert found.held == pytest.approx({name: sum(one[name] for one in each) / 3 for name in each[0]})
     assert "3 held-out quarters" in found.settings
+
+
+def test_without_a_draw_nothing_is_chosen():
+    x = np.random.default_rng(0).normal(size=(24, 3))
+    for draws in (0, -1, 1.5):
+        with pytest.raises(ArgumentError, match="draws"):
+            simplest(ridges(), x, x[:, 0], draws=draws)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from erlangen.discover.augment import moved
 from erlangen.discover.exponential import is_block_mask
 from erlangen.groups.algebra import LieAlgebra
+from erlangen.groups.membership import may_look
 
 
 class Augerino(nn.Module):
@@ -48,15 +49,15 @@ class Augerino(nn.Module):
         self.model, self.sigma, self.vector = model, sigma, vector
         self.mask: Tensor
         self.register_buffer("mask", torch.ones(n, n) if mask is None else mask.clone())
-        self._blocks = is_block_mask(self.mask[None])
         self.basis = nn.Parameter(0.3 * torch.randn(channels, n, n, generator=generator))
 
     def forward(self, x: Float[Tensor, "B T n"]) -> Tensor:
         if not self.training:
             return self.model(x)
+        blocks = may_look(self.mask) and is_block_mask((self.mask != 0).float()[None])  # another one may have been loaded
         basis = (self.basis * self.mask).to(x.dtype)
         w = self.sigma * torch.randn(len(x), len(basis), dtype=x.dtype, device=x.device)
-        return moved(self.model, x, torch.einsum("bk,kij->bij", w, basis), self.vector, self._blocks)
+        return moved(self.model, x, torch.einsum("bk,kij->bij", w, basis), self.vector, blocks)
 
     def penalty(self) -> Tensor:
         """Minus the norm of the generators, limited to that of a unit rotation in every plane."""

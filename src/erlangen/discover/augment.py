@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from erlangen.discover.exponential import block_exp, is_block_mask, matrix_exp
 from erlangen.errors import ArgumentError
+from erlangen.groups.membership import may_look
 
 
 class Augmented(nn.Module):
@@ -53,7 +54,6 @@ class Augmented(nn.Module):
             raise ArgumentError("copies", "0 or a positive number", repr(copies))
         self.model, self.sigma, self.vector, self.copies, self.generator = model, sigma, vector, copies, generator
         self.register_buffer("basis", basis.detach().clone())
-        self._blocks = is_block_mask((basis.detach() != 0).float())
 
     def forward(self, x: Float[Tensor, "B T n"]) -> Any:
         if self.training:
@@ -65,9 +65,13 @@ class Augmented(nn.Module):
         return y.unflatten(0, (size, self.copies)).mean(1)
 
     def _moved(self, x: Tensor) -> Tensor:
+        if x.ndim != 3 or x.shape[-1] != self.basis.shape[-1]:
+            raise ArgumentError("x", f"tokens [B, T, {self.basis.shape[-1]}]", tuple(x.shape))
+        # Asked each time: another basis may have been loaded.
+        blocks = may_look(self.basis) and is_block_mask((self.basis != 0).float())
         basis = self.basis.to(x.dtype)
         w = self.sigma * torch.randn(len(x), len(basis), generator=self.generator, dtype=x.dtype, device=x.device)
-        return moved(self.model, x, torch.einsum("bk,kij->bij", w, basis), self.vector, self._blocks)
+        return moved(self.model, x, torch.einsum("bk,kij->bij", w, basis), self.vector, blocks)
 
 
 def moved(model: nn.Module, x: Float[Tensor, "B T n"], a: Float[Tensor, "B n n"], vector: bool, blocks: bool = False) -> Tensor:

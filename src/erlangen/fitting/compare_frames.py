@@ -326,7 +326,8 @@ class _Task:
             train(one, self.data, loss, config, description=f"{name}, rate {config.lr:g}", quiet=quiet)
         except ArgumentError:  # the loss was not finite
             return math.inf
-        return self._error(one, *self.held)
+        error = self._error(one, *self.held)
+        return math.inf if math.isnan(error) else error  # or it would be the smallest wherever it comes first
 
     def run(self, model: Callable[..., Any], x: Any) -> Any:
         """Call a model as the bare one is called."""

@@ -107,7 +107,7 @@ def unroll(
     every, losses, momenta, step = vmap(one), [], state.momenta, state.step
     data = batch()
     if traced is not None:
-        every = traced.steps(every, theta, (params, momenta, step, *data))
+        every = traced.steps(every, theta, (params, momenta, step, *data), of=(update, update.training, task))
     for k in range(steps):
         loss, params, momenta, step = every(theta, params, momenta, step, *data)
         losses.append(loss)

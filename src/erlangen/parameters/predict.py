@@ -125,11 +125,12 @@ def fit_predictor(
     goal = target.to(next(iter(kept.values())))
     with torch.no_grad():  # what is not learned is computed once, not in every step
         read = predictor.scale(direction_and_size(spec, kept))
-        columns = [weight_statistics(spec, read)] if isinstance(functional, StatNN) else list(read.values())
+        # A class of its own may do more with the statistics.
+        columns = [weight_statistics(spec, read)] if type(functional) is StatNN else list(read.values())
     data, held = ((*(w[part] for w in columns), goal[part]) for part in (slice(cut), slice(cut, None)))
 
     def apply(batch: tuple[Tensor, ...]) -> Tensor:
-        out = functional.head(*batch) if isinstance(functional, StatNN) else functional(dict(zip(names, batch)))
+        out = functional.head(*batch) if type(functional) is StatNN else functional(dict(zip(names, batch)))
         return out.squeeze(-1).sigmoid()
 
     def loss(model: nn.Module, *batch: Tensor) -> Tensor:

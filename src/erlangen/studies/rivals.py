@@ -67,7 +67,7 @@ def simplest(
         draws: how many quarters are held out, one after the other, and scores averaged: of few data one says little.
 
     Raises:
-        ArgumentError: there is no candidate; ``x`` and ``y`` are empty or of different lengths; a target is neither a finite number
+        ArgumentError: there is no candidate, or no draw; ``x`` and ``y`` are empty or of different lengths; a target is neither a finite number
             nor a class; no class has two data, of which one could be held out; or ``of`` has another length, or one thing only.
 
     >>> rng = np.random.default_rng(0)
@@ -80,6 +80,8 @@ def simplest(
 
     if not candidates:
         raise ArgumentError("candidates", "at least one model", "none")
+    if not isinstance(draws, int) or draws < 1:
+        raise ArgumentError("draws", "a positive whole number", repr(draws))
     x, y = columns(x), np.asarray(y.detach().cpu() if isinstance(y, torch.Tensor) else y)
     classes = y.dtype.kind in "iub"
     if not len(x) or y.shape[:1] != x.shape[:1]:

@@ -14,6 +14,7 @@ from erlangen.errors import ArgumentError
 from erlangen.extras import engine
 from erlangen.fields.molecules.qm9 import Molecule
 from erlangen.fields.molecules.trajectories import Trajectory
+from erlangen.groups.membership import may_look
 
 #: Permutations of a molecule that are summed over, at most: methyl groups have six each.
 MOST = 200
@@ -41,7 +42,9 @@ def fit_force_kernel(
         A function of frames of the same molecule: forces ``[F, n, 3]``, eV per angstrom; differentiable in their positions.
 
     Raises:
-        ArgumentError: a length or a noise that is not positive; permutations that are none; when it is called, frames of another molecule.
+        ArgumentError: a length or a noise that is not positive, or too little noise to solve the equations; permutations that are none,
+            that do not keep elements or are no group; frames that are not finite, or where two atoms coincide; when it is called,
+            frames of another molecule.
         MissingExtra: networkx, which finds the permutations, is not installed (extra ``graphs``).
 
     Source: Chmiela, Sauceda, Mueller & Tkatchenko, "Towards exact molecular dynamics simulations with machine-learned force fields",
@@ -60,28 +63,33 @@ def fit_force_kernel(
     if not len(learn) or len(learn.numbers) < 3:
         raise ArgumentError("learn", "at least one frame of three atoms or more", f"{len(learn)} of {len(learn.numbers)}")
     found = bond_permutations(learn) if permutations is None else permutations
-    of_pairs = _of_pairs(found, len(learn.numbers))
-    x, slopes = _inverse_distances(learn.positions)
+    of_pairs = _of_pairs(found, learn.numbers)
+    if not (learn.positions.isfinite().all() and learn.forces.isfinite().all()):
+        raise ArgumentError("learn", "finite positions and forces", "others")
+    x, slopes = _inverse_distances(learn.positions.detach(), "learn")
     # The directions in which a frame's distances change: all others have no forces.
     inner = torch.linalg.svd(slopes, full_matrices=False).Vh[:, : 3 * len(learn.numbers) - 6].mT
     along = slopes @ inner
-    wanted = (inner.mT @ learn.forces.flatten(1).unsqueeze(-1)).flatten()
+    wanted = (inner.mT @ learn.forces.detach().to(x).flatten(1).unsqueeze(-1)).flatten()
     gram = _gram(x, along, of_pairs, length)
     gram.diagonal().add_(noise * gram.diagonal().mean())
-    solved = torch.cholesky_solve(wanted.unsqueeze(1), torch.linalg.cholesky(gram)).view(len(x), -1, 1)
+    root, failed = torch.linalg.cholesky_ex(gram)
+    if failed:
+        raise ArgumentError("noise", "more, for equations that can be solved to rounding", repr(noise))
+    solved = torch.cholesky_solve(wanted.unsqueeze(1), root).view(len(x), -1, 1)
     weights = (along @ solved).squeeze(-1)
 
     def forces(frames: Trajectory) -> Float[Tensor, "F n 3"]:
         if not torch.equal(frames.numbers, learn.numbers):
             raise ArgumentError("frames", f"atoms {learn.numbers.tolist()}", frames.numbers.tolist())
-        there, moved = _inverse_distances(frames.positions)
+        there, moved = _inverse_distances(frames.positions.to(x), "frames")
         total = torch.zeros_like(there)
         for pairs in of_pairs:
             a, w = x[:, pairs], weights[:, pairs]
             flat, bent = _matern(torch.cdist(there, a), length)
             bent = bent * (there @ w.T - (a * w).sum(1))
             total = total + flat @ w - bent.sum(1, keepdim=True) * there + bent @ a
-        return (moved.mT @ total.unsqueeze(-1)).view(frames.positions.shape)
+        return (moved.mT @ total.unsqueeze(-1)).view(frames.positions.shape).to(frames.positions)
 
     return forces
 
@@ -109,22 +117,33 @@ def bond_permutations(frames: Trajectory) -> Int[Tensor, "k n"]:
     return torch.tensor(found)
 
 
-def _of_pairs(permutations: Int[Tensor, "k n"], atoms: int) -> Int[Tensor, "k p"]:
+def _of_pairs(permutations: Int[Tensor, "k n"], numbers: Int[Tensor, " n"]) -> Int[Tensor, "k p"]:
     """What permutations of atoms do to their pairs."""
-    if permutations.ndim != 2 or not torch.equal(permutations.sort(1).values, torch.arange(atoms).expand(len(permutations), -1)):
+    atoms = len(numbers)
+    shaped = permutations.ndim == 2 and len(permutations) and permutations.dtype == torch.int64
+    if not shaped or not torch.equal(permutations.sort(1).values, torch.arange(atoms).expand(len(permutations), -1)):
         raise ArgumentError("permutations", f"orders of {atoms} atoms, [k, {atoms}]", repr(permutations))
+    if not torch.equal(numbers[permutations], numbers.expand(len(permutations), -1)):
+        raise ArgumentError("permutations", f"such as keep the elements {numbers.tolist()}", repr(permutations))
+    # Sums over others are not symmetric in the two frames: no covariance, and no energy that they leave alone.
+    have = set(map(tuple, permutations.tolist()))
+    if len(have) < len(permutations) or any(tuple(p[k] for k in q) not in have for p in have for q in have):
+        raise ArgumentError("permutations", "a group: each once, and with two their product", repr(permutations))
     i, j = torch.triu_indices(atoms, atoms, 1)
     number = torch.zeros(atoms, atoms, dtype=torch.int64)
     number[i, j] = number[j, i] = torch.arange(len(i))
     return number[permutations[:, i], permutations[:, j]]
 
 
-def _inverse_distances(pos: Float[Tensor, "F n 3"]) -> tuple[Float[Tensor, "F p"], Float[Tensor, "F p n3"]]:
+def _inverse_distances(pos: Float[Tensor, "F n 3"], name: str) -> tuple[Float[Tensor, "F p"], Float[Tensor, "F p n3"]]:
     """``1 / r`` of all pairs, and their derivatives by the positions."""
     atoms = pos.shape[1]
     i, j = torch.triu_indices(atoms, atoms, 1)
     d = pos[:, j] - pos[:, i]
-    x = 1 / d.norm(dim=-1)
+    r = d.norm(dim=-1)
+    if may_look(r) and not bool((r > 0).all()):
+        raise ArgumentError(name, "atoms in different places", f"atoms at a distance of {float(r.min()):g}")
+    x = 1 / r
     slope = d * x.unsqueeze(-1) ** 3
     signs = torch.zeros(len(i), atoms, dtype=pos.dtype)
     signs[torch.arange(len(i)), i], signs[torch.arange(len(i)), j] = 1.0, -1.0
