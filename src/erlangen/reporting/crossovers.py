@@ -53,8 +53,9 @@ class Crossover:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if len(self.places) < 2 or any(b <= a for a, b in zip(self.places, self.places[1:])):
-            raise ArgumentError("places", "at least two numbers that increase", repr(self.places))
+        rising = all(a < b for a, b in zip(self.places, self.places[1:]))
+        if len(self.places) < 2 or not rising or not all(math.isfinite(place) for place in self.places):
+            raise ArgumentError("places", "at least two finite numbers that increase", repr(self.places))
         if self.better not in ("lower", "higher"):
             raise ArgumentError("better", "'lower' or 'higher'", repr(self.better))
         if self.method not in self.curves or len(self.curves) < 2:
