@@ -11,7 +11,6 @@ from torch import nn
 from erlangen.discover.augerino import Augerino
 from erlangen.discover.augment import Augmented, moved
 from erlangen.errors import ArgumentError
-from erlangen.errors import ArgumentError
 from erlangen.groups import SO
 from erlangen.training import TrainingConfig, train_members
 

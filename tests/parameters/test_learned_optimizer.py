@@ -331,7 +331,9 @@ def test_a_recorded_step_is_never_another_one():
     assert not torch.equal(random(theta, x), random(theta, x))
     y = torch.zeros(3)
     write = traced.steps(lambda t, y: y.add_(1), theta, (y,))
-    assert float(y.sum()) == 0 and float(write(theta, y).sum()) == 3 and float(y.sum()) == 3
+    assert float(y.sum()) == 0
+    assert float(write(theta, y).sum()) == 3
+    assert float(y.sum()) == 3
 
 
 def test_steps_that_cannot_be_recorded_are_refused():

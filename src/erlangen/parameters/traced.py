@@ -105,7 +105,9 @@ def _record(
         try:
             whole = record(*(t.detach() for t in (*fixed, *moving)))
         except RuntimeError as error:
-            raise ArgumentError("step", "operations that depend on shapes alone", f"one that cannot be recorded: {error}") from error
+            raise ArgumentError(
+                "step", "operations that depend on shapes alone", f"one that cannot be recorded: {error}"
+            ) from error
     whole.graph.eliminate_dead_code()
     nodes = list(whole.graph.nodes)
     given = [node for node in nodes if node.op == "placeholder"]

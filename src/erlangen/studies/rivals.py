@@ -67,7 +67,8 @@ def simplest(
         draws: how many quarters are held out, one after the other, and scores averaged: of few data one says little.
 
     Raises:
-        ArgumentError: there is no candidate, or no draw; ``x`` and ``y`` are empty or of different lengths; a target is neither a finite number
+        ArgumentError: there is no candidate or no draw;
+            ``x`` and ``y`` are empty or of different lengths; a target is neither a finite number
             nor a class; no class has two data, of which one could be held out; or ``of`` has another length, or one thing only.
 
     >>> rng = np.random.default_rng(0)
