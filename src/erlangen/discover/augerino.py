@@ -7,9 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from erlangen.discover.augment import moved
-from erlangen.discover.exponential import is_block_mask
+from erlangen.discover.exponential import in_blocks
 from erlangen.groups.algebra import LieAlgebra
-from erlangen.groups.membership import may_look
 
 
 class Augerino(nn.Module):
@@ -54,7 +53,7 @@ class Augerino(nn.Module):
     def forward(self, x: Float[Tensor, "B T n"]) -> Tensor:
         if not self.training:
             return self.model(x)
-        blocks = may_look(self.mask) and is_block_mask((self.mask != 0).float()[None])  # another one may have been loaded
+        blocks = in_blocks(self.mask)  # another one may have been loaded
         basis = (self.basis * self.mask).to(x.dtype)
         w = self.sigma * torch.randn(len(x), len(basis), dtype=x.dtype, device=x.device)
         return moved(self.model, x, torch.einsum("bk,kij->bij", w, basis), self.vector, blocks)

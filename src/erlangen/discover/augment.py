@@ -8,9 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from erlangen.discover.exponential import block_exp, is_block_mask, matrix_exp
+from erlangen.discover.exponential import block_exp, in_blocks, matrix_exp
 from erlangen.errors import ArgumentError
-from erlangen.groups.membership import may_look
 
 
 class Augmented(nn.Module):
@@ -68,7 +67,7 @@ class Augmented(nn.Module):
         if x.ndim != 3 or x.shape[-1] != self.basis.shape[-1]:
             raise ArgumentError("x", f"tokens [B, T, {self.basis.shape[-1]}]", tuple(x.shape))
         # Asked each time: another basis may have been loaded.
-        blocks = may_look(self.basis) and is_block_mask((self.basis != 0).float())
+        blocks = in_blocks(self.basis)
         basis = self.basis.to(x.dtype)
         w = self.sigma * torch.randn(len(x), len(basis), generator=self.generator, dtype=x.dtype, device=x.device)
         return moved(self.model, x, torch.einsum("bk,kij->bij", w, basis), self.vector, blocks)

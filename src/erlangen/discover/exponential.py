@@ -81,6 +81,19 @@ def is_block_mask(mask: Float[Tensor, "k n n"]) -> bool:
     return not bool((mask.cpu() * outside).any())
 
 
+def in_blocks(a: Float[Tensor, "*k n n"]) -> bool:
+    """Whether matrices live in the 2 x 2 diagonal blocks; of a batch of ``torch.func.vmap``, whether all of it do. No while compiled."""
+    if torch.compiler.is_compiling():
+        return False
+    functorch = torch._C._functorch
+    a = a.detach()
+    while functorch.is_functorch_wrapped_tensor(a):
+        at = functorch.maybe_get_bdim(a)
+        a = functorch.get_unwrapped(a)
+        a = a if at < 0 else a.movedim(at, 0)
+    return is_block_mask((a != 0).float().reshape(-1, *a.shape[-2:]))
+
+
 def act(basis: Float[Tensor, "k n n"], w: Float[Tensor, "b k"], v: Float[Tensor, "b t n"], blocks: bool) -> Tensor:
     """``exp(sum_k w_k L_k) v`` for every token, ``[b, t, n]``; ``blocks`` when L lives in the 2 x 2 diagonal blocks."""
     k, n, _ = basis.shape
