@@ -38,6 +38,7 @@ from erlangen.verdict import Verdict
 EXAMPLES = (
     50  # training data that explanations refer to, and that show a concept; with more, the fits of concepts take most of the time
 )
+BATCH = 12  # test data of an explainer that permutes data among each other
 POINTS = 8  # of the quadrature of integrated gradients; its symmetry does not depend on them
 RAMP, STILL, NOISY = "Integrated Gradients, ramp baseline", "GradientShap, no noise", "GradientShap, noise 0.3"
 IG, PERMUTED, CAV_MOVING = "Integrated Gradients", "FeaturePermutation", f"CAV, {MOVING}"
@@ -109,8 +110,10 @@ def scores(nets: dict[str, nn.Sequential], setting: Setting, config: Config, not
         for explainer, costly in explainers(net, setting, config.seed):
             note()
             every = name == INVARIANT and (not costly or (exact_is_cheap and explainer.name != "KernelShap"))
-            # A costly one (as many evaluations as there are entries, or a solver for each datum) on half of the data.
-            x, y = (part[: max(2, config.explain // (2 if costly else 1))] for part in setting.test)
+            # A costly one (as many evaluations as there are entries, or a solver for each datum) on half of the data; one that permutes
+            # data among each other on twelve, for of two there is hardly anything to permute.
+            count = BATCH if explainer.batchwise else max(2, config.explain // (2 if costly else 1))
+            x, y = (part[:count] for part in setting.test)
             draws = config.draws if costly else 4 * config.draws
             verdict = score(net, explainer, setting, (x, y), None if every else draws, config.seed)
             answer = guarantee(explainer, net, setting.inp, x)
