@@ -31,7 +31,7 @@ class Config:
 
     steps: int = 700
     """Steps of each model on beams and on molecules."""
-    regression_steps: int = 1200
+    regression_steps: int = 2500
     """Steps of each model of the O(5) task."""
     samples: int = 1000
     """Beams, and fragments of molecules, to train on; as many beams and half as many fragments to test on."""
