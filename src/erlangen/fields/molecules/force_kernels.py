@@ -145,7 +145,7 @@ def _inverse_distances(pos: Float[Tensor, "F n 3"], name: str) -> tuple[Float[Te
         raise ArgumentError(name, "atoms in different places", f"atoms at a distance of {float(r.min()):g}")
     x = 1 / r
     slope = d * x.unsqueeze(-1) ** 3
-    signs = torch.zeros(len(i), atoms, dtype=pos.dtype)
+    signs = torch.zeros(len(i), atoms, dtype=pos.dtype, device=pos.device)
     signs[torch.arange(len(i)), i], signs[torch.arange(len(i)), j] = 1.0, -1.0
     return x, (slope.unsqueeze(2) * signs.unsqueeze(-1)).flatten(2)
 
