@@ -10,7 +10,7 @@ from erlangen.reporting.crossovers import Crossover
 from erlangen.reporting.environment import peak_memory_mb, versions
 from erlangen.reporting.figures import Figure, Line, bars_with_error, heatmap, histogram, lines_with_band, scatter
 from erlangen.reporting.folders import check_folder, run_directory
-from erlangen.reporting.formatting import PlusMinus, format_number, format_value, repeated
+from erlangen.reporting.formatting import PlusMinus, format_number, format_value, repeated, seeds_said
 from erlangen.reporting.graphs import layered_graph
 from erlangen.reporting.meshes import Surface, meshes
 from erlangen.reporting.moving import moving
@@ -58,6 +58,7 @@ __all__ = [
     "repeated",
     "run_directory",
     "scatter",
+    "seeds_said",
     "to_json",
     "versions",
     "voxels",

@@ -61,6 +61,15 @@ def repeated(values: Sequence[float]) -> PlusMinus | float:
     return PlusMinus.of(values) if len(values) > 1 else values[0]
 
 
+def seeds_said(count: int) -> str:
+    """How many seeds something was measured over, in words.
+
+    >>> seeds_said(3), seeds_said(1)
+    ('3 seeds', 'one seed')
+    """
+    return f"{count} seeds" if count > 1 else "one seed"
+
+
 def format_number(value: Any, digits: int = 4) -> str:
     """A number with ``digits`` significant digits, in ASCII; scientific, with one digit less, below 1e-3 and from 1e6.
 

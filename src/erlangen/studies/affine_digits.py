@@ -34,6 +34,7 @@ from erlangen.reporting import (
     bars_with_error,
     pictures,
     repeated,
+    seeds_said,
 )
 from erlangen.studies.base import Study
 from erlangen.studies.rivals import machines, polar_bispectrum
@@ -342,7 +343,7 @@ def _outcome(config: Config, task: Task, runs: list[dict[str, Score]], simple: l
         return statistics.mean(each(name, recipe))
 
     count = len(task.train[0])
-    seeds = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+    seeds = seeds_said(len(runs))
     scale = f"{count} digits, {config.seconds:.0f} CPU seconds a network, {len(task.test['rot'][0])} test digits, {seeds}"
 
     def gap(of: str, recipe: str) -> list[float]:

@@ -32,6 +32,7 @@ from erlangen.reporting import (
     Table,
     lines_with_band,
     repeated,
+    seeds_said,
 )
 from erlangen.studies.base import Study
 
@@ -219,7 +220,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
     mean = {name: fmean(values) for name, values in every.items()}
     curves = {name: torch.cat(runs, 1) for name, runs in of_seeds.items()}
     error = float(learned["UNF"]["symmetry"])
-    seeds = f"{config.seeds} seeds" if config.seeds > 1 else "one seed"
+    seeds = seeds_said(config.seeds)
     scale = f"mean over the run's steps, {FRESH} fresh initial weights, {seeds}"
 
     def worst(name: str, other: str) -> float:

@@ -31,6 +31,7 @@ from erlangen.reporting import (
     Table,
     bars_with_error,
     repeated,
+    seeds_said,
 )
 from erlangen.studies.base import Study
 from erlangen.studies.rivals import machines, polar_moduli, ridges, simplest
@@ -387,7 +388,7 @@ def _rival(tables: list[dict[str, dict[str, float]]], name: str, key: str, quant
         seconds=_mean([row["seconds"] for row in first]),
         rival_seconds=_mean([row["seconds"] for row in second]),
         settings="chosen on a held-out quarter of the training data",
-        scale=f"{_seeds(tables)}; of our versions the best on data held out",
+        scale=f"{seeds_said(len(tables))}; of our versions the best on data held out",
         note=note,
         unit=unit,
     )
@@ -402,7 +403,7 @@ SYMMETRIC = ("products", "Gram-Schmidt", "orbit", "orbit, projected", "orbit, pr
 
 def lorentz_claims(tables: list[dict[str, dict[str, float]]], config: Config) -> list[Claim]:
     """What is claimed of scattering, about the worst seed."""
-    scale = f"{config.scale[1]:g} s for each model, {_seeds(tables)}, 10,000 events"
+    scale = f"{config.scale[1]:g} s for each model, {seeds_said(len(tables))}, 10,000 events"
     # Of probabilistic models the numbers drawn differ from call to call.
     exact = [name for name in SYMMETRIC if name != "orbit, probabilistic"]
     kept = max(abs(t[name]["moved"] / t[name]["unmoved"] - 1) for t in tables for name in exact)
@@ -430,7 +431,7 @@ def lorentz_claims(tables: list[dict[str, dict[str, float]]], config: Config) ->
 
 def so2_claims(tables: list[dict[str, dict[str, float]]], config: Config) -> list[Claim]:
     """What is claimed of turned images, about the worst seed."""
-    scale = f"{config.scale[1]:g} s for each model, {_seeds(tables)}"
+    scale = f"{config.scale[1]:g} s for each model, {seeds_said(len(tables))}"
     claims = []
     for name in ("orbit", "orbit, probabilistic"):
         behind = max(t[name]["error"] - t["Gram-Schmidt"]["error"] for t in tables)
@@ -477,10 +478,6 @@ def _section(
         caption="Every model trained for the same time on one core.",
     )
     return Section(title, tables=[Table(title, ["model", *keys], rows)], figures=[figure])
-
-
-def _seeds(tables: list[Any]) -> str:
-    return f"{len(tables)} seeds" if len(tables) > 1 else "one seed"
 
 
 def _mean(values: list[float]) -> float:

@@ -34,6 +34,7 @@ from erlangen.reporting import (
     Table,
     bars_with_error,
     repeated,
+    seeds_said,
 )
 from erlangen.reps import InBasis, Rep
 from erlangen.studies.base import Study
@@ -210,7 +211,7 @@ def _beside(task: str, name: str, errors: list[float], fit: Simple, seconds: flo
     best = _best(trained, task)
     return Rival(
         name, f"the best admissible network ({best.name})", f"relative error on moved data, {task}", repeated(best.moved),
-        repeated(errors), "lower", seconds=best.seconds, rival_seconds=seconds, settings=fit.settings, scale=f"{len(errors)} seed(s)",
+        repeated(errors), "lower", seconds=best.seconds, rival_seconds=seconds, settings=fit.settings, scale=seeds_said(len(errors)),
     )  # fmt: skip
 
 
@@ -319,7 +320,7 @@ def _claims(trained: list[Trained]) -> list[Claim]:
     for task in dict.fromkeys(t.task for t in trained):
         here = [t for t in trained if t.task == task]
         wrong, best = here[0], _best(trained, task)
-        scale = f"{len(wrong.moved)} seed(s)"
+        scale = seeds_said(len(wrong.moved))
         claims.append(
             Claim(
                 f"{task}: off the training data's orientation, an admissible non-linearity beats an inadmissible ReLU in every seed",
@@ -345,7 +346,7 @@ def _claims(trained: list[Trained]) -> list[Claim]:
             Claim(
                 "sampling on more rotations comes nearer to equivariance: 8, 24, 60, in the mean over seeds",
                 None, repeated(sampled[-1].equivariance), off[0] > off[1] > off[2], baseline=repeated(sampled[0].equivariance),
-                scale=f"trained on forces, {len(sampled[0].moved)} seed(s)",
+                scale=f"trained on forces, {seeds_said(len(sampled[0].moved))}",
                 note="equivariance error under O(3) at 60 rotations; baseline: at 8. Reflections are not in these groups",
                 key="sampling",
             )

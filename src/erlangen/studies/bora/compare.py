@@ -25,7 +25,7 @@ from erlangen.fitting.adapting.report import (
 from erlangen.fitting.adapting.run import parts_of
 from erlangen.fitting.adapting.text_model import Loaded
 from erlangen.fitting.adapting.tune import Method, Workshop, tune, tune_head
-from erlangen.reporting import Claim, PlusMinus, Rival, Section, Table, bars_with_error
+from erlangen.reporting import Claim, PlusMinus, Rival, Section, Table, bars_with_error, seeds_said
 
 #: How much a final loss may be above the next method's.
 SLACK = 0.003
@@ -128,7 +128,7 @@ def compare(
     head = tune_head(shop, config)
     found = {"head": head}
     found |= {str(name): tune(shop, name, config, head.model.head) for name in methods}
-    seeds = "one seed" if config.seeds == 1 else f"{config.seeds} seeds"
+    seeds = seeds_said(config.seeds)
     scale = (
         f"{len(mine)} training texts of at most {config.max_tokens} tokens, {len(held)} to choose by, {len(given)} to test, "
         f"{seeds}, {config.epochs} epochs, rank {config.r} in {len(config.layers)} blocks"

@@ -15,7 +15,7 @@ from erlangen.actions import Images
 from erlangen.datasets import fashion
 from erlangen.groups import Cyclic
 from erlangen.measure.scores import accuracy
-from erlangen.reporting import Claim, Rival, Section, Table, repeated
+from erlangen.reporting import Claim, Rival, Section, Table, repeated, seeds_said
 from erlangen.studies.base import Part
 from erlangen.studies.canonicalize.images import accuracy_of, classifier, scorer
 from erlangen.studies.canonicalize.study import Config
@@ -58,7 +58,7 @@ def run(config: Config, quiet: bool) -> Part:
     samples = config.samples or (60_000 if config.full else 10_000)
     seconds = (config.seconds or 12.0) * (50 if config.full else 1)
     runs = [one(seed, samples, seconds) for seed in range(config.seed, config.seed + config.seeds)]
-    seeds = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+    seeds = seeds_said(len(runs))
     return _report(
         runs, f"{samples} images, 2000 test images, {seconds / 2:g} and {seconds:g} CPU seconds for classifier and pose, {seeds}"
     )

@@ -17,7 +17,7 @@ from erlangen.datasets.fashion import fashion, rotated
 from erlangen.fitting.compare_frames import FrameRow, compare_frames
 from erlangen.groups import SO, Cyclic
 from erlangen.nn import CircleNet, Lifting
-from erlangen.reporting import Claim, Rival, Section, Table, repeated
+from erlangen.reporting import Claim, Rival, Section, Table, repeated, seeds_said
 from erlangen.studies.base import Part
 from erlangen.studies.canonicalize.study import Config
 from erlangen.studies.rivals import machines, polar_moduli, simplest
@@ -179,7 +179,7 @@ def consistency(model: nn.Module, x: Tensor, plane: Images, seed: int) -> tuple[
 def _report(runs: list[Run], samples: int, seconds: float) -> Part:
     each = {name: [run.error[name] for run in runs] for name in runs[0].error}
     error = {name: statistics.fmean(values) for name, values in each.items()}
-    seeds = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+    seeds = seeds_said(len(runs))
     scale = f"{runs[0].data}: {samples} training and {runs[0].tests} test images, about {seconds:g} CPU seconds each, {seeds}"
     exact = min(run.same[way][0] for run in runs for way in EXACT)
 

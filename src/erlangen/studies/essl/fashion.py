@@ -12,7 +12,7 @@ from torch import nn
 from erlangen.discover.essl import OrbitFeatures, PatchFeatures, turns
 from erlangen.groups import Cyclic
 from erlangen.parallel import run_jobs
-from erlangen.reporting import Claim, Crossover, PlusMinus, Rival, Section, Table, bars_with_error, repeated
+from erlangen.reporting import Claim, Crossover, PlusMinus, Rival, Section, Table, bars_with_error, repeated, seeds_said
 from erlangen.studies.base import Part
 from erlangen.studies.essl.images import Arm, Data, Job, data, featured, random_network, scores, supervised_pixels, train_arm
 from erlangen.studies.essl.study import SOURCE, Config
@@ -65,7 +65,7 @@ def run(config: Config, quiet: bool) -> Part:
     for job, result in zip(jobs, found):
         table.setdefault(job.arm.name, []).append(result)
     table |= closed_form(images, config.every_seed)
-    scale = f"{len(images.x)} {images.name} images, {steps} steps, {len(config.every_seed)} seed(s)"
+    scale = f"{len(images.x)} {images.name} images, {steps} steps, {seeds_said(len(config.every_seed))}"
     rivals, crossover = beside(table, images, config, scale)
     claims = claims_of(table, config, scale)
     first = NAMES[config.methods[0]]

@@ -27,7 +27,7 @@ from erlangen.fields.photonics import dos, dos_frequencies, empty_lattice_dos, r
 from erlangen.groups import Cyclic, Dihedral
 from erlangen.nn.perceptron import perceptron
 from erlangen.parallel import run_jobs
-from erlangen.reporting import Claim, Rival, Section, Table, bars_with_error, repeated
+from erlangen.reporting import Claim, Rival, Section, Table, bars_with_error, repeated, seeds_said
 from erlangen.studies.base import Part
 from erlangen.studies.essl.study import SOURCE, Config
 from erlangen.training import TrainingConfig, train
@@ -235,7 +235,9 @@ def report(table: dict[str, list[dict[str, float]]], config: Config) -> Part:
     """Claims about means of relative errors."""
     unlabelled, labelled, before, after = sizes(config)
     family = FAMILIES[config.family]
-    scale = f"{unlabelled} cells without and {labelled} with labels, {before} + {after} epochs, {len(config.every_seed)} seed(s)"
+    scale = (
+        f"{unlabelled} cells without and {labelled} with labels, {before} + {after} epochs, {seeds_said(len(config.every_seed))}"
+    )
     mean = {name: statistics.fmean(run["error"] for run in runs) for name, runs in table.items()}
     learned = {"blob": 1.0, "gpm": 3.0}[config.family]
     chosen_by = {

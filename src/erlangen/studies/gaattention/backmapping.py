@@ -14,7 +14,7 @@ from erlangen.fields.molecules import Residues, residues, shipped_proteins
 from erlangen.groups import SO
 from erlangen.nn import GAABackmapper
 from erlangen.nn.perceptron import perceptron
-from erlangen.reporting import Claim, Rival, Section, Table, repeated
+from erlangen.reporting import Claim, Rival, Section, Table, repeated, seeds_said
 from erlangen.studies.base import Part
 from erlangen.studies.gaattention.study import SOURCE, Config
 from erlangen.studies.rivals import simplest
@@ -216,7 +216,7 @@ def _report(runs: Sequence[Run], config: Config, proteins: int) -> Part:
         f"Residues of {proteins - held} proteins to learn from, of {held} others to judge by (of the first seed {learned} and {test}); "
         f"{config.beads} beads each."
     )
-    seeds = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+    seeds = seeds_said(len(runs))
     scale = f"{learned} residues, {_seconds(config):g} CPU seconds, width {config.width}, {seeds}"
     two, moved, each = errors[ATTENTION], max(one.moved for one in runs), "holds if it does in every seed"
     claims = [

@@ -15,7 +15,7 @@ from erlangen.fields.crystals import Environments, bond_order, environments, pro
 from erlangen.groups import SO
 from erlangen.nn import GAAClassifier
 from erlangen.nn.perceptron import perceptron
-from erlangen.reporting import Claim, Crossover, Rival, Section, Table, repeated
+from erlangen.reporting import Claim, Crossover, Rival, Section, Table, repeated, seeds_said
 from erlangen.studies.base import Part
 from erlangen.studies.gaattention.study import SOURCE, Config
 from erlangen.studies.rivals import Simple, boosters, machines, simplest
@@ -250,7 +250,7 @@ def _report(runs: Sequence[Run], config: Config) -> Part:
         f"Rank 2 names {100 * mean[TWO]:.1f} of 100 atoms rightly; a forest on bond orders {100 * mean[FOREST]:.1f}, "
         f"{kind} on bond orders and sorted angles and distances {100 * mean[SORTED]:.1f}."
     )
-    seeds = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+    seeds = seeds_said(len(runs))
     scale = f"{config.batch} clouds a step, {settings_of(config).steps} steps, {seeds}"
     rival = Rival(
         "a classifier on bond orders and sorted distances",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from erlangen.fields.molecules import Trajectory, fit_pair_potentials, trajectory
 from erlangen.groups import O
 from erlangen.nn import EGNNEnergyModel, GAAEnergyModel, Potential
-from erlangen.reporting import Claim, Rival, Section, Table, repeated
+from erlangen.reporting import Claim, Rival, Section, Table, repeated, seeds_said
 from erlangen.studies.base import Part
 from erlangen.studies.gaattention.study import SOURCE, Config
 from erlangen.studies.rivals import force_kernel
@@ -144,7 +144,7 @@ def _report(runs: Sequence[Run], config: Config) -> Part:
         rows.append([name, energy, shown[name], first.get("parameters"), first.get("steps"), took.get(name)])
     columns = ["", "energy MAE, meV", "force MAE, meV/A", "parameters", "steps", "CPU seconds"]
     about = f"{config.molecule}, {config.frames} frames at 500 K, GFN2-xTB; networks in single precision"
-    seeds = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+    seeds = seeds_said(len(runs))
     scale = f"{config.frames} frames, {_seconds(config):g} CPU seconds, width {config.width}, {seeds}"
     two, one_, peer = off[TWO], off[ONE], off[PEER]
     worst = max(value for one in runs for value in one.laws.values())

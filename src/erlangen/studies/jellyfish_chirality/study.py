@@ -28,6 +28,7 @@ from erlangen.reporting import (
     lines_with_band,
     progress,
     repeated,
+    seeds_said,
 )
 from erlangen.studies.base import Study
 from erlangen.studies.jellyfish_chirality.networks import MOVED, PLAIN, SMALL, SOURCE, WRITTEN, Config, change, fit, score
@@ -88,7 +89,7 @@ def _run(config: Config, quiet: bool, started: float) -> Outcome:
     seeds = config.every_seed
     found = compare(orbits, config, quiet)
     curve = crossover(orbits, config, quiet) if config.curve else None
-    scale = f"{len(orbits.x)} centres of {len(orbits.molecules.unique())} molecules, mirrored; {len(seeds)} seed(s), mean"
+    scale = f"{len(orbits.x)} centres of {len(orbits.molecules.unique())} molecules, mirrored; {seeds_said(len(seeds))}, mean"
     accuracy, mean = found.accuracy, {name: statistics.fmean(values["all"]) for name, values in found.accuracy.items()}
     rule, covered = found.ceiling
     labels = list(accuracy["A_4"])
@@ -260,7 +261,7 @@ def _claims(found: Found, config: Config, scale: str) -> list[Claim]:
             repeated(few["A_4"]),
             all(a >= b + 0.05 for a, b in zip(few["A_4"], better)),
             baseline=repeated(better),
-            scale=f"{2 * SMALL} training rows, {6 * config.epochs} passes, {len(better)} seed(s)",
+            scale=f"{2 * SMALL} training rows, {6 * config.epochs} passes, {seeds_said(len(better))}",
             note="accuracy; baseline: the better perceptron",
             key="few-centres",
         ),

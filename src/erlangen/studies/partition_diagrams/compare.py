@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from erlangen.datasets.graphs import TARGETS, relabelled
-from erlangen.reporting import Crossover, Figure, Rival, Table, bars_with_error, repeated
+from erlangen.reporting import Crossover, Figure, Rival, Table, bars_with_error, repeated, seeds_said
 from erlangen.studies.partition_diagrams.networks import (
     MOVED,
     PLAIN,
@@ -140,7 +140,7 @@ def rivals(found: Found) -> list[Rival]:
             seconds=statistics.fmean(found.at(SYMMETRIC, size).seconds),
             rival_seconds=statistics.fmean(found.at(COUNTED, size).seconds),
             settings=f"degree and alpha of each target on a held-out quarter: mostly {statistics.mode(found.settings[size])}",
-            scale=f"{len(found.at(COUNTED, size).r2)} seed(s)",
+            scale=seeds_said(len(found.at(COUNTED, size).r2)),
             note="who knows the targets computes them: two are functions of the Laplacian's spectrum, the third is a count",
         )
         for size in SETS

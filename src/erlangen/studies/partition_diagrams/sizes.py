@@ -9,7 +9,7 @@ from functools import partial
 import torch
 
 from erlangen.datasets.graphs import connected_graphs, intensive, targets
-from erlangen.reporting import Claim, PlusMinus, Section, Table, repeated
+from erlangen.reporting import Claim, PlusMinus, Section, Table, repeated, seeds_said
 from erlangen.studies.partition_diagrams.compare import SETS
 from erlangen.studies.partition_diagrams.networks import NODES, Config, GraphNet, fit, r2, split
 
@@ -59,7 +59,7 @@ def claim_of(found: dict[int, Transfer]) -> Claim:
         repeated(worst),
         min(worst) >= 0.8,
         baseline=min(statistics.fmean(here.constant) for here in others),
-        scale=f"{SETS[-1]} training graphs; 112 and 21 connected graphs; {len(worst)} seed(s)",
+        scale=f"{SETS[-1]} training graphs; 112 and 21 connected graphs; {seeds_said(len(worst))}",
         note="the worse of the two sizes, mean over targets relative to the complete graph's; baseline: the training mean",
         key="other-sizes",
     )

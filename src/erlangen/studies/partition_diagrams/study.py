@@ -6,7 +6,7 @@ import time
 
 from erlangen.errors import ArgumentError
 from erlangen.parallel import one_thread
-from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claim, Claims, KeyNumber, Outcome, Section, Table, repeated
+from erlangen.reporting import RIVAL, RIVAL_CLAIM, Claim, Claims, KeyNumber, Outcome, Section, Table, repeated, seeds_said
 from erlangen.studies.base import Study
 from erlangen.studies.partition_diagrams import clock as the_clock
 from erlangen.studies.partition_diagrams import compare as graphs
@@ -96,7 +96,7 @@ def _dimensions(counted: tuple[Table, int, int, int]) -> Claim:
 def _claims(found: Found) -> list[Claim]:
     few = SETS[0]
     ours, plain, moved = (found.at(name, few).means for name in (SYMMETRIC, PLAIN, MOVED))
-    scale = f"{few} training graphs, {len(ours)} seed(s), mean over three targets"
+    scale = f"{few} training graphs, {seeds_said(len(ours))}, mean over three targets"
     change = found.worst_change(SYMMETRIC)
     return [
         Claim(
@@ -123,7 +123,7 @@ def _claims(found: Found) -> list[Claim]:
             change,
             change <= 1e-5,
             baseline=min(min(runs.change) for runs in found.runs[MOVED].values()),
-            scale=f"largest over {853 - few} graphs, 8 relabellings, {len(ours)} seed(s); targets of variance one; float32",
+            scale=f"largest over {853 - few} graphs, 8 relabellings, {seeds_said(len(ours))}; targets of variance one; float32",
             note="baseline: the perceptron with random relabelling",
             source=SOURCE,
             key="relabelling",

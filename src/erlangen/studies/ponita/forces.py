@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from erlangen.actions import AtomBatch
 from erlangen.fields.molecules import Trajectory, fit_pair_potentials, trajectory
 from erlangen.nn import PNITA, PONITA, Potential
-from erlangen.reporting import Claim, Crossover, Rival, Section, Table, repeated
+from erlangen.reporting import Claim, Crossover, Rival, Section, Table, repeated, seeds_said
 from erlangen.studies.base import Part
 from erlangen.studies.ponita.study import SOURCE, Config
 from erlangen.studies.rivals import force_kernel
@@ -63,7 +63,7 @@ def run(config: Config, quiet: bool) -> Part:
     numbers = {"seconds": time.perf_counter() - started, "runs": [one._asdict() for one in runs]}
     learn, _, test = split(config, config.samples)
     scale = f"{len(learn)} training and {len(test)} test frames, {_seconds(config):g} CPU seconds each, "
-    part = _report(runs, numbers, scale + (f"{config.seeds} seeds" if config.seeds > 1 else "one seed"))
+    part = _report(runs, numbers, scale + seeds_said(config.seeds))
     if found is not None:
         part.numbers["crossover"] = found.as_dict()
         part.sections.append(found.section())

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from erlangen.fields.molecules import Molecule, read_qm9
 from erlangen.nn import PNITA, PONITA, lift_bonds
-from erlangen.reporting import Claim, Rival, Section, Table, repeated
+from erlangen.reporting import Claim, Rival, Section, Table, repeated, seeds_said
 from erlangen.studies.base import Part
 from erlangen.studies.ponita.by_hand import predictions
 from erlangen.studies.ponita.study import SOURCE, Config
@@ -94,7 +94,7 @@ def run(config: Config, quiet: bool) -> Part:
     count = learn + HELD + 2 * config.test
     found = list(islice(read_qm9(), count) if config.full else islice(read_qm9(), 0, STRIDE * count, STRIDE))
     runs = [once(replace(config, seed=seed), found, learn, quiet) for seed in range(config.seed, config.seed + config.seeds)]
-    seeds = f"{config.seeds} seeds" if config.seeds > 1 else "one seed"
+    seeds = seeds_said(config.seeds)
     scale = f"{learn} training and {len(found) - learn - HELD} test molecules, {_seconds(config):g} CPU seconds each, {seeds}"
     return _report(runs, scale)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import erlangen as er
 from erlangen.fields.mechanics import bodies, nbody
 from erlangen.nn import EGNN, PONITA
-from erlangen.reporting import Claim, Section, Table, repeated
+from erlangen.reporting import Claim, Section, Table, repeated, seeds_said
 from erlangen.studies.base import Part
 from erlangen.studies.ponita.study import SOURCE, Config
 from erlangen.studies.rivals import Charges, beside, charges
@@ -60,7 +60,7 @@ class Run(NamedTuple):
 def run(config: Config, quiet: bool) -> Part:
     """Simulate, train both, compare; for each seed."""
     runs = [once(replace(config, seed=seed), quiet) for seed in range(config.seed, config.seed + config.seeds)]
-    seeds = f"{config.seeds} seeds" if config.seeds > 1 else "one seed"
+    seeds = seeds_said(config.seeds)
     return _report(
         runs, f"{_count(config)} training and {config.test} test systems, {_seconds(config):g} CPU seconds each, {seeds}"
     )

@@ -16,7 +16,7 @@ from erlangen.equivariance import equivariance_error
 from erlangen.fields.mechanics.inertia import CANDIDATES, INPUT, TARGET, BrokenInertia, broken_inertia, features
 from erlangen.nn.perceptron import perceptron
 from erlangen.nn.soft_mlp import SoftEquivariantMLP
-from erlangen.reporting import Claim, Rival, Section, Table, progress, repeated
+from erlangen.reporting import Claim, Rival, Section, Table, progress, repeated, seeds_said
 from erlangen.studies.base import Part
 from erlangen.studies.rivals import ridges, simplest
 from erlangen.studies.soft_equivariance.study import SOURCE, Config, median
@@ -68,9 +68,7 @@ def run(config: Config, quiet: bool) -> Part:
     bound = min((name for name in found if name not in ("soft", "perceptron")), key=found.__getitem__)
     untold = min(value for name, value in found.items() if name not in ("soft", "O(2)z imposed"))
     kept = [max(s, key=s.__getitem__) == "O2z" for s in strengths]
-    about = (
-        f"{steps} steps on batches of {batch} of {config.samples} samples, width {width}, {seeds} seed{'s' if seeds > 1 else ''}"
-    )
+    about = f"{steps} steps on batches of {batch} of {config.samples} samples, width {width}, {seeds_said(seeds)}"
     middle = {name: [median(list(column)) for column in zip(*values)] for name, values in broken.items()}
     claims = [
         Claim(
